@@ -1,0 +1,242 @@
+//! The nouns that every part shares: names, numbers and places that have been checked once.
+//!
+//! Nothing here reads or writes anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An absolute path on the host, without `.` or `..` components and without NUL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPath(String);
+
+/// A text that cannot be a [`HostPath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an absolute path without `.`, `..`, empty components or NUL")]
+pub struct NotAHostPath(pub String);
+
+impl HostPath {
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// [`NotAHostPath`] unless it is absolute, normal and free of NUL.
+    pub fn new(text: impl Into<String>) -> Result<Self, NotAHostPath> {
+        let text = text.into();
+        let normal = text.len() > 1
+            && text.starts_with('/')
+            && !text.contains('\0')
+            && text[1..]
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | ".."));
+        if normal {
+            Ok(Self(text))
+        } else {
+            Err(NotAHostPath(text))
+        }
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path of `name` inside this folder.
+    ///
+    /// # Errors
+    /// [`NotAHostPath`] unless `name` is a single normal component or several.
+    pub fn join(&self, name: &str) -> Result<Self, NotAHostPath> {
+        Self::new(format!("{}/{name}", self.0))
+    }
+
+    /// The last component.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The folder that holds this path; `None` directly below the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let cut = self.0.rfind('/')?;
+        (cut > 0).then(|| Self(self.0[..cut].to_owned()))
+    }
+}
+
+impl fmt::Display for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for HostPath {
+    type Error = NotAHostPath;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(text)
+    }
+}
+
+impl From<HostPath> for String {
+    fn from(path: HostPath) -> Self {
+        path.0
+    }
+}
+
+/// A mail service as the manifest names it under `[limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// POP3, and POP3 over TLS unless that is set apart.
+    Pop3,
+    /// POP3 over TLS (port 995) alone.
+    Pop3s,
+    /// IMAP, and IMAP over TLS unless that is set apart.
+    Imap,
+    /// IMAP over TLS (port 993) alone.
+    Imaps,
+    /// SMTP (port 25), and SMTP over TLS unless that is set apart.
+    Smtp,
+    /// SMTP over TLS (port 465) alone.
+    Smtps,
+    /// Message submission (port 587).
+    Submission,
+    /// FTP, which xinetd serves beside mail on a Plesk host.
+    Ftp,
+}
+
+impl Service {
+    /// All services, in the order of their names.
+    pub const ALL: [Self; 8] = [
+        Self::Ftp,
+        Self::Imap,
+        Self::Imaps,
+        Self::Pop3,
+        Self::Pop3s,
+        Self::Smtp,
+        Self::Smtps,
+        Self::Submission,
+    ];
+
+    /// The name that the manifest, `/etc/services` and xinetd use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pop3 => "pop3",
+            Self::Pop3s => "pop3s",
+            Self::Imap => "imap",
+            Self::Imaps => "imaps",
+            Self::Smtp => "smtp",
+            Self::Smtps => "smtps",
+            Self::Submission => "submission",
+            Self::Ftp => "ftp",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A connection limit: a number, or none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Count {
+    /// No limit.
+    Unlimited,
+    /// At most so many connections; xinetd refuses everybody at 0.
+    #[serde(untagged)]
+    Number(u32),
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Unlimited => f.write_str("unlimited"),
+        }
+    }
+}
+
+/// A connection rate in xinetd's terms (`cps`): above `rate` connections a second the service pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rate {
+    /// Connections a second.
+    pub rate: u32,
+    /// How long the service then refuses, in seconds.
+    pub pause: u32,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.rate, self.pause)
+    }
+}
+
+/// Where a manifest declares something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The layer: the file as given on the command line, or `<stdin>`.
+    pub layer: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted in characters from 1.
+    pub column: u32,
+    /// The line as it stands there, for messages.
+    pub text: String,
+}
+
+/// A value with the place that declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Declared<T> {
+    /// The checked value.
+    pub value: T,
+    /// The place in the manifest.
+    pub origin: Origin,
+}
+
+/// The limits of a service in its own terms.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Connections at once from one address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_ip: Option<Declared<Count>>,
+    /// Connections at once in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Declared<Count>>,
+}
+
+/// The limits of an xinetd service, or of its `defaults`, in xinetd's own terms.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XinetdLimit {
+    /// `per_source`: connections at once from one address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_source: Option<Declared<Count>>,
+    /// `instances`: connections at once in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Declared<Count>>,
+    /// `cps`: connections a second, and the pause above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cps: Option<Declared<Rate>>,
+}
+
+/// The checked manifest; knows no host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The names a host must have one of; empty without a guard. Lower case.
+    #[serde(default)]
+    pub host: Vec<Declared<String>>,
+    /// `[limits.*]`.
+    #[serde(default)]
+    pub limits: BTreeMap<Service, Limit>,
+    /// `[xinetd.defaults]`.
+    #[serde(default)]
+    pub xinetd_defaults: XinetdLimit,
+    /// `[xinetd.services.*]`, by the service's name.
+    #[serde(default)]
+    pub xinetd_services: BTreeMap<String, XinetdLimit>,
+}
