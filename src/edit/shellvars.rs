@@ -89,6 +89,7 @@ impl File {
         };
         let mut acts = parser.acts;
         if let Err(Stop { at, why }) = read {
+            acts.truncate(parser.run);
             acts.push(Act::Doubt { at, why });
         }
         Self {

@@ -7,3 +7,4 @@
 )]
 
 mod shellvars;
+mod shellvars_differential;

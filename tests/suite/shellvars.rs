@@ -343,7 +343,7 @@ fn what_cannot_be_proved_is_refused_with_its_line() {
             RefusalReason::Broken(Breakage::GivenToCommand),
         ),
         ("MAXPERIP='4\n0'\n", RefusalReason::SeveralLines),
-        ("A=1 \\", RefusalReason::Doubt(Doubt::Unterminated)),
+        ("A=1 \\", RefusalReason::Doubt(Doubt::NotUnderstood)),
     ] {
         assert_eq!(refused(file), why, "{file:?}");
     }

@@ -199,8 +199,13 @@ impl Simple {
             b"export" | b"readonly" => return declare(source, &name, arguments, acts),
             b"unset" => return unset(source, arguments, acts),
             b"return" => {
-                acts.push(Act::Return { at });
-                return;
+                let status =
+                    |word: &Word| source[word.range.clone()].iter().all(u8::is_ascii_digit);
+                match arguments {
+                    [] => return acts.push(Act::Return { at }),
+                    [word] if status(word) => return acts.push(Act::Return { at }),
+                    _ => Some(Doubt::MayEnd),
+                }
             }
             b"exit" => Some(Doubt::Ends),
             b"." | b"source" => Some(Doubt::OtherFile),

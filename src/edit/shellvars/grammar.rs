@@ -77,6 +77,10 @@ pub(super) struct Parser<'a> {
     /// The names that `${NAME:=…}` in the command being read may set.
     pub(super) set_by_expansion: Vec<Range<usize>>,
     here_documents: Vec<HereDocument>,
+    /// How deep the script itself is.
+    base: u32,
+    /// How many acts belong to lines that a shell runs before it reads on.
+    pub(super) run: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -88,6 +92,8 @@ impl<'a> Parser<'a> {
             acts: Vec::new(),
             set_by_expansion: Vec::new(),
             here_documents: Vec::new(),
+            base: depth,
+            run: 0,
         }
     }
 
@@ -98,7 +104,7 @@ impl<'a> Parser<'a> {
             return Err(self.stop(self.at, Doubt::Syntax));
         }
         match self.here_documents.first() {
-            Some(document) => Err(self.stop(document.start, Doubt::Unterminated)),
+            Some(document) => Err(self.stop(document.start, Doubt::NotUnderstood)),
             None => Ok(()),
         }
     }
@@ -153,14 +159,16 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Skips blanks, comments and line ends, and the here-documents that follow one.
-    fn lines(&mut self) -> Reading<()> {
+    /// Skips blanks, comments and line ends, and the here-documents that follow one; says how many line ends.
+    fn lines(&mut self) -> Reading<usize> {
+        let mut count = 0;
         loop {
             self.blanks()?;
             if self.peek() != Some(b'\n') {
-                return Ok(());
+                return Ok(count);
             }
             self.at += 1;
+            count += 1;
             for document in std::mem::take(&mut self.here_documents) {
                 self.here_document(&document)?;
             }
@@ -185,7 +193,8 @@ impl<'a> Parser<'a> {
                 return Err(self.stop(document.start, Doubt::NotUnderstood));
             }
         }
-        Err(self.stop(document.start, Doubt::Unterminated))
+        // Shells take what there is, some with a warning.
+        Err(self.stop(document.start, Doubt::NotUnderstood))
     }
 
     /// The reserved word that stands here as a whole word.
@@ -217,7 +226,9 @@ impl<'a> Parser<'a> {
     fn list(&mut self, sure: Sure) -> Reading<usize> {
         let mut count = 0;
         loop {
-            self.lines()?;
+            if self.lines()? > 0 && self.depth == self.base {
+                self.run = self.acts.len();
+            }
             if self.list_ends() {
                 return Ok(count);
             }

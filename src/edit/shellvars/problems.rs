@@ -62,7 +62,7 @@ pub enum Consequence {
     Warning,
     /// The line does nothing but an error message.
     LineFails,
-    /// A daemon that is started with this file does not run.
+    /// A daemon that is started with this file does not run, at least where `sh` is dash.
     DaemonDoesNotRun,
 }
 

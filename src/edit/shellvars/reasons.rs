@@ -62,9 +62,9 @@ pub enum Doubt {
     Ends,
     /// The shell may end or leave the file here.
     MayEnd,
-    /// A quote, a block or a here-document has no end: the shell ends.
+    /// A quote or a block has no end: dash ends, bash leaves out the rest.
     Unterminated,
-    /// The shell refuses this: it ends.
+    /// The shell refuses this: dash ends, bash leaves out the rest.
     Syntax,
     /// dash and bash read this differently.
     Unportable,
@@ -77,7 +77,9 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    /// Whether it is certain that the script that sources the file ends without a daemon.
+    /// Whether it is certain that the script that sources the file ends without a daemon, where `sh` is dash.
+    ///
+    /// bash goes on after some of these with what it has read before; what then runs is not looked at.
     #[must_use]
     pub const fn ends(self) -> bool {
         match self {

@@ -158,7 +158,13 @@ impl<'a> Sourcing<'a> {
                 Act::Assign { name, value, doubt } => {
                     let text = file.text(name);
                     if self.read_only.contains(text) {
-                        self.give_up(index, name.clone(), Doubt::ReadOnly);
+                        let certain = doubt.is_none() && !returned;
+                        let why = if certain {
+                            Doubt::ReadOnly
+                        } else {
+                            Doubt::MayEnd
+                        };
+                        self.give_up(index, name.clone(), why);
                     }
                     let late = returned.then_some(Doubt::AfterReturn);
                     let held = Held {
@@ -176,8 +182,8 @@ impl<'a> Sourcing<'a> {
                     repair,
                 } => {
                     let text = file.text(name);
-                    if self.read_only.contains(text) {
-                        self.give_up(index, name.clone(), Doubt::ReadOnly);
+                    if *why == Breakage::GivenToCommand && self.read_only.contains(text) {
+                        self.give_up(index, name.clone(), Doubt::MayEnd);
                     }
                     let broken = Broken {
                         file: index,
@@ -200,6 +206,10 @@ impl<'a> Sourcing<'a> {
                     }
                 }
                 Act::Return { .. } => returned = true,
+                // What stands behind a `return` may or may not have been read with it.
+                Act::Doubt { at, why } if returned && why.ends() => {
+                    self.give_up(index, at.clone(), Doubt::MayEnd);
+                }
                 Act::Doubt { at, why } => self.give_up(index, at.clone(), *why),
             }
         }

@@ -121,7 +121,7 @@ impl Parser<'_> {
                 b'\'' => self.single_quotes(&mut word)?,
                 b'"' => self.double_quotes(&mut word)?,
                 b'\\' => match self.source.get(self.at + 1) {
-                    None => return Err(self.stop(self.at, Doubt::Unterminated)),
+                    None => return Err(self.stop(self.at, Doubt::NotUnderstood)),
                     Some(next) => {
                         if *next == b'\n' {
                             word.joined = Joined::Yes;
@@ -352,6 +352,12 @@ impl Parser<'_> {
         self.depth = depth;
         let inner = Parser::new(&script, depth + 1).script();
         if let Err(Stop { why, .. }) = inner {
+            // Shells do not look at all of this text before it runs, and then only a shell of its own ends.
+            let why = if why.ends() {
+                Doubt::NotUnderstood
+            } else {
+                why
+            };
             return Err(self.stop(start, why));
         }
         word.computed = Some(Doubt::Computed);
