@@ -28,7 +28,7 @@ pub(super) enum Act {
         repair: Option<Range<usize>>,
     },
     /// A variable cannot be assigned from here on.
-    ReadOnly { name: Range<usize> },
+    ReadOnly { name: Range<usize>, sure: Sure },
     /// A function of this name exists from here on.
     Define { name: Range<usize> },
     /// A command runs that does nothing to variables, unless a function has its name.
@@ -58,7 +58,8 @@ impl Act {
                     *why = Doubt::MayEnd;
                 }
             }
-            Self::ReadOnly { .. } | Self::Define { .. } | Self::Run { .. } => {}
+            Self::ReadOnly { sure, .. } => *sure = Sure::Maybe,
+            Self::Define { .. } | Self::Run { .. } => {}
         }
     }
 }

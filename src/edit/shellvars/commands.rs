@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::acts::Act;
+use super::acts::{Act, Sure};
 use super::words::{Fields, Joined, Word, is_name, name_length, unquote};
 use super::{Breakage, Doubt};
 
@@ -342,7 +342,10 @@ fn declare(source: &[u8], command: &[u8], arguments: &[Word], acts: &mut Vec<Act
             });
         }
         if command == b"readonly" {
-            acts.push(Act::ReadOnly { name });
+            acts.push(Act::ReadOnly {
+                name,
+                sure: Sure::Always,
+            });
         }
     }
 }

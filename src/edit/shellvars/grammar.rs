@@ -344,11 +344,7 @@ impl<'a> Parser<'a> {
     fn redirections_after(&mut self, first: usize) -> Reading<()> {
         loop {
             self.blanks()?;
-            let digits = self.source[self.at..]
-                .iter()
-                .take(4)
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let digits = usize::from(self.peek().is_some_and(|byte| byte.is_ascii_digit()));
             match self.source.get(self.at + digits) {
                 Some(b'<' | b'>') => {
                     self.at += digits;
@@ -571,6 +567,10 @@ impl<'a> Parser<'a> {
         self.blanks()?;
         let target = self.argument(start)?;
         let source = &self.source[target.range.clone()];
+        // A number directly before a sign belongs to that, not to this one.
+        if matches!(self.peek(), Some(b'<' | b'>')) && source.iter().all(u8::is_ascii_digit) {
+            return Err(self.stop(start, Doubt::Unportable));
+        }
         match sign {
             b"<<" | b"<<-" => {
                 let strange = target.computed.is_some()
@@ -597,8 +597,8 @@ impl<'a> Parser<'a> {
                     },
                 });
             }
-            // bash: `>&file` is another sign.
-            b"<&" | b">&" if source != b"-" && !source.iter().all(u8::is_ascii_digit) => {
+            // bash: `>&file` is another sign. dash has descriptors of one digit only.
+            b"<&" | b">&" if !matches!(source, b"-" | [b'0'..=b'9']) => {
                 return Err(self.stop(start, Doubt::Unportable));
             }
             _ => {}
@@ -624,12 +624,16 @@ impl<'a> Parser<'a> {
             let word = self.word()?;
             let source = &self.source[word.range.clone()];
             let redirects = matches!(self.peek(), Some(b'<' | b'>'));
-            if redirects && source.iter().all(u8::is_ascii_digit) {
-                continue;
-            }
-            // bash: `{name}>file`.
-            if redirects && source.starts_with(b"{") {
-                return Err(self.stop(start, Doubt::Unportable));
+            if redirects {
+                match source {
+                    [b'0'..=b'9'] => continue,
+                    // dash: a word; bash: a descriptor. bash also has `{name}>file`.
+                    [b'{', ..] => return Err(self.stop(start, Doubt::Unportable)),
+                    _ if source.iter().all(u8::is_ascii_digit) => {
+                        return Err(self.stop(start, Doubt::Unportable));
+                    }
+                    _ => {}
+                }
             }
             match word.name {
                 Some(name) if simple.words.is_empty() => simple.assignments.push((name, word)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::acts::Act;
+use super::acts::{Act, Sure};
 use super::words::unquote;
 use super::{Assignment, Breakage, Doubt, File, Value};
 
@@ -14,7 +14,8 @@ pub struct Sourcing<'a> {
     held: BTreeMap<&'a [u8], Held>,
     broken: BTreeMap<&'a [u8], Broken>,
     functions: BTreeSet<&'a [u8]>,
-    read_only: BTreeSet<&'a [u8]>,
+    /// The variables that may be read-only, and whether they are.
+    read_only: BTreeMap<&'a [u8], Sure>,
     /// The first thing after which nothing is certain any more.
     doubt: Option<(usize, Range<usize>, Doubt)>,
 }
@@ -157,8 +158,8 @@ impl<'a> Sourcing<'a> {
             match act {
                 Act::Assign { name, value, doubt } => {
                     let text = file.text(name);
-                    if self.read_only.contains(text) {
-                        let certain = doubt.is_none() && !returned;
+                    if let Some(sure) = self.read_only.get(text) {
+                        let certain = *sure == Sure::Always && doubt.is_none() && !returned;
                         let why = if certain {
                             Doubt::ReadOnly
                         } else {
@@ -182,7 +183,7 @@ impl<'a> Sourcing<'a> {
                     repair,
                 } => {
                     let text = file.text(name);
-                    if *why == Breakage::GivenToCommand && self.read_only.contains(text) {
+                    if *why == Breakage::GivenToCommand && self.read_only.contains_key(text) {
                         self.give_up(index, name.clone(), Doubt::MayEnd);
                     }
                     let broken = Broken {
@@ -194,7 +195,13 @@ impl<'a> Sourcing<'a> {
                     };
                     self.broken.insert(text, broken);
                 }
-                Act::ReadOnly { name } => _ = self.read_only.insert(file.text(name)),
+                Act::ReadOnly { name, sure } => {
+                    let sure = if returned { Sure::Maybe } else { *sure };
+                    let known = self.read_only.entry(file.text(name)).or_insert(sure);
+                    if sure == Sure::Always {
+                        *known = sure;
+                    }
+                }
                 Act::Define { name } => _ = self.functions.insert(file.text(name)),
                 Act::Run { name } => {
                     let text = file.text(name);

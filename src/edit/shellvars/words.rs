@@ -325,7 +325,8 @@ impl Parser<'_> {
         let mut script = Vec::new();
         loop {
             match self.peek() {
-                None => return Err(self.stop(start, Doubt::Unterminated)),
+                // dash takes what there is.
+                None => return Err(self.stop(start, Doubt::NotUnderstood)),
                 Some(b'`') => break,
                 Some(b'\\') => match self.source.get(self.at + 1) {
                     Some(next @ (b'$' | b'`' | b'\\')) => {

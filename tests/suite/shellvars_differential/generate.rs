@@ -70,7 +70,11 @@ pub(super) fn file(dice: &mut Dice, grammar: Grammar) -> Vec<u8> {
     let mut bytes = text.into_bytes();
     if dice.one_in(60) {
         let at = dice.below(bytes.len() as u64 + 1);
-        let byte = u8::try_from(dice.below(256)).unwrap();
+        // The judge separates its answers with 0x1d to 0x1f.
+        let byte = match u8::try_from(dice.below(256)).unwrap() {
+            0x1d..=0x1f => 0x1c,
+            byte => byte,
+        };
         bytes.insert(usize::try_from(at).unwrap(), byte);
     }
     bytes
