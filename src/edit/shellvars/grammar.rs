@@ -243,10 +243,29 @@ impl<'a> Parser<'a> {
                 [b'&', b'>' | b'\\', ..] => return Err(self.stop(self.at, Doubt::Unportable)),
                 [b'&', ..] => {
                     self.at += 1;
-                    self.acts.truncate(first);
+                    self.forked(first);
                 }
                 _ => return Err(self.stop(self.at, Doubt::Syntax)),
             }
+        }
+    }
+
+    /// Drops the acts of commands that run in a shell of their own, without parentheses.
+    ///
+    /// One of them that leaves the file goes on behind it in bash, as a second shell.
+    fn forked(&mut self, first: usize) {
+        let leaves = self.acts[first..].iter().find_map(|act| match act {
+            Act::Return { at } | Act::Doubt { at, .. } => Some(at.clone()),
+            Act::Assign { .. }
+            | Act::Broken { .. }
+            | Act::ReadOnly { .. }
+            | Act::Define { .. }
+            | Act::Run { .. } => None,
+        });
+        self.acts.truncate(first);
+        if let Some(at) = leaves {
+            let why = Doubt::Unportable;
+            self.acts.push(Act::Doubt { at, why });
         }
     }
 
@@ -292,7 +311,7 @@ impl<'a> Parser<'a> {
                 _ => return Ok(()),
             }
             // All but the last command of a pipe run in shells of their own; of the last that is not certain.
-            self.acts.truncate(first);
+            self.forked(first);
             self.lines()?;
             self.command(Sure::Maybe)?;
         }
