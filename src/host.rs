@@ -4,6 +4,7 @@
 //! same on this machine, over a connection, and in memory. Both halves take a *batch*, a typed list that is answered in
 //! one go: over a connection a batch is one trip. Nothing above this module knows a shell string.
 
+pub mod batch;
 mod digest;
 pub mod local;
 pub mod memory;
