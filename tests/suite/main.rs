@@ -5,3 +5,5 @@
     clippy::print_stdout,
     clippy::unwrap_used
 )]
+
+mod shellvars;

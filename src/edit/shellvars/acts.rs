@@ -1,0 +1,64 @@
+//! What a file does to the shell that sources it, one after the other.
+
+use std::ops::Range;
+
+use super::{Breakage, Doubt};
+
+/// Whether a command is certain to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sure {
+    Always,
+    Maybe,
+}
+
+/// One thing that a file does. Ranges are bytes of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    /// A variable gets a value: the written one, unless there is a doubt.
+    Assign {
+        name: Range<usize>,
+        value: Range<usize>,
+        doubt: Option<Doubt>,
+    },
+    /// A line names a variable and does not set it. `repair` is what stands for the value, where that is clear.
+    Broken {
+        name: Range<usize>,
+        line: Range<usize>,
+        why: Breakage,
+        repair: Option<Range<usize>>,
+    },
+    /// A variable cannot be assigned from here on.
+    ReadOnly { name: Range<usize> },
+    /// A function of this name exists from here on.
+    Define { name: Range<usize> },
+    /// A command runs that does nothing to variables, unless a function has its name.
+    Run { name: Range<usize> },
+    /// The rest of the file is not read.
+    Return { at: Range<usize> },
+    /// Anything may have happened to any variable.
+    Doubt { at: Range<usize>, why: Doubt },
+}
+
+impl Act {
+    /// What is left of an act that is not certain to happen.
+    pub(super) fn make_maybe(&mut self) {
+        match self {
+            Self::Assign { doubt, .. } => {
+                doubt.get_or_insert(Doubt::UnderCondition);
+            }
+            Self::Broken { repair, .. } => *repair = None,
+            Self::Return { at } => {
+                *self = Self::Doubt {
+                    at: at.clone(),
+                    why: Doubt::MayEnd,
+                };
+            }
+            Self::Doubt { why, .. } => {
+                if why.ends() {
+                    *why = Doubt::MayEnd;
+                }
+            }
+            Self::ReadOnly { .. } | Self::Define { .. } | Self::Run { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What is wrong with a file, line by line: what the shell would complain about, and what stops the daemon.
+
+use std::ops::Range;
+
+use super::acts::Act;
+use super::number::{daemon_number, is_inert};
+use super::words::unquote;
+use super::{Breakage, Doubt, File, Sourcing, Spot, Value};
+
+/// The variables that couriertcpd must get as a number above zero.
+const LIMITS: [&str; 2] = ["MAXDAEMONS", "MAXPERIP"];
+
+/// The variables that a start script pastes into a command line for a second shell, where each is one word.
+const PASTED_WORDS: [&str; 6] = [
+    "ADDRESS",
+    "MAILDIRPATH",
+    "PIDFILE",
+    "PORT",
+    "SSLADDRESS",
+    "SSLPORT",
+];
+
+/// The variables that a start script pastes so, where they may be several words.
+const PASTED_LISTS: [&str; 3] = ["LOGGEROPTS", "SSLLOGGEROPTS", "TCPDOPTS"];
+
+/// One thing that is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where.
+    pub spot: Spot,
+    /// What.
+    pub kind: ProblemKind,
+    /// What comes of it.
+    pub consequence: Consequence,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProblemKind {
+    /// No variable's value can be proved because of this.
+    Doubt(Doubt),
+    /// A line looks like an assignment and is none.
+    Broken(Breakage),
+    /// Every line ends in CR LF, and the CR becomes part of every value.
+    CarriageReturns,
+    /// A carriage return is read as a command, or becomes part of an option that couriertcpd then refuses.
+    CarriageReturn,
+    /// The file begins with a byte order mark, which makes a command of its first line.
+    ByteOrderMark,
+    /// couriertcpd refuses to start with this limit.
+    RefusedLimit,
+    /// A start script pastes this value into a second shell, which reads it as more than a word.
+    ReadTwice,
+    /// The options set a limit, which wins over `MAXDAEMONS` or `MAXPERIP`.
+    LimitInOptions,
+}
+
+/// What comes of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consequence {
+    /// Something may differ from what the file says.
+    Warning,
+    /// The line does nothing but an error message.
+    LineFails,
+    /// A daemon that is started with this file does not run.
+    DaemonDoesNotRun,
+}
+
+/// Everything wrong with a file, in the order of its lines.
+pub(super) fn of(file: &File) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut note = |at: &Range<usize>, kind, consequence| {
+        problems.push(Problem {
+            spot: file.spot(at),
+            kind,
+            consequence,
+        });
+    };
+    if carriage_returns_throughout(file) {
+        let at = 0..file.line_text(0).len();
+        note(
+            &at,
+            ProblemKind::CarriageReturns,
+            Consequence::DaemonDoesNotRun,
+        );
+    }
+    let marked = file.bytes.starts_with("\u{feff}".as_bytes());
+    if marked {
+        note(&(0..3), ProblemKind::ByteOrderMark, Consequence::LineFails);
+    }
+    for act in &file.acts {
+        match act {
+            Act::Doubt { at, why } => {
+                let consequence = match why.ends() {
+                    true => Consequence::DaemonDoesNotRun,
+                    false => Consequence::Warning,
+                };
+                note(at, ProblemKind::Doubt(*why), consequence);
+            }
+            Act::Broken { line, why, .. } => {
+                note(line, ProblemKind::Broken(*why), Consequence::LineFails);
+            }
+            Act::Run { name } if file.text(name).ends_with(b"\r") => {
+                note(name, ProblemKind::CarriageReturn, Consequence::LineFails);
+            }
+            Act::Assign { .. }
+            | Act::ReadOnly { .. }
+            | Act::Define { .. }
+            | Act::Run { .. }
+            | Act::Return { .. } => {}
+        }
+    }
+    let shell = Sourcing::of([file]);
+    if let Some((_, Value::Uncertain { spot, why })) = shell.doubt()
+        && matches!(why, Doubt::ReadOnly | Doubt::FunctionRuns)
+    {
+        problems.push(Problem {
+            spot,
+            kind: ProblemKind::Doubt(why),
+            consequence: match why.ends() {
+                true => Consequence::DaemonDoesNotRun,
+                false => Consequence::Warning,
+            },
+        });
+    }
+    values(file, &shell, &mut problems);
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+/// Whether each of at least two lines ends in CR LF.
+pub(super) fn carriage_returns_throughout(file: &File) -> bool {
+    file.lines.len() > 2
+        && file.lines[1..]
+            .iter()
+            .all(|next| file.bytes[..next - 1].ends_with(b"\r"))
+}
+
+/// Problems of the values that win within the file.
+fn values(file: &File, shell: &Sourcing<'_>, problems: &mut Vec<Problem>) {
+    let mut check = |name: &str, judge: fn(&[u8]) -> Option<(ProblemKind, Consequence)>| {
+        let Some(held) = shell.held(name).filter(|held| held.doubt.is_none()) else {
+            return;
+        };
+        if let Some((kind, consequence)) = judge(&unquote(file.text(&held.value))) {
+            problems.push(Problem {
+                spot: file.spot(&(held.name.start..held.value.end)),
+                kind,
+                consequence,
+            });
+        }
+    };
+    for name in LIMITS {
+        check(name, |value| match daemon_number(value) {
+            Some(_) => None,
+            None if value.iter().all(|byte| is_inert(*byte) || *byte == b'\r') => {
+                Some((ProblemKind::RefusedLimit, Consequence::DaemonDoesNotRun))
+            }
+            None => Some((ProblemKind::ReadTwice, Consequence::Warning)),
+        });
+    }
+    for name in PASTED_WORDS {
+        check(name, |value| {
+            let word = value.iter().all(|byte| is_inert(*byte) || *byte == b'\r');
+            (!word || value.starts_with(b"#"))
+                .then_some((ProblemKind::ReadTwice, Consequence::Warning))
+        });
+    }
+    for name in PASTED_LISTS {
+        check(name, |value| {
+            let words = value.split(|byte| matches!(byte, b' ' | b'\t'));
+            let inert = |word: &[u8]| {
+                !word.starts_with(b"#") && word.iter().all(|byte| is_inert(*byte) || *byte == b'\r')
+            };
+            (!words.into_iter().all(inert))
+                .then_some((ProblemKind::ReadTwice, Consequence::Warning))
+        });
+    }
+    // couriertcpd compares whole option names and addresses; its port goes through `atoi`.
+    for name in ["ADDRESS", "SSLADDRESS", "TCPDOPTS"] {
+        check(name, |value| {
+            value
+                .contains(&b'\r')
+                .then_some((ProblemKind::CarriageReturn, Consequence::DaemonDoesNotRun))
+        });
+    }
+    check("TCPDOPTS", |value| {
+        let mut words = value.split(|byte| matches!(byte, b' ' | b'\t'));
+        words
+            .any(|word| word.starts_with(b"-maxprocs=") || word.starts_with(b"-maxperip="))
+            .then_some((ProblemKind::LimitInOptions, Consequence::Warning))
+    });
+}
