@@ -3,6 +3,8 @@
 //! `parse(x).to_bytes() == x` holds for every byte string. An `ensure` is idempotent, changes a set value in place on
 //! its line and says what it did; what it cannot prove it refuses. Nothing here reads a file or knows a manifest.
 
+pub mod xinetd;
+
 use serde::{Deserialize, Serialize};
 
 /// What one `ensure` did to one line.
