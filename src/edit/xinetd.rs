@@ -12,16 +12,20 @@
 
 mod attribute;
 mod config;
+pub mod dump;
+mod ensure;
 mod file;
 mod problem;
 mod reader;
 mod services;
+mod style;
 
 pub use attribute::Attribute;
 pub use config::{
     Assignment, At, Config, Defaults, Effective, Entry, ServiceEntry, ServiceState, Source, Tree,
     Wanted,
 };
+pub use ensure::{BlockRef, Refusal, ensure, ensure_defaults_block};
 pub use file::File;
 pub use problem::{Effect, Problem, ProblemKind};
 pub use reader::Operator;

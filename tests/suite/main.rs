@@ -5,3 +5,6 @@
     clippy::print_stdout,
     clippy::unwrap_used
 )]
+
+mod support;
+mod xinetd_differential;

@@ -273,7 +273,10 @@ fn signed(text: &[u8], base: u32) -> Option<i32> {
         i128::from(magnitude)
     };
     let value = i64::try_from(value).ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "xinetd stores a long in an int")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "xinetd stores a long in an int"
+    )]
     let kept = value as i32;
     Some(kept)
 }
@@ -286,7 +289,10 @@ fn unsigned(text: &[u8]) -> Option<u32> {
     } else {
         magnitude
     };
-    #[expect(clippy::cast_possible_truncation, reason = "xinetd stores a long long in an int")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "xinetd stores a long long in an int"
+    )]
     let kept = value as u32;
     Some(kept)
 }

@@ -109,13 +109,19 @@ impl Defaults {
     /// The default of `per_source`, where a line sets it.
     #[must_use]
     pub fn per_source(&self) -> Option<Effective<Count>> {
-        count(self.attribute(Attribute::PerSource.name()), Source::Defaults)
+        count(
+            self.attribute(Attribute::PerSource.name()),
+            Source::Defaults,
+        )
     }
 
     /// The default of `instances`, where a line sets it.
     #[must_use]
     pub fn instances(&self) -> Option<Effective<Count>> {
-        count(self.attribute(Attribute::Instances.name()), Source::Defaults)
+        count(
+            self.attribute(Attribute::Instances.name()),
+            Source::Defaults,
+        )
     }
 
     /// The default of `cps`, where a line sets it.

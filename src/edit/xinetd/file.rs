@@ -154,11 +154,6 @@ impl Specified {
             Fate::Bad(known)
         }
     }
-
-    /// Whether a line of this attribute was accepted.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
 }
 
 impl File {
@@ -221,7 +216,10 @@ impl File {
         let text = &self.bytes[line.start..line.end];
         let blank = |b: &u8| super::reader::is_space(*b);
         let start = text.iter().position(|b| !blank(b)).unwrap_or(0);
-        let end = text.iter().rposition(|b| !blank(b)).map_or(text.len(), |at| at + 1);
+        let end = text
+            .iter()
+            .rposition(|b| !blank(b))
+            .map_or(text.len(), |at| at + 1);
         Self::spot(line, &(line.start + start..line.start + end))
     }
 }

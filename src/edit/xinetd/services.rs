@@ -65,7 +65,12 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
 /// Every operator adds, even `-=`.
 fn listed(config: &Config, name: &str) -> Option<BTreeSet<Vec<u8>>> {
     let mut ids = None;
-    for line in config.defaults.assignments.iter().filter(|a| a.name == name) {
+    for line in config
+        .defaults
+        .assignments
+        .iter()
+        .filter(|a| a.name == name)
+    {
         let ids = ids.get_or_insert_with(BTreeSet::new);
         ids.extend(line.values.iter().map(|id| id.to_ascii_lowercase()));
     }
@@ -110,7 +115,10 @@ fn identify(config: &Config, service: &mut ServiceEntry) {
             .map(|word| word.as_bytes().to_vec())
             .collect()
     };
-    let mut types = words("type", &["RPC", "INTERNAL", "UNLISTED", "TCPMUX", "TCPMUXPLUS"]);
+    let mut types = words(
+        "type",
+        &["RPC", "INTERNAL", "UNLISTED", "TCPMUX", "TCPMUXPLUS"],
+    );
     if service.has_word("flags", "SENSOR") && !service.has_word("type", "INTERNAL") {
         types.insert(0, b"INTERNAL".to_vec());
     }
