@@ -7,3 +7,5 @@
 )]
 
 mod shellvars;
+mod support;
+mod xinetd_differential;

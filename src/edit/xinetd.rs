@@ -1,0 +1,31 @@
+//! xinetd's configuration: read with xinetd's own meaning, edited without losing a byte.
+//!
+//! [`Config::read`] says what the daemon makes of a set of files: which services it offers, which limits are in force and
+//! which line each comes from, and every line, service and file that it does not take as written. [`ensure`] changes one
+//! attribute in one block. Nothing here reads a file; the caller brings a [`Tree`].
+//!
+//! The meaning is that of xinetd 2.3.15.3 (Debian, openSUSE); the original 2.3.14 and 2.3.15 differ in one place, a
+//! [`ProblemKind::BuildsDiffer`]. What only the host can tell counts as fine: whether a server, user, group, protocol,
+//! address or a name in `/etc/services` exists, and whether an address is free. A service whose port is only in
+//! `/etc/services` is a duplicate of one with the same name, never of one with a number. Two `dgram` services on one
+//! port count as duplicates, although some kernels let both listen.
+
+mod attribute;
+mod config;
+pub mod dump;
+mod ensure;
+mod file;
+mod problem;
+mod reader;
+mod services;
+mod style;
+
+pub use attribute::Attribute;
+pub use config::{
+    Assignment, At, Config, Defaults, Effective, Entry, ServiceEntry, ServiceState, Source, Tree,
+    Wanted,
+};
+pub use ensure::{BlockRef, Refusal, ensure, ensure_defaults_block};
+pub use file::File;
+pub use problem::{Effect, Problem, ProblemKind};
+pub use reader::Operator;
