@@ -5,3 +5,7 @@
     clippy::print_stdout,
     clippy::unwrap_used
 )]
+
+mod manifest;
+mod manifest_properties;
+mod manifest_schema;
