@@ -2,4 +2,6 @@
 
 pub mod edit;
 pub mod failure;
+pub mod manifest;
 pub mod model;
+pub mod report;

@@ -9,3 +9,6 @@
 mod shellvars;
 mod support;
 mod xinetd_differential;
+mod manifest;
+mod manifest_properties;
+mod manifest_schema;

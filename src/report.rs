@@ -1,0 +1,13 @@
+//! Pure renderers: one value in, one text out. Nothing here reads, writes or decides.
+
+pub mod diagnostic;
+pub mod printable;
+
+/// Whether a text carries colours for a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Plain text.
+    Off,
+    /// With ANSI escapes.
+    On,
+}
