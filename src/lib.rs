@@ -2,4 +2,5 @@
 
 pub mod edit;
 pub mod failure;
+pub mod host;
 pub mod model;
