@@ -1,0 +1,21 @@
+//! What the cases share. Must hold no test.
+
+use std::io::Write;
+
+/// Says that `what` could not run here and what it `needs`.
+///
+/// The line is printed, and appended to the file that `MAILWARD_NOT_RUN` names: a run on a machine that has
+/// everything leaves that file empty. A tool that is merely not installed is a failure, never a case for this.
+pub fn not_run(what: &str, needs: &str) {
+    let line = format!("not run here: {what} ({needs})\n");
+    print!("{line}");
+    if let Some(path) = std::env::var_os("MAILWARD_NOT_RUN") {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .expect("the file named by MAILWARD_NOT_RUN can be opened");
+        file.write_all(line.as_bytes())
+            .expect("the file named by MAILWARD_NOT_RUN can be written");
+    }
+}
