@@ -8,6 +8,7 @@ pub mod batch;
 mod digest;
 pub mod local;
 pub mod memory;
+mod rules;
 
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ pub enum Reply {
     /// To [`Request::File`].
     File(Found),
     /// To [`Request::Folder`]: `None` where there is no such folder; an error text where it cannot be listed.
-    Folder(Result<Option<Vec<(Vec<u8>, Found)>>, String>),
+    Folder(Result<Option<Listing>, String>),
     /// To [`Request::Exists`].
     Exists(Existence),
     /// To [`Request::FirstOf`]: the place in the list, and the answer to that one.
@@ -82,6 +83,12 @@ pub enum Reply {
     /// To [`Request::Now`]: seconds since 1970.
     Now(i64),
 }
+
+/// The names in a folder, sorted by their bytes, with the file behind each.
+pub type Listing = Vec<(Vec<u8>, Found)>;
+
+/// An environment's names and values, in its own order.
+pub type Variables = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +163,7 @@ pub struct Process {
     /// The arguments, the program first.
     pub argv: Vec<Vec<u8>>,
     /// The environment, or why it cannot be read.
-    pub environment: Result<Vec<(Vec<u8>, Vec<u8>)>, String>,
+    pub environment: Result<Variables, String>,
     /// The TCP ports it listens on, sorted; `None` where that cannot be read.
     pub ports: Option<Vec<u16>>,
 }

@@ -3,5 +3,6 @@
 pub mod edit;
 pub mod failure;
 pub mod manifest;
+pub mod host;
 pub mod model;
 pub mod report;

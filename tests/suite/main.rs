@@ -12,3 +12,5 @@ mod xinetd_differential;
 mod manifest;
 mod manifest_properties;
 mod manifest_schema;
+mod host_contract;
+mod support;

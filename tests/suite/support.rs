@@ -1,5 +1,6 @@
 //! What the cases share: the one way to say that something was not run. Must hold no test.
 #![allow(dead_code, reason = "a helper may be waiting for its first case")]
+//! What the cases share. Must hold no test.
 
 use std::io::Write;
 
