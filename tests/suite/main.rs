@@ -5,3 +5,6 @@
     clippy::print_stdout,
     clippy::unwrap_used
 )]
+
+mod office;
+mod support;

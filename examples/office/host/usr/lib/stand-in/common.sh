@@ -24,7 +24,7 @@ say() {
 
 # claim: takes a pid that this tree has never had; prints it. Linux hands pids out in rising order too.
 claim() {
-	claimed=$(cat var/lib/stand-in/last-pid) || exit 71
+	read -r claimed <var/lib/stand-in/last-pid || exit 71
 	tries=0
 	while claimed=$((claimed + 1)); [ -e "proc/$claimed" ] || ! mkdir "proc/.new.$claimed" 2>/dev/null; do
 		tries=$((tries + 1))
@@ -40,14 +40,19 @@ claim() {
 
 # ticks: the time now, in clock ticks since the tree's boot, as /proc/PID/stat counts a start.
 ticks() {
-	echo $((($(date +%s) - $(sed -n 's/^btime //p' proc/stat)) * 100))
+	while read -r word boot rest; do
+		if [ "$word" = btime ]; then
+			echo $((($(date +%s) - boot) * 100))
+		fi
+	done <proc/stat
 }
 
 # describe PID PARENT GROUP ARGUMENT...: fills the claimed entry. It is seen only after `appear`.
 describe() {
 	entry=proc/.new.$1 described=$1 parent=$2 group=$3
 	shift 3
-	name=$(basename -- "$1" | cut -c1-15)
+	# The kernel keeps 15 bytes of the name; no program here has more.
+	name=${1##*/}
 	printf '%s\0' "$@" >"$entry/cmdline"
 	# The 44 fields that Linux 2.6.32 has; what nobody reads is zero.
 	echo "$described ($name) S $parent $group $group 0 -1 4202560 0 0 0 0 0 0 0 0 20 0 1 0 $(ticks)" \
@@ -56,9 +61,7 @@ describe() {
 		TracerPid: 0 Uid: '0	0	0	0' Gid: '0	0	0	0' FDSize: 64 Threads: 1 >"$entry/status"
 	: >"$entry/environ"
 	mkdir "$entry/fd"
-	for number in 0 1 2; do
-		ln -s /dev/null "$entry/fd/$number"
-	done
+	ln -s /dev/null "$entry/fd/0"
 }
 
 # listen PID FD PORT [ADDRESS]: gives the claimed entry a listening socket. "0" or no address is every address, which is
@@ -75,41 +78,50 @@ listen() {
 
 # listened PORT: whether somebody listens there.
 listened() {
-	awk -v port="$1" 'BEGIN { wanted = sprintf("%04X", port) }
+	cat /dev/null var/lib/stand-in/listen/[0-9]* 2>/dev/null | awk -v port="$1" 'BEGIN { wanted = sprintf("%04X", port) }
 		$4 == "0A" { n = split($2, a, ":"); if (a[n] == wanted) found = 1 }
-		END { exit !found }' var/lib/stand-in/listen/[0-9]* /dev/null
+		END { exit !found }'
 }
 
 # appear PID: the entry and its sockets are there, at once and whole.
 appear() {
 	mv "proc/.new.$1" "proc/$1"
-	sockets
+	if [ -f "var/lib/stand-in/listen/$1" ]; then
+		sockets
+	fi
 }
 
 # vanish PID...: the processes are gone, and their sockets.
 vanish() {
+	heard=
 	for gone; do
 		if mv "proc/$gone" "proc/.gone.$gone" 2>/dev/null; then
 			rm -rf "proc/.gone.$gone"
 		fi
-		rm -f "var/lib/stand-in/listen/$gone" "var/lib/stand-in/sessions/$gone"
+		if [ -f "var/lib/stand-in/listen/$gone" ]; then
+			heard=yes
+			rm -f "var/lib/stand-in/listen/$gone" "var/lib/stand-in/sessions/$gone"
+		fi
 	done
-	sockets
+	if [ -n "$heard" ]; then
+		sockets
+	fi
 }
 
 # sockets: writes proc/net/tcp and tcp6 from what each process has open.
 sockets() {
-	for table in tcp tcp6; do
-		cat /dev/null var/lib/stand-in/listen/[0-9]* 2>/dev/null | awk -v table="$table" 'BEGIN {
-			print "  sl  local_address                         remote_address                        st tx_queue" \
-				" rx_queue tr tm->when retrnsmt   uid  timeout inode"
-		}
-		$1 == table {
-			printf "%4d: %s %s %s 00000000:00000000 00:00000000 00000000     0        0 %s 1 0000000000000000 100 0 0 10 0\n",
-				n++, $2, $3, $4, $5
-		}' >"proc/net/.$table.$$"
-		mv -f "proc/net/.$table.$$" "proc/net/$table"
-	done
+	cat /dev/null var/lib/stand-in/listen/[0-9]* 2>/dev/null | awk -v end=".$$" 'BEGIN {
+		head = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr" \
+			" tm->when retrnsmt   uid  timeout inode"
+		print head >("proc/net/.tcp" end)
+		print head >("proc/net/.tcp6" end)
+	}
+	{
+		printf "%4d: %s %s %s 00000000:00000000 00:00000000 00000000     0        0 %s 1 0000000000000000 100 0 0 10 0\n",
+			n[$1]++, $2, $3, $4, $5 >("proc/net/." $1 end)
+	}'
+	mv -f "proc/net/.tcp.$$" proc/net/tcp
+	mv -f "proc/net/.tcp6.$$" proc/net/tcp6
 }
 
 # program PID: the path that the process was started with; nothing where there is no such process.
@@ -119,8 +131,3 @@ program() {
 	fi
 }
 
-# group PID: the process and all of its process group.
-group() {
-	echo "$1"
-	awk -v wanted="$1" '$5 == wanted && $1 != wanted { print $1 }' proc/[0-9]*/stat
-}

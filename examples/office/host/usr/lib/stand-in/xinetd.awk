@@ -44,12 +44,12 @@ function read_file(path, outer, words, n, i, names, listing, count) {
 
 function quoted(text) { gsub(/'/, "'\\''", text); return "'" text "'" }
 function holds(test, path) { return system("test -" test " " quoted("./" path)) == 0 }
-function skip_block() { while (next_line()) if (line ~ /^[ \t\r\v\f]*}[ \t\r\v\f]*$/) return }
+function skip_block() { while (next_line()) if (line ~ /^[ \t\r\v\f]*[}][ \t\r\v\f]*$/) return }
 
 # read_block(NAME): one block into set[name, attribute]; the name of `defaults` is empty.
 function read_block(name, id, attribute, operator, rest, words, n, key) {
 	split("", block)
-	if (!next_line() || line !~ /^[ \t\r\v\f]*{[ \t\r\v\f]*$/) {
+	if (!next_line() || line !~ /^[ \t\r\v\f]*[{][ \t\r\v\f]*$/) {
 		message("Service " name ": missing '{'" at())
 		skip_block()
 		return
@@ -59,7 +59,7 @@ function read_block(name, id, attribute, operator, rest, words, n, key) {
 			message("incomplete entry" at())
 			return
 		}
-		if (line ~ /^[ \t\r\v\f]*}[ \t\r\v\f]*$/) break
+		if (line ~ /^[ \t\r\v\f]*[}][ \t\r\v\f]*$/) break
 		sub(/^[ \t\r\v\f]+/, "", line)
 		attribute = line
 		sub(/[ \t].*/, "", attribute)
@@ -200,7 +200,7 @@ function short_mask(text) { sub(/^0+/, "", text); return text == "" ? "0" : text
 function addresses(list, nobody, words, n, i, pair, mask, bits, byte, out) {
 	n = split(list, words, " ")
 	if (!n) return nobody
-	out = " "
+	out = ""
 	for (i = 1; i <= n; i++) {
 		if (split(words[i], pair, "/") < 2) { out = out " " words[i] "(NUMERIC)"; continue }
 		mask = ""

@@ -58,11 +58,11 @@ Current time: $(date '+%a %b %e %H:%M:%S %Y')
 Services + defaults:
 HEAD
 	# How many servers each service has now is counted, not remembered.
-	cat var/lib/stand-in/sessions/[0-9]* /dev/null 2>/dev/null | awk '
-		FNR == NR { servers[$1]++; next }
+	cat /dev/null var/lib/stand-in/sessions/[0-9]* 2>/dev/null | awk '
+		counting { servers[$1]++; next }
 		/^Service = / { service = $3 }
 		/^\trunning servers = / { print "\trunning servers = " servers[service] + 0; next }
-		{ print }' - "$state"
+		{ print }' counting=1 - counting= "$state"
 	echo 'Server table dump:'
 	count=0
 	for session in var/lib/stand-in/sessions/[0-9]*; do
