@@ -13,4 +13,5 @@ mod manifest;
 mod manifest_properties;
 mod manifest_schema;
 mod host_contract;
+mod office;
 mod support;
