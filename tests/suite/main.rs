@@ -5,3 +5,7 @@
     clippy::print_stdout,
     clippy::unwrap_used
 )]
+
+mod injection;
+mod real_daemons;
+mod support;
