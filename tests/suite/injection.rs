@@ -66,12 +66,18 @@ fn an_error_is_returned_to_the_program_which_goes_on() {
     let file = folder.path().join("file");
     let file = file.to_str().unwrap();
     let points = count(&script(file));
-    let output = inject(
-        &script(file),
-        named(&points, "write")[0],
-        &Fault::Error("ENOSPC"),
-    );
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("No space left on device"), "{output:?}");
+    let point = named(&points, "write")[0];
+    let output = inject(&script(file), point, &Fault::Error("ENOSPC"));
+    assert!(output.status.success(), "{output:?}");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "two\n");
+
+    let made = folder.path().join("made");
+    let mkdir = ["/bin/mkdir", made.to_str().unwrap()];
+    let points = count(&mkdir);
+    assert_eq!(points.len(), 1, "{points:#?}");
+    std::fs::remove_dir(&made).unwrap();
+    let output = inject(&mkdir, &points[0], &Fault::Error("EDQUOT"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("Disk quota exceeded"), "{output:?}");
+    assert!(!made.exists());
 }

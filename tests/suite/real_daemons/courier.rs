@@ -23,7 +23,7 @@ fn limit_of(host: &Host, port: u16) -> String {
 fn the_fifth_connection_from_one_address_is_closed_without_text_and_another_address_is_served() {
     on_each_kind(|host| {
         for (port, _, _) in DAEMONS {
-            let served = host.open_until_cut(port, "198.51.100.7", 20);
+            let mut served = host.open_until_cut(port, "198.51.100.7", 20);
             assert_eq!(served.len(), 4, "port {port}");
             let mut other = host.connect(port, "203.0.113.9");
             let greeting = other.greeting().expect("another address is served");
@@ -33,7 +33,7 @@ fn the_fifth_connection_from_one_address_is_closed_without_text_and_another_addr
                 "* OK "
             };
             assert!(greeting.starts_with(start), "{greeting}");
-            assert!(served.iter().all(Session::still_open));
+            assert!(served.iter_mut().all(Session::still_open));
         }
         let sixth = host.open_until_cut(110, "2001:db8:51::7", 20);
         assert_eq!(sixth.len(), 4, "IPv6");
@@ -46,10 +46,10 @@ fn the_fifth_connection_from_one_address_is_closed_without_text_and_another_addr
 fn a_raised_limit_needs_stop_and_start_which_drops_open_sessions_of_that_daemon_only() {
     on_each_kind(|host| {
         for (port, service, file) in DAEMONS {
-            let held = host.open_until_cut(port, "198.51.100.7", 4);
+            let mut held = host.open_until_cut(port, "198.51.100.7", 4);
             assert_eq!(held.len(), 4);
             let other_port = if port == 110 { 143 } else { 110 };
-            let elsewhere = host.open_until_cut(other_port, "198.51.100.8", 1);
+            let mut elsewhere = host.open_until_cut(other_port, "198.51.100.8", 1);
 
             host.replace_text(file, "MAXPERIP=4\n", "MAXPERIP=20\n");
             let script = if port == 110 {
@@ -64,17 +64,17 @@ fn a_raised_limit_needs_stop_and_start_which_drops_open_sessions_of_that_daemon_
                 "restart is a SIGHUP, which reads no limit"
             );
             assert_eq!(host.connect(port, "198.51.100.7").greeting(), None);
-            assert!(held.iter().all(Session::still_open));
+            assert!(held.iter_mut().all(Session::still_open));
 
             host.service(service, "stop").success();
-            for session in &held {
+            for session in &mut held {
                 assert!(session.closes_within(Duration::from_secs(5)), "{service}");
             }
             host.service(service, "start").success();
             host.wait_for_ports(&[port]);
             assert_eq!(limit_of(host, port), "20");
             assert_eq!(host.open_until_cut(port, "198.51.100.7", 30).len(), 20);
-            assert!(elsewhere.iter().all(Session::still_open), "{service}");
+            assert!(elsewhere.iter_mut().all(Session::still_open), "{service}");
         }
     });
 }

@@ -108,6 +108,8 @@ for network in 192.0.2.128/25 198.51.100.0/24 203.0.113.0/24; do
     ip route add local "$network" dev lo
 done
 ip -6 route add local 2001:db8:51::/48 dev lo
+# For IPv4 a local route is enough to send from an address; IPv6 wants this as well. This network's own switch.
+echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind
 
 echo ready
 while read -r command; do

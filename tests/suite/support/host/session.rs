@@ -51,6 +51,7 @@ pub(super) fn connect(keeper: u32, init: u32, port: u16, source: &str) -> io::Re
     Ok(Session {
         stream,
         unread: Vec::new(),
+        closed: false,
     })
 }
 
@@ -58,6 +59,7 @@ pub(super) fn connect(keeper: u32, init: u32, port: u16, source: &str) -> io::Re
 pub struct Session {
     stream: TcpStream,
     unread: Vec<u8>,
+    closed: bool,
 }
 
 impl Session {
@@ -97,37 +99,50 @@ impl Session {
                 let line = String::from_utf8_lossy(&line);
                 return Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()));
             }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
+            if self.closed {
+                return Ok(None);
             }
-            self.stream.set_read_timeout(Some(left))?;
-            let mut buffer = [0; 1024];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(None),
-                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+            self.fill(end)?;
         }
     }
 
     /// Returns whether the service has not closed the connection by now.
-    pub fn still_open(&self) -> bool {
+    pub fn still_open(&mut self) -> bool {
         !self.closes_within(Duration::from_millis(1))
     }
 
     /// Waits until the service closes the connection; returns whether it does so within `limit`.
     ///
-    /// Text that was not received counts as open.
-    pub fn closes_within(&self, limit: Duration) -> bool {
-        self.stream
-            .set_read_timeout(Some(limit))
-            .expect("a time limit is not zero");
-        match self.stream.peek(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    /// Last words are kept for [`Session::receive`].
+    pub fn closes_within(&mut self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while !self.closed {
+            match self.fill(end) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::TimedOut => break,
+                Err(error) => panic!("an open connection can be read: {error}"),
+            }
         }
+        self.closed
+    }
+
+    /// Reads once, waiting until `end` at most; silence is an error of kind `TimedOut`.
+    fn fill(&mut self, end: Instant) -> io::Result<()> {
+        // A time limit of zero would be none at all.
+        let left = end.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_micros(1));
+        self.stream.set_read_timeout(Some(left))?;
+        let mut buffer = [0; 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.closed = true,
+            Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
+            Err(error) => match error.kind() {
+                ErrorKind::ConnectionReset => self.closed = true,
+                ErrorKind::Interrupted => {}
+                ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
+                _ => return Err(error),
+            },
+        }
+        Ok(())
     }
 }
