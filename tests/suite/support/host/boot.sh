@@ -10,6 +10,7 @@ read -r pid rest </proc/self/stat
 
 hostname mx1.test
 ip link set lo up
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 ip link add eth0 type veth peer name "$link" netns /proc/self/fd/9
 exec 9<&-
 ip link set eth0 up

@@ -110,6 +110,8 @@ done
 ip -6 route add local 2001:db8:51::/48 dev lo
 # For IPv4 a local route is enough to send from an address; IPv6 wants this as well. This network's own switch.
 echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind
+# No second lost in asking whether anybody else has the address: on a link of two there is nobody.
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 
 echo ready
 while read -r command; do
