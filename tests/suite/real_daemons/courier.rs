@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::on_each_kind;
-use crate::support::host::{Host, Session};
+use crate::support::host::{Host, Kind, Layout, Session};
 
 /// A daemon of the host: its port, its service, its file.
 const DAEMONS: [(u16, &str, &str); 2] = [
@@ -88,4 +88,41 @@ fn a_start_with_a_value_that_the_daemon_refuses_succeeds_and_leaves_nothing_runn
         assert_eq!(started.code(), 0, "{started:?}");
         host.wait_until("the daemon is gone", || host.couriertcpd(110).is_none());
     });
+}
+
+#[test]
+fn with_plesks_layout_its_own_services_serve_the_files_in_its_own_folder() {
+    for (kind, layout) in [
+        (Kind::Systemd, Layout::PleskSplit),
+        (Kind::SysV, Layout::PleskSplit),
+        (Kind::Systemd, Layout::PleskSingle),
+        (Kind::SysV, Layout::PleskSingle),
+    ] {
+        let Some(host) = Host::start_with(kind, layout) else {
+            return;
+        };
+        println!("on a host with {kind:?} and {layout:?}");
+        assert_eq!(host.open_until_cut(110, "198.51.100.7", 20).len(), 4);
+        let mut imap = host.open_until_cut(143, "198.51.100.7", 20);
+        assert_eq!(imap.len(), 4);
+        assert!(!host.exists("/etc/courier/pop3d"));
+        host.replace_text("/etc/courier-imap/pop3d", "MAXPERIP=4\n", "MAXPERIP=9\n");
+        let service = layout.service(110);
+        host.service(service, "stop").success();
+        host.wait_until("pop3d is gone", || host.couriertcpd(110).is_none());
+        host.service(service, "start").success();
+        host.wait_for_ports(&[110, 143, 993, 995]);
+        assert_eq!(limit_of(&host, 110), "9");
+        let single = layout == Layout::PleskSingle;
+        for session in &mut imap {
+            assert_eq!(
+                session.closes_within(Duration::from_secs(5)),
+                single,
+                "one service for all"
+            );
+            if !single {
+                break;
+            }
+        }
+    }
 }

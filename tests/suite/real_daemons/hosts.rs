@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::on_each_kind;
-use crate::support::host::{Host, Kind, PORTS};
+use crate::support::host::{Host, Kind, Layout, PORTS};
+use crate::support::strace::Fault;
 
 #[test]
 fn a_host_has_a_name_an_identity_files_and_an_init_of_its_own() {
@@ -139,6 +140,19 @@ fn in_namespaces(namespaces: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
+/// The cgroup of the host that has this keeper, if there is one in a hierarchy that the machine has mounted.
+fn cgroups_of(keeper: u32) -> String {
+    let found = std::process::Command::new("find")
+        .args([
+            "/sys/fs/cgroup",
+            "-name",
+            &format!("mailward-test-{keeper}"),
+        ])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&found.stdout).into_owned()
+}
+
 #[test]
 fn a_host_that_ends_leaves_no_process_mount_cgroup_or_file_behind_also_after_a_panic() {
     let before = Traces::now();
@@ -167,13 +181,47 @@ fn a_host_that_ends_leaves_no_process_mount_cgroup_or_file_behind_also_after_a_p
     assert_eq!(before.links, after.links);
     for keeper in keepers {
         assert!(!Path::new(&format!("/proc/{keeper}")).exists());
-        let cgroup = format!("mailward-test-{keeper}");
-        let found = std::process::Command::new("find")
-            .args(["/sys/fs/cgroup", "-name", &cgroup])
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+        assert_eq!(cgroups_of(keeper), "");
     }
     let new: Vec<_> = after.temporary.difference(&before.temporary).collect();
     println!("new in /tmp: {new:?}");
+}
+
+#[test]
+fn a_host_whose_keeper_is_killed_ends_and_the_next_host_removes_its_cgroup() {
+    let Some(host) = Host::start(Kind::Systemd) else {
+        return;
+    };
+    let namespace = std::fs::read_link(format!("/proc/{}/ns/pid", host.init_pid())).unwrap();
+    let keeper = host.keeper_pid();
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &keeper.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    let namespaces = [namespace];
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    while !in_namespaces(&namespaces).is_empty() {
+        assert!(
+            std::time::Instant::now() < end,
+            "{:?}",
+            in_namespaces(&namespaces)
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(host);
+    let next = Host::prepare(Kind::SysV, Layout::Debian).expect("made before");
+    assert_eq!(cgroups_of(keeper), "");
+    drop(next);
+}
+
+#[test]
+fn a_program_in_a_host_is_killed_at_a_call_of_its_own() {
+    let Some(host) = Host::init() else { return };
+    let argv = ["touch", "/etc/new"];
+    let points = host.points(&argv);
+    assert_eq!(points[0].syscall, "openat", "{points:#?}");
+    host.remove("/etc/new");
+    let output = host.inject(&argv, &points[0], &Fault::Kill);
+    assert_eq!(output.signal(), Some(9), "{output:?}");
+    assert!(!host.exists("/etc/new"));
 }

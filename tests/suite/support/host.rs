@@ -6,17 +6,21 @@
 
 mod files;
 mod inside;
+mod keeper;
+mod kind;
 mod needs;
 mod session;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keeper::Keeper;
+
+use super::strace::{self, Fault, Point};
+
 pub use inside::{Inside, Output, Process};
+pub use kind::{Kind, Layout};
 pub use session::Session;
 
 /// The ports that a freshly booted host serves: ftp, smtp, pop3, imap, smtps, submission, imaps, pop3s.
@@ -25,33 +29,11 @@ pub const PORTS: [u16; 8] = [21, 25, 110, 143, 465, 587, 993, 995];
 /// Time in which anything that a host does must be done.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// Who is PID 1 of a host.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// systemd, with Debian's units.
-    Systemd,
-    /// A plain init and the scripts in `/etc/init.d`; no trace of systemd.
-    SysV,
-}
-
-impl Kind {
-    /// Both kinds, for tests that hold on each.
-    pub const ALL: [Self; 2] = [Self::Systemd, Self::SysV];
-
-    fn tree(self) -> &'static str {
-        match self {
-            Self::Systemd => "systemd",
-            Self::SysV => "sysv",
-        }
-    }
-}
-
 /// A private host; ended, with all that runs in it, when dropped.
 pub struct Host {
     kind: Kind,
-    keeper: Child,
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    layout: Layout,
+    keeper: Keeper,
     init: Option<u32>,
 }
 
@@ -68,7 +50,12 @@ impl Host {
 
     /// Makes a host, boots it and waits until it serves all of [`PORTS`]; `None` where no host can be made.
     pub fn start(kind: Kind) -> Option<Self> {
-        let mut host = Self::prepare(kind)?;
+        Self::start_with(kind, Layout::Debian)
+    }
+
+    /// Makes a host like [`Host::start`], with Courier laid out as asked.
+    pub fn start_with(kind: Kind, layout: Layout) -> Option<Self> {
+        let mut host = Self::prepare(kind, layout)?;
         host.boot();
         Some(host)
     }
@@ -76,43 +63,26 @@ impl Host {
     /// Makes a host that is switched off: its files can be written before [`Host::boot`].
     ///
     /// `None`, and a line about the running test, on a machine that is not Debian or without root's powers.
-    pub fn prepare(kind: Kind) -> Option<Self> {
+    pub fn prepare(kind: Kind, layout: Layout) -> Option<Self> {
         if !needs::met() {
             return None;
         }
-        let support = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/host");
-        let mut keeper = Command::new("unshare")
-            .args(["--mount", "--net", "--propagation", "private"])
-            .args(["sh", "-eu"])
-            .arg(format!("{support}/keep.sh"))
-            .env("KIND", kind.tree())
-            .env("TREE", format!("{support}/tree"))
-            .env("BOOT", format!("{support}/boot.sh"))
-            .env("MAILWARD", env!("CARGO_BIN_EXE_mailward"))
-            .env("PATH", inside::PATH)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            // Its own group: an interrupt at the terminal ends the test, and then the keeper cleans up.
-            .process_group(0)
-            .spawn()
-            .expect("unshare runs");
-        let commands = keeper.stdin.take();
-        let answers = BufReader::new(keeper.stdout.take().expect("piped"));
-        let mut host = Self {
+        Some(Self {
             kind,
-            keeper,
-            commands,
-            answers,
+            layout,
+            keeper: Keeper::new(kind, layout),
             init: None,
-        };
-        assert_eq!(host.answer(), "ready");
-        Some(host)
+        })
     }
 
     /// Who is PID 1 here.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// How Courier is laid out here.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Boots the host and waits until it serves all of [`PORTS`].
@@ -133,7 +103,7 @@ impl Host {
     /// Boots the host and waits for nothing more than its init: for a host whose files keep daemons from running.
     pub fn boot_only(&mut self) {
         assert!(self.init.is_none(), "the host is already running");
-        let answer = self.ask("boot");
+        let answer = self.keeper.ask("boot");
         let pid = answer.strip_prefix("up ").map(str::parse);
         let Some(Ok(pid)) = pid else {
             panic!("the host did not boot: {answer}");
@@ -143,7 +113,7 @@ impl Host {
 
     /// Ends every process of the host at once, as a power cut does; its files stay, `/run` and `/tmp` do not.
     pub fn halt(&mut self) {
-        assert_eq!(self.ask("halt"), "halted");
+        assert_eq!(self.keeper.ask("halt"), "halted");
         self.init = None;
     }
 
@@ -176,6 +146,22 @@ impl Host {
             Kind::Systemd => self.run(&["systemctl", action, name]),
             Kind::SysV => self.run(&[&format!("/etc/init.d/{name}"), action]),
         }
+    }
+
+    /// Runs a program in the host under strace and returns the points at which it changed something.
+    pub fn points(&self, argv: &[&str]) -> Vec<Point> {
+        let log = "/tmp/strace.log";
+        let traced = strace::tracing(argv, log);
+        let traced: Vec<_> = traced.iter().map(String::as_str).collect();
+        self.run(&traced).success();
+        strace::points(&self.read_text(log))
+    }
+
+    /// Runs a program in the host under strace with one fault at one point.
+    pub fn inject(&self, argv: &[&str], point: &Point, fault: &Fault) -> Output {
+        let traced = strace::injecting(argv, point, fault);
+        let traced: Vec<_> = traced.iter().map(String::as_str).collect();
+        self.run(&traced)
     }
 
     /// Returns the processes of the host, by their numbers there, without those that run for the asking.
@@ -234,7 +220,7 @@ impl Host {
 
     /// Opens a TCP connection like [`Host::connect`]; a refusal, or no answer in three seconds, is an error.
     pub fn try_connect(&self, port: u16, source: &str) -> std::io::Result<Session> {
-        session::connect(self.keeper.id(), self.init_pid(), port, source)
+        session::connect(self.keeper.pid(), self.init_pid(), port, source)
     }
 
     /// Opens connections one after the other until one is closed without text, at most `most`; returns those greeted.
@@ -257,45 +243,14 @@ impl Host {
 
     /// The number by which the machine knows the process that keeps the host.
     pub fn keeper_pid(&self) -> u32 {
-        self.keeper.id()
+        self.keeper.pid()
     }
 
     /// Where the machine sees the root of the host.
     fn root(&self) -> PathBuf {
         match self.init {
             Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
-            None => PathBuf::from(format!("/proc/{}/root/media/root", self.keeper.id())),
-        }
-    }
-
-    fn ask(&mut self, command: &str) -> String {
-        let commands = self.commands.as_mut().expect("open until dropped");
-        writeln!(commands, "{command}").expect("the host's keeper takes commands");
-        self.answer()
-    }
-
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        self.answers
-            .read_line(&mut line)
-            .expect("the host's keeper answers in text");
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // The end of its input tells the keeper to end the host and leave.
-        drop(self.commands.take());
-        let end = Instant::now() + LIMIT;
-        while let Ok(None) = self.keeper.try_wait() {
-            if Instant::now() > end {
-                // Its death takes init along, and with init the host; only an empty cgroup may stay.
-                let _ = self.keeper.kill();
-                let _ = self.keeper.wait();
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(2));
+            None => PathBuf::from(format!("/proc/{}/root/media/root", self.keeper.pid())),
         }
     }
 }

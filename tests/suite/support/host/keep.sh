@@ -5,7 +5,8 @@
 # test dies in any way, it ends the host and leaves. All of its mounts live in its own mount namespace, on a
 # tmpfs, so the machine's mount table and disk never see them.
 #
-# Variables: KIND (systemd, sysv), TREE (folder of file trees), BOOT (path of boot.sh), MAILWARD (program).
+# Variables: KIND (systemd, sysv), LAYOUT (debian, plesk-split, plesk-single), SUPPORT (the folder of this file),
+# MAILWARD (the program).
 
 exec 2>/dev/null
 mount -t tmpfs -o mode=755 mailward-test /media
@@ -49,6 +50,12 @@ trap leave EXIT
 trap 'exit 143' TERM HUP INT
 
 mount -t cgroup2 cgroup2 cgroups
+# A keeper that was killed could not remove its cgroup.
+for stale in cgroups/mailward-test-*; do
+    if [ -d "$stale" ] && [ ! -e "/proc/${stale##*-}" ]; then
+        find "$stale" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    fi
+done
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 # Everything below changes the host's root only; a root that is not the overlay would be the machine's own.
 [ "$(stat -f -c %T root)" = overlayfs ]
@@ -62,8 +69,8 @@ for folder in etc/rc0.d etc/rc1.d etc/rc2.d etc/rc3.d etc/rc4.d etc/rc5.d etc/rc
 done
 rmdir "$R/var/lib/mailward"
 rm -f "$R/etc/inetd.conf" "$R/usr/local/bin/mailward" "$R/usr/sbin/policy-rc.d"
-cp -R "$TREE/both/." "$R/"
-cp -R "$TREE/$KIND/." "$R/"
+cp -R "$SUPPORT/tree/both/." "$R/"
+cp -R "$SUPPORT/tree/$KIND/." "$R/"
 chmod 755 "$R"/usr/local/lib/test-services/*
 : >"$R/usr/local/bin/mailward"
 chmod 755 "$R/usr/local/bin/mailward"
@@ -72,14 +79,20 @@ echo mx1.test >"$R/etc/hostname"
 # Debian's imapd has 20; upstream's and Plesk's value is that of pop3d.
 sed -i 's/^MAXPERIP=.*/MAXPERIP=4/' "$R/etc/courier/imapd" "$R/etc/courier/pop3d"
 services="courier-authdaemon courier-imap courier-imap-ssl courier-pop courier-pop-ssl xinetd"
+[ "$LAYOUT" = debian ] || . "$SUPPORT/plesk.sh"
+order=1
+for service in $services; do
+    ln -s "../init.d/$service" "$R/etc/rc2.d/S0$order$service"
+    order=$((order + 1))
+done
 case $KIND in
 systemd)
     mkdir "$R/etc/systemd/system/multi-user.target.wants"
+    # A service without a unit gets one from its init script, wanted for the sake of the link in rc2.d.
     for service in $services; do
-        [ "$service" = xinetd ] ||
-            ln -s "/lib/systemd/system/$service.service" "$R/etc/systemd/system/multi-user.target.wants/"
+        unit=/lib/systemd/system/$service.service
+        [ ! -e "$R$unit" ] || ln -s "$unit" "$R/etc/systemd/system/multi-user.target.wants/"
     done
-    ln -s ../init.d/xinetd "$R/etc/rc2.d/S02xinetd"
     # What reaches for the machine's kernel, or is of no use in a host that lives for seconds.
     for unit in dbus.service dbus.socket systemd-logind.service getty.target systemd-journal-flush.service \
         systemd-udevd.service systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \
@@ -92,11 +105,6 @@ systemd)
     done
     ;;
 sysv)
-    number_of=1
-    for service in $services; do
-        ln -s "../init.d/$service" "$R/etc/rc2.d/S0$number_of$service"
-        number_of=$((number_of + 1))
-    done
     # A host without systemd has none of its tools.
     rm -rf "$R/bin/systemctl" "$R/lib/systemd/systemd" "$R/lib/systemd/system"
     ;;
@@ -124,7 +132,7 @@ while read -r command; do
             sh -c 'echo $PPID' >"$cgroup/cgroup.procs"
             exec setpriv --pdeathsig KILL \
                 unshare --mount --pid --net --uts --ipc --cgroup --propagation private --fork --kill-child=KILL \
-                /bin/sh -eu "$BOOT" "host$number" 8>up 9</proc/self/ns/net
+                /bin/sh -eu "$SUPPORT/boot.sh" "host$number" 8>up 9</proc/self/ns/net
         ) </dev/null >/dev/null 2>>log &
         supervisor=$!
         answer=
