@@ -10,9 +10,10 @@ use crate::support::host::{Host, Kind};
 /// Runs a case on a fresh host of each kind.
 fn on_each_kind(case: impl Fn(&mut Host)) {
     for kind in Kind::ALL {
-        if let Some(mut host) = Host::start(kind) {
-            println!("on a host with {kind:?}");
-            case(&mut host);
-        }
+        let Some(mut host) = Host::start(kind) else {
+            return;
+        };
+        println!("on a host with {kind:?}");
+        case(&mut host);
     }
 }

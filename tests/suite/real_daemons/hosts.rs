@@ -103,27 +103,13 @@ fn a_reboot_keeps_files_and_clears_run_and_brings_the_services_back() {
     });
 }
 
-/// What a host could leave behind on the machine.
-#[derive(Debug)]
-struct Traces {
-    mounts: String,
-    temporary: BTreeSet<PathBuf>,
-    links: String,
-}
-
-impl Traces {
-    fn now() -> Self {
-        let entries = std::fs::read_dir("/tmp").unwrap();
-        Self {
-            mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
-            temporary: entries.map(|entry| entry.unwrap().path()).collect(),
-            links: std::fs::read_to_string("/proc/net/dev")
-                .unwrap()
-                .lines()
-                .count()
-                .to_string(),
-        }
-    }
+/// What the machine has mounted and which network links it has: what a host could leave behind there.
+fn mounts_and_links() -> (String, BTreeSet<PathBuf>) {
+    let links = std::fs::read_dir("/sys/class/net").unwrap();
+    (
+        std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
+        links.map(|entry| entry.unwrap().path()).collect(),
+    )
 }
 
 /// The machine's processes that live in one of these pid namespaces, or are the keeper of such a host.
@@ -155,7 +141,7 @@ fn cgroups_of(keeper: u32) -> String {
 
 #[test]
 fn a_host_that_ends_leaves_no_process_mount_cgroup_or_file_behind_also_after_a_panic() {
-    let before = Traces::now();
+    let before = mounts_and_links();
     let mut namespaces = Vec::new();
     let mut keepers = Vec::new();
     for kind in Kind::ALL {
@@ -176,15 +162,31 @@ fn a_host_that_ends_leaves_no_process_mount_cgroup_or_file_behind_also_after_a_p
         }
     }
     assert_eq!(in_namespaces(&namespaces), Vec::<String>::new());
-    let after = Traces::now();
-    assert_eq!(before.mounts, after.mounts);
-    assert_eq!(before.links, after.links);
+    assert_eq!(before, mounts_and_links());
     for keeper in keepers {
         assert!(!Path::new(&format!("/proc/{keeper}")).exists());
         assert_eq!(cgroups_of(keeper), "");
     }
-    let new: Vec<_> = after.temporary.difference(&before.temporary).collect();
-    println!("new in /tmp: {new:?}");
+}
+
+#[test]
+fn a_test_program_that_makes_hosts_leaves_no_temporary_file_behind() {
+    if Host::prepare(Kind::SysV, Layout::Debian).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Other cases have temporary files of their own meanwhile: this one is alone in a program of its own.
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "real_daemons::hosts::a_program_in_a_host_is_killed_at_a_call_of_its_own",
+        ])
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

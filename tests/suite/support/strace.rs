@@ -1,7 +1,8 @@
 //! System calls of a program, counted, and one of them made to kill it or to fail.
 //!
-//! Only the program's own first thread is traced, not what it starts: a point then means the same call in every run,
-//! whatever its children do. Must not know what program it traces.
+//! Only the program's own first thread is traced, not what it starts: strace counts for each traced process anew, so
+//! that following children, `when=2` would hit the second call of every one of them. Must not know what program it
+//! traces.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

@@ -8,7 +8,6 @@
 # Variables: KIND (systemd, sysv), LAYOUT (debian, plesk-split, plesk-single), SUPPORT (the folder of this file),
 # MAILWARD (the program).
 
-exec 2>/dev/null
 mount -t tmpfs -o mode=755 mailward-test /media
 exec 2>/media/log
 cd /media
@@ -100,7 +99,8 @@ systemd)
         systemd-journald-audit.socket systemd-machine-id-commit.service systemd-sysctl.service \
         systemd-modules-load.service dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
         sys-kernel-config.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount \
-        systemd-binfmt.service systemd-random-seed.service systemd-remount-fs.service; do
+        systemd-binfmt.service systemd-random-seed.service systemd-remount-fs.service \
+        modprobe@.service; do
         ln -s /dev/null "$R/etc/systemd/system/$unit"
     done
     ;;

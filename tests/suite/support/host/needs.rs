@@ -27,13 +27,13 @@ const POWERS: u64 = 1 << 12 | 1 << 21 | 1 << 27;
 pub fn met() -> bool {
     let test = crate::support::test_name();
     if !Path::new("/etc/debian_version").exists() {
-        crate::support::not_run(&test, "needs Debian");
+        crate::support::not_run(&test, "Debian");
         return false;
     }
     if effective_powers() & POWERS != POWERS {
         crate::support::not_run(
             &test,
-            "needs root with CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_MKNOD",
+            "root with CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_MKNOD",
         );
         return false;
     }
