@@ -6,12 +6,13 @@
     clippy::unwrap_used
 )]
 
-mod shellvars;
-mod support;
-mod xinetd_differential;
+mod host_contract;
+mod injection;
 mod manifest;
 mod manifest_properties;
 mod manifest_schema;
-mod host_contract;
 mod office;
+mod real_daemons;
+mod shellvars;
 mod support;
+mod xinetd_differential;

@@ -1,16 +1,12 @@
-//! What the cases share: the one way to say that something was not run. Must hold no test.
-#![allow(dead_code, reason = "a helper may be waiting for its first case")]
-//! What the cases share. Must hold no test.
-
-use std::io::Write;
-
-//! What the cases share: the one way to say that something was not run, and copies of the host in `examples/office`.
-//! Must hold no test.
+//! What the cases share: the one way to say that something was not run, private hosts with real daemons, copies of the
+//! host in `examples/office`, and system calls made to fail. Must hold no test.
 #![allow(dead_code, reason = "a helper may be waiting for its first case")]
 
 use std::io::Write;
 
+pub mod host;
 mod office;
+pub mod strace;
 
 pub use self::office::office_copy;
 
@@ -30,4 +26,9 @@ pub fn not_run(what: &str, needs: &str) {
         file.write_all(line.as_bytes())
             .expect("the file named by MAILWARD_NOT_RUN can be written");
     }
+}
+
+/// Returns the name of the test that is running, as the test harness prints it.
+pub fn test_name() -> String {
+    std::thread::current().name().unwrap_or("a test").to_owned()
 }
