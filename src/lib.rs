@@ -1,6 +1,7 @@
 //! Keeps a Plesk mail server in the state that a TOML manifest declares.
 
 pub mod apply;
+pub mod cli;
 pub mod edit;
 pub mod facts;
 pub mod failure;

@@ -11,7 +11,7 @@ use crate::edit::{EditKind, LineEdit};
 use crate::failure::{Blocked, Blocker, Diagnostic, Place};
 use crate::model::{HostPath, Origin};
 use crate::plan::{Action, Edit, Line, Note, PanelStep};
-use crate::report::escape;
+use crate::report::printable;
 
 /// What one daemon adds to a plan.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ pub fn lines(edits: &[LineEdit]) -> Vec<Line> {
             line: edit.line,
             block: edit.block.clone(),
             before: edit.before.as_deref().map(escape::line),
-            after: escape::line(&edit.after),
+            after: printable::line(&edit.after),
         })
         .collect();
     lines.sort_by_key(|line| line.line);

@@ -320,7 +320,7 @@ fn failed_command(command: &Command, output: &Output) -> Diagnostic {
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .take(3)
-        .map(crate::report::escape::line)
+        .map(crate::report::printable::line)
         .collect();
     if said.is_empty() { diagnostic } else { diagnostic.because(format!("it printed: {}", said.join(" / "))) }
 }

@@ -10,7 +10,8 @@ mod loaded;
 use std::collections::BTreeMap;
 
 pub use self::act::unmet;
-pub use self::loaded::Loaded;
+pub use self::edits::problems_of;
+pub use self::loaded::{Loaded, changed};
 use super::Part;
 use crate::edit::xinetd::{Attribute, Config, ServiceEntry, Tree};
 use crate::facts::Facts;

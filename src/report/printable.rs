@@ -1,6 +1,7 @@
 //! Text from files and hosts made safe to show: nothing in it can control the terminal or reorder the line.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Writes out control, direction and invisible characters as `\u{…}`; the tab stays.
 #[must_use]
@@ -14,6 +15,21 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// A line of a file as [`printable`] shows it; bytes that are not UTF-8 become `\xNN`.
+#[must_use]
+pub fn line(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            push_printable(&mut text, character);
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
 }
 
 /// Appends one character as [`printable`] shows it.

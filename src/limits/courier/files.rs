@@ -8,7 +8,7 @@ use crate::edit::shellvars::{self, Consequence, File, Sourcing};
 use crate::host::Digest;
 use crate::model::{Count, HostPath};
 use crate::plan::{Setting, Value};
-use crate::report::escape;
+use crate::report::printable;
 
 /// One of Courier's files.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl Parsed {
                 match shellvars::daemon_number(&bytes) {
                     Some(number) => reading.value = Value::Count(Count::Number(number)),
                     None => {
-                        let text = escape::line(&bytes);
+                        let text = printable::line(&bytes);
                         reading.problems.push(format!("couriertcpd does not start with {key}={text}"));
                     }
                 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Need, Target, Wanted, Xinetd, declared, default_of, in_force, setting};
-use crate::edit::LineEdit;
+use crate::edit::{LineEdit, Spot};
 use crate::edit::xinetd::{
-    self as editor, Attribute, BlockRef, Config, Effect as ProblemEffect, Entry, ServiceEntry, ServiceState, Source,
-    Tree,
+    self as editor, Attribute, BlockRef, Config, Effect as ProblemEffect, Entry, ServiceEntry, Refusal, ServiceState,
+    Source, Tree,
 };
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::Digest;
@@ -229,17 +229,21 @@ fn ensure_all(
                 tree.files.insert(need.path, Entry::File(edited.bytes));
             }
             Err(refusal) => {
-                let spot = refusal.spot;
                 let diagnostic = Diagnostic::new(format!(
                     "{} of {} in {} cannot be set safely",
                     need.want.attribute.name(),
                     need.want.target.name(),
                     need.path
                 ))
-                .at(place(&need.path, bytes, spot.line, spot.column, spot.width))
-                .because(refusal.why.to_string())
+                .because(refusal.to_string())
                 .hint("mend the file by hand, then plan again");
-                part.block(Blocked::Refused, diagnostic);
+                part.block(
+                    Blocked::Refused,
+                    match spot(&refusal) {
+                        Some(spot) => diagnostic.at(place(&need.path, bytes, spot.line, spot.column, spot.width)),
+                        None => diagnostic.at(declared_at(&need.want.origin)),
+                    },
+                );
             }
         }
     }
@@ -250,20 +254,36 @@ fn known_main(config: &Config) -> HostPath {
     config.files.first().cloned().unwrap_or_else(|| crate::model::known("/etc/xinetd.conf"))
 }
 
+/// The place that a refusal is about.
+const fn spot(refusal: &Refusal) -> Option<Spot> {
+    match refusal {
+        Refusal::NoBlock { spot, why: _ } => *spot,
+        Refusal::BlockLost { spot, why: _ }
+        | Refusal::CarriageReturns { spot }
+        | Refusal::HasDefaults { spot }
+        | Refusal::Unproved { spot } => Some(*spot),
+        Refusal::Value { .. } => None,
+    }
+}
+
 /// Whether a block has a line of the attribute that xinetd ignores or chokes on.
 fn broken(config: &Config, path: &HostPath, heading: u32, attribute: Attribute) -> bool {
-    let next = config
-        .services
-        .iter()
-        .filter(|entry| entry.path == *path)
-        .map(|entry| entry.line)
-        .chain(config.defaults.blocks.iter().filter(|at| at.path == *path).map(|at| at.line))
-        .filter(|line| *line > heading)
-        .min()
-        .unwrap_or(u32::MAX);
-    config.problems.iter().any(|problem| {
+    problems_of(config, path, heading, attribute).any(counts)
+}
+
+/// The problems of an attribute's lines in one block, named by its heading.
+pub fn problems_of<'c>(
+    config: &'c Config,
+    path: &'c HostPath,
+    heading: u32,
+    attribute: Attribute,
+) -> impl Iterator<Item = &'c editor::Problem> {
+    let services = config.services.iter().filter(|entry| entry.path == *path).map(|entry| entry.line);
+    let defaults = config.defaults.blocks.iter().filter(|at| at.path == *path).map(|at| at.line);
+    let next = services.chain(defaults).filter(|line| *line > heading).min().unwrap_or(u32::MAX);
+    config.problems.iter().filter(move |problem| {
         let inside = problem.path == *path && problem.spot.line > heading && problem.spot.line < next;
-        inside && names(&problem.text, attribute) && counts(problem)
+        inside && names(&problem.text, attribute)
     })
 }
 
@@ -419,19 +439,12 @@ fn causes(wants: &[Wanted], before: &Config, after: &Config, path: &HostPath) ->
             causes.push(declared(want));
         }
         for heading in here {
-            if broken(before, path, heading, want.attribute) {
-                let problem = before.problems.iter().find(|problem| {
-                    problem.path == *path
-                        && problem.spot.line > heading
-                        && names(&problem.text, want.attribute)
-                        && counts(problem)
-                });
-                causes.extend(problem.map(|problem| Cause::NotInForce {
-                    service: want.target.name().to_owned(),
-                    key: want.attribute.name().to_owned(),
-                    effect: problem.kind.to_string(),
-                }));
-            }
+            let problem = problems_of(before, path, heading, want.attribute).find(|problem| counts(problem));
+            causes.extend(problem.map(|problem| Cause::NotInForce {
+                service: want.target.name().to_owned(),
+                key: want.attribute.name().to_owned(),
+                effect: problem.kind.to_string(),
+            }));
         }
     }
     causes
