@@ -8,7 +8,7 @@ use crate::model::{Count, HostPath, Rate};
 
 use super::attribute::{self, Attribute, Known};
 use super::file::{Block, BlockEnd, Fate, File, Folder, Heading, Item, Line, Setting, Specified};
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Effect, Problem, ProblemKind};
 use super::reader::Operator;
 use super::services;
 
@@ -237,9 +237,17 @@ impl Config {
     /// Whether xinetd would exit over a value in `defaults`.
     #[must_use]
     pub fn daemon_exits(&self) -> bool {
-        self.problems
-            .iter()
-            .any(|p| p.kind.effect() == super::problem::Effect::DaemonExits)
+        self.has(Effect::DaemonExits)
+    }
+
+    /// Whether xinetd would read memory that holds anything: then nothing here is certain, not even that it runs.
+    #[must_use]
+    pub fn is_unforeseeable(&self) -> bool {
+        self.has(Effect::Unforeseeable)
+    }
+
+    fn has(&self, effect: Effect) -> bool {
+        self.problems.iter().any(|p| p.kind.effect() == effect)
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Effect {
     BlockLost,
     /// The daemon exits, with exit code 0, at start and at SIGHUP.
     DaemonExits,
+    /// The daemon reads, and overwrites, memory behind its buffer: it has crashed, and changed other services' limits.
+    Unforeseeable,
 }
 
 /// What is wrong.
@@ -154,7 +156,6 @@ impl ProblemKind {
             Self::NoSpaceBeforeOperator
             | Self::NothingAfterName
             | Self::BadOperator
-            | Self::Unpredictable
             | Self::NotClosed
             | Self::MissingBrace
             | Self::UnknownKeyword
@@ -162,6 +163,7 @@ impl ProblemKind {
             | Self::NameMissing
             | Self::SecondDefaults => Effect::BlockLost,
             Self::BadDefault => Effect::DaemonExits,
+            Self::Unpredictable => Effect::Unforeseeable,
         }
     }
 }
@@ -203,7 +205,7 @@ impl fmt::Display for ProblemKind {
                 "xinetd finds no operator behind the first word and drops the block up to the next line with only `}`"
             }
             Self::Unpredictable => {
-                "xinetd reads on beyond this line into memory that holds anything, and drops the block"
+                "xinetd reads on behind the end of the file into memory that holds anything, and overwrites some of it"
             }
             Self::NotClosed => "xinetd finds no line with only `}` and drops the block",
             Self::MissingBrace => {

@@ -131,7 +131,6 @@ const ODD_OTHERS: &[&str] = &[
     "nice = x",
     "flags =",
     "flags = BOGUS",
-    "type =",
     "server_args =",
     "umask = 9",
     "umask = 1000",
@@ -390,7 +389,6 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
         vec!["protocol = tcp".into(), "wait = no".into()]
     };
     lines.push(format!("socket_type = {socket_type}"));
-    lines.push(dice.of(&["type = UNLISTED", "type = unlisted"]).to_owned());
     lines.push("user = root".to_owned());
     lines.push(
         dice.of(&["server = /bin/cat", "server\t= /bin/cat"])
@@ -401,6 +399,8 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
         let at = dice.below(lines.len());
         lines.remove(at);
     }
+    // Without it a service's port is the business of /etc/services.
+    lines.push(dice.of(&["type = UNLISTED", "type = unlisted"]).to_owned());
     if dice.in_1000(100) {
         lines.push(format!("id = {}", dice.of(&["x", "a", "B", "smtp-1"])));
     }
