@@ -8,3 +8,4 @@
 
 mod support;
 mod xinetd_differential;
+mod xinetd_edit;

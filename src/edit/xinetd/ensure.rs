@@ -346,7 +346,7 @@ impl<'a> Wish<'a> {
         let text = &text[start..];
         let end = text
             .iter()
-            .position(|&b| is_space(b) || matches!(b, b'=' | b'+' | b'-'))
+            .position(|&b| is_space(b) || matches!(b, b'=' | b'+' | b'-' | b':'))
             .unwrap_or(text.len());
         attribute::is(&text[..end], self.attribute.name())
     }
@@ -605,7 +605,9 @@ fn repair(
         .and_then(|setting| Some(setting.parts.name.end..setting.parts.values.first()?.start));
     match first {
         // What stands between the name and the values is right: it stays.
-        Some(between) if between.end <= end => after.extend_from_slice(file.text(&between)),
+        Some(between) if between.end <= end && file.bytes()[between.end] != b'=' => {
+            after.extend_from_slice(file.text(&between))
+        }
         Some(_) | None => after.extend_from_slice(&style.assignment(broken.indent, broken.name)),
     }
     after.extend_from_slice(value.as_bytes());
@@ -666,7 +668,7 @@ impl<'a> BrokenLine<'a> {
         let (indent, text) = line.split_at(start);
         let end = text
             .iter()
-            .position(|&b| is_space(b) || matches!(b, b'=' | b'+' | b'-'))
+            .position(|&b| is_space(b) || matches!(b, b'=' | b'+' | b'-' | b':'))
             .unwrap_or(text.len());
         let (name, rest) = text.split_at(end);
         let operator = rest
