@@ -15,17 +15,18 @@ mod config;
 pub mod dump;
 mod ensure;
 mod file;
+mod parser;
 mod problem;
 mod reader;
+mod reading;
 mod services;
 mod style;
+mod tree;
 
 pub use attribute::Attribute;
-pub use config::{
-    Assignment, At, Config, Defaults, Effective, Entry, ServiceEntry, ServiceState, Source, Tree,
-    Wanted,
-};
+pub use config::{Assignment, At, Config, Defaults, Effective, ServiceEntry, ServiceState, Source};
 pub use ensure::{BlockRef, Refusal, ensure, ensure_defaults_block};
 pub use file::File;
 pub use problem::{Effect, Problem, ProblemKind};
 pub use reader::Operator;
+pub use tree::{Entry, Tree, Wanted};

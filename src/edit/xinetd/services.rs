@@ -6,10 +6,9 @@ use crate::edit::Spot;
 use crate::model::Count;
 
 use super::attribute;
-use super::config::{
-    BUILT_IN_RATE, Config, Effective, Pending, ServiceEntry, ServiceState, Source, UNLIMITED,
-};
+use super::config::{BUILT_IN_RATE, Config, ServiceEntry, ServiceState, Source, UNLIMITED};
 use super::problem::{Problem, ProblemKind};
+use super::reading::Pending;
 
 /// The servers that xinetd has built in, by socket type.
 const STREAM_BUILT_IN: &[&str] = &[
@@ -289,17 +288,5 @@ fn heading_problem(service: &ServiceEntry, kind: ProblemKind) -> Problem {
         },
         text: format!("service {}", service.name).into_bytes(),
         kind,
-    }
-}
-
-/// The text of an effective value's source, for a message.
-impl<T> Effective<T> {
-    /// Where the value stands, if on a line at all.
-    #[must_use]
-    pub fn at(&self) -> Option<&super::config::At> {
-        match &self.from {
-            Source::Own(at) | Source::Defaults(at) => Some(at),
-            Source::BuiltIn => None,
-        }
     }
 }
