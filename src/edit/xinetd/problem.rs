@@ -122,6 +122,8 @@ pub enum ProblemKind {
     NotForTcpmux,
     /// A `redirect` of something other than a `stream` service without `wait`.
     CannotRedirect,
+    /// `log_on_success` with TRAFFIC, its own or from `defaults`, on a service without `redirect`.
+    TrafficWithoutRedirect,
     /// `enabled` names a service with `disable = yes`.
     BuildsDiffer,
 }
@@ -152,7 +154,8 @@ impl ProblemKind {
             | Self::DatagramWithoutWait
             | Self::NotBuiltIn
             | Self::NotForTcpmux
-            | Self::CannotRedirect => Effect::ServiceDropped,
+            | Self::CannotRedirect
+            | Self::TrafficWithoutRedirect => Effect::ServiceDropped,
             Self::NoSpaceBeforeOperator
             | Self::NothingAfterName
             | Self::BadOperator
@@ -254,6 +257,9 @@ impl fmt::Display for ProblemKind {
             }
             Self::CannotRedirect => {
                 "xinetd does not offer this service: it redirects only stream services without wait"
+            }
+            Self::TrafficWithoutRedirect => {
+                "xinetd does not offer this service: log_on_success = TRAFFIC is for redirects only"
             }
             Self::BuildsDiffer => {
                 "builds of xinetd differ here: `enabled` names this service, and `disable = yes` disables it"

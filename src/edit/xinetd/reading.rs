@@ -13,7 +13,7 @@ use super::config::{
 };
 use super::file::{Block, BlockEnd, Fate, File, Folder, Heading, Item, Line, Setting, Specified};
 use super::problem::{Problem, ProblemKind};
-use super::services;
+use super::services::{self, Meaning};
 use super::tree::{Entry, Tree, Wanted};
 
 /// Includes inside of includes beyond this depth are a mistake, not a configuration.
@@ -25,7 +25,11 @@ const MAX_FILES: usize = 20_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pending {
     /// In xinetd's list, enabled or (by a bad value) not.
-    Listed { bad: bool },
+    Listed {
+        bad: bool,
+        /// Whether the `defaults` read before it log TRAFFIC.
+        traffic: bool,
+    },
     /// Off by its own `disable = yes`: Debian's builds have it in no list.
     Off,
     /// Lost.
@@ -41,6 +45,7 @@ pub(super) fn read(main: &HostPath, tree: &Tree) -> Config {
         open: Vec::new(),
         wanted: BTreeSet::new(),
         pending: Vec::new(),
+        traffic: false,
     };
     match tree.files.get(main) {
         Some(Entry::File(bytes)) => reading.file(main, bytes),
@@ -72,6 +77,7 @@ struct Reading<'a> {
     open: Vec<HostPath>,
     wanted: BTreeSet<Wanted>,
     pending: Vec<Pending>,
+    traffic: bool,
 }
 
 impl Reading<'_> {
@@ -144,13 +150,18 @@ impl Reading<'_> {
                     path: path.clone(),
                     line: block.line.number,
                 });
+                let before = self.traffic;
+                self.traffic = services::logs_traffic(&assignments, before, Meaning::Adds);
                 self.config.defaults.assignments.append(&mut assignments);
             }
             Heading::Service { name } => {
                 let pending = match (lost, &block.end) {
                     (Some(kind), _) => Pending::Lost(kind),
                     (None, BlockEnd::Disabled(_)) => Pending::Off,
-                    (None, _) => Pending::Listed { bad },
+                    (None, _) => Pending::Listed {
+                        bad,
+                        traffic: self.traffic,
+                    },
                 };
                 self.service(path, file, block.line, name, assignments, pending);
             }

@@ -17,7 +17,8 @@ pub enum Entry {
     Unreadable(String),
 }
 
-/// What is known of the host's files. Observation fills it, and asks [`Config::wanted`](super::Config::wanted) for what is missing.
+/// What is known of the host's files. Observation fills it, and asks [`Config::wanted`](super::Config::wanted) for
+/// what is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     /// Single paths.

@@ -12,7 +12,8 @@ use super::{BlockRef, Refusal, outline, spot_of_heading};
 
 /// Adds a `defaults` block with one attribute at the top of a file that has none.
 ///
-/// It goes before everything that xinetd reads, so that it comes first of all, and behind the comments that head the file.
+/// It goes before everything that xinetd reads, so that it comes first of all, and behind the comments that head the
+/// file.
 ///
 /// # Errors
 /// A [`Refusal`] where the file has a `defaults` block, or the result would not read as intended.
