@@ -8,7 +8,7 @@ mod generate;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mailward::edit::xinetd::dump::Dump;
+use mailward::edit::xinetd::dump::{Difference, Dump};
 use mailward::edit::xinetd::{
     Attribute, BlockRef, Config, Effect, Entry, ServiceState, Tree, ensure,
 };
@@ -18,7 +18,7 @@ use crate::support::not_run;
 use daemon::{Case, Files, Verdict, judge};
 use generate::Dice;
 
-const TREES: u64 = 400;
+const TREES: u64 = 600;
 const BATCH: usize = 50;
 
 fn is_root() -> bool {
@@ -368,6 +368,144 @@ impl Wish {
             case.show()
         );
         *tally.entry("edits in force").or_default() += 1;
+    }
+}
+
+/// A service block for the reload cases: these lines, and what is needed beside them.
+fn block(name: &str, port: u16, lines: &str) -> String {
+    let mut text = format!("service {name}\n{{\n{lines}\n");
+    for (attribute, value) in [
+        ("type", "UNLISTED"),
+        ("socket_type", "stream"),
+        ("protocol", "tcp"),
+        ("wait", "no"),
+        ("user", "root"),
+        ("server", "/bin/cat"),
+        ("port", &port.to_string()),
+    ] {
+        if !lines
+            .lines()
+            .any(|line| line.starts_with(&format!("{attribute} =")))
+        {
+            text.push_str(&format!("\t{attribute} = {value}\n"));
+        }
+    }
+    text + "}\n"
+}
+
+#[test]
+fn a_reload_ends_the_services_that_we_say_it_ends() {
+    if !is_root() {
+        not_run("reloads of a real xinetd", "root");
+        return;
+    }
+    let plain = block("a", 2001, "") + &block("b", 2002, "");
+    let with = |lines: &str| block("a", 2001, lines) + &block("b", 2002, "");
+    let defaults = |lines: &str| format!("defaults\n{{\n{lines}\n}}\n{plain}");
+    let cases: [(&str, String, String); 17] = [
+        ("nothing", plain.clone(), plain.clone()),
+        ("a limit", plain.clone(), with("per_source = 3")),
+        (
+            "two limits",
+            with("cps = 3 4\ninstances = 3"),
+            plain.clone(),
+        ),
+        (
+            "a default",
+            defaults("per_source = 5"),
+            defaults("per_source = 6"),
+        ),
+        ("a bad default", plain.clone(), defaults("per_source = x")),
+        ("gone", plain.clone(), block("b", 2002, "")),
+        ("disabled", plain.clone(), with("disable = yes")),
+        ("broken", plain.clone(), with("per_source=3")),
+        ("new", block("b", 2002, ""), plain.clone()),
+        ("port", plain.clone(), with("port = 2003")),
+        ("port as octal digits", plain.clone(), with("port = 02001")),
+        ("wait", plain.clone(), with("wait = yes")),
+        ("id", plain.clone(), with("id = other")),
+        (
+            "protocol",
+            plain.clone(),
+            with("protocol = udp\nsocket_type = dgram\nwait = yes"),
+        ),
+        (
+            "user, server_args",
+            plain.clone(),
+            with("user = daemon\nserver_args = -u"),
+        ),
+        (
+            "renamed under its id",
+            with("id = x"),
+            block("c", 2001, "id = x") + &block("b", 2002, ""),
+        ),
+        (
+            "moved in the file",
+            plain.clone(),
+            block("b", 2002, "") + &block("a", 2001, ""),
+        ),
+    ];
+    let scratch = tempfile::tempdir().unwrap();
+    let folders: Vec<Case> = cases
+        .iter()
+        .enumerate()
+        .map(|(n, (_, before, after))| {
+            let files = Files::from([
+                ("xinetd.conf".to_owned(), before.clone().into_bytes()),
+                ("next.conf".to_owned(), after.clone().into_bytes()),
+            ]);
+            Case::new(scratch.path(), &n.to_string(), &files)
+        })
+        .collect();
+    for ((case, verdict), (what, _, after)) in folders.iter().zip(judge(&folders)).zip(&cases) {
+        let mut tree = Tree::default();
+        let main = case.path("xinetd.conf");
+        tree.files
+            .insert(main.clone(), Entry::File(after.clone().into_bytes()));
+        let config = Config::read(&main, &tree);
+        let differences = verdict.dump.unwrap().differs(&config);
+        let Some(after) = verdict.after else {
+            assert_eq!(differences, [Difference::DaemonExits], "{what}");
+            continue;
+        };
+        let mut ended = Vec::new();
+        let mut fresh = Vec::new();
+        for difference in &differences {
+            match difference {
+                Difference::Vanishes { id } => ended.push(id.clone()),
+                Difference::Restarts { id, .. } => {
+                    ended.push(id.clone());
+                    fresh.push(id.clone());
+                }
+                Difference::Appears { id } => fresh.push(id.clone()),
+                Difference::Limit { .. } | Difference::DaemonExits => {}
+            }
+        }
+        let logged = |end: &str| -> Vec<String> {
+            verdict
+                .log
+                .lines()
+                .filter_map(|line| line.split_once("NOTICE: service ")?.1.strip_suffix(end))
+                .map(str::to_owned)
+                .collect()
+        };
+        assert_eq!(
+            ended,
+            logged(" deactivated"),
+            "{what}: {differences:?}\n{}",
+            verdict.log
+        );
+        let new = format!("new={} ", fresh.len());
+        assert!(
+            verdict.log.contains(&new),
+            "{what}: {differences:?}\n{}",
+            verdict.log
+        );
+        assert_eq!(
+            after.differs(&config),
+            [],
+            "{what}: what runs then is what the file says"
+        );
     }
 }
 

@@ -18,6 +18,8 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub struct Verdict {
     /// None where the daemon exited over `defaults`.
     pub dump: Option<Dump>,
+    /// What it is after a SIGHUP with the case's `next.conf`; none where it exited over that.
+    pub after: Option<Dump>,
     /// What it logged.
     pub log: String,
 }
@@ -138,14 +140,16 @@ fn verdict(case: &Case) -> Verdict {
         let bytes = std::fs::read(case.dir.join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
+    let dump = |name: &str| {
+        let bytes = std::fs::read(case.dir.join(name)).unwrap();
+        Dump::last(&bytes).expect("the daemon's dump is complete")
+    };
     let log = read("log");
     let state = read("state");
-    let dump = match state.trim() {
+    let verdict = match state.trim() {
+        "exited 0" if case.dir.join("dump").exists() => Some(dump("dump")),
         "exited 0" if log.contains("while parsing the default section") => None,
-        "running 0" => {
-            let bytes = std::fs::read(case.dir.join("dump")).unwrap();
-            Some(Dump::last(&bytes).expect("the daemon's dump is complete"))
-        }
+        "running 0" => Some(dump("dump")),
         // Nobody can say what such a daemon does; crash is one thing that it does.
         _ if case.foresees_nothing() => None,
         other => panic!(
@@ -154,5 +158,10 @@ fn verdict(case: &Case) -> Verdict {
             case.show()
         ),
     };
-    Verdict { dump, log }
+    let after = case.dir.join("after").exists().then(|| dump("after"));
+    Verdict {
+        dump: verdict,
+        after,
+        log,
+    }
 }
