@@ -9,3 +9,4 @@
 mod support;
 mod xinetd_differential;
 mod xinetd_edit;
+mod xinetd_read;

@@ -193,3 +193,45 @@ fn rate(text: &str) -> Option<Rate> {
         pause: pause.trim().parse().ok()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "INTERNAL STATE DUMP: 2.3.15.3\nCurrent time: now\n\nServices + defaults:\nService defaults\n\tInstances = 7\n\tCPS = max conn:5 wait:6\n\tBind = All addresses.\nService = a\n\tState = Active\n\tService configuration: a\n\t\tid = smtp-1\n\t\tflags = IPv6\n\t\ttype = UNLISTED\n\t\tsocket_type = stream\n\t\tProtocol (name,number) = (tcp,6)\n\t\tport = 40001\n\t\twait = no\n\t\tPER_SOURCE = -1\n\t\tBind = localhost\n\trunning servers = 0\n\nconfig_file = /etc/xinetd.conf\n\nEND OF DUMP\n";
+
+    #[test]
+    fn a_dump_is_read_in_full() {
+        let dump = Dump::last(ONE.as_bytes()).unwrap();
+        assert_eq!(
+            dump.config_file.as_deref(),
+            Some(b"/etc/xinetd.conf".as_slice())
+        );
+        let [service] = dump.services.as_slice() else {
+            panic!("{dump:?}")
+        };
+        assert_eq!(
+            (service.name.as_str(), service.id.as_str()),
+            ("a", "smtp-1")
+        );
+        assert_eq!(
+            (service.state.as_str(), service.port),
+            ("Active", Some(40001))
+        );
+        assert_eq!(service.bind.as_deref(), Some("localhost"));
+        assert_eq!(dump.per_source(service), Count::Unlimited);
+        assert_eq!(dump.instances(service), Count::Number(7));
+        assert_eq!(dump.cps(service), Rate { rate: 5, pause: 6 });
+    }
+
+    #[test]
+    fn the_last_complete_dump_counts() {
+        let later = ONE.replace("= 7", "= 8");
+        let half = ONE.split("config_file").next().unwrap();
+        let text = format!("{ONE}{later}{half}");
+        let dump = Dump::last(text.as_bytes()).unwrap();
+        assert_eq!(dump.instances, Some(Count::Number(8)));
+        assert_eq!(Dump::last(half.as_bytes()), None);
+        assert_eq!(Dump::last(b""), None);
+    }
+}
