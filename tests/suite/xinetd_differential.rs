@@ -541,6 +541,7 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
     }
     let scratch = tempfile::tempdir().unwrap();
     let mut cases = Vec::new();
+    let mut edits = 0;
     let mut names: Vec<_> = std::fs::read_dir(Path::new(&corpus).join("xinetd"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -549,12 +550,19 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
     names.sort();
     for name in &names {
         let bytes = std::fs::read(Path::new(&corpus).join("xinetd").join(name)).unwrap();
-        let files = Files::from([("xinetd.conf".to_owned(), bytes)]);
-        cases.push(Case::new(scratch.path(), &name.replace(' ', "_"), &files));
+        // As it is, as it would run on this host, and with a limit set in each block of that.
+        let here = at_home(&bytes);
+        let mut limited = here.clone();
+        edits += limit_all(&mut limited);
+        for (kind, bytes) in [("as-is", bytes), ("here", here), ("limited", limited)] {
+            let files = Files::from([("xinetd.conf".to_owned(), bytes)]);
+            cases.push(Case::new(scratch.path(), &format!("{name}-{kind}"), &files));
+        }
     }
     let verdicts = judge(&cases);
     let mut offered = 0;
-    for ((case, verdict), name) in cases.iter().zip(&verdicts).zip(&names) {
+    for (case, verdict) in cases.iter().zip(&verdicts) {
+        let name = case.dir.display();
         let mut tree: Tree = case.tree();
         let config = loop {
             let config = Config::read(&case.path("xinetd.conf"), &tree);
@@ -590,6 +598,9 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
                 dump.cps(service).to_string(),
             ];
             assert_eq!(*ours, limits, "{name}: {}", service.id);
+            if name.to_string().ends_with("-limited") {
+                assert_eq!(limits[0], "20", "{name}: {}", service.id);
+            }
         }
         if !host {
             assert_eq!(
@@ -601,9 +612,47 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
         }
     }
     println!(
-        "compared with xinetd: {} files, {offered} services",
+        "compared with xinetd: {} files, {offered} services, {edits} edits",
         names.len()
     );
+    assert!(offered > names.len(), "most of them run here: {offered}");
+}
+
+/// The same file with a server, user and group that every host has, and nothing disabled.
+fn at_home(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split(|&b| b == b'\n').map(|line| {
+        let text = String::from_utf8_lossy(line).into_owned();
+        let value = match text.split_whitespace().next() {
+            Some("server") => "/bin/cat",
+            Some("user" | "group") => "root",
+            Some("disable") => "no",
+            _ => return line.to_vec(),
+        };
+        match text.split_once('=') {
+            Some((before, _)) => format!("{before}= {value}").into_bytes(),
+            None => line.to_vec(),
+        }
+    });
+    lines.collect::<Vec<_>>().join(&b'\n')
+}
+
+/// Sets `per_source = 20` in each block that allows it, and says in how many something was to be done.
+fn limit_all(bytes: &mut Vec<u8>) -> usize {
+    let main = HostPath::new("/x").unwrap();
+    let mut edits = 0;
+    // From the last block to the first: an edit moves only what is behind it.
+    let mut tree = Tree::default();
+    tree.files.insert(main.clone(), Entry::File(bytes.clone()));
+    let config = Config::read(&main, &tree);
+    let services = config.services.iter().rev().map(|service| service.line);
+    for line in services {
+        let block = BlockRef::Service { line };
+        if let Ok(edited) = ensure(bytes, block, Attribute::PerSource, "20") {
+            edits += usize::from(!edited.lines.is_empty());
+            *bytes = edited.bytes;
+        }
+    }
+    edits
 }
 
 fn ours_by_id(config: &Config) -> BTreeMap<String, [String; 3]> {

@@ -16,9 +16,9 @@ use super::reading::Pending;
 
 /// The servers that xinetd has built in, by socket type.
 const STREAM_BUILT_IN: &[&str] = &[
-    "echo", "discard", "time", "daytime", "chargen", "servers", "services", "xadmin",
+    "echo", "discard", "time", "daytime", "chargen", "sensor", "tcpmux",
 ];
-const DATAGRAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen"];
+const DATAGRAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen", "sensor"];
 
 /// Gives each service its state, its inherited limits and its identity, in xinetd's order of things.
 pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
