@@ -563,20 +563,7 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
     let mut offered = 0;
     for (case, verdict) in cases.iter().zip(&verdicts) {
         let name = case.dir.display();
-        let mut tree: Tree = case.tree();
-        let config = loop {
-            let config = Config::read(&case.path("xinetd.conf"), &tree);
-            if config.wanted.is_empty() {
-                break config;
-            }
-            for wanted in config.wanted {
-                use mailward::edit::xinetd::Wanted;
-                match wanted {
-                    Wanted::File(path) => drop(tree.files.insert(path, Entry::Missing)),
-                    Wanted::Dir(path) => drop(tree.dirs.insert(path, None)),
-                }
-            }
-        };
+        let config = case.config();
         let Some(dump) = &verdict.dump else {
             assert!(
                 config.daemon_exits(),

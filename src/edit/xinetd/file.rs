@@ -147,6 +147,10 @@ impl Specified {
         {
             return Fate::WrongValueCount(known, count);
         }
+        // In `defaults` xinetd lets the line come again, and then fails over it.
+        if known.name == "log_type" && self.0.contains_key(known.name) {
+            return Fate::Bad(known);
+        }
         let values: Vec<&[u8]> = parts.values.iter().map(|at| &bytes[at.clone()]).collect();
         if attribute::accepts(known.check, parts.operator, &values) {
             self.0.insert(known.name, ());
