@@ -351,7 +351,11 @@ impl Wish {
                 let running = dump
                     .services
                     .iter()
-                    .find(|running| running.id == service.id && running.port == port)
+                    .find(|running| {
+                        running.id == service.id
+                            && running.port == port
+                            && service.identity["protocol"][0] == running.protocol.as_bytes()
+                    })
                     .unwrap();
                 Some(match self.attribute {
                     Attribute::PerSource => dump.per_source(running).to_string(),
