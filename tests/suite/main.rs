@@ -16,3 +16,5 @@ mod real_daemons;
 mod shellvars;
 mod support;
 mod xinetd_differential;
+mod xinetd_edit;
+mod xinetd_read;

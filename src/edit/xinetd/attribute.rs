@@ -1,4 +1,4 @@
-//! What xinetd knows of each attribute: how many values it takes, whether it can be set again, and which values it accepts.
+//! What xinetd knows of each attribute: how many values it takes, whether it can be set again, which it accepts.
 //!
 //! Host-dependent checks (does the user, the server, the protocol, the address exist) are not made here: such a value
 //! counts as accepted.

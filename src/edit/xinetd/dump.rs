@@ -1,12 +1,15 @@
 //! What a running xinetd says of itself: the state that it appends to `/var/run/xinetd.dump` at SIGUSR1.
 //!
-//! Also what reading a [`Config`] at SIGHUP would do to that daemon. Nothing here sends a signal or reads the file.
-
-use std::collections::BTreeMap;
+//! Also what reading a [`Config`](super::Config) at SIGHUP would do to that daemon. Nothing here sends a signal or
+//! reads the file.
 
 use crate::model::{Count, Rate};
 
-use super::config::{BUILT_IN_RATE, Config, ServiceEntry, ServiceState};
+use super::config::BUILT_IN_RATE;
+
+mod differs;
+
+pub use differs::Difference;
 
 const BEGIN: &[u8] = b"INTERNAL STATE DUMP";
 const END: &[u8] = b"END OF DUMP";
@@ -57,45 +60,6 @@ pub struct Running {
     pub cps: Option<Rate>,
     /// An RPC service's program number.
     pub program: Option<String>,
-}
-
-/// What would be otherwise after a SIGHUP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Difference {
-    /// The service ends, and its sessions with it.
-    Vanishes {
-        /// Its id.
-        id: String,
-    },
-    /// The service is stopped and started, and its sessions end.
-    Restarts {
-        /// Its id.
-        id: String,
-        /// The attribute that differs.
-        attribute: &'static str,
-        /// What runs.
-        running: String,
-        /// What the files say.
-        configured: String,
-    },
-    /// The service is not running yet.
-    Appears {
-        /// Its id.
-        id: String,
-    },
-    /// A limit changes; open sessions live on.
-    Limit {
-        /// The service's id.
-        id: String,
-        /// `per_source`, `instances` or `cps`.
-        attribute: &'static str,
-        /// What runs.
-        running: String,
-        /// What the files say.
-        configured: String,
-    },
-    /// The daemon exits over a value in `defaults`.
-    DaemonExits,
 }
 
 impl Dump {
@@ -179,85 +143,6 @@ impl Dump {
     pub fn cps(&self, service: &Running) -> Rate {
         service.cps.or(self.cps).unwrap_or(BUILT_IN_RATE.value)
     }
-
-    /// What a SIGHUP would do: services that vanish or restart first, then new ones, then limits.
-    ///
-    /// A running service and a configured one are the same to xinetd when the id is equal and neither type, wait,
-    /// protocol, socket type nor port differ; a new address or address family restarts it. A port that is only in
-    /// `/etc/services`, and an address that the dump shows as a name, count as unchanged and as changed.
-    #[must_use]
-    pub fn differs(&self, config: &Config) -> Vec<Difference> {
-        if config.daemon_exits() {
-            return vec![Difference::DaemonExits];
-        }
-        let mut offered: BTreeMap<String, Vec<&ServiceEntry>> = BTreeMap::new();
-        for service in &config.services {
-            if service.state == ServiceState::Offered {
-                let id = service.id.to_ascii_lowercase();
-                offered.entry(id).or_default().push(service);
-            }
-        }
-        let mut lost = Vec::new();
-        let mut limits = Vec::new();
-        for running in &self.services {
-            let candidates = offered.entry(running.id.to_ascii_lowercase()).or_default();
-            let same = candidates
-                .iter()
-                .position(|service| running.replaced_by(service).is_none());
-            let Some(index) = same.or(if candidates.is_empty() { None } else { Some(0) }) else {
-                lost.push(Difference::Vanishes {
-                    id: running.id.clone(),
-                });
-                continue;
-            };
-            let service = candidates.remove(index);
-            if let Some((attribute, was, will)) = running
-                .replaced_by(service)
-                .or_else(|| running.moved_by(service))
-            {
-                lost.push(Difference::Restarts {
-                    id: running.id.clone(),
-                    attribute,
-                    running: was,
-                    configured: will,
-                });
-            }
-            self.limits(running, service, &mut limits);
-        }
-        let new = offered.into_values().flatten().map(|service| {
-            let id = service.id.clone();
-            Difference::Appears { id }
-        });
-        lost.into_iter().chain(new).chain(limits).collect()
-    }
-
-    fn limits(&self, running: &Running, service: &ServiceEntry, limits: &mut Vec<Difference>) {
-        let mut compare = |attribute, running_value: String, configured: String| {
-            if running_value != configured {
-                limits.push(Difference::Limit {
-                    id: running.id.clone(),
-                    attribute,
-                    running: running_value,
-                    configured,
-                });
-            }
-        };
-        compare(
-            "per_source",
-            self.per_source(running).to_string(),
-            service.per_source.value.to_string(),
-        );
-        compare(
-            "instances",
-            self.instances(running).to_string(),
-            service.instances.value.to_string(),
-        );
-        compare(
-            "cps",
-            self.cps(running).to_string(),
-            service.cps.value.to_string(),
-        );
-    }
 }
 
 impl Running {
@@ -290,92 +175,6 @@ impl Running {
             self.program = Some(value.to_owned());
         }
     }
-
-    /// The first difference that makes the daemon take the two for different services.
-    fn replaced_by(&self, service: &ServiceEntry) -> Option<(&'static str, String, String)> {
-        let word = |name: &str| {
-            service
-                .identity
-                .get(name)
-                .and_then(|values| values.first())
-                .map(|value| String::from_utf8_lossy(value).to_ascii_lowercase())
-        };
-        let has = |words: &[String], word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
-        let configured_types: Vec<String> = service
-            .identity
-            .get("type")
-            .into_iter()
-            .flatten()
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-            .collect();
-        for kind in ["UNLISTED", "INTERNAL", "RPC"] {
-            if has(&self.types, kind) != has(&configured_types, kind) {
-                return Some(("type", self.types.join(" "), configured_types.join(" ")));
-            }
-        }
-        let rpc = has(&self.types, "RPC");
-        let pairs = [
-            ("wait", Some(self.wait.clone()), word("wait")),
-            ("protocol", Some(self.protocol.clone()), word("protocol")),
-            (
-                "socket_type",
-                Some(self.socket_type.clone()).filter(|_| !rpc),
-                word("socket_type"),
-            ),
-            (
-                "port",
-                self.port.map(|port| port.to_string()).filter(|_| !rpc),
-                word("port").and_then(|text| port(&text)),
-            ),
-            (
-                "rpc_number",
-                self.program.clone().filter(|_| rpc),
-                word("rpc_number"),
-            ),
-        ];
-        pairs.into_iter().find_map(|(name, running, configured)| {
-            let (running, configured) = (running?, configured?);
-            (!running.eq_ignore_ascii_case(&configured)).then_some((name, running, configured))
-        })
-    }
-
-    /// The first difference that makes the daemon open the service's socket anew.
-    fn moved_by(&self, service: &ServiceEntry) -> Option<(&'static str, String, String)> {
-        let values = |name: &str| -> Vec<String> {
-            service
-                .identity
-                .get(name)
-                .into_iter()
-                .flatten()
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-                .collect()
-        };
-        let was = self.bind.as_deref();
-        if let Some(will) = values("bind").into_iter().next()
-            && was != Some(will.as_str())
-        {
-            let was = was.unwrap_or("all addresses").to_owned();
-            return Some(("bind", was, will));
-        }
-        let flags = values("flags");
-        let family = |flags: &[String]| {
-            // With neither, or with both, it is IPv6.
-            let v4 = flags.iter().any(|flag| flag.eq_ignore_ascii_case("IPv4"));
-            let v6 = flags.iter().any(|flag| flag.eq_ignore_ascii_case("IPv6"));
-            if v4 && !v6 { "IPv4" } else { "IPv6" }
-        };
-        let (was, will) = (family(&self.flags), family(&flags));
-        // An address brings its own family.
-        (was != will && self.bind.is_none()).then(|| ("flags", was.to_owned(), will.to_owned()))
-    }
-}
-
-/// A port as the daemon has it: `010` is 10.
-fn port(text: &str) -> Option<String> {
-    match super::attribute::count(text.as_bytes())? {
-        Count::Number(port) => Some(port.to_string()),
-        Count::Unlimited => None,
-    }
 }
 
 /// A limit as a dump shows it: -1 stands for none.
@@ -393,4 +192,46 @@ fn rate(text: &str) -> Option<Rate> {
         rate: rate.parse().ok()?,
         pause: pause.trim().parse().ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "INTERNAL STATE DUMP: 2.3.15.3\nCurrent time: now\n\nServices + defaults:\nService defaults\n\tInstances = 7\n\tCPS = max conn:5 wait:6\n\tBind = All addresses.\nService = a\n\tState = Active\n\tService configuration: a\n\t\tid = smtp-1\n\t\tflags = IPv6\n\t\ttype = UNLISTED\n\t\tsocket_type = stream\n\t\tProtocol (name,number) = (tcp,6)\n\t\tport = 40001\n\t\twait = no\n\t\tPER_SOURCE = -1\n\t\tBind = localhost\n\trunning servers = 0\n\nconfig_file = /etc/xinetd.conf\n\nEND OF DUMP\n";
+
+    #[test]
+    fn a_dump_is_read_in_full() {
+        let dump = Dump::last(ONE.as_bytes()).unwrap();
+        assert_eq!(
+            dump.config_file.as_deref(),
+            Some(b"/etc/xinetd.conf".as_slice())
+        );
+        let [service] = dump.services.as_slice() else {
+            panic!("{dump:?}")
+        };
+        assert_eq!(
+            (service.name.as_str(), service.id.as_str()),
+            ("a", "smtp-1")
+        );
+        assert_eq!(
+            (service.state.as_str(), service.port),
+            ("Active", Some(40001))
+        );
+        assert_eq!(service.bind.as_deref(), Some("localhost"));
+        assert_eq!(dump.per_source(service), Count::Unlimited);
+        assert_eq!(dump.instances(service), Count::Number(7));
+        assert_eq!(dump.cps(service), Rate { rate: 5, pause: 6 });
+    }
+
+    #[test]
+    fn the_last_complete_dump_counts() {
+        let later = ONE.replace("= 7", "= 8");
+        let half = ONE.split("config_file").next().unwrap();
+        let text = format!("{ONE}{later}{half}");
+        let dump = Dump::last(text.as_bytes()).unwrap();
+        assert_eq!(dump.instances, Some(Count::Number(8)));
+        assert_eq!(Dump::last(half.as_bytes()), None);
+        assert_eq!(Dump::last(b""), None);
+    }
 }

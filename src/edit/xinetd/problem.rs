@@ -33,6 +33,8 @@ pub enum Effect {
     BlockLost,
     /// The daemon exits, with exit code 0, at start and at SIGHUP.
     DaemonExits,
+    /// The daemon reads, and overwrites, memory behind its buffer: it has crashed, and changed other services' limits.
+    Unforeseeable,
 }
 
 /// What is wrong.
@@ -120,6 +122,8 @@ pub enum ProblemKind {
     NotForTcpmux,
     /// A `redirect` of something other than a `stream` service without `wait`.
     CannotRedirect,
+    /// `log_on_success` with TRAFFIC, its own or from `defaults`, on a service without `redirect`.
+    TrafficWithoutRedirect,
     /// `enabled` names a service with `disable = yes`.
     BuildsDiffer,
 }
@@ -150,11 +154,11 @@ impl ProblemKind {
             | Self::DatagramWithoutWait
             | Self::NotBuiltIn
             | Self::NotForTcpmux
-            | Self::CannotRedirect => Effect::ServiceDropped,
+            | Self::CannotRedirect
+            | Self::TrafficWithoutRedirect => Effect::ServiceDropped,
             Self::NoSpaceBeforeOperator
             | Self::NothingAfterName
             | Self::BadOperator
-            | Self::Unpredictable
             | Self::NotClosed
             | Self::MissingBrace
             | Self::UnknownKeyword
@@ -162,6 +166,7 @@ impl ProblemKind {
             | Self::NameMissing
             | Self::SecondDefaults => Effect::BlockLost,
             Self::BadDefault => Effect::DaemonExits,
+            Self::Unpredictable => Effect::Unforeseeable,
         }
     }
 }
@@ -203,7 +208,7 @@ impl fmt::Display for ProblemKind {
                 "xinetd finds no operator behind the first word and drops the block up to the next line with only `}`"
             }
             Self::Unpredictable => {
-                "xinetd reads on beyond this line into memory that holds anything, and drops the block"
+                "xinetd reads on behind the end of the file into memory that holds anything, and overwrites some of it"
             }
             Self::NotClosed => "xinetd finds no line with only `}` and drops the block",
             Self::MissingBrace => {
@@ -252,6 +257,9 @@ impl fmt::Display for ProblemKind {
             }
             Self::CannotRedirect => {
                 "xinetd does not offer this service: it redirects only stream services without wait"
+            }
+            Self::TrafficWithoutRedirect => {
+                "xinetd does not offer this service: log_on_success = TRAFFIC is for redirects only"
             }
             Self::BuildsDiffer => {
                 "builds of xinetd differ here: `enabled` names this service, and `disable = yes` disables it"

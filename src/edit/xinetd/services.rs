@@ -3,28 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edit::Spot;
-use crate::model::Count;
+use crate::model::{Count, Rate};
 
 use super::attribute;
 use super::config::{
-    BUILT_IN_RATE, Config, Effective, Pending, ServiceEntry, ServiceState, Source, UNLIMITED,
+    Assignment, BUILT_IN_RATE, Config, Defaults, Effective, ServiceEntry, ServiceState, Source,
+    UNLIMITED,
 };
 use super::problem::{Problem, ProblemKind};
+use super::reader::Operator;
+use super::reading::Pending;
 
 /// The servers that xinetd has built in, by socket type.
 const STREAM_BUILT_IN: &[&str] = &[
-    "echo", "discard", "time", "daytime", "chargen", "servers", "services", "xadmin",
+    "echo", "discard", "time", "daytime", "chargen", "sensor", "tcpmux",
 ];
-const DATAGRAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen"];
+const DATAGRAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen", "sensor"];
 
 /// Gives each service its state, its inherited limits and its identity, in xinetd's order of things.
 pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
     let enabled = listed(config, "enabled");
     let disabled = listed(config, "disabled").unwrap_or_default();
+    let inherited = Inherited::of(&config.defaults);
     let mut services = std::mem::take(&mut config.services);
     let mut taken: BTreeSet<Claim> = BTreeSet::new();
     for (service, pending) in services.iter_mut().zip(pending) {
         let is_enabled = enabled.as_ref().map(|ids| ids.contains(&fold(&service.id)));
+        let traffic = match pending {
+            Pending::Listed { traffic, .. } => inherited.logs_traffic(service, traffic),
+            Pending::Off | Pending::Lost(_) => false,
+        };
         service.state = match pending {
             Pending::Lost(kind) => ServiceState::Dropped(kind),
             Pending::Off => {
@@ -35,7 +43,7 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
                 }
                 ServiceState::Disabled
             }
-            Pending::Listed { bad } => match is_enabled {
+            Pending::Listed { bad, .. } => match is_enabled {
                 Some(false) => ServiceState::Disabled,
                 None if bad => ServiceState::Dropped(ProblemKind::BadValue),
                 // An entry in `enabled` takes even a bad value's verdict back.
@@ -45,11 +53,11 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
                 Some(true) | None => ServiceState::Offered,
             },
         };
-        inherit(config, service);
-        identify(config, service);
+        inherited.fill(service);
+        identify(&inherited, service);
         if service.state == ServiceState::Offered {
             let claim = Claim::of(service);
-            if let Some(kind) = missing(service).or_else(|| claim.conflict(&taken)) {
+            if let Some(kind) = missing(service, traffic).or_else(|| claim.conflict(&taken)) {
                 config.problems.push(heading_problem(service, kind.clone()));
                 service.state = ServiceState::Dropped(kind);
             } else {
@@ -81,22 +89,74 @@ fn fold(id: &str) -> Vec<u8> {
     id.to_ascii_lowercase().into_bytes()
 }
 
-fn inherit(config: &Config, service: &mut ServiceEntry) {
-    let defaults = &config.defaults;
-    let unset = |from: &Source| *from == Source::BuiltIn;
-    if unset(&service.per_source.from) {
-        service.per_source = defaults.per_source().unwrap_or(UNLIMITED);
+/// What `defaults` gives to a service that does not say otherwise.
+struct Inherited {
+    per_source: Effective<Count>,
+    instances: Effective<Count>,
+    cps: Effective<Rate>,
+    bind: Option<Vec<Vec<u8>>>,
+    /// Whether `log_on_success` has TRAFFIC in it.
+    traffic: bool,
+}
+
+impl Inherited {
+    fn of(defaults: &Defaults) -> Self {
+        Self {
+            per_source: defaults.per_source().unwrap_or(UNLIMITED),
+            instances: defaults.instances().unwrap_or(UNLIMITED),
+            cps: defaults.cps().unwrap_or(BUILT_IN_RATE),
+            bind: defaults.attribute("bind").map(|line| line.values.clone()),
+            traffic: logs_traffic(&defaults.assignments, false, Meaning::Adds),
+        }
     }
-    if unset(&service.instances.from) {
-        service.instances = defaults.instances().unwrap_or(UNLIMITED);
+
+    fn fill(&self, service: &mut ServiceEntry) {
+        if service.per_source.from == Source::BuiltIn {
+            service.per_source = self.per_source.clone();
+        }
+        if service.instances.from == Source::BuiltIn {
+            service.instances = self.instances.clone();
+        }
+        if service.cps.from == Source::BuiltIn {
+            service.cps = self.cps.clone();
+        }
     }
-    if unset(&service.cps.from) {
-        service.cps = defaults.cps().unwrap_or(BUILT_IN_RATE);
+
+    /// Whether a service logs TRAFFIC, when the `defaults` read before it do or do not.
+    fn logs_traffic(&self, service: &ServiceEntry, before: bool) -> bool {
+        if service.attribute("log_on_success").is_some() {
+            logs_traffic(&service.assignments, before, Meaning::Replaces)
+        } else {
+            self.traffic
+        }
     }
 }
 
+/// What `=` means for an attribute that `+=` and `-=` modify.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// In `defaults`.
+    Adds,
+    /// In a service.
+    Replaces,
+}
+
+/// Whether `log_on_success` has TRAFFIC in it after these lines.
+pub(super) fn logs_traffic(lines: &[Assignment], before: bool, set: Meaning) -> bool {
+    let mut traffic = before;
+    for line in lines.iter().filter(|line| line.name == "log_on_success") {
+        let named = line.values.iter().any(|v| attribute::is(v, "TRAFFIC"));
+        traffic = match line.operator {
+            Operator::Set if set == Meaning::Replaces => named,
+            Operator::Set | Operator::Add => traffic || named,
+            Operator::Remove => traffic && !named,
+        };
+    }
+    traffic
+}
+
 /// Notes what a SIGHUP compares: type, wait, protocol, socket type, port, address and address family.
-fn identify(config: &Config, service: &mut ServiceEntry) {
+fn identify(inherited: &Inherited, service: &mut ServiceEntry) {
     let mut identity = BTreeMap::new();
     for name in ["socket_type", "protocol", "port", "wait", "rpc_number"] {
         if let Some(line) = service.attribute(name) {
@@ -104,9 +164,9 @@ fn identify(config: &Config, service: &mut ServiceEntry) {
         }
     }
     identity.insert("id".to_owned(), vec![service.id.clone().into_bytes()]);
-    let own_bind = service.attribute("bind");
-    if let Some(line) = own_bind.or_else(|| config.defaults.attribute("bind")) {
-        identity.insert("bind".to_owned(), line.values.clone());
+    let own_bind = service.attribute("bind").map(|line| line.values.clone());
+    if let Some(bind) = own_bind.or_else(|| inherited.bind.clone()) {
+        identity.insert("bind".to_owned(), bind);
     }
     let words = |attribute: &str, words: &[&str]| -> Vec<Vec<u8>> {
         words
@@ -153,7 +213,7 @@ fn identify(config: &Config, service: &mut ServiceEntry) {
 }
 
 /// What keeps a complete, enabled block from being a service, in the order of xinetd's own checks.
-fn missing(service: &ServiceEntry) -> Option<ProblemKind> {
+fn missing(service: &ServiceEntry, traffic: bool) -> Option<ProblemKind> {
     let set = |name: &str| service.attribute(name).is_some();
     let derived = |name: &str| service.identity.contains_key(name);
     let word = |name: &str, word: &str| {
@@ -207,6 +267,9 @@ fn missing(service: &ServiceEntry) -> Option<ProblemKind> {
     let waits = word("wait", "yes");
     if redirect && (!word("socket_type", "stream") || waits || names_arguments) {
         return Some(ProblemKind::CannotRedirect);
+    }
+    if traffic && !redirect {
+        return Some(ProblemKind::TrafficWithoutRedirect);
     }
     if names_arguments && internal {
         return Some(ProblemKind::NotBuiltIn);
@@ -289,17 +352,5 @@ fn heading_problem(service: &ServiceEntry, kind: ProblemKind) -> Problem {
         },
         text: format!("service {}", service.name).into_bytes(),
         kind,
-    }
-}
-
-/// The text of an effective value's source, for a message.
-impl<T> Effective<T> {
-    /// Where the value stands, if on a line at all.
-    #[must_use]
-    pub fn at(&self) -> Option<&super::config::At> {
-        match &self.from {
-            Source::Own(at) | Source::Defaults(at) => Some(at),
-            Source::BuiltIn => None,
-        }
     }
 }

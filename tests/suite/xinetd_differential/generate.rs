@@ -102,6 +102,8 @@ const GOOD_OTHERS: &[&str] = &[
     "log_on_failure = HOST",
     "log_on_failure += USERID",
     "log_on_success -= PID",
+    "log_on_success -= TRAFFIC",
+    "log_on_success = HOST",
     "flags = REUSE",
     "flags = NODELAY KEEPALIVE",
     "only_from = 127.0.0.1 10.0.0.0",
@@ -131,12 +133,13 @@ const ODD_OTHERS: &[&str] = &[
     "nice = x",
     "flags =",
     "flags = BOGUS",
-    "type =",
     "server_args =",
     "umask = 9",
     "umask = 1000",
     "deny_time = soon",
     "log_on_failure = NONSENSE",
+    "log_on_success += TRAFFIC",
+    "log_on_success = traffic",
     "log_on_failure =",
     "log_type = NOWHERE",
     "log_type =",
@@ -344,6 +347,7 @@ fn defaults(dice: &mut Dice, text: &mut Vec<u8>) {
                 "bogus = 1",
                 "server = /bin/cat",
                 "log_on_failure = NONSENSE",
+                "log_on_success = TRAFFIC",
                 "log_type = NOWHERE",
                 "groups = maybe",
                 "disable = yes",
@@ -390,7 +394,6 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
         vec!["protocol = tcp".into(), "wait = no".into()]
     };
     lines.push(format!("socket_type = {socket_type}"));
-    lines.push(dice.of(&["type = UNLISTED", "type = unlisted"]).to_owned());
     lines.push("user = root".to_owned());
     lines.push(
         dice.of(&["server = /bin/cat", "server\t= /bin/cat"])
@@ -401,6 +404,8 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
         let at = dice.below(lines.len());
         lines.remove(at);
     }
+    // Without it a service's port is the business of /etc/services.
+    lines.push(dice.of(&["type = UNLISTED", "type = unlisted"]).to_owned());
     if dice.in_1000(100) {
         lines.push(format!("id = {}", dice.of(&["x", "a", "B", "smtp-1"])));
     }
