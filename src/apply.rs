@@ -50,6 +50,9 @@ pub enum Restarts {
 
 /// What goes on around a run.
 pub trait Watch {
+    /// Tells what will be done, once it is certain.
+    fn planned(&mut self, plan: &Plan);
+
     /// Tells that a step begins.
     fn begins(&mut self, step: &Step);
 
@@ -58,62 +61,91 @@ pub trait Watch {
 }
 
 /// Applies.
-pub fn apply<H: WriteHost + ?Sized>(host: &mut H, request: &Request<'_>, watch: &mut dyn Watch) -> Outcome {
+pub fn apply<H: WriteHost + ?Sized>(
+    host: &mut H,
+    request: &Request<'_>,
+    watch: &mut dyn Watch,
+) -> Outcome {
     match try_apply(host, request, watch) {
-        Ok(outcome) | Err(outcome) => outcome,
+        Ok(outcome) => outcome,
+        Err(outcome) => *outcome,
     }
 }
 
 /// Why a run ends before it begins.
-fn ended(verdict: Verdict, messages: Vec<Diagnostic>) -> Outcome {
-    Outcome::without_run(verdict, messages)
+fn ended(verdict: Verdict, messages: Vec<Diagnostic>) -> Box<Outcome> {
+    Box::new(Outcome::without_run(verdict, messages))
 }
 
-fn unknown(error: &dyn std::error::Error) -> Outcome {
+fn unknown(error: &dyn std::error::Error) -> Box<Outcome> {
     ended(Verdict::Unknown, vec![Diagnostic::of(error)])
 }
 
-fn blocked(blockers: Vec<Blocker>) -> Outcome {
-    let worst = blockers.iter().map(|blocker| blocker.kind).max().unwrap_or(Blocked::Manifest);
+fn blocked(blockers: Vec<Blocker>) -> Box<Outcome> {
+    let worst = blockers
+        .iter()
+        .map(|blocker| blocker.kind)
+        .max()
+        .unwrap_or(Blocked::Manifest);
     let verdict = match worst {
         Blocked::Manifest => Verdict::Usage,
         Blocked::Refused => Verdict::Refused,
         Blocked::Unknown => Verdict::Unknown,
     };
-    ended(verdict, blockers.into_iter().map(|blocker| blocker.diagnostic).collect())
+    ended(
+        verdict,
+        blockers
+            .into_iter()
+            .map(|blocker| blocker.diagnostic)
+            .collect(),
+    )
 }
 
 fn try_apply<H: WriteHost + ?Sized>(
     host: &mut H,
     request: &Request<'_>,
     watch: &mut dyn Watch,
-) -> Result<Outcome, Outcome> {
+) -> Result<Outcome, Box<Outcome>> {
     host.lock().map_err(|error| match error {
         HostError::Locked { .. } => ended(
             Verdict::Locked,
-            vec![Diagnostic::of(&error).hint("wait until it has ended; the lock ends with its process")],
+            vec![
+                Diagnostic::of(&error)
+                    .hint("wait until it has ended; the lock ends with its process"),
+            ],
         ),
-        HostError::NoLock { .. } | HostError::Unreachable { .. } | HostError::Unexpected(_) => unknown(&error),
+        HostError::NoLock { .. } | HostError::Unreachable { .. } | HostError::Unexpected(_) => {
+            unknown(&error)
+        }
     })?;
     let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
     settle::killed_run(host, &mut facts)?;
-    let observed = Observed::read(host, &facts, Scope::Of(request.desired)).map_err(|error| unknown(&error))?;
-    let plan = plan::make(request.desired, request.advice, &facts, &observed, request.deadline).map_err(blocked)?;
+    let observed = Observed::read(host, &facts, Scope::Of(request.desired))
+        .map_err(|error| unknown(&error))?;
+    let plan = plan::make(
+        request.desired,
+        request.advice,
+        &facts,
+        &observed,
+        request.deadline,
+    )
+    .map_err(blocked)?;
     accept(request, &facts, &plan)?;
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;
-        let mut outcome = ended(Verdict::AsDesired, Vec::new());
+        let mut outcome = *ended(Verdict::AsDesired, Vec::new());
         outcome.fingerprint = Some(plan.fingerprint.clone());
         outcome.host = Some(plan.host);
         return Ok(outcome);
     }
     let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
-    let mut run = Running::new(request, facts, observed, plan, baseline);
+    watch.planned(&plan);
+    let mut run = Running::new(request, &facts, observed, plan, baseline);
     Ok(run.carry_out(host, watch))
 }
 
 /// Compares what the host needs now with what was agreed.
-fn accept(request: &Request<'_>, facts: &Facts, plan: &Plan) -> Result<(), Outcome> {
+fn accept(request: &Request<'_>, facts: &Facts, plan: &Plan) -> Result<(), Box<Outcome>> {
     let refuse = |diagnostic| {
         let mut outcome = ended(Verdict::Stale, vec![diagnostic]);
         outcome.fingerprint = Some(plan.fingerprint.clone());
@@ -139,8 +171,11 @@ fn accept(request: &Request<'_>, facts: &Facts, plan: &Plan) -> Result<(), Outco
     }
     match request.expect {
         Some(expect) if *expect != plan.fingerprint && !plan.is_empty() => Err(refuse(
-            Diagnostic::new(format!("the plan's fingerprint is {}, not {expect}", plan.fingerprint))
-                .hint("plan on this host, and see what differs from the plan that was reviewed"),
+            Diagnostic::new(format!(
+                "the plan's fingerprint is {}, not {expect}",
+                plan.fingerprint
+            ))
+            .hint("plan on this host, and see what differs from the plan that was reviewed"),
         )),
         Some(_) | None => Ok(()),
     }
@@ -149,7 +184,6 @@ fn accept(request: &Request<'_>, facts: &Facts, plan: &Plan) -> Result<(), Outco
 /// A run that has begun.
 struct Running<'a> {
     request: &'a Request<'a>,
-    facts: Facts,
     observed: Observed,
     plan: Plan,
     baseline: act::Baseline,
@@ -165,7 +199,7 @@ struct Failed(Vec<Diagnostic>);
 impl<'a> Running<'a> {
     fn new(
         request: &'a Request<'a>,
-        facts: Facts,
+        facts: &Facts,
         observed: Observed,
         plan: Plan,
         baseline: act::Baseline,
@@ -174,7 +208,8 @@ impl<'a> Running<'a> {
         let owed_before = match plan.settled {
             Settled::Nothing => facts.journal.owed.clone(),
             Settled::Some => {
-                let still = |owed: &&Owed| actions(&plan).any(|action| Owed::of(action).unit == owed.unit);
+                let still =
+                    |owed: &&Owed| actions(&plan).any(|action| Owed::of(action).unit == owed.unit);
                 facts.journal.owed.iter().filter(still).cloned().collect()
             }
         };
@@ -204,10 +239,25 @@ impl<'a> Running<'a> {
         outcome.steps = plan
             .steps
             .iter()
-            .map(|step| StepOutcome { step: step.clone(), state: StepState::NotTried })
+            .map(|step| StepOutcome {
+                step: step.clone(),
+                state: StepState::NotTried,
+            })
             .collect();
-        let journal = Journal { format: facts.journal.format, owed, run: Some(run) };
-        Self { request, facts, observed, plan, baseline, journal, owed_before, outcome }
+        let journal = Journal {
+            format: facts.journal.format,
+            owed,
+            run: Some(run),
+        };
+        Self {
+            request,
+            observed,
+            plan,
+            baseline,
+            journal,
+            owed_before,
+            outcome,
+        }
     }
 
     fn carry_out<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Outcome {
@@ -220,13 +270,19 @@ impl<'a> Running<'a> {
     }
 
     /// All steps, then the look back.
-    fn forward<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Result<(), Failed> {
+    fn forward<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
         self.write_edits(host, watch)?;
         self.run_panel(host, watch)?;
         match self.request.restarts {
             Restarts::Now => {
                 for index in 0..self.plan.steps.len() {
-                    let Step::Action(action) = self.plan.steps[index].clone() else { continue };
+                    let Step::Action(action) = self.plan.steps[index].clone() else {
+                        continue;
+                    };
                     interrupted(watch)?;
                     watch.begins(&self.plan.steps[index]);
                     self.outcome.steps[index].state = StepState::Failed;
@@ -246,12 +302,22 @@ impl<'a> Running<'a> {
     }
 
     /// Backups, the journal, then all edits, in one batch; then each file is read back.
-    fn write_edits<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Result<(), Failed> {
+    fn write_edits<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
         let mut acts = Vec::new();
         for (number, edit) in edits(&self.plan).enumerate() {
-            acts.push(Act::Save { path: self.backup(number, edit), bytes: edit.old.clone() });
+            acts.push(Act::Save {
+                path: self.backup(number, edit),
+                bytes: edit.old.clone(),
+            });
         }
-        acts.push(Act::Save { path: journal::path(), bytes: self.journal_bytes()? });
+        acts.push(Act::Save {
+            path: journal::path(),
+            bytes: self.journal_bytes()?,
+        });
         let mut places = Vec::new();
         let mut reads = Vec::new();
         for (index, step) in self.plan.steps.iter().enumerate() {
@@ -270,7 +336,9 @@ impl<'a> Running<'a> {
             Ok(written) => {
                 let mut answers = written.replies.into_iter();
                 for (index, _) in places {
-                    let Step::Edit(edit) = &self.plan.steps[index] else { continue };
+                    let Step::Edit(edit) = &self.plan.steps[index] else {
+                        continue;
+                    };
                     self.outcome.steps[index].state = StepState::Done;
                     let took = matches!(answers.next(), Some(crate::host::Reply::File(crate::host::Found::File(state)))
                         if state.bytes == edit.bytes);
@@ -286,8 +354,11 @@ impl<'a> Running<'a> {
                 for (index, act) in places {
                     if act <= error.index {
                         // The one that failed may have taken its place before something failed; undoing it looks.
-                        self.outcome.steps[index].state =
-                            if act == error.index { StepState::Failed } else { StepState::Done };
+                        self.outcome.steps[index].state = if act == error.index {
+                            StepState::Failed
+                        } else {
+                            StepState::Done
+                        };
                     }
                 }
                 Err(Failed(vec![Diagnostic::of(&error)]))
@@ -295,9 +366,15 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn run_panel<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Result<(), Failed> {
+    fn run_panel<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
         for index in 0..self.plan.steps.len() {
-            let Step::Panel(panel) = self.plan.steps[index].clone() else { continue };
+            let Step::Panel(panel) = self.plan.steps[index].clone() else {
+                continue;
+            };
             interrupted(watch)?;
             watch.begins(&self.plan.steps[index]);
             self.outcome.steps[index].state = StepState::Failed;
@@ -309,19 +386,31 @@ impl<'a> Running<'a> {
     }
 
     /// Looks at Courier's files after the panel's command: they must have the values now, whatever it said.
-    fn panel_took<H: WriteHost + ?Sized>(&self, host: &mut H, panel: &PanelStep) -> Result<(), Failed> {
+    fn panel_took<H: WriteHost + ?Sized>(
+        &self,
+        host: &mut H,
+        panel: &PanelStep,
+    ) -> Result<(), Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let observed =
-            Observed::read(host, &facts, Scope::Of(self.request.desired)).map_err(|error| failed(&error))?;
+        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
+            .map_err(|error| failed(&error))?;
         let parsed = observed.courier.unwrap_or_default().parse();
         for effect in &panel.effects {
             let mut listeners = crate::limits::courier::Listener::ALL.into_iter();
-            let Some(listener) = listeners.find(|l| l.service().name() == effect.service) else { continue };
+            let Some(listener) = listeners.find(|l| l.service().name() == effect.service) else {
+                continue;
+            };
             let has = parsed.reading(listener, effect.setting).value;
             if has != effect.to {
-                let what = format!("the panel's command did not change {} of {}", effect.setting.name(), effect.service);
-                return Err(Failed(vec![Diagnostic::new(what).because(panel.argv.join(" "))]));
+                let what = format!(
+                    "the panel's command did not change {} of {}",
+                    effect.setting.name(),
+                    effect.service
+                );
+                return Err(Failed(vec![
+                    Diagnostic::new(what).because(panel.argv.join(" ")),
+                ]));
             }
         }
         Ok(())
@@ -329,15 +418,23 @@ impl<'a> Running<'a> {
 
     fn backup(&self, number: usize, edit: &Edit) -> HostPath {
         let run = self.outcome.run.as_deref().unwrap_or("run");
-        known(&format!("{STATE}/backups/{run}/{number}-{}", edit.path.name()))
+        known(&format!(
+            "{STATE}/backups/{run}/{number}-{}",
+            edit.path.name()
+        ))
     }
 
     fn history(&self) -> HostPath {
-        known(&format!("{STATE}/history/{}.json", self.outcome.run.as_deref().unwrap_or("run")))
+        known(&format!(
+            "{STATE}/history/{}.json",
+            self.outcome.run.as_deref().unwrap_or("run")
+        ))
     }
 
     fn journal_bytes(&self) -> Result<Vec<u8>, Failed> {
-        self.journal.to_bytes().map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+        self.journal
+            .to_bytes()
+            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
     }
 }
 
@@ -359,7 +456,9 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
 
 fn interrupted(watch: &dyn Watch) -> Result<(), Failed> {
     match watch.interrupted() {
-        Some(signal) => Err(Failed(vec![Diagnostic::new(format!("interrupted by {signal}"))])),
+        Some(signal) => Err(Failed(vec![Diagnostic::new(format!(
+            "interrupted by {signal}"
+        ))])),
         None => Ok(()),
     }
 }

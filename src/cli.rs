@@ -30,7 +30,13 @@ use crate::report::diagnostic::Severity;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
 #[derive(Debug, Parser)]
-#[command(name = "mailward", version, about, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "mailward",
+    version,
+    about,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "\
 Exit codes, the largest of many being the worst:
    0  as desired: nothing to do, or applied and verified
@@ -238,14 +244,27 @@ struct Ended {
 
 impl Ended {
     fn new(exit: Exit, error: &dyn std::error::Error) -> Self {
-        Self { exit, diagnostics: vec![Diagnostic::of(error)] }
+        Self {
+            exit,
+            diagnostics: vec![Diagnostic::of(error)],
+        }
     }
 }
 
 impl From<Vec<Blocker>> for Ended {
     fn from(blockers: Vec<Blocker>) -> Self {
-        let exit = blockers.iter().map(|blocker| blocker.kind.exit()).max().unwrap_or(Exit::Internal);
-        Self { exit, diagnostics: blockers.into_iter().map(|blocker| blocker.diagnostic).collect() }
+        let exit = blockers
+            .iter()
+            .map(|blocker| blocker.kind.exit())
+            .max()
+            .unwrap_or(Exit::Internal);
+        Self {
+            exit,
+            diagnostics: blockers
+                .into_iter()
+                .map(|blocker| blocker.diagnostic)
+                .collect(),
+        }
     }
 }
 
@@ -271,7 +290,9 @@ impl HostArgs {
     fn open(&self) -> Result<LocalHost, Ended> {
         match &self.root {
             None => Ok(LocalHost::machine()),
-            Some(root) => LocalHost::tree(root.clone()).map_err(|error| Ended::new(Exit::Unknown, &error)),
+            Some(root) => {
+                LocalHost::tree(root.clone()).map_err(|error| Ended::new(Exit::Unknown, &error))
+            }
         }
     }
 
@@ -283,7 +304,10 @@ impl HostArgs {
 /// Reads and checks a manifest.
 fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
     let layers = files::layers(paths)?;
-    manifest::check(&layers).map_err(|diagnostics| Ended { exit: Exit::Usage, diagnostics })
+    manifest::check(&layers).map_err(|diagnostics| Ended {
+        exit: Exit::Usage,
+        diagnostics,
+    })
 }
 
 /// Plans, reading only.
@@ -295,7 +319,9 @@ fn planned(
 ) -> Result<Plan, Ended> {
     let facts = Facts::read(host)?;
     let observed = Observed::read(host, &facts, Scope::Of(desired))?;
-    Ok(crate::plan::make(desired, advice, &facts, &observed, deadline)?)
+    Ok(crate::plan::make(
+        desired, advice, &facts, &observed, deadline,
+    )?)
 }
 
 /// The exit code of a plan that is not applied.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::apply::journal::{self, Journal};
+use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{Existence, Found, HostError, Process, ReadHost, Request};
 use crate::limits::xinetd::Loaded;
@@ -30,13 +31,29 @@ pub const SERVICES: [&str; 11] = [
 ];
 
 /// The programs that serve mail here, by the name that the kernel keeps: `master` is Postfix's.
-const PROGRAMS: [&str; 7] = ["couriertcpd", "xinetd", "dovecot", "master", "qmail-send", "exim4", "sendmail"];
+const PROGRAMS: [&str; 7] = [
+    "couriertcpd",
+    "xinetd",
+    "dovecot",
+    "master",
+    "qmail-send",
+    "exim4",
+    "sendmail",
+];
 
-const UNIT_FOLDERS: [&str; 4] =
-    ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+const UNIT_FOLDERS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
-const COURIER_FILES: [&str; 4] =
-    ["/etc/courier-imap/imapd", "/etc/courier-imap/pop3d", "/etc/courier/imapd", "/etc/courier/pop3d"];
+const COURIER_FILES: [&str; 4] = [
+    "/etc/courier-imap/imapd",
+    "/etc/courier-imap/pop3d",
+    "/etc/courier/imapd",
+    "/etc/courier/pop3d",
+];
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 const PRODUCT_ROOTS: [&str; 2] = ["/usr/local/psa", "/opt/psa"];
 
@@ -61,6 +78,8 @@ pub struct Facts {
     pub processes: Vec<Process>,
     /// What earlier runs wrote down.
     pub journal: Journal,
+    /// Why the journal could not be read, if so: then it is not known what is owed, and no plan is made.
+    pub journal_unread: Option<Diagnostic>,
     /// What xinetd was last seen to have loaded.
     pub loaded: Option<Loaded>,
     /// The host's clock, in seconds since 1970.
@@ -102,9 +121,6 @@ pub enum FactsError {
         /// Why.
         reason: String,
     },
-    /// The journal of earlier runs makes no sense.
-    #[error(transparent)]
-    Journal(#[from] journal::JournalError),
 }
 
 struct Tickets {
@@ -143,11 +159,16 @@ fn ask(batch: &mut Batch) -> Tickets {
         hosts: batch.file(known("/etc/hosts")),
         machine_id: batch.first_file(MACHINE_IDS.map(known)),
         booted: batch.exists(known("/run/systemd/system")),
-        systemctl: SYSTEMCTL.iter().map(|path| batch.exists(known(path))).collect(),
+        systemctl: SYSTEMCTL
+            .iter()
+            .map(|path| batch.exists(known(path)))
+            .collect(),
         units: SERVICES
             .iter()
             .map(|name| {
-                let paths = UNIT_FOLDERS.iter().map(|folder| known(&format!("{folder}/{name}.service")));
+                let paths = UNIT_FOLDERS
+                    .iter()
+                    .map(|folder| known(&format!("{folder}/{name}.service")));
                 (*name, paths.map(|path| batch.exists(path)).collect())
             })
             .collect(),
@@ -172,7 +193,9 @@ impl Tickets {
             .filter(|text| !text.is_empty());
         let hosts = text(answers.file(self.hosts)?, "/etc/hosts")?.unwrap_or_default();
         let machine_id = match answers.first_file(self.machine_id)? {
-            Some((index, found)) => text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned()),
+            Some((index, found)) => {
+                text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned())
+            }
             None => None,
         };
         let booted = answers.exists(self.booted)? == Existence::Folder;
@@ -189,7 +212,8 @@ impl Tickets {
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
             for ticket in tickets {
-                if matches!(answers.exists(ticket)?, Existence::File(_)) && manager != Manager::SysV {
+                if matches!(answers.exists(ticket)?, Existence::File(_)) && manager != Manager::SysV
+                {
                     services.insert(name);
                 }
             }
@@ -206,6 +230,10 @@ impl Tickets {
             Some((index, _)) => known(COURIER_FILES[index]).parent(),
             None => None,
         };
+        let (journal, journal_unread) = match Journal::read(answers.file(self.journal)?) {
+            Ok(journal) => (journal, None),
+            Err(error) => (Journal::default(), Some(Diagnostic::of(&error))),
+        };
         Ok(Facts {
             names: names(node.as_deref(), &hosts),
             node,
@@ -215,7 +243,8 @@ impl Tickets {
             plesk,
             courier,
             processes: answers.processes(self.processes)?,
-            journal: Journal::read(answers.file(self.journal)?)?,
+            journal,
+            journal_unread,
             loaded: Loaded::read(answers.file(self.loaded)?),
             now: answers.now(self.now)?,
         })
@@ -226,22 +255,36 @@ fn text(found: Found, path: &str) -> Result<Option<String>, FactsError> {
     match found {
         Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
         Found::Missing => Ok(None),
-        Found::NotRegular => {
-            Err(FactsError::Unreadable { path: path.to_owned(), reason: "it is not a regular file".to_owned() })
-        }
-        Found::Unreadable(reason) => Err(FactsError::Unreadable { path: path.to_owned(), reason }),
+        Found::NotRegular => Err(FactsError::Unreadable {
+            path: path.to_owned(),
+            reason: "it is not a regular file".to_owned(),
+        }),
+        Found::Unreadable(reason) => Err(FactsError::Unreadable {
+            path: path.to_owned(),
+            reason,
+        }),
     }
 }
 
 /// The node name and what `/etc/hosts` calls the same address.
 fn names(node: Option<&str>, hosts: &str) -> BTreeSet<String> {
-    let Some(node) = node.map(str::to_lowercase) else { return BTreeSet::new() };
+    let Some(node) = node.map(str::to_lowercase) else {
+        return BTreeSet::new();
+    };
     let mut names = BTreeSet::from([node.clone()]);
     for line in hosts.lines() {
         let line = line.split('#').next().unwrap_or_default();
-        let found: Vec<String> = line.split_whitespace().skip(1).map(str::to_lowercase).collect();
+        let found: Vec<String> = line
+            .split_whitespace()
+            .skip(1)
+            .map(str::to_lowercase)
+            .collect();
         if found.contains(&node) {
-            names.extend(found.into_iter().filter(|name| !name.starts_with("localhost")));
+            names.extend(
+                found
+                    .into_iter()
+                    .filter(|name| !name.starts_with("localhost")),
+            );
         }
     }
     names
@@ -282,14 +325,26 @@ mod tests {
 
     #[test]
     fn the_version_is_found_in_old_and_new_version_files() {
-        assert_eq!(version_in("psa v8.6.0_build86080722.00 os_Ubuntu 8.04").as_deref(), Some("8.6.0"));
-        assert_eq!(version_in("11.0.9 CentOS 6 110120608.16\n").as_deref(), Some("11.0.9"));
+        assert_eq!(
+            version_in("psa v8.6.0_build86080722.00 os_Ubuntu 8.04").as_deref(),
+            Some("8.6.0")
+        );
+        assert_eq!(
+            version_in("11.0.9 CentOS 6 110120608.16\n").as_deref(),
+            Some("11.0.9")
+        );
         assert_eq!(version_in("nothing here"), None);
     }
 
     #[test]
     fn the_names_of_a_host_come_from_the_lines_that_hold_its_node_name() {
-        let names = names(Some("MX1"), "127.0.0.1 localhost\n203.0.113.5 mx1.example.jp mx1 # mail\n203.0.113.6 mx2\n");
-        assert_eq!(names, BTreeSet::from(["mx1".to_owned(), "mx1.example.jp".to_owned()]));
+        let names = names(
+            Some("MX1"),
+            "127.0.0.1 localhost\n203.0.113.5 mx1.example.jp mx1 # mail\n203.0.113.6 mx2\n",
+        );
+        assert_eq!(
+            names,
+            BTreeSet::from(["mx1".to_owned(), "mx1.example.jp".to_owned()])
+        );
     }
 }

@@ -73,7 +73,12 @@ impl Diagnostic {
     /// A message without a place.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), place: None, why: None, hint: None }
+        Self {
+            what: what.into(),
+            place: None,
+            why: None,
+            hint: None,
+        }
     }
 
     /// Adds where.
@@ -107,7 +112,11 @@ impl Diagnostic {
             next = cause.source();
         }
         let diagnostic = Self::new(error.to_string());
-        if causes.is_empty() { diagnostic } else { diagnostic.because(causes.join(": ")) }
+        if causes.is_empty() {
+            diagnostic
+        } else {
+            diagnostic.because(causes.join(": "))
+        }
     }
 }
 

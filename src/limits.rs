@@ -40,13 +40,20 @@ impl Part {
 /// A place in a file of the host; `column` and `width` count bytes.
 #[must_use]
 pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> Place {
-    let text = bytes.split(|byte| *byte == b'\n').nth(line.saturating_sub(1) as usize).unwrap_or_default();
+    let text = bytes
+        .split(|byte| *byte == b'\n')
+        .nth(line.saturating_sub(1) as usize)
+        .unwrap_or_default();
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let ahead = text.get(..(column.saturating_sub(1) as usize).min(text.len())).unwrap_or_default();
+    let ahead = text
+        .get(..(column.saturating_sub(1) as usize).min(text.len()))
+        .unwrap_or_default();
     Place {
         file: path.to_string(),
         line,
-        column: u32::try_from(String::from_utf8_lossy(ahead).chars().count()).unwrap_or(u32::MAX).saturating_add(1),
+        column: u32::try_from(String::from_utf8_lossy(ahead).chars().count())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1),
         width: width.max(1),
         text: String::from_utf8_lossy(text).into_owned(),
     }
@@ -73,7 +80,7 @@ pub fn lines(edits: &[LineEdit]) -> Vec<Line> {
             kind: edit.kind,
             line: edit.line,
             block: edit.block.clone(),
-            before: edit.before.as_deref().map(escape::line),
+            before: edit.before.as_deref().map(printable::line),
             after: printable::line(&edit.after),
         })
         .collect();

@@ -143,8 +143,8 @@ impl fmt::Display for Service {
     }
 }
 
-/// A connection limit: a number, or none at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A connection limit: a number, or none at all; the order is for sorting only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Count {
     /// No limit.
@@ -164,7 +164,7 @@ impl fmt::Display for Count {
 }
 
 /// A connection rate in xinetd's terms (`cps`): above `rate` connections a second the service pauses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Rate {
     /// Connections a second.
     pub rate: u32,

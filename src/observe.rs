@@ -58,22 +58,39 @@ impl Observed {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-    pub fn read<H: ReadHost + ?Sized>(host: &H, facts: &Facts, scope: Scope<'_>) -> Result<Self, HostError> {
+    pub fn read<H: ReadHost + ?Sized>(
+        host: &H,
+        facts: &Facts,
+        scope: Scope<'_>,
+    ) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
         let names = courier::Listener::ALL.map(courier::Listener::file);
         let files: Vec<_> = folder
             .into_iter()
-            .flat_map(|folder| names.iter().map(move |name| (*name, known(&format!("{folder}/{name}")))))
+            .flat_map(|folder| {
+                names
+                    .iter()
+                    .map(move |name| (*name, known(&format!("{folder}/{name}"))))
+            })
             .map(|(name, path)| (name, path.clone(), batch.file(path)))
             .collect();
-        let probe = facts.plesk.as_ref().filter(|_| folder.is_some()).map(panel::probe);
+        let probe = facts
+            .plesk
+            .as_ref()
+            .filter(|_| folder.is_some())
+            .map(panel::probe);
         let output = probe.as_ref().map(|command| batch.output(command.clone()));
         let main = xinetd::main_file(&facts.processes);
         let xinetd = scope.xinetd(facts).then(|| {
             let start = batch.file(main.clone());
             let folder = batch.folder(known(USUAL_FOLDER));
-            (start, folder, batch.file(known("/etc/services")), batch.file(known("/etc/inetd.conf")))
+            (
+                start,
+                folder,
+                batch.file(known("/etc/services")),
+                batch.file(known("/etc/inetd.conf")),
+            )
         });
         let mut answers = batch.read(host)?;
 
@@ -108,14 +125,23 @@ fn courier_file(path: HostPath, found: Found) -> CourierFile {
         Found::NotRegular => Err(Absent::Unreadable("it is not a regular file".to_owned())),
         Found::Unreadable(reason) => Err(Absent::Unreadable(reason)),
     };
-    CourierFile { path, bytes, obstacle }
+    CourierFile {
+        path,
+        bytes,
+        obstacle,
+    }
 }
 
 /// Why a file would not be replaced: a new file in a link's place would no longer be the linked one.
 fn obstacle(found: &Found) -> Option<String> {
     match found {
-        Found::File(FileState { link: Link::Symbolic, .. }) => Some("is a symbolic link".to_owned()),
-        Found::File(FileState { links, .. }) if *links > 1 => Some(format!("has {links} hard links")),
+        Found::File(FileState {
+            link: Link::Symbolic,
+            ..
+        }) => Some("is a symbolic link".to_owned()),
+        Found::File(FileState { links, .. }) if *links > 1 => {
+            Some(format!("has {links} hard links"))
+        }
         Found::File(_) | Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
     }
 }
@@ -133,7 +159,14 @@ impl Reading {
         let entry = match found {
             Found::File(state) => {
                 let digest = Digest::of(&state.bytes);
-                self.about.insert(path.clone(), About { digest, changed: state.changed, obstacle });
+                self.about.insert(
+                    path.clone(),
+                    About {
+                        digest,
+                        changed: state.changed,
+                        obstacle,
+                    },
+                );
                 Entry::File(state.bytes)
             }
             Found::Missing => Entry::Missing,
@@ -152,14 +185,19 @@ impl Reading {
                 let names = files.iter().map(|(name, _)| name.clone()).collect();
                 for (name, found) in files {
                     // A name that is not UTF-8 has no path here; the editor reports it.
-                    if let Some(path) = String::from_utf8(name).ok().and_then(|name| path.join(&name).ok()) {
+                    if let Some(path) = String::from_utf8(name)
+                        .ok()
+                        .and_then(|name| path.join(&name).ok())
+                    {
                         self.file(path, found);
                     }
                 }
                 self.tree.dirs.insert(path, Some(names));
             }
             Err(reason) => {
-                self.tree.files.insert(path.clone(), Entry::Unreadable(reason));
+                self.tree
+                    .files
+                    .insert(path.clone(), Entry::Unreadable(reason));
                 self.tree.dirs.insert(path, Some(Vec::new()));
             }
         }
@@ -199,24 +237,45 @@ impl Reading {
             config = Config::read(&main, &self.tree);
         }
         if !config.wanted.is_empty() {
-            return Err(HostError::Unexpected(format!("{main} includes files through more than {MOST_LEVELS} levels")));
+            return Err(HostError::Unexpected(format!(
+                "{main} includes files through more than {MOST_LEVELS} levels"
+            )));
         }
         // Files that were read ahead and that xinetd does not read do not count.
         let read: std::collections::BTreeSet<&HostPath> = config.files.iter().collect();
         self.about.retain(|path, _| read.contains(path));
-        self.tree.files.retain(|path, _| *path == main || read.contains(path));
-        Ok(Xinetd { main, tree: self.tree, config, about: self.about, ports, inetd })
+        self.tree
+            .files
+            .retain(|path, _| *path == main || read.contains(path));
+        Ok(Xinetd {
+            main,
+            tree: self.tree,
+            config,
+            about: self.about,
+            ports,
+            inetd,
+        })
     }
 }
 
 /// The TCP ports of `/etc/services`, aliases too.
 fn ports(found: &Found) -> BTreeMap<String, u16> {
-    let Found::File(state) = found else { return BTreeMap::new() };
+    let Found::File(state) = found else {
+        return BTreeMap::new();
+    };
     let mut ports = BTreeMap::new();
     for line in String::from_utf8_lossy(&state.bytes).lines() {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        let (Some(name), Some(port)) = (words.next(), words.next()) else { continue };
-        let Some(port) = port.strip_suffix("/tcp").and_then(|port| port.parse().ok()) else { continue };
+        let mut words = line
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let (Some(name), Some(port)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let Some(port) = port.strip_suffix("/tcp").and_then(|port| port.parse().ok()) else {
+            continue;
+        };
         for name in std::iter::once(name).chain(words) {
             ports.entry(name.to_owned()).or_insert(port);
         }
@@ -225,7 +284,17 @@ fn ports(found: &Found) -> BTreeMap<String, u16> {
 }
 
 fn inetd_conf(found: &Found) -> Inetd {
-    let Found::File(state) = found else { return Inetd::Empty };
-    let counts = |line: &[u8]| line.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'#');
-    if state.bytes.split(|byte| *byte == b'\n').any(counts) { Inetd::Services } else { Inetd::Empty }
+    let Found::File(state) = found else {
+        return Inetd::Empty;
+    };
+    let counts = |line: &[u8]| {
+        line.iter()
+            .find(|byte| !byte.is_ascii_whitespace())
+            .is_some_and(|byte| *byte != b'#')
+    };
+    if state.bytes.split(|byte| *byte == b'\n').any(counts) {
+        Inetd::Services
+    } else {
+        Inetd::Empty
+    }
 }

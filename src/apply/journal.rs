@@ -11,7 +11,7 @@ use crate::plan::{Action, Cause, Daemon, Fingerprint, Step};
 const FORMAT: u32 = 1;
 
 /// What earlier runs wrote down.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     /// The format's number, 1.
@@ -95,6 +95,16 @@ pub fn path() -> HostPath {
     known(&format!("{STATE}/journal.json"))
 }
 
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            owed: Vec::new(),
+            run: None,
+        }
+    }
+}
+
 impl Journal {
     /// Reads the journal; none there is an empty one.
     ///
@@ -103,19 +113,34 @@ impl Journal {
     pub fn read(found: Found) -> Result<Self, JournalError> {
         let state = match found {
             Found::File(state) => state,
-            Found::Missing => return Ok(Self { format: FORMAT, owed: Vec::new(), run: None }),
+            Found::Missing => return Ok(Self::default()),
             Found::NotRegular => {
-                return Err(JournalError::Unreadable { path: path(), reason: "it is not a regular file".to_owned() });
+                return Err(JournalError::Unreadable {
+                    path: path(),
+                    reason: "it is not a regular file".to_owned(),
+                });
             }
-            Found::Unreadable(reason) => return Err(JournalError::Unreadable { path: path(), reason }),
+            Found::Unreadable(reason) => {
+                return Err(JournalError::Unreadable {
+                    path: path(),
+                    reason,
+                });
+            }
         };
-        let journal: Self = serde_json::from_slice(&state.bytes)
-            .map_err(|source| JournalError::Foreign { path: path(), source })?;
+        let journal: Self =
+            serde_json::from_slice(&state.bytes).map_err(|source| JournalError::Foreign {
+                path: path(),
+                source,
+            })?;
         if journal.format == FORMAT {
             Ok(journal)
         } else {
-            let source = serde::de::Error::custom(format!("format {} instead of {FORMAT}", journal.format));
-            Err(JournalError::Foreign { path: path(), source })
+            let source =
+                serde::de::Error::custom(format!("format {} instead of {FORMAT}", journal.format));
+            Err(JournalError::Foreign {
+                path: path(),
+                source,
+            })
         }
     }
 
@@ -142,7 +167,12 @@ impl Owed {
             daemon: action.daemon,
             unit: action.unit.clone(),
             services: action.services.clone(),
-            causes: action.causes.iter().filter(|cause| **cause != Cause::Owed).cloned().collect(),
+            causes: action
+                .causes
+                .iter()
+                .filter(|cause| **cause != Cause::Owed)
+                .cloned()
+                .collect(),
         }
     }
 }

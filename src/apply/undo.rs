@@ -33,24 +33,29 @@ impl Running<'_> {
                 // Files come back before daemons, which read them: actions are undone below.
                 Step::Action(_) => continue,
                 Step::Edit(edit) => self.undo_edit(host, edit),
-                Step::Panel(panel) => match panel.undo.as_deref().map(|argv| self.panel(host, argv)) {
-                    Some(Ok(())) => Back::Yes,
-                    Some(Err(failed)) => {
-                        self.outcome.messages.extend(failed.0);
-                        Back::No
+                Step::Panel(panel) => {
+                    match panel.undo.as_deref().map(|argv| self.panel(host, argv)) {
+                        Some(Ok(())) => Back::Yes,
+                        Some(Err(failed)) => {
+                            self.outcome.messages.extend(failed.0);
+                            Back::No
+                        }
+                        None => {
+                            let what = "the panel's setting is not undone: what it was before is not known";
+                            self.outcome.messages.push(Diagnostic::new(what));
+                            Back::No
+                        }
                     }
-                    None => {
-                        let what = "the panel's setting is not undone: what it was before is not known";
-                        self.outcome.messages.push(Diagnostic::new(what));
-                        Back::No
-                    }
-                },
+                }
             };
             self.note_undone(index, undone, &mut back);
         }
         for (index, step) in steps.iter().enumerate().rev() {
             let Step::Action(action) = step else { continue };
-            if !matches!(self.outcome.steps[index].state, StepState::Done | StepState::Failed) {
+            if !matches!(
+                self.outcome.steps[index].state,
+                StepState::Done | StepState::Failed
+            ) {
                 continue;
             }
             let undone = match action.daemon {
@@ -87,7 +92,10 @@ impl Running<'_> {
         let read = |host: &mut H| {
             let mut batch = Batch::default();
             let ticket = batch.file(edit.path.clone());
-            match batch.read(host).and_then(|mut answers| answers.file(ticket)) {
+            match batch
+                .read(host)
+                .and_then(|mut answers| answers.file(ticket))
+            {
                 Ok(Found::File(state)) => Some(Digest::of(&state.bytes)),
                 Ok(Found::Missing | Found::NotRegular | Found::Unreadable(_)) | Err(_) => None,
             }
@@ -97,25 +105,49 @@ impl Running<'_> {
             Some(now) if now == edit.before => return Back::Yes,
             Some(now) if now == after => {}
             Some(_) => {
-                let what = format!("{} is not restored: somebody else has changed it since", edit.path);
-                self.outcome.messages.push(Diagnostic::new(what).hint("see the backup that the history entry names"));
+                let what = format!(
+                    "{} is not restored: somebody else has changed it since",
+                    edit.path
+                );
+                self.outcome.messages.push(
+                    Diagnostic::new(what).hint("see the backup that the history entry names"),
+                );
                 return Back::No;
             }
             None => {
-                self.outcome.messages.push(Diagnostic::new(format!("{} cannot be read any more", edit.path)));
+                self.outcome.messages.push(Diagnostic::new(format!(
+                    "{} cannot be read any more",
+                    edit.path
+                )));
                 return Back::No;
             }
         }
-        let restore = Replace { path: edit.path.clone(), before: after, bytes: edit.old.clone() };
+        let restore = Replace {
+            path: edit.path.clone(),
+            before: after,
+            bytes: edit.old.clone(),
+        };
         if let Err(error) = host.write(&[Act::Replace(restore)], &[]) {
             self.outcome.messages.push(Diagnostic::of(&error));
         }
-        if read(host) == Some(edit.before.clone()) { Back::Yes } else { Back::No }
+        if read(host) == Some(edit.before.clone()) {
+            Back::Yes
+        } else {
+            Back::No
+        }
     }
 
     /// Brings Courier back with the old values: stop and start once more, now with the old files.
     fn undo_restart<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Back {
-        let How::Commands { stop, start, processes: _, arguments } = &action.how else { return Back::No };
+        let How::Commands {
+            stop,
+            start,
+            processes: _,
+            arguments,
+        } = &action.how
+        else {
+            return Back::No;
+        };
         let facts = match Facts::read(host) {
             Ok(facts) => facts,
             Err(error) => {
@@ -123,29 +155,57 @@ impl Running<'_> {
                 return Back::No;
             }
         };
-        let expects: Vec<Expectation> =
-            self.baseline.courier.iter().filter(|e| action.services.contains(&e.service)).cloned().collect();
-        let ran = expects.iter().any(|expectation| action.services.contains(&expectation.service));
+        let expects: Vec<Expectation> = self
+            .baseline
+            .courier
+            .iter()
+            .filter(|e| action.services.contains(&e.service))
+            .cloned()
+            .collect();
+        let ran = expects
+            .iter()
+            .any(|expectation| action.services.contains(&expectation.service));
         if ran && courier::unmet(&expects, &facts.processes).is_empty() {
             return Back::Yes;
         }
         let processes: Vec<_> = Listener::ALL
             .into_iter()
-            .filter(|listener| action.services.iter().any(|name| name == listener.service().name()))
+            .filter(|listener| {
+                action
+                    .services
+                    .iter()
+                    .any(|name| name == listener.service().name())
+            })
             .flat_map(|listener| courier::Running::of(listener, &facts.processes))
             .map(|running| running.process.id)
             .collect();
         // The old limits instead of the new ones; what tells the listeners apart stays.
         let arguments: Vec<Vec<String>> = arguments
             .iter()
-            .map(|list| list.iter().filter(|argument| !argument.starts_with("-max")).cloned().collect())
+            .map(|list| {
+                list.iter()
+                    .filter(|argument| !argument.starts_with("-max"))
+                    .cloned()
+                    .collect()
+            })
             .collect();
-        match act::restart(host, stop, start, &processes, &arguments, &expects, self.request.deadline) {
+        match act::restart(
+            host,
+            stop,
+            start,
+            &processes,
+            &arguments,
+            &expects,
+            self.request.deadline,
+        ) {
             // A daemon that did not run before the run was to be started by it; that it runs now is no way back.
             Ok(()) if ran => Back::Yes,
             Ok(()) => Back::No,
             Err(failed) => {
-                let what = format!("{} could not be brought back with its old values", action.unit);
+                let what = format!(
+                    "{} could not be brought back with its old values",
+                    action.unit
+                );
                 self.outcome.messages.push(Diagnostic::new(what));
                 self.outcome.messages.extend(failed.0);
                 Back::No
@@ -154,9 +214,11 @@ impl Running<'_> {
     }
 
     fn undo_reload<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Back {
-        let (How::Signal { process }, Some(dump)) = (&action.how, &self.baseline.dump) else { return Back::No };
+        let (&How::Signal { process }, Some(dump)) = (&action.how, &self.baseline.dump) else {
+            return Back::No;
+        };
         let expects = act::dumped_values(&action.expects, dump);
-        match act::reload(host, *process, &expects, self.request.deadline) {
+        match act::reload(host, process, &expects, self.request.deadline) {
             Ok(_) => Back::Yes,
             Err(failed) => {
                 let what = "xinetd could not be brought back to its old values";
@@ -178,7 +240,10 @@ impl Running<'_> {
         let mut acts = Vec::new();
         match (entry, settle::keep(&journal)) {
             (Ok(bytes), Ok(keep)) => {
-                acts.push(Act::Save { path: self.history(), bytes });
+                acts.push(Act::Save {
+                    path: self.history(),
+                    bytes,
+                });
                 acts.push(keep);
             }
             (Err(error), _) => self.outcome.messages.push(Diagnostic::of(&error)),
@@ -186,7 +251,8 @@ impl Running<'_> {
         }
         if let Err(error) = host.write(&acts, &[]) {
             self.outcome.messages.push(
-                Diagnostic::of(&error).hint("the journal stays as it is; the next apply looks at the host again"),
+                Diagnostic::of(&error)
+                    .hint("the journal stays as it is; the next apply looks at the host again"),
             );
             // What was done stands; that it is written down does not.
             if self.outcome.result == Verdict::Applied {

@@ -15,19 +15,29 @@ impl Running<'_> {
     pub(super) fn verify<H: WriteHost + ?Sized>(&mut self, host: &mut H) -> Result<(), Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let observed =
-            Observed::read(host, &facts, Scope::Of(self.request.desired)).map_err(|error| failed(&error))?;
+        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
+            .map_err(|error| failed(&error))?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
             facts.loaded = Some(loaded.clone());
         }
         facts.journal.owed.clear();
-        let planned = plan::make(self.request.desired, &[], &facts, &observed, self.request.deadline);
+        let planned = plan::make(
+            self.request.desired,
+            &[],
+            &facts,
+            &observed,
+            self.request.deadline,
+        );
         let mut owed = match self.request.restarts {
             Restarts::Now => Vec::new(),
             Restarts::Deferred => self.journal.owed.clone(),
         };
-        let mut verdict = if owed.is_empty() { Verdict::Applied } else { Verdict::Owed };
+        let mut verdict = if owed.is_empty() {
+            Verdict::Applied
+        } else {
+            Verdict::Owed
+        };
         match planned {
             Ok(plan) => {
                 let left: Vec<Step> = plan
@@ -42,28 +52,46 @@ impl Running<'_> {
                     let what = text::steps_in_brief(&left);
                     if !self.changed_by_others(&observed) {
                         return Err(Failed(vec![
-                            Diagnostic::new("the host is not as desired after all steps were done").because(what),
+                            Diagnostic::new("the host is not as desired after all steps were done")
+                                .because(what),
                         ]));
                     }
                     verdict = Verdict::ChangedSince;
                     self.outcome.messages.push(
-                        Diagnostic::new("somebody else changed a managed file while this run went on")
-                            .because(what)
-                            .hint("plan again"),
+                        Diagnostic::new(
+                            "somebody else changed a managed file while this run went on",
+                        )
+                        .because(what)
+                        .hint("plan again"),
                     );
                 }
             }
             Err(blockers) if self.changed_by_others(&observed) => {
                 verdict = Verdict::ChangedSince;
-                self.outcome.messages.extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
+                self.outcome
+                    .messages
+                    .extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
             }
-            Err(blockers) => return Err(Failed(blockers.into_iter().map(|blocker| blocker.diagnostic).collect())),
+            Err(blockers) => {
+                return Err(Failed(
+                    blockers
+                        .into_iter()
+                        .map(|blocker| blocker.diagnostic)
+                        .collect(),
+                ));
+            }
         }
         std::mem::swap(&mut self.outcome.owed, &mut owed);
         self.outcome.conclude(verdict);
         if let Some(bytes) = loaded.and_then(|loaded| serde_json::to_vec_pretty(&loaded).ok()) {
             // Without it xinetd's state is not known the next time, and it is asked to reload once more.
-            let _ = host.write(&[Act::Save { path: Loaded::path(), bytes }], &[]);
+            let _ = host.write(
+                &[Act::Save {
+                    path: Loaded::path(),
+                    bytes,
+                }],
+                &[],
+            );
         }
         self.close(host);
         Ok(())
@@ -73,11 +101,19 @@ impl Running<'_> {
     fn changed_by_others(&self, observed: &Observed) -> bool {
         let now = plan::inputs(observed);
         let planned = plan::inputs(&self.observed);
-        let written: Vec<_> = edits(&self.plan).map(|edit| (&edit.path, Digest::of(&edit.bytes))).collect();
+        let written: Vec<_> = edits(&self.plan)
+            .map(|edit| (&edit.path, Digest::of(&edit.bytes)))
+            .collect();
         now.len() != planned.len()
             || now.iter().any(|input| {
-                let ours = written.iter().find(|(path, _)| **path == input.path).map(|(_, digest)| digest);
-                let before = planned.iter().find(|old| old.path == input.path).map(|old| &old.digest);
+                let ours = written
+                    .iter()
+                    .find(|(path, _)| **path == input.path)
+                    .map(|(_, digest)| digest);
+                let before = planned
+                    .iter()
+                    .find(|old| old.path == input.path)
+                    .map(|old| &old.digest);
                 ours.or(before) != Some(&input.digest)
             })
     }

@@ -44,13 +44,21 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     let mut agreed = agreed;
     let mut show = Show::Plan;
     if !args.yes {
-        let plan = planned(&host, &checked.desired, &checked.notes, args.host.deadline())?;
+        let plan = planned(
+            &host,
+            &checked.desired,
+            &checked.notes,
+            args.host.deadline(),
+        )?;
         if !plan.is_empty() {
             if !can_ask() {
                 let diagnostic = Diagnostic::new("there is no terminal to ask on")
                     .because(text::summary(&plan))
                     .hint("see what `mailward plan` says, then give --yes");
-                return Err(Ended { exit: Exit::Usage, diagnostics: vec![diagnostic] });
+                return Err(Ended {
+                    exit: Exit::Usage,
+                    diagnostics: vec![diagnostic],
+                });
             }
             terminal.say(&text::plan(&plan, terminal.colour));
             if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
@@ -66,11 +74,19 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
         advice: &checked.notes,
         agreed: agreed.as_ref(),
         expect: expect.as_ref(),
-        restarts: if args.defer_restarts { Restarts::Deferred } else { Restarts::Now },
+        restarts: if args.defer_restarts {
+            Restarts::Deferred
+        } else {
+            Restarts::Now
+        },
         deadline: args.host.deadline(),
         run: std::process::id(),
     };
-    let mut watch = Watching { terminal, signals: &signals, show };
+    let mut watch = Watching {
+        terminal,
+        signals: &signals,
+        show,
+    };
     Ok(apply::apply(&mut host, &request, &mut watch))
 }
 
@@ -101,9 +117,18 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
             }
             ended
         })?;
-        return Ok((Checked { desired: plan.desired.clone(), notes: Vec::new() }, Some(plan)));
+        return Ok((
+            Checked {
+                desired: plan.desired.clone(),
+                notes: Vec::new(),
+            },
+            Some(plan),
+        ));
     }
-    let checked = manifest::check(&layers).map_err(|diagnostics| Ended { exit: Exit::Usage, diagnostics })?;
+    let checked = manifest::check(&layers).map_err(|diagnostics| Ended {
+        exit: Exit::Usage,
+        diagnostics,
+    })?;
     Ok((checked, None))
 }
 
@@ -130,7 +155,7 @@ impl Watch for Watching<'_> {
     }
 
     fn begins(&mut self, step: &Step) {
-        self.terminal.say(&format!("{} …\n", text::steps_in_brief(std::slice::from_ref(step))));
+        self.terminal.say(&format!("{} …\n", text::step_name(step)));
     }
 
     fn interrupted(&self) -> Option<&'static str> {

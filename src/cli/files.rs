@@ -18,16 +18,29 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
     let mut diagnostics = Vec::new();
     for path in paths {
         match read(path) {
-            Ok(bytes) => layers.push(Layer { name: name(path), bytes }),
+            Ok(bytes) => layers.push(Layer {
+                name: name(path),
+                bytes,
+            }),
             Err(error) => diagnostics.push(
-                Diagnostic::new(format!("cannot read {}", path.display())).because(error.to_string()),
+                Diagnostic::new(format!("cannot read {}", path.display()))
+                    .because(error.to_string()),
             ),
         }
     }
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        diagnostics.push(Diagnostic::new("standard input can be only one of the layers"));
+        diagnostics.push(Diagnostic::new(
+            "standard input can be only one of the layers",
+        ));
     }
-    if diagnostics.is_empty() { Ok(layers) } else { Err(Ended { exit: Exit::Usage, diagnostics }) }
+    if diagnostics.is_empty() {
+        Ok(layers)
+    } else {
+        Err(Ended {
+            exit: Exit::Usage,
+            diagnostics,
+        })
+    }
 }
 
 fn is_stdin(path: &Path) -> bool {
@@ -35,7 +48,11 @@ fn is_stdin(path: &Path) -> bool {
 }
 
 fn name(path: &Path) -> String {
-    if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string() }
+    if is_stdin(path) {
+        "<stdin>".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -52,7 +69,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Ended> {
     let failed = |error: io::Error| Ended {
         exit: Exit::Usage,
-        diagnostics: vec![Diagnostic::new(format!("cannot write {}", path.display())).because(error.to_string())],
+        diagnostics: vec![
+            Diagnostic::new(format!("cannot write {}", path.display())).because(error.to_string()),
+        ],
     };
     // A device or a pipe, such as /dev/stderr, is written to and never replaced.
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
@@ -60,14 +79,21 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Ended> {
         return file.write_all(bytes).map_err(failed);
     }
     let Some(file_name) = path.file_name() else {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it has no file name")));
+        return Err(failed(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it has no file name",
+        )));
     };
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(file_name);
     hidden.push(format!(".{}", std::process::id()));
     let temporary = path.with_file_name(hidden);
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)

@@ -74,17 +74,25 @@ pub(super) fn man(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Ended
     let page = match &args.command {
         None => definition,
         Some(name) => match definition.find_subcommand(name) {
-            Some(command) => command.clone().name(format!("mailward-{name}")),
+            Some(command) => command.clone(),
             None => {
-                let names: Vec<&str> = definition.get_subcommands().map(clap::Command::get_name).collect();
+                let names: Vec<&str> = definition
+                    .get_subcommands()
+                    .map(clap::Command::get_name)
+                    .collect();
                 let diagnostic = Diagnostic::new(format!("there is no command `{name}`"))
                     .hint(format!("the commands are {}", names.join(", ")));
-                return Err(Ended { exit: Exit::Usage, diagnostics: vec![diagnostic] });
+                return Err(Ended {
+                    exit: Exit::Usage,
+                    diagnostics: vec![diagnostic],
+                });
             }
         },
     };
     let mut text = Vec::new();
-    clap_mangen::Man::new(page).render(&mut text).map_err(|error| Ended::new(Exit::Internal, &error))?;
+    clap_mangen::Man::new(page.flatten_help(false))
+        .render(&mut text)
+        .map_err(|error| Ended::new(Exit::Internal, &error))?;
     terminal.print(&String::from_utf8_lossy(&text));
     Ok(Exit::AsDesired)
 }

@@ -9,7 +9,12 @@ use crate::report::{json, text};
 pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
     let host = args.host.open()?;
-    let plan = planned(&host, &checked.desired, &checked.notes, args.host.deadline())?;
+    let plan = planned(
+        &host,
+        &checked.desired,
+        &checked.notes,
+        args.host.deadline(),
+    )?;
     if let Some(path) = &args.output {
         files::write_private(path, &saved::write(&plan)?)?;
     }

@@ -11,16 +11,27 @@ use crate::report::diagnostic::Severity;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let checked = if args.manifest.is_empty() { None } else { Some(checked(&args.manifest)?) };
+    let checked = if args.manifest.is_empty() {
+        None
+    } else {
+        Some(checked(&args.manifest)?)
+    };
     let host = args.host.open()?;
     let facts = Facts::read(&host)?;
     let observed = Observed::read(&host, &facts, Scope::All)?;
-    let entries = entries(checked.as_ref().map(|checked| &checked.desired), &facts, &observed);
+    let entries = entries(
+        checked.as_ref().map(|checked| &checked.desired),
+        &facts,
+        &observed,
+    );
     match args.format {
         Format::Text => terminal.print(&text::show(&entries, terminal.colour)),
         Format::Json => terminal.print(&json::text(&json::Shown {
             format: 1,
-            host: HostId { name: facts.node, machine_id: facts.machine_id },
+            host: HostId {
+                name: facts.node,
+                machine_id: facts.machine_id,
+            },
             limits: entries,
         })?),
     }

@@ -25,7 +25,11 @@ impl Terminal {
             (When::Never, _) | (When::Auto, false) => Colour::Off,
         };
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { colour: colour(out), errors: colour(err), broken: None }
+        Self {
+            colour: colour(out),
+            errors: colour(err),
+            broken: None,
+        }
     }
 
     /// Prints to standard output. A reader that went away is fine; a full disk is remembered.
@@ -54,7 +58,9 @@ impl Terminal {
         match &self.broken {
             // A terminal that went away (EIO) has no reader either.
             Some(error) if error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => {
-                self.say(&format!("mailward: the output could not be written: {error}\n"));
+                self.say(&format!(
+                    "mailward: the output could not be written: {error}\n"
+                ));
                 exit.max(Exit::Internal)
             }
             Some(_) | None => exit,
@@ -91,7 +97,11 @@ pub(super) struct Signals(Arc<AtomicUsize>);
 impl Signals {
     pub(super) fn catch() -> Self {
         let came = Arc::new(AtomicUsize::new(0));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        for signal in [
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGTERM,
+            signal_hook::consts::SIGHUP,
+        ] {
             let number = usize::try_from(signal).unwrap_or_default();
             // Registering fails for signals that cannot be caught, which these are not.
             let _ = signal_hook::flag::register_usize(signal, Arc::clone(&came), number);

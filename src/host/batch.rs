@@ -26,7 +26,9 @@ impl Batch {
 
     /// Asks for the first of some files that exists.
     pub fn first_file(&mut self, paths: impl IntoIterator<Item = HostPath>) -> Ticket {
-        self.ask(Request::FirstOf(paths.into_iter().map(Request::File).collect()))
+        self.ask(Request::FirstOf(
+            paths.into_iter().map(Request::File).collect(),
+        ))
     }
 
     /// Asks for a folder's files.

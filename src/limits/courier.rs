@@ -12,7 +12,7 @@ mod running;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) use self::edits::values;
+pub use self::edits::values;
 pub use self::files::{Absent, CourierFile, Files, Parsed, Reading};
 pub use self::running::{Running, common, unmet};
 use super::Part;
@@ -121,19 +121,28 @@ pub fn wants(desired: &Desired) -> Wants {
     for listener in Listener::ALL {
         for setting in SETTINGS {
             // A limit of the TLS listener's own comes before the one that covers both.
-            let declared = [listener.service(), listener.plain()].into_iter().find_map(|service| {
-                let limit = desired.limits.get(&service)?;
-                let declared = match setting {
-                    Setting::PerIp => limit.per_ip.as_ref(),
-                    Setting::Total => limit.total.as_ref(),
-                    Setting::Cps => None,
-                };
-                declared.map(|declared| (service, declared))
-            });
+            let declared = [listener.service(), listener.plain()]
+                .into_iter()
+                .find_map(|service| {
+                    let limit = desired.limits.get(&service)?;
+                    let declared = match setting {
+                        Setting::PerIp => limit.per_ip.as_ref(),
+                        Setting::Total => limit.total.as_ref(),
+                        Setting::Cps => None,
+                    };
+                    declared.map(|declared| (service, declared))
+                });
             if let Some((by, declared)) = declared
                 && let Count::Number(value) = declared.value
             {
-                wants.insert((listener, setting), Wanted { value, declared: declared.clone(), by });
+                wants.insert(
+                    (listener, setting),
+                    Wanted {
+                        value,
+                        declared: declared.clone(),
+                        by,
+                    },
+                );
             }
         }
     }
@@ -143,12 +152,23 @@ pub fn wants(desired: &Desired) -> Wants {
 /// Whether the manifest or an owed action concerns Courier.
 #[must_use]
 pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
-    !wants(desired).is_empty() || facts.journal.owed.iter().any(|owed| owed.daemon == Daemon::Courier)
+    !wants(desired).is_empty()
+        || facts
+            .journal
+            .owed
+            .iter()
+            .any(|owed| owed.daemon == Daemon::Courier)
 }
 
 /// Plans Courier's limits.
 #[must_use]
-pub fn plan(desired: &Desired, facts: &Facts, files: &Files, panel: Option<&Panel>, deadline: Duration) -> Part {
+pub fn plan(
+    desired: &Desired,
+    facts: &Facts,
+    files: &Files,
+    panel: Option<&Panel>,
+    deadline: Duration,
+) -> Part {
     let wants = wants(desired);
     let mut part = Part::default();
     if let Some(other) = in_charge(facts, &wants) {
@@ -156,9 +176,15 @@ pub fn plan(desired: &Desired, facts: &Facts, files: &Files, panel: Option<&Pane
             let origin = want.declared.origin.clone();
             part.block(
                 Blocked::Manifest,
-                Diagnostic::new(format!("{service} serves {} here, and mailward cannot set its limits yet", want.by))
-                    .at(super::declared_at(&origin))
-                    .hint(format!("take [limits.{}] out of this host's manifest", want.by)),
+                Diagnostic::new(format!(
+                    "{service} serves {} here, and mailward cannot set its limits yet",
+                    want.by
+                ))
+                .at(super::declared_at(&origin))
+                .hint(format!(
+                    "take [limits.{}] out of this host's manifest",
+                    want.by
+                )),
             );
         }
         return part;
@@ -168,19 +194,24 @@ pub fn plan(desired: &Desired, facts: &Facts, files: &Files, panel: Option<&Pane
         return part;
     }
     let after = match panel {
-        Some(panel) if panel.owns == Owns::Limits => {
-            panel::plan(&wants, files, panel, &mut part).map(|values| edits::After { values, parsed: files.parse() })
-        }
+        Some(panel) if panel.owns == Owns::Limits => panel::plan(&wants, files, panel, &mut part)
+            .map(|values| edits::After {
+                values,
+                parsed: files.parse(),
+            }),
         Some(_) | None => edits::plan(&wants, files, &mut part),
     };
     let Some(after) = after else { return part };
-    act::plan(&wants, facts, files, &after, deadline, &mut part);
+    act::plan(&wants, facts, &after, deadline, &mut part);
     part
 }
 
 /// Another daemon that serves what the manifest declares, if there is one.
 fn in_charge<'a>(facts: &Facts, wants: &'a Wants) -> Option<Vec<(&'static str, &'a Wanted)>> {
-    let dovecot = facts.processes.iter().any(|process| process.name == "dovecot");
+    let dovecot = facts
+        .processes
+        .iter()
+        .any(|process| process.name == "dovecot");
     let found: Vec<_> = wants
         .iter()
         .filter(|((listener, _), _)| dovecot && Running::of(*listener, &facts.processes).is_empty())

@@ -45,8 +45,15 @@ const fn option(setting: Setting) -> Option<&'static str> {
 /// The command that tells whether the panel owns the limits.
 #[must_use]
 pub fn probe(plesk: &Plesk) -> Command {
-    let command = plesk.root.join("bin/mailserver").unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
-    Command { program: command, arguments: vec!["--help".to_owned()], deadline: std::time::Duration::from_secs(60) }
+    let command = plesk
+        .root
+        .join("bin/mailserver")
+        .unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
+    Command {
+        program: command,
+        arguments: vec!["--help".to_owned()],
+        deadline: std::time::Duration::from_secs(60),
+    }
 }
 
 impl Panel {
@@ -65,7 +72,10 @@ impl Panel {
             }
             End::Code(_) | End::Signal(_) => Owns::Nothing,
         };
-        Self { command: command.program.clone(), owns }
+        Self {
+            command: command.program.clone(),
+            owns,
+        }
     }
 
     /// A blocker where it cannot be told who owns the limits.
@@ -75,9 +85,14 @@ impl Panel {
             Owns::Limits | Owns::Nothing => None,
             Owns::Unknown(reason) => Some(Blocker {
                 kind: Blocked::Unknown,
-                diagnostic: Diagnostic::new("it cannot be told whether the panel owns Courier's limits")
-                    .because(format!("{}: {reason}", self.command))
-                    .hint(format!("see what `{} --help` prints on the host", self.command)),
+                diagnostic: Diagnostic::new(
+                    "it cannot be told whether the panel owns Courier's limits",
+                )
+                .because(format!("{}: {reason}", self.command))
+                .hint(format!(
+                    "see what `{} --help` prints on the host",
+                    self.command
+                )),
             }),
         }
     }
@@ -92,44 +107,85 @@ pub(super) fn plan(
 ) -> Option<BTreeMap<(Listener, Setting), Value>> {
     let parsed = files.parse();
     let mut values = courier::values(&parsed);
-    let present: Vec<Listener> = Listener::ALL.into_iter().filter(|l| files.bytes(l.file()).is_some()).collect();
+    let present: Vec<Listener> = Listener::ALL
+        .into_iter()
+        .filter(|l| files.bytes(l.file()).is_some())
+        .collect();
     for setting in courier::SETTINGS {
-        let Some(option) = option(setting) else { continue };
-        let declared: Vec<_> = present.iter().filter_map(|l| Some((*l, wants.get(&(*l, setting))?))).collect();
-        let Some((_, first)) = declared.first() else { continue };
+        let Some(option) = option(setting) else {
+            continue;
+        };
+        let declared: Vec<_> = present
+            .iter()
+            .filter_map(|l| Some((*l, wants.get(&(*l, setting))?)))
+            .collect();
+        let Some((_, first)) = declared.first() else {
+            continue;
+        };
         let numbers: BTreeSet<u32> = declared.iter().map(|(_, want)| want.value).collect();
         if numbers.len() > 1 || declared.len() < present.len() {
             let places: Vec<String> = declared
                 .iter()
-                .map(|(_, want)| format!("[limits.{}] {} = {}", want.by, setting.name(), want.value))
+                .map(|(_, want)| {
+                    format!("[limits.{}] {} = {}", want.by, setting.name(), want.value)
+                })
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect();
             part.block(
                 Blocked::Manifest,
-                Diagnostic::new(format!("the panel has one {} for POP3, POP3S, IMAP and IMAPS together", setting.name()))
-                    .at(declared_at(&first.declared.origin))
-                    .because(format!("the manifest declares {}", places.join(", ")))
-                    .hint("declare the same number for limits.pop3 and limits.imap on this host"),
+                Diagnostic::new(format!(
+                    "the panel has one {} for POP3, POP3S, IMAP and IMAPS together",
+                    setting.name()
+                ))
+                .at(declared_at(&first.declared.origin))
+                .because(format!("the manifest declares {}", places.join(", ")))
+                .hint("declare the same number for limits.pop3 and limits.imap on this host"),
             );
             continue;
         }
         let value = courier::value(first.value);
-        let before: BTreeSet<Option<u32>> = present.iter().map(|l| number(values.get(&(*l, setting)))).collect();
+        let before: BTreeSet<Option<u32>> = present
+            .iter()
+            .map(|l| number(values.get(&(*l, setting))))
+            .collect();
         if before.iter().all(|before| *before == Some(first.value)) {
             continue;
         }
-        let argv = |number: u32| vec![panel.command.to_string(), option.to_owned(), number.to_string()];
-        let mut step = PanelStep { argv: argv(first.value), undo: None, effects: Vec::new(), causes: Vec::new() };
+        let argv = |number: u32| {
+            vec![
+                panel.command.to_string(),
+                option.to_owned(),
+                number.to_string(),
+            ]
+        };
+        let mut step = PanelStep {
+            argv: argv(first.value),
+            undo: None,
+            effects: Vec::new(),
+            causes: Vec::new(),
+        };
         if let [Some(old)] = before.iter().copied().collect::<Vec<_>>().as_slice() {
             step.undo = Some(argv(*old));
         }
         for (listener, want) in &declared {
-            let from = values.insert((*listener, setting), value).unwrap_or(Value::Nothing);
+            let from = values
+                .insert((*listener, setting), value)
+                .unwrap_or(Value::Nothing);
             if from != value {
-                let named = if want.by == listener.service() { Named::ByManifest } else { Named::Inherits };
+                let named = if want.by == listener.service() {
+                    Named::ByManifest
+                } else {
+                    Named::Inherits
+                };
                 let service = listener.service().name().to_owned();
-                step.effects.push(Effect { service, setting, from, to: value, named });
+                step.effects.push(Effect {
+                    service,
+                    setting,
+                    from,
+                    to: value,
+                    named,
+                });
                 let cause: Cause = courier::declared(*listener, setting, want);
                 step.causes.push(cause);
             }
@@ -142,6 +198,7 @@ pub(super) fn plan(
 const fn number(value: Option<&Value>) -> Option<u32> {
     match value {
         Some(Value::Count(crate::model::Count::Number(number))) => Some(*number),
-        Some(Value::Count(crate::model::Count::Unlimited) | Value::Rate(_) | Value::Nothing) | None => None,
+        Some(Value::Count(crate::model::Count::Unlimited) | Value::Rate(_) | Value::Nothing)
+        | None => None,
     }
 }

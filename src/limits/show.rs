@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::courier::{self, Listener, Running, SETTINGS, common};
 use super::xinetd::{self, Target, default_of, in_force, setting};
-use crate::edit::xinetd::{Attribute, ServiceState, Source};
+use crate::edit::xinetd::{Attribute, ProblemKind, ServiceState, Source};
 use crate::facts::Facts;
+use crate::failure::Diagnostic;
 use crate::model::{Desired, HostPath};
 use crate::observe::Observed;
 use crate::plan::{Daemon, Setting, Value};
@@ -89,7 +90,9 @@ pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) ->
 }
 
 fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
-    let Some(files) = &observed.courier else { return Vec::new() };
+    let Some(files) = &observed.courier else {
+        return Vec::new();
+    };
     let parsed = files.parse();
     let wants = desired.map(courier::wants).unwrap_or_default();
     let mut entries = Vec::new();
@@ -106,7 +109,9 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
             let mut reading = parsed.reading(listener, setting);
             if let Some((path, courier::Absent::Unreadable(reason))) = absent {
                 reading.value = Value::Nothing;
-                reading.problems.push(format!("cannot read {path}: {reason}"));
+                reading
+                    .problems
+                    .push(format!("cannot read {path}: {reason}"));
             }
             let (path, line) = reading.at.unzip();
             let declared = wants.get(&(listener, setting)).map(|want| DeclaredAs {
@@ -136,15 +141,23 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
 }
 
 fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
-    let Some(state) = &observed.xinetd else { return Vec::new() };
+    let Some(state) = &observed.xinetd else {
+        return Vec::new();
+    };
     if state.config.files.is_empty() {
         return Vec::new();
     }
     let wants = desired.map(xinetd::wants).unwrap_or_default();
     let declared = |target: &Target, attribute: Attribute| {
-        let want = wants.iter().find(|want| want.target == *target && want.attribute == attribute)?;
+        let want = wants
+            .iter()
+            .find(|want| want.target == *target && want.attribute == attribute)?;
         let (layer, line) = (want.origin.layer.clone(), want.origin.line);
-        Some(DeclaredAs { value: want.value, layer, line })
+        Some(DeclaredAs {
+            value: want.value,
+            layer,
+            line,
+        })
     };
     // What xinetd runs with is known where it has loaded the files as they are.
     let process = xinetd::running(&facts.processes).first().copied();
@@ -169,7 +182,11 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
             path: assigned.map(|assigned| assigned.at.path.clone()),
             line: assigned.map(|assigned| assigned.at.line),
             running: runs(value, true),
-            problems: problems(state, attribute, blocks.iter().map(|at| (&at.path, at.line))),
+            problems: problems(
+                state,
+                attribute,
+                blocks.iter().map(|at| (&at.path, at.line)),
+            ),
             declared: declared(&Target::Defaults, attribute),
         });
     }
@@ -184,16 +201,29 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
                 Source::Own(at) | Source::Defaults(at) => Some(at),
                 Source::BuiltIn => None,
             };
-            let mut problems = problems(state, attribute, [(&service.path, service.line)].into_iter());
+            let mut problems = problems(
+                state,
+                attribute,
+                [(&service.path, service.line)].into_iter(),
+            );
             let value = in_force(service, attribute);
             let value = match &service.state {
                 ServiceState::Offered => value,
                 ServiceState::Disabled => {
-                    problems.push(format!("{}:{}: the service is disabled", service.path, service.line));
+                    problems.push(format!(
+                        "{}:{}: the service is disabled",
+                        service.path, service.line
+                    ));
                     value
                 }
                 ServiceState::Dropped(kind) => {
-                    problems.insert(0, format!("{}:{}: xinetd drops the service: {kind}", service.path, service.line));
+                    problems.insert(
+                        0,
+                        format!(
+                            "{}:{}: xinetd drops the service: {kind}",
+                            service.path, service.line
+                        ),
+                    );
                     Value::Nothing
                 }
             };
@@ -212,6 +242,33 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
         }
     }
     entries
+}
+
+/// What of a host's files could not be read.
+#[must_use]
+pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
+    let courier = observed
+        .courier
+        .iter()
+        .flat_map(|files| files.0.values())
+        .filter_map(|file| match &file.bytes {
+            Err(courier::Absent::Unreadable(reason)) => Some((&file.path, reason)),
+            Err(courier::Absent::Missing) | Ok(_) => None,
+        });
+    let xinetd = observed
+        .xinetd
+        .iter()
+        .flat_map(|state| &state.config.problems)
+        .filter_map(|problem| {
+            let ProblemKind::IncludeUnreadable { why } = &problem.kind else {
+                return None;
+            };
+            Some((&problem.path, why))
+        });
+    courier
+        .chain(xinetd)
+        .map(|(path, reason)| Diagnostic::new(format!("cannot read {path}: {reason}")))
+        .collect()
 }
 
 /// The lines of an attribute in some blocks that are not what they seem.

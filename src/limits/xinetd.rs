@@ -17,7 +17,7 @@ use crate::edit::xinetd::{Attribute, Config, ServiceEntry, Tree};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::{Digest, Process};
-use crate::model::{Count, Declared, Desired, HostPath, Origin, Rate, Service, known};
+use crate::model::{Count, Desired, HostPath, Limit, Origin, Rate, Service, XinetdLimit, known};
 use crate::plan::{Cause, Daemon, Setting, Value};
 
 /// Where xinetd's state goes at SIGUSR1; the path is built in.
@@ -68,14 +68,22 @@ pub fn main_file(processes: &[Process]) -> HostPath {
         arguments.find(|argument| argument.as_slice() == b"-f")?;
         String::from_utf8(arguments.next()?.clone()).ok()
     });
-    given.and_then(|path| HostPath::new(path).ok()).unwrap_or_else(|| known("/etc/xinetd.conf"))
+    given
+        .and_then(|path| HostPath::new(path).ok())
+        .unwrap_or_else(|| known("/etc/xinetd.conf"))
 }
 
 /// The running xinetds; a forked child that has not yet become a server looks like its parent and is left out.
 #[must_use]
 pub fn running(processes: &[Process]) -> Vec<&Process> {
-    let all: Vec<&Process> = processes.iter().filter(|process| process.name == "xinetd").collect();
-    all.iter().filter(|process| !all.iter().any(|other| other.id.pid == process.parent)).copied().collect()
+    let all: Vec<&Process> = processes
+        .iter()
+        .filter(|process| process.name == "xinetd")
+        .collect();
+    all.iter()
+        .filter(|process| !all.iter().any(|other| other.id.pid == process.parent))
+        .copied()
+        .collect()
 }
 
 /// The block that a value belongs to.
@@ -148,15 +156,25 @@ pub const fn in_force(entry: &ServiceEntry, attribute: Attribute) -> Value {
 #[must_use]
 pub fn default_of(config: &Config, attribute: Attribute) -> Value {
     match attribute {
-        Attribute::PerSource => {
-            Value::Count(config.defaults.per_source().map_or(Count::Unlimited, |effective| effective.value))
-        }
-        Attribute::Instances => {
-            Value::Count(config.defaults.instances().map_or(Count::Unlimited, |effective| effective.value))
-        }
-        Attribute::Cps => {
-            Value::Rate(config.defaults.cps().map_or(Rate { rate: 50, pause: 10 }, |effective| effective.value))
-        }
+        Attribute::PerSource => Value::Count(
+            config
+                .defaults
+                .per_source()
+                .map_or(Count::Unlimited, |effective| effective.value),
+        ),
+        Attribute::Instances => Value::Count(
+            config
+                .defaults
+                .instances()
+                .map_or(Count::Unlimited, |effective| effective.value),
+        ),
+        Attribute::Cps => Value::Rate(config.defaults.cps().map_or(
+            Rate {
+                rate: 50,
+                pause: 10,
+            },
+            |effective| effective.value,
+        )),
     }
 }
 
@@ -164,54 +182,87 @@ pub fn default_of(config: &Config, attribute: Attribute) -> Value {
 #[must_use]
 pub fn wants(desired: &Desired) -> Vec<Wanted> {
     let mut wants = Vec::new();
-    let mut count = |target: Target, attribute, declared: Option<&Declared<Count>>, by: &str, need| {
-        wants.extend(declared.map(|declared| Wanted {
-            target,
-            attribute,
-            value: Value::Count(declared.value),
-            origin: declared.origin.clone(),
-            by: by.to_owned(),
-            need,
-        }));
-    };
-    for service in [Service::Ftp, Service::Smtp, Service::Smtps, Service::Submission] {
-        let Some(limit) = desired.limits.get(&service) else { continue };
+    for service in [
+        Service::Ftp,
+        Service::Smtp,
+        Service::Smtps,
+        Service::Submission,
+    ] {
+        let Some(Limit { per_ip, total }) = desired.limits.get(&service) else {
+            continue;
+        };
         let by = format!("limits.{service}");
-        let named = || Target::Service(service.name().to_owned());
-        let covers = service == Service::Smtp;
-        let need = if covers { Need::May } else { Need::Must };
-        count(named(), Attribute::PerSource, limit.per_ip.as_ref(), &by, need);
-        count(named(), Attribute::Instances, limit.total.as_ref(), &by, need);
-        if covers {
-            // `limits.smtp` covers SMTPS where that is not set apart.
-            let apart = desired.limits.get(&Service::Smtps);
-            let target = || Target::Service(Service::Smtps.name().to_owned());
-            if apart.is_none_or(|apart| apart.per_ip.is_none()) {
-                count(target(), Attribute::PerSource, limit.per_ip.as_ref(), &by, need);
-            }
-            if apart.is_none_or(|apart| apart.total.is_none()) {
-                count(target(), Attribute::Instances, limit.total.as_ref(), &by, need);
+        // `limits.smtp` covers SMTPS where that is not set apart; it is fine with a host that has one of the two.
+        let apart = desired.limits.get(&Service::Smtps);
+        let (need, covered) = match service {
+            Service::Smtp => (Need::May, Some(Service::Smtps)),
+            Service::Ftp
+            | Service::Imap
+            | Service::Imaps
+            | Service::Pop3
+            | Service::Pop3s
+            | Service::Smtps
+            | Service::Submission => (Need::Must, None),
+        };
+        let per_ip_apart = apart.is_some_and(|apart| apart.per_ip.is_some());
+        let total_apart = apart.is_some_and(|apart| apart.total.is_some());
+        for (attribute, declared, apart) in [
+            (Attribute::PerSource, per_ip, per_ip_apart),
+            (Attribute::Instances, total, total_apart),
+        ] {
+            let covered = covered.filter(|_| !apart);
+            for name in std::iter::once(service).chain(covered) {
+                let target = Target::Service(name.name().to_owned());
+                wants.extend(declared.as_ref().map(|declared| Wanted {
+                    target,
+                    attribute,
+                    value: Value::Count(declared.value),
+                    origin: declared.origin.clone(),
+                    by: by.clone(),
+                    need,
+                }));
             }
         }
     }
-    let blocks = desired.xinetd_services.iter().map(|(name, limit)| (Target::Service(name.clone()), limit));
-    for (target, limit) in [(Target::Defaults, &desired.xinetd_defaults)].into_iter().chain(blocks) {
+    let blocks = desired
+        .xinetd_services
+        .iter()
+        .map(|(name, limit)| (Target::Service(name.clone()), limit));
+    for (target, limit) in
+        std::iter::once((Target::Defaults, &desired.xinetd_defaults)).chain(blocks)
+    {
+        let XinetdLimit {
+            per_source,
+            instances,
+            cps,
+        } = limit;
         let by = match &target {
             Target::Defaults => "xinetd.defaults".to_owned(),
             Target::Service(name) => format!("xinetd.services.{name}"),
         };
-        count(target.clone(), Attribute::PerSource, limit.per_source.as_ref(), &by, Need::Must);
-        count(target.clone(), Attribute::Instances, limit.instances.as_ref(), &by, Need::Must);
-        if let Some(cps) = &limit.cps {
-            wants.push(Wanted {
-                target,
-                attribute: Attribute::Cps,
-                value: Value::Rate(cps.value),
-                origin: cps.origin.clone(),
-                by,
-                need: Need::Must,
-            });
-        }
+        let counts = [
+            (Attribute::PerSource, per_source),
+            (Attribute::Instances, instances),
+        ];
+        let counts = counts.into_iter().filter_map(|(attribute, declared)| {
+            let declared = declared.as_ref()?;
+            Some((attribute, Value::Count(declared.value), &declared.origin))
+        });
+        let rates = cps
+            .iter()
+            .map(|cps| (Attribute::Cps, Value::Rate(cps.value), &cps.origin));
+        wants.extend(
+            counts
+                .chain(rates)
+                .map(|(attribute, value, origin)| Wanted {
+                    target: target.clone(),
+                    attribute,
+                    value,
+                    origin: origin.clone(),
+                    by: by.clone(),
+                    need: Need::Must,
+                }),
+        );
     }
     wants.sort_by(|a, b| (&a.target, a.attribute.name()).cmp(&(&b.target, b.attribute.name())));
     wants
@@ -220,7 +271,12 @@ pub fn wants(desired: &Desired) -> Vec<Wanted> {
 /// Whether the manifest or an owed action concerns xinetd.
 #[must_use]
 pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
-    !wants(desired).is_empty() || facts.journal.owed.iter().any(|owed| owed.daemon == Daemon::Xinetd)
+    !wants(desired).is_empty()
+        || facts
+            .journal
+            .owed
+            .iter()
+            .any(|owed| owed.daemon == Daemon::Xinetd)
 }
 
 /// Plans xinetd's limits.
@@ -232,7 +288,9 @@ pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd) -> Part {
     if !part.blockers.is_empty() {
         return part;
     }
-    let Some(after) = edits::plan(&wants, xinetd, &mut part) else { return part };
+    let Some(after) = edits::plan(&wants, xinetd, &mut part) else {
+        return part;
+    };
     act::plan(&wants, facts, xinetd, &after, &mut part);
     part
 }
@@ -240,7 +298,11 @@ pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd) -> Part {
 /// Blocks where another daemon serves what `[limits]` declares.
 fn in_charge(wants: &[Wanted], facts: &Facts, xinetd: &Xinetd, part: &mut Part) {
     let postfix = facts.processes.iter().find(|process| {
-        process.name == "master" && process.argv.first().is_some_and(|program| contains(program, b"postfix"))
+        process.name == "master"
+            && process
+                .argv
+                .first()
+                .is_some_and(|program| contains(program, b"postfix"))
     });
     let Some(postfix) = postfix else { return };
     for want in wants.iter().filter(|want| want.by.starts_with("limits.")) {
@@ -250,14 +312,24 @@ fn in_charge(wants: &[Wanted], facts: &Facts, xinetd: &Xinetd, part: &mut Part) 
             "submission" => 587,
             _ => continue,
         };
-        let offered = xinetd.config.services.iter().any(|entry| entry.name == want.target.name());
-        let serves = postfix.ports.as_ref().map_or(!offered, |ports| ports.contains(&port));
+        let offered = xinetd
+            .config
+            .services
+            .iter()
+            .any(|entry| entry.name == want.target.name());
+        let serves = postfix
+            .ports
+            .as_ref()
+            .map_or(!offered, |ports| ports.contains(&port));
         if serves {
             part.block(
                 Blocked::Manifest,
-                Diagnostic::new(format!("Postfix serves {} here, and mailward cannot set its limits yet", want.target.name()))
-                    .at(super::declared_at(&want.origin))
-                    .hint(format!("take [{}] out of this host's manifest", want.by)),
+                Diagnostic::new(format!(
+                    "Postfix serves {} here, and mailward cannot set its limits yet",
+                    want.target.name()
+                ))
+                .at(super::declared_at(&want.origin))
+                .hint(format!("take [{}] out of this host's manifest", want.by)),
             );
         }
     }

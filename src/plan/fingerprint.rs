@@ -32,7 +32,10 @@ impl Fingerprint {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("mw1-")?;
-        let valid = digits.len() == 12 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let valid = digits.len() == 12
+            && digits
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         valid.then(|| Self(text.to_owned()))
     }
 }
@@ -46,14 +49,37 @@ impl fmt::Display for Fingerprint {
 /// What a step does; `serde_json`'s maps are sorted, so the text is canonical.
 fn what(step: &Step) -> Json {
     match step {
-        Step::Edit(Edit { path: _, before: _, lines, effects, causes: _, bytes: _, old: _ }) => json!({
+        Step::Edit(Edit {
+            path: _,
+            before: _,
+            lines,
+            effects,
+            causes: _,
+            bytes: _,
+            old: _,
+        }) => json!({
             "edit": lines.iter().map(|line| json!(line.kind)).collect::<Vec<_>>(),
             "effects": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
-        Step::Panel(PanelStep { argv: _, undo: _, effects, causes: _ }) => json!({
+        Step::Panel(PanelStep {
+            argv: _,
+            undo: _,
+            effects,
+            causes: _,
+        }) => json!({
             "panel": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
-        Step::Action(Action { verb, daemon, unit: _, services, cost, causes: _, also_live: _, expects: _, how: _ }) => {
+        Step::Action(Action {
+            verb,
+            daemon,
+            unit: _,
+            services,
+            cost,
+            causes: _,
+            also_live: _,
+            expects: _,
+            how: _,
+        }) => {
             json!({
                 "action": verb,
                 "daemon": daemon,
@@ -65,6 +91,12 @@ fn what(step: &Step) -> Json {
 }
 
 fn effect(effect: &Effect) -> Json {
-    let Effect { service, setting, from, to, named: _ } = effect;
+    let Effect {
+        service,
+        setting,
+        from,
+        to,
+        named: _,
+    } = effect;
     json!({ "service": service, "setting": setting, "from": from, "to": to })
 }

@@ -26,11 +26,25 @@ pub fn make(
     deadline: Duration,
 ) -> Result<Plan, Vec<Blocker>> {
     let mut blockers = guard(desired, facts);
+    blockers.extend(facts.journal_unread.iter().map(|unread| {
+        Blocker {
+            kind: Blocked::Unknown,
+            diagnostic: unread
+                .clone()
+                .hint("run it as root, or as a user who may read it"),
+        }
+    }));
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
         let none = courier::Files::default();
         let files = observed.courier.as_ref().unwrap_or(&none);
-        parts.push(courier::plan(desired, facts, files, observed.panel.as_ref(), deadline));
+        parts.push(courier::plan(
+            desired,
+            facts,
+            files,
+            observed.panel.as_ref(),
+            deadline,
+        ));
     }
     if let Some(xinetd) = &observed.xinetd
         && xinetd::concerns(desired, facts)
@@ -38,8 +52,18 @@ pub fn make(
         parts.push(limits::xinetd::plan(desired, facts, xinetd));
     }
     let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut notes: Vec<Note> = advice.iter().map(|advice| Note::Advice(Box::new(advice.clone()))).collect();
-    for Part { edits: e, panel, actions: a, notes: n, blockers: b } in parts {
+    let mut notes: Vec<Note> = advice
+        .iter()
+        .map(|advice| Note::Advice(Box::new(advice.clone())))
+        .collect();
+    for Part {
+        edits: e,
+        panel,
+        actions: a,
+        notes: n,
+        blockers: b,
+    } in parts
+    {
         edits.extend(e);
         panels.extend(panel);
         actions.extend(a);
@@ -53,12 +77,11 @@ pub fn make(
     }
     edits.sort_by(|a, b| a.path.cmp(&b.path));
     actions.sort_by(|a, b| (a.verb, &a.unit).cmp(&(b.verb, &b.unit)));
-    let settled = if facts
-        .journal
-        .owed
-        .iter()
-        .all(|owed| actions.iter().any(|action| action.daemon == owed.daemon && action.unit == owed.unit))
-    {
+    let settled = if facts.journal.owed.iter().all(|owed| {
+        actions
+            .iter()
+            .any(|action| action.daemon == owed.daemon && action.unit == owed.unit)
+    }) {
         Settled::Nothing
     } else {
         Settled::Some
@@ -75,7 +98,10 @@ pub fn make(
     Ok(Plan {
         format: FORMAT,
         fingerprint: Fingerprint::of(&steps),
-        host: HostId { name: facts.node.clone(), machine_id: facts.machine_id.clone() },
+        host: HostId {
+            name: facts.node.clone(),
+            machine_id: facts.machine_id.clone(),
+        },
         steps,
         notes,
         inputs: inputs(observed),
@@ -86,12 +112,22 @@ pub fn make(
 
 /// The manifest's own guard: `[host] name`.
 fn guard(desired: &Desired, facts: &Facts) -> Vec<Blocker> {
-    let Some(first) = desired.host.first() else { return Vec::new() };
-    if desired.host.iter().any(|declared| facts.names.contains(&declared.value)) {
+    let Some(first) = desired.host.first() else {
+        return Vec::new();
+    };
+    if desired
+        .host
+        .iter()
+        .any(|declared| facts.names.contains(&declared.value))
+    {
         return Vec::new();
     }
     let is: Vec<&str> = facts.names.iter().map(String::as_str).collect();
-    let is = if is.is_empty() { "unknown".to_owned() } else { is.join(", ") };
+    let is = if is.is_empty() {
+        "unknown".to_owned()
+    } else {
+        is.join(", ")
+    };
     vec![Blocker {
         kind: Blocked::Refused,
         diagnostic: Diagnostic::new("this manifest is for another host")
@@ -104,15 +140,20 @@ fn guard(desired: &Desired, facts: &Facts) -> Vec<Blocker> {
 /// The files that a plan is made from, with their digests, by path.
 #[must_use]
 pub fn inputs(observed: &Observed) -> Vec<Input> {
-    let Observed { courier, panel: _, xinetd } = observed;
+    let Observed {
+        courier,
+        panel: _,
+        xinetd,
+    } = observed;
     let mut inputs: Vec<Input> = courier
         .iter()
         .flat_map(courier::Files::inputs)
-        .chain(
+        .chain(xinetd.iter().flat_map(|xinetd| {
             xinetd
+                .about
                 .iter()
-                .flat_map(|xinetd| xinetd.about.iter().map(|(path, about)| (path.clone(), about.digest.clone()))),
-        )
+                .map(|(path, about)| (path.clone(), about.digest.clone()))
+        }))
         .map(|(path, digest)| Input { path, digest })
         .collect();
     inputs.sort_by(|a, b| a.path.cmp(&b.path));
@@ -124,7 +165,13 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
     let mut notes = Vec::new();
     let edited = |path: &crate::model::HostPath, line: u32| {
         steps.iter().any(|step| match step {
-            Step::Edit(edit) => edit.path == *path && edit.lines.iter().any(|l| l.line == line && l.before.is_some()),
+            Step::Edit(edit) => {
+                edit.path == *path
+                    && edit
+                        .lines
+                        .iter()
+                        .any(|l| l.line == line && l.before.is_some())
+            }
             Step::Panel(_) | Step::Action(_) => false,
         })
     };
@@ -136,7 +183,11 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
             for problem in crate::edit::shellvars::File::parse(bytes).problems() {
                 if !edited(&file.path, problem.spot.line) {
                     let effect = problem.kind.to_string();
-                    notes.push(Note::Problem { path: file.path.clone(), line: problem.spot.line, effect });
+                    notes.push(Note::Problem {
+                        path: file.path.clone(),
+                        line: problem.spot.line,
+                        effect,
+                    });
                 }
             }
         }
@@ -146,10 +197,15 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
     {
         for problem in &xinetd.config.problems {
             // Package managers' and editors' left-overs in the folder are skipped by design.
-            let usual = problem.kind == ProblemKind::NameSkipped || problem.kind.effect() == Effect::Warning;
+            let usual = problem.kind == ProblemKind::NameSkipped
+                || problem.kind.effect() == Effect::Warning;
             if !usual && !edited(&problem.path, problem.spot.line) {
                 let effect = problem.kind.to_string();
-                notes.push(Note::Problem { path: problem.path.clone(), line: problem.spot.line, effect });
+                notes.push(Note::Problem {
+                    path: problem.path.clone(),
+                    line: problem.spot.line,
+                    effect,
+                });
             }
         }
     }

@@ -15,7 +15,9 @@ pub enum SavedError {
         found: serde_json::Value,
     },
     /// It was changed after it was saved.
-    #[error("its steps do not have its fingerprint {stated}: it was changed after it was saved; plan again")]
+    #[error(
+        "its steps do not have its fingerprint {stated}: it was changed after it was saved; plan again"
+    )]
     Changed {
         /// The fingerprint that it states.
         stated: String,
@@ -42,7 +44,9 @@ pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
     if Fingerprint::of(&plan.steps) == plan.fingerprint {
         Ok(plan)
     } else {
-        Err(SavedError::Changed { stated: plan.fingerprint.to_string() })
+        Err(SavedError::Changed {
+            stated: plan.fingerprint.to_string(),
+        })
     }
 }
 

@@ -20,13 +20,30 @@ pub struct Stale {
 /// [`Stale`] with the steps that were not.
 pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     let known: Vec<Json> = agreed.steps.iter().map(essence).collect();
-    let steps: Vec<Step> = now.steps.iter().filter(|step| !known.contains(&essence(step))).cloned().collect();
-    if steps.is_empty() { Ok(()) } else { Err(Stale { steps }) }
+    let steps: Vec<Step> = now
+        .steps
+        .iter()
+        .filter(|step| !known.contains(&essence(step)))
+        .cloned()
+        .collect();
+    if steps.is_empty() {
+        Ok(())
+    } else {
+        Err(Stale { steps })
+    }
 }
 
 fn essence(step: &Step) -> Json {
     match step {
-        Step::Edit(Edit { path, before: _, lines, effects, causes: _, bytes: _, old: _ }) => json!({
+        Step::Edit(Edit {
+            path,
+            before: _,
+            lines,
+            effects,
+            causes: _,
+            bytes: _,
+            old: _,
+        }) => json!({
             "path": path,
             "lines": lines
                 .iter()
@@ -34,10 +51,25 @@ fn essence(step: &Step) -> Json {
                 .collect::<Vec<_>>(),
             "effects": effects,
         }),
-        Step::Panel(PanelStep { argv, undo, effects, causes: _ }) => {
+        Step::Panel(PanelStep {
+            argv,
+            undo,
+            effects,
+            causes: _,
+        }) => {
             json!({ "argv": argv, "undo": undo, "effects": effects })
         }
-        Step::Action(Action { verb, daemon, unit, services, cost, causes: _, also_live, expects, how: _ }) => json!({
+        Step::Action(Action {
+            verb,
+            daemon,
+            unit,
+            services,
+            cost,
+            causes: _,
+            also_live,
+            expects,
+            how: _,
+        }) => json!({
             "verb": verb, "daemon": daemon, "unit": unit, "services": services, "cost": cost,
             "also_live": also_live, "expects": expects,
         }),

@@ -8,7 +8,7 @@ mod plan;
 mod show;
 
 pub use self::outcome::{outcome, summary as outcome_summary};
-pub use self::plan::{plan, steps_in_brief, summary};
+pub use self::plan::{check, plan, step_name, steps_in_brief, summary};
 pub use self::show::show;
 
 use anstyle::{AnsiColor, Style};
@@ -42,12 +42,23 @@ pub fn value(value: Value) -> String {
 
 /// `pop3 per_ip: 4 → 20`.
 fn effect(effect: &Effect) -> String {
-    let Effect { service, setting, from, to, named } = effect;
+    let Effect {
+        service,
+        setting,
+        from,
+        to,
+        named,
+    } = effect;
     let along = match named {
         Named::ByManifest => "",
         Named::Inherits => " (inherits)",
     };
-    format!("{service} {}: {} → {}{along}", setting.name(), value(*from), value(*to))
+    format!(
+        "{service} {}: {} → {}{along}",
+        setting.name(),
+        value(*from),
+        value(*to)
+    )
 }
 
 /// `1 file`, `2 files`.

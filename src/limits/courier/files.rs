@@ -48,7 +48,10 @@ pub struct Reading {
 impl Files {
     /// The digests of the files that are there.
     pub fn inputs(&self) -> impl Iterator<Item = (HostPath, Digest)> {
-        let read = self.0.values().filter_map(|file| Some((&file.path, file.bytes.as_ref().ok()?)));
+        let read = self
+            .0
+            .values()
+            .filter_map(|file| Some((&file.path, file.bytes.as_ref().ok()?)));
         read.map(|(path, bytes)| (path.clone(), Digest::of(bytes)))
     }
 
@@ -73,8 +76,14 @@ impl Files {
     /// Parses all four once, for many questions.
     #[must_use]
     pub fn parse(&self) -> Parsed {
-        let read = self.0.iter().filter_map(|(name, file)| Some((*name, file, file.bytes.as_ref().ok()?)));
-        Parsed(read.map(|(name, file, bytes)| (name, (file.path.clone(), File::parse(bytes)))).collect())
+        let read = self
+            .0
+            .iter()
+            .filter_map(|(name, file)| Some((*name, file, file.bytes.as_ref().ok()?)));
+        Parsed(
+            read.map(|(name, file, bytes)| (name, (file.path.clone(), File::parse(bytes))))
+                .collect(),
+        )
     }
 }
 
@@ -86,9 +95,17 @@ pub(super) enum Sourced<'a> {
     /// Neither assigns it.
     Unset,
     /// A literal text.
-    Literal { path: &'a HostPath, spot: Spot, bytes: Vec<u8> },
+    Literal {
+        path: &'a HostPath,
+        spot: Spot,
+        bytes: Vec<u8>,
+    },
     /// It cannot be proved.
-    Uncertain { path: &'a HostPath, spot: Spot, why: String },
+    Uncertain {
+        path: &'a HostPath,
+        spot: Spot,
+        why: String,
+    },
 }
 
 /// A limit that `TCPDOPTS` overrides, or may.
@@ -102,7 +119,11 @@ pub(super) struct Override {
 impl Parsed {
     /// A listener's two files, in the order in which its start script sources them.
     pub(super) fn sources(&self, listener: Listener) -> impl Iterator<Item = (&HostPath, &File)> {
-        listener.sources().into_iter().filter_map(|name| self.0.get(name)).map(|(path, file)| (path, file))
+        listener
+            .sources()
+            .into_iter()
+            .filter_map(|name| self.0.get(name))
+            .map(|(path, file)| (path, file))
     }
 
     /// What the listener's start script has in a variable after both files.
@@ -110,20 +131,34 @@ impl Parsed {
         let sources: Vec<(&HostPath, &File)> = self.sources(listener).collect();
         let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
         let sourced = shell.value(name);
-        let path = sourced.file.and_then(|index| sources.get(index)).map(|(path, _)| *path);
+        let path = sourced
+            .file
+            .and_then(|index| sources.get(index))
+            .map(|(path, _)| *path);
         match (path, sourced.value) {
-            (None, _) | (Some(_), shellvars::Value::Untouched | shellvars::Value::Broken { .. }) => Sourced::Unset,
-            (Some(path), shellvars::Value::Literal { bytes, spot }) => Sourced::Literal { path, spot, bytes },
-            (Some(path), shellvars::Value::Uncertain { spot, why }) => {
-                Sourced::Uncertain { path, spot, why: why.to_string() }
+            (None, _)
+            | (Some(_), shellvars::Value::Untouched | shellvars::Value::Broken { .. }) => {
+                Sourced::Unset
             }
+            (Some(path), shellvars::Value::Literal { bytes, spot }) => {
+                Sourced::Literal { path, spot, bytes }
+            }
+            (Some(path), shellvars::Value::Uncertain { spot, why }) => Sourced::Uncertain {
+                path,
+                spot,
+                why: why.to_string(),
+            },
         }
     }
 
     /// What keeps a listener from starting with these files: where, and why.
     pub(super) fn fatal(&self, listener: Listener) -> Vec<(&HostPath, Spot, String)> {
         self.sources(listener)
-            .flat_map(|(path, file)| file.problems().into_iter().map(move |problem| (path, problem)))
+            .flat_map(|(path, file)| {
+                file.problems()
+                    .into_iter()
+                    .map(move |problem| (path, problem))
+            })
             .filter(|(_, problem)| problem.consequence == Consequence::DaemonDoesNotRun)
             .map(|(path, problem)| (path, problem.spot, problem.kind.to_string()))
             .collect()
@@ -132,17 +167,27 @@ impl Parsed {
     /// The value of a setting at the listener's next start.
     #[must_use]
     pub fn reading(&self, listener: Listener, setting: Setting) -> Reading {
-        let mut reading = Reading { value: Value::Nothing, at: None, problems: Vec::new() };
-        let Some(key) = key(setting) else { return reading };
+        let mut reading = Reading {
+            value: Value::Nothing,
+            at: None,
+            problems: Vec::new(),
+        };
+        let Some(key) = key(setting) else {
+            return reading;
+        };
         match self.sourced(listener, key) {
-            Sourced::Unset => reading.problems.push(format!("{key} is set nowhere: couriertcpd does not start")),
+            Sourced::Unset => reading
+                .problems
+                .push(format!("{key} is set nowhere: couriertcpd does not start")),
             Sourced::Literal { path, spot, bytes } => {
                 reading.at = Some((path.clone(), spot.line));
                 match shellvars::daemon_number(&bytes) {
                     Some(number) => reading.value = Value::Count(Count::Number(number)),
                     None => {
                         let text = printable::line(&bytes);
-                        reading.problems.push(format!("couriertcpd does not start with {key}={text}"));
+                        reading
+                            .problems
+                            .push(format!("couriertcpd does not start with {key}={text}"));
                     }
                 }
             }
@@ -157,11 +202,15 @@ impl Parsed {
         }
         for (path, spot, why) in self.fatal(listener) {
             reading.value = Value::Nothing;
-            reading.problems.push(format!("{path}:{}: {why}", spot.line));
+            reading
+                .problems
+                .push(format!("{path}:{}: {why}", spot.line));
         }
         for (path, file) in self.sources(listener) {
             if let shellvars::Value::Broken { spot, why } = file.value(key) {
-                reading.problems.push(format!("{path}:{}: {why}", spot.line));
+                reading
+                    .problems
+                    .push(format!("{path}:{}: {why}", spot.line));
             }
         }
         reading
@@ -179,14 +228,27 @@ impl Parsed {
             Sourced::Literal { path, spot, bytes } => {
                 let mut words = bytes.split(u8::is_ascii_whitespace).rev();
                 let last = words.find_map(|word| word.strip_prefix(option.as_bytes()))?;
-                let value =
-                    shellvars::daemon_number(last).map_or(Value::Nothing, |number| Value::Count(Count::Number(number)));
-                let why = format!("{path}:{}: {option} in TCPDOPTS comes later and overrides it", spot.line);
-                Some(Override { path: path.clone(), spot, value, why })
+                let value = shellvars::daemon_number(last)
+                    .map_or(Value::Nothing, |number| Value::Count(Count::Number(number)));
+                let why = format!(
+                    "{path}:{}: {option} in TCPDOPTS comes later and overrides it",
+                    spot.line
+                );
+                Some(Override {
+                    path: path.clone(),
+                    spot,
+                    value,
+                    why,
+                })
             }
             Sourced::Uncertain { path, spot, why } => {
                 let why = format!("{path}:{}: TCPDOPTS may override it: {why}", spot.line);
-                Some(Override { path: path.clone(), spot, value: Value::Nothing, why })
+                Some(Override {
+                    path: path.clone(),
+                    spot,
+                    value: Value::Nothing,
+                    why,
+                })
             }
         }
     }
@@ -198,7 +260,12 @@ impl Parsed {
     pub(super) fn exported(&self, listener: Listener) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut seen: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
         for (_, file) in self.sources(listener) {
-            for shellvars::Assignment { name, bytes, spot: _ } in file.assignments() {
+            for shellvars::Assignment {
+                name,
+                bytes,
+                spot: _,
+            } in file.assignments()
+            {
                 let value = Some(bytes);
                 seen.entry(name.into_bytes())
                     .and_modify(|earlier| {
@@ -209,6 +276,8 @@ impl Parsed {
                     .or_insert_with(|| value.clone());
             }
         }
-        seen.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        seen.into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }

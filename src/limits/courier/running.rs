@@ -22,7 +22,10 @@ impl<'a> Running<'a> {
     /// parent and is left out.
     #[must_use]
     pub fn of(listener: Listener, processes: &'a [Process]) -> Vec<Self> {
-        let all: Vec<&Process> = processes.iter().filter(|process| serves(process) == Some(listener)).collect();
+        let all: Vec<&Process> = processes
+            .iter()
+            .filter(|process| serves(process) == Some(listener))
+            .collect();
         all.iter()
             .filter(|process| !all.iter().any(|other| other.id.pid == process.parent))
             .map(|process| Self { process })
@@ -38,7 +41,10 @@ impl<'a> Running<'a> {
             Setting::Cps => return Value::Nothing,
         };
         let arguments = self.process.argv.iter().rev();
-        match arguments.into_iter().find_map(|argument| argument.strip_prefix(option.as_bytes())) {
+        match arguments
+            .into_iter()
+            .find_map(|argument| argument.strip_prefix(option.as_bytes()))
+        {
             None => super::value(default),
             Some(bytes) => shellvars::daemon_number(bytes)
                 .map_or(Value::Nothing, |number| Value::Count(Count::Number(number))),
@@ -54,8 +60,16 @@ fn serves(process: &Process) -> Option<Listener> {
     let mut tls = false;
     let mut imap = false;
     let mut pop3 = false;
-    for argument in process.argv.iter().skip(1).filter(|argument| !argument.starts_with(b"-")) {
-        let name = argument.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    for argument in process
+        .argv
+        .iter()
+        .skip(1)
+        .filter(|argument| !argument.starts_with(b"-"))
+    {
+        let name = argument
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default();
         tls |= name == b"couriertls";
         imap |= name == b"imaplogin";
         pop3 |= name == b"pop3login" || name == b"courierpop3login";
@@ -74,11 +88,21 @@ fn serves(process: &Process) -> Option<Listener> {
 #[must_use]
 pub fn unmet<'e>(expects: &'e [Expectation], processes: &[Process]) -> Vec<&'e Expectation> {
     let met = |expectation: &&Expectation| {
-        let listener = Listener::ALL.into_iter().find(|listener| listener.service().name() == expectation.service);
-        let running = listener.map(|listener| Running::of(listener, processes)).unwrap_or_default();
-        !running.is_empty() && running.iter().all(|running| running.value(expectation.setting) == expectation.value)
+        let listener = Listener::ALL
+            .into_iter()
+            .find(|listener| listener.service().name() == expectation.service);
+        let running = listener
+            .map(|listener| Running::of(listener, processes))
+            .unwrap_or_default();
+        !running.is_empty()
+            && running
+                .iter()
+                .all(|running| running.value(expectation.setting) == expectation.value)
     };
-    expects.iter().filter(|expectation| !met(expectation)).collect()
+    expects
+        .iter()
+        .filter(|expectation| !met(expectation))
+        .collect()
 }
 
 /// The value that every process of a listener has; nothing where they differ among them.
@@ -86,5 +110,9 @@ pub fn unmet<'e>(expects: &'e [Expectation], processes: &[Process]) -> Vec<&'e E
 pub fn common(running: &[Running<'_>], setting: Setting) -> Value {
     let mut values = running.iter().map(|running| running.value(setting));
     let first = values.next().unwrap_or(Value::Nothing);
-    if values.all(|value| value == first) { first } else { Value::Nothing }
+    if values.all(|value| value == first) {
+        first
+    } else {
+        Value::Nothing
+    }
 }

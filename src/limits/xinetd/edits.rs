@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Need, Target, Wanted, Xinetd, declared, default_of, in_force, setting};
-use crate::edit::{LineEdit, Spot};
 use crate::edit::xinetd::{
-    self as editor, Attribute, BlockRef, Config, Effect as ProblemEffect, Entry, ServiceEntry, Refusal, ServiceState,
-    Source, Tree,
+    self as editor, Attribute, BlockRef, Config, Effect as ProblemEffect, Entry, Refusal,
+    ServiceEntry, ServiceState, Source, Tree,
 };
+use crate::edit::{LineEdit, Spot};
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::Digest;
 use crate::limits::{Part, declared_at, join, lines, place};
@@ -19,7 +19,10 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
     match xinetd.tree.files.get(&xinetd.main) {
         Some(Entry::File(_)) => {}
         Some(Entry::Unreadable(reason)) => {
-            part.block(Blocked::Unknown, Diagnostic::new(format!("cannot read {}: {reason}", xinetd.main)));
+            part.block(
+                Blocked::Unknown,
+                Diagnostic::new(format!("cannot read {}: {reason}", xinetd.main)),
+            );
             return None;
         }
         Some(Entry::NotRegular | Entry::Missing) | None => {
@@ -59,12 +62,20 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
         return None;
     }
     for (path, edits) in &changed {
-        let (Some(Entry::File(old)), Some(Entry::File(new))) = (xinetd.tree.files.get(path), tree.files.get(path))
+        let (Some(Entry::File(old)), Some(Entry::File(new))) =
+            (xinetd.tree.files.get(path), tree.files.get(path))
         else {
             continue;
         };
-        if let Some(obstacle) = xinetd.about.get(path).and_then(|about| about.obstacle.as_ref()) {
-            part.block(Blocked::Refused, Diagnostic::new(format!("{path} is not edited: it {obstacle}")));
+        if let Some(obstacle) = xinetd
+            .about
+            .get(path)
+            .and_then(|about| about.obstacle.as_ref())
+        {
+            part.block(
+                Blocked::Refused,
+                Diagnostic::new(format!("{path} is not edited: it {obstacle}")),
+            );
             continue;
         }
         let mine = effects.iter().filter(|(decider, _)| decider == path);
@@ -99,34 +110,51 @@ fn unreadable(xinetd: &Xinetd, part: &mut Part) {
 fn entries<'c>(want: &Wanted, config: &'c Config) -> Vec<&'c ServiceEntry> {
     match &want.target {
         Target::Defaults => Vec::new(),
-        Target::Service(name) => config.services.iter().filter(|entry| entry.name == *name).collect(),
+        Target::Service(name) => config
+            .services
+            .iter()
+            .filter(|entry| entry.name == *name)
+            .collect(),
     }
 }
 
 fn missing(wants: &[Wanted], config: &Config, part: &mut Part) {
-    for want in wants.iter().filter(|want| want.target != Target::Defaults && entries(want, config).is_empty()) {
+    for want in wants
+        .iter()
+        .filter(|want| want.target != Target::Defaults && entries(want, config).is_empty())
+    {
         // `limits.smtp` is fine with one of smtp and smtps, not with none.
         let covered = want.need == Need::May
-            && wants.iter().any(|other| other.by == want.by && !entries(other, config).is_empty());
+            && wants
+                .iter()
+                .any(|other| other.by == want.by && !entries(other, config).is_empty());
         if covered {
             continue;
         }
         let name = want.target.name();
-        let names: std::collections::BTreeSet<&str> =
-            config.services.iter().map(|entry| entry.name.as_str()).collect();
-        let nearest = names.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        });
+        let names: std::collections::BTreeSet<&str> = config
+            .services
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        let nearest = names
+            .iter()
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let diagnostic = Diagnostic::new(format!("xinetd has no service `{name}` on this host"))
             .at(declared_at(&want.origin))
-            .because(format!("none of the files that xinetd reads defines it; [{}] needs it", want.by));
+            .because(format!(
+                "none of the files that xinetd reads defines it; [{}] needs it",
+                want.by
+            ));
         part.block(
             Blocked::Manifest,
             match nearest {
                 Some(nearest) if strsim::jaro_winkler(nearest, name) > 0.7 => {
                     diagnostic.hint(format!("did you mean `{nearest}`?"))
                 }
-                Some(_) | None => diagnostic.hint(format!("take [{}] out of this host's manifest", want.by)),
+                Some(_) | None => {
+                    diagnostic.hint(format!("take [{}] out of this host's manifest", want.by))
+                }
             },
         );
     }
@@ -176,7 +204,10 @@ fn ensure_all(
     for want in wants {
         match &want.target {
             Target::Defaults => {
-                let at = config.defaults.attribute(want.attribute.name()).map(|assignment| &assignment.at.path);
+                let at = config
+                    .defaults
+                    .attribute(want.attribute.name())
+                    .map(|assignment| &assignment.at.path);
                 let first = config.defaults.blocks.first();
                 let block = config
                     .defaults
@@ -187,17 +218,29 @@ fn ensure_all(
                     .map(|at| (at.path.clone(), at.line));
                 let (path, line, reference) = match block {
                     Some((path, line)) => (path, line, BlockRef::Defaults),
-                    None => (config.files.first().cloned().unwrap_or_else(|| known_main(config)), 0, BlockRef::Defaults),
+                    None => (
+                        config
+                            .files
+                            .first()
+                            .cloned()
+                            .unwrap_or_else(|| known_main(config)),
+                        0,
+                        BlockRef::Defaults,
+                    ),
                 };
                 let broken = broken(config, &path, line, want.attribute);
                 if default_of(config, want.attribute) != want.value || broken {
-                    needs.push(Needed { path, block: reference, line, want });
+                    needs.push(Needed {
+                        path,
+                        block: reference,
+                        line,
+                        want,
+                    });
                 }
             }
             Target::Service(_) => {
                 for entry in entries(want, config) {
-                    let duplicate =
-                        matches!(&entry.state, ServiceState::Dropped(kind) if *kind == editor::ProblemKind::Duplicate);
+                    let duplicate = matches!(&entry.state, ServiceState::Dropped(kind) if *kind == editor::ProblemKind::Duplicate);
                     let broken = broken(config, &entry.path, entry.line, want.attribute);
                     if !duplicate && (in_force(entry, want.attribute) != want.value || broken) {
                         needs.push(Needed {
@@ -214,8 +257,12 @@ fn ensure_all(
     needs.sort_by(|a, b| (&a.path, b.line).cmp(&(&b.path, a.line)));
     let mut any = false;
     for need in needs {
-        let Some(Entry::File(bytes)) = tree.files.get(&need.path) else { continue };
-        let Some(value) = text(need.want.value) else { continue };
+        let Some(Entry::File(bytes)) = tree.files.get(&need.path) else {
+            continue;
+        };
+        let Some(value) = text(need.want.value) else {
+            continue;
+        };
         let result = if need.line == 0 {
             editor::ensure_defaults_block(bytes, need.want.attribute, &value.to_string())
         } else {
@@ -240,7 +287,13 @@ fn ensure_all(
                 part.block(
                     Blocked::Refused,
                     match spot(&refusal) {
-                        Some(spot) => diagnostic.at(place(&need.path, bytes, spot.line, spot.column, spot.width)),
+                        Some(spot) => diagnostic.at(place(
+                            &need.path,
+                            bytes,
+                            spot.line,
+                            spot.column,
+                            spot.width,
+                        )),
                         None => diagnostic.at(declared_at(&need.want.origin)),
                     },
                 );
@@ -251,7 +304,11 @@ fn ensure_all(
 }
 
 fn known_main(config: &Config) -> HostPath {
-    config.files.first().cloned().unwrap_or_else(|| crate::model::known("/etc/xinetd.conf"))
+    config
+        .files
+        .first()
+        .cloned()
+        .unwrap_or_else(|| crate::model::known("/etc/xinetd.conf"))
 }
 
 /// The place that a refusal is about.
@@ -278,45 +335,91 @@ pub fn problems_of<'c>(
     heading: u32,
     attribute: Attribute,
 ) -> impl Iterator<Item = &'c editor::Problem> {
-    let services = config.services.iter().filter(|entry| entry.path == *path).map(|entry| entry.line);
-    let defaults = config.defaults.blocks.iter().filter(|at| at.path == *path).map(|at| at.line);
-    let next = services.chain(defaults).filter(|line| *line > heading).min().unwrap_or(u32::MAX);
+    let services = config
+        .services
+        .iter()
+        .filter(|entry| entry.path == *path)
+        .map(|entry| entry.line);
+    let defaults = config
+        .defaults
+        .blocks
+        .iter()
+        .filter(|at| at.path == *path)
+        .map(|at| at.line);
+    let next = services
+        .chain(defaults)
+        .filter(|line| *line > heading)
+        .min()
+        .unwrap_or(u32::MAX);
     config.problems.iter().filter(move |problem| {
-        let inside = problem.path == *path && problem.spot.line > heading && problem.spot.line < next;
+        let inside =
+            problem.path == *path && problem.spot.line > heading && problem.spot.line < next;
         inside && names(&problem.text, attribute)
     })
 }
 
 /// A second line of an attribute is without effect too, but nothing is wrong with it.
 fn counts(problem: &editor::Problem) -> bool {
-    let harmless = matches!(problem.kind, editor::ProblemKind::AlreadySet | editor::ProblemKind::RefusesEverybody);
+    let harmless = matches!(
+        problem.kind,
+        editor::ProblemKind::AlreadySet | editor::ProblemKind::RefusesEverybody
+    );
     !harmless
         && match problem.kind.effect() {
-            ProblemEffect::LineIgnored | ProblemEffect::ServiceDropped | ProblemEffect::DaemonExits => true,
+            ProblemEffect::LineIgnored
+            | ProblemEffect::ServiceDropped
+            | ProblemEffect::DaemonExits
+            | ProblemEffect::Unforeseeable => true,
             ProblemEffect::Warning | ProblemEffect::FileSkipped | ProblemEffect::BlockLost => false,
         }
 }
 
 fn names(line: &[u8], attribute: Attribute) -> bool {
-    let start = line.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(line.len());
+    let start = line
+        .iter()
+        .position(|byte| !byte.is_ascii_whitespace())
+        .unwrap_or(line.len());
     let line = &line[start..];
     let name = attribute.name().as_bytes();
     line.len() >= name.len()
         && line[..name.len()].eq_ignore_ascii_case(name)
-        && !line.get(name.len()).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && !line
+            .get(name.len())
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// Blocks where a wanted value does not come out, or xinetd would not run with the files as they will be.
 fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
     let show = |problem: &editor::Problem| match tree.files.get(&problem.path) {
-        Some(Entry::File(bytes)) => {
-            place(&problem.path, bytes, problem.spot.line, problem.spot.column, problem.spot.width)
-        }
+        Some(Entry::File(bytes)) => place(
+            &problem.path,
+            bytes,
+            problem.spot.line,
+            problem.spot.column,
+            problem.spot.width,
+        ),
         Some(Entry::NotRegular | Entry::Missing | Entry::Unreadable(_)) | None => {
             place(&problem.path, b"", problem.spot.line, 1, 1)
         }
     };
-    for problem in config.problems.iter().filter(|problem| problem.kind.effect() == ProblemEffect::DaemonExits) {
+    for problem in config
+        .problems
+        .iter()
+        .filter(|problem| problem.kind.effect() == ProblemEffect::Unforeseeable)
+    {
+        part.block(
+            Blocked::Refused,
+            Diagnostic::new("what xinetd makes of its files cannot be foreseen")
+                .at(show(problem))
+                .because(problem.kind.to_string())
+                .hint("mend this line by hand, then plan again"),
+        );
+    }
+    for problem in config
+        .problems
+        .iter()
+        .filter(|problem| problem.kind.effect() == ProblemEffect::DaemonExits)
+    {
         part.block(
             Blocked::Refused,
             Diagnostic::new("xinetd would exit when it reads its files")
@@ -329,8 +432,11 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
         if want.target == Target::Defaults && default_of(config, want.attribute) != want.value {
             part.block(
                 Blocked::Refused,
-                Diagnostic::new(format!("{} in xinetd's defaults would not take effect", want.attribute.name()))
-                    .at(declared_at(&want.origin)),
+                Diagnostic::new(format!(
+                    "{} in xinetd's defaults would not take effect",
+                    want.attribute.name()
+                ))
+                .at(declared_at(&want.origin)),
             );
         }
         for entry in entries(want, config) {
@@ -338,10 +444,13 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
                 && *kind != editor::ProblemKind::Duplicate
             {
                 let mut problems = config.problems.iter();
-                let diagnostic = Diagnostic::new(format!("xinetd drops the service {} ({kind})", entry.name))
-                    .hint("mend it by hand, then plan again");
+                let diagnostic =
+                    Diagnostic::new(format!("xinetd drops the service {} ({kind})", entry.name))
+                        .hint("mend it by hand, then plan again");
                 let at = problems.find(|problem| {
-                    problem.path == entry.path && problem.spot.line >= entry.line && problem.kind == *kind
+                    problem.path == entry.path
+                        && problem.spot.line >= entry.line
+                        && problem.kind == *kind
                 });
                 part.block(
                     Blocked::Refused,
@@ -357,10 +466,16 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
 
 /// Notes for services that are switched off.
 fn disabled(wants: &[Wanted], config: &Config) -> Vec<Note> {
-    let off = wants.iter().flat_map(|want| entries(want, config)).filter(|entry| entry.state == ServiceState::Disabled);
+    let off = wants
+        .iter()
+        .flat_map(|want| entries(want, config))
+        .filter(|entry| entry.state == ServiceState::Disabled);
     let mut notes: Vec<Note> = off
         .map(|entry| Note::Remark {
-            text: format!("xinetd's service {} is disabled ({}:{})", entry.name, entry.path, entry.line),
+            text: format!(
+                "xinetd's service {} is disabled ({}:{})",
+                entry.name, entry.path, entry.line
+            ),
         })
         .collect();
     notes.dedup();
@@ -371,7 +486,9 @@ fn disabled(wants: &[Wanted], config: &Config) -> Vec<Note> {
 fn effects(wants: &[Wanted], before: &Config, after: &Config) -> Vec<(HostPath, Effect)> {
     let mut effects = Vec::new();
     let wanted = |target: &str, attribute: Attribute| {
-        wants.iter().any(|want| want.target.name() == target && want.attribute == attribute)
+        wants
+            .iter()
+            .any(|want| want.target.name() == target && want.attribute == attribute)
     };
     for attribute in Attribute::ALL {
         let (from, to) = (default_of(before, attribute), default_of(after, attribute));
@@ -379,8 +496,18 @@ fn effects(wants: &[Wanted], before: &Config, after: &Config) -> Vec<(HostPath, 
         if from != to
             && let Some(assigned) = assigned
         {
-            let named = if wanted("defaults", attribute) { Named::ByManifest } else { Named::Inherits };
-            let effect = Effect { service: "defaults".to_owned(), setting: setting(attribute), from, to, named };
+            let named = if wanted("defaults", attribute) {
+                Named::ByManifest
+            } else {
+                Named::Inherits
+            };
+            let effect = Effect {
+                service: "defaults".to_owned(),
+                setting: setting(attribute),
+                from,
+                to,
+                named,
+            };
             effects.push((assigned.at.path.clone(), effect));
         }
     }
@@ -388,10 +515,16 @@ fn effects(wants: &[Wanted], before: &Config, after: &Config) -> Vec<(HostPath, 
     for (old, new) in before.services.iter().zip(&after.services) {
         for attribute in Attribute::ALL {
             let dropped = matches!(old.state, ServiceState::Dropped(_));
-            let from = if dropped { Value::Nothing } else { in_force(old, attribute) };
+            let from = if dropped {
+                Value::Nothing
+            } else {
+                in_force(old, attribute)
+            };
             let to = in_force(new, attribute);
             let gone = matches!(new.state, ServiceState::Dropped(_));
-            if from == to || gone {
+            // A service that is switched off has no value in force; it is listed only where the manifest names it.
+            let silent = new.state == ServiceState::Disabled && !wanted(&new.name, attribute);
+            if from == to || gone || silent {
                 continue;
             }
             let source = match attribute {
@@ -404,8 +537,21 @@ fn effects(wants: &[Wanted], before: &Config, after: &Config) -> Vec<(HostPath, 
                 Source::BuiltIn => new.path.clone(),
             };
             let path = if dropped { new.path.clone() } else { path };
-            let named = if wanted(&new.name, attribute) { Named::ByManifest } else { Named::Inherits };
-            effects.push((path, Effect { service: new.name.clone(), setting: setting(attribute), from, to, named }));
+            let named = if wanted(&new.name, attribute) {
+                Named::ByManifest
+            } else {
+                Named::Inherits
+            };
+            effects.push((
+                path,
+                Effect {
+                    service: new.name.clone(),
+                    setting: setting(attribute),
+                    from,
+                    to,
+                    named,
+                },
+            ));
         }
     }
     effects
@@ -419,27 +565,37 @@ fn causes(wants: &[Wanted], before: &Config, after: &Config, path: &HostPath) ->
             Target::Defaults => {
                 let blocks = before.defaults.blocks.iter().filter(|at| at.path == *path);
                 let blocks: Vec<u32> = blocks.map(|at| at.line).collect();
-                let decides = after.defaults.attribute(want.attribute.name()).is_some_and(|a| a.at.path == *path);
-                if blocks.is_empty() && decides { vec![0] } else { blocks }
+                let decides = after
+                    .defaults
+                    .attribute(want.attribute.name())
+                    .is_some_and(|a| a.at.path == *path);
+                if blocks.is_empty() && decides {
+                    vec![0]
+                } else {
+                    blocks
+                }
             }
-            Target::Service(_) => {
-                entries(want, before).iter().filter(|entry| entry.path == *path).map(|entry| entry.line).collect()
-            }
+            Target::Service(_) => entries(want, before)
+                .iter()
+                .filter(|entry| entry.path == *path)
+                .map(|entry| entry.line)
+                .collect(),
         };
         if here.is_empty() {
             continue;
         }
         let differs = match &want.target {
             Target::Defaults => default_of(before, want.attribute) != want.value,
-            Target::Service(_) => {
-                entries(want, before).iter().any(|entry| in_force(entry, want.attribute) != want.value)
-            }
+            Target::Service(_) => entries(want, before)
+                .iter()
+                .any(|entry| in_force(entry, want.attribute) != want.value),
         };
         if differs {
             causes.push(declared(want));
         }
         for heading in here {
-            let problem = problems_of(before, path, heading, want.attribute).find(|problem| counts(problem));
+            let problem =
+                problems_of(before, path, heading, want.attribute).find(|problem| counts(problem));
             causes.extend(problem.map(|problem| Cause::NotInForce {
                 service: want.target.name().to_owned(),
                 key: want.attribute.name().to_owned(),

@@ -43,7 +43,11 @@ impl Loaded {
     /// What the process has loaded now that it was seen to have what these files say.
     #[must_use]
     pub fn of(process: ProcessId, xinetd: &Xinetd) -> Self {
-        let files = xinetd.about.iter().map(|(path, about)| (path.clone(), about.digest.clone())).collect();
+        let files = xinetd
+            .about
+            .iter()
+            .map(|(path, about)| (path.clone(), about.digest.clone()))
+            .collect();
         Self { process, files }
     }
 }
@@ -57,13 +61,22 @@ pub fn changed(process: &Process, loaded: Option<&Loaded>, xinetd: &Xinetd) -> V
         .iter()
         .filter(|(path, about)| {
             let same = loaded.is_some_and(|loaded| loaded.files.get(*path) == Some(&about.digest));
-            let before = loaded.is_none() && process.started.is_some_and(|started| about.changed + MARGIN <= started);
+            let before = loaded.is_none()
+                && process
+                    .started
+                    .is_some_and(|started| about.changed + MARGIN <= started);
             !same && !before
         })
         .map(|(path, _)| path.clone())
         .collect();
     if let Some(loaded) = loaded {
-        changed.extend(loaded.files.keys().filter(|path| !xinetd.about.contains_key(*path)).cloned());
+        changed.extend(
+            loaded
+                .files
+                .keys()
+                .filter(|path| !xinetd.about.contains_key(*path))
+                .cloned(),
+        );
     }
     changed
 }

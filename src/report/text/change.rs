@@ -8,7 +8,13 @@ use crate::report::Colour;
 
 /// The line before and after, with number and block.
 pub(super) fn change(line: &Line, colour: Colour) -> String {
-    let Line { kind: _, line: number, block, before, after } = line;
+    let Line {
+        kind: _,
+        line: number,
+        block,
+        before,
+        after,
+    } = line;
     let mut text = String::new();
     let place = match block {
         Some(block) => format!("  line {number}, in {block}"),
@@ -17,10 +23,19 @@ pub(super) fn change(line: &Line, colour: Colour) -> String {
     text.push_str(&paint(&place, DIM, colour));
     text.push('\n');
     match before {
-        None => text.push_str(&format!("    {}\n", paint(&format!("+ {after}"), ADDED, colour))),
+        None => text.push_str(&format!(
+            "    {}\n",
+            paint(&format!("+ {after}"), ADDED, colour)
+        )),
         Some(before) => {
-            text.push_str(&format!("    {}\n", side(before, after, ChangeTag::Delete, colour)));
-            text.push_str(&format!("    {}\n", side(before, after, ChangeTag::Insert, colour)));
+            text.push_str(&format!(
+                "    {}\n",
+                side(before, after, ChangeTag::Delete, colour)
+            ));
+            text.push_str(&format!(
+                "    {}\n",
+                side(before, after, ChangeTag::Insert, colour)
+            ));
         }
     }
     text

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plan::steps_in_brief;
+use super::plan::step_name;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::report::Colour;
 use crate::report::diagnostic::{Severity, render};
@@ -20,7 +20,7 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
             StepState::Undone => "undone",
             StepState::Unknown => "unknown",
         };
-        let _ = writeln!(text, "{state:>9}  {}", steps_in_brief(std::slice::from_ref(&step.step)));
+        let _ = writeln!(text, "{state:>9}  {}", step_name(&step.step));
     }
     if !outcome.messages.is_empty() {
         if !outcome.steps.is_empty() {
@@ -41,17 +41,25 @@ pub fn summary(outcome: &Outcome) -> String {
         Verdict::AsDesired => "Nothing to do: the host is as desired.",
         Verdict::Applied => "Applied and verified.",
         Verdict::Owed => "Applied; something is still owed.",
-        Verdict::ChangedSince => "Applied, but somebody else has changed something since: plan again.",
+        Verdict::ChangedSince => {
+            "Applied, but somebody else has changed something since: plan again."
+        }
         Verdict::Declined => "Nothing was changed: the answer was no.",
         Verdict::Usage => "Nothing was changed: the manifest does not fit this host.",
         Verdict::Locked => "Nothing was changed: another run is under way.",
         Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
         Verdict::Refused => "Nothing was changed: refused.",
         Verdict::RolledBack => "Failed and rolled back: the host is as it was before.",
-        Verdict::PartlyApplied => "Failed, and the host is NOT as it was before: see above, then apply again.",
+        Verdict::PartlyApplied => {
+            "Failed, and the host is NOT as it was before: see above, then apply again."
+        }
         Verdict::Killed => "The run was killed.",
         Verdict::Internal => "An error in mailward itself.",
         Verdict::Unknown => "The host's state is not known.",
     };
-    if owed.is_empty() { line.to_owned() } else { format!("{line} Owed: {}.", owed.join(", ")) }
+    if owed.is_empty() {
+        line.to_owned()
+    } else {
+        format!("{line} Owed: {}.", owed.join(", "))
+    }
 }

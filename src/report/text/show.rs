@@ -17,20 +17,31 @@ pub fn show(entries: &[Entry], colour: Colour) -> String {
     let head = ["SERVICE", "SETTING", "VALUE", "RUNNING", "FROM"].map(str::to_owned);
     let rows: Vec<[String; 5]> = entries.iter().map(row).collect();
     let width = |column: usize| {
-        rows.iter().chain([&head]).filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter()
+            .chain([&head])
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2), width(3)];
     let line = |row: &[String; 5]| {
         let [service, setting, value, running, from] = row;
         let [a, b, c, d] = widths;
-        format!("{service:a$}  {setting:b$}  {value:c$}  {running:d$}  {from}").trim_end().to_owned()
+        format!("{service:a$}  {setting:b$}  {value:c$}  {running:d$}  {from}")
+            .trim_end()
+            .to_owned()
     };
     let mut text = paint(&line(&head), HEADING, colour);
     text.push('\n');
     for (entry, row) in entries.iter().zip(&rows) {
         let _ = writeln!(text, "{}", line(row));
         for problem in &entry.problems {
-            let _ = writeln!(text, "{}", paint(&format!("    ! {}", printable(problem)), WARNING, colour));
+            let _ = writeln!(
+                text,
+                "{}",
+                paint(&format!("    ! {}", printable(problem)), WARNING, colour)
+            );
         }
     }
     text
@@ -44,9 +55,25 @@ fn row(entry: &Entry) -> [String; 5] {
         (None, _) => "built in".to_owned(),
     };
     if let Some(declared) = &entry.declared {
-        let _ = write!(from, ", {}:{} declares {}", printable(&declared.layer), declared.line, value(declared.value));
+        let _ = write!(
+            from,
+            ", {}:{} declares {}",
+            printable(&declared.layer),
+            declared.line,
+            value(declared.value)
+        );
     }
     let service = printable(&entry.service).into_owned();
-    let shown = if entry.value == Value::Nothing { "-".to_owned() } else { value(entry.value) };
-    [service, entry.setting.name().to_owned(), shown, entry.runs(), from]
+    let shown = if entry.value == Value::Nothing {
+        "-".to_owned()
+    } else {
+        value(entry.value)
+    };
+    [
+        service,
+        entry.setting.name().to_owned(),
+        shown,
+        entry.runs(),
+        from,
+    ]
 }
