@@ -2,6 +2,8 @@
 //!
 //! Pure: nothing here reads or writes anything.
 
+use std::time::Duration;
+
 use super::{
     Act, ActError, ActFailed, End, Existence, Found, HostError, Process, ProcessId, Replace, Reply,
     STATE,
@@ -10,6 +12,9 @@ use crate::model::HostPath;
 
 /// The largest file that is read, in bytes.
 pub(super) const FILE_CAP: u64 = 64 * 1024 * 1024;
+
+/// The longest that anything is waited for: a day, so that no sum of times overflows.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a file above [`FILE_CAP`] is not read.
 pub(super) const TOO_LARGE: &str = "larger than 64 MiB";

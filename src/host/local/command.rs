@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::tree::{Tree, reason};
-use crate::host::{Command, End, OUTPUT_CAP, Output};
+use crate::host::{Command, End, OUTPUT_CAP, Output, rules};
 
 /// Above this a stream's file is cut back to [`OUTPUT_CAP`] while the command runs, in bytes.
 const CUT_ABOVE: u64 = 1024 * 1024;
@@ -40,7 +40,7 @@ pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
     };
     let stdout = nameless(tree)?;
     let stderr = nameless(tree)?;
-    let deadline = Instant::now() + command.deadline;
+    let deadline = Instant::now() + command.deadline.min(rules::LONGEST_WAIT);
     let mut child = match start(tree, &program, command, &stdout, &stderr) {
         Ok(child) => child,
         Err(error) => return Ok(not_started(error.to_string())),

@@ -67,17 +67,24 @@ struct Own {
 impl<'a> Scan<'a> {
     /// `None` for a stand-in without a proc folder: it has no processes.
     fn start(tree: &'a Tree) -> Result<Option<Self>, HostError> {
-        match (tree.folder(b"/proc"), tree) {
-            (Ok(proc), _) => Ok(Some(Self {
-                tree,
-                proc,
-                own: OnceCell::new(),
-                boot: OnceCell::new(),
-                listening: OnceCell::new(),
-            })),
-            (Err(Errno::NOENT), Tree::Below(_)) => Ok(None),
-            (Err(error), _) => Err(unreachable("/proc", error)),
+        let proc = match (tree.folder(b"/proc"), tree) {
+            (Ok(proc), _) => proc,
+            (Err(Errno::NOENT), Tree::Below(_)) => return Ok(None),
+            (Err(error), _) => return Err(unreachable("/proc", error)),
+        };
+        // With hidepid=2 the kernel shows a user nothing but the user's own; there always is a first process.
+        if matches!(tree, Tree::Machine)
+            && let Err(error) = statat(&proc.fd, "1", AtFlags::empty())
+        {
+            return Err(unreachable("/proc shows only some processes", error));
         }
+        Ok(Some(Self {
+            tree,
+            proc,
+            own: OnceCell::new(),
+            boot: OnceCell::new(),
+            listening: OnceCell::new(),
+        }))
     }
 
     fn pids(&self) -> Result<Vec<u32>, HostError> {
@@ -85,13 +92,6 @@ impl<'a> Scan<'a> {
         self.proc
             .names(|name| pids.extend(name.to_str().ok().and_then(|name| name.parse::<u32>().ok())))
             .map_err(|error| unreachable("/proc", error))?;
-        // With hidepid=2 the kernel shows a user nothing but the user's own; there always is a first process.
-        if matches!(self.tree, Tree::Machine) && !pids.contains(&1) {
-            return Err(unreachable(
-                "/proc shows only some processes",
-                Errno::ACCESS,
-            ));
-        }
         Ok(pids)
     }
 

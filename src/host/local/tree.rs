@@ -2,23 +2,22 @@
 //!
 //! This is the only file that turns a host path into something the kernel gets to see.
 
+mod below;
+
 use std::ffi::{CStr, OsStr};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, readlinkat, statat,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, statat};
 use rustix::io::{Errno, Result, read};
 
+pub(super) use self::below::Below;
+use self::below::Walked;
 use crate::host::Link;
 use crate::host::rules::FILE_CAP;
-
-/// The most links that are followed for one path, as in the kernel.
-const MAX_LINKS: u32 = 40;
 
 /// What paths start from.
 #[derive(Debug)]
@@ -27,14 +26,6 @@ pub(super) enum Tree {
     Machine,
     /// A folder that looks like a host.
     Below(Below),
-}
-
-/// A stand-in's folder.
-#[derive(Debug)]
-pub(super) struct Below {
-    fd: OwnedFd,
-    /// Absolute, without links.
-    pub(super) path: PathBuf,
 }
 
 /// What to do with a link in the last component.
@@ -86,109 +77,6 @@ impl Spot<'_> {
 pub(super) struct Folder {
     pub(super) fd: OwnedFd,
     path: Vec<u8>,
-}
-
-/// Where a walk inside a stand-in's folder ended.
-struct Walked {
-    /// The folders gone through, with their names; none for the stand-in's own.
-    inside: Vec<(OwnedFd, Vec<u8>)>,
-    name: Vec<u8>,
-    stat: Stat,
-    link: Link,
-}
-
-impl Below {
-    pub(super) fn open(path: &Path) -> std::io::Result<Self> {
-        let path = path.canonicalize()?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = openat(CWD, &path, flags, Mode::empty())?;
-        Ok(Self { fd, path })
-    }
-
-    /// Resolves a path as if this folder were the root: each component is opened without following, links are followed
-    /// here, absolute ones from this folder again, and `..` stops at it.
-    fn walk(&self, path: &[u8], last: Last) -> Result<Walked> {
-        const STEP: OFlags = OFlags::PATH
-            .union(OFlags::DIRECTORY)
-            .union(OFlags::NOFOLLOW)
-            .union(OFlags::CLOEXEC);
-        let mut inside: Vec<(OwnedFd, Vec<u8>)> = Vec::with_capacity(8);
-        let mut rest = path.to_vec();
-        let mut at = 0;
-        let mut links = 0;
-        let mut link = Link::Plain;
-        loop {
-            let here = inside.last().map_or(self.fd.as_fd(), |(fd, _)| fd.as_fd());
-            let start = at + rest[at..].iter().take_while(|&&byte| byte == b'/').count();
-            let end = start
-                + rest[start..]
-                    .iter()
-                    .take_while(|&&byte| byte != b'/')
-                    .count();
-            let name = &rest[start..end];
-            let is_last = rest[end..].iter().all(|&byte| byte == b'/');
-            match name {
-                b"" => {
-                    let stat = statat(here, ".", AtFlags::empty())?;
-                    let name = b".".to_vec();
-                    return Ok(Walked {
-                        inside,
-                        name,
-                        stat,
-                        link,
-                    });
-                }
-                b"." => at = end,
-                b".." => {
-                    inside.pop();
-                    at = end;
-                }
-                _ => {
-                    if is_last {
-                        let stat = statat(here, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                        let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
-                        if !is_link || last == Last::Stay {
-                            let name = name.to_vec();
-                            return Ok(Walked {
-                                inside,
-                                name,
-                                stat,
-                                link,
-                            });
-                        }
-                        link = Link::Symbolic;
-                    } else {
-                        match openat(here, name, STEP, Mode::empty()) {
-                            Ok(fd) => {
-                                let name = name.to_vec();
-                                inside.push((fd, name));
-                                at = end;
-                                continue;
-                            }
-                            Err(Errno::NOTDIR | Errno::LOOP) => {}
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return Err(Errno::LOOP);
-                    }
-                    let target = match readlinkat(here, name, Vec::new()) {
-                        Ok(target) => target.into_bytes(),
-                        Err(Errno::INVAL) => return Err(Errno::NOTDIR),
-                        Err(error) => return Err(error),
-                    };
-                    if target.first() == Some(&b'/') {
-                        inside.clear();
-                    }
-                    let mut spliced = target;
-                    spliced.extend_from_slice(&rest[end..]);
-                    rest = spliced;
-                    at = 0;
-                }
-            }
-        }
-    }
 }
 
 impl Tree {

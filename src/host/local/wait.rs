@@ -25,7 +25,7 @@ pub(super) fn wait(
     condition: &Condition,
     longest: Duration,
 ) -> Result<Came, HostError> {
-    let deadline = Instant::now() + longest;
+    let deadline = Instant::now() + longest.min(rules::LONGEST_WAIT);
     let mut sleep = SLEEP.0;
     loop {
         if holds(tree, condition)? {

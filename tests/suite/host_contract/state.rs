@@ -264,3 +264,81 @@ fn in_memory_a_crash_stops_everything_until_it_is_revived() {
     let _written = next.write(&acts, &[]).unwrap();
     assert_eq!(bench.names("/var/lib/mailward"), ["a", "b", "c", "lock"]);
 }
+
+#[test]
+fn on_this_machine_state_is_where_it_belongs() {
+    if !rustix::process::getuid().is_root() {
+        crate::support::not_run("on_this_machine_state_is_where_it_belongs", "root");
+        return;
+    }
+    // The real /var/lib is covered for the program that looks.
+    let output = std::process::Command::new("unshare")
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount -t tmpfs none /var/lib && exec \"$0\" \"$@\"",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "--ignored",
+            "host_contract::state::hidden_machine_state",
+        ])
+        .env("MAILWARD_TEST_TREE", "/")
+        .output()
+        .expect("unshare (apt package util-linux)");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+#[ignore = "run by another case, over an empty /var/lib"]
+fn hidden_machine_state() {
+    std::env::var_os("MAILWARD_TEST_TREE").expect("another case runs this one");
+    let bench = super::bench::machine();
+    let mut host = bench.host();
+    host.lock().unwrap();
+    assert!(matches!(bench.host().lock(), Err(HostError::Locked { .. })));
+    act(&mut *host, saving("/var/lib/mailward/history/1", b"x")).unwrap();
+    assert_eq!(std::fs::read("/var/lib/mailward/history/1").unwrap(), b"x");
+    act(&mut *host, Act::Remove(path("/var/lib/mailward/history/1"))).unwrap();
+    assert_eq!(
+        std::fs::read_dir("/var/lib/mailward/history")
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_lock_whose_file_is_removed_while_it_is_taken_is_taken_on_the_new_one() {
+    let bench = tree();
+    let slow = "inject=flock:delay_enter=800000:when=1";
+    let case = "host_contract::state::hidden_lock";
+    let arguments = ["-e", "trace=flock", "-e", slow];
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| super::apart::traced(case, bench.dir.path(), &arguments));
+        while bench.bytes(LOCK).is_none() {
+            assert!(!run.is_finished(), "it ended too early");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        bench.remove(LOCK);
+        let (output, _) = run.join().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("1 passed"), "{said}");
+    });
+    assert!(bench.bytes(LOCK).is_some());
+}
+
+#[test]
+#[ignore = "run by another case, under strace"]
+fn hidden_lock() {
+    let root = std::env::var_os(super::apart::TREE).expect("another case runs this one");
+    let mut host = mailward::host::local::LocalHost::tree(root.into()).unwrap();
+    host.lock().unwrap();
+}
