@@ -4,6 +4,7 @@
 //! its line and says what it did; what it cannot prove it refuses. Nothing here reads a file or knows a manifest.
 
 pub mod shellvars;
+pub mod xinetd;
 
 use serde::{Deserialize, Serialize};
 

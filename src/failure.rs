@@ -3,10 +3,10 @@
 //! Modules return their own error enums; those that point at a place in a file turn into a [`Diagnostic`] here,
 //! which is printed once, at the top.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A place in a file, with the line as it stands there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file as the reader knows it: a manifest layer's name, or an absolute path on the host.
     pub file: String,
@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 /// One error or note for a person.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// What is wrong, one line without a full stop.
     pub what: String,
@@ -31,4 +31,123 @@ pub struct Diagnostic {
     pub why: Option<String>,
     /// What would be right, or what to do now.
     pub hint: Option<String>,
+}
+
+/// The exit codes of all commands, ordered so that the largest of many is the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Exit {
+    /// Nothing to do, or applied and verified.
+    AsDesired = 0,
+    /// Changes are pending.
+    Pending = 2,
+    /// Something is still owed.
+    Owed = 3,
+    /// Usage or manifest error.
+    Usage = 4,
+    /// Another run holds the lock.
+    Locked = 5,
+    /// The plan is stale, or has another fingerprint than expected.
+    Stale = 6,
+    /// Refused by a safety rule.
+    Refused = 7,
+    /// Failed and rolled back.
+    RolledBack = 8,
+    /// Failed and partly applied.
+    PartlyApplied = 9,
+    /// An error in mailward itself.
+    Internal = 10,
+    /// The host cannot be reached, or its state is unknown.
+    Unknown = 11,
+}
+
+impl Exit {
+    /// The number for the operating system.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl Diagnostic {
+    /// A message without a place.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            place: None,
+            why: None,
+            hint: None,
+        }
+    }
+
+    /// Adds where.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Adds why.
+    #[must_use]
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// Adds what to do now.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// An error with its chain of causes.
+    #[must_use]
+    pub fn of(error: &dyn std::error::Error) -> Self {
+        let mut causes = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        let diagnostic = Self::new(error.to_string());
+        if causes.is_empty() {
+            diagnostic
+        } else {
+            diagnostic.because(causes.join(": "))
+        }
+    }
+}
+
+/// Something that keeps a plan from being made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blocker {
+    /// Of what kind, for the exit code.
+    pub kind: Blocked,
+    /// What to tell.
+    pub diagnostic: Diagnostic,
+}
+
+/// Why a plan cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocked {
+    /// The manifest asks for what this host does not have.
+    Manifest,
+    /// It would be unsafe, or the meaning of a file is not certain.
+    Refused,
+    /// The host's state cannot be read.
+    Unknown,
+}
+
+impl Blocked {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Manifest => Exit::Usage,
+            Self::Refused => Exit::Refused,
+            Self::Unknown => Exit::Unknown,
+        }
+    }
 }

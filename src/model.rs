@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -142,8 +143,8 @@ impl fmt::Display for Service {
     }
 }
 
-/// A connection limit: a number, or none at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A connection limit: a number, or none at all; the order is for sorting only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Count {
     /// No limit.
@@ -163,7 +164,7 @@ impl fmt::Display for Count {
 }
 
 /// A connection rate in xinetd's terms (`cps`): above `rate` connections a second the service pauses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Rate {
     /// Connections a second.
     pub rate: u32,
@@ -224,6 +225,30 @@ pub struct XinetdLimit {
     pub cps: Option<Declared<Rate>>,
 }
 
+/// How many accounts one run may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountCap {
+    /// A share of all accounts, 1 to 100.
+    Percent(u8),
+    /// A number of accounts, at least 1.
+    Accounts(u32),
+}
+
+/// `[safety]`: what a plan may not do, and how long a change of access waits for its confirmation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Safety {
+    /// `max_account_changes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_account_changes: Option<Declared<AccountCap>>,
+    /// `confirm_within`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_within: Option<Declared<u32>>,
+    /// `must_reach`: addresses that no planned rule may shut out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_reach: Vec<Declared<IpAddr>>,
+}
+
 /// The checked manifest; knows no host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
@@ -239,4 +264,16 @@ pub struct Desired {
     /// `[xinetd.services.*]`, by the service's name.
     #[serde(default)]
     pub xinetd_services: BTreeMap<String, XinetdLimit>,
+    /// `[safety]`.
+    #[serde(default)]
+    pub safety: Safety,
+}
+
+/// A path known when mailward was built, checked by a test.
+///
+/// The `const` texts of this crate are all absolute and normal.
+#[must_use]
+pub(crate) fn known(text: &str) -> HostPath {
+    debug_assert!(HostPath::new(text).is_ok(), "{text}");
+    HostPath(text.to_owned())
 }

@@ -6,5 +6,16 @@
     clippy::unwrap_used
 )]
 
+mod host_contract;
+mod injection;
+mod manifest;
+mod manifest_properties;
+mod manifest_schema;
+mod office;
+mod real_daemons;
 mod shellvars;
 mod shellvars_differential;
+mod support;
+mod xinetd_differential;
+mod xinetd_edit;
+mod xinetd_read;

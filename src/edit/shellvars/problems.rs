@@ -1,5 +1,6 @@
 //! What is wrong with a file, line by line: what the shell would complain about, and what stops the daemon.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::acts::Act;
@@ -53,6 +54,31 @@ pub enum ProblemKind {
     ReadTwice,
     /// The options set a limit, which wins over `MAXDAEMONS` or `MAXPERIP`.
     LimitInOptions,
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Doubt(doubt) => doubt.fmt(f),
+            Self::Broken(breakage) => breakage.fmt(f),
+            Self::CarriageReturns => {
+                f.write_str("every line ends in CR LF, and the CR becomes part of every value")
+            }
+            Self::CarriageReturn => {
+                f.write_str("a carriage return is read as a command or becomes part of an option")
+            }
+            Self::ByteOrderMark => {
+                f.write_str("a byte order mark makes a command of the first line")
+            }
+            Self::RefusedLimit => f.write_str("couriertcpd refuses to start with this limit"),
+            Self::ReadTwice => {
+                f.write_str("the start script hands this value to a second shell, which reads it as more than one word")
+            }
+            Self::LimitInOptions => {
+                f.write_str("a limit in the options wins over MAXDAEMONS and MAXPERIP")
+            }
+        }
+    }
 }
 
 /// What comes of a problem.

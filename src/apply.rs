@@ -1,0 +1,472 @@
+//! Applies a plan: lock, plan again and compare, write down what is owed, replace, act, verify; undo where a step fails.
+//!
+//! The engine decides nothing about limits: it has one arm a step. Every way out ends in an [`Outcome`].
+
+mod act;
+pub mod journal;
+pub mod outcome;
+mod settle;
+mod undo;
+mod verify;
+
+use std::time::Duration;
+
+use self::journal::{Journal, Owed, Run, Written};
+use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use crate::facts::Facts;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::host::{Act, Digest, HostError, Replace, Request as Read, STATE, WriteHost};
+use crate::model::{Desired, HostPath, known};
+use crate::observe::{Observed, Scope};
+use crate::plan::{self, Action, Edit, Fingerprint, PanelStep, Plan, Settled, Step, stale};
+
+/// What to apply, and how.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The checked manifest.
+    pub desired: &'a Desired,
+    /// Advice on the manifest, for the plan's notes.
+    pub advice: &'a [Diagnostic],
+    /// The plan that was agreed: shown to a person, or saved. None where nobody was asked.
+    pub agreed: Option<&'a Plan>,
+    /// The only fingerprint that is accepted, besides that of a plan with nothing to do.
+    pub expect: Option<&'a Fingerprint>,
+    /// Whether service actions are run now.
+    pub restarts: Restarts,
+    /// How long a service action may take.
+    pub deadline: Duration,
+    /// Tells this run from another that began in the same second.
+    pub run: u32,
+}
+
+/// Whether service actions are run now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restarts {
+    /// They are.
+    Now,
+    /// They are written down, and a later apply runs them.
+    Deferred,
+}
+
+/// What goes on around a run.
+pub trait Watch {
+    /// Tells what will be done, once it is certain.
+    fn planned(&mut self, plan: &Plan);
+
+    /// Tells that a step begins.
+    fn begins(&mut self, step: &Step);
+
+    /// The signal that asks the run to end, if one came.
+    fn interrupted(&self) -> Option<&'static str>;
+}
+
+/// Applies.
+pub fn apply<H: WriteHost + ?Sized>(
+    host: &mut H,
+    request: &Request<'_>,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    match try_apply(host, request, watch) {
+        Ok(outcome) => outcome,
+        Err(outcome) => *outcome,
+    }
+}
+
+/// Why a run ends before it begins.
+fn ended(verdict: Verdict, messages: Vec<Diagnostic>) -> Box<Outcome> {
+    Box::new(Outcome::without_run(verdict, messages))
+}
+
+fn unknown(error: &dyn std::error::Error) -> Box<Outcome> {
+    ended(Verdict::Unknown, vec![Diagnostic::of(error)])
+}
+
+fn blocked(blockers: Vec<Blocker>) -> Box<Outcome> {
+    let worst = blockers
+        .iter()
+        .map(|blocker| blocker.kind)
+        .max()
+        .unwrap_or(Blocked::Manifest);
+    let verdict = match worst {
+        Blocked::Manifest => Verdict::Usage,
+        Blocked::Refused => Verdict::Refused,
+        Blocked::Unknown => Verdict::Unknown,
+    };
+    ended(
+        verdict,
+        blockers
+            .into_iter()
+            .map(|blocker| blocker.diagnostic)
+            .collect(),
+    )
+}
+
+fn try_apply<H: WriteHost + ?Sized>(
+    host: &mut H,
+    request: &Request<'_>,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, Box<Outcome>> {
+    host.lock().map_err(|error| match error {
+        HostError::Locked { .. } => ended(
+            Verdict::Locked,
+            vec![
+                Diagnostic::of(&error)
+                    .hint("wait until it has ended; the lock ends with its process"),
+            ],
+        ),
+        HostError::NoLock { .. } | HostError::Unreachable { .. } | HostError::Unexpected(_) => {
+            unknown(&error)
+        }
+    })?;
+    let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
+    settle::killed_run(host, &mut facts)?;
+    let observed = Observed::read(host, &facts, Scope::Of(request.desired))
+        .map_err(|error| unknown(&error))?;
+    let plan = plan::make(
+        request.desired,
+        request.advice,
+        &facts,
+        &observed,
+        request.deadline,
+    )
+    .map_err(blocked)?;
+    accept(request, &facts, &plan)?;
+    if plan.is_empty() {
+        settle::nothing_to_do(host, &facts, &plan)?;
+        let mut outcome = *ended(Verdict::AsDesired, Vec::new());
+        outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome.host = Some(plan.host);
+        return Ok(outcome);
+    }
+    let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
+    watch.planned(&plan);
+    let mut run = Running::new(request, &facts, observed, plan, baseline);
+    Ok(run.carry_out(host, watch))
+}
+
+/// Compares what the host needs now with what was agreed.
+fn accept(request: &Request<'_>, facts: &Facts, plan: &Plan) -> Result<(), Box<Outcome>> {
+    let refuse = |diagnostic| {
+        let mut outcome = ended(Verdict::Stale, vec![diagnostic]);
+        outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome
+    };
+    if let Some(agreed) = request.agreed {
+        if agreed.host.machine_id != facts.machine_id || agreed.host.name != facts.node {
+            let name = agreed.host.name.as_deref().unwrap_or("another host");
+            return Err(refuse(
+                Diagnostic::new(format!("this plan was made for {name}"))
+                    .because("the machine's id or name differs")
+                    .hint("plan again on this host"),
+            ));
+        }
+        stale::compare(agreed, plan).map_err(|stale| {
+            let differs = crate::report::text::steps_in_brief(&stale.steps);
+            refuse(
+                Diagnostic::new("the host needs something else now than the plan says")
+                    .because(differs)
+                    .hint("plan again, and have the new plan reviewed"),
+            )
+        })?;
+    }
+    match request.expect {
+        Some(expect) if *expect != plan.fingerprint && !plan.is_empty() => Err(refuse(
+            Diagnostic::new(format!(
+                "the plan's fingerprint is {}, not {expect}",
+                plan.fingerprint
+            ))
+            .hint("plan on this host, and see what differs from the plan that was reviewed"),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A run that has begun.
+struct Running<'a> {
+    request: &'a Request<'a>,
+    observed: Observed,
+    plan: Plan,
+    baseline: act::Baseline,
+    journal: Journal,
+    /// What was owed before this run.
+    owed_before: Vec<Owed>,
+    outcome: Outcome,
+}
+
+/// A step failed; the messages say how.
+struct Failed(Vec<Diagnostic>);
+
+impl<'a> Running<'a> {
+    fn new(
+        request: &'a Request<'a>,
+        facts: &Facts,
+        observed: Observed,
+        plan: Plan,
+        baseline: act::Baseline,
+    ) -> Self {
+        let id = format!("{}-{}", time_id(facts.now), request.run);
+        let owed_before = match plan.settled {
+            Settled::Nothing => facts.journal.owed.clone(),
+            Settled::Some => {
+                let still =
+                    |owed: &&Owed| actions(&plan).any(|action| Owed::of(action).unit == owed.unit);
+                facts.journal.owed.iter().filter(still).cloned().collect()
+            }
+        };
+        let mut owed = owed_before.clone();
+        for action in actions(&plan) {
+            owed.retain(|old| old.unit != action.unit || old.daemon != action.daemon);
+            owed.push(Owed::of(action));
+        }
+        let written = edits(&plan).map(|edit| Written {
+            path: edit.path.clone(),
+            before: edit.before.clone(),
+            after: Digest::of(&edit.bytes),
+        });
+        let run = Run {
+            id: id.clone(),
+            started: facts.now,
+            fingerprint: plan.fingerprint.clone(),
+            steps: plan.steps.clone(),
+            written: written.collect(),
+            completed: Vec::new(),
+        };
+        let mut outcome = Outcome::without_run(Verdict::PartlyApplied, Vec::new());
+        outcome.run = Some(id);
+        outcome.host = Some(plan.host.clone());
+        outcome.started = Some(facts.now);
+        outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome.steps = plan
+            .steps
+            .iter()
+            .map(|step| StepOutcome {
+                step: step.clone(),
+                state: StepState::NotTried,
+            })
+            .collect();
+        let journal = Journal {
+            format: facts.journal.format,
+            owed,
+            run: Some(run),
+        };
+        Self {
+            request,
+            observed,
+            plan,
+            baseline,
+            journal,
+            owed_before,
+            outcome,
+        }
+    }
+
+    fn carry_out<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Outcome {
+        let result = self.forward(host, watch);
+        if let Err(Failed(messages)) = result {
+            self.outcome.messages.extend(messages);
+            self.undo(host);
+        }
+        self.outcome.clone()
+    }
+
+    /// All steps, then the look back.
+    fn forward<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
+        self.write_edits(host, watch)?;
+        self.run_panel(host, watch)?;
+        match self.request.restarts {
+            Restarts::Now => {
+                for index in 0..self.plan.steps.len() {
+                    let Step::Action(action) = self.plan.steps[index].clone() else {
+                        continue;
+                    };
+                    interrupted(watch)?;
+                    watch.begins(&self.plan.steps[index]);
+                    self.outcome.steps[index].state = StepState::Failed;
+                    self.act(host, &action)?;
+                    self.outcome.steps[index].state = StepState::Done;
+                }
+            }
+            Restarts::Deferred => {
+                for index in 0..self.plan.steps.len() {
+                    if matches!(self.plan.steps[index], Step::Action(_)) {
+                        self.outcome.steps[index].state = StepState::Deferred;
+                    }
+                }
+            }
+        }
+        self.verify(host)
+    }
+
+    /// Backups, the journal, then all edits, in one batch; then each file is read back.
+    fn write_edits<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
+        let mut acts = Vec::new();
+        for (number, edit) in edits(&self.plan).enumerate() {
+            acts.push(Act::Save {
+                path: self.backup(number, edit),
+                bytes: edit.old.clone(),
+            });
+        }
+        acts.push(Act::Save {
+            path: journal::path(),
+            bytes: self.journal_bytes()?,
+        });
+        let mut places = Vec::new();
+        let mut reads = Vec::new();
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            if let Step::Edit(edit) = step {
+                watch.begins(step);
+                places.push((index, acts.len()));
+                acts.push(Act::Replace(Replace {
+                    path: edit.path.clone(),
+                    before: edit.before.clone(),
+                    bytes: edit.bytes.clone(),
+                }));
+                reads.push(Read::File(edit.path.clone()));
+            }
+        }
+        match host.write(&acts, &reads) {
+            Ok(written) => {
+                let mut answers = written.replies.into_iter();
+                for (index, _) in places {
+                    let Step::Edit(edit) = &self.plan.steps[index] else {
+                        continue;
+                    };
+                    self.outcome.steps[index].state = StepState::Done;
+                    let took = matches!(answers.next(), Some(crate::host::Reply::File(crate::host::Found::File(state)))
+                        if state.bytes == edit.bytes);
+                    if !took {
+                        self.outcome.steps[index].state = StepState::Failed;
+                        let what = format!("{} does not hold what was written to it", edit.path);
+                        return Err(Failed(vec![Diagnostic::new(what)]));
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => {
+                for (index, act) in places {
+                    if act <= error.index {
+                        // The one that failed may have taken its place before something failed; undoing it looks.
+                        self.outcome.steps[index].state = if act == error.index {
+                            StepState::Failed
+                        } else {
+                            StepState::Done
+                        };
+                    }
+                }
+                Err(Failed(vec![Diagnostic::of(&error)]))
+            }
+        }
+    }
+
+    fn run_panel<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
+        for index in 0..self.plan.steps.len() {
+            let Step::Panel(panel) = self.plan.steps[index].clone() else {
+                continue;
+            };
+            interrupted(watch)?;
+            watch.begins(&self.plan.steps[index]);
+            self.outcome.steps[index].state = StepState::Failed;
+            self.panel(host, &panel.argv)?;
+            self.panel_took(host, &panel)?;
+            self.outcome.steps[index].state = StepState::Done;
+        }
+        Ok(())
+    }
+
+    /// Looks at Courier's files after the panel's command: they must have the values now, whatever it said.
+    fn panel_took<H: WriteHost + ?Sized>(
+        &self,
+        host: &mut H,
+        panel: &PanelStep,
+    ) -> Result<(), Failed> {
+        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+        let facts = Facts::read(host).map_err(|error| failed(&error))?;
+        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
+            .map_err(|error| failed(&error))?;
+        let parsed = observed.courier.unwrap_or_default().parse();
+        for effect in &panel.effects {
+            let mut listeners = crate::limits::courier::Listener::ALL.into_iter();
+            let Some(listener) = listeners.find(|l| l.service().name() == effect.service) else {
+                continue;
+            };
+            let has = parsed.reading(listener, effect.setting).value;
+            if has != effect.to {
+                let what = format!(
+                    "the panel's command did not change {} of {}",
+                    effect.setting.name(),
+                    effect.service
+                );
+                return Err(Failed(vec![
+                    Diagnostic::new(what).because(panel.argv.join(" ")),
+                ]));
+            }
+        }
+        Ok(())
+    }
+
+    fn backup(&self, number: usize, edit: &Edit) -> HostPath {
+        let run = self.outcome.run.as_deref().unwrap_or("run");
+        known(&format!(
+            "{STATE}/backups/{run}/{number}-{}",
+            edit.path.name()
+        ))
+    }
+
+    fn history(&self) -> HostPath {
+        known(&format!(
+            "{STATE}/history/{}.json",
+            self.outcome.run.as_deref().unwrap_or("run")
+        ))
+    }
+
+    fn journal_bytes(&self) -> Result<Vec<u8>, Failed> {
+        self.journal
+            .to_bytes()
+            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    }
+}
+
+/// The edits of a plan.
+fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
+    plan.steps.iter().filter_map(|step| match step {
+        Step::Edit(edit) => Some(edit),
+        Step::Panel(_) | Step::Action(_) => None,
+    })
+}
+
+/// The service actions of a plan.
+fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
+    plan.steps.iter().filter_map(|step| match step {
+        Step::Action(action) => Some(action),
+        Step::Edit(_) | Step::Panel(_) => None,
+    })
+}
+
+fn interrupted(watch: &dyn Watch) -> Result<(), Failed> {
+    match watch.interrupted() {
+        Some(signal) => Err(Failed(vec![Diagnostic::new(format!(
+            "interrupted by {signal}"
+        ))])),
+        None => Ok(()),
+    }
+}
+
+/// `20261124T101500Z`, so that history entries sort by time.
+fn time_id(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y%m%dT%H%M%SZ").to_string(),
+        Err(_) => format!("{seconds}"),
+    }
+}

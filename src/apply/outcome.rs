@@ -1,0 +1,145 @@
+//! The outcome: what happened to each step of a run, written on every exit and kept in the history.
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::Owed;
+use crate::failure::{Diagnostic, Exit};
+use crate::plan::{Fingerprint, HostId, Step};
+
+/// The number of the outcomes' format.
+pub const FORMAT: u32 = 1;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "An outcome of mailward")]
+pub struct Outcome {
+    /// The format's number, 1.
+    pub format: u32,
+    /// The run's id; none where nothing was begun.
+    pub run: Option<String>,
+    /// The host, as far as it is known.
+    pub host: Option<HostId>,
+    /// When it began, in seconds since 1970 by the host's clock.
+    pub started: Option<i64>,
+    /// In one word.
+    pub result: Verdict,
+    /// The exit code.
+    pub exit: u8,
+    /// The fingerprint of the plan that was applied or refused.
+    pub fingerprint: Option<Fingerprint>,
+    /// Each step with what became of it.
+    pub steps: Vec<StepOutcome>,
+    /// Service actions that are still owed.
+    pub owed: Vec<Owed>,
+    /// What a person should know: errors, and what to do now.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub messages: Vec<Diagnostic>,
+}
+
+/// An outcome in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing had to be done.
+    AsDesired,
+    /// Everything was done and verified.
+    Applied,
+    /// Done, with service actions put off.
+    Owed,
+    /// Done, but somebody else has changed something since.
+    ChangedSince,
+    /// The answer was no.
+    Declined,
+    /// The manifest or the command line is wrong.
+    Usage,
+    /// Another run holds the lock.
+    Locked,
+    /// The plan was not what the host needs now.
+    Stale,
+    /// A safety rule refused it.
+    Refused,
+    /// It failed, and the host is as it was before.
+    RolledBack,
+    /// It failed, and the host is not as it was before.
+    PartlyApplied,
+    /// The run was killed; written by the next one.
+    Killed,
+    /// An error in mailward itself.
+    Internal,
+    /// The host's state is not known.
+    Unknown,
+}
+
+impl Verdict {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::AsDesired | Self::Applied => Exit::AsDesired,
+            Self::ChangedSince | Self::Declined => Exit::Pending,
+            Self::Owed => Exit::Owed,
+            Self::Usage => Exit::Usage,
+            Self::Locked => Exit::Locked,
+            Self::Stale => Exit::Stale,
+            Self::Refused => Exit::Refused,
+            Self::RolledBack => Exit::RolledBack,
+            Self::PartlyApplied => Exit::PartlyApplied,
+            Self::Internal => Exit::Internal,
+            Self::Killed | Self::Unknown => Exit::Unknown,
+        }
+    }
+}
+
+/// A step with what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepOutcome {
+    /// The step.
+    pub step: Step,
+    /// What became of it.
+    pub state: StepState,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// Done, and seen to be done.
+    Done,
+    /// Put off: it is owed.
+    Deferred,
+    /// It failed.
+    Failed,
+    /// It was not tried.
+    NotTried,
+    /// It was done, and undone since.
+    Undone,
+    /// The run was killed while it was under way, or undoing it failed.
+    Unknown,
+}
+
+impl Outcome {
+    /// An outcome of a run that began nothing.
+    #[must_use]
+    pub fn without_run(result: Verdict, messages: Vec<Diagnostic>) -> Self {
+        Self {
+            format: FORMAT,
+            run: None,
+            host: None,
+            started: None,
+            result,
+            exit: result.exit().code(),
+            fingerprint: None,
+            steps: Vec::new(),
+            owed: Vec::new(),
+            messages,
+        }
+    }
+
+    /// Gives it another result, and that result's exit code.
+    pub fn conclude(&mut self, result: Verdict) {
+        self.result = result;
+        self.exit = result.exit().code();
+    }
+}

@@ -1,0 +1,133 @@
+//! Settles what earlier runs left: a killed run gets its outcome, a done action is forgotten.
+
+use super::journal::{self, Journal, Run};
+use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
+use super::unknown;
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::batch::Batch;
+use crate::host::{Act, Digest, Found, Replace, STATE, WriteHost};
+use crate::model::known;
+use crate::plan::{Plan, Settled, Step};
+
+/// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What it owed stays
+/// owed.
+pub(super) fn killed_run<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &mut Facts,
+) -> Result<(), Box<Outcome>> {
+    let Some(run) = facts.journal.run.take() else {
+        return Ok(());
+    };
+    let mut batch = Batch::default();
+    let tickets: Vec<_> = run
+        .written
+        .iter()
+        .map(|written| batch.file(written.path.clone()))
+        .collect();
+    let mut answers = batch.read(host).map_err(|error| unknown(&error))?;
+    let mut found = Vec::new();
+    for ticket in tickets {
+        found.push(answers.file(ticket).map_err(|error| unknown(&error))?);
+    }
+    let outcome = outcome(&run, &found, facts);
+    let bytes = serde_json::to_vec_pretty(&outcome).map_err(|error| unknown(&error))?;
+    let mut acts: Vec<Act> = run
+        .written
+        .iter()
+        .filter_map(|written| {
+            written
+                .path
+                .parent()?
+                .join(&Replace::temporary(&written.path))
+                .ok()
+        })
+        .map(Act::Remove)
+        .collect();
+    acts.push(Act::Save {
+        path: known(&format!("{STATE}/history/{}.json", run.id)),
+        bytes,
+    });
+    acts.push(keep(&facts.journal)?);
+    let _written = host.write(&acts, &[]).map_err(|error| unknown(&error))?;
+    Ok(())
+}
+
+/// What became of a killed run, as far as the files and the journal tell.
+fn outcome(run: &Run, found: &[Found], facts: &Facts) -> Outcome {
+    let state = |step: &Step| match step {
+        Step::Edit(edit) => {
+            let place = run
+                .written
+                .iter()
+                .position(|written| written.path == edit.path);
+            let pair = place.and_then(|place| Some((run.written.get(place)?, found.get(place)?)));
+            match pair {
+                Some((written, Found::File(now))) if Digest::of(&now.bytes) == written.after => {
+                    StepState::Done
+                }
+                Some((written, Found::File(now))) if Digest::of(&now.bytes) == written.before => {
+                    StepState::NotTried
+                }
+                Some(_) | None => StepState::Unknown,
+            }
+        }
+        Step::Action(action) if run.completed.contains(&action.unit) => StepState::Done,
+        Step::Action(_) | Step::Panel(_) => StepState::Unknown,
+    };
+    Outcome {
+        format: FORMAT,
+        run: Some(run.id.clone()),
+        host: None,
+        started: Some(run.started),
+        result: Verdict::Killed,
+        exit: Verdict::Killed.exit().code(),
+        fingerprint: Some(run.fingerprint.clone()),
+        steps: run
+            .steps
+            .iter()
+            .map(|step| StepOutcome {
+                step: step.clone(),
+                state: state(step),
+            })
+            .collect(),
+        owed: facts.journal.owed.clone(),
+        messages: vec![
+            Diagnostic::new("the run was killed")
+                .because("this was written by the next run, from the journal"),
+        ],
+    }
+}
+
+/// With nothing to do, the journal forgets what is done already.
+pub(super) fn nothing_to_do<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    plan: &Plan,
+) -> Result<(), Box<Outcome>> {
+    match plan.settled {
+        Settled::Nothing => Ok(()),
+        Settled::Some => {
+            let journal = Journal {
+                owed: Vec::new(),
+                ..facts.journal.clone()
+            };
+            let _written = host
+                .write(&[keep(&journal)?], &[])
+                .map_err(|error| unknown(&error))?;
+            Ok(())
+        }
+    }
+}
+
+/// The act that leaves a journal as it should be: none where there is nothing to remember.
+pub(super) fn keep(journal: &Journal) -> Result<Act, Box<Outcome>> {
+    if journal.is_empty() {
+        return Ok(Act::Remove(journal::path()));
+    }
+    let bytes = journal.to_bytes().map_err(|error| unknown(&error))?;
+    Ok(Act::Save {
+        path: journal::path(),
+        bytes,
+    })
+}

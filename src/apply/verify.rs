@@ -1,0 +1,132 @@
+//! Verify: observe and plan again. What this run managed must need nothing more.
+
+use super::outcome::Verdict;
+use super::{Failed, Restarts, Running, actions, edits};
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::{Act, Digest, WriteHost};
+use crate::limits::xinetd::Loaded;
+use crate::observe::{Observed, Scope};
+use crate::plan::{self, Daemon, How, Step};
+use crate::report::text;
+
+impl Running<'_> {
+    /// Looks at the whole again, and concludes the run.
+    pub(super) fn verify<H: WriteHost + ?Sized>(&mut self, host: &mut H) -> Result<(), Failed> {
+        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+        let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
+        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
+            .map_err(|error| failed(&error))?;
+        let loaded = self.loaded(&observed);
+        if let Some(loaded) = &loaded {
+            facts.loaded = Some(loaded.clone());
+        }
+        facts.journal.owed.clear();
+        let planned = plan::make(
+            self.request.desired,
+            &[],
+            &facts,
+            &observed,
+            self.request.deadline,
+        );
+        let mut owed = match self.request.restarts {
+            Restarts::Now => Vec::new(),
+            Restarts::Deferred => self.journal.owed.clone(),
+        };
+        let mut verdict = if owed.is_empty() {
+            Verdict::Applied
+        } else {
+            Verdict::Owed
+        };
+        match planned {
+            Ok(plan) => {
+                let left: Vec<Step> = plan
+                    .steps
+                    .into_iter()
+                    .filter(|step| match (step, self.request.restarts) {
+                        (Step::Action(_), Restarts::Deferred) => false,
+                        (Step::Action(_) | Step::Edit(_) | Step::Panel(_), _) => true,
+                    })
+                    .collect();
+                if !left.is_empty() {
+                    let what = text::steps_in_brief(&left);
+                    if !self.changed_by_others(&observed) {
+                        return Err(Failed(vec![
+                            Diagnostic::new("the host is not as desired after all steps were done")
+                                .because(what),
+                        ]));
+                    }
+                    verdict = Verdict::ChangedSince;
+                    self.outcome.messages.push(
+                        Diagnostic::new(
+                            "somebody else changed a managed file while this run went on",
+                        )
+                        .because(what)
+                        .hint("plan again"),
+                    );
+                }
+            }
+            Err(blockers) if self.changed_by_others(&observed) => {
+                verdict = Verdict::ChangedSince;
+                self.outcome
+                    .messages
+                    .extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
+            }
+            Err(blockers) => {
+                return Err(Failed(
+                    blockers
+                        .into_iter()
+                        .map(|blocker| blocker.diagnostic)
+                        .collect(),
+                ));
+            }
+        }
+        std::mem::swap(&mut self.outcome.owed, &mut owed);
+        self.outcome.conclude(verdict);
+        if let Some(bytes) = loaded.and_then(|loaded| serde_json::to_vec_pretty(&loaded).ok()) {
+            // Without it xinetd's state is not known the next time, and it is asked to reload once more.
+            let _ = host.write(
+                &[Act::Save {
+                    path: Loaded::path(),
+                    bytes,
+                }],
+                &[],
+            );
+        }
+        self.close(host);
+        Ok(())
+    }
+
+    /// Whether a file of this run holds something else now than it wrote.
+    fn changed_by_others(&self, observed: &Observed) -> bool {
+        let now = plan::inputs(observed);
+        let planned = plan::inputs(&self.observed);
+        let written: Vec<_> = edits(&self.plan)
+            .map(|edit| (&edit.path, Digest::of(&edit.bytes)))
+            .collect();
+        now.len() != planned.len()
+            || now.iter().any(|input| {
+                let ours = written
+                    .iter()
+                    .find(|(path, _)| **path == input.path)
+                    .map(|(_, digest)| digest);
+                let before = planned
+                    .iter()
+                    .find(|old| old.path == input.path)
+                    .map(|old| &old.digest);
+                ours.or(before) != Some(&input.digest)
+            })
+    }
+
+    /// What xinetd has loaded, where this run saw it read its files and nobody has touched them since.
+    fn loaded(&self, observed: &Observed) -> Option<Loaded> {
+        if self.request.restarts == Restarts::Deferred || self.changed_by_others(observed) {
+            return None;
+        }
+        let reload = actions(&self.plan).find(|action| action.daemon == Daemon::Xinetd)?;
+        match (&reload.how, &observed.xinetd) {
+            (How::Signal { process }, Some(xinetd)) => Some(Loaded::of(*process, xinetd)),
+            (How::Unknown | How::Signal { .. } | How::Commands { .. }, _) => None,
+        }
+    }
+}

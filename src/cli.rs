@@ -1,0 +1,343 @@
+//! The command line: what is asked for, and the exit code that answers.
+//!
+//! One module a command. Only here, in `files` and in `terminal`, are the operator's own files, terminal and signals
+//! touched; the host is reached through its trait alone.
+
+mod apply;
+mod check;
+mod files;
+mod generate;
+mod plan;
+mod show;
+mod terminal;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::terminal::Terminal;
+use crate::facts::{Facts, FactsError};
+use crate::failure::{Blocker, Diagnostic, Exit};
+use crate::host::local::LocalHost;
+use crate::manifest::{self, Checked};
+use crate::model::Desired;
+use crate::observe::{Observed, Scope};
+use crate::plan::{ACTION_DEADLINE, Plan};
+use crate::report::diagnostic::Severity;
+
+/// Keep a Plesk mail server in the state that a TOML manifest declares.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mailward",
+    version,
+    about,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = "\
+Exit codes, the largest of many being the worst:
+   0  as desired: nothing to do, or applied and verified
+   2  changes pending
+   3  something is still owed
+   4  usage or manifest error
+   5  locked by another run
+   6  stale plan, or another fingerprint than expected
+   7  refused by a safety rule
+   8  failed and rolled back
+   9  failed and partly applied
+  10  internal error
+  11  the host cannot be reached, or its state is unknown")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// When to colour the text
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    color: When,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what would change, why, and which restarts it needs; changes nothing
+    Plan(PlanArgs),
+    /// Plan, ask, apply, verify; undo everything where a step fails
+    Apply(ApplyArgs),
+    /// Check for drift in one line, for cron and monitoring; changes nothing
+    Check(CheckArgs),
+    /// Show the effective limits of a host, where each comes from, and what the running daemons have
+    Show(ShowArgs),
+    /// Check manifests without any host
+    Validate(ValidateArgs),
+    /// Print the JSON Schema of a document
+    Schema(generate::SchemaArgs),
+    /// Print a completion script for a shell
+    Completions(generate::CompletionsArgs),
+    /// Print a manual page
+    Man(generate::ManArgs),
+}
+
+/// Where the host is.
+#[derive(Debug, Args)]
+struct HostArgs {
+    /// A folder that looks like a host, instead of this machine; programs in it are executed
+    ///
+    /// Files, links, commands, processes and sockets are those inside the folder. Commands of the folder run on this
+    /// machine, so use only folders that you trust.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+
+    /// How long a service action or a vendor command may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = ACTION_DEADLINE.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    action_timeout: u64,
+}
+
+/// A manifest's layers.
+#[derive(Debug, Args)]
+struct ManifestArgs {
+    /// Manifest files, later ones over earlier ones; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST")]
+    manifest: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    manifest: ManifestArgs,
+
+    #[command(flatten)]
+    host: HostArgs,
+
+    /// Save the plan to a file that `apply` takes; mode 0600
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    /// Manifest files, later ones over earlier ones, or one saved plan; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST|PLAN")]
+    manifest: Vec<PathBuf>,
+
+    #[command(flatten)]
+    host: HostArgs,
+
+    /// Do not ask; without a terminal nothing is asked, and this is needed
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Accept only a plan with this fingerprint, or one with nothing to do
+    #[arg(long, value_name = "FINGERPRINT")]
+    expect: Option<String>,
+
+    /// Change files and leave service actions owed; a later apply runs them
+    #[arg(long)]
+    defer_restarts: bool,
+
+    /// Write the outcome to a file as JSON, however the run ends
+    #[arg(long, value_name = "FILE")]
+    outcome: Option<PathBuf>,
+
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    manifest: ManifestArgs,
+
+    #[command(flatten)]
+    host: HostArgs,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// Manifest files whose declarations are shown beside the values
+    #[arg(value_name = "MANIFEST")]
+    manifest: Vec<PathBuf>,
+
+    #[command(flatten)]
+    host: HostArgs,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct ValidateArgs {
+    #[command(flatten)]
+    manifest: ManifestArgs,
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// When text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Runs one command line and gives its exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = error.use_stderr();
+            // A closed terminal is no reason to fail differently.
+            let _ = error.print();
+            return if usage { Exit::Usage } else { Exit::AsDesired };
+        }
+    };
+    let mut terminal = Terminal::new(cli.color);
+    let exit = match &cli.command {
+        Command::Plan(args) => plan::run(args, &mut terminal),
+        Command::Apply(args) => apply::run(args, &mut terminal),
+        Command::Check(args) => check::run(args, &mut terminal),
+        Command::Show(args) => show::run(args, &mut terminal),
+        Command::Validate(args) => validate::run(args, &mut terminal),
+        Command::Schema(args) => generate::schema(args, &mut terminal),
+        Command::Completions(args) => generate::completions(args, &mut terminal),
+        Command::Man(args) => generate::man(args, &mut terminal),
+    };
+    match exit {
+        Ok(exit) => terminal.end(exit),
+        Err(Ended { exit, diagnostics }) => {
+            terminal.tell(&diagnostics, Severity::Error);
+            terminal.end(exit)
+        }
+    }
+}
+
+/// Why a command ends early, and what to tell.
+#[derive(Debug)]
+struct Ended {
+    exit: Exit,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Ended {
+    fn new(exit: Exit, error: &dyn std::error::Error) -> Self {
+        Self {
+            exit,
+            diagnostics: vec![Diagnostic::of(error)],
+        }
+    }
+}
+
+impl From<Vec<Blocker>> for Ended {
+    fn from(blockers: Vec<Blocker>) -> Self {
+        let exit = blockers
+            .iter()
+            .map(|blocker| blocker.kind.exit())
+            .max()
+            .unwrap_or(Exit::Internal);
+        Self {
+            exit,
+            diagnostics: blockers
+                .into_iter()
+                .map(|blocker| blocker.diagnostic)
+                .collect(),
+        }
+    }
+}
+
+impl From<FactsError> for Ended {
+    fn from(error: FactsError) -> Self {
+        Self::new(Exit::Unknown, &error)
+    }
+}
+
+impl From<crate::host::HostError> for Ended {
+    fn from(error: crate::host::HostError) -> Self {
+        Self::new(Exit::Unknown, &error)
+    }
+}
+
+impl From<serde_json::Error> for Ended {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(Exit::Internal, &error)
+    }
+}
+
+impl HostArgs {
+    fn open(&self) -> Result<LocalHost, Ended> {
+        match &self.root {
+            None => Ok(LocalHost::machine()),
+            Some(root) => {
+                LocalHost::tree(root.clone()).map_err(|error| Ended::new(Exit::Unknown, &error))
+            }
+        }
+    }
+
+    const fn deadline(&self) -> Duration {
+        Duration::from_secs(self.action_timeout)
+    }
+}
+
+/// Reads and checks a manifest.
+fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
+    let layers = files::layers(paths)?;
+    manifest::check(&layers).map_err(|diagnostics| Ended {
+        exit: Exit::Usage,
+        diagnostics,
+    })
+}
+
+/// Plans, reading only.
+fn planned(
+    host: &LocalHost,
+    desired: &Desired,
+    advice: &[Diagnostic],
+    deadline: Duration,
+) -> Result<Plan, Ended> {
+    let facts = Facts::read(host)?;
+    let observed = Observed::read(host, &facts, Scope::Of(desired))?;
+    Ok(crate::plan::make(
+        desired, advice, &facts, &observed, deadline,
+    )?)
+}
+
+/// The exit code of a plan that is not applied.
+fn pending(plan: &Plan) -> Exit {
+    let owed = plan.steps.iter().any(|step| match step {
+        crate::plan::Step::Action(action) => action.causes.contains(&crate::plan::Cause::Owed),
+        crate::plan::Step::Edit(_) | crate::plan::Step::Panel(_) => false,
+    });
+    match (plan.is_empty(), owed) {
+        (true, _) => Exit::AsDesired,
+        (false, true) => Exit::Owed,
+        (false, false) => Exit::Pending,
+    }
+}
+
+/// The command line's definition, for completions and manual pages.
+fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

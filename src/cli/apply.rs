@@ -1,0 +1,164 @@
+//! `mailward apply`.
+
+use super::terminal::{Signals, Terminal, ask, can_ask};
+use super::{ApplyArgs, Ended, Format, files, planned};
+use crate::apply::outcome::{Outcome, Verdict};
+use crate::apply::{self, Request, Restarts, Watch};
+use crate::failure::{Diagnostic, Exit};
+use crate::manifest::{self, Checked};
+use crate::plan::{Fingerprint, Plan, Step, saved};
+use crate::report::{json, text};
+
+pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let outcome = outcome(args, terminal).unwrap_or_else(|Ended { exit, diagnostics }| {
+        let verdict = match exit {
+            Exit::Usage => Verdict::Usage,
+            Exit::Locked => Verdict::Locked,
+            Exit::Stale => Verdict::Stale,
+            Exit::Refused => Verdict::Refused,
+            Exit::Unknown => Verdict::Unknown,
+            Exit::AsDesired
+            | Exit::Pending
+            | Exit::Owed
+            | Exit::RolledBack
+            | Exit::PartlyApplied
+            | Exit::Internal => Verdict::Internal,
+        };
+        Outcome::without_run(verdict, diagnostics)
+    });
+    match args.format {
+        Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
+        Format::Json => terminal.print(&json::text(&outcome)?),
+    }
+    if let Some(path) = &args.outcome {
+        files::write_private(path, json::text(&outcome)?.as_bytes())?;
+    }
+    Ok(outcome.result.exit())
+}
+
+fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> {
+    let expect = args.expect.as_deref().map(fingerprint).transpose()?;
+    let (checked, agreed) = input(args)?;
+    let mut host = args.host.open()?;
+    let signals = Signals::catch();
+    let mut agreed = agreed;
+    let mut show = Show::Plan;
+    if !args.yes {
+        let plan = planned(
+            &host,
+            &checked.desired,
+            &checked.notes,
+            args.host.deadline(),
+        )?;
+        if !plan.is_empty() {
+            if !can_ask() {
+                let diagnostic = Diagnostic::new("there is no terminal to ask on")
+                    .because(text::summary(&plan))
+                    .hint("see what `mailward plan` says, then give --yes");
+                return Err(Ended {
+                    exit: Exit::Usage,
+                    diagnostics: vec![diagnostic],
+                });
+            }
+            terminal.say(&text::plan(&plan, terminal.colour));
+            if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
+                terminal.say("\n");
+                return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
+            }
+            show = Show::Nothing;
+        }
+        agreed = agreed.or(Some(plan));
+    }
+    let request = Request {
+        desired: &checked.desired,
+        advice: &checked.notes,
+        agreed: agreed.as_ref(),
+        expect: expect.as_ref(),
+        restarts: if args.defer_restarts {
+            Restarts::Deferred
+        } else {
+            Restarts::Now
+        },
+        deadline: args.host.deadline(),
+        run: std::process::id(),
+    };
+    let mut watch = Watching {
+        terminal,
+        signals: &signals,
+        show,
+    };
+    Ok(apply::apply(&mut host, &request, &mut watch))
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, Ended> {
+    Fingerprint::parse(text).ok_or_else(|| Ended {
+        exit: Exit::Usage,
+        diagnostics: vec![
+            Diagnostic::new(format!("{text:?} is not a fingerprint"))
+                .hint("one looks like mw1-0123456789ab; `mailward plan` prints it"),
+        ],
+    })
+}
+
+/// A manifest, or one saved plan.
+fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
+    let layers = files::layers(&args.manifest)?;
+    if let [layer] = layers.as_slice()
+        && saved::looks_saved(&layer.bytes)
+    {
+        let plan = saved::read(&layer.bytes).map_err(|error| {
+            let exit = match error {
+                saved::SavedError::NotAPlan(_) => Exit::Usage,
+                saved::SavedError::Format { .. } | saved::SavedError::Changed { .. } => Exit::Stale,
+            };
+            let mut ended = Ended::new(exit, &error);
+            for diagnostic in &mut ended.diagnostics {
+                diagnostic.what = format!("{}: {}", layer.name, diagnostic.what);
+            }
+            ended
+        })?;
+        return Ok((
+            Checked {
+                desired: plan.desired.clone(),
+                notes: Vec::new(),
+            },
+            Some(plan),
+        ));
+    }
+    let checked = manifest::check(&layers).map_err(|diagnostics| Ended {
+        exit: Exit::Usage,
+        diagnostics,
+    })?;
+    Ok((checked, None))
+}
+
+/// Whether the plan is still to be shown.
+#[derive(Clone, Copy)]
+enum Show {
+    Plan,
+    Nothing,
+}
+
+/// Tells the operator what goes on.
+struct Watching<'a> {
+    terminal: &'a Terminal,
+    signals: &'a Signals,
+    show: Show,
+}
+
+impl Watch for Watching<'_> {
+    fn planned(&mut self, plan: &Plan) {
+        match self.show {
+            Show::Plan => self.terminal.say(&text::plan(plan, self.terminal.colour)),
+            Show::Nothing => {}
+        }
+    }
+
+    fn begins(&mut self, step: &Step) {
+        self.terminal.say(&format!("{} …\n", text::step_name(step)));
+    }
+
+    fn interrupted(&self) -> Option<&'static str> {
+        self.signals.came()
+    }
+}

@@ -1,0 +1,31 @@
+//! `mailward check`.
+
+use super::terminal::Terminal;
+use super::{CheckArgs, Ended, Format, checked, pending, planned};
+use crate::failure::Exit;
+use crate::report::{json, text};
+
+pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let checked = checked(&args.manifest.manifest)?;
+    let host = args.host.open()?;
+    let plan = planned(
+        &host,
+        &checked.desired,
+        &checked.notes,
+        args.host.deadline(),
+    )?;
+    let exit = pending(&plan);
+    let summary = text::check(&plan);
+    match args.format {
+        Format::Text => terminal.print(&format!("{summary}\n")),
+        Format::Json => {
+            terminal.print(&json::text(&json::Checked {
+                format: 1,
+                summary,
+                exit: exit.code(),
+                plan: &plan,
+            })?);
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,98 @@
+//! `mailward schema`, `completions` and `man`: generated from the same types that the program uses.
+
+use clap::{Args, ValueEnum};
+use serde_json::Value as Json;
+
+use super::terminal::Terminal;
+use super::{Ended, definition};
+use crate::failure::{Diagnostic, Exit};
+use crate::report::json;
+
+/// Which schema.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Which document
+    #[arg(value_enum, default_value_t = Document::Manifest)]
+    document: Document,
+}
+
+/// A document that has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Document {
+    /// The manifest, for completion in editors
+    Manifest,
+    /// A saved plan, and what `plan --format json` prints
+    Plan,
+    /// An outcome and a history entry
+    Outcome,
+    /// What `show --format json` prints
+    Show,
+    /// What `check --format json` prints
+    Check,
+}
+
+/// For which shell.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+/// Which page.
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// The command; without one the page of mailward itself
+    command: Option<String>,
+}
+
+fn document(document: Document) -> Json {
+    match document {
+        Document::Manifest => crate::manifest::schema(),
+        Document::Plan => schemars::schema_for!(crate::plan::Plan).to_value(),
+        Document::Outcome => schemars::schema_for!(crate::apply::outcome::Outcome).to_value(),
+        Document::Show => schemars::schema_for!(json::Shown).to_value(),
+        Document::Check => schemars::schema_for!(json::Checked<'_>).to_value(),
+    }
+}
+
+pub(super) fn schema(args: &SchemaArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    terminal.print(&json::text(&document(args.document))?);
+    Ok(Exit::AsDesired)
+}
+
+pub(super) fn completions(args: &CompletionsArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut definition(), "mailward", &mut script);
+    terminal.print(&String::from_utf8_lossy(&script));
+    Ok(Exit::AsDesired)
+}
+
+pub(super) fn man(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let mut definition = definition();
+    definition.build();
+    let page = match &args.command {
+        None => definition,
+        Some(name) => match definition.find_subcommand(name) {
+            Some(command) => command.clone(),
+            None => {
+                let names: Vec<&str> = definition
+                    .get_subcommands()
+                    .map(clap::Command::get_name)
+                    .collect();
+                let diagnostic = Diagnostic::new(format!("there is no command `{name}`"))
+                    .hint(format!("the commands are {}", names.join(", ")));
+                return Err(Ended {
+                    exit: Exit::Usage,
+                    diagnostics: vec![diagnostic],
+                });
+            }
+        },
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page.flatten_help(false))
+        .render(&mut text)
+        .map_err(|error| Ended::new(Exit::Internal, &error))?;
+    terminal.print(&String::from_utf8_lossy(&text));
+    Ok(Exit::AsDesired)
+}

@@ -1,0 +1,13 @@
+//! `mailward validate`.
+
+use super::terminal::Terminal;
+use super::{Ended, ValidateArgs, checked};
+use crate::failure::Exit;
+use crate::report::diagnostic::Severity;
+
+pub(super) fn run(args: &ValidateArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let checked = checked(&args.manifest.manifest)?;
+    terminal.tell(&checked.notes, Severity::Note);
+    terminal.print("The manifest is valid.\n");
+    Ok(Exit::AsDesired)
+}

@@ -1,0 +1,269 @@
+//! What xinetd does not take as it is written, one variant a behaviour, in words for the administrator.
+
+use std::fmt;
+
+use crate::edit::Spot;
+use crate::model::HostPath;
+
+/// A line, block, service or file that xinetd does not take as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file that the line is in.
+    pub path: HostPath,
+    /// The line, and the part of it that is meant.
+    pub spot: Spot,
+    /// The line without its line end; empty where the file as a whole is meant.
+    pub text: Vec<u8>,
+    /// What is wrong with it.
+    pub kind: ProblemKind,
+}
+
+/// What a problem costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// The daemon runs on as written; worth a look.
+    Warning,
+    /// The daemon goes on as if the line were not there.
+    LineIgnored,
+    /// The file is not read.
+    FileSkipped,
+    /// The service is not offered.
+    ServiceDropped,
+    /// The daemon reads on only behind the next line that is a lone `}`.
+    BlockLost,
+    /// The daemon exits, with exit code 0, at start and at SIGHUP.
+    DaemonExits,
+    /// The daemon reads, and overwrites, memory behind its buffer: it has crashed, and changed other services' limits.
+    Unforeseeable,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProblemKind {
+    /// An attribute that xinetd does not know in a service.
+    UnknownAttribute,
+    /// An attribute that xinetd does not take in `defaults`.
+    NotInDefaults,
+    /// An earlier line set the attribute, and the first wins.
+    AlreadySet,
+    /// `+=` or `-=` where only `=` is allowed.
+    OperatorNotAllowed,
+    /// More or fewer values than the attribute takes.
+    WrongValueCount {
+        /// How many it takes.
+        expected: usize,
+        /// How many words are there.
+        found: usize,
+        /// A `#` behind the values: xinetd has no comments there.
+        comment: bool,
+    },
+    /// A value that xinetd rejects, in a service.
+    BadValue,
+    /// A value that xinetd rejects, in `defaults`.
+    BadDefault,
+    /// A number above 2^31-1, of which xinetd keeps the low 32 bits.
+    Wraps {
+        /// What xinetd has instead.
+        kept: String,
+    },
+    /// A limit of 0.
+    RefusesEverybody,
+    /// `name=value` without white space before the operator.
+    NoSpaceBeforeOperator,
+    /// A name with neither operator nor value; xinetd reads on into the next line.
+    NothingAfterName,
+    /// Something other than `=`, `+=` or `-=` behind the first word.
+    BadOperator,
+    /// A scan that runs beyond xinetd's buffer: what it finds there is chance.
+    Unpredictable,
+    /// A block whose `}` is missing.
+    NotClosed,
+    /// A heading that no line with a lone `{` follows.
+    MissingBrace,
+    /// A line outside of a block that begins with no keyword.
+    UnknownKeyword,
+    /// The same, where the file begins with a byte order mark.
+    ByteOrderMark,
+    /// `service`, `include` or `includedir` without a name.
+    NameMissing,
+    /// A second `defaults` in the same file.
+    SecondDefaults,
+    /// A service's heading inside of what xinetd skips.
+    Swallowed,
+    /// A line longer than xinetd's buffer.
+    LineCut,
+    /// A file or folder to include that is not there.
+    IncludeMissing,
+    /// A file or folder to include that cannot be read.
+    IncludeUnreadable {
+        /// Why.
+        why: String,
+    },
+    /// Something in an included folder that is no regular file, or an included path that is none.
+    NotRegular,
+    /// A name with a dot in it, or with `~` at its end, in an included folder.
+    NameSkipped,
+    /// A file that includes itself, or files nested or repeated beyond all use.
+    IncludeLoop,
+    /// A path that is relative, has `..` in it, or is not UTF-8.
+    IncludePath,
+    /// A service with the port and protocol of an earlier one.
+    Duplicate,
+    /// A service without an attribute that it needs.
+    MissingAttribute {
+        /// The attribute.
+        name: &'static str,
+    },
+    /// A `dgram` service with `wait = no`.
+    DatagramWithoutWait,
+    /// An INTERNAL service that xinetd has not built in.
+    NotBuiltIn,
+    /// A service of type TCPMUX that is listed, or not for tcp.
+    NotForTcpmux,
+    /// A `redirect` of something other than a `stream` service without `wait`.
+    CannotRedirect,
+    /// `log_on_success` with TRAFFIC, its own or from `defaults`, on a service without `redirect`.
+    TrafficWithoutRedirect,
+    /// `enabled` names a service with `disable = yes`.
+    BuildsDiffer,
+}
+
+impl ProblemKind {
+    /// What it costs.
+    #[must_use]
+    pub const fn effect(&self) -> Effect {
+        match self {
+            Self::Wraps { .. } | Self::RefusesEverybody | Self::LineCut | Self::BuildsDiffer => {
+                Effect::Warning
+            }
+            Self::UnknownAttribute
+            | Self::NotInDefaults
+            | Self::AlreadySet
+            | Self::OperatorNotAllowed
+            | Self::WrongValueCount { .. } => Effect::LineIgnored,
+            Self::IncludeMissing
+            | Self::IncludeUnreadable { .. }
+            | Self::NotRegular
+            | Self::NameSkipped
+            | Self::IncludeLoop
+            | Self::IncludePath => Effect::FileSkipped,
+            Self::BadValue
+            | Self::Swallowed
+            | Self::Duplicate
+            | Self::MissingAttribute { .. }
+            | Self::DatagramWithoutWait
+            | Self::NotBuiltIn
+            | Self::NotForTcpmux
+            | Self::CannotRedirect
+            | Self::TrafficWithoutRedirect => Effect::ServiceDropped,
+            Self::NoSpaceBeforeOperator
+            | Self::NothingAfterName
+            | Self::BadOperator
+            | Self::NotClosed
+            | Self::MissingBrace
+            | Self::UnknownKeyword
+            | Self::ByteOrderMark
+            | Self::NameMissing
+            | Self::SecondDefaults => Effect::BlockLost,
+            Self::BadDefault => Effect::DaemonExits,
+            Self::Unpredictable => Effect::Unforeseeable,
+        }
+    }
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownAttribute => "xinetd does not know this attribute and ignores the line",
+            Self::NotInDefaults => "xinetd does not take this attribute in defaults and ignores the line",
+            Self::AlreadySet => "xinetd ignores this line: an earlier one sets the attribute, and the first wins",
+            Self::OperatorNotAllowed => "xinetd ignores this line: this attribute takes only `=`",
+            Self::WrongValueCount {
+                expected,
+                found,
+                comment,
+            } => {
+                let tail = if *comment {
+                    "; it has no comments behind values"
+                } else {
+                    ""
+                };
+                return write!(
+                    f,
+                    "xinetd ignores this line: it takes {expected} value{}, not {found}{tail}",
+                    if *expected == 1 { "" } else { "s" }
+                );
+            }
+            Self::BadValue => "xinetd rejects this value and does not offer the service",
+            Self::BadDefault => "xinetd rejects this value in defaults and exits",
+            Self::Wraps { kept } => {
+                return write!(f, "xinetd keeps only the low 32 bits of this number: {kept}");
+            }
+            Self::RefusesEverybody => "with 0 xinetd refuses every connection",
+            Self::NoSpaceBeforeOperator => {
+                "xinetd needs white space before the operator and drops the whole block"
+            }
+            Self::NothingAfterName => "xinetd finds nothing behind this name and drops the whole block",
+            Self::BadOperator => {
+                "xinetd finds no operator behind the first word and drops the block up to the next line with only `}`"
+            }
+            Self::Unpredictable => {
+                "xinetd reads on behind the end of the file into memory that holds anything, and overwrites some of it"
+            }
+            Self::NotClosed => "xinetd finds no line with only `}` and drops the block",
+            Self::MissingBrace => {
+                "xinetd wants a line with only `{` after this one and skips to the next line with only `}`"
+            }
+            Self::UnknownKeyword => {
+                "xinetd knows no such keyword and skips to the next line with only `}`"
+            }
+            Self::ByteOrderMark => {
+                "xinetd takes the byte order mark as part of the first word and skips to the next line with only `}`"
+            }
+            Self::NameMissing => {
+                "xinetd wants a name behind this keyword and skips to the next line with only `}`"
+            }
+            Self::SecondDefaults => "xinetd takes one defaults block a file and skips this one",
+            Self::Swallowed => {
+                "xinetd skips this service: something before it is broken, and only a line with a lone `}` ends the skipping"
+            }
+            Self::LineCut => "xinetd cuts this line: it is longer than its buffer",
+            Self::IncludeMissing => "xinetd cannot open what this line includes, and goes on",
+            Self::IncludeUnreadable { why } => {
+                return write!(f, "what this line includes cannot be read: {why}");
+            }
+            Self::NotRegular => "xinetd skips this: it is no regular file",
+            Self::NameSkipped => {
+                "xinetd skips names with a dot, or with `~` at the end, in an included folder"
+            }
+            Self::IncludeLoop => "this includes itself, or too many files; it is not followed further",
+            Self::IncludePath => {
+                "this path is not followed: only absolute paths without `..` mean the same to xinetd at every start"
+            }
+            Self::Duplicate => {
+                "xinetd does not offer this service: an earlier one has the same port and protocol"
+            }
+            Self::MissingAttribute { name } => {
+                return write!(f, "xinetd does not offer this service: it needs `{name}`");
+            }
+            Self::DatagramWithoutWait => {
+                "xinetd does not offer this service: with socket_type dgram it needs `wait = yes`"
+            }
+            Self::NotBuiltIn => {
+                "xinetd does not offer this service: it has no built-in server of that name"
+            }
+            Self::NotForTcpmux => {
+                "xinetd does not offer this service: type TCPMUX needs UNLISTED and protocol tcp"
+            }
+            Self::CannotRedirect => {
+                "xinetd does not offer this service: it redirects only stream services without wait"
+            }
+            Self::TrafficWithoutRedirect => {
+                "xinetd does not offer this service: log_on_success = TRAFFIC is for redirects only"
+            }
+            Self::BuildsDiffer => {
+                "builds of xinetd differ here: `enabled` names this service, and `disable = yes` disables it"
+            }
+        })
+    }
+}

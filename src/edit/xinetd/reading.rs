@@ -1,0 +1,457 @@
+//! Walks the files in xinetd's order: follows includes, and turns blocks into services, defaults and problems.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::edit::Spot;
+use crate::model::{Count, HostPath};
+
+use super::attribute::{self, Attribute, Known};
+use super::config::{
+    Assignment, At, BUILT_IN_RATE, Config, ServiceEntry, ServiceState, Source, UNLIMITED, count,
+    rate,
+};
+use super::file::{Block, BlockEnd, Fate, File, Folder, Heading, Item, Line, Setting, Specified};
+use super::problem::{Problem, ProblemKind};
+use super::services::{self, Meaning};
+use super::tree::{Entry, Tree, Wanted};
+
+/// Includes inside of includes beyond this depth are a mistake, not a configuration.
+const MAX_DEPTH: usize = 32;
+/// The same for files read in all, repeated ones counted again.
+const MAX_FILES: usize = 20_000;
+
+/// How reading a service's block ended, before the whole is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// In xinetd's list, enabled or (by a bad value) not.
+    Listed {
+        bad: bool,
+        /// Whether the `defaults` read before it log TRAFFIC.
+        traffic: bool,
+    },
+    /// Off by its own `disable = yes`: Debian's builds have it in no list.
+    Off,
+    /// Lost.
+    Lost(ProblemKind),
+}
+
+/// Reads `main` and all that it includes.
+pub(super) fn read(main: &HostPath, tree: &Tree) -> Config {
+    let mut reading = Reading {
+        tree,
+        config: Config::default(),
+        specified: Specified::default(),
+        open: Vec::new(),
+        wanted: BTreeSet::new(),
+        pending: Vec::new(),
+        traffic: false,
+    };
+    match tree.files.get(main) {
+        Some(Entry::File(bytes)) => reading.file(main, bytes),
+        Some(Entry::NotRegular) => reading.main_problem(main, ProblemKind::NotRegular),
+        Some(Entry::Missing) => reading.main_problem(main, ProblemKind::IncludeMissing),
+        Some(Entry::Unreadable(why)) => {
+            let why = why.clone();
+            reading.main_problem(main, ProblemKind::IncludeUnreadable { why });
+        }
+        None => {
+            reading.wanted.insert(Wanted::File(main.clone()));
+        }
+    }
+    let Reading {
+        mut config,
+        wanted,
+        pending,
+        ..
+    } = reading;
+    config.wanted = wanted.into_iter().collect();
+    services::settle(&mut config, pending);
+    config
+}
+
+struct Reading<'a> {
+    tree: &'a Tree,
+    config: Config,
+    specified: Specified,
+    open: Vec<HostPath>,
+    wanted: BTreeSet<Wanted>,
+    pending: Vec<Pending>,
+    traffic: bool,
+}
+
+impl Reading<'_> {
+    fn file(&mut self, path: &HostPath, bytes: &[u8]) {
+        self.config.files.push(path.clone());
+        self.open.push(path.clone());
+        let file = File::parse(bytes);
+        for item in &file.items {
+            match item {
+                Item::Block(block) => self.block(path, &file, block),
+                Item::Include {
+                    folder,
+                    path: at,
+                    line,
+                } => self.include(path, &file, *folder, at, *line),
+                Item::Stumble {
+                    line,
+                    at,
+                    kind,
+                    service,
+                } => {
+                    self.problem(path, &file, *line, at, kind.clone());
+                    if let Some(name) = service {
+                        self.lost(path, &file, *line, name, kind.clone());
+                    }
+                }
+                Item::Swallowed { line, name } => {
+                    self.problem(path, &file, *line, name, ProblemKind::Swallowed);
+                    self.lost(path, &file, *line, name, ProblemKind::Swallowed);
+                }
+            }
+        }
+        self.open.pop();
+    }
+
+    fn block(&mut self, path: &HostPath, file: &File, block: &Block) {
+        let mut assignments = Vec::new();
+        for setting in &block.settings {
+            if setting.line.cut {
+                self.problem_line(path, file, setting.line, ProblemKind::LineCut);
+            }
+            let fate = match block.heading {
+                Heading::Defaults => {
+                    let known = attribute::in_defaults(file.text(&setting.parts.name));
+                    self.specified.judge(known, &setting.parts, file.bytes())
+                }
+                Heading::Service { .. } => setting.fate,
+            };
+            self.setting_problems(path, file, &block.heading, setting, fate);
+            if let Fate::Set(known) = fate {
+                assignments.push(assignment(path, file, setting, known));
+            }
+        }
+        let (bad, lost) = match &block.end {
+            BlockEnd::Closed(_) | BlockEnd::Disabled(_) => (false, None),
+            BlockEnd::ClosedBad(_) => (true, None),
+            BlockEnd::DisabledBad(_) => (true, Some(ProblemKind::BadValue)),
+            BlockEnd::Broken { line, kind } => {
+                self.problem_line(path, file, *line, kind.clone());
+                (false, Some(kind.clone()))
+            }
+            BlockEnd::Unclosed => {
+                self.problem_line(path, file, block.line, ProblemKind::NotClosed);
+                (false, Some(ProblemKind::NotClosed))
+            }
+        };
+        match &block.heading {
+            Heading::Defaults => {
+                self.config.defaults.blocks.push(At {
+                    path: path.clone(),
+                    line: block.line.number,
+                });
+                let before = self.traffic;
+                self.traffic = services::logs_traffic(&assignments, before, Meaning::Adds);
+                self.config.defaults.assignments.append(&mut assignments);
+            }
+            Heading::Service { name } => {
+                let pending = match (lost, &block.end) {
+                    (Some(kind), _) => Pending::Lost(kind),
+                    (None, BlockEnd::Disabled(_)) => Pending::Off,
+                    (None, _) => Pending::Listed {
+                        bad,
+                        traffic: self.traffic,
+                    },
+                };
+                self.service(path, file, block.line, name, assignments, pending);
+            }
+        }
+    }
+
+    fn setting_problems(
+        &mut self,
+        path: &HostPath,
+        file: &File,
+        heading: &Heading,
+        setting: &Setting,
+        fate: Fate,
+    ) {
+        let parts = &setting.parts;
+        let values = match (parts.values.first(), parts.values.last()) {
+            (Some(first), Some(last)) => first.start..last.end,
+            _ => parts.operator_at.clone(),
+        };
+        let (at, kind) = match fate {
+            Fate::Set(known) => {
+                self.value_warnings(path, file, setting, known);
+                return;
+            }
+            Fate::Unknown => match heading {
+                Heading::Defaults => (parts.name.clone(), ProblemKind::NotInDefaults),
+                Heading::Service { .. } => (parts.name.clone(), ProblemKind::UnknownAttribute),
+            },
+            Fate::AlreadySet(_) => (parts.name.clone(), ProblemKind::AlreadySet),
+            Fate::OperatorNotAllowed(_) => {
+                (parts.operator_at.clone(), ProblemKind::OperatorNotAllowed)
+            }
+            Fate::WrongValueCount(_, expected) => (
+                values,
+                ProblemKind::WrongValueCount {
+                    expected,
+                    found: parts.values.len(),
+                    comment: parts.values.iter().any(|v| file.text(v).starts_with(b"#")),
+                },
+            ),
+            Fate::Bad(_) => match heading {
+                Heading::Defaults => (values, ProblemKind::BadDefault),
+                Heading::Service { .. } => (values, ProblemKind::BadValue),
+            },
+        };
+        self.problem(path, file, setting.line, &at, kind);
+    }
+
+    /// Values that xinetd takes, but hardly as meant.
+    fn value_warnings(&mut self, path: &HostPath, file: &File, setting: &Setting, known: Known) {
+        let values = &setting.parts.values;
+        let texts: Vec<&[u8]> = values.iter().map(|at| file.text(at)).collect();
+        let kept = match known.check {
+            attribute::Check::Count => match attribute::count(texts[0]) {
+                Some(Count::Number(0)) => {
+                    let kind = ProblemKind::RefusesEverybody;
+                    self.problem(path, file, setting.line, &values[0], kind);
+                    return;
+                }
+                Some(count) => count.to_string(),
+                None => return,
+            },
+            attribute::Check::Rate => match attribute::rate(&texts) {
+                Some(rate) => rate.to_string(),
+                None => return,
+            },
+            _ => return,
+        };
+        if let Some(at) = values.iter().find(|at| attribute::wraps(file.text(at))) {
+            self.problem(path, file, setting.line, at, ProblemKind::Wraps { kept });
+        }
+    }
+
+    fn include(
+        &mut self,
+        path: &HostPath,
+        file: &File,
+        folder: Folder,
+        at: &Range<usize>,
+        line: Line,
+    ) {
+        let Some(target) = host_path(file.text(at)) else {
+            self.problem(path, file, line, at, ProblemKind::IncludePath);
+            return;
+        };
+        let problem = match folder {
+            Folder::No => self.include_file(&target, Including::Named),
+            Folder::Yes => {
+                self.include_folder(path, file, at, line, &target);
+                None
+            }
+        };
+        if let Some(kind) = problem {
+            self.problem(path, file, line, at, kind);
+        }
+    }
+
+    fn include_file(&mut self, target: &HostPath, including: Including) -> Option<ProblemKind> {
+        let tree = self.tree;
+        match tree.files.get(target) {
+            Some(Entry::File(bytes)) => {
+                if self.open.contains(target)
+                    || self.open.len() >= MAX_DEPTH
+                    || self.config.files.len() >= MAX_FILES
+                {
+                    return Some(ProblemKind::IncludeLoop);
+                }
+                self.file(target, bytes);
+                None
+            }
+            Some(Entry::NotRegular) => Some(ProblemKind::NotRegular),
+            Some(Entry::Missing) => Some(ProblemKind::IncludeMissing),
+            Some(Entry::Unreadable(why)) => {
+                Some(ProblemKind::IncludeUnreadable { why: why.clone() })
+            }
+            None => {
+                if including == Including::Named {
+                    self.wanted.insert(Wanted::File(target.clone()));
+                }
+                None
+            }
+        }
+    }
+
+    fn include_folder(
+        &mut self,
+        path: &HostPath,
+        file: &File,
+        at: &Range<usize>,
+        line: Line,
+        target: &HostPath,
+    ) {
+        let tree = self.tree;
+        let names = match tree.dirs.get(target) {
+            Some(Some(names)) => names,
+            Some(None) => {
+                self.problem(path, file, line, at, ProblemKind::IncludeMissing);
+                return;
+            }
+            None => {
+                self.wanted.insert(Wanted::Dir(target.clone()));
+                return;
+            }
+        };
+        let mut sorted: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        sorted.sort_unstable();
+        for name in sorted {
+            if matches!(name, b"" | b"." | b"..") {
+                continue;
+            }
+            let Some(inside) = std::str::from_utf8(name)
+                .ok()
+                .and_then(|name| target.join(name).ok())
+            else {
+                self.problem(path, file, line, at, ProblemKind::IncludePath);
+                continue;
+            };
+            if name.contains(&b'.') || name.ends_with(b"~") {
+                self.main_problem(&inside, ProblemKind::NameSkipped);
+                continue;
+            }
+            if !tree.files.contains_key(&inside) {
+                self.wanted.insert(Wanted::Dir(target.clone()));
+            }
+            match self.include_file(&inside, Including::InFolder) {
+                Some(ProblemKind::IncludeLoop) => {
+                    self.problem(path, file, line, at, ProblemKind::IncludeLoop);
+                }
+                Some(kind) => self.main_problem(&inside, kind),
+                None => {}
+            }
+        }
+    }
+
+    fn lost(
+        &mut self,
+        path: &HostPath,
+        file: &File,
+        line: Line,
+        name: &Range<usize>,
+        kind: ProblemKind,
+    ) {
+        self.service(path, file, line, name, Vec::new(), Pending::Lost(kind));
+    }
+
+    fn service(
+        &mut self,
+        path: &HostPath,
+        file: &File,
+        line: Line,
+        name: &Range<usize>,
+        assignments: Vec<Assignment>,
+        pending: Pending,
+    ) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let name = text(file.text(name));
+        let id = assignments
+            .iter()
+            .find(|a| a.name == "id")
+            .and_then(|a| a.values.first())
+            .map_or_else(|| name.clone(), |id| text(id));
+        let own = |attribute: Attribute| assignments.iter().find(|a| a.name == attribute.name());
+        let entry = ServiceEntry {
+            name,
+            id,
+            path: path.clone(),
+            line: line.number,
+            state: ServiceState::Offered,
+            per_source: count(own(Attribute::PerSource), Source::Own).unwrap_or(UNLIMITED),
+            instances: count(own(Attribute::Instances), Source::Own).unwrap_or(UNLIMITED),
+            cps: rate(own(Attribute::Cps), Source::Own).unwrap_or(BUILT_IN_RATE),
+            identity: BTreeMap::new(),
+            assignments,
+        };
+        self.config.services.push(entry);
+        self.pending.push(pending);
+    }
+
+    fn main_problem(&mut self, path: &HostPath, kind: ProblemKind) {
+        self.config.problems.push(Problem {
+            path: path.clone(),
+            spot: Spot {
+                line: 1,
+                column: 1,
+                width: 1,
+            },
+            text: Vec::new(),
+            kind,
+        });
+    }
+
+    fn problem_line(&mut self, path: &HostPath, file: &File, line: Line, kind: ProblemKind) {
+        let spot = file.spot_of_line(line);
+        self.push(path, file, line, spot, kind);
+    }
+
+    fn problem(
+        &mut self,
+        path: &HostPath,
+        file: &File,
+        line: Line,
+        at: &Range<usize>,
+        kind: ProblemKind,
+    ) {
+        self.push(path, file, line, File::spot(line, at), kind);
+    }
+
+    fn push(&mut self, path: &HostPath, file: &File, line: Line, spot: Spot, kind: ProblemKind) {
+        self.config.problems.push(Problem {
+            path: path.clone(),
+            spot,
+            text: file.line_text(line).to_vec(),
+            kind,
+        });
+    }
+}
+
+/// How a file came to be included.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Including {
+    Named,
+    InFolder,
+}
+
+fn assignment(path: &HostPath, file: &File, setting: &Setting, known: Known) -> Assignment {
+    Assignment {
+        name: known.name,
+        operator: setting.parts.operator,
+        values: setting
+            .parts
+            .values
+            .iter()
+            .map(|at| file.text(at).to_vec())
+            .collect(),
+        at: At {
+            path: path.clone(),
+            line: setting.line.number,
+        },
+    }
+}
+
+/// A path as a host path: repeated and final slashes and `.` do not matter.
+fn host_path(text: &[u8]) -> Option<HostPath> {
+    let text = std::str::from_utf8(text).ok()?;
+    if !text.starts_with('/') {
+        return None;
+    }
+    let parts: Vec<&str> = text
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    HostPath::new(format!("/{}", parts.join("/"))).ok()
+}

@@ -1,0 +1,350 @@
+//! What kind of host it is, read in one trip and never assumed.
+//!
+//! Facts are about the host as such: its names, its service manager, which services and vendor commands exist, which
+//! mail daemons run. What the manifest manages is read afterwards, by `observe`.
+
+use std::collections::BTreeSet;
+
+use crate::apply::journal::{self, Journal};
+use crate::failure::Diagnostic;
+use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::{Existence, Found, HostError, Process, ReadHost, Request};
+use crate::limits::xinetd::Loaded;
+use crate::model::{HostPath, known};
+
+/// The services whose existence matters here, as systemd or SysV init know them.
+///
+/// The four split names are Plesk's since about 11, `courier-imapd-ssl` and `courier-pop3d-ssl` Gentoo's, the others
+/// Debian's; `courier-imap` alone is the one script for all four listeners of older Plesk and of upstream's packages.
+pub const SERVICES: [&str; 11] = [
+    "courier-imap",
+    "courier-imap-ssl",
+    "courier-imapd",
+    "courier-imapd-ssl",
+    "courier-imaps",
+    "courier-pop",
+    "courier-pop-ssl",
+    "courier-pop3d",
+    "courier-pop3d-ssl",
+    "courier-pop3s",
+    "xinetd",
+];
+
+/// The programs that serve mail here, by the name that the kernel keeps: `master` is Postfix's.
+const PROGRAMS: [&str; 7] = [
+    "couriertcpd",
+    "xinetd",
+    "dovecot",
+    "master",
+    "qmail-send",
+    "exim4",
+    "sendmail",
+];
+
+const UNIT_FOLDERS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
+const COURIER_FILES: [&str; 4] = [
+    "/etc/courier-imap/imapd",
+    "/etc/courier-imap/pop3d",
+    "/etc/courier/imapd",
+    "/etc/courier/pop3d",
+];
+const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+const PRODUCT_ROOTS: [&str; 2] = ["/usr/local/psa", "/opt/psa"];
+
+/// What kind of host it is.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The kernel's node name.
+    pub node: Option<String>,
+    /// The node name and the names that `/etc/hosts` gives it, in lower case.
+    pub names: BTreeSet<String>,
+    /// The machine's id, from systemd's or D-Bus's file.
+    pub machine_id: Option<String>,
+    /// How services are started and stopped.
+    pub manager: Manager,
+    /// Which of [`SERVICES`] exist.
+    pub services: BTreeSet<&'static str>,
+    /// Plesk, where it is installed.
+    pub plesk: Option<Plesk>,
+    /// The folder of Courier's files, where there is one.
+    pub courier: Option<HostPath>,
+    /// The mail daemons that run.
+    pub processes: Vec<Process>,
+    /// What earlier runs wrote down.
+    pub journal: Journal,
+    /// Why the journal could not be read, if so: then it is not known what is owed, and no plan is made.
+    pub journal_unread: Option<Diagnostic>,
+    /// What xinetd was last seen to have loaded.
+    pub loaded: Option<Loaded>,
+    /// The host's clock, in seconds since 1970.
+    pub now: i64,
+}
+
+/// How services are started and stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Manager {
+    /// systemd runs as the first process (`/run/systemd/system` exists, sd_booted(3)).
+    Systemd {
+        /// Its control program.
+        systemctl: HostPath,
+    },
+    /// Init scripts in `/etc/init.d`.
+    SysV,
+}
+
+/// An installed Plesk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plesk {
+    /// `PRODUCT_ROOT_D`.
+    pub root: HostPath,
+    /// The version file's first word that holds a number with a dot, e.g. `11.0.9`.
+    pub version: Option<String>,
+}
+
+/// Facts cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    /// The host does not answer.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A file that decides something cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+struct Tickets {
+    node: Ticket,
+    hosts: Ticket,
+    machine_id: Ticket,
+    booted: Ticket,
+    systemctl: Vec<Ticket>,
+    units: Vec<(&'static str, Vec<Ticket>)>,
+    scripts: Vec<(&'static str, Ticket)>,
+    psa: Ticket,
+    version: Ticket,
+    courier: Ticket,
+    processes: Ticket,
+    journal: Ticket,
+    loaded: Ticket,
+    now: Ticket,
+}
+
+impl Facts {
+    /// Reads the facts in one trip.
+    ///
+    /// # Errors
+    /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
+    pub fn read<H: ReadHost + ?Sized>(host: &H) -> Result<Self, FactsError> {
+        let mut batch = Batch::default();
+        let tickets = ask(&mut batch);
+        let mut answers = batch.read(host)?;
+        tickets.facts(&mut answers)
+    }
+}
+
+fn ask(batch: &mut Batch) -> Tickets {
+    Tickets {
+        node: batch.file(known("/proc/sys/kernel/hostname")),
+        hosts: batch.file(known("/etc/hosts")),
+        machine_id: batch.first_file(MACHINE_IDS.map(known)),
+        booted: batch.exists(known("/run/systemd/system")),
+        systemctl: SYSTEMCTL
+            .iter()
+            .map(|path| batch.exists(known(path)))
+            .collect(),
+        units: SERVICES
+            .iter()
+            .map(|name| {
+                let paths = UNIT_FOLDERS
+                    .iter()
+                    .map(|folder| known(&format!("{folder}/{name}.service")));
+                (*name, paths.map(|path| batch.exists(path)).collect())
+            })
+            .collect(),
+        scripts: SERVICES
+            .iter()
+            .map(|name| (*name, batch.exists(known(&format!("/etc/init.d/{name}")))))
+            .collect(),
+        psa: batch.file(known("/etc/psa/psa.conf")),
+        version: batch.first_file(PRODUCT_ROOTS.map(|root| known(&format!("{root}/version")))),
+        courier: batch.first_file(COURIER_FILES.map(known)),
+        processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        journal: batch.file(journal::path()),
+        loaded: batch.file(Loaded::path()),
+        now: batch.ask(Request::Now),
+    }
+}
+
+impl Tickets {
+    fn facts(self, answers: &mut Answers) -> Result<Facts, FactsError> {
+        let node = text(answers.file(self.node)?, "/proc/sys/kernel/hostname")?
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty());
+        let hosts = text(answers.file(self.hosts)?, "/etc/hosts")?.unwrap_or_default();
+        let machine_id = match answers.first_file(self.machine_id)? {
+            Some((index, found)) => {
+                text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned())
+            }
+            None => None,
+        };
+        let booted = answers.exists(self.booted)? == Existence::Folder;
+        let mut systemctl = None;
+        for (path, ticket) in SYSTEMCTL.iter().zip(self.systemctl) {
+            if matches!(answers.exists(ticket)?, Existence::File(_)) {
+                systemctl.get_or_insert_with(|| known(path));
+            }
+        }
+        let manager = match systemctl {
+            Some(systemctl) if booted => Manager::Systemd { systemctl },
+            Some(_) | None => Manager::SysV,
+        };
+        let mut services = BTreeSet::new();
+        for (name, tickets) in self.units {
+            for ticket in tickets {
+                if matches!(answers.exists(ticket)?, Existence::File(_)) && manager != Manager::SysV
+                {
+                    services.insert(name);
+                }
+            }
+        }
+        for (name, ticket) in self.scripts {
+            if matches!(answers.exists(ticket)?, Existence::File(_)) {
+                services.insert(name);
+            }
+        }
+        let psa = text(answers.file(self.psa)?, "/etc/psa/psa.conf")?;
+        let version = answers.first_file(self.version)?;
+        let plesk = plesk(psa.as_deref(), version)?;
+        let courier = match answers.first_file(self.courier)? {
+            Some((index, _)) => known(COURIER_FILES[index]).parent(),
+            None => None,
+        };
+        let (journal, journal_unread) = match Journal::read(answers.file(self.journal)?) {
+            Ok(journal) => (journal, None),
+            Err(error) => (Journal::default(), Some(Diagnostic::of(&error))),
+        };
+        Ok(Facts {
+            names: names(node.as_deref(), &hosts),
+            node,
+            machine_id,
+            manager,
+            services,
+            plesk,
+            courier,
+            processes: answers.processes(self.processes)?,
+            journal,
+            journal_unread,
+            loaded: Loaded::read(answers.file(self.loaded)?),
+            now: answers.now(self.now)?,
+        })
+    }
+}
+
+fn text(found: Found, path: &str) -> Result<Option<String>, FactsError> {
+    match found {
+        Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
+        Found::Missing => Ok(None),
+        Found::NotRegular => Err(FactsError::Unreadable {
+            path: path.to_owned(),
+            reason: "it is not a regular file".to_owned(),
+        }),
+        Found::Unreadable(reason) => Err(FactsError::Unreadable {
+            path: path.to_owned(),
+            reason,
+        }),
+    }
+}
+
+/// The node name and what `/etc/hosts` calls the same address.
+fn names(node: Option<&str>, hosts: &str) -> BTreeSet<String> {
+    let Some(node) = node.map(str::to_lowercase) else {
+        return BTreeSet::new();
+    };
+    let mut names = BTreeSet::from([node.clone()]);
+    for line in hosts.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let found: Vec<String> = line
+            .split_whitespace()
+            .skip(1)
+            .map(str::to_lowercase)
+            .collect();
+        if found.contains(&node) {
+            names.extend(
+                found
+                    .into_iter()
+                    .filter(|name| !name.starts_with("localhost")),
+            );
+        }
+    }
+    names
+}
+
+/// `psa.conf` has lines of a key, blanks and a value; `#` starts a comment.
+fn plesk(conf: Option<&str>, version: Option<(usize, Found)>) -> Result<Option<Plesk>, FactsError> {
+    let root = conf.and_then(|conf| {
+        conf.lines()
+            .map(|line| line.split('#').next().unwrap_or_default())
+            .filter_map(|line| line.trim().split_once(char::is_whitespace))
+            .find(|(key, _)| *key == "PRODUCT_ROOT_D")
+            .and_then(|(_, value)| HostPath::new(value.trim()).ok())
+    });
+    let (found, version) = match version {
+        Some((index, found)) => {
+            let root = PRODUCT_ROOTS[index];
+            let text = text(found, &format!("{root}/version"))?.unwrap_or_default();
+            (Some(known(root)), version_in(&text))
+        }
+        None => (None, None),
+    };
+    Ok(root.or(found).map(|root| Plesk { root, version }))
+}
+
+/// The oldest version files are not number-first: `psa v8.6.0_build86080722.00 os_Ubuntu 8.04`.
+fn version_in(text: &str) -> Option<String> {
+    text.split_whitespace()
+        .map(|word| word.trim_start_matches('v'))
+        .map(|word| word.split('_').next().unwrap_or_default())
+        .find(|word| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_old_and_new_version_files() {
+        assert_eq!(
+            version_in("psa v8.6.0_build86080722.00 os_Ubuntu 8.04").as_deref(),
+            Some("8.6.0")
+        );
+        assert_eq!(
+            version_in("11.0.9 CentOS 6 110120608.16\n").as_deref(),
+            Some("11.0.9")
+        );
+        assert_eq!(version_in("nothing here"), None);
+    }
+
+    #[test]
+    fn the_names_of_a_host_come_from_the_lines_that_hold_its_node_name() {
+        let names = names(
+            Some("MX1"),
+            "127.0.0.1 localhost\n203.0.113.5 mx1.example.jp mx1 # mail\n203.0.113.6 mx2\n",
+        );
+        assert_eq!(
+            names,
+            BTreeSet::from(["mx1".to_owned(), "mx1.example.jp".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,402 @@
+//! The boundary to the host: one small trait, a half that reads and a half that writes.
+//!
+//! Everything that touches files, processes, sockets or the clock goes through here, so that a plan and an apply are the
+//! same on this machine, over a connection, and in memory. Both halves take a *batch*, a typed list that is answered in
+//! one go: over a connection a batch is one trip. Nothing above this module knows a shell string.
+
+pub mod batch;
+mod digest;
+pub mod local;
+pub mod memory;
+mod rules;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::digest::Digest;
+use crate::model::HostPath;
+
+/// The folder that holds the lock, the journal, the history and the backups; mode 0700.
+pub const STATE: &str = "/var/lib/mailward";
+
+/// The half that reads.
+pub trait ReadHost {
+    /// Answers each request, in order, in one go.
+    ///
+    /// What is missing or unreadable is a reply, not an error.
+    ///
+    /// # Errors
+    /// [`HostError`] when the host itself cannot be asked.
+    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError>;
+}
+
+/// The half that writes.
+pub trait WriteHost: ReadHost {
+    /// Takes the host's lock until this value is dropped; the kernel gives it back when the process dies.
+    ///
+    /// # Errors
+    /// [`HostError::Locked`] names who holds it.
+    fn lock(&mut self) -> Result<(), HostError>;
+
+    /// Performs `acts` in order, stops at the first that fails, then answers `then`, all in one go.
+    ///
+    /// # Errors
+    /// [`ActFailed`] says which act failed; those before it are done, those after it are not tried.
+    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed>;
+}
+
+/// One thing to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A file's bytes and metadata.
+    File(HostPath),
+    /// The names in a folder, with the file behind each.
+    Folder(HostPath),
+    /// Whether there is anything at this path, links followed.
+    Exists(HostPath),
+    /// The first of these that exists.
+    FirstOf(Vec<Request>),
+    /// The processes whose program has one of these names (at most 15 bytes each, as the kernel keeps them).
+    Processes(Vec<&'static str>),
+    /// What a command prints that only reads.
+    Output(Command),
+    /// The host's clock.
+    Now,
+}
+
+/// The answer to a [`Request`], of the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// To [`Request::File`].
+    File(Found),
+    /// To [`Request::Folder`]: `None` where there is no such folder; an error text where it cannot be listed.
+    Folder(Result<Option<Listing>, String>),
+    /// To [`Request::Exists`].
+    Exists(Existence),
+    /// To [`Request::FirstOf`]: the place in the list, and the answer to that one.
+    FirstOf(Option<(usize, Box<Reply>)>),
+    /// To [`Request::Processes`], by pid.
+    Processes(Vec<Process>),
+    /// To [`Request::Output`].
+    Output(Output),
+    /// To [`Request::Now`]: seconds since 1970.
+    Now(i64),
+}
+
+/// The names in a folder, sorted by their bytes, with the file behind each.
+pub type Listing = Vec<(Vec<u8>, Found)>;
+
+/// An environment's names and values, in its own order.
+pub type Variables = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Existence {
+    /// Nothing, or a link to nothing.
+    Missing,
+    /// A regular file, with any execute bit set or none.
+    File(Executable),
+    /// A folder.
+    Folder,
+    /// A device, a socket, a pipe.
+    Other,
+    /// It cannot be told; the reason.
+    Unknown(String),
+}
+
+/// Whether a file may be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executable {
+    /// Some execute bit is set.
+    Yes,
+    /// None is.
+    No,
+}
+
+/// What reading a file found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A regular file.
+    File(FileState),
+    /// Nothing, or a link to nothing.
+    Missing,
+    /// Something that is not a regular file: a folder, a device, a pipe.
+    NotRegular,
+    /// It cannot be read; the reason.
+    Unreadable(String),
+}
+
+/// A regular file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
+    /// The whole content.
+    pub bytes: Vec<u8>,
+    /// Whether the path itself is a symbolic link.
+    pub link: Link,
+    /// Number of hard links.
+    pub links: u64,
+    /// Time of the last change to content or metadata, in seconds since 1970 (`st_ctime`).
+    pub changed: i64,
+}
+
+/// Whether a path is a link itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// The file itself.
+    Plain,
+    /// A symbolic link to it.
+    Symbolic,
+}
+
+/// A process of the host's own pid namespace that sees the host's own root folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Which one.
+    pub id: ProcessId,
+    /// Its parent's pid.
+    pub parent: u32,
+    /// When it started, in seconds since 1970; `None` where the host does not tell.
+    pub started: Option<i64>,
+    /// The program's name as the kernel keeps it.
+    pub name: String,
+    /// The arguments, the program first.
+    pub argv: Vec<Vec<u8>>,
+    /// The environment, or why it cannot be read.
+    pub environment: Result<Variables, String>,
+    /// The TCP ports it listens on, sorted; `None` where that cannot be read.
+    pub ports: Option<Vec<u16>>,
+}
+
+/// A pid that cannot be mistaken for a later process with the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The pid in the host's namespace.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
+    pub start: u64,
+}
+
+/// A program to run, without a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program's absolute path.
+    pub program: HostPath,
+    /// Its arguments, without the program.
+    pub arguments: Vec<String>,
+    /// How long it may take before it and its children are killed.
+    pub deadline: Duration,
+}
+
+/// The most that is kept of what a command prints, for each of its two streams, in bytes.
+pub const OUTPUT_CAP: usize = 64 * 1024;
+
+/// What became of a [`Command`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub end: End,
+    /// Standard output, at most [`OUTPUT_CAP`] bytes.
+    pub stdout: Vec<u8>,
+    /// Standard error, at most [`OUTPUT_CAP`] bytes.
+    pub stderr: Vec<u8>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was still running at its deadline and was killed.
+    TimedOut,
+    /// It could not be started, e.g. because it is missing.
+    NotStarted,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Puts new bytes in a file's place, atomically and durably, with the old file's metadata.
+    Replace(Replace),
+    /// Writes a file of mailward's own state (mode 0600), atomically and durably.
+    Save {
+        /// A path below [`STATE`].
+        path: HostPath,
+        /// The whole content.
+        bytes: Vec<u8>,
+    },
+    /// Removes a file of mailward's own; nothing there is fine.
+    Remove(HostPath),
+    /// Runs a command; its exit code is reported, not judged.
+    Run(Command),
+    /// Sends a signal to exactly this process.
+    Signal(ProcessId, Signal),
+    /// Waits until something is so, at most for the given time; whether it came is reported, not judged.
+    Await(Condition, Duration),
+}
+
+/// A file's replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replace {
+    /// The file; it must exist, be regular, and be no link.
+    pub path: HostPath,
+    /// What it must hold right before it is replaced.
+    pub before: Digest,
+    /// What it holds afterwards.
+    pub bytes: Vec<u8>,
+}
+
+impl Replace {
+    /// The name that the new bytes have until they take the file's place.
+    ///
+    /// It holds a dot, since xinetd's `includedir` skips such names (xinetd.conf(5)), and starts with one, since shell
+    /// globs do.
+    #[must_use]
+    pub fn temporary(path: &HostPath) -> String {
+        format!(".{}.mailward", path.name())
+    }
+}
+
+/// The signals that mailward sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Read your configuration again.
+    Hangup,
+    /// xinetd: write your state to its dump file.
+    User1,
+}
+
+impl Signal {
+    /// The name without `SIG`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hangup => "HUP",
+            Self::User1 => "USR1",
+        }
+    }
+}
+
+/// Something to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// No process of these is left.
+    Gone(Vec<ProcessId>),
+    /// For each of these argument lists there is a process of this program that has all of them and listens on a port,
+    /// and it is still there a moment later.
+    Serving {
+        /// The program's name as the kernel keeps it.
+        program: &'static str,
+        /// What each process must have among its arguments.
+        arguments: Vec<Vec<String>>,
+    },
+    /// The file has more bytes than this, and what came ends with `end`.
+    Grown {
+        /// The file.
+        path: HostPath,
+        /// Its size before, in bytes.
+        beyond: u64,
+        /// What the new part must end with, blank lines aside.
+        end: &'static str,
+    },
+}
+
+/// What became of an [`Act`] that reports something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing to report.
+    Quietly,
+    /// To [`Act::Run`].
+    Ran(Output),
+    /// To [`Act::Await`]: whether it came in time.
+    Awaited(Came),
+}
+
+/// Whether something came in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It did.
+    InTime,
+    /// It did not.
+    TooLate,
+}
+
+/// The result of a batch of acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an act's report may say that it did not take"]
+pub struct Written {
+    /// One for each act.
+    pub done: Vec<Done>,
+    /// One for each request that followed.
+    pub replies: Vec<Reply>,
+}
+
+/// The host cannot be asked, or refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Another run holds the lock.
+    #[error("another run holds the lock: {holder}")]
+    Locked {
+        /// What the holder wrote of itself.
+        holder: String,
+    },
+    /// The lock cannot be taken at all.
+    #[error("cannot lock {path}")]
+    NoLock {
+        /// The lock's path.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The host's folder or connection is not usable.
+    #[error("cannot read the host: {what}")]
+    Unreachable {
+        /// What was tried.
+        what: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The host gave an answer that does not fit the question.
+    #[error("the host's answer does not fit the question: {0}")]
+    Unexpected(String),
+}
+
+/// An act that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct ActFailed {
+    /// Its place in the batch.
+    pub index: usize,
+    /// What was being done, e.g. `cannot replace /etc/courier-imap/pop3d`.
+    pub what: String,
+    /// Why it failed.
+    #[source]
+    pub source: ActError,
+}
+
+/// Why an act failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The operating system says no.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+    /// The file is not what the plan was made from.
+    #[error("the file has changed since it was read")]
+    Changed,
+    /// The target is something that is not replaced.
+    #[error("it is {0}")]
+    NotReplaced(&'static str),
+    /// The process is gone, or its pid now belongs to another.
+    #[error("the process is gone")]
+    NoProcess,
+    /// A stand-in tree has nothing that answers.
+    #[error("{0} is missing in the stand-in tree")]
+    NoStandIn(String),
+    /// The host cannot be asked for what should follow.
+    #[error("the state afterwards cannot be read: {0}")]
+    After(String),
+}

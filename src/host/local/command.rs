@@ -1,0 +1,204 @@
+//! Runs a program without a shell, in an environment that does not depend on who started mailward.
+//!
+//! What it prints goes to nameless files, not to pipes: a daemon that it leaves behind keeps them, and must neither make
+//! us wait nor die of SIGPIPE later.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{
+    AtFlags, CWD, MemfdFlags, Mode, OFlags, fcntl_setfl, fstat, ftruncate, memfd_create, openat,
+    unlinkat,
+};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::tree::{Tree, reason};
+use crate::host::{Command, End, OUTPUT_CAP, Output, rules};
+
+/// Above this a stream's file is cut back to [`OUTPUT_CAP`] while the command runs, in bytes.
+const CUT_ABOVE: u64 = 1024 * 1024;
+
+/// How long a killed command is waited for; only one that hangs in the kernel takes longer.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The longest sleep between two looks at a running command.
+const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+
+/// Runs a command to its end or its deadline.
+///
+/// # Errors
+/// What keeps it from being watched; a program that cannot be started is an [`Output`] whose `stderr` says why.
+pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
+    let program = match tree.program(command.program.as_str().as_bytes()) {
+        Ok(program) => program,
+        Err(error) => return Ok(not_started(reason(error))),
+    };
+    let stdout = nameless(tree)?;
+    let stderr = nameless(tree)?;
+    let deadline = Instant::now() + command.deadline.min(rules::LONGEST_WAIT);
+    let mut child = match start(tree, &program, command, &stdout, &stderr) {
+        Ok(child) => child,
+        Err(error) => return Ok(not_started(error.to_string())),
+    };
+    let status = watch(&mut child, deadline, [&stdout, &stderr])?;
+    Ok(Output {
+        end: match status {
+            None => End::TimedOut,
+            Some(status) => end(status),
+        },
+        stdout: head(&stdout)?,
+        stderr: head(&stderr)?,
+    })
+}
+
+fn not_started(why: String) -> Output {
+    Output {
+        end: End::NotStarted,
+        stdout: Vec::new(),
+        stderr: why.into_bytes(),
+    }
+}
+
+fn end(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Code(code),
+        (None, Some(signal)) => End::Signal(signal),
+        // A status that is neither is not one of an ended process; wait(2) gives none.
+        (None, None) => End::TimedOut,
+    }
+}
+
+fn start(
+    tree: &Tree,
+    program: &Path,
+    command: &Command,
+    stdout: &File,
+    stderr: &File,
+) -> std::io::Result<Child> {
+    let mut starter = std::process::Command::new(program);
+    starter
+        .args(&command.arguments)
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("LC_ALL", "C")
+        .env("HOME", "/root")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(stdout.try_clone()?)
+        .stderr(stderr.try_clone()?)
+        .process_group(0);
+    if let Tree::Below(below) = tree {
+        starter
+            .env("MAILWARD_ROOT", &below.path)
+            .current_dir(&below.path);
+    }
+    let mut tries = 0;
+    loop {
+        match starter.spawn() {
+            // Somebody still writes the program, or has just forked while writing it.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy && tries < 10 => {
+                tries += 1;
+                std::thread::sleep(LONGEST_SLEEP);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Waits for the child itself, not for what it leaves behind; `None` if its group had to be killed.
+fn watch(
+    child: &mut Child,
+    deadline: Instant,
+    streams: [&File; 2],
+) -> std::io::Result<Option<ExitStatus>> {
+    let mut sleep = Duration::from_micros(200);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        for stream in streams {
+            // Appending goes on behind the cut, so that memory stays bounded and the head stays as it is.
+            if size(stream)? > CUT_ABOVE {
+                ftruncate(stream, OUTPUT_CAP as u64)?;
+            }
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        std::thread::sleep(sleep.min(left));
+        sleep = (sleep * 2).min(LONGEST_SLEEP);
+    }
+    // The child is not waited for yet, so that its number cannot be another group's.
+    match kill_process_group(Pid::from_child(child), Signal::KILL) {
+        // It may have moved to another group.
+        Ok(()) | Err(Errno::SRCH) => child.kill()?,
+        Err(error) => return Err(error.into()),
+    }
+    let end = Instant::now() + GRACE;
+    while child.try_wait()?.is_none() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(None)
+}
+
+fn size(file: &File) -> std::io::Result<u64> {
+    Ok(u64::try_from(fstat(file)?.st_size).unwrap_or(0))
+}
+
+/// The first [`OUTPUT_CAP`] bytes.
+fn head(file: &File) -> std::io::Result<Vec<u8>> {
+    let length = size(file)?.min(OUTPUT_CAP as u64);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// A file without a name, for appending: in memory, or where the kernel is older than 3.17 in a folder.
+fn nameless(tree: &Tree) -> std::io::Result<File> {
+    let fd = match memfd_create("mailward-output", MemfdFlags::CLOEXEC) {
+        Ok(fd) => fd,
+        Err(_) => match tree {
+            Tree::Machine => {
+                unlinked(Path::new("/dev/shm")).or_else(|_| unlinked(Path::new("/tmp")))?
+            }
+            Tree::Below(below) => unlinked(&below.path)?,
+        },
+    };
+    fcntl_setfl(&fd, OFlags::APPEND)?;
+    Ok(File::from(fd))
+}
+
+fn unlinked(folder: &Path) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    if let Ok(fd) = openat(CWD, folder, flags | OFlags::TMPFILE, mode) {
+        return Ok(fd);
+    }
+    let path = folder.join(format!(".mailward-output-{}", std::process::id()));
+    let fd = openat(
+        CWD,
+        &path,
+        flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW,
+        mode,
+    )?;
+    unlinkat(CWD, &path, AtFlags::empty())?;
+    Ok(fd)
+}

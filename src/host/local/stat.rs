@@ -1,0 +1,169 @@
+//! Makes sense of the texts in /proc (proc(5)). Pure.
+
+use crate::host::Variables;
+
+/// The parts of `/proc/PID/stat` that matter.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ProcessStat<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) start: u64,
+}
+
+impl<'a> ProcessStat<'a> {
+    /// The name stands between the first `(` and the last `)`: it may hold either, and blanks.
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+        let open = text.iter().position(|&byte| byte == b'(')?;
+        let close = text.iter().rposition(|&byte| byte == b')')?;
+        let name = text.get(open + 1..close)?;
+        let rest = std::str::from_utf8(text.get(close + 1..)?).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        let &[state] = fields.next()?.as_bytes() else {
+            return None;
+        };
+        let parent = fields.next()?.parse().ok()?;
+        // Fields 5 to 21 lie between.
+        let start = fields.nth(17)?.parse().ok()?;
+        Some(Self {
+            name,
+            state,
+            parent,
+            start,
+        })
+    }
+
+    /// Neither a zombie nor dead.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// Splits what is ended, or just separated, by NUL.
+pub(super) fn split_words(text: &[u8]) -> Vec<Vec<u8>> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let text = text.strip_suffix(b"\0").unwrap_or(text);
+    text.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect()
+}
+
+/// Splits an environment into names and values.
+pub(super) fn split_environment(text: &[u8]) -> Variables {
+    let pair = |word: &[u8]| {
+        let cut = word
+            .iter()
+            .position(|&byte| byte == b'=')
+            .unwrap_or(word.len());
+        (
+            word[..cut].to_vec(),
+            word.get(cut + 1..).unwrap_or_default().to_vec(),
+        )
+    };
+    text.split(|&byte| byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(pair)
+        .collect()
+}
+
+/// Whether `/proc/PID/status` shows a process in a pid namespace inside ours: it then has a number in each.
+pub(super) fn is_in_inner_namespace(status: &[u8]) -> bool {
+    status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"NSpid:"))
+        .is_some_and(|numbers| numbers.trim_ascii().iter().any(u8::is_ascii_whitespace))
+}
+
+/// The inode in the target of a socket's link, `socket:[12345]`.
+pub(super) fn socket(target: &[u8]) -> Option<u64> {
+    let inode = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(inode).ok()?.parse().ok()
+}
+
+/// Inode and port of each socket in state LISTEN (0A) of a table like `/proc/net/tcp`.
+pub(super) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, u16)> + '_ {
+    table
+        .split(|&byte| byte == b'\n')
+        .skip(1)
+        .filter_map(|line| {
+            // sl local rem st tx:rx tr:when retrnsmt uid timeout inode
+            let mut fields = line
+                .split(u8::is_ascii_whitespace)
+                .filter(|field| !field.is_empty());
+            let local = fields.nth(1)?;
+            if fields.nth(1)? != b"0A" {
+                return None;
+            }
+            let inode = fields.nth(5)?;
+            let port = &local[local.iter().rposition(|&byte| byte == b':')? + 1..];
+            let port = u16::from_str_radix(std::str::from_utf8(port).ok()?, 16).ok()?;
+            Some((std::str::from_utf8(inode).ok()?.parse().ok()?, port))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_may_be_named_like_the_rest_of_the_line() {
+        let text = b"12 (a) Z 1 (b)) S 7 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100\n";
+        let stat = ProcessStat::parse(text).unwrap();
+        assert_eq!(
+            stat,
+            ProcessStat {
+                name: b"a) Z 1 (b)",
+                state: b'S',
+                parent: 7,
+                start: 4242
+            }
+        );
+    }
+
+    #[test]
+    fn half_a_line_is_no_answer() {
+        for text in [&b""[..], b"12", b"12 (a", b"12 (a)", b"12 (a) S 1 2", b")("] {
+            assert_eq!(ProcessStat::parse(text), None);
+        }
+    }
+
+    #[test]
+    fn words_are_split_at_nul_and_empty_ones_kept() {
+        assert_eq!(split_words(b""), Vec::<Vec<u8>>::new());
+        assert_eq!(split_words(b"a\0"), [b"a".to_vec()]);
+        assert_eq!(
+            split_words(b"a\0\0b\0\0"),
+            [&b"a"[..], b"", b"b", b""].map(<[u8]>::to_vec)
+        );
+        assert_eq!(split_words(b"sshd: listener"), [b"sshd: listener".to_vec()]);
+    }
+
+    #[test]
+    fn a_variable_ends_at_its_first_equals_sign() {
+        let variables = split_environment(b"A=1=2\0B=\0C\0");
+        let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        assert_eq!(variables, [pair("A", "1=2"), pair("B", ""), pair("C", "")]);
+    }
+
+    #[test]
+    fn two_numbers_are_a_namespace_inside_ours() {
+        assert!(is_in_inner_namespace(
+            b"Name:\tx\nNSpid:\t40\t1\nNSpgid:\t40\t1\n"
+        ));
+        assert!(!is_in_inner_namespace(
+            b"Name:\tx\nNSpid:\t40\nNSpgid:\t40\n"
+        ));
+        assert!(!is_in_inner_namespace(b"Name:\tx\n"));
+    }
+
+    #[test]
+    fn only_listening_sockets_count() {
+        let table = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:006E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1001 1 0 100\n   1: 0100007F:006E 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 1002 1 0 100\n   2: 00000000000000000000000000000000:03E3 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1003 1\n";
+        assert_eq!(
+            listening(table).collect::<Vec<_>>(),
+            [(1001, 110), (1003, 995)]
+        );
+        assert_eq!(socket(b"socket:[1001]"), Some(1001));
+        assert_eq!(socket(b"pipe:[1001]"), None);
+    }
+}

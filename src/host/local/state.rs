@@ -1,0 +1,171 @@
+//! mailward's own folder on the host: the lock and the files of its state.
+//!
+//! The lock file is never removed: whoever unlinks a lock lets two runs lock two files of one name.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::fd::AsFd as _;
+
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, ftruncate,
+    mkdirat, openat, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::fresh::Fresh;
+use super::tree::{Folder, Tree};
+use crate::host::{ActError, HostError, STATE, rules};
+use crate::model::HostPath;
+
+/// The most that is shown of what a lock's holder wrote, in characters.
+const HOLDER_CAP: usize = 200;
+
+/// Takes the lock; it is given back when the file is closed.
+pub(super) fn lock(tree: &Tree) -> Result<File, HostError> {
+    let cannot = |error: std::io::Error| HostError::NoLock {
+        path: format!("{STATE}/lock"),
+        source: error,
+    };
+    let folder = make_folder(tree, STATE).map_err(cannot)?;
+    loop {
+        let mut file = open_lock(&folder).map_err(cannot)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::AGAIN) => {
+                return Err(HostError::Locked {
+                    holder: holder(&mut file),
+                });
+            }
+            Err(error) => return Err(cannot(error.into())),
+        }
+        // Only the file that stands there now keeps others out.
+        let stands = is_in_place(&folder, &file).map_err(cannot)?;
+        if stands {
+            sign(&mut file).map_err(cannot)?;
+            return Ok(file);
+        }
+    }
+}
+
+fn open_lock(folder: &Folder) -> std::io::Result<File> {
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fd = openat(&folder.fd, "lock", flags, Mode::RUSR | Mode::WUSR)?;
+    if FileType::from_raw_mode(fstat(&fd)?.st_mode) != FileType::RegularFile {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    Ok(File::from(fd))
+}
+
+fn is_in_place(folder: &Folder, file: &File) -> std::io::Result<bool> {
+    let ours = fstat(file)?;
+    match statat(&folder.fd, "lock", AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) => Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes who holds the lock, for the message of others.
+fn sign(file: &mut File) -> std::io::Result<()> {
+    let user = match rustix::process::getuid().as_raw() {
+        0 => "root".to_owned(),
+        uid => format!("with uid {uid}"),
+    };
+    let since = jiff::Timestamp::from_second(super::now()).map_err(std::io::Error::other)?;
+    ftruncate(&*file, 0)?;
+    file.rewind()?;
+    writeln!(
+        file,
+        "pid {}, since {since}, user {user}",
+        std::process::id()
+    )
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = Vec::new();
+    // Four bytes are the longest character.
+    let read = file.take(HOLDER_CAP as u64 * 4).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().next().unwrap_or_default().trim();
+    if read.is_err() || line.is_empty() {
+        return "it has not said who it is".to_owned();
+    }
+    line.chars()
+        .take(HOLDER_CAP)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Writes a file of mailward's own.
+pub(super) fn save(tree: &Tree, path: &HostPath, bytes: &[u8]) -> Result<(), ActError> {
+    rules::may_save(path)?;
+    let parent = path.parent();
+    let folder = make_folder(
+        tree,
+        parent.as_ref().map_or(STATE, |parent| parent.as_str()),
+    )?;
+    let fresh = Fresh::write(folder.fd.as_fd(), path, bytes)?;
+    fresh.sync()?;
+    Ok(fresh.place(path.name())?)
+}
+
+/// Removes a file of mailward's own, durably.
+pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
+    rules::may_remove(path)?;
+    let parent = path.parent();
+    let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
+    let folder = match tree.folder(parent.as_bytes()) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    };
+    match unlinkat(&folder.fd, path.name(), AtFlags::empty()) {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) => return Err(ActError::NotReplaced("a folder")),
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    fsync(&folder.fd).map_err(|error| std::io::Error::from(error).into())
+}
+
+/// Opens a folder at or below [`STATE`], made where it is missing: mode 0700, and above [`STATE`] 0755.
+fn make_folder(tree: &Tree, path: &str) -> std::io::Result<Folder> {
+    let folder = match tree.folder(path.as_bytes()) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => {
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let parent = if parent.is_empty() {
+                tree.folder(b"/")?
+            } else {
+                make_folder(tree, parent)?
+            };
+            let mode = if path.starts_with(STATE) {
+                0o700
+            } else {
+                0o755
+            };
+            match mkdirat(&parent.fd, name, Mode::from_raw_mode(mode)) {
+                Ok(()) => fsync(&parent.fd)?,
+                // Another run was faster.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tree.folder(path.as_bytes())?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if path == STATE {
+        let mode = Mode::from_raw_mode(fstat(&folder.fd)?.st_mode);
+        if mode.intersects(Mode::RWXG | Mode::RWXO) {
+            fchmod(&folder.fd, Mode::RWXU)?;
+        }
+    }
+    Ok(folder)
+}

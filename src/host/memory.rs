@@ -1,0 +1,329 @@
+//! A host in memory, for tests: the same answers as a real one, plus errors and crashes wherever a test wants them.
+//!
+//! It never sleeps and touches nothing outside itself. What its commands and signals do is up to the test.
+
+mod files;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use self::files::{Entry, File};
+use self::files::{Last, Place};
+use super::{
+    Act, ActError, ActFailed, Came, Condition, Done, End, Existence, FileState, Found, HostError,
+    Link, Output, Process, ProcessId, ReadHost, Replace, Reply, Request, STATE, Signal, WriteHost,
+    Written, rules,
+};
+
+/// What a command does: it may change the world, and says how it ended.
+pub type Program = Box<dyn FnMut(&mut World, &[String]) -> Output + Send>;
+
+/// What happens when a process gets a signal.
+pub type SignalHandler = Box<dyn FnMut(&mut World, ProcessId, Signal) + Send>;
+
+/// One user of a host in memory; see [`MemoryHost::another`] for a second.
+pub struct MemoryHost {
+    world: Arc<Mutex<World>>,
+    /// Which life of the world the lock was taken in, if it was.
+    holds: Option<u64>,
+}
+
+/// Everything there is on a host in memory.
+#[derive(Default)]
+pub struct World {
+    /// What stands at each absolute path; a folder that holds something need not be there itself.
+    pub files: BTreeMap<Vec<u8>, Entry>,
+    /// The processes; those of other names are not answered.
+    pub processes: Vec<Process>,
+    /// What can be run, by absolute path.
+    pub commands: BTreeMap<String, Program>,
+    /// What signals do; without it no process answers any.
+    pub on_signal: Option<SignalHandler>,
+    /// The clock, in seconds since 1970; waiting in vain moves it on.
+    pub now: i64,
+    /// The acts that were done, in order.
+    pub log: Vec<Act>,
+    tried: usize,
+    failures: BTreeMap<usize, ActError>,
+    crash: Option<usize>,
+    crashed: bool,
+    /// Counts the crashes: a lock is gone with the life it was taken in.
+    life: u64,
+    locked: bool,
+}
+
+impl Default for MemoryHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryHost {
+    /// An empty host.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            world: Arc::default(),
+            holds: None,
+        }
+    }
+
+    /// Another user of the same host, who does not hold its lock.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            world: Arc::clone(&self.world),
+            holds: None,
+        }
+    }
+
+    /// The world, to prepare it and to look at it; nobody else can use it as long as this is held.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the act number `place` fail once, undone. Acts count from 0 since the world began, over all batches.
+    pub fn fail_at(&self, place: usize, error: ActError) {
+        self.world().failures.insert(place, error);
+    }
+
+    /// Lets the program die right before act number `place`: from then on everything fails and the world stays as it is.
+    pub fn crash_at(&self, place: usize) {
+        self.world().crash = Some(place);
+    }
+
+    /// Starts over after a crash: nobody holds the lock, and no further crash is planned.
+    pub fn revive(&self) {
+        let mut world = self.world();
+        world.crash = None;
+        world.crashed = false;
+        world.locked = false;
+        world.life += 1;
+    }
+}
+
+impl Drop for MemoryHost {
+    fn drop(&mut self) {
+        let mut world = self.world();
+        if self.holds == Some(world.life) {
+            world.locked = false;
+        }
+    }
+}
+
+impl ReadHost for MemoryHost {
+    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+        let mut world = self.world();
+        world.check_alive()?;
+        Ok(requests
+            .iter()
+            .map(|request| world.answer(request))
+            .collect())
+    }
+}
+
+impl WriteHost for MemoryHost {
+    fn lock(&mut self) -> Result<(), HostError> {
+        let mut world = self.world();
+        world.check_alive()?;
+        let life = world.life;
+        if world.locked && self.holds != Some(life) {
+            return Err(HostError::Locked {
+                holder: "another user of this world".to_owned(),
+            });
+        }
+        world.locked = true;
+        world
+            .files
+            .entry(format!("{STATE}/lock").into_bytes())
+            .or_insert_with(|| File::new("").into());
+        drop(world);
+        self.holds = Some(life);
+        Ok(())
+    }
+
+    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed> {
+        let mut done = Vec::with_capacity(acts.len());
+        for (index, act) in acts.iter().enumerate() {
+            let result = self.world().attempt(act);
+            done.push(result.map_err(|source| ActFailed {
+                index,
+                what: rules::attempt(act),
+                source,
+            })?);
+        }
+        let replies = self
+            .read(then)
+            .map_err(|error| rules::unread(acts.len(), &error))?;
+        Ok(Written { done, replies })
+    }
+}
+
+fn crashed() -> std::io::Error {
+    std::io::Error::other("the program has crashed")
+}
+
+impl World {
+    fn check_alive(&self) -> Result<(), HostError> {
+        if self.crashed {
+            return Err(HostError::Unreachable {
+                what: "the world".to_owned(),
+                source: crashed(),
+            });
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, request: &Request) -> Reply {
+        match request {
+            Request::File(path) => Reply::File(self.found(path.as_str().as_bytes())),
+            Request::Folder(path) => Reply::Folder(self.folder(path.as_str().as_bytes())),
+            Request::Exists(path) if self.commands.contains_key(path.as_str()) => {
+                Reply::Exists(Existence::File(super::Executable::Yes))
+            }
+            Request::Exists(path) => Reply::Exists(self.existence(path.as_str().as_bytes())),
+            Request::FirstOf(choices) => {
+                let replies = choices.iter().map(|choice| self.answer(choice)).enumerate();
+                let mut there = replies.filter(|(_, reply)| rules::is_there(reply));
+                Reply::FirstOf(there.next().map(|(place, reply)| (place, Box::new(reply))))
+            }
+            Request::Processes(programs) => {
+                let named = |process: &&Process| programs.contains(&process.name.as_str());
+                let mut processes: Vec<_> = self.processes.iter().filter(named).cloned().collect();
+                processes.sort_unstable_by_key(|process| process.id);
+                Reply::Processes(processes)
+            }
+            Request::Output(command) => Reply::Output(self.run(command)),
+            Request::Now => Reply::Now(self.now),
+        }
+    }
+
+    fn attempt(&mut self, act: &Act) -> Result<Done, ActError> {
+        let place = self.tried;
+        if self.crash.is_some_and(|crash| crash <= place) {
+            self.crashed = true;
+        }
+        if self.crashed {
+            return Err(crashed().into());
+        }
+        self.tried += 1;
+        if let Some(error) = self.failures.remove(&place) {
+            return Err(error);
+        }
+        let done = self.perform(act)?;
+        self.log.push(act.clone());
+        Ok(done)
+    }
+
+    fn perform(&mut self, act: &Act) -> Result<Done, ActError> {
+        match act {
+            Act::Replace(change) => self.replace(change)?,
+            Act::Save { path, bytes } => {
+                rules::may_save(path)?;
+                self.save(path.as_str().as_bytes(), bytes)?;
+            }
+            Act::Remove(path) => {
+                rules::may_remove(path)?;
+                self.remove(path.as_str().as_bytes())?;
+            }
+            Act::Run(command) => return Ok(Done::Ran(self.run(command))),
+            Act::Signal(id, signal) => self.signal(*id, *signal)?,
+            Act::Await(condition, longest) => {
+                return Ok(Done::Awaited(self.wait(condition, *longest)));
+            }
+        }
+        Ok(Done::Quietly)
+    }
+
+    fn replace(&mut self, change: &Replace) -> Result<(), ActError> {
+        let now = self.now;
+        let file = match self.place(change.path.as_str().as_bytes(), Last::Stay) {
+            Ok(Place::Entry(_, Entry::File(file))) => file,
+            Ok(Place::Entry(_, Entry::Link(_))) => {
+                return Err(ActError::NotReplaced("a symbolic link"));
+            }
+            Ok(Place::Entry(_, Entry::Folder) | Place::Folder(_)) => {
+                return Err(ActError::NotReplaced("a folder"));
+            }
+            Ok(Place::Entry(_, Entry::Other)) => {
+                return Err(ActError::NotReplaced("not a regular file"));
+            }
+            Ok(Place::Nothing(_)) => {
+                return Err(ActError::System(std::io::ErrorKind::NotFound.into()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if file.links != 1 {
+            return Err(ActError::NotReplaced("a file with several hard links"));
+        }
+        if super::Digest::of(&file.bytes) != change.before {
+            return Err(ActError::Changed);
+        }
+        file.bytes.clone_from(&change.bytes);
+        file.changed = now;
+        Ok(())
+    }
+
+    fn run(&mut self, command: &super::Command) -> Output {
+        let path = command.program.as_str();
+        let Some(mut program) = self.commands.remove(path) else {
+            let stderr = b"no such file or directory".to_vec();
+            return Output {
+                end: End::NotStarted,
+                stdout: Vec::new(),
+                stderr,
+            };
+        };
+        let mut output = program(self, &command.arguments);
+        // Unless it has put another in its own place.
+        self.commands.entry(path.to_owned()).or_insert(program);
+        output.stdout.truncate(super::OUTPUT_CAP);
+        output.stderr.truncate(super::OUTPUT_CAP);
+        output
+    }
+
+    fn signal(&mut self, id: ProcessId, signal: Signal) -> Result<(), ActError> {
+        if !self.processes.iter().any(|process| process.id == id) {
+            return Err(ActError::NoProcess);
+        }
+        let Some(mut handler) = self.on_signal.take() else {
+            return Err(ActError::NoStandIn(format!(
+                "an answer to {}",
+                signal.name()
+            )));
+        };
+        handler(self, id, signal);
+        self.on_signal.get_or_insert(handler);
+        Ok(())
+    }
+
+    /// Nothing happens while one waits: what is not so at once comes too late.
+    fn wait(&mut self, condition: &Condition, longest: Duration) -> Came {
+        let holds = match condition {
+            Condition::Gone(ids) => !self
+                .processes
+                .iter()
+                .any(|process| ids.contains(&process.id)),
+            Condition::Serving { program, arguments } => {
+                let named = |process: &&Process| process.name == *program;
+                let processes: Vec<_> = self.processes.iter().filter(named).cloned().collect();
+                rules::serving(&processes, arguments).is_some()
+            }
+            Condition::Grown { path, beyond, end } => match self.found(path.as_str().as_bytes()) {
+                Found::File(file) => {
+                    let beyond = usize::try_from(*beyond).unwrap_or(usize::MAX);
+                    rules::ends_with(file.bytes.get(beyond..).unwrap_or_default(), end)
+                }
+                Found::Missing | Found::NotRegular | Found::Unreadable(_) => false,
+            },
+        };
+        if holds {
+            return Came::InTime;
+        }
+        self.now = self
+            .now
+            .saturating_add(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX));
+        Came::TooLate
+    }
+}

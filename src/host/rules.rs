@@ -1,0 +1,143 @@
+//! The rules that every host follows alike, so that a plan made in memory means the same on a machine.
+//!
+//! Pure: nothing here reads or writes anything.
+
+use std::time::Duration;
+
+use super::{
+    Act, ActError, ActFailed, End, Existence, Found, HostError, Process, ProcessId, Replace, Reply,
+    STATE,
+};
+use crate::model::HostPath;
+
+/// The largest file that is read, in bytes.
+pub(super) const FILE_CAP: u64 = 64 * 1024 * 1024;
+
+/// The longest that anything is waited for: a day, so that no sum of times overflows.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why a file above [`FILE_CAP`] is not read.
+pub(super) const TOO_LARGE: &str = "larger than 64 MiB";
+
+/// Whether a reply speaks of something that is there, as [`super::Request::FirstOf`] asks.
+pub(super) fn is_there(reply: &Reply) -> bool {
+    match reply {
+        Reply::File(Found::Missing) | Reply::Exists(Existence::Missing) => false,
+        Reply::File(Found::File(_) | Found::NotRegular | Found::Unreadable(_)) => true,
+        Reply::Exists(
+            Existence::File(_) | Existence::Folder | Existence::Other | Existence::Unknown(_),
+        ) => true,
+        Reply::Folder(names) => !matches!(names, Ok(None)),
+        Reply::FirstOf(first) => first.is_some(),
+        Reply::Processes(processes) => !processes.is_empty(),
+        Reply::Output(output) => output.end != End::NotStarted,
+        Reply::Now(_) => true,
+    }
+}
+
+/// The processes that serve: for each argument list those that have all of it and listen; `None` if one has nobody.
+///
+/// A process whose ports cannot be read does not count.
+pub(super) fn serving(
+    processes: &[Process],
+    arguments: &[Vec<String>],
+) -> Option<Vec<Vec<ProcessId>>> {
+    arguments
+        .iter()
+        .map(|wanted| {
+            let ids: Vec<ProcessId> = processes
+                .iter()
+                .filter(|process| {
+                    process
+                        .ports
+                        .as_ref()
+                        .is_some_and(|ports| !ports.is_empty())
+                })
+                .filter(|process| {
+                    wanted
+                        .iter()
+                        .all(|text| process.argv.iter().any(|word| word == text.as_bytes()))
+                })
+                .map(|process| process.id)
+                .collect();
+            (!ids.is_empty()).then_some(ids)
+        })
+        .collect()
+}
+
+/// Whether, for each argument list, one of those who served before still does.
+pub(super) fn still_serving(before: &[Vec<ProcessId>], now: &[Vec<ProcessId>]) -> bool {
+    before
+        .iter()
+        .zip(now)
+        .all(|(before, now)| before.iter().any(|id| now.contains(id)))
+}
+
+/// Whether what came to a file ends with `end`, blank lines aside; nothing new is never enough.
+pub(super) fn ends_with(new: &[u8], end: &str) -> bool {
+    !new.is_empty()
+        && new
+            .trim_ascii_end()
+            .ends_with(end.trim_ascii_end().as_bytes())
+}
+
+/// What may be saved: below [`STATE`], the lock apart.
+pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
+    let below = path
+        .as_str()
+        .strip_prefix(STATE)
+        .and_then(|rest| rest.strip_prefix('/'));
+    match below {
+        None => Err(ActError::NotReplaced("outside mailward's own folder")),
+        Some("lock") => Err(ActError::NotReplaced("the lock")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What may be removed: what may be saved, and a [`Replace::temporary`] that a killed run left anywhere.
+pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
+    let name = path.name();
+    let left_over = name
+        .strip_prefix('.')
+        .and_then(|rest| rest.strip_suffix(".mailward"))
+        .is_some_and(|target| !target.is_empty());
+    if left_over {
+        Ok(())
+    } else {
+        may_save(path).map_err(|refusal| match refusal {
+            ActError::NotReplaced("the lock") => ActError::NotReplaced("the lock"),
+            ActError::NotReplaced(_)
+            | ActError::System(_)
+            | ActError::Changed
+            | ActError::NoProcess
+            | ActError::NoStandIn(_)
+            | ActError::After(_) => ActError::NotReplaced("not mailward's own file"),
+        })
+    }
+}
+
+/// What an act was about, for the message when it fails.
+pub(super) fn attempt(act: &Act) -> String {
+    match act {
+        Act::Replace(Replace { path, .. }) => format!("cannot replace {path}"),
+        Act::Save { path, .. } => format!("cannot save {path}"),
+        Act::Remove(path) => format!("cannot remove {path}"),
+        Act::Run(command) => format!("cannot run {}", command.program),
+        Act::Signal(id, signal) => format!("cannot send {} to process {}", signal.name(), id.pid),
+        Act::Await(..) => "cannot wait for the services".to_owned(),
+    }
+}
+
+/// The failure of a batch whose acts are done but whose requests cannot be answered.
+pub(super) fn unread(acts: usize, error: &HostError) -> ActFailed {
+    use std::error::Error as _;
+    let mut why = error.to_string();
+    if let Some(source) = error.source() {
+        why = format!("{why}: {source}");
+    }
+    ActFailed {
+        index: acts,
+        what: "cannot read the state afterwards".to_owned(),
+        source: ActError::After(why),
+    }
+}

@@ -1,0 +1,108 @@
+//! Connection limits: what they are on this host, and what it takes to make them what the manifest says.
+//!
+//! One module a daemon. Each is pure: it works on what was observed and returns the parts of a plan.
+
+pub mod courier;
+pub mod panel;
+pub mod show;
+pub mod xinetd;
+
+use crate::edit::{EditKind, LineEdit};
+use crate::failure::{Blocked, Blocker, Diagnostic, Place};
+use crate::model::{HostPath, Origin};
+use crate::plan::{Action, Edit, Line, Note, PanelStep};
+use crate::report::printable;
+
+/// What one daemon adds to a plan.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Edits, by path.
+    pub edits: Vec<Edit>,
+    /// Commands of the panel.
+    pub panel: Vec<PanelStep>,
+    /// Service actions, by unit.
+    pub actions: Vec<Action>,
+    /// What is not done, or worth a look.
+    pub notes: Vec<Note>,
+    /// What keeps the plan from being made.
+    pub blockers: Vec<Blocker>,
+}
+
+impl Part {
+    fn block(&mut self, kind: Blocked, diagnostic: Diagnostic) {
+        let blocker = Blocker { kind, diagnostic };
+        if !self.blockers.contains(&blocker) {
+            self.blockers.push(blocker);
+        }
+    }
+}
+
+/// A place in a file of the host; `column` and `width` count bytes.
+#[must_use]
+pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> Place {
+    let text = bytes
+        .split(|byte| *byte == b'\n')
+        .nth(line.saturating_sub(1) as usize)
+        .unwrap_or_default();
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let ahead = text
+        .get(..(column.saturating_sub(1) as usize).min(text.len()))
+        .unwrap_or_default();
+    Place {
+        file: path.to_string(),
+        line,
+        column: u32::try_from(String::from_utf8_lossy(ahead).chars().count())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1),
+        width: width.max(1),
+        text: String::from_utf8_lossy(text).into_owned(),
+    }
+}
+
+/// A place in the manifest.
+#[must_use]
+pub fn declared_at(origin: &Origin) -> Place {
+    Place {
+        file: origin.layer.clone(),
+        line: origin.line,
+        column: origin.column,
+        width: 1,
+        text: origin.text.clone(),
+    }
+}
+
+/// The lines of a plan from those of an editor.
+#[must_use]
+pub fn lines(edits: &[LineEdit]) -> Vec<Line> {
+    let mut lines: Vec<Line> = edits
+        .iter()
+        .map(|edit| Line {
+            kind: edit.kind,
+            line: edit.line,
+            block: edit.block.clone(),
+            before: edit.before.as_deref().map(printable::line),
+            after: printable::line(&edit.after),
+        })
+        .collect();
+    lines.sort_by_key(|line| line.line);
+    lines
+}
+
+/// Joins the lines of several `ensure`s on one file, made one after the other, into what differs from the first input.
+pub(crate) fn join(lines: &mut Vec<LineEdit>, later: Vec<LineEdit>) {
+    for edit in later {
+        if edit.kind == EditKind::Insert || edit.before.is_none() {
+            for earlier in lines.iter_mut().filter(|earlier| earlier.line >= edit.line) {
+                earlier.line += 1;
+            }
+            lines.push(edit);
+        } else if let Some(earlier) = lines.iter_mut().find(|earlier| earlier.line == edit.line) {
+            earlier.after = edit.after;
+            if edit.kind == EditKind::Repair && earlier.kind == EditKind::Change {
+                earlier.kind = EditKind::Repair;
+            }
+        } else {
+            lines.push(edit);
+        }
+    }
+}

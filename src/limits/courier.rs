@@ -1,0 +1,234 @@
+//! courier-imap's four listeners: which file decides, what runs, and what changes.
+//!
+//! Each listener is a `couriertcpd` of its own, started by a script that sources two files one after the other; the
+//! later one overrides (seen with the real start scripts, 2002 to 2023). A running couriertcpd keeps the limits of its
+//! command line until it ends: SIGHUP only opens its access file again (tcpd.c), so new limits need a stop and a start.
+
+mod act;
+mod edits;
+mod files;
+mod running;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use self::edits::values;
+pub use self::files::{Absent, CourierFile, Files, Parsed, Reading};
+pub use self::running::{Running, common, unmet};
+use super::Part;
+use super::panel::{self, Owns, Panel};
+use crate::facts::Facts;
+use crate::failure::{Blocked, Diagnostic};
+use crate::model::{Count, Declared, Desired, Service};
+use crate::plan::{Cause, Daemon, Setting, Value};
+
+/// One of Courier's four listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listener {
+    /// IMAP.
+    Imap,
+    /// IMAP over TLS.
+    Imaps,
+    /// POP3.
+    Pop3,
+    /// POP3 over TLS.
+    Pop3s,
+}
+
+impl Listener {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Imap, Self::Imaps, Self::Pop3, Self::Pop3s];
+
+    /// The service that it serves.
+    #[must_use]
+    pub const fn service(self) -> Service {
+        match self {
+            Self::Imap => Service::Imap,
+            Self::Imaps => Service::Imaps,
+            Self::Pop3 => Service::Pop3,
+            Self::Pop3s => Service::Pop3s,
+        }
+    }
+
+    /// Its own file.
+    #[must_use]
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Imap => "imapd",
+            Self::Imaps => "imapd-ssl",
+            Self::Pop3 => "pop3d",
+            Self::Pop3s => "pop3d-ssl",
+        }
+    }
+
+    /// The listener of the same protocol with TLS, or without.
+    #[must_use]
+    pub const fn twin(self) -> Self {
+        match self {
+            Self::Imap => Self::Imaps,
+            Self::Imaps => Self::Imap,
+            Self::Pop3 => Self::Pop3s,
+            Self::Pop3s => Self::Pop3,
+        }
+    }
+
+    /// The files that its start script sources, in that order: its own comes last and overrides.
+    #[must_use]
+    pub const fn sources(self) -> [&'static str; 2] {
+        [self.twin().file(), self.file()]
+    }
+
+    /// The service of `[limits]` that it takes its limits from where its own is not set apart.
+    const fn plain(self) -> Service {
+        match self {
+            Self::Imap | Self::Imaps => Service::Imap,
+            Self::Pop3 | Self::Pop3s => Service::Pop3,
+        }
+    }
+}
+
+/// The variable that holds a setting.
+#[must_use]
+pub const fn key(setting: Setting) -> Option<&'static str> {
+    match setting {
+        Setting::PerIp => Some("MAXPERIP"),
+        Setting::Total => Some("MAXDAEMONS"),
+        Setting::Cps => None,
+    }
+}
+
+/// The two settings that Courier has.
+pub const SETTINGS: [Setting; 2] = [Setting::PerIp, Setting::Total];
+
+/// What the manifest wants of a listener's setting.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The number.
+    pub value: u32,
+    /// Where it is declared.
+    pub declared: Declared<Count>,
+    /// The service that declares it.
+    pub by: Service,
+}
+
+/// What the manifest wants, by listener and setting.
+pub type Wants = BTreeMap<(Listener, Setting), Wanted>;
+
+/// What the manifest wants of Courier.
+#[must_use]
+pub fn wants(desired: &Desired) -> Wants {
+    let mut wants = Wants::new();
+    for listener in Listener::ALL {
+        for setting in SETTINGS {
+            // A limit of the TLS listener's own comes before the one that covers both.
+            let declared = [listener.service(), listener.plain()]
+                .into_iter()
+                .find_map(|service| {
+                    let limit = desired.limits.get(&service)?;
+                    let declared = match setting {
+                        Setting::PerIp => limit.per_ip.as_ref(),
+                        Setting::Total => limit.total.as_ref(),
+                        Setting::Cps => None,
+                    };
+                    declared.map(|declared| (service, declared))
+                });
+            if let Some((by, declared)) = declared
+                && let Count::Number(value) = declared.value
+            {
+                wants.insert(
+                    (listener, setting),
+                    Wanted {
+                        value,
+                        declared: declared.clone(),
+                        by,
+                    },
+                );
+            }
+        }
+    }
+    wants
+}
+
+/// Whether the manifest or an owed action concerns Courier.
+#[must_use]
+pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
+    !wants(desired).is_empty()
+        || facts
+            .journal
+            .owed
+            .iter()
+            .any(|owed| owed.daemon == Daemon::Courier)
+}
+
+/// Plans Courier's limits.
+#[must_use]
+pub fn plan(
+    desired: &Desired,
+    facts: &Facts,
+    files: &Files,
+    panel: Option<&Panel>,
+    deadline: Duration,
+) -> Part {
+    let wants = wants(desired);
+    let mut part = Part::default();
+    if let Some(other) = in_charge(facts, &wants) {
+        for (service, want) in other {
+            let origin = want.declared.origin.clone();
+            part.block(
+                Blocked::Manifest,
+                Diagnostic::new(format!(
+                    "{service} serves {} here, and mailward cannot set its limits yet",
+                    want.by
+                ))
+                .at(super::declared_at(&origin))
+                .hint(format!(
+                    "take [limits.{}] out of this host's manifest",
+                    want.by
+                )),
+            );
+        }
+        return part;
+    }
+    if let Some(blocker) = panel.and_then(Panel::blocker) {
+        part.blockers.push(blocker);
+        return part;
+    }
+    let after = match panel {
+        Some(panel) if panel.owns == Owns::Limits => panel::plan(&wants, files, panel, &mut part)
+            .map(|values| edits::After {
+                values,
+                parsed: files.parse(),
+            }),
+        Some(_) | None => edits::plan(&wants, files, &mut part),
+    };
+    let Some(after) = after else { return part };
+    act::plan(&wants, facts, &after, deadline, &mut part);
+    part
+}
+
+/// Another daemon that serves what the manifest declares, if there is one.
+fn in_charge<'a>(facts: &Facts, wants: &'a Wants) -> Option<Vec<(&'static str, &'a Wanted)>> {
+    let dovecot = facts
+        .processes
+        .iter()
+        .any(|process| process.name == "dovecot");
+    let found: Vec<_> = wants
+        .iter()
+        .filter(|((listener, _), _)| dovecot && Running::of(*listener, &facts.processes).is_empty())
+        .map(|(_, want)| ("Dovecot", want))
+        .collect();
+    (!found.is_empty()).then_some(found)
+}
+
+pub(crate) fn value(number: u32) -> Value {
+    Value::Count(Count::Number(number))
+}
+
+pub(crate) fn declared(listener: Listener, setting: Setting, want: &Wanted) -> Cause {
+    Cause::Declared {
+        service: listener.service().name().to_owned(),
+        setting,
+        value: value(want.value),
+        origin: want.declared.origin.clone(),
+    }
+}

@@ -1,0 +1,380 @@
+//! Which of Courier's files are edited, and what every listener then gets.
+
+use std::collections::BTreeMap;
+
+use super::files::{Absent, Files, Parsed, Sourced};
+use super::{Listener, SETTINGS, Wanted, Wants, key};
+use crate::edit::{LineEdit, shellvars};
+use crate::failure::{Blocked, Diagnostic};
+use crate::host::Digest;
+use crate::limits::{Part, declared_at, join, lines, place};
+use crate::plan::{Cause, Edit, Effect, Named, Setting, Value};
+
+/// What every listener gets from the files as they will be.
+pub(super) struct After {
+    /// The values.
+    pub values: BTreeMap<(Listener, Setting), Value>,
+    /// The files, parsed.
+    pub parsed: Parsed,
+}
+
+/// Plans the edits; `None` where something blocks them.
+pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<After> {
+    let wants = present(wants, files, part)?;
+    let before = files.parse();
+    refuse_unprovable(&wants, files, &before, part);
+    if !part.blockers.is_empty() {
+        return None;
+    }
+    let (edited, changed) = ensure_all(&wants, files, part);
+    let files_after = files.with(&edited);
+    let after = files_after.parse();
+    let effects = effects(&wants, &before, &after, files, &files_after, part);
+    if !part.blockers.is_empty() {
+        return None;
+    }
+    for (name, edits) in changed {
+        let (Some(file), Some(old), Some(bytes)) =
+            (files.0.get(name), files.bytes(name), edited.get(name))
+        else {
+            continue;
+        };
+        if let Some(obstacle) = &file.obstacle {
+            part.block(
+                Blocked::Refused,
+                Diagnostic::new(format!("{} is not edited: it {obstacle}", file.path)),
+            );
+            continue;
+        }
+        let decided = |listener: &Listener, setting: &Setting| {
+            after
+                .reading(*listener, *setting)
+                .at
+                .is_some_and(|(path, _)| path == file.path)
+        };
+        let mine = effects
+            .iter()
+            .filter(|((listener, setting), _)| decided(listener, setting));
+        part.edits.push(Edit {
+            path: file.path.clone(),
+            before: Digest::of(old),
+            lines: lines(&edits),
+            effects: mine.map(|(_, effect)| effect.clone()).collect(),
+            causes: causes(&wants, name, &before, &after, &edits),
+            bytes: bytes.clone(),
+            old: old.to_vec(),
+        });
+    }
+    Some(After {
+        values: values(&after),
+        parsed: after,
+    })
+}
+
+/// What every listener gets from some files.
+#[must_use]
+pub fn values(parsed: &Parsed) -> BTreeMap<(Listener, Setting), Value> {
+    let all = Listener::ALL
+        .into_iter()
+        .flat_map(|listener| SETTINGS.map(|setting| (listener, setting)));
+    all.map(|(listener, setting)| ((listener, setting), parsed.reading(listener, setting).value))
+        .collect()
+}
+
+/// The wants of listeners whose file is there; a TLS listener that is not installed needs none of the plain one's.
+pub(super) fn present(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
+    let mut present = Wants::new();
+    for ((listener, setting), want) in wants {
+        let absent = files
+            .0
+            .get(listener.file())
+            .map(|file| (&file.path, file.bytes.as_ref().err()));
+        match absent {
+            Some((_, None)) => {
+                present.insert((*listener, *setting), want.clone());
+            }
+            Some((path, Some(Absent::Unreadable(reason)))) => part.block(
+                Blocked::Unknown,
+                Diagnostic::new(format!("cannot read {path}: {reason}"))
+                    .hint("run it as root, or as a user who may read it"),
+            ),
+            Some((_, Some(Absent::Missing))) | None if want.by != listener.service() => {}
+            Some((path, Some(Absent::Missing))) => missing(want, &path.to_string(), part),
+            None => missing(want, "/etc/courier-imap and /etc/courier", part),
+        }
+    }
+    part.blockers.is_empty().then_some(present)
+}
+
+fn missing(want: &Wanted, path: &str, part: &mut Part) {
+    let service = want.by;
+    part.block(
+        Blocked::Manifest,
+        Diagnostic::new(format!(
+            "no daemon that mailward knows serves {service} here"
+        ))
+        .at(declared_at(&want.declared.origin))
+        .because(format!(
+            "there is nothing at {path}, and no other mail server runs for it"
+        ))
+        .hint(format!(
+            "take [limits.{service}] out of this host's manifest"
+        )),
+    );
+}
+
+/// Blocks what the shell computes, and what `TCPDOPTS` overrides.
+fn refuse_unprovable(wants: &Wants, files: &Files, before: &Parsed, part: &mut Part) {
+    for (listener, setting) in wants.keys() {
+        let Some(key) = key(*setting) else { continue };
+        if let Sourced::Uncertain { path, spot, why } = before.sourced(*listener, key) {
+            let bytes = files
+                .0
+                .values()
+                .find(|file| file.path == *path)
+                .and_then(|file| file.bytes.as_deref().ok());
+            part.block(
+                Blocked::Refused,
+                Diagnostic::new(format!(
+                    "what {key} is for {} cannot be proved",
+                    listener.service()
+                ))
+                .at(place(
+                    path,
+                    bytes.unwrap_or_default(),
+                    spot.line,
+                    spot.column,
+                    spot.width,
+                ))
+                .because(why)
+                .hint(format!(
+                    "make it a plain `{key}=NUMBER` at the start of a line, then plan again"
+                )),
+            );
+        }
+        if let Some(over) = before.overridden(*listener, *setting) {
+            let bytes = files
+                .0
+                .values()
+                .find(|file| file.path == over.path)
+                .and_then(|file| file.bytes.as_deref().ok());
+            part.block(
+                Blocked::Refused,
+                Diagnostic::new(format!("{key} does not decide for {}", listener.service()))
+                    .at(place(&over.path, bytes.unwrap_or_default(), over.spot.line, over.spot.column, over.spot.width))
+                    .because("TCPDOPTS comes later on couriertcpd's command line, where the last option counts")
+                    .hint("take the limit out of TCPDOPTS, then plan again"),
+            );
+        }
+    }
+}
+
+type Edited = BTreeMap<&'static str, Vec<u8>>;
+type Changed = BTreeMap<&'static str, Vec<LineEdit>>;
+
+/// Ensures each wanted value in the file that decides. An edit can uncover a value behind it, so that a second and third
+/// look may be needed; more are not, since each file is edited at most once for each of two settings.
+fn ensure_all(wants: &Wants, files: &Files, part: &mut Part) -> (Edited, Changed) {
+    let (mut edited, mut changed) = (Edited::new(), Changed::new());
+    for _ in 0..3 {
+        let now = files.with(&edited);
+        let parsed = now.parse();
+        let mut again = false;
+        for ((listener, setting), want) in wants {
+            let (name, Some(key)) = (listener.file(), key(*setting)) else {
+                continue;
+            };
+            let Some((_, own)) = parsed.sources(*listener).last() else {
+                continue;
+            };
+            let own = own.value(key);
+            let broken = matches!(own, shellvars::Value::Broken { .. });
+            let satisfied = parsed.reading(*listener, *setting).value == super::value(want.value);
+            // A TLS listener that inherits is edited only where its file sets the key itself.
+            let inherits = want.by != listener.service() && own == shellvars::Value::Untouched;
+            if (satisfied && !broken) || inherits {
+                continue;
+            }
+            let bytes = edited
+                .get(name)
+                .map(Vec::as_slice)
+                .or_else(|| now.bytes(name))
+                .unwrap_or_default();
+            match shellvars::ensure(bytes, key, want.value) {
+                Ok(result) if result.lines.is_empty() => {}
+                Ok(result) => {
+                    join(changed.entry(name).or_default(), result.lines);
+                    edited.insert(name, result.bytes);
+                    again = true;
+                }
+                Err(refusal) => {
+                    let path = files.0.get(name).map(|file| file.path.clone());
+                    if let Some(path) = path {
+                        let spot = refusal.spot;
+                        part.block(
+                            Blocked::Refused,
+                            Diagnostic::new(format!("{key} in {path} cannot be set safely"))
+                                .at(place(&path, bytes, spot.line, spot.column, spot.width))
+                                .because(refusal.why.to_string())
+                                .hint("set it by hand, then plan again"),
+                        );
+                    }
+                }
+            }
+        }
+        if !again || !part.blockers.is_empty() {
+            break;
+        }
+    }
+    (edited, changed)
+}
+
+type Effects = BTreeMap<(Listener, Setting), Effect>;
+
+/// What changes for each listener; blocks where a wanted value does not come out, or one that is not wanted changes.
+fn effects(
+    wants: &Wants,
+    before: &Parsed,
+    after: &Parsed,
+    files: &Files,
+    files_after: &Files,
+    part: &mut Part,
+) -> Effects {
+    let mut effects = Effects::new();
+    for listener in Listener::ALL
+        .into_iter()
+        .filter(|listener| files.bytes(listener.file()).is_some())
+    {
+        for setting in SETTINGS {
+            let (from, to) = (
+                before.reading(listener, setting).value,
+                after.reading(listener, setting).value,
+            );
+            let want = wants.get(&(listener, setting));
+            match want {
+                Some(want) if to != super::value(want.value) => {
+                    unreached(listener, setting, want, after, files_after, part);
+                }
+                None if from != to => {
+                    let service = listener.service();
+                    part.block(
+                        Blocked::Refused,
+                        Diagnostic::new(format!(
+                            "{service} {} would change along, which the manifest does not name",
+                            setting.name()
+                        ))
+                        .because(format!("{service} takes the value from the same line"))
+                        .hint(format!("declare [limits.{service}] {} too", setting.name())),
+                    );
+                }
+                Some(_) | None => {}
+            }
+            if let Some(want) = want
+                && from != to
+            {
+                let named = if want.by == listener.service() {
+                    Named::ByManifest
+                } else {
+                    Named::Inherits
+                };
+                let service = listener.service().name().to_owned();
+                effects.insert(
+                    (listener, setting),
+                    Effect {
+                        service,
+                        setting,
+                        from,
+                        to,
+                        named,
+                    },
+                );
+            }
+        }
+    }
+    effects
+}
+
+fn unreached(
+    listener: Listener,
+    setting: Setting,
+    want: &Wanted,
+    after: &Parsed,
+    files: &Files,
+    part: &mut Part,
+) {
+    let service = listener.service();
+    let mut fatal = after.fatal(listener).into_iter();
+    if let Some((path, spot, why)) = fatal.next() {
+        let bytes = files
+            .0
+            .values()
+            .find(|file| file.path == *path)
+            .and_then(|file| file.bytes.as_deref().ok());
+        part.block(
+            Blocked::Refused,
+            Diagnostic::new(format!("{service} would not start with {path}"))
+                .at(place(
+                    path,
+                    bytes.unwrap_or_default(),
+                    spot.line,
+                    spot.column,
+                    spot.width,
+                ))
+                .because(why)
+                .hint("mend the file by hand, then plan again"),
+        );
+        return;
+    }
+    let reading = after.reading(listener, setting);
+    part.block(
+        Blocked::Refused,
+        Diagnostic::new(format!(
+            "{service} {} would not become {}",
+            setting.name(),
+            want.value
+        ))
+        .at(declared_at(&want.declared.origin))
+        .because(reading.problems.join("; ")),
+    );
+}
+
+/// Why a file is edited: the declarations that differ, and the lines that were not in force.
+fn causes(
+    wants: &Wants,
+    name: &str,
+    before: &Parsed,
+    after: &Parsed,
+    edits: &[LineEdit],
+) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for ((listener, setting), want) in wants
+        .iter()
+        .filter(|((listener, _), _)| listener.file() == name)
+    {
+        let (from, to) = (
+            before.reading(*listener, *setting),
+            after.reading(*listener, *setting),
+        );
+        if from.value != to.value {
+            causes.push(super::declared(*listener, *setting, want));
+        }
+        let Some(key) = key(*setting) else { continue };
+        let broken = before
+            .sources(*listener)
+            .last()
+            .map(|(_, file)| file.value(key));
+        if let Some(shellvars::Value::Broken { spot, why }) = broken
+            && edits
+                .iter()
+                .any(|edit| edit.line == spot.line || edit.before.is_some())
+        {
+            let service = listener.service().name().to_owned();
+            causes.push(Cause::NotInForce {
+                service,
+                key: key.to_owned(),
+                effect: why.to_string(),
+            });
+        }
+    }
+    causes
+}

@@ -1,0 +1,283 @@
+//! Courier's files as they were read, and the value that each listener would get from them at its next start.
+
+use std::collections::BTreeMap;
+
+use super::{Listener, key};
+use crate::edit::Spot;
+use crate::edit::shellvars::{self, Consequence, File, Sourcing};
+use crate::host::Digest;
+use crate::model::{Count, HostPath};
+use crate::plan::{Setting, Value};
+use crate::report::printable;
+
+/// One of Courier's files.
+#[derive(Debug, Clone)]
+pub struct CourierFile {
+    /// Where it is.
+    pub path: HostPath,
+    /// What it holds, or why that is not known.
+    pub bytes: Result<Vec<u8>, Absent>,
+    /// Why it would not be replaced, if so.
+    pub obstacle: Option<String>,
+}
+
+/// Why a file's content is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absent {
+    /// There is no such file.
+    Missing,
+    /// It cannot be read; the reason.
+    Unreadable(String),
+}
+
+/// Courier's four files, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Files(pub BTreeMap<&'static str, CourierFile>);
+
+/// What a listener gets for a setting.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The value at the next start.
+    pub value: Value,
+    /// The file and line that decide.
+    pub at: Option<(HostPath, u32)>,
+    /// Why there is no usable value, or what is odd about it.
+    pub problems: Vec<String>,
+}
+
+impl Files {
+    /// The digests of the files that are there.
+    pub fn inputs(&self) -> impl Iterator<Item = (HostPath, Digest)> {
+        let read = self
+            .0
+            .values()
+            .filter_map(|file| Some((&file.path, file.bytes.as_ref().ok()?)));
+        read.map(|(path, bytes)| (path.clone(), Digest::of(bytes)))
+    }
+
+    /// The file's bytes, where it could be read.
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name)?.bytes.as_deref().ok()
+    }
+
+    /// The files with some bytes replaced.
+    #[must_use]
+    pub fn with(&self, edited: &BTreeMap<&'static str, Vec<u8>>) -> Self {
+        let mut files = self.clone();
+        for (name, bytes) in edited {
+            if let Some(file) = files.0.get_mut(name) {
+                file.bytes = Ok(bytes.clone());
+            }
+        }
+        files
+    }
+
+    /// Parses all four once, for many questions.
+    #[must_use]
+    pub fn parse(&self) -> Parsed {
+        let read = self
+            .0
+            .iter()
+            .filter_map(|(name, file)| Some((*name, file, file.bytes.as_ref().ok()?)));
+        Parsed(
+            read.map(|(name, file, bytes)| (name, (file.path.clone(), File::parse(bytes))))
+                .collect(),
+        )
+    }
+}
+
+/// Courier's files, parsed.
+pub struct Parsed(BTreeMap<&'static str, (HostPath, File)>);
+
+/// What a listener's two files leave a variable at.
+pub(super) enum Sourced<'a> {
+    /// Neither assigns it.
+    Unset,
+    /// A literal text.
+    Literal {
+        path: &'a HostPath,
+        spot: Spot,
+        bytes: Vec<u8>,
+    },
+    /// It cannot be proved.
+    Uncertain {
+        path: &'a HostPath,
+        spot: Spot,
+        why: String,
+    },
+}
+
+/// A limit that `TCPDOPTS` overrides, or may.
+pub(super) struct Override {
+    pub path: HostPath,
+    pub spot: Spot,
+    pub value: Value,
+    pub why: String,
+}
+
+impl Parsed {
+    /// A listener's two files, in the order in which its start script sources them.
+    pub(super) fn sources(&self, listener: Listener) -> impl Iterator<Item = (&HostPath, &File)> {
+        listener
+            .sources()
+            .into_iter()
+            .filter_map(|name| self.0.get(name))
+            .map(|(path, file)| (path, file))
+    }
+
+    /// What the listener's start script has in a variable after both files.
+    pub(super) fn sourced(&self, listener: Listener, name: &str) -> Sourced<'_> {
+        let sources: Vec<(&HostPath, &File)> = self.sources(listener).collect();
+        let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
+        let sourced = shell.value(name);
+        let path = sourced
+            .file
+            .and_then(|index| sources.get(index))
+            .map(|(path, _)| *path);
+        match (path, sourced.value) {
+            (None, _)
+            | (Some(_), shellvars::Value::Untouched | shellvars::Value::Broken { .. }) => {
+                Sourced::Unset
+            }
+            (Some(path), shellvars::Value::Literal { bytes, spot }) => {
+                Sourced::Literal { path, spot, bytes }
+            }
+            (Some(path), shellvars::Value::Uncertain { spot, why }) => Sourced::Uncertain {
+                path,
+                spot,
+                why: why.to_string(),
+            },
+        }
+    }
+
+    /// What keeps a listener from starting with these files: where, and why.
+    pub(super) fn fatal(&self, listener: Listener) -> Vec<(&HostPath, Spot, String)> {
+        self.sources(listener)
+            .flat_map(|(path, file)| {
+                file.problems()
+                    .into_iter()
+                    .map(move |problem| (path, problem))
+            })
+            .filter(|(_, problem)| problem.consequence == Consequence::DaemonDoesNotRun)
+            .map(|(path, problem)| (path, problem.spot, problem.kind.to_string()))
+            .collect()
+    }
+
+    /// The value of a setting at the listener's next start.
+    #[must_use]
+    pub fn reading(&self, listener: Listener, setting: Setting) -> Reading {
+        let mut reading = Reading {
+            value: Value::Nothing,
+            at: None,
+            problems: Vec::new(),
+        };
+        let Some(key) = key(setting) else {
+            return reading;
+        };
+        match self.sourced(listener, key) {
+            Sourced::Unset => reading
+                .problems
+                .push(format!("{key} is set nowhere: couriertcpd does not start")),
+            Sourced::Literal { path, spot, bytes } => {
+                reading.at = Some((path.clone(), spot.line));
+                match shellvars::daemon_number(&bytes) {
+                    Some(number) => reading.value = Value::Count(Count::Number(number)),
+                    None => {
+                        let text = printable::line(&bytes);
+                        reading
+                            .problems
+                            .push(format!("couriertcpd does not start with {key}={text}"));
+                    }
+                }
+            }
+            Sourced::Uncertain { path, spot, why } => {
+                reading.at = Some((path.clone(), spot.line));
+                reading.problems.push(why);
+            }
+        }
+        if let Some(over) = self.overridden(listener, setting) {
+            reading.value = over.value;
+            reading.problems.push(over.why);
+        }
+        for (path, spot, why) in self.fatal(listener) {
+            reading.value = Value::Nothing;
+            reading
+                .problems
+                .push(format!("{path}:{}: {why}", spot.line));
+        }
+        for (path, file) in self.sources(listener) {
+            if let shellvars::Value::Broken { spot, why } = file.value(key) {
+                reading
+                    .problems
+                    .push(format!("{path}:{}: {why}", spot.line));
+            }
+        }
+        reading
+    }
+
+    /// `TCPDOPTS` comes after the limits on couriertcpd's command line, and the last option counts.
+    pub(super) fn overridden(&self, listener: Listener, setting: Setting) -> Option<Override> {
+        let option = match setting {
+            Setting::PerIp => "-maxperip=",
+            Setting::Total => "-maxprocs=",
+            Setting::Cps => return None,
+        };
+        match self.sourced(listener, "TCPDOPTS") {
+            Sourced::Unset => None,
+            Sourced::Literal { path, spot, bytes } => {
+                let mut words = bytes.split(u8::is_ascii_whitespace).rev();
+                let last = words.find_map(|word| word.strip_prefix(option.as_bytes()))?;
+                let value = shellvars::daemon_number(last)
+                    .map_or(Value::Nothing, |number| Value::Count(Count::Number(number)));
+                let why = format!(
+                    "{path}:{}: {option} in TCPDOPTS comes later and overrides it",
+                    spot.line
+                );
+                Some(Override {
+                    path: path.clone(),
+                    spot,
+                    value,
+                    why,
+                })
+            }
+            Sourced::Uncertain { path, spot, why } => {
+                let why = format!("{path}:{}: TCPDOPTS may override it: {why}", spot.line);
+                Some(Override {
+                    path: path.clone(),
+                    spot,
+                    value: Value::Nothing,
+                    why,
+                })
+            }
+        }
+    }
+
+    /// The variables that the listener's files leave at one certain literal, whatever the order of the two files.
+    ///
+    /// The shell whose environment couriertcpd inherits sources them in another order than the one that decides the
+    /// limits (seen in the start scripts), so a variable that both files set differently is left out.
+    pub(super) fn exported(&self, listener: Listener) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut seen: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        for (_, file) in self.sources(listener) {
+            for shellvars::Assignment {
+                name,
+                bytes,
+                spot: _,
+            } in file.assignments()
+            {
+                let value = Some(bytes);
+                seen.entry(name.into_bytes())
+                    .and_modify(|earlier| {
+                        if *earlier != value {
+                            *earlier = None;
+                        }
+                    })
+                    .or_insert_with(|| value.clone());
+            }
+        }
+        seen.into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+}

@@ -1,0 +1,204 @@
+//! The panel's own setting: newer Plesk keeps one value of each limit for all four of Courier's listeners.
+//!
+//! Where its `mailserver` command lists `--set-max-connections`, that command sets the limits, never a hand edit beside
+//! it: the panel would overwrite one (Plesk Obsidian's Administrator's Guide, Mail Server Settings).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::courier::{self, Files, Listener, Wants};
+use super::{Part, declared_at};
+use crate::facts::Plesk;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::host::{Command, End, Output};
+use crate::model::{HostPath, known};
+use crate::plan::{Cause, Effect, Named, PanelStep, Setting, Value};
+
+/// The panel's `mailserver` command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    /// The program.
+    pub command: HostPath,
+    /// Whether it owns the limits.
+    pub owns: Owns,
+}
+
+/// Whether the panel owns Courier's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owns {
+    /// Its command sets them.
+    Limits,
+    /// It does not have the option, or there is no such command.
+    Nothing,
+    /// That cannot be told; the reason.
+    Unknown(String),
+}
+
+/// The option that sets a limit.
+const fn option(setting: Setting) -> Option<&'static str> {
+    match setting {
+        Setting::Total => Some("--set-max-connections"),
+        Setting::PerIp => Some("--set-max-connections-per-ip"),
+        Setting::Cps => None,
+    }
+}
+
+/// The command that tells whether the panel owns the limits.
+#[must_use]
+pub fn probe(plesk: &Plesk) -> Command {
+    let command = plesk
+        .root
+        .join("bin/mailserver")
+        .unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
+    Command {
+        program: command,
+        arguments: vec!["--help".to_owned()],
+        deadline: std::time::Duration::from_secs(60),
+    }
+}
+
+impl Panel {
+    /// Reads the answer to [`probe`].
+    #[must_use]
+    pub fn read(command: &Command, output: &Output) -> Self {
+        let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        let text = String::from_utf8_lossy(&text);
+        let owns = match output.end {
+            End::NotStarted => Owns::Nothing,
+            End::TimedOut => Owns::Unknown("its --help did not end in time".to_owned()),
+            // Which exit code a usage text has is not documented, so the text decides; none at all tells nothing.
+            End::Code(_) | End::Signal(_) if text.contains("--set-max-connections") => Owns::Limits,
+            End::Code(_) | End::Signal(_) if text.trim().is_empty() => {
+                Owns::Unknown("its --help printed nothing".to_owned())
+            }
+            End::Code(_) | End::Signal(_) => Owns::Nothing,
+        };
+        Self {
+            command: command.program.clone(),
+            owns,
+        }
+    }
+
+    /// A blocker where it cannot be told who owns the limits.
+    #[must_use]
+    pub fn blocker(&self) -> Option<Blocker> {
+        match &self.owns {
+            Owns::Limits | Owns::Nothing => None,
+            Owns::Unknown(reason) => Some(Blocker {
+                kind: Blocked::Unknown,
+                diagnostic: Diagnostic::new(
+                    "it cannot be told whether the panel owns Courier's limits",
+                )
+                .because(format!("{}: {reason}", self.command))
+                .hint(format!(
+                    "see what `{} --help` prints on the host",
+                    self.command
+                )),
+            }),
+        }
+    }
+}
+
+/// Plans the panel's commands; gives what every listener will have.
+pub(super) fn plan(
+    wants: &Wants,
+    files: &Files,
+    panel: &Panel,
+    part: &mut Part,
+) -> Option<BTreeMap<(Listener, Setting), Value>> {
+    let parsed = files.parse();
+    let mut values = courier::values(&parsed);
+    let present: Vec<Listener> = Listener::ALL
+        .into_iter()
+        .filter(|l| files.bytes(l.file()).is_some())
+        .collect();
+    for setting in courier::SETTINGS {
+        let Some(option) = option(setting) else {
+            continue;
+        };
+        let declared: Vec<_> = present
+            .iter()
+            .filter_map(|l| Some((*l, wants.get(&(*l, setting))?)))
+            .collect();
+        let Some((_, first)) = declared.first() else {
+            continue;
+        };
+        let numbers: BTreeSet<u32> = declared.iter().map(|(_, want)| want.value).collect();
+        if numbers.len() > 1 || declared.len() < present.len() {
+            let places: Vec<String> = declared
+                .iter()
+                .map(|(_, want)| {
+                    format!("[limits.{}] {} = {}", want.by, setting.name(), want.value)
+                })
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect();
+            part.block(
+                Blocked::Manifest,
+                Diagnostic::new(format!(
+                    "the panel has one {} for POP3, POP3S, IMAP and IMAPS together",
+                    setting.name()
+                ))
+                .at(declared_at(&first.declared.origin))
+                .because(format!("the manifest declares {}", places.join(", ")))
+                .hint("declare the same number for limits.pop3 and limits.imap on this host"),
+            );
+            continue;
+        }
+        let value = courier::value(first.value);
+        let before: BTreeSet<Option<u32>> = present
+            .iter()
+            .map(|l| number(values.get(&(*l, setting))))
+            .collect();
+        if before.iter().all(|before| *before == Some(first.value)) {
+            continue;
+        }
+        let argv = |number: u32| {
+            vec![
+                panel.command.to_string(),
+                option.to_owned(),
+                number.to_string(),
+            ]
+        };
+        let mut step = PanelStep {
+            argv: argv(first.value),
+            undo: None,
+            effects: Vec::new(),
+            causes: Vec::new(),
+        };
+        if let [Some(old)] = before.iter().copied().collect::<Vec<_>>().as_slice() {
+            step.undo = Some(argv(*old));
+        }
+        for (listener, want) in &declared {
+            let from = values
+                .insert((*listener, setting), value)
+                .unwrap_or(Value::Nothing);
+            if from != value {
+                let named = if want.by == listener.service() {
+                    Named::ByManifest
+                } else {
+                    Named::Inherits
+                };
+                let service = listener.service().name().to_owned();
+                step.effects.push(Effect {
+                    service,
+                    setting,
+                    from,
+                    to: value,
+                    named,
+                });
+                let cause: Cause = courier::declared(*listener, setting, want);
+                step.causes.push(cause);
+            }
+        }
+        part.panel.push(step);
+    }
+    part.blockers.is_empty().then_some(values)
+}
+
+const fn number(value: Option<&Value>) -> Option<u32> {
+    match value {
+        Some(Value::Count(crate::model::Count::Number(number))) => Some(*number),
+        Some(Value::Count(crate::model::Count::Unlimited) | Value::Rate(_) | Value::Nothing)
+        | None => None,
+    }
+}

@@ -1,0 +1,296 @@
+//! What a host's limits are now: a flat list, one entry a setting, for `show`.
+
+use serde::Serialize;
+
+use super::courier::{self, Listener, Running, SETTINGS, common};
+use super::xinetd::{self, Target, default_of, in_force, setting};
+use crate::edit::xinetd::{Attribute, ProblemKind, ServiceState, Source};
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::model::{Desired, HostPath};
+use crate::observe::Observed;
+use crate::plan::{Daemon, Setting, Value};
+use crate::report::text;
+
+/// One setting of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Entry {
+    /// `pop3`, …; an xinetd service's name; or `defaults`.
+    pub service: String,
+    /// In the words of `[limits]`.
+    pub setting: Setting,
+    /// The daemon.
+    pub daemon: Daemon,
+    /// The daemon's own name for it.
+    pub key: String,
+    /// What the daemon has on its next start.
+    pub value: Value,
+    /// The file that decides; none where the value is built in.
+    #[schemars(with = "Option<String>")]
+    pub path: Option<HostPath>,
+    /// The line that decides.
+    pub line: Option<u32>,
+    /// What the running daemon has: a value, `"unknown"`, or null where it does not run.
+    pub running: Runs,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
+    /// What the manifest declares, where one was given and names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<DeclaredAs>,
+}
+
+/// What a running daemon has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// This value.
+    With(Value),
+    /// It runs, and the value cannot be read.
+    Unknown,
+    /// It does not run.
+    Not,
+}
+
+impl Serialize for Runs {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::With(value) => value.serialize(serializer),
+            Self::Unknown => serializer.serialize_str("unknown"),
+            Self::Not => serializer.serialize_none(),
+        }
+    }
+}
+
+impl schemars::JsonSchema for Runs {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Runs".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Value::json_schema(generator)
+    }
+}
+
+/// What a manifest declares for an entry, and which layer does.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct DeclaredAs {
+    /// The value.
+    pub value: Value,
+    /// The layer.
+    pub layer: String,
+    /// The layer's line.
+    pub line: u32,
+}
+
+/// Lists every limit of the host.
+#[must_use]
+pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
+    let mut entries = courier_entries(desired, facts, observed);
+    entries.extend(xinetd_entries(desired, facts, observed));
+    entries
+}
+
+fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
+    let Some(files) = &observed.courier else {
+        return Vec::new();
+    };
+    let parsed = files.parse();
+    let wants = desired.map(courier::wants).unwrap_or_default();
+    let mut entries = Vec::new();
+    for listener in Listener::ALL {
+        let running = Running::of(listener, &facts.processes);
+        let own = files.0.get(listener.file());
+        let absent = own.and_then(|file| Some((&file.path, file.bytes.as_ref().err()?)));
+        if let Some((_, courier::Absent::Missing)) = absent
+            && running.is_empty()
+        {
+            continue;
+        }
+        for setting in SETTINGS {
+            let mut reading = parsed.reading(listener, setting);
+            if let Some((path, courier::Absent::Unreadable(reason))) = absent {
+                reading.value = Value::Nothing;
+                reading
+                    .problems
+                    .push(format!("cannot read {path}: {reason}"));
+            }
+            let (path, line) = reading.at.unzip();
+            let declared = wants.get(&(listener, setting)).map(|want| DeclaredAs {
+                value: courier::value(want.value),
+                layer: want.declared.origin.layer.clone(),
+                line: want.declared.origin.line,
+            });
+            entries.push(Entry {
+                service: listener.service().name().to_owned(),
+                setting,
+                daemon: Daemon::Courier,
+                key: courier::key(setting).unwrap_or_default().to_owned(),
+                value: reading.value,
+                path,
+                line,
+                running: match (running.is_empty(), common(&running, setting)) {
+                    (true, _) => Runs::Not,
+                    (false, Value::Nothing) => Runs::Unknown,
+                    (false, value) => Runs::With(value),
+                },
+                problems: reading.problems,
+                declared,
+            });
+        }
+    }
+    entries
+}
+
+fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
+    let Some(state) = &observed.xinetd else {
+        return Vec::new();
+    };
+    if state.config.files.is_empty() {
+        return Vec::new();
+    }
+    let wants = desired.map(xinetd::wants).unwrap_or_default();
+    let declared = |target: &Target, attribute: Attribute| {
+        let want = wants
+            .iter()
+            .find(|want| want.target == *target && want.attribute == attribute)?;
+        let (layer, line) = (want.origin.layer.clone(), want.origin.line);
+        Some(DeclaredAs {
+            value: want.value,
+            layer,
+            line,
+        })
+    };
+    // What xinetd runs with is known where it has loaded the files as they are.
+    let process = xinetd::running(&facts.processes).first().copied();
+    let stale = process.map(|process| xinetd::changed(process, facts.loaded.as_ref(), state));
+    let runs = |value: Value, offered: bool| match &stale {
+        Some(stale) if stale.is_empty() && offered => Runs::With(value),
+        Some(stale) if stale.is_empty() => Runs::Not,
+        Some(_) => Runs::Unknown,
+        None => Runs::Not,
+    };
+    let mut entries = Vec::new();
+    for attribute in Attribute::ALL {
+        let value = default_of(&state.config, attribute);
+        let assigned = state.config.defaults.attribute(attribute.name());
+        let blocks = &state.config.defaults.blocks;
+        entries.push(Entry {
+            service: "defaults".to_owned(),
+            setting: setting(attribute),
+            daemon: Daemon::Xinetd,
+            key: attribute.name().to_owned(),
+            value,
+            path: assigned.map(|assigned| assigned.at.path.clone()),
+            line: assigned.map(|assigned| assigned.at.line),
+            running: runs(value, true),
+            problems: problems(
+                state,
+                attribute,
+                blocks.iter().map(|at| (&at.path, at.line)),
+            ),
+            declared: declared(&Target::Defaults, attribute),
+        });
+    }
+    for service in &state.config.services {
+        for attribute in Attribute::ALL {
+            let source = match attribute {
+                Attribute::PerSource => &service.per_source.from,
+                Attribute::Instances => &service.instances.from,
+                Attribute::Cps => &service.cps.from,
+            };
+            let at = match source {
+                Source::Own(at) | Source::Defaults(at) => Some(at),
+                Source::BuiltIn => None,
+            };
+            let mut problems = problems(
+                state,
+                attribute,
+                [(&service.path, service.line)].into_iter(),
+            );
+            let value = in_force(service, attribute);
+            let value = match &service.state {
+                ServiceState::Offered => value,
+                ServiceState::Disabled => {
+                    problems.push(format!(
+                        "{}:{}: the service is disabled",
+                        service.path, service.line
+                    ));
+                    value
+                }
+                ServiceState::Dropped(kind) => {
+                    problems.insert(
+                        0,
+                        format!(
+                            "{}:{}: xinetd drops the service: {kind}",
+                            service.path, service.line
+                        ),
+                    );
+                    Value::Nothing
+                }
+            };
+            entries.push(Entry {
+                service: service.name.clone(),
+                setting: setting(attribute),
+                daemon: Daemon::Xinetd,
+                key: attribute.name().to_owned(),
+                value,
+                path: at.map(|at| at.path.clone()),
+                line: at.map(|at| at.line),
+                running: runs(value, service.state == ServiceState::Offered),
+                problems,
+                declared: declared(&Target::Service(service.name.clone()), attribute),
+            });
+        }
+    }
+    entries
+}
+
+/// What of a host's files could not be read.
+#[must_use]
+pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
+    let courier = observed
+        .courier
+        .iter()
+        .flat_map(|files| files.0.values())
+        .filter_map(|file| match &file.bytes {
+            Err(courier::Absent::Unreadable(reason)) => Some((&file.path, reason)),
+            Err(courier::Absent::Missing) | Ok(_) => None,
+        });
+    let xinetd = observed
+        .xinetd
+        .iter()
+        .flat_map(|state| &state.config.problems)
+        .filter_map(|problem| {
+            let ProblemKind::IncludeUnreadable { why } = &problem.kind else {
+                return None;
+            };
+            Some((&problem.path, why))
+        });
+    courier
+        .chain(xinetd)
+        .map(|(path, reason)| Diagnostic::new(format!("cannot read {path}: {reason}")))
+        .collect()
+}
+
+/// The lines of an attribute in some blocks that are not what they seem.
+fn problems<'a>(
+    state: &xinetd::Xinetd,
+    attribute: Attribute,
+    blocks: impl Iterator<Item = (&'a HostPath, u32)>,
+) -> Vec<String> {
+    blocks
+        .flat_map(|(path, heading)| xinetd::problems_of(&state.config, path, heading, attribute))
+        .map(|problem| format!("{}:{}: {}", problem.path, problem.spot.line, problem.kind))
+        .collect()
+}
+
+impl Entry {
+    /// The value that runs, for people.
+    #[must_use]
+    pub fn runs(&self) -> String {
+        match self.running {
+            Runs::With(value) => text::value(value),
+            Runs::Unknown => "unknown".to_owned(),
+            Runs::Not => "-".to_owned(),
+        }
+    }
+}

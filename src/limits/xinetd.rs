@@ -1,0 +1,349 @@
+//! xinetd's limits: which block decides, what xinetd runs with as far as that is known, and what changes.
+//!
+//! xinetd takes up new limits at SIGHUP, and open sessions live on (seen with 2.3.14, 2.3.15 and Debian's 2.3.15.3). But
+//! it reads *all* its files then, so that everything that others changed goes live too.
+
+mod act;
+mod edits;
+mod loaded;
+
+use std::collections::BTreeMap;
+
+pub use self::act::unmet;
+pub use self::edits::problems_of;
+pub use self::loaded::{Loaded, changed};
+use super::Part;
+use crate::edit::xinetd::{Attribute, Config, ServiceEntry, Tree};
+use crate::facts::Facts;
+use crate::failure::{Blocked, Diagnostic};
+use crate::host::{Digest, Process};
+use crate::model::{Count, Desired, HostPath, Limit, Origin, Rate, Service, XinetdLimit, known};
+use crate::plan::{Cause, Daemon, Setting, Value};
+
+/// Where xinetd's state goes at SIGUSR1; the path is built in.
+pub const DUMP: &str = "/var/run/xinetd.dump";
+
+/// xinetd's files as they were read.
+#[derive(Debug, Clone)]
+pub struct Xinetd {
+    /// The file it starts with.
+    pub main: HostPath,
+    /// All files.
+    pub tree: Tree,
+    /// What xinetd makes of them.
+    pub config: Config,
+    /// More about each file that was read.
+    pub about: BTreeMap<HostPath, About>,
+    /// `/etc/services`: the TCP ports by name.
+    pub ports: BTreeMap<String, u16>,
+    /// Whether `/etc/inetd.conf` has services, which a xinetd with `-inetd_compat` reads too.
+    pub inetd: Inetd,
+}
+
+/// Whether `/etc/inetd.conf` offers something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inetd {
+    /// It is missing or empty.
+    Empty,
+    /// It has lines that count.
+    Services,
+}
+
+/// More about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its sha256.
+    pub digest: Digest,
+    /// When it last changed, in seconds since 1970 (`st_ctime`).
+    pub changed: i64,
+    /// Why it would not be replaced, if so.
+    pub obstacle: Option<String>,
+}
+
+/// The file that xinetd starts with: what the running one was given by `-f`, else the built-in path.
+#[must_use]
+pub fn main_file(processes: &[Process]) -> HostPath {
+    let given = running(processes).first().and_then(|process| {
+        let mut arguments = process.argv.iter();
+        arguments.find(|argument| argument.as_slice() == b"-f")?;
+        String::from_utf8(arguments.next()?.clone()).ok()
+    });
+    given
+        .and_then(|path| HostPath::new(path).ok())
+        .unwrap_or_else(|| known("/etc/xinetd.conf"))
+}
+
+/// The running xinetds; a forked child that has not yet become a server looks like its parent and is left out.
+#[must_use]
+pub fn running(processes: &[Process]) -> Vec<&Process> {
+    let all: Vec<&Process> = processes
+        .iter()
+        .filter(|process| process.name == "xinetd")
+        .collect();
+    all.iter()
+        .filter(|process| !all.iter().any(|other| other.id.pid == process.parent))
+        .copied()
+        .collect()
+}
+
+/// The block that a value belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// `defaults`.
+    Defaults,
+    /// Every block of the service with this name.
+    Service(String),
+}
+
+impl Target {
+    /// The name in plans and in `show`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::Service(name) => name,
+        }
+    }
+}
+
+/// One value that the manifest wants.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Which block.
+    pub target: Target,
+    /// Which attribute.
+    pub attribute: Attribute,
+    /// The value.
+    pub value: Value,
+    /// Where it is declared.
+    pub origin: Origin,
+    /// The table that declares it, e.g. `limits.smtp`.
+    pub by: String,
+    /// Whether it is fine for the host not to have the service.
+    pub need: Need,
+}
+
+/// Whether a host must have a service that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It must.
+    Must,
+    /// `limits.smtp` covers `smtps` where there is one, and the reverse.
+    May,
+}
+
+/// The setting in the words of `[limits]`.
+#[must_use]
+pub const fn setting(attribute: Attribute) -> Setting {
+    match attribute {
+        Attribute::PerSource => Setting::PerIp,
+        Attribute::Instances => Setting::Total,
+        Attribute::Cps => Setting::Cps,
+    }
+}
+
+/// What a service has in force.
+#[must_use]
+pub const fn in_force(entry: &ServiceEntry, attribute: Attribute) -> Value {
+    match attribute {
+        Attribute::PerSource => Value::Count(entry.per_source.value),
+        Attribute::Instances => Value::Count(entry.instances.value),
+        Attribute::Cps => Value::Rate(entry.cps.value),
+    }
+}
+
+/// What `defaults` has, or what is built in (xinetd.conf(5)).
+#[must_use]
+pub fn default_of(config: &Config, attribute: Attribute) -> Value {
+    match attribute {
+        Attribute::PerSource => Value::Count(
+            config
+                .defaults
+                .per_source()
+                .map_or(Count::Unlimited, |effective| effective.value),
+        ),
+        Attribute::Instances => Value::Count(
+            config
+                .defaults
+                .instances()
+                .map_or(Count::Unlimited, |effective| effective.value),
+        ),
+        Attribute::Cps => Value::Rate(config.defaults.cps().map_or(
+            Rate {
+                rate: 50,
+                pause: 10,
+            },
+            |effective| effective.value,
+        )),
+    }
+}
+
+/// What the manifest wants of xinetd.
+#[must_use]
+pub fn wants(desired: &Desired) -> Vec<Wanted> {
+    let mut wants = Vec::new();
+    for service in [
+        Service::Ftp,
+        Service::Smtp,
+        Service::Smtps,
+        Service::Submission,
+    ] {
+        let Some(Limit { per_ip, total }) = desired.limits.get(&service) else {
+            continue;
+        };
+        let by = format!("limits.{service}");
+        // `limits.smtp` covers SMTPS where that is not set apart; it is fine with a host that has one of the two.
+        let apart = desired.limits.get(&Service::Smtps);
+        let (need, covered) = match service {
+            Service::Smtp => (Need::May, Some(Service::Smtps)),
+            Service::Ftp
+            | Service::Imap
+            | Service::Imaps
+            | Service::Pop3
+            | Service::Pop3s
+            | Service::Smtps
+            | Service::Submission => (Need::Must, None),
+        };
+        let per_ip_apart = apart.is_some_and(|apart| apart.per_ip.is_some());
+        let total_apart = apart.is_some_and(|apart| apart.total.is_some());
+        for (attribute, declared, apart) in [
+            (Attribute::PerSource, per_ip, per_ip_apart),
+            (Attribute::Instances, total, total_apart),
+        ] {
+            let covered = covered.filter(|_| !apart);
+            for name in std::iter::once(service).chain(covered) {
+                let target = Target::Service(name.name().to_owned());
+                wants.extend(declared.as_ref().map(|declared| Wanted {
+                    target,
+                    attribute,
+                    value: Value::Count(declared.value),
+                    origin: declared.origin.clone(),
+                    by: by.clone(),
+                    need,
+                }));
+            }
+        }
+    }
+    let blocks = desired
+        .xinetd_services
+        .iter()
+        .map(|(name, limit)| (Target::Service(name.clone()), limit));
+    for (target, limit) in
+        std::iter::once((Target::Defaults, &desired.xinetd_defaults)).chain(blocks)
+    {
+        let XinetdLimit {
+            per_source,
+            instances,
+            cps,
+        } = limit;
+        let by = match &target {
+            Target::Defaults => "xinetd.defaults".to_owned(),
+            Target::Service(name) => format!("xinetd.services.{name}"),
+        };
+        let counts = [
+            (Attribute::PerSource, per_source),
+            (Attribute::Instances, instances),
+        ];
+        let counts = counts.into_iter().filter_map(|(attribute, declared)| {
+            let declared = declared.as_ref()?;
+            Some((attribute, Value::Count(declared.value), &declared.origin))
+        });
+        let rates = cps
+            .iter()
+            .map(|cps| (Attribute::Cps, Value::Rate(cps.value), &cps.origin));
+        wants.extend(
+            counts
+                .chain(rates)
+                .map(|(attribute, value, origin)| Wanted {
+                    target: target.clone(),
+                    attribute,
+                    value,
+                    origin: origin.clone(),
+                    by: by.clone(),
+                    need: Need::Must,
+                }),
+        );
+    }
+    wants.sort_by(|a, b| (&a.target, a.attribute.name()).cmp(&(&b.target, b.attribute.name())));
+    wants
+}
+
+/// Whether the manifest or an owed action concerns xinetd.
+#[must_use]
+pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
+    !wants(desired).is_empty()
+        || facts
+            .journal
+            .owed
+            .iter()
+            .any(|owed| owed.daemon == Daemon::Xinetd)
+}
+
+/// Plans xinetd's limits.
+#[must_use]
+pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd) -> Part {
+    let mut part = Part::default();
+    let wants = wants(desired);
+    in_charge(&wants, facts, xinetd, &mut part);
+    if !part.blockers.is_empty() {
+        return part;
+    }
+    let Some(after) = edits::plan(&wants, xinetd, &mut part) else {
+        return part;
+    };
+    act::plan(&wants, facts, xinetd, &after, &mut part);
+    part
+}
+
+/// Blocks where another daemon serves what `[limits]` declares.
+fn in_charge(wants: &[Wanted], facts: &Facts, xinetd: &Xinetd, part: &mut Part) {
+    let postfix = facts.processes.iter().find(|process| {
+        process.name == "master"
+            && process
+                .argv
+                .first()
+                .is_some_and(|program| contains(program, b"postfix"))
+    });
+    let Some(postfix) = postfix else { return };
+    for want in wants.iter().filter(|want| want.by.starts_with("limits.")) {
+        let port = match want.target.name() {
+            "smtp" => 25,
+            "smtps" => 465,
+            "submission" => 587,
+            _ => continue,
+        };
+        let offered = xinetd
+            .config
+            .services
+            .iter()
+            .any(|entry| entry.name == want.target.name());
+        let serves = postfix
+            .ports
+            .as_ref()
+            .map_or(!offered, |ports| ports.contains(&port));
+        if serves {
+            part.block(
+                Blocked::Manifest,
+                Diagnostic::new(format!(
+                    "Postfix serves {} here, and mailward cannot set its limits yet",
+                    want.target.name()
+                ))
+                .at(super::declared_at(&want.origin))
+                .hint(format!("take [{}] out of this host's manifest", want.by)),
+            );
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+fn declared(want: &Wanted) -> Cause {
+    Cause::Declared {
+        service: want.target.name().to_owned(),
+        setting: setting(want.attribute),
+        value: want.value,
+        origin: want.origin.clone(),
+    }
+}

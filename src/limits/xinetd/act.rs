@@ -1,0 +1,289 @@
+//! Whether xinetd has to read its files again, and what else that would do.
+
+use std::collections::BTreeSet;
+
+use super::{Inetd, Target, Wanted, Xinetd, default_of, in_force, loaded, running, setting};
+use crate::edit::xinetd::dump::Dump;
+use crate::edit::xinetd::{Attribute, Config, ServiceState};
+use crate::facts::Facts;
+use crate::failure::{Blocked, Diagnostic};
+use crate::host::Process;
+use crate::limits::{Part, place};
+use crate::model::HostPath;
+use crate::plan::{
+    Action, AlsoLive, Cause, Cost, Daemon, Expectation, Held, How, Note, Setting, Value, Verb,
+};
+
+/// Plans the reload.
+pub(super) fn plan(
+    wants: &[Wanted],
+    facts: &Facts,
+    xinetd: &Xinetd,
+    after: &Config,
+    part: &mut Part,
+) {
+    let names: BTreeSet<String> = wants
+        .iter()
+        .map(|want| want.target.name().to_owned())
+        .collect();
+    let owed = facts
+        .journal
+        .owed
+        .iter()
+        .find(|owed| owed.daemon == Daemon::Xinetd);
+    let processes = running(&facts.processes);
+    let process = match processes.as_slice() {
+        [] => {
+            if !wants.is_empty() {
+                let services = names.into_iter().collect();
+                part.notes.push(Note::NotRunning {
+                    daemon: Daemon::Xinetd,
+                    services,
+                });
+            }
+            return;
+        }
+        [process] => *process,
+        [_, _, ..] => {
+            part.block(
+                Blocked::Refused,
+                Diagnostic::new(
+                    "several xinetds run on this host, and it cannot be told which one is meant",
+                )
+                .hint("end those that should not run, then plan again"),
+            );
+            return;
+        }
+    };
+    let changed = loaded::changed(process, facts.loaded.as_ref(), xinetd);
+    let concerned = concerned(wants, xinetd, &changed);
+    let mut causes: Vec<Cause> = part
+        .edits
+        .iter()
+        .flat_map(|edit| edit.causes.clone())
+        .collect();
+    if causes.is_empty() && !concerned.is_empty() {
+        causes.push(Cause::RunningUnknown { paths: concerned });
+    }
+    // A reload that is owed was done by somebody else where xinetd is known to have loaded the files as they are.
+    if let Some(owed) = owed
+        && (!changed.is_empty() || !part.edits.is_empty())
+    {
+        causes.extend(
+            owed.causes
+                .iter()
+                .filter(|cause| !causes.contains(cause))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        causes.push(Cause::Owed);
+    }
+    if causes.is_empty() {
+        if !wants.is_empty() {
+            let services = names.into_iter().collect();
+            let reason = Held::NothingChanges;
+            part.notes.push(Note::NotRestarted {
+                daemon: Daemon::Xinetd,
+                services,
+                reason,
+            });
+        }
+        return;
+    }
+    refuse_losses(xinetd, process, after, part);
+    let also_live = changed
+        .iter()
+        .map(|path| AlsoLive::File { path: path.clone() })
+        .collect();
+    let touched: BTreeSet<String> = part
+        .edits
+        .iter()
+        .flat_map(|edit| &edit.effects)
+        .map(|effect| effect.service.clone())
+        .chain(names)
+        .collect();
+    part.actions.push(Action {
+        verb: Verb::Reload,
+        daemon: Daemon::Xinetd,
+        unit: "xinetd".to_owned(),
+        services: touched.iter().cloned().collect(),
+        cost: Cost::SessionsSurvive,
+        causes,
+        also_live,
+        expects: expects(&touched, after),
+        how: How::Signal {
+            process: process.id,
+        },
+    });
+}
+
+/// The changed files that decide about something wanted: its own, and those with a `defaults`.
+fn concerned(wants: &[Wanted], xinetd: &Xinetd, changed: &[HostPath]) -> Vec<HostPath> {
+    let mut paths = BTreeSet::new();
+    for want in wants {
+        paths.extend(xinetd.config.defaults.blocks.iter().map(|at| &at.path));
+        if let Target::Service(name) = &want.target {
+            paths.extend(
+                xinetd
+                    .config
+                    .services
+                    .iter()
+                    .filter(|e| e.name == *name)
+                    .map(|entry| &entry.path),
+            );
+        }
+    }
+    changed
+        .iter()
+        .filter(|path| paths.contains(path))
+        .cloned()
+        .collect()
+}
+
+/// Blocks where something that xinetd serves now would end by reading the files, as far as that shows without asking
+/// xinetd: every port it listens on must have a service.
+fn refuse_losses(xinetd: &Xinetd, process: &Process, after: &Config, part: &mut Part) {
+    let compat = process
+        .argv
+        .iter()
+        .any(|argument| argument == b"-inetd_compat");
+    if compat && xinetd.inetd == Inetd::Services {
+        part.block(
+            Blocked::Refused,
+            Diagnostic::new("xinetd is not reloaded: it runs with -inetd_compat and /etc/inetd.conf has services")
+                .because("it cannot be shown that those would survive, since mailward does not read that file")
+                .hint("move them to /etc/xinetd.d, or reload xinetd by hand"),
+        );
+    }
+    let Some(ports) = &process.ports else { return };
+    if after.services.iter().any(|entry| {
+        entry
+            .attribute("type")
+            .is_some_and(|a| a.values.iter().any(|v| v.eq_ignore_ascii_case(b"RPC")))
+    }) {
+        return;
+    }
+    let port = |entry: &crate::edit::xinetd::ServiceEntry| match entry.attribute("port") {
+        Some(given) => given
+            .values
+            .first()
+            .and_then(|value| std::str::from_utf8(value).ok()?.parse::<u16>().ok()),
+        None => xinetd.ports.get(&entry.name).copied(),
+    };
+    for served in ports {
+        let kept = after
+            .services
+            .iter()
+            .any(|e| e.state == ServiceState::Offered && port(e) == Some(*served));
+        if kept {
+            continue;
+        }
+        let lost = after
+            .services
+            .iter()
+            .find(|entry| port(entry) == Some(*served));
+        let diagnostic = Diagnostic::new(match lost {
+            Some(entry) => format!("a reload of xinetd would end the service {}", entry.name),
+            None => format!("a reload of xinetd would end what it serves on port {served}"),
+        });
+        let hint = format!(
+            "mend it, or reload xinetd by hand (`kill -HUP {}`) if it should end",
+            process.id.pid
+        );
+        let diagnostic = match lost {
+            Some(entry) => {
+                let why = match &entry.state {
+                    ServiceState::Dropped(kind) => {
+                        format!("xinetd serves it now, and would drop it: {kind}")
+                    }
+                    ServiceState::Disabled => {
+                        "xinetd serves it now, and its file has it disabled".to_owned()
+                    }
+                    ServiceState::Offered => String::new(),
+                };
+                let bytes = match xinetd.tree.files.get(&entry.path) {
+                    Some(crate::edit::xinetd::Entry::File(bytes)) => bytes.as_slice(),
+                    Some(_) | None => b"",
+                };
+                let problem = after
+                    .problems
+                    .iter()
+                    .find(|p| p.path == entry.path && p.spot.line >= entry.line);
+                let spot = problem.map_or((entry.line, 1, 1), |p| {
+                    (p.spot.line, p.spot.column, p.spot.width)
+                });
+                diagnostic
+                    .because(why)
+                    .at(place(&entry.path, bytes, spot.0, spot.1, spot.2))
+            }
+            None => diagnostic.because("none of the files that xinetd reads has a service on it"),
+        };
+        part.block(Blocked::Refused, diagnostic.hint(hint));
+    }
+}
+
+/// What the touched services must have once xinetd has read the files.
+fn expects(touched: &BTreeSet<String>, after: &Config) -> Vec<Expectation> {
+    let mut expects = Vec::new();
+    for service in touched {
+        for attribute in Attribute::ALL {
+            let mut values: Vec<Value> = after
+                .services
+                .iter()
+                .filter(|entry| entry.name == *service && entry.state == ServiceState::Offered)
+                .map(|entry| in_force(entry, attribute))
+                .collect();
+            if service == "defaults" {
+                values.push(default_of(after, attribute));
+            }
+            values.dedup();
+            // Blocks of one service that differ among themselves are compared by the dump's own differences instead.
+            if let [value] = values.as_slice() {
+                expects.push(Expectation {
+                    service: service.clone(),
+                    setting: setting(attribute),
+                    value: *value,
+                });
+            }
+        }
+    }
+    expects
+}
+
+/// The expectations that xinetd's own dump does not meet.
+#[must_use]
+pub fn unmet<'e>(expects: &'e [Expectation], dump: &Dump) -> Vec<&'e Expectation> {
+    use crate::model::{Count, Rate};
+    let met = |expectation: &&Expectation| {
+        if expectation.service == "defaults" {
+            let count = |value: Option<Count>| Value::Count(value.unwrap_or(Count::Unlimited));
+            return expectation.value
+                == match expectation.setting {
+                    Setting::PerIp => count(dump.per_source),
+                    Setting::Total => count(dump.instances),
+                    Setting::Cps => Value::Rate(dump.cps.unwrap_or(Rate {
+                        rate: 50,
+                        pause: 10,
+                    })),
+                };
+        }
+        let mut services = dump
+            .services
+            .iter()
+            .filter(|service| service.name == expectation.service)
+            .peekable();
+        services.peek().is_some()
+            && services.all(|service| {
+                expectation.value
+                    == match expectation.setting {
+                        Setting::PerIp => Value::Count(dump.per_source(service)),
+                        Setting::Total => Value::Count(dump.instances(service)),
+                        Setting::Cps => Value::Rate(dump.cps(service)),
+                    }
+            })
+    };
+    expects
+        .iter()
+        .filter(|expectation| !met(expectation))
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! The manifest as written, one TOML file or several layers, → the checked [`Desired`].
+//!
+//! Pure: bytes in, value or diagnostics out. It knows no host, opens no file, and finds all problems of all layers at
+//! once. What a value means to a daemon beyond its range is not decided here.
+
+mod keys;
+mod names;
+mod problem;
+mod read;
+mod schema;
+mod source;
+mod syntax;
+mod together;
+mod values;
+mod written;
+
+use crate::failure::Diagnostic;
+use crate::model::{Desired, XinetdLimit};
+
+pub use schema::schema;
+
+use problem::Problem;
+use read::{Read, Text};
+use source::{Mark, Source};
+use written::{Dropped, Drops, Written};
+
+/// Most bytes of a layer: far above the largest fleet's manifest, far below what hurts.
+const LARGEST: usize = 16 << 20;
+
+/// One file of a manifest; a later one wins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The file as given, or `<stdin>`.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// A manifest without problems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What the layers declare together.
+    pub desired: Desired,
+    /// What is worth a look, sorted by layer, line and column.
+    pub notes: Vec<Diagnostic>,
+}
+
+/// Checks a manifest.
+///
+/// # Errors
+/// Every problem of every layer, sorted by layer, line and column.
+pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
+    if layers.is_empty() {
+        return Err(vec![Problem::NoLayer.diagnostic(None)]);
+    }
+    let mut written = Written::default();
+    let mut drops = Drops::new();
+    let mut problems = Vec::new();
+    let mut text = Text::Whole;
+    let mut top = None;
+    for (index, layer) in layers.iter().enumerate() {
+        let read = read_layer(index, layer);
+        problems.extend(read.problems);
+        written.cover(read.written, &mut drops);
+        match read.text {
+            Text::Whole => {}
+            Text::Broken => text = Text::Broken,
+        }
+        top = Some(read.top);
+    }
+    let judgement = together::judge(&written, text);
+    problems.extend(judgement.problems);
+    if !problems.is_empty() {
+        return Err(told(problems));
+    }
+    let desired = together::desired(written);
+    let mut notes = judgement.notes;
+    for ((mark, key), dropped) in drops {
+        match dropped {
+            Dropped::Something => {}
+            Dropped::Nothing => notes.push((mark, Problem::NothingToDrop { key })),
+        }
+    }
+    if let Some(top) = top
+        && manages_nothing(&desired)
+    {
+        notes.push((top, Problem::ManagesNothing));
+    }
+    Ok(Checked {
+        desired,
+        notes: told(notes),
+    })
+}
+
+fn read_layer(index: usize, layer: &Layer) -> Read {
+    if layer.bytes.len() > LARGEST {
+        let start = Layer {
+            name: layer.name.clone(),
+            bytes: Vec::new(),
+        };
+        let top = Source::new(index, &start).mark(&(0..0));
+        let problems = vec![(top.clone(), Problem::TooLarge)];
+        return Read {
+            written: Written::default(),
+            problems,
+            text: Text::Broken,
+            top,
+        };
+    }
+    read::read(&Source::new(index, layer))
+}
+
+/// A guard and the safety rules alone manage nothing.
+fn manages_nothing(desired: &Desired) -> bool {
+    let Desired {
+        host: _,
+        limits,
+        xinetd_defaults,
+        xinetd_services,
+        safety: _,
+    } = desired;
+    limits.is_empty() && *xinetd_defaults == XinetdLimit::default() && xinetd_services.is_empty()
+}
+
+/// Problems in the order of their places, as a person is told them.
+fn told(mut problems: Vec<(Mark, Problem)>) -> Vec<Diagnostic> {
+    problems.sort_by(|(one, _), (other, _)| one.cmp(other));
+    problems
+        .iter()
+        .map(|(mark, problem)| problem.diagnostic(Some(mark)))
+        .collect()
+}

@@ -1,0 +1,290 @@
+//! Everything that can be wrong with a manifest, and the words for it. Nothing here looks for problems.
+
+use crate::failure::Diagnostic;
+use crate::model::Count;
+
+use super::keys::Table;
+use super::source::Mark;
+
+/// Largest number that xinetd and Courier take as it stands.
+pub(super) const MAX: u32 = 0x7fff_ffff;
+
+/// Which values a connection limit may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Range {
+    /// couriertcpd's: a number, at least 1.
+    Courier,
+    /// xinetd's: a number, at least 1, or none at all.
+    Xinetd,
+}
+
+/// What is wrong with a connection limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// 0.
+    Zero,
+    /// Below 0.
+    Negative,
+    /// Above [`MAX`].
+    TooLarge,
+    /// The word "unlimited" where there is none.
+    Unlimited,
+}
+
+/// One thing that is wrong with a manifest as written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("no manifest was given")]
+    NoLayer,
+    #[error("the manifest is larger than 16 MiB")]
+    TooLarge,
+    #[error("not UTF-8: {}", hex(.bytes))]
+    NotUtf8 { bytes: Vec<u8> },
+    #[error("not TOML: {message}")]
+    Syntax {
+        message: String,
+        hint: Option<String>,
+    },
+    #[error("{count} more problems in this file are not shown")]
+    More { count: usize },
+    #[error("`version` is missing")]
+    VersionMissing,
+    #[error("manifest version {found} is not known")]
+    VersionUnknown { found: String },
+    #[error("`{key}` is not known")]
+    UnknownKey { key: String, hint: String },
+    #[error("`{table}` is not supported yet by this version of mailward")]
+    NotSupportedYet { table: &'static str },
+    #[error("`{key}` must be {expected}, not {found}")]
+    WrongType {
+        key: String,
+        expected: &'static str,
+        found: &'static str,
+        hint: String,
+    },
+    #[error("`{key}` cannot be {found}")]
+    Limit {
+        key: String,
+        found: String,
+        misfit: Misfit,
+        range: Range,
+    },
+    #[error("`{key}` cannot be \"{found}\"")]
+    Word {
+        key: String,
+        found: String,
+        hint: String,
+    },
+    #[error("`{key}` cannot be {found}")]
+    Number {
+        key: String,
+        found: String,
+        why: Option<&'static str>,
+        hint: String,
+    },
+    #[error("`{key}` is not a duration: \"{found}\"")]
+    Duration { key: String, found: String },
+    #[error("`{key}` must be between {least} and {most}")]
+    DurationRange {
+        key: String,
+        least: &'static str,
+        most: &'static str,
+    },
+    #[error("`{key}` is an empty list")]
+    EmptyList { key: String, why: &'static str },
+    #[error("\"{found}\" cannot be the name of a host")]
+    HostName {
+        found: String,
+        why: &'static str,
+        hint: &'static str,
+    },
+    #[error("\"{found}\" is not an IP address")]
+    Address { found: String, hint: String },
+    #[error("\"{found}\" cannot be the name of an xinetd service")]
+    ServiceName {
+        found: String,
+        why: &'static str,
+        hint: String,
+    },
+    #[error("`{key}` needs `{missing}` too")]
+    Incomplete {
+        key: String,
+        missing: &'static str,
+        hint: &'static str,
+    },
+    #[error("`{total}` is {total_value}, which is less than `{each}`")]
+    TotalBelow {
+        total: String,
+        total_value: Count,
+        each: String,
+        each_value: Count,
+        each_place: String,
+    },
+    #[error("`{one}` and `{other}` are the same setting")]
+    SameSetting {
+        one: String,
+        other: String,
+        other_place: String,
+        fix: SameFix,
+    },
+    #[error("`{total}` is less than twice `{each}`")]
+    TotalBelowTwice {
+        total: String,
+        each: String,
+        busy: u32,
+        twice: u32,
+        each_place: String,
+    },
+    #[error("`{total}` limits all clients, `{each}` none of them")]
+    TotalOfUnlimited {
+        total: String,
+        each: String,
+        total_value: Count,
+    },
+    #[error("there is nothing to drop: no earlier layer sets `{key}`")]
+    NothingToDrop { key: String },
+    #[error("the manifest manages nothing")]
+    ManagesNothing,
+}
+
+/// How a setting that is declared twice becomes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SameFix {
+    /// Both stand in one layer.
+    KeepOne,
+    /// The other one is inherited.
+    DropInherited,
+}
+
+impl Problem {
+    /// The problem as a person is told it.
+    pub(super) fn diagnostic(&self, mark: Option<&Mark>) -> Diagnostic {
+        Diagnostic {
+            what: self.to_string(),
+            place: mark.map(|mark| mark.place().clone()),
+            why: self.why(),
+            hint: self.hint(),
+        }
+    }
+
+    fn why(&self) -> Option<String> {
+        let why = match self {
+            Self::NotSupportedYet { .. } => {
+                "a table that would have no effect is refused".to_owned()
+            }
+            Self::Limit { misfit, range, .. } => misfit.why(*range).to_owned(),
+            Self::Number { why, .. } => return why.map(str::to_owned),
+            Self::EmptyList { why, .. }
+            | Self::HostName { why, .. }
+            | Self::ServiceName { why, .. } => (*why).to_owned(),
+            Self::TotalBelow { each_value, .. } => {
+                format!("so no address could ever have its {each_value} connections")
+            }
+            Self::SameSetting {
+                other_place, other, ..
+            } => format!("`{other}` is set at {other_place}"),
+            Self::TotalBelowTwice { busy, .. } => match busy {
+                1 => "one busy address can take every connection".to_owned(),
+                _ => format!("{busy} busy addresses can take every connection"),
+            },
+            Self::TotalOfUnlimited { total_value, .. } => {
+                format!("one busy address can take all {total_value} connections")
+            }
+            Self::NoLayer
+            | Self::TooLarge
+            | Self::NotUtf8 { .. }
+            | Self::Syntax { .. }
+            | Self::More { .. }
+            | Self::VersionMissing
+            | Self::VersionUnknown { .. }
+            | Self::UnknownKey { .. }
+            | Self::WrongType { .. }
+            | Self::Word { .. }
+            | Self::Duration { .. }
+            | Self::DurationRange { .. }
+            | Self::Address { .. }
+            | Self::Incomplete { .. }
+            | Self::NothingToDrop { .. }
+            | Self::ManagesNothing => return None,
+        };
+        Some(why)
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoLayer => "name at least one file, or `-` for standard input".to_owned(),
+            Self::TooLarge => "is this the right file?".to_owned(),
+            Self::NotUtf8 { .. } => "save the file as UTF-8".to_owned(),
+            Self::Syntax { hint, .. } => return hint.clone(),
+            Self::More { .. } => "correct those above first".to_owned(),
+            Self::VersionMissing => "every layer starts with `version = 1`".to_owned(),
+            Self::VersionUnknown { .. } => "this version of mailward reads `version = 1`".to_owned(),
+            Self::UnknownKey { hint, .. }
+            | Self::WrongType { hint, .. }
+            | Self::Word { hint, .. }
+            | Self::Number { hint, .. }
+            | Self::Address { hint, .. }
+            | Self::ServiceName { hint, .. } => hint.clone(),
+            Self::NotSupportedYet { table } => format!("take `{table}` out; nothing in it is in force"),
+            Self::Limit { range, .. } => range.hint(),
+            Self::Duration { .. } => "write a whole number and `s`, `m` or `h`, as \"10s\", \"2m\", \"1h\"".to_owned(),
+            Self::DurationRange { least, .. } => format!("write for example \"{least}\""),
+            Self::EmptyList { .. } => "leave the key out, or write \"unmanaged\" to drop an inherited one".to_owned(),
+            Self::HostName { hint, .. } | Self::Incomplete { hint, .. } => (*hint).to_owned(),
+            Self::TotalBelow { each, each_value, each_place, .. } => {
+                format!("`{each}` is {each_value} at {each_place}; raise the total, best to twice that, or lower `{each}`")
+            }
+            Self::SameSetting { fix, other, .. } => match fix {
+                SameFix::KeepOne => "keep one of the two".to_owned(),
+                SameFix::DropInherited => format!("keep one of the two; `{other} = \"unmanaged\"` drops the inherited one"),
+            },
+            Self::TotalBelowTwice { twice, each, each_place, .. } => {
+                format!("`{each}` is set at {each_place}; {twice} or more leaves room for others")
+            }
+            Self::TotalOfUnlimited { each, .. } => format!("give `{each}` a number, half of the total or less"),
+            Self::NothingToDrop { .. } => "take the line out, or look whether the layers are in the right order".to_owned(),
+            Self::ManagesNothing => "what it does not name is not touched; a first limit is `[limits.pop3]` with `per_ip = 20`".to_owned(),
+        };
+        Some(hint)
+    }
+}
+
+impl Misfit {
+    const fn why(self, range: Range) -> &'static str {
+        match (self, range) {
+            (Self::Zero, Range::Courier) => "Courier does not start with 0",
+            (Self::Negative, Range::Courier) => "Courier does not start with a negative number",
+            (Self::TooLarge, Range::Courier) => "Courier cannot read a number as large as that",
+            (Self::Unlimited, Range::Courier | Range::Xinetd) => "Courier has no such value",
+            (Self::Zero, Range::Xinetd) => "with 0 the service would refuse everybody",
+            (Self::Negative, Range::Xinetd) => "xinetd drops a service with a negative limit",
+            (Self::TooLarge, Range::Xinetd) => "xinetd would silently make another number of it",
+        }
+    }
+}
+
+impl Range {
+    /// What may stand there.
+    pub(super) fn hint(self) -> String {
+        match self {
+            Self::Courier => format!("write a whole number from 1 to {MAX}"),
+            Self::Xinetd => format!("write a whole number from 1 to {MAX}, or \"unlimited\""),
+        }
+    }
+}
+
+/// An unknown key of a table.
+pub(super) fn unknown(table: &Table, key: &str) -> Problem {
+    Problem::UnknownKey {
+        key: table.key(key),
+        hint: table.instead_of(key),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let list: Vec<String> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
+    match list.len() {
+        1 => format!("byte {}", list.join(" ")),
+        _ => format!("bytes {}", list.join(" ")),
+    }
+}

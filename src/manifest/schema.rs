@@ -1,0 +1,305 @@
+//! The manifest as written, described in types, from which the JSON Schema for editors is generated.
+//!
+//! The reader does not use these types, since it has to find all problems and their places; a test walks the schema
+//! and holds the two together.
+#![expect(dead_code, reason = "these types are described, never made")]
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::problem::MAX;
+
+/// The JSON Schema (draft 7) of a manifest.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    SchemaSettings::draft07()
+        .with(|settings| settings.inline_subschemas = true)
+        .with_transform(RecursiveTransform(forbid_null))
+        .into_generator()
+        .into_root_schema_for::<Manifest>()
+        .to_value()
+}
+
+/// TOML has no null: a key that may be left out still has a value where it stands.
+fn forbid_null(schema: &mut Schema) {
+    if let Some(serde_json::Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            schema.insert("type".to_owned(), one);
+        }
+    }
+    let alternatives = match schema.get_mut("anyOf") {
+        Some(serde_json::Value::Array(alternatives)) => alternatives,
+        _ => return,
+    };
+    alternatives.retain(|one| one.get("type").is_none_or(|kind| kind != "null"));
+    if let [serde_json::Value::Object(one)] = alternatives.as_slice() {
+        let one = one.clone();
+        schema.remove("anyOf");
+        for (key, value) in one {
+            if schema.get(&key).is_none() {
+                schema.insert(key, value);
+            }
+        }
+    }
+}
+
+/// The desired state of a Plesk mail server, for mailward. What is not named is not touched. Of several layered files the later one wins; "unmanaged" drops an inherited value.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, title = "mailward manifest")]
+struct Manifest {
+    /// The version of the manifest's format; every layer has it.
+    version: Version,
+    /// A guard: the manifest is refused on any other host.
+    host: Option<Host>,
+    /// Connection limits of mail services in the services' own terms, whatever daemon serves them.
+    limits: Option<Limits>,
+    /// Connection limits of xinetd services in xinetd's own terms.
+    xinetd: Option<Xinetd>,
+    /// What no plan may do.
+    safety: Option<Safety>,
+}
+
+/// The only version.
+struct Version;
+
+impl JsonSchema for Version {
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "enum": [1] })
+    }
+}
+
+/// A guard: the manifest is refused on any other host.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Host {
+    /// The host's node name or FQDN, in any case; one name or a list of names.
+    #[schemars(example = "mx1.example.jp")]
+    name: Option<OrUnmanaged<HostNames>>,
+}
+
+/// Connection limits by service.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Limits {
+    /// POP3, and POP3 over TLS unless `pop3s` sets it apart.
+    pop3: Option<OrUnmanaged<CourierLimit>>,
+    /// POP3 over TLS (port 995) alone.
+    pop3s: Option<OrUnmanaged<CourierLimit>>,
+    /// IMAP, and IMAP over TLS unless `imaps` sets it apart.
+    imap: Option<OrUnmanaged<CourierLimit>>,
+    /// IMAP over TLS (port 993) alone.
+    imaps: Option<OrUnmanaged<CourierLimit>>,
+    /// SMTP (port 25), and SMTP over TLS unless `smtps` sets it apart; never submission.
+    smtp: Option<OrUnmanaged<ServiceLimit>>,
+    /// SMTP over TLS (port 465) alone.
+    smtps: Option<OrUnmanaged<ServiceLimit>>,
+    /// Message submission (port 587).
+    submission: Option<OrUnmanaged<ServiceLimit>>,
+    /// FTP.
+    ftp: Option<OrUnmanaged<ServiceLimit>>,
+}
+
+/// Connection limits of a service.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct CourierLimit {
+    /// Connections at once from one address.
+    #[schemars(example = 20)]
+    per_ip: Option<OrUnmanaged<Number>>,
+    /// Connections at once in all; best at least twice `per_ip`.
+    #[schemars(example = 80)]
+    total: Option<OrUnmanaged<Number>>,
+}
+
+/// Connection limits of a service.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ServiceLimit {
+    /// Connections at once from one address, or "unlimited".
+    #[schemars(example = 40)]
+    per_ip: Option<OrUnmanaged<OrUnlimited>>,
+    /// Connections at once in all, or "unlimited"; best at least twice `per_ip`.
+    #[schemars(example = 160)]
+    total: Option<OrUnmanaged<OrUnlimited>>,
+}
+
+/// Connection limits of xinetd services.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Xinetd {
+    /// xinetd's `defaults` block: for services with no value of their own.
+    defaults: Option<OrUnmanaged<XinetdLimit>>,
+    /// Any xinetd service, by the name after `service` in xinetd's file.
+    #[schemars(extend("propertyNames" = {
+        "pattern": "^[A-Za-z0-9_.+/-]{1,64}$",
+        "not": { "pattern": "^[Dd][Ee][Ff][Aa][Uu][Ll][Tt][Ss]$" },
+    }))]
+    services: Option<BTreeMap<String, OrUnmanaged<XinetdLimit>>>,
+}
+
+/// Connection limits in xinetd's own terms.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct XinetdLimit {
+    /// Connections at once from one address, or "unlimited".
+    #[schemars(example = 20)]
+    per_source: Option<OrUnmanaged<OrUnlimited>>,
+    /// Connections at once in all, or "unlimited"; best at least twice `per_source`.
+    #[schemars(example = 80)]
+    instances: Option<OrUnmanaged<OrUnlimited>>,
+    /// Above `rate` connections a second the service refuses everybody for the time of `pause`.
+    cps: Option<OrUnmanaged<Cps>>,
+}
+
+/// Above `rate` connections a second the service refuses everybody for the time of `pause`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Cps {
+    /// Connections a second.
+    #[schemars(example = 50)]
+    rate: Option<OrUnmanaged<Number>>,
+    /// How long the service then refuses: seconds, minutes or hours.
+    #[schemars(example = "10s")]
+    pause: Option<OrUnmanaged<Duration>>,
+}
+
+/// What no plan may do.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Safety {
+    /// Most accounts that one run may change: a share of all accounts, or a number.
+    #[schemars(example = "30%")]
+    max_account_changes: Option<OrUnmanaged<AccountCap>>,
+    /// How long a change of access waits for its confirmation before it is taken back, from "10s" to "1h".
+    #[schemars(example = "60s")]
+    confirm_within: Option<OrUnmanaged<Duration>>,
+    /// IP addresses that no planned rule may shut out of SSH or the panel.
+    #[schemars(example = ["203.0.113.9"])]
+    must_reach: Option<OrUnmanaged<Addresses>>,
+}
+
+/// A value, or the word that drops an inherited one.
+struct OrUnmanaged<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for OrUnmanaged<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrUnmanaged", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                T::json_schema(generator),
+                { "const": "unmanaged", "description": "Drops the value that an earlier layer sets." },
+            ]
+        })
+    }
+}
+
+/// A number that both daemons take as it stands.
+struct Number;
+
+impl JsonSchema for Number {
+    fn schema_name() -> Cow<'static, str> {
+        "Number".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX })
+    }
+}
+
+/// A number or no limit.
+struct OrUnlimited;
+
+impl JsonSchema for OrUnlimited {
+    fn schema_name() -> Cow<'static, str> {
+        "OrUnlimited".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                Number::json_schema(generator),
+                { "const": "unlimited", "description": "No limit." },
+            ]
+        })
+    }
+}
+
+/// `10s`, `2m`, `1h`.
+struct Duration;
+
+impl JsonSchema for Duration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]*[1-9][0-9]*[smh]$" })
+    }
+}
+
+/// `"30%"` or a number.
+struct AccountCap;
+
+impl JsonSchema for AccountCap {
+    fn schema_name() -> Cow<'static, str> {
+        "AccountCap".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                { "type": "string", "pattern": "^0*([1-9][0-9]?|100)%$" },
+            ]
+        })
+    }
+}
+
+/// One name or a list of names.
+struct HostNames;
+
+impl JsonSchema for HostNames {
+    fn schema_name() -> Cow<'static, str> {
+        "HostNames".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name = json_schema!({
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]{1,63}([.][A-Za-z0-9_-]{1,63})*$",
+            "maxLength": 253,
+        });
+        json_schema!({ "anyOf": [name, { "type": "array", "items": name, "minItems": 1 }] })
+    }
+}
+
+/// A list of addresses.
+struct Addresses;
+
+impl JsonSchema for Addresses {
+    fn schema_name() -> Cow<'static, str> {
+        "Addresses".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "items": { "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }] },
+        })
+    }
+}

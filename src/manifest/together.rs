@@ -1,0 +1,352 @@
+//! What can only be judged when all layers are merged, and the desired state that comes of it.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Count, Desired, Limit, Rate, Safety, Service, XinetdLimit};
+
+use super::keys::Table;
+use super::problem::{Problem, SameFix};
+use super::read::Text;
+use super::source::Mark;
+use super::written::{Marked, Written, WrittenLimit, WrittenSafety, WrittenXinetd};
+
+/// Problems and notes, each with its place.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    pub(super) problems: Vec<(Mark, Problem)>,
+    pub(super) notes: Vec<(Mark, Problem)>,
+}
+
+/// A declared limit under the name by which the manifest has it.
+struct Named<'w> {
+    name: String,
+    limit: &'w Marked<Count>,
+}
+
+/// Compares what belongs together. With a layer that is no TOML, only within each layer: a line that belongs there
+/// may be missing.
+pub(super) fn judge(written: &Written, text: Text) -> Judgement {
+    let mut judgement = Judgement::default();
+    same_settings(written, &mut judgement);
+    for (each, total) in pairs(written) {
+        let comparable = match text {
+            Text::Whole => true,
+            Text::Broken => each.limit.mark.layer() == total.limit.mark.layer(),
+        };
+        if comparable {
+            compare(&each, &total, &mut judgement);
+        }
+    }
+    incomplete_rates(written, text, &mut judgement);
+    judgement
+}
+
+/// The service whose limits hold for this one too where it has none of its own.
+const fn plain(service: Service) -> Option<Service> {
+    match service {
+        Service::Pop3s => Some(Service::Pop3),
+        Service::Imaps => Some(Service::Imap),
+        Service::Smtps => Some(Service::Smtp),
+        Service::Pop3 | Service::Imap | Service::Smtp | Service::Submission | Service::Ftp => None,
+    }
+}
+
+/// Services that an xinetd service of the same name is.
+const IN_XINETD: [Service; 4] = [
+    Service::Smtp,
+    Service::Smtps,
+    Service::Submission,
+    Service::Ftp,
+];
+
+/// A limit by its service, with the plain service's where it has none of its own.
+fn in_limits(written: &Written, service: Service, setting: Setting) -> Option<Named<'_>> {
+    let own = |service: Service| {
+        let limit = written.limits.get(&service)?;
+        let leaf = setting.of_limit(limit);
+        leaf.get().map(|limit| Named {
+            name: Table::Limit(service).key(setting.in_limits()),
+            limit,
+        })
+    };
+    own(service).or_else(|| {
+        let untouched = written
+            .limits
+            .get(&service)
+            .is_none_or(|limit| setting.of_limit(limit).is_silent());
+        own(plain(service)?).filter(|_| untouched)
+    })
+}
+
+fn in_xinetd<'w>(written: &'w Written, name: &str, setting: Setting) -> Option<Named<'w>> {
+    let limit = setting
+        .of_xinetd(written.xinetd_services.get(name)?)
+        .get()?;
+    Some(Named {
+        name: Table::XinetdService(name.to_owned()).key(setting.in_xinetd()),
+        limit,
+    })
+}
+
+/// The two limits on connections at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    /// From one address.
+    Each,
+    /// In all.
+    Total,
+}
+
+impl Setting {
+    const ALL: [Self; 2] = [Self::Each, Self::Total];
+
+    const fn in_limits(self) -> &'static str {
+        match self {
+            Self::Each => "per_ip",
+            Self::Total => "total",
+        }
+    }
+
+    const fn in_xinetd(self) -> &'static str {
+        match self {
+            Self::Each => "per_source",
+            Self::Total => "instances",
+        }
+    }
+
+    const fn of_limit(self, limit: &WrittenLimit) -> &super::written::Leaf<Marked<Count>> {
+        match self {
+            Self::Each => &limit.per_ip,
+            Self::Total => &limit.total,
+        }
+    }
+
+    const fn of_xinetd(self, limit: &WrittenXinetd) -> &super::written::Leaf<Marked<Count>> {
+        match self {
+            Self::Each => &limit.per_source,
+            Self::Total => &limit.instances,
+        }
+    }
+}
+
+/// A setting that has one name under `limits` and another under `xinetd.services` must be declared by one of them.
+fn same_settings(written: &Written, judgement: &mut Judgement) {
+    for service in IN_XINETD {
+        for setting in Setting::ALL {
+            let (Some(one), Some(other)) = (
+                in_limits(written, service, setting),
+                in_xinetd(written, service.name(), setting),
+            ) else {
+                continue;
+            };
+            let (first, later) = if one.limit.mark <= other.limit.mark {
+                (one, other)
+            } else {
+                (other, one)
+            };
+            let fix = if first.limit.mark.layer() == later.limit.mark.layer() {
+                SameFix::KeepOne
+            } else {
+                SameFix::DropInherited
+            };
+            let problem = Problem::SameSetting {
+                one: later.name,
+                other: first.name,
+                other_place: first.limit.mark.short(),
+                fix,
+            };
+            judgement.problems.push((later.limit.mark.clone(), problem));
+        }
+    }
+}
+
+/// The limits that hold together, for each service and for xinetd's defaults; each pair once.
+fn pairs(written: &Written) -> Vec<(Named<'_>, Named<'_>)> {
+    let mut pairs = Vec::new();
+    for service in Service::ALL {
+        let effective = |setting| {
+            let xinetd = IN_XINETD
+                .contains(&service)
+                .then(|| in_xinetd(written, service.name(), setting))
+                .flatten();
+            in_limits(written, service, setting).or(xinetd)
+        };
+        pairs.extend(effective(Setting::Each).zip(effective(Setting::Total)));
+    }
+    let xinetd = std::iter::once((Table::XinetdDefaults, &written.xinetd_defaults)).chain(
+        written
+            .xinetd_services
+            .iter()
+            .map(|(name, limit)| (Table::XinetdService(name.clone()), limit)),
+    );
+    for (table, limit) in xinetd {
+        let named = |setting: Setting| {
+            let name = table.key(setting.in_xinetd());
+            setting
+                .of_xinetd(limit)
+                .get()
+                .map(|limit| Named { name, limit })
+        };
+        pairs.extend(named(Setting::Each).zip(named(Setting::Total)));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    pairs.retain(|(each, total)| seen.insert((each.limit.mark.clone(), total.limit.mark.clone())));
+    pairs
+}
+
+fn compare(each: &Named<'_>, total: &Named<'_>, judgement: &mut Judgement) {
+    let mark = || total.limit.mark.clone();
+    match (each.limit.value, total.limit.value) {
+        (_, Count::Unlimited) => {}
+        (Count::Unlimited, Count::Number(_)) => {
+            let note = Problem::TotalOfUnlimited {
+                total: total.name.clone(),
+                each: each.name.clone(),
+                total_value: total.limit.value,
+            };
+            judgement.notes.push((mark(), note));
+        }
+        (Count::Number(one), Count::Number(all)) if all < one => {
+            let problem = Problem::TotalBelow {
+                total: total.name.clone(),
+                total_value: total.limit.value,
+                each: each.name.clone(),
+                each_value: each.limit.value,
+                each_place: each.limit.mark.short(),
+            };
+            judgement.problems.push((mark(), problem));
+        }
+        (Count::Number(one), Count::Number(all)) if all / 2 < one => {
+            let note = Problem::TotalBelowTwice {
+                total: total.name.clone(),
+                each: each.name.clone(),
+                busy: all.div_ceil(one),
+                twice: one.saturating_mul(2),
+                each_place: each.limit.mark.short(),
+            };
+            judgement.notes.push((mark(), note));
+        }
+        (Count::Number(_), Count::Number(_)) => {}
+    }
+}
+
+fn incomplete_rates(written: &Written, text: Text, judgement: &mut Judgement) {
+    if text == Text::Broken {
+        return;
+    }
+    let all = std::iter::once((Table::XinetdDefaults, &written.xinetd_defaults)).chain(
+        written
+            .xinetd_services
+            .iter()
+            .map(|(name, limit)| (Table::XinetdService(name.clone()), limit)),
+    );
+    for (table, limit) in all {
+        let (lone, missing, hint) = match (&limit.rate, &limit.pause) {
+            (rate, pause) if rate.get().is_some() && pause.is_silent() => (
+                rate.get(),
+                "pause",
+                "say how long the service then refuses, as `pause = \"10s\"`",
+            ),
+            (rate, pause) if pause.get().is_some() && rate.is_silent() => (
+                pause.get(),
+                "rate",
+                "say above how many connections a second, as `rate = 50`",
+            ),
+            _ => continue,
+        };
+        if let Some(lone) = lone {
+            judgement.problems.push((
+                lone.mark.clone(),
+                Problem::Incomplete {
+                    key: table.key("cps"),
+                    missing,
+                    hint,
+                },
+            ));
+        }
+    }
+}
+
+/// The desired state; what is wrong or dropped is not in it.
+pub(super) fn desired(written: Written) -> Desired {
+    let Written {
+        host,
+        limits,
+        xinetd_defaults,
+        xinetd_services,
+        safety,
+    } = written;
+    let WrittenSafety {
+        max_account_changes,
+        confirm_within,
+        must_reach,
+    } = safety;
+    Desired {
+        host: host
+            .take()
+            .unwrap_or_default()
+            .into_iter()
+            .map(Marked::declared)
+            .collect(),
+        limits: kept(limits, limit, &Limit::default()),
+        xinetd_defaults: xinetd(xinetd_defaults),
+        xinetd_services: kept(xinetd_services, xinetd, &XinetdLimit::default()),
+        safety: Safety {
+            max_account_changes: max_account_changes.take().map(Marked::declared),
+            confirm_within: confirm_within.take().map(Marked::declared),
+            must_reach: must_reach
+                .take()
+                .unwrap_or_default()
+                .into_iter()
+                .map(Marked::declared)
+                .collect(),
+        },
+    }
+}
+
+/// The entries that declare something.
+fn kept<K: Ord, W, D: PartialEq>(
+    written: BTreeMap<K, W>,
+    make: fn(W) -> D,
+    empty: &D,
+) -> BTreeMap<K, D> {
+    written
+        .into_iter()
+        .map(|(key, written)| (key, make(written)))
+        .filter(|(_, made)| made != empty)
+        .collect()
+}
+
+fn limit(written: WrittenLimit) -> Limit {
+    let WrittenLimit { per_ip, total } = written;
+    Limit {
+        per_ip: per_ip.take().map(Marked::declared),
+        total: total.take().map(Marked::declared),
+    }
+}
+
+fn xinetd(written: WrittenXinetd) -> XinetdLimit {
+    let WrittenXinetd {
+        per_source,
+        instances,
+        rate,
+        pause,
+    } = written;
+    let cps = rate.take().zip(pause.take()).map(|(rate, pause)| {
+        let value = Rate {
+            rate: rate.value,
+            pause: pause.value,
+        };
+        let mark = if pause.mark.layer() > rate.mark.layer() {
+            pause.mark
+        } else {
+            rate.mark
+        };
+        Marked { value, mark }.declared()
+    });
+    XinetdLimit {
+        per_source: per_source.take().map(Marked::declared),
+        instances: instances.take().map(Marked::declared),
+        cps,
+    }
+}

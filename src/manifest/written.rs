@@ -1,0 +1,185 @@
+//! The layers' content after reading, before any of it is judged together: leaves that are set, dropped or wrong.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::model::{AccountCap, Count, Declared, Service};
+
+use super::source::Mark;
+
+/// A checked value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Marked<T> {
+    pub(super) value: T,
+    pub(super) mark: Mark,
+}
+
+impl<T> Marked<T> {
+    /// The value as the desired state carries it.
+    pub(super) fn declared(self) -> Declared<T> {
+        Declared {
+            value: self.value,
+            origin: self.mark.origin(),
+        }
+    }
+}
+
+/// What a layer says about one setting.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Leaf<T> {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// An inherited value does not count; named as it was dropped, which may be by its whole table.
+    Dropped(String, Mark),
+    /// Something that was reported as wrong; it is judged no further.
+    Wrong,
+    /// A value.
+    Set(T),
+}
+
+/// What became of each `"unmanaged"`: whether it dropped anything.
+pub(super) type Drops = BTreeMap<(Mark, String), Dropped>;
+
+/// Whether there was something to drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Dropped {
+    /// No earlier layer says anything.
+    Nothing,
+    /// An earlier layer has a value, or something wrong in its place.
+    Something,
+}
+
+impl<T> Leaf<T> {
+    /// The value, if there is one.
+    pub(super) const fn get(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Absent | Self::Dropped(..) | Self::Wrong => None,
+        }
+    }
+
+    /// Whether nothing is said, as opposed to something wrong or a value.
+    pub(super) const fn is_silent(&self) -> bool {
+        match self {
+            Self::Absent | Self::Dropped(..) => true,
+            Self::Wrong | Self::Set(_) => false,
+        }
+    }
+
+    /// Takes the value out, if there is one.
+    pub(super) fn take(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Absent | Self::Dropped(..) | Self::Wrong => None,
+        }
+    }
+
+    /// Puts a later layer's leaf over this one.
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        match above {
+            Self::Absent => {}
+            Self::Dropped(name, mark) => {
+                let found = match self {
+                    Self::Absent | Self::Dropped(..) => Dropped::Nothing,
+                    Self::Wrong | Self::Set(_) => Dropped::Something,
+                };
+                let entry = drops.entry((mark.clone(), name.clone())).or_insert(found);
+                *entry = (*entry).max(found);
+                *self = Self::Dropped(name, mark);
+            }
+            Self::Wrong | Self::Set(_) => *self = above,
+        }
+    }
+}
+
+/// `[limits.SERVICE]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenLimit {
+    pub(super) per_ip: Leaf<Marked<Count>>,
+    pub(super) total: Leaf<Marked<Count>>,
+}
+
+/// `[xinetd.defaults]` or `[xinetd.services.NAME]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenXinetd {
+    pub(super) per_source: Leaf<Marked<Count>>,
+    pub(super) instances: Leaf<Marked<Count>>,
+    pub(super) rate: Leaf<Marked<u32>>,
+    pub(super) pause: Leaf<Marked<u32>>,
+}
+
+/// `[safety]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenSafety {
+    pub(super) max_account_changes: Leaf<Marked<AccountCap>>,
+    pub(super) confirm_within: Leaf<Marked<u32>>,
+    pub(super) must_reach: Leaf<Vec<Marked<IpAddr>>>,
+}
+
+/// A manifest as written, one layer or several merged.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) host: Leaf<Vec<Marked<String>>>,
+    pub(super) limits: BTreeMap<Service, WrittenLimit>,
+    pub(super) xinetd_defaults: WrittenXinetd,
+    pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
+    pub(super) safety: WrittenSafety,
+}
+
+impl WrittenLimit {
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self { per_ip, total } = above;
+        self.per_ip.cover(per_ip, drops);
+        self.total.cover(total, drops);
+    }
+}
+
+impl WrittenXinetd {
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self {
+            per_source,
+            instances,
+            rate,
+            pause,
+        } = above;
+        self.per_source.cover(per_source, drops);
+        self.instances.cover(instances, drops);
+        self.rate.cover(rate, drops);
+        self.pause.cover(pause, drops);
+    }
+}
+
+impl Written {
+    /// Puts a later layer over this one: tables merge, values and lists replace, a drop drops.
+    pub(super) fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self {
+            host,
+            limits,
+            xinetd_defaults,
+            xinetd_services,
+            safety,
+        } = above;
+        self.host.cover(host, drops);
+        for (service, limit) in limits {
+            self.limits.entry(service).or_default().cover(limit, drops);
+        }
+        self.xinetd_defaults.cover(xinetd_defaults, drops);
+        for (name, limit) in xinetd_services {
+            self.xinetd_services
+                .entry(name)
+                .or_default()
+                .cover(limit, drops);
+        }
+        let WrittenSafety {
+            max_account_changes,
+            confirm_within,
+            must_reach,
+        } = safety;
+        self.safety
+            .max_account_changes
+            .cover(max_account_changes, drops);
+        self.safety.confirm_within.cover(confirm_within, drops);
+        self.safety.must_reach.cover(must_reach, drops);
+    }
+}

@@ -1,0 +1,300 @@
+//! Reads the state that a manifest concerns, and no more; one trip, and one more for each level of unknown includes.
+
+use std::collections::BTreeMap;
+
+use crate::edit::xinetd::{Config, Entry, Tree, Wanted};
+use crate::facts::Facts;
+use crate::host::batch::{Batch, Listing};
+use crate::host::{Digest, FileState, Found, HostError, Link, ReadHost};
+use crate::limits::courier::{self, Absent, CourierFile, Files};
+use crate::limits::panel::{self, Panel};
+use crate::limits::xinetd::{self, About, Inetd, Xinetd};
+use crate::model::{Desired, HostPath, known};
+
+/// The folder that every distribution's and Plesk's xinetd.conf includes; asked for ahead, to save a trip.
+const USUAL_FOLDER: &str = "/etc/xinetd.d";
+
+/// Levels of includes after which xinetd's configuration is taken to include itself.
+const MOST_LEVELS: usize = 16;
+
+/// The state of what is managed.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Courier's files.
+    pub courier: Option<Files>,
+    /// The panel's command.
+    pub panel: Option<Panel>,
+    /// xinetd's files.
+    pub xinetd: Option<Xinetd>,
+}
+
+/// What is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// What this manifest concerns, and what is owed.
+    Of(&'a Desired),
+    /// Everything that mailward knows.
+    All,
+}
+
+impl Scope<'_> {
+    fn courier(self, facts: &Facts) -> bool {
+        match self {
+            Self::Of(desired) => courier::concerns(desired, facts),
+            Self::All => true,
+        }
+    }
+
+    fn xinetd(self, facts: &Facts) -> bool {
+        match self {
+            Self::Of(desired) => xinetd::concerns(desired, facts),
+            Self::All => true,
+        }
+    }
+}
+
+impl Observed {
+    /// Reads the state.
+    ///
+    /// # Errors
+    /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
+    pub fn read<H: ReadHost + ?Sized>(
+        host: &H,
+        facts: &Facts,
+        scope: Scope<'_>,
+    ) -> Result<Self, HostError> {
+        let mut batch = Batch::default();
+        let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
+        let names = courier::Listener::ALL.map(courier::Listener::file);
+        let files: Vec<_> = folder
+            .into_iter()
+            .flat_map(|folder| {
+                names
+                    .iter()
+                    .map(move |name| (*name, known(&format!("{folder}/{name}"))))
+            })
+            .map(|(name, path)| (name, path.clone(), batch.file(path)))
+            .collect();
+        let probe = facts
+            .plesk
+            .as_ref()
+            .filter(|_| folder.is_some())
+            .map(panel::probe);
+        let output = probe.as_ref().map(|command| batch.output(command.clone()));
+        let main = xinetd::main_file(&facts.processes);
+        let xinetd = scope.xinetd(facts).then(|| {
+            let start = batch.file(main.clone());
+            let folder = batch.folder(known(USUAL_FOLDER));
+            (
+                start,
+                folder,
+                batch.file(known("/etc/services")),
+                batch.file(known("/etc/inetd.conf")),
+            )
+        });
+        let mut answers = batch.read(host)?;
+
+        let mut observed = Self::default();
+        if folder.is_some() {
+            let mut read = BTreeMap::new();
+            for (name, path, ticket) in files {
+                read.insert(name, courier_file(path, answers.file(ticket)?));
+            }
+            observed.courier = Some(Files(read));
+        }
+        if let (Some(command), Some(ticket)) = (probe, output) {
+            observed.panel = Some(Panel::read(&command, &answers.output(ticket)?));
+        }
+        if let Some((start, folder, services, inetd)) = xinetd {
+            let mut reading = Reading::default();
+            reading.file(main.clone(), answers.file(start)?);
+            reading.folder(known(USUAL_FOLDER), answers.folder(folder)?);
+            let ports = ports(&answers.file(services)?);
+            let inetd = inetd_conf(&answers.file(inetd)?);
+            observed.xinetd = Some(reading.complete(host, main, ports, inetd)?);
+        }
+        Ok(observed)
+    }
+}
+
+fn courier_file(path: HostPath, found: Found) -> CourierFile {
+    let obstacle = obstacle(&found);
+    let bytes = match found {
+        Found::File(state) => Ok(state.bytes),
+        Found::Missing => Err(Absent::Missing),
+        Found::NotRegular => Err(Absent::Unreadable("it is not a regular file".to_owned())),
+        Found::Unreadable(reason) => Err(Absent::Unreadable(reason)),
+    };
+    CourierFile {
+        path,
+        bytes,
+        obstacle,
+    }
+}
+
+/// Why a file would not be replaced: a new file in a link's place would no longer be the linked one.
+fn obstacle(found: &Found) -> Option<String> {
+    match found {
+        Found::File(FileState {
+            link: Link::Symbolic,
+            ..
+        }) => Some("is a symbolic link".to_owned()),
+        Found::File(FileState { links, .. }) if *links > 1 => {
+            Some(format!("has {links} hard links"))
+        }
+        Found::File(_) | Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+    }
+}
+
+/// What was read of xinetd's files so far.
+#[derive(Default)]
+struct Reading {
+    tree: Tree,
+    about: BTreeMap<HostPath, About>,
+}
+
+impl Reading {
+    fn file(&mut self, path: HostPath, found: Found) {
+        let obstacle = obstacle(&found);
+        let entry = match found {
+            Found::File(state) => {
+                let digest = Digest::of(&state.bytes);
+                self.about.insert(
+                    path.clone(),
+                    About {
+                        digest,
+                        changed: state.changed,
+                        obstacle,
+                    },
+                );
+                Entry::File(state.bytes)
+            }
+            Found::Missing => Entry::Missing,
+            Found::NotRegular => Entry::NotRegular,
+            Found::Unreadable(reason) => Entry::Unreadable(reason),
+        };
+        self.tree.files.insert(path, entry);
+    }
+
+    fn folder(&mut self, path: HostPath, listing: Listing) {
+        match listing {
+            Ok(None) => {
+                self.tree.dirs.insert(path, None);
+            }
+            Ok(Some(files)) => {
+                let names = files.iter().map(|(name, _)| name.clone()).collect();
+                for (name, found) in files {
+                    // A name that is not UTF-8 has no path here; the editor reports it.
+                    if let Some(path) = String::from_utf8(name)
+                        .ok()
+                        .and_then(|name| path.join(&name).ok())
+                    {
+                        self.file(path, found);
+                    }
+                }
+                self.tree.dirs.insert(path, Some(names));
+            }
+            Err(reason) => {
+                self.tree
+                    .files
+                    .insert(path.clone(), Entry::Unreadable(reason));
+                self.tree.dirs.insert(path, Some(Vec::new()));
+            }
+        }
+    }
+
+    /// Asks for includes outside the usual places until nothing is missing.
+    fn complete<H: ReadHost + ?Sized>(
+        mut self,
+        host: &H,
+        main: HostPath,
+        ports: BTreeMap<String, u16>,
+        inetd: Inetd,
+    ) -> Result<Xinetd, HostError> {
+        let mut config = Config::read(&main, &self.tree);
+        for _ in 0..MOST_LEVELS {
+            if config.wanted.is_empty() {
+                break;
+            }
+            let mut batch = Batch::default();
+            let wanted: Vec<_> = std::mem::take(&mut config.wanted)
+                .into_iter()
+                .map(|wanted| {
+                    let ticket = match &wanted {
+                        Wanted::File(path) => batch.file(path.clone()),
+                        Wanted::Dir(path) => batch.folder(path.clone()),
+                    };
+                    (wanted, ticket)
+                })
+                .collect();
+            let mut answers = batch.read(host)?;
+            for (wanted, ticket) in wanted {
+                match wanted {
+                    Wanted::File(path) => self.file(path, answers.file(ticket)?),
+                    Wanted::Dir(path) => self.folder(path, answers.folder(ticket)?),
+                }
+            }
+            config = Config::read(&main, &self.tree);
+        }
+        if !config.wanted.is_empty() {
+            return Err(HostError::Unexpected(format!(
+                "{main} includes files through more than {MOST_LEVELS} levels"
+            )));
+        }
+        // Files that were read ahead and that xinetd does not read do not count.
+        let read: std::collections::BTreeSet<&HostPath> = config.files.iter().collect();
+        self.about.retain(|path, _| read.contains(path));
+        self.tree
+            .files
+            .retain(|path, _| *path == main || read.contains(path));
+        Ok(Xinetd {
+            main,
+            tree: self.tree,
+            config,
+            about: self.about,
+            ports,
+            inetd,
+        })
+    }
+}
+
+/// The TCP ports of `/etc/services`, aliases too.
+fn ports(found: &Found) -> BTreeMap<String, u16> {
+    let Found::File(state) = found else {
+        return BTreeMap::new();
+    };
+    let mut ports = BTreeMap::new();
+    for line in String::from_utf8_lossy(&state.bytes).lines() {
+        let mut words = line
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let (Some(name), Some(port)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let Some(port) = port.strip_suffix("/tcp").and_then(|port| port.parse().ok()) else {
+            continue;
+        };
+        for name in std::iter::once(name).chain(words) {
+            ports.entry(name.to_owned()).or_insert(port);
+        }
+    }
+    ports
+}
+
+fn inetd_conf(found: &Found) -> Inetd {
+    let Found::File(state) = found else {
+        return Inetd::Empty;
+    };
+    let counts = |line: &[u8]| {
+        line.iter()
+            .find(|byte| !byte.is_ascii_whitespace())
+            .is_some_and(|byte| *byte != b'#')
+    };
+    if state.bytes.split(|byte| *byte == b'\n').any(counts) {
+        Inetd::Services
+    } else {
+        Inetd::Empty
+    }
+}

@@ -1,0 +1,213 @@
+//! Makes a plan, purely: from what is desired, what kind of host it is, what was observed, and what is owed.
+
+use std::time::Duration;
+
+use super::fingerprint::Fingerprint;
+use super::{FORMAT, HostId, Input, Note, Plan, Settled, Step};
+use crate::edit::xinetd::{Effect, ProblemKind};
+use crate::facts::Facts;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::limits::{self, Part, courier, declared_at, xinetd};
+use crate::model::Desired;
+use crate::observe::Observed;
+
+/// How long a service action may take where the command line does not say.
+pub const ACTION_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Makes the plan that brings the host to what is desired.
+///
+/// # Errors
+/// All that keeps it from being made, sorted.
+pub fn make(
+    desired: &Desired,
+    advice: &[Diagnostic],
+    facts: &Facts,
+    observed: &Observed,
+    deadline: Duration,
+) -> Result<Plan, Vec<Blocker>> {
+    let mut blockers = guard(desired, facts);
+    blockers.extend(facts.journal_unread.iter().map(|unread| {
+        Blocker {
+            kind: Blocked::Unknown,
+            diagnostic: unread
+                .clone()
+                .hint("run it as root, or as a user who may read it"),
+        }
+    }));
+    let mut parts = Vec::new();
+    if courier::concerns(desired, facts) {
+        let none = courier::Files::default();
+        let files = observed.courier.as_ref().unwrap_or(&none);
+        parts.push(courier::plan(
+            desired,
+            facts,
+            files,
+            observed.panel.as_ref(),
+            deadline,
+        ));
+    }
+    if let Some(xinetd) = &observed.xinetd
+        && xinetd::concerns(desired, facts)
+    {
+        parts.push(limits::xinetd::plan(desired, facts, xinetd));
+    }
+    let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut notes: Vec<Note> = advice
+        .iter()
+        .map(|advice| Note::Advice(Box::new(advice.clone())))
+        .collect();
+    for Part {
+        edits: e,
+        panel,
+        actions: a,
+        notes: n,
+        blockers: b,
+    } in parts
+    {
+        edits.extend(e);
+        panels.extend(panel);
+        actions.extend(a);
+        notes.extend(n);
+        blockers.extend(b);
+    }
+    if !blockers.is_empty() {
+        blockers.sort();
+        blockers.dedup();
+        return Err(blockers);
+    }
+    edits.sort_by(|a, b| a.path.cmp(&b.path));
+    actions.sort_by(|a, b| (a.verb, &a.unit).cmp(&(b.verb, &b.unit)));
+    let settled = if facts.journal.owed.iter().all(|owed| {
+        actions
+            .iter()
+            .any(|action| action.daemon == owed.daemon && action.unit == owed.unit)
+    }) {
+        Settled::Nothing
+    } else {
+        Settled::Some
+    };
+    let steps: Vec<Step> = (edits.into_iter().map(Step::Edit))
+        .chain(panels.into_iter().map(Step::Panel))
+        .chain(actions.into_iter().map(Step::Action))
+        .collect();
+    if steps.is_empty() {
+        // With nothing to restart there is nothing to explain about what is not restarted.
+        notes.retain(|note| !matches!(note, Note::NotRestarted { .. }));
+    }
+    notes.extend(problems(desired, facts, observed, &steps));
+    Ok(Plan {
+        format: FORMAT,
+        fingerprint: Fingerprint::of(&steps),
+        host: HostId {
+            name: facts.node.clone(),
+            machine_id: facts.machine_id.clone(),
+        },
+        steps,
+        notes,
+        inputs: inputs(observed),
+        desired: desired.clone(),
+        settled,
+    })
+}
+
+/// The manifest's own guard: `[host] name`.
+fn guard(desired: &Desired, facts: &Facts) -> Vec<Blocker> {
+    let Some(first) = desired.host.first() else {
+        return Vec::new();
+    };
+    if desired
+        .host
+        .iter()
+        .any(|declared| facts.names.contains(&declared.value))
+    {
+        return Vec::new();
+    }
+    let is: Vec<&str> = facts.names.iter().map(String::as_str).collect();
+    let is = if is.is_empty() {
+        "unknown".to_owned()
+    } else {
+        is.join(", ")
+    };
+    vec![Blocker {
+        kind: Blocked::Refused,
+        diagnostic: Diagnostic::new("this manifest is for another host")
+            .at(declared_at(&first.origin))
+            .because(format!("this host's name is {is}"))
+            .hint("check which host and which manifest you meant"),
+    }]
+}
+
+/// The files that a plan is made from, with their digests, by path.
+#[must_use]
+pub fn inputs(observed: &Observed) -> Vec<Input> {
+    let Observed {
+        courier,
+        panel: _,
+        xinetd,
+    } = observed;
+    let mut inputs: Vec<Input> = courier
+        .iter()
+        .flat_map(courier::Files::inputs)
+        .chain(xinetd.iter().flat_map(|xinetd| {
+            xinetd
+                .about
+                .iter()
+                .map(|(path, about)| (path.clone(), about.digest.clone()))
+        }))
+        .map(|(path, digest)| Input { path, digest })
+        .collect();
+    inputs.sort_by(|a, b| a.path.cmp(&b.path));
+    inputs
+}
+
+/// Lines that are not what their author may think, in the files that the manifest concerns, as they will be.
+fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step]) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let edited = |path: &crate::model::HostPath, line: u32| {
+        steps.iter().any(|step| match step {
+            Step::Edit(edit) => {
+                edit.path == *path
+                    && edit
+                        .lines
+                        .iter()
+                        .any(|l| l.line == line && l.before.is_some())
+            }
+            Step::Panel(_) | Step::Action(_) => false,
+        })
+    };
+    if let Some(files) = &observed.courier
+        && courier::concerns(desired, facts)
+    {
+        for file in files.0.values() {
+            let Ok(bytes) = &file.bytes else { continue };
+            for problem in crate::edit::shellvars::File::parse(bytes).problems() {
+                if !edited(&file.path, problem.spot.line) {
+                    let effect = problem.kind.to_string();
+                    notes.push(Note::Problem {
+                        path: file.path.clone(),
+                        line: problem.spot.line,
+                        effect,
+                    });
+                }
+            }
+        }
+    }
+    if let Some(xinetd) = &observed.xinetd
+        && xinetd::concerns(desired, facts)
+    {
+        for problem in &xinetd.config.problems {
+            // Package managers' and editors' left-overs in the folder are skipped by design.
+            let usual = problem.kind == ProblemKind::NameSkipped
+                || problem.kind.effect() == Effect::Warning;
+            if !usual && !edited(&problem.path, problem.spot.line) {
+                let effect = problem.kind.to_string();
+                notes.push(Note::Problem {
+                    path: problem.path.clone(),
+                    line: problem.spot.line,
+                    effect,
+                });
+            }
+        }
+    }
+    notes
+}

@@ -1,0 +1,42 @@
+//! Values as JSON text: what `--format json` prints.
+
+use serde::Serialize;
+
+use crate::limits::show::Entry;
+use crate::plan::{HostId, Plan};
+
+/// What `show --format json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(title = "A host as mailward shows it")]
+pub struct Shown {
+    /// The format's number, 1.
+    pub format: u32,
+    /// The host.
+    pub host: HostId,
+    /// One entry a setting.
+    pub limits: Vec<Entry>,
+}
+
+/// What `check --format json` prints.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(title = "A drift check of mailward")]
+pub struct Checked<'a> {
+    /// The format's number, 1.
+    pub format: u32,
+    /// The one-line summary.
+    pub summary: String,
+    /// The exit code.
+    pub exit: u8,
+    /// What would be done.
+    pub plan: &'a Plan,
+}
+
+/// A value as indented JSON with a final newline.
+///
+/// # Errors
+/// Only where a value cannot be written as JSON, which none of ours can fail.
+pub fn text<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,70 @@
+//! Plans, outcomes and the state of a host as text for people.
+//!
+//! Equal hosts print equal text: no host name, time or pid, so that output from many hosts folds.
+
+mod change;
+mod outcome;
+mod plan;
+mod show;
+
+pub use self::outcome::{outcome, summary as outcome_summary};
+pub use self::plan::{check, plan, step_name, steps_in_brief, summary};
+pub use self::show::show;
+
+use anstyle::{AnsiColor, Style};
+
+use super::Colour;
+use crate::plan::{Effect, Named, Value};
+
+const ADDED: Style = AnsiColor::Green.on_default();
+const REMOVED: Style = AnsiColor::Red.on_default();
+const HEADING: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const WARNING: Style = AnsiColor::Yellow.on_default();
+
+/// A text in a style, where colours are on.
+fn paint(text: &str, style: Style, colour: Colour) -> String {
+    match colour {
+        Colour::On => format!("{style}{text}{style:#}"),
+        Colour::Off => text.to_owned(),
+    }
+}
+
+/// A value in one word.
+#[must_use]
+pub fn value(value: Value) -> String {
+    match value {
+        Value::Count(count) => count.to_string(),
+        Value::Rate(rate) => format!("{}/s, pause {} s", rate.rate, rate.pause),
+        Value::Nothing => "nothing in force".to_owned(),
+    }
+}
+
+/// `pop3 per_ip: 4 → 20`.
+fn effect(effect: &Effect) -> String {
+    let Effect {
+        service,
+        setting,
+        from,
+        to,
+        named,
+    } = effect;
+    let along = match named {
+        Named::ByManifest => "",
+        Named::Inherits => " (inherits)",
+    };
+    format!(
+        "{service} {}: {} → {}{along}",
+        setting.name(),
+        value(*from),
+        value(*to)
+    )
+}
+
+/// `1 file`, `2 files`.
+fn count(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}

@@ -1,0 +1,65 @@
+//! An outcome as text.
+
+use std::fmt::Write as _;
+
+use super::plan::step_name;
+use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::report::Colour;
+use crate::report::diagnostic::{Severity, render};
+
+/// Everything that a person should see after a run: each step, what went wrong, and one summary line.
+#[must_use]
+pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
+    let mut text = String::new();
+    for step in &outcome.steps {
+        let state = match step.state {
+            StepState::Done => "done",
+            StepState::Deferred => "put off",
+            StepState::Failed => "failed",
+            StepState::NotTried => "not tried",
+            StepState::Undone => "undone",
+            StepState::Unknown => "unknown",
+        };
+        let _ = writeln!(text, "{state:>9}  {}", step_name(&step.step));
+    }
+    if !outcome.messages.is_empty() {
+        if !outcome.steps.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&render(&outcome.messages, Severity::Error, colour));
+    }
+    text.push_str(&summary(outcome));
+    text.push('\n');
+    text
+}
+
+/// The outcome in one line.
+#[must_use]
+pub fn summary(outcome: &Outcome) -> String {
+    let owed: Vec<String> = outcome.owed.iter().map(|owed| owed.unit.clone()).collect();
+    let line = match outcome.result {
+        Verdict::AsDesired => "Nothing to do: the host is as desired.",
+        Verdict::Applied => "Applied and verified.",
+        Verdict::Owed => "Applied; something is still owed.",
+        Verdict::ChangedSince => {
+            "Applied, but somebody else has changed something since: plan again."
+        }
+        Verdict::Declined => "Nothing was changed: the answer was no.",
+        Verdict::Usage => "Nothing was changed: the manifest does not fit this host.",
+        Verdict::Locked => "Nothing was changed: another run is under way.",
+        Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
+        Verdict::Refused => "Nothing was changed: refused.",
+        Verdict::RolledBack => "Failed and rolled back: the host is as it was before.",
+        Verdict::PartlyApplied => {
+            "Failed, and the host is NOT as it was before: see above, then apply again."
+        }
+        Verdict::Killed => "The run was killed.",
+        Verdict::Internal => "An error in mailward itself.",
+        Verdict::Unknown => "The host's state is not known.",
+    };
+    if owed.is_empty() {
+        line.to_owned()
+    } else {
+        format!("{line} Owed: {}.", owed.join(", "))
+    }
+}

@@ -1,0 +1,349 @@
+//! A plan as text: what changes and why, which service actions follow and what they cost, what is left alone.
+
+use std::fmt::Write as _;
+
+use super::change::change;
+use super::{DIM, HEADING, WARNING, count, effect, paint, value};
+use crate::plan::{
+    Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
+};
+use crate::report::Colour;
+use crate::report::printable::printable;
+
+/// The whole plan.
+#[must_use]
+pub fn plan(plan: &Plan, colour: Colour) -> String {
+    let mut text = String::new();
+    for step in &plan.steps {
+        match step {
+            Step::Edit(edit) => edit_text(&mut text, edit, colour),
+            Step::Panel(panel) => panel_text(&mut text, panel, colour),
+            Step::Action(action) => action_text(&mut text, action, colour),
+        }
+        text.push('\n');
+    }
+    let notes: Vec<String> = plan.notes.iter().map(note).collect();
+    for note in &notes {
+        let _ = writeln!(text, "{} {note}", paint("note:", WARNING, colour));
+    }
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&summary(plan));
+    text.push('\n');
+    let _ = writeln!(
+        text,
+        "{}",
+        paint(&format!("fingerprint {}", plan.fingerprint), DIM, colour)
+    );
+    text
+}
+
+/// The plan in one line.
+#[must_use]
+pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return "Nothing to do: the host is as desired.".to_owned();
+    }
+    let (mut files, mut lines, mut panels) = (0, 0, 0);
+    let mut actions = Vec::new();
+    for step in &plan.steps {
+        match step {
+            Step::Edit(edit) => {
+                files += 1;
+                lines += edit.lines.len();
+            }
+            Step::Panel(_) => panels += 1,
+            Step::Action(action) => actions.push(format!("{} {}", action.verb.name(), action.unit)),
+        }
+    }
+    let mut parts = Vec::new();
+    if files > 0 {
+        parts.push(format!(
+            "change {} in {}",
+            count(lines, "line"),
+            count(files, "file")
+        ));
+    }
+    if panels > 0 {
+        parts.push(format!("run {} of the panel", count(panels, "command")));
+    }
+    if actions.is_empty() {
+        parts.push("no service action".to_owned());
+    }
+    parts.extend(actions);
+    format!("Plan: {}.", parts.join(", "))
+}
+
+/// The drift of a host in one line, for monitoring.
+#[must_use]
+pub fn check(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return format!("OK: as desired ({})", plan.fingerprint);
+    }
+    let brief = steps_in_brief(&plan.steps);
+    let owed = plan.steps.iter().any(|step| match step {
+        Step::Action(action) => action.causes.contains(&Cause::Owed),
+        Step::Edit(_) | Step::Panel(_) => false,
+    });
+    let word = if owed { "OWED" } else { "DRIFT" };
+    format!("{word}: {brief} ({})", plan.fingerprint)
+}
+
+/// A step in as few words as name it, for progress.
+#[must_use]
+pub fn step_name(step: &Step) -> String {
+    match step {
+        Step::Edit(edit) => format!("edit {}", edit.path),
+        Step::Panel(panel) => format!("run {}", panel.argv.join(" ")),
+        Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
+    }
+}
+
+/// Steps in a few words each, for messages.
+#[must_use]
+pub fn steps_in_brief(steps: &[Step]) -> String {
+    let brief: Vec<String> = steps
+        .iter()
+        .map(|step| match step {
+            Step::Edit(edit) => {
+                let effects: Vec<String> = edit.effects.iter().map(effect).collect();
+                format!("edit {} ({})", edit.path, effects.join(", "))
+            }
+            Step::Panel(panel) => panel.argv.join(" "),
+            Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
+        })
+        .collect();
+    brief.join("; ")
+}
+
+fn edit_text(text: &mut String, edit: &Edit, colour: Colour) {
+    let _ = writeln!(
+        text,
+        "{}",
+        paint(&format!("edit {}", edit.path), HEADING, colour)
+    );
+    for line in &edit.lines {
+        text.push_str(&change(line, colour));
+    }
+    effects_text(text, &edit.effects);
+    causes_text(text, &edit.causes, colour);
+}
+
+fn panel_text(text: &mut String, panel: &PanelStep, colour: Colour) {
+    let _ = writeln!(
+        text,
+        "{}",
+        paint(&format!("run {}", panel.argv.join(" ")), HEADING, colour)
+    );
+    effects_text(text, &panel.effects);
+    causes_text(text, &panel.causes, colour);
+}
+
+/// The effective values; many that change alike are one line.
+fn effects_text(text: &mut String, effects: &[crate::plan::Effect]) {
+    let mut shown: Vec<(&crate::plan::Effect, Vec<&str>)> = Vec::new();
+    for effect in effects {
+        let same = shown.iter_mut().find(|(first, _)| {
+            (first.setting, first.from, first.to, first.named)
+                == (effect.setting, effect.from, effect.to, effect.named)
+        });
+        match same {
+            Some((_, services)) => services.push(&effect.service),
+            None => shown.push((effect, vec![&effect.service])),
+        }
+    }
+    for (first, services) in shown {
+        let along = match first.named {
+            Named::ByManifest => "",
+            Named::Inherits => " (inherited)",
+        };
+        let services = printable(&services.join(", ")).into_owned();
+        let (from, to) = (value(first.from), value(first.to));
+        let _ = writeln!(
+            text,
+            "  {services} {}: {from} → {to}{along}",
+            first.setting.name()
+        );
+    }
+}
+
+fn causes_text(text: &mut String, causes: &[Cause], colour: Colour) {
+    let mut said: Vec<String> = Vec::new();
+    for cause in causes {
+        let cause = cause_text(cause);
+        if !said.contains(&cause) {
+            said.push(cause);
+        }
+    }
+    for cause in said {
+        let _ = writeln!(
+            text,
+            "{}",
+            paint(&format!("  because {cause}"), DIM, colour)
+        );
+    }
+}
+
+fn cause_text(cause: &Cause) -> String {
+    match cause {
+        Cause::Declared {
+            service,
+            setting,
+            value: declared,
+            origin,
+        } => {
+            let (layer, line) = (printable(&origin.layer), origin.line);
+            format!(
+                "{layer}:{line} declares {service} {} = {}",
+                setting.name(),
+                value(*declared)
+            )
+        }
+        Cause::NotInForce {
+            service,
+            key,
+            effect,
+        } => format!("{key} of {service} was not in force: {effect}"),
+        Cause::RunningDiffers {
+            service,
+            setting,
+            running,
+            value: wanted,
+        } => {
+            format!(
+                "{service} runs with {} = {}, and shall have {}",
+                setting.name(),
+                value(*running),
+                value(*wanted)
+            )
+        }
+        Cause::RunningUnknown { paths } => {
+            let paths: Vec<&str> = paths.iter().map(crate::model::HostPath::as_str).collect();
+            format!(
+                "{} changed since it was read, and what runs is not known",
+                paths.join(", ")
+            )
+        }
+        Cause::Owed => "an earlier run wrote it down and did not complete it".to_owned(),
+    }
+}
+
+fn action_text(text: &mut String, action: &Action, colour: Colour) {
+    let verb = action.verb.name();
+    let services = action.services.join(", ");
+    let how = match (action.daemon, action.verb) {
+        (Daemon::Xinetd, _) => "SIGHUP: it reads its files again",
+        (Daemon::Courier, Verb::Restart | Verb::Reload) => {
+            "stop and start: new limits need a new command line"
+        }
+        (Daemon::Courier, Verb::Start) => "start: an earlier run stopped it",
+    };
+    let _ = writeln!(
+        text,
+        "{} ({how})",
+        paint(&format!("{verb} {}", action.unit), HEADING, colour)
+    );
+    let _ = writeln!(text, "  concerns {}", printable(&services));
+    let cost = match action.cost {
+        Cost::SessionsSurvive => "open sessions live on".to_owned(),
+        Cost::SessionsDropped => format!("open {} sessions are dropped", services.to_uppercase()),
+        Cost::Nothing => "nothing is served now, so no session is lost".to_owned(),
+    };
+    let _ = writeln!(text, "  cost: {cost}");
+    causes_text(text, &action.causes, colour);
+    let files: Vec<&str> = action
+        .also_live
+        .iter()
+        .filter_map(|also| match also {
+            AlsoLive::File { path } => Some(path.as_str()),
+            AlsoLive::Variable { .. } | AlsoLive::Unknown { .. } | AlsoLive::Setting { .. } => None,
+        })
+        .collect();
+    if !files.is_empty() {
+        let also = format!(
+            "  also makes live: whatever others changed since xinetd read {}",
+            files.join(", ")
+        );
+        let _ = writeln!(text, "{}", paint(&also, WARNING, colour));
+    }
+    for also in &action.also_live {
+        let also = match also {
+            AlsoLive::File { .. } => continue,
+            AlsoLive::Variable { service, name } => {
+                format!(
+                    "a changed {} for {service}, edited by others since it was started",
+                    printable(name)
+                )
+            }
+            AlsoLive::Unknown { service, reason } => {
+                format!(
+                    "perhaps more for {service}: what it was started with cannot be read ({reason})"
+                )
+            }
+            AlsoLive::Setting {
+                service,
+                setting,
+                from,
+                to,
+            } => {
+                format!(
+                    "{service} {}: {} → {}, edited by others",
+                    setting.name(),
+                    value(*from),
+                    value(*to)
+                )
+            }
+        };
+        let _ = writeln!(
+            text,
+            "{}",
+            paint(&format!("  also makes live: {also}"), WARNING, colour)
+        );
+    }
+}
+
+fn note(note: &Note) -> String {
+    match note {
+        Note::NotRunning { daemon, services } => format!(
+            "{} does not run for {}: it is not started, and has the values when it starts",
+            daemon.name(),
+            services.join(", ")
+        ),
+        Note::NotRestarted {
+            daemon,
+            services,
+            reason,
+        } => {
+            let reason = match reason {
+                Held::NothingChanges => "none of their running values changes",
+                Held::NotNamed => "the manifest does not name them",
+            };
+            format!(
+                "{} is left alone for {}: {reason}",
+                daemon.name(),
+                printable(&services.join(", "))
+            )
+        }
+        Note::Problem { path, line, effect } => format!("{path}:{line}: {}", printable(effect)),
+        Note::Unmanaged {
+            service,
+            setting,
+            running,
+            value: has,
+        } => format!(
+            "{service} runs with {} = {}, its file says {}; the manifest does not name it",
+            setting.name(),
+            value(*running),
+            value(*has)
+        ),
+        Note::Advice(advice) => {
+            let place = advice
+                .place
+                .as_ref()
+                .map(|place| format!("{}:{}: ", place.file, place.line));
+            printable(&format!("{}{}", place.unwrap_or_default(), advice.what)).into_owned()
+        }
+        Note::Remark { text } => printable(text).into_owned(),
+    }
+}

@@ -1,0 +1,79 @@
+//! The limits of a host as a table.
+
+use std::fmt::Write as _;
+
+use super::{HEADING, WARNING, paint, value};
+use crate::limits::show::Entry;
+use crate::plan::Value;
+use crate::report::Colour;
+use crate::report::printable::printable;
+
+/// A table of one line a setting, with the problems below their line.
+#[must_use]
+pub fn show(entries: &[Entry], colour: Colour) -> String {
+    if entries.is_empty() {
+        return "Neither Courier nor xinetd is configured on this host.\n".to_owned();
+    }
+    let head = ["SERVICE", "SETTING", "VALUE", "RUNNING", "FROM"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = entries.iter().map(row).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .chain([&head])
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2), width(3)];
+    let line = |row: &[String; 5]| {
+        let [service, setting, value, running, from] = row;
+        let [a, b, c, d] = widths;
+        format!("{service:a$}  {setting:b$}  {value:c$}  {running:d$}  {from}")
+            .trim_end()
+            .to_owned()
+    };
+    let mut text = paint(&line(&head), HEADING, colour);
+    text.push('\n');
+    for (entry, row) in entries.iter().zip(&rows) {
+        let _ = writeln!(text, "{}", line(row));
+        for problem in &entry.problems {
+            let _ = writeln!(
+                text,
+                "{}",
+                paint(&format!("    ! {}", printable(problem)), WARNING, colour)
+            );
+        }
+    }
+    text
+}
+
+fn row(entry: &Entry) -> [String; 5] {
+    let mut from = match (&entry.path, entry.line) {
+        (Some(path), Some(line)) => format!("{path}:{line} ({})", entry.key),
+        (Some(path), None) => format!("{path} ({})", entry.key),
+        (None, _) if entry.value == Value::Nothing => String::new(),
+        (None, _) => "built in".to_owned(),
+    };
+    if let Some(declared) = &entry.declared {
+        let _ = write!(
+            from,
+            ", {}:{} declares {}",
+            printable(&declared.layer),
+            declared.line,
+            value(declared.value)
+        );
+    }
+    let service = printable(&entry.service).into_owned();
+    let shown = if entry.value == Value::Nothing {
+        "-".to_owned()
+    } else {
+        value(entry.value)
+    };
+    [
+        service,
+        entry.setting.name().to_owned(),
+        shown,
+        entry.runs(),
+        from,
+    ]
+}

@@ -1,0 +1,90 @@
+//! What every host must do alike: each case runs on the host in memory, on a stand-in's folder and, where that makes
+//! sense, on this machine.
+
+/// Makes a test of a case for each of the named benches.
+macro_rules! contract {
+    ($case:ident: $($bench:ident),+) => {
+        mod $case {
+            $(
+                #[test]
+                fn $bench() {
+                    super::$case(&crate::host_contract::bench::$bench());
+                }
+            )+
+        }
+    };
+}
+
+mod apart;
+mod bench;
+mod commands;
+mod errors;
+mod files;
+mod metadata;
+mod processes;
+mod replace;
+mod signals;
+mod state;
+
+use mailward::host::{
+    Act, Command, Digest, Done, FileState, Found, Replace, Reply, Request, WriteHost,
+};
+use mailward::model::HostPath;
+use std::time::Duration;
+
+fn path(text: &str) -> HostPath {
+    HostPath::new(text).unwrap()
+}
+
+/// The one answer to one request.
+fn ask(host: &dyn WriteHost, request: Request) -> Reply {
+    let mut replies = host.read(&[request]).unwrap();
+    assert_eq!(replies.len(), 1);
+    replies.remove(0)
+}
+
+fn found(host: &dyn WriteHost, path: HostPath) -> Found {
+    match ask(host, Request::File(path)) {
+        Reply::File(found) => found,
+        other => panic!("a file was asked for: {other:?}"),
+    }
+}
+
+fn file(host: &dyn WriteHost, path: HostPath) -> FileState {
+    match found(host, path) {
+        Found::File(file) => file,
+        other => panic!("a file should be there: {other:?}"),
+    }
+}
+
+/// Does one act that reports nothing, or gives its failure's text with all causes.
+fn act(host: &mut dyn WriteHost, act: Act) -> Result<(), String> {
+    match host.write(&[act], &[]) {
+        Ok(written) => {
+            assert_eq!(written.done, [Done::Quietly]);
+            Ok(())
+        }
+        Err(failure) => {
+            assert_eq!(failure.index, 0);
+            Err(format!("{failure}: {}", failure.source))
+        }
+    }
+}
+
+fn replacing(path: HostPath, before: &[u8], bytes: &[u8]) -> Act {
+    let before = Digest::of(before);
+    let bytes = bytes.to_vec();
+    Act::Replace(Replace {
+        path,
+        before,
+        bytes,
+    })
+}
+
+fn command(program: HostPath, arguments: &[&str]) -> Command {
+    Command {
+        program,
+        arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
+        deadline: Duration::from_secs(20),
+    }
+}

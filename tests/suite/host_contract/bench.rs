@@ -1,0 +1,368 @@
+//! Hosts to run the cases on, with the means to prepare them and to look at them from outside.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
+
+use mailward::host::local::LocalHost;
+use mailward::host::memory::{Entry, File, MemoryHost};
+use mailward::host::{End, Output, Process, ProcessId, WriteHost};
+use mailward::model::HostPath;
+
+/// When the machine of the stand-ins was started, in seconds since 1970.
+const BOOT: i64 = 1_700_000_000;
+
+/// One host, prepared from outside. Paths are absolute, as the cases write them.
+pub trait Bench {
+    /// Another user of this host.
+    fn host(&self) -> Box<dyn WriteHost>;
+    /// The path as this host must be asked for it.
+    fn path(&self, path: &str) -> HostPath;
+    fn put(&self, path: &[u8], bytes: &[u8]);
+    fn link(&self, path: &str, target: &str);
+    fn hard_link(&self, path: &str, other: &str);
+    fn folder(&self, path: &str);
+    fn pipe(&self, path: &str);
+    fn remove(&self, path: &str);
+    /// The bytes of a file, links not followed.
+    fn bytes(&self, path: &str) -> Option<Vec<u8>>;
+    /// The sorted names in a folder.
+    fn names(&self, path: &str) -> Vec<String>;
+    fn program(&self, path: &str, what: Does);
+    fn process(&self, process: &Standing);
+}
+
+/// What a program does.
+#[derive(Clone, Copy)]
+pub enum Does {
+    Exit(i32),
+    KillItself(i32),
+    Hang,
+    /// Prints so many bytes `o`, and so many bytes `e` on standard error.
+    Print(usize, usize),
+    /// Prints `started`, ends with 0, and leaves a child behind that keeps its output for a while.
+    LeaveChild,
+    /// Prints each argument between brackets.
+    ShowArguments,
+}
+
+/// A process as a stand-in shows it.
+#[derive(Clone)]
+pub struct Standing {
+    pub pid: u32,
+    pub start: u64,
+    pub name: &'static str,
+    pub state: char,
+    pub argv: Vec<&'static str>,
+    pub ports: Vec<u16>,
+}
+
+impl Standing {
+    pub fn new(pid: u32, name: &'static str, argv: &[&'static str], ports: &[u16]) -> Self {
+        let (argv, ports) = (argv.to_vec(), ports.to_vec());
+        Self {
+            pid,
+            start: u64::from(pid) * 1000,
+            name,
+            state: 'S',
+            argv,
+            ports,
+        }
+    }
+
+    pub fn id(&self) -> ProcessId {
+        ProcessId {
+            pid: self.pid,
+            start: self.start,
+        }
+    }
+
+    /// How a host must describe it.
+    pub fn expected(&self) -> Process {
+        Process {
+            id: self.id(),
+            parent: 1,
+            started: Some(BOOT + i64::try_from(self.start).unwrap() / 100),
+            name: self.name.to_owned(),
+            argv: self
+                .argv
+                .iter()
+                .map(|word| word.as_bytes().to_vec())
+                .collect(),
+            environment: Ok(vec![(b"LANG".to_vec(), b"C".to_vec())]),
+            ports: Some(self.ports.clone()),
+        }
+    }
+}
+
+pub fn memory() -> MemoryHost {
+    MemoryHost::new()
+}
+
+/// A stand-in's folder.
+pub fn tree() -> Local {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("proc")).unwrap();
+    fs::write(
+        dir.path().join("proc/stat"),
+        format!("cpu 1 2\nbtime {BOOT}\n"),
+    )
+    .unwrap();
+    Local {
+        dir,
+        kind: Kind::Tree,
+    }
+}
+
+/// This machine; its files are those of a folder of their own.
+pub fn machine() -> Local {
+    let dir = tempfile::tempdir().unwrap();
+    Local {
+        dir,
+        kind: Kind::Machine,
+    }
+}
+
+pub struct Local {
+    pub dir: tempfile::TempDir,
+    kind: Kind,
+}
+
+enum Kind {
+    Tree,
+    Machine,
+}
+
+impl Local {
+    pub fn real(&self, path: impl AsRef<[u8]>) -> PathBuf {
+        let below = path.as_ref().strip_prefix(b"/").unwrap();
+        self.dir.path().join(OsStr::from_bytes(below))
+    }
+
+    fn make_parent(&self, path: impl AsRef<[u8]>) -> PathBuf {
+        let real = self.real(path);
+        fs::create_dir_all(real.parent().unwrap()).unwrap();
+        real
+    }
+
+    pub fn script(&self, path: &str, text: &str) {
+        let real = self.make_parent(path);
+        fs::write(&real, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+impl Bench for Local {
+    fn host(&self) -> Box<dyn WriteHost> {
+        match self.kind {
+            Kind::Tree => Box::new(LocalHost::tree(self.dir.path().to_owned()).unwrap()),
+            Kind::Machine => Box::new(LocalHost::machine()),
+        }
+    }
+
+    fn path(&self, path: &str) -> HostPath {
+        match self.kind {
+            Kind::Tree => super::path(path),
+            Kind::Machine => super::path(self.real(path).to_str().unwrap()),
+        }
+    }
+
+    fn put(&self, path: &[u8], bytes: &[u8]) {
+        fs::write(self.make_parent(path), bytes).unwrap();
+    }
+
+    fn link(&self, path: &str, target: &str) {
+        let target = match self.kind {
+            Kind::Machine if target.starts_with('/') => self.real(target),
+            Kind::Machine | Kind::Tree => PathBuf::from(target),
+        };
+        symlink(target, self.make_parent(path)).unwrap();
+    }
+
+    fn hard_link(&self, path: &str, other: &str) {
+        fs::hard_link(self.real(other), self.make_parent(path)).unwrap();
+    }
+
+    fn folder(&self, path: &str) {
+        fs::create_dir_all(self.real(path)).unwrap();
+    }
+
+    fn pipe(&self, path: &str) {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, self.make_parent(path), kind, mode, 0).unwrap();
+    }
+
+    fn remove(&self, path: &str) {
+        fs::remove_file(self.real(path)).unwrap();
+    }
+
+    fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        let real = self.real(path);
+        real.symlink_metadata()
+            .ok()?
+            .is_file()
+            .then(|| fs::read(real).unwrap())
+    }
+
+    fn names(&self, path: &str) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.real(path))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn program(&self, path: &str, what: Does) {
+        let text = match what {
+            Does::Exit(code) => format!("exit {code}"),
+            Does::KillItself(signal) => format!("kill -{signal} $$"),
+            Does::Hang => "sleep 1000 & wait; sleep 1000".to_owned(),
+            Does::Print(out, err) => format!(
+                "head -c {out} /dev/zero | tr '\\0' o; head -c {err} /dev/zero | tr '\\0' e >&2"
+            ),
+            Does::LeaveChild => "(sleep 5; echo late) & echo started".to_owned(),
+            Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
+        };
+        self.script(path, &text);
+    }
+
+    fn process(&self, process: &Standing) {
+        let Standing {
+            pid,
+            start,
+            name,
+            state,
+            argv,
+            ports,
+        } = process;
+        let here = format!("/proc/{pid}");
+        let zeros = "0 ".repeat(17);
+        self.put(
+            format!("{here}/stat").as_bytes(),
+            format!("{pid} ({name}) {state} 1 {zeros}{start} 0 0\n").as_bytes(),
+        );
+        let cmdline: String = argv.iter().map(|word| format!("{word}\0")).collect();
+        self.put(format!("{here}/cmdline").as_bytes(), cmdline.as_bytes());
+        self.put(format!("{here}/environ").as_bytes(), b"LANG=C\0");
+        self.folder(&format!("{here}/fd"));
+        symlink("/dev/null", self.real(format!("{here}/fd/0"))).unwrap();
+        let table = self
+            .bytes("/proc/net/tcp")
+            .unwrap_or_else(|| b"  sl  local_address\n".to_vec());
+        let mut table = String::from_utf8(table).unwrap();
+        for port in ports {
+            let inode = u64::from(*pid) * 100_000 + u64::from(*port);
+            symlink(
+                format!("socket:[{inode}]"),
+                self.real(format!("{here}/fd/{port}")),
+            )
+            .unwrap();
+            table.push_str(&format!("   0: 00000000:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100\n"));
+        }
+        self.put(b"/proc/net/tcp", table.as_bytes());
+    }
+}
+
+impl Bench for MemoryHost {
+    fn host(&self) -> Box<dyn WriteHost> {
+        Box::new(self.another())
+    }
+
+    fn path(&self, path: &str) -> HostPath {
+        super::path(path)
+    }
+
+    fn put(&self, path: &[u8], bytes: &[u8]) {
+        self.world()
+            .files
+            .insert(path.to_vec(), File::new(bytes).into());
+    }
+
+    fn link(&self, path: &str, target: &str) {
+        let link = Entry::Link(target.as_bytes().to_vec());
+        self.world().files.insert(path.as_bytes().to_vec(), link);
+    }
+
+    fn hard_link(&self, path: &str, other: &str) {
+        let mut world = self.world();
+        let Some(Entry::File(file)) = world.files.get_mut(other.as_bytes()) else {
+            panic!("no file at {other}");
+        };
+        file.links += 1;
+        let file = file.clone();
+        world.files.insert(path.as_bytes().to_vec(), file.into());
+    }
+
+    fn folder(&self, path: &str) {
+        self.world()
+            .files
+            .insert(path.as_bytes().to_vec(), Entry::Folder);
+    }
+
+    fn pipe(&self, path: &str) {
+        self.world()
+            .files
+            .insert(path.as_bytes().to_vec(), Entry::Other);
+    }
+
+    fn remove(&self, path: &str) {
+        self.world().files.remove(path.as_bytes()).unwrap();
+    }
+
+    fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        match self.world().files.get(path.as_bytes()) {
+            Some(Entry::File(file)) => Some(file.bytes.clone()),
+            Some(Entry::Link(_) | Entry::Folder | Entry::Other) | None => None,
+        }
+    }
+
+    fn names(&self, path: &str) -> Vec<String> {
+        let below = format!("{path}/");
+        let world = self.world();
+        let names = world
+            .files
+            .keys()
+            .filter_map(|key| key.strip_prefix(below.as_bytes()));
+        let first = names.filter_map(|rest| rest.split(|&byte| byte == b'/').next());
+        let mut names: Vec<_> = first
+            .map(|name| String::from_utf8(name.to_vec()).unwrap())
+            .collect();
+        names.dedup();
+        names
+    }
+
+    fn program(&self, path: &str, what: Does) {
+        let program = move |_: &mut mailward::host::memory::World, arguments: &[String]| {
+            let (end, stdout, stderr) = match what {
+                Does::Exit(code) => (End::Code(code), String::new(), String::new()),
+                Does::KillItself(signal) => (End::Signal(signal), String::new(), String::new()),
+                Does::Hang => (End::TimedOut, String::new(), String::new()),
+                Does::Print(out, err) => (End::Code(0), "o".repeat(out), "e".repeat(err)),
+                Does::LeaveChild => (End::Code(0), "started\n".to_owned(), String::new()),
+                Does::ShowArguments => {
+                    let shown = arguments.iter().map(|text| format!("[{text}]")).collect();
+                    (End::Code(0), shown, String::new())
+                }
+            };
+            Output {
+                end,
+                stdout: stdout.into_bytes(),
+                stderr: stderr.into_bytes(),
+            }
+        };
+        self.world()
+            .commands
+            .insert(path.to_owned(), Box::new(program));
+    }
+
+    fn process(&self, process: &Standing) {
+        // A zombie is none.
+        if process.state != 'Z' {
+            self.world().processes.push(process.expected());
+        }
+    }
+}

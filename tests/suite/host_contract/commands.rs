@@ -1,0 +1,234 @@
+//! Running commands: what is told of them, and what they get to see.
+
+use std::time::{Duration, Instant};
+
+use mailward::host::{Act, Command, Done, End, OUTPUT_CAP, Output, Reply, Request, WriteHost};
+
+use super::bench::{Bench, Does, Local, machine, tree};
+use super::{ask, command};
+
+fn output(host: &dyn WriteHost, command: Command) -> Output {
+    match ask(host, Request::Output(command)) {
+        Reply::Output(output) => output,
+        other => panic!("output was asked for: {other:?}"),
+    }
+}
+
+contract!(it_is_told_how_a_command_ended: memory, tree, machine);
+fn it_is_told_how_a_command_ended(bench: &dyn Bench) {
+    let mut host = bench.host();
+    for (does, end) in [
+        (Does::Exit(0), End::Code(0)),
+        (Does::Exit(3), End::Code(3)),
+        (Does::Exit(255), End::Code(255)),
+        (Does::KillItself(15), End::Signal(15)),
+    ] {
+        bench.program("/bin/program", does);
+        let command = command(bench.path("/bin/program"), &[]);
+        let written = host.write(&[Act::Run(command.clone())], &[]).unwrap();
+        let silent = Output {
+            end,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
+        assert_eq!(written.done, [Done::Ran(silent.clone())]);
+        assert_eq!(output(&*host, command), silent);
+    }
+}
+
+contract!(a_command_that_cannot_start_says_why: memory, tree, machine);
+fn a_command_that_cannot_start_says_why(bench: &dyn Bench) {
+    let output = output(&*bench.host(), command(bench.path("/bin/none"), &[]));
+    assert_eq!(output.end, End::NotStarted);
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(why.to_lowercase().contains("no such file"), "{why}");
+}
+
+contract!(arguments_arrive_as_they_are: memory, tree, machine);
+fn arguments_arrive_as_they_are(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::ShowArguments);
+    let words = [
+        "$(id)", "a b", "", "'", "\"", "\n", ";", "*", "-n", "\u{fc}",
+    ];
+    let output = output(&*bench.host(), command(bench.path("/bin/program"), &words));
+    let shown: String = words.iter().map(|word| format!("[{word}]")).collect();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
+}
+
+contract!(both_streams_are_kept_up_to_the_cap: memory, tree, machine);
+fn both_streams_are_kept_up_to_the_cap(bench: &dyn Bench) {
+    let host = bench.host();
+    for (out, err) in [(OUTPUT_CAP, 5), (OUTPUT_CAP + 1, 0), (300_000, 200_000)] {
+        bench.program("/bin/program", Does::Print(out, err));
+        let output = output(&*host, command(bench.path("/bin/program"), &[]));
+        assert_eq!(output.end, End::Code(0));
+        assert!(output.stdout == vec![b'o'; out.min(OUTPUT_CAP)]);
+        assert!(output.stderr == vec![b'e'; err.min(OUTPUT_CAP)]);
+    }
+}
+
+contract!(a_command_that_hangs_is_stopped_at_its_deadline: memory, tree, machine);
+fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::Hang);
+    let deadline = Duration::from_millis(150);
+    let begin = Instant::now();
+    let hanging = Command {
+        deadline,
+        ..command(bench.path("/bin/program"), &[])
+    };
+    assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+    assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+contract!(what_a_command_leaves_behind_is_not_waited_for: memory, tree, machine);
+fn what_a_command_leaves_behind_is_not_waited_for(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::LeaveChild);
+    let begin = Instant::now();
+    let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+    assert_eq!(
+        (output.end, &output.stdout[..]),
+        (End::Code(0), &b"started\n"[..])
+    );
+    assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+fn local() -> [Local; 2] {
+    [tree(), machine()]
+}
+
+#[test]
+fn a_daemon_left_behind_may_still_print() {
+    for bench in local() {
+        bench.script(
+            "/bin/start",
+            "(sleep 0.2; echo late && echo late >&2 && touch \"$1\") &",
+        );
+        let sign = bench.real("/alive");
+        let started = command(bench.path("/bin/start"), &[sign.to_str().unwrap()]);
+        assert_eq!(output(&*bench.host(), started).end, End::Code(0));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !sign.exists() {
+            assert!(Instant::now() < deadline, "the daemon died when it printed");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn a_command_sees_a_bare_environment() {
+    for bench in local() {
+        bench.script(
+            "/bin/program",
+            "env | grep -v -e ^PWD= -e ^_= -e ^OLDPWD= -e ^SHLVL= | sort; pwd; cat",
+        );
+        let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+        let root = bench.dir.path().canonicalize().unwrap();
+        let root = root.to_str().unwrap();
+        let (variable, folder) = match bench.path("/x").as_str() {
+            "/x" => (format!("MAILWARD_ROOT={root}\n"), root),
+            _ => (String::new(), "/"),
+        };
+        let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let expected = format!("HOME=/root\nLC_ALL=C\n{variable}{path}\n{folder}\n");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+        assert_eq!(output.stderr, b"");
+    }
+}
+
+#[test]
+fn a_command_gets_no_open_file_of_mailwards() {
+    let bench = tree();
+    bench.script("/bin/program", "ls /proc/self/fd");
+    let mut host = bench.host();
+    host.lock().unwrap();
+    // Whoever started this may have left something open, which is theirs.
+    let plain = std::process::Command::new(bench.real("/bin/program"))
+        .output()
+        .unwrap();
+    let output = output(&*host, command(bench.path("/bin/program"), &[]));
+    assert_eq!(output.stdout, plain.stdout);
+}
+
+#[test]
+fn the_children_of_a_command_that_hangs_are_stopped_as_well() {
+    let bench = tree();
+    bench.script("/bin/program", "sleep 987 & echo $!; wait");
+    let deadline = Duration::from_millis(200);
+    let hanging = Command {
+        deadline,
+        ..command(bench.path("/bin/program"), &[])
+    };
+    let output = output(&*bench.host(), hanging);
+    let pid: u32 = String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains(") Z "), "{status}");
+}
+
+#[test]
+fn a_command_that_stops_itself_is_stopped_for_good() {
+    let bench = tree();
+    bench.script("/bin/program", "kill -STOP $$");
+    let deadline = Duration::from_millis(100);
+    let hanging = Command {
+        deadline,
+        ..command(bench.path("/bin/program"), &[])
+    };
+    assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+}
+
+#[test]
+fn endless_output_takes_no_endless_memory() {
+    let bench = tree();
+    // Not quite endless, so that a failure of this case does not take the machine down.
+    bench.script("/bin/program", "yes oooooooooooooooo | head -c 1500000000");
+    let shared = || {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Shmem:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let before = shared();
+    let worst = std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let deadline = Duration::from_millis(1500);
+            let endless = Command {
+                deadline,
+                ..command(bench.path("/bin/program"), &[])
+            };
+            output(&*bench.host(), endless)
+        });
+        let mut worst = 0;
+        while !run.is_finished() {
+            worst = worst.max(shared());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = run.join().unwrap();
+        assert_eq!(output.stdout.len(), OUTPUT_CAP);
+        worst
+    });
+    assert!(
+        worst < before + 200_000,
+        "{before} kB before, {worst} kB at worst"
+    );
+}
+
+#[test]
+fn a_script_may_open_its_own_output_again() {
+    let bench = tree();
+    bench.script(
+        "/bin/program",
+        "echo a; echo b > /dev/stderr; echo c >> /dev/stdout; echo d",
+    );
+    let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+    assert_eq!(
+        (&output.stdout[..], &output.stderr[..]),
+        (&b"a\nc\nd\n"[..], &b"b\n"[..])
+    );
+}

@@ -1,0 +1,136 @@
+//! Signals go to exactly one process, or to what stands in for it.
+
+use std::time::{Duration, Instant};
+
+use mailward::host::memory::MemoryHost;
+use mailward::host::{Act, ProcessId, Reply, Request, Signal};
+
+use super::act;
+use super::bench::{Bench, Standing, machine, tree};
+use super::processes::start;
+
+contract!(nobody_gets_a_signal_meant_for_another: memory, tree, machine);
+fn nobody_gets_a_signal_meant_for_another(bench: &dyn Bench) {
+    let mut host = bench.host();
+    // The first has been there since the machine started; there are no others.
+    for pid in [1, 0, 4_194_305, u32::MAX, u32::MAX - 1] {
+        let id = ProcessId {
+            pid,
+            start: 987_654_321_000,
+        };
+        let failure = act(&mut *host, Act::Signal(id, Signal::Hangup)).unwrap_err();
+        assert_eq!(
+            failure,
+            format!("cannot send HUP to process {pid}: the process is gone")
+        );
+    }
+}
+
+#[test]
+fn a_real_process_gets_the_signal_unless_it_is_another_by_now() {
+    let bench = machine();
+    let script = "trap 'echo HUP >> \"$0.got\"' HUP; trap 'echo USR1 >> \"$0.got\"' USR1; echo; while :; do sleep 0.02; done";
+    let name = bench.real("/mw-signalled");
+    let script = script.replace("$0", name.to_str().unwrap());
+    let _child = start(&bench, "mw-signalled", &script, &[]);
+    let mut host = bench.host();
+    let Reply::Processes(found) = super::ask(&*host, Request::Processes(vec!["mw-signalled"]))
+    else {
+        panic!();
+    };
+    let id = found[0].id;
+    let earlier = ProcessId {
+        start: id.start - 1,
+        ..id
+    };
+    let failure = act(&mut *host, Act::Signal(earlier, Signal::Hangup)).unwrap_err();
+    assert!(failure.ends_with("the process is gone"), "{failure}");
+    for (signal, expected) in [(Signal::User1, "USR1\n"), (Signal::Hangup, "USR1\nHUP\n")] {
+        act(&mut *host, Act::Signal(id, signal)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while bench.bytes("/mw-signalled.got").unwrap_or_default() != expected.as_bytes() {
+            assert!(
+                Instant::now() < deadline,
+                "{:?}",
+                bench.bytes("/mw-signalled.got")
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_stand_in_answers_signals_itself() {
+    let bench = tree();
+    let xinetd = Standing::new(9, "xinetd", &["xinetd"], &[]);
+    bench.process(&xinetd);
+    let mut host = bench.host();
+    let signal = Act::Signal(xinetd.id(), Signal::User1);
+    let failure = act(&mut *host, signal.clone()).unwrap_err();
+    assert_eq!(
+        failure,
+        "cannot send USR1 to process 9: /proc/9/on-signal is missing in the stand-in tree"
+    );
+    bench.script("/proc/9/on-signal", "echo \"$1 $MAILWARD_ROOT\" >> dump");
+    act(&mut *host, signal).unwrap();
+    act(&mut *host, Act::Signal(xinetd.id(), Signal::Hangup)).unwrap();
+    let root = bench
+        .dir
+        .path()
+        .canonicalize()
+        .unwrap()
+        .display()
+        .to_string();
+    assert_eq!(
+        bench.bytes("/dump").unwrap(),
+        format!("USR1 {root}\nHUP {root}\n").into_bytes()
+    );
+    bench.script("/proc/9/on-signal", "exit 4");
+    let failure = act(&mut *host, Act::Signal(xinetd.id(), Signal::Hangup)).unwrap_err();
+    assert!(
+        failure.ends_with("its on-signal ended with exit code 4"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn under_a_root_no_real_process_is_signalled() {
+    let machine = machine();
+    let script = "trap 'echo ended; exit' HUP; echo; read x";
+    let mut child = start(&machine, "mw-real", script, &[]);
+    let Reply::Processes(found) = super::ask(&*machine.host(), Request::Processes(vec!["mw-real"]))
+    else {
+        panic!();
+    };
+    let bench = tree();
+    let same = Standing {
+        start: found[0].id.start,
+        ..Standing::new(found[0].id.pid, "mw-real", &[], &[])
+    };
+    bench.process(&same);
+    bench.script(&format!("/proc/{}/on-signal", same.pid), "exit 0");
+    act(&mut *bench.host(), Act::Signal(same.id(), Signal::Hangup)).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(child.0.try_wait().unwrap(), None, "it runs on");
+}
+
+#[test]
+fn in_memory_signals_do_what_a_test_says() {
+    let bench = MemoryHost::new();
+    let xinetd = Standing::new(9, "xinetd", &["xinetd"], &[]);
+    bench.process(&xinetd);
+    let mut host = bench.another();
+    assert!(act(&mut host, Act::Signal(xinetd.id(), Signal::Hangup)).is_err());
+    bench.world().on_signal = Some(Box::new(|world, id, signal| {
+        let text = format!("{} {}", id.pid, signal.name());
+        world.files.insert(
+            b"/var/run/xinetd.dump".to_vec(),
+            mailward::host::memory::File::new(text).into(),
+        );
+    }));
+    act(&mut host, Act::Signal(xinetd.id(), Signal::User1)).unwrap();
+    assert_eq!(
+        bench.bytes("/var/run/xinetd.dump"),
+        Some(b"9 USR1".to_vec())
+    );
+}

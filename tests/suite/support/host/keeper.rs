@@ -1,0 +1,84 @@
+//! The process that keeps a host: a shell that runs `keep.sh` in a mount and a network namespace of its own, and
+//! does one command after the other. The host ends with it, and it ends with its standard input.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Kind, LIMIT, Layout, inside};
+
+pub(super) struct Keeper {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Keeper {
+    /// Makes the root and the client's network of a host.
+    pub(super) fn new(kind: Kind, layout: Layout) -> Self {
+        let support = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/host");
+        let mut child = Command::new("unshare")
+            .args(["--mount", "--net", "--propagation", "private"])
+            .args(["sh", "-eu"])
+            .arg(format!("{support}/keep.sh"))
+            .env("KIND", kind.name())
+            .env("LAYOUT", layout.name())
+            .env("SUPPORT", support)
+            .env("MAILWARD", env!("CARGO_BIN_EXE_mailward"))
+            .env("PATH", inside::PATH)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            // Its own group: an interrupt at the terminal ends the test, and then the keeper cleans up.
+            .process_group(0)
+            .spawn()
+            .expect("unshare runs");
+        let commands = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        let mut keeper = Self {
+            child,
+            commands,
+            answers,
+        };
+        assert_eq!(keeper.answer(), "ready");
+        keeper
+    }
+
+    /// The number by which the machine knows it.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Has one command done and returns the answer.
+    pub(super) fn ask(&mut self, command: &str) -> String {
+        let commands = self.commands.as_mut().expect("open until dropped");
+        writeln!(commands, "{command}").expect("the host's keeper takes commands");
+        self.answer()
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.answers
+            .read_line(&mut line)
+            .expect("the host's keeper answers in text");
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // The end of its input tells the keeper to end the host and leave.
+        drop(self.commands.take());
+        let end = Instant::now() + LIMIT;
+        while let Ok(None) = self.child.try_wait() {
+            if Instant::now() > end {
+                // Its death takes init along, and with init the host; only an empty cgroup may stay.
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}

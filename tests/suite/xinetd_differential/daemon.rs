@@ -1,0 +1,178 @@
+//! The judge: a real xinetd in a namespace of its own, asked for its state.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use mailward::edit::xinetd::dump::Dump;
+use mailward::edit::xinetd::{Config, Entry, Tree, Wanted};
+use mailward::model::HostPath;
+
+const DRIVER: &str = include_str!("daemon.sh");
+
+/// Files by their path below the case's folder; `@DIR@` in them stands for that folder.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What a real daemon made of a case.
+pub struct Verdict {
+    /// None where the daemon exited over `defaults`.
+    pub dump: Option<Dump>,
+    /// What it is after a SIGHUP with the case's `next.conf`; none where it exited over that.
+    pub after: Option<Dump>,
+    /// What it logged.
+    pub log: String,
+}
+
+/// A folder with the files of one case.
+pub struct Case {
+    pub dir: PathBuf,
+    pub files: Files,
+}
+
+impl Case {
+    pub fn new(below: &Path, name: &str, files: &Files) -> Self {
+        let dir = below.join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let shown = dir.to_str().unwrap();
+        let files: Files = files
+            .iter()
+            .map(|(path, bytes)| (path.clone(), replace(bytes, b"@DIR@", shown.as_bytes())))
+            .collect();
+        for (path, bytes) in &files {
+            let path = dir.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        Self { dir, files }
+    }
+
+    pub fn path(&self, file: &str) -> HostPath {
+        HostPath::new(format!("{}/{file}", self.dir.display())).unwrap()
+    }
+
+    /// The case as our reader gets it.
+    pub fn tree(&self) -> Tree {
+        let mut tree = Tree::default();
+        tree.dirs
+            .insert(HostPath::new("/etc/xinetd.d").unwrap(), Some(Vec::new()));
+        tree.dirs.insert(self.path("gone"), None);
+        tree.files.insert(self.path("gone"), Entry::Missing);
+        for (file, bytes) in &self.files {
+            let path = self.path(file);
+            if let Some(folder) = path.parent() {
+                tree.dirs
+                    .entry(folder)
+                    .or_insert_with(|| Some(Vec::new()))
+                    .as_mut()
+                    .unwrap()
+                    .push(path.name().as_bytes().to_vec());
+            }
+            tree.files.insert(path, Entry::File(bytes.clone()));
+        }
+        tree
+    }
+
+    /// What our reader makes of it; what the case does not have is not there.
+    pub fn config(&self) -> Config {
+        let mut tree = self.tree();
+        loop {
+            let config = Config::read(&self.path("xinetd.conf"), &tree);
+            if config.wanted.is_empty() {
+                return config;
+            }
+            for wanted in config.wanted {
+                match wanted {
+                    Wanted::File(path) => drop(tree.files.insert(path, Entry::Missing)),
+                    Wanted::Dir(path) => drop(tree.dirs.insert(path, None)),
+                }
+            }
+        }
+    }
+
+    pub fn foresees_nothing(&self) -> bool {
+        self.config().is_unforeseeable()
+    }
+
+    pub fn show(&self) -> String {
+        use std::fmt::Write;
+        let mut text = String::new();
+        for (file, bytes) in &self.files {
+            writeln!(text, "--- {file}").unwrap();
+            for line in bytes.split(|&b| b == b'\n') {
+                let line = if line.len() > 300 { &line[..300] } else { line };
+                writeln!(text, "    {}", line.escape_ascii()).unwrap();
+            }
+        }
+        text
+    }
+}
+
+fn replace(bytes: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(what.len()).position(|w| w == what) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(with);
+        rest = &rest[at + what.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Runs a real xinetd on each case.
+pub fn judge(cases: &[Case]) -> Vec<Verdict> {
+    for (tool, package) in [
+        ("/usr/sbin/xinetd", "xinetd"),
+        ("/usr/bin/unshare", "util-linux"),
+        ("/usr/bin/ip", "iproute2"),
+    ] {
+        let here =
+            Path::new(tool).exists() || Path::new(&tool.replace("/usr/bin", "/usr/sbin")).exists();
+        assert!(here, "{tool} is missing: install the package {package}");
+    }
+    let mut child = Command::new("unshare")
+        .args(["-n", "-m", "-p", "-f", "--mount-proc", "sh", "-c", DRIVER])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for case in cases {
+        writeln!(stdin, "{}", case.dir.display()).unwrap();
+    }
+    drop(stdin);
+    let status = child.wait().unwrap();
+    assert!(status.success(), "the driver ends with {status}");
+    cases.iter().map(verdict).collect()
+}
+
+fn verdict(case: &Case) -> Verdict {
+    let read = |name: &str| {
+        let bytes = std::fs::read(case.dir.join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let dump = |name: &str| {
+        let bytes = std::fs::read(case.dir.join(name)).unwrap();
+        Dump::last(&bytes).expect("the daemon's dump is complete")
+    };
+    let log = read("log");
+    let state = read("state");
+    let verdict = match state.trim() {
+        "exited 0" if case.dir.join("dump").exists() => Some(dump("dump")),
+        "exited 0" if log.contains("while parsing the default section") => None,
+        "running 0" => Some(dump("dump")),
+        // Nobody can say what such a daemon does; crash is one thing that it does.
+        _ if case.foresees_nothing() => None,
+        other => panic!(
+            "the daemon misbehaves ({other})\n{log}\n{}{}",
+            read("out"),
+            case.show()
+        ),
+    };
+    let after = case.dir.join("after").exists().then(|| dump("after"));
+    Verdict {
+        dump: verdict,
+        after,
+        log,
+    }
+}
