@@ -6,11 +6,13 @@
 
 mod acts;
 mod commands;
+mod compound;
 mod ensure;
 mod grammar;
 mod number;
 mod problems;
 mod reasons;
+mod redirections;
 mod sections;
 mod sourcing;
 mod words;

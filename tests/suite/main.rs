@@ -15,6 +15,7 @@ mod office;
 mod real_daemons;
 mod shellvars;
 mod shellvars_differential;
+mod shellvars_upgrade;
 mod support;
 mod xinetd_differential;
 mod xinetd_edit;

@@ -1,6 +1,7 @@
 //! The shell is the judge: generated files are sourced by dash and bash as Courier's start scripts source them, and
 //! every value must be what the reader says. `MAILWARD_DIFFERENTIAL=N` judges N files instead of the default.
 
+mod corpus;
 mod generate;
 mod judge;
 

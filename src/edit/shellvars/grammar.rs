@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::Doubt;
 use super::acts::{Act, Sure};
 use super::commands::Simple;
-use super::words::{Fields, Joined, Word, is_name, unquote};
+use super::redirections::HereDocument;
+use super::words::{Joined, Word};
 
 /// How deep constructs may be nested before the reading ends. Real files have no nesting at all.
 const DEPTH: u32 = 64;
@@ -48,26 +49,6 @@ pub(super) struct Stop {
 /// What a part of the reading gives.
 pub(super) type Reading<T> = Result<T, Stop>;
 
-/// A here-document whose body begins at the next line end.
-struct HereDocument {
-    start: usize,
-    delimiter: Vec<u8>,
-    body: Body,
-    tabs: Tabs,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
-    Literal,
-    Expanded,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tabs {
-    Kept,
-    Stripped,
-}
-
 /// Reads a script from front to back, once.
 pub(super) struct Parser<'a> {
     pub(super) source: &'a [u8],
@@ -76,7 +57,7 @@ pub(super) struct Parser<'a> {
     pub(super) acts: Vec<Act>,
     /// The names that `${NAME:=…}` in the command being read may set.
     pub(super) set_by_expansion: Vec<Range<usize>>,
-    here_documents: Vec<HereDocument>,
+    pub(super) here_documents: Vec<HereDocument>,
     /// How deep the script itself is.
     base: u32,
     /// How many acts belong to lines that a shell runs before it reads on.
@@ -134,7 +115,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Skips blanks, joined line ends and a comment.
-    fn blanks(&mut self) -> Reading<()> {
+    pub(super) fn blanks(&mut self) -> Reading<()> {
         loop {
             match self.source[self.at..] {
                 [b' ' | b'\t', ..] => self.at += 1,
@@ -160,7 +141,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Skips blanks, comments and line ends, and the here-documents that follow one; says how many line ends.
-    fn lines(&mut self) -> Reading<usize> {
+    pub(super) fn lines(&mut self) -> Reading<usize> {
         let mut count = 0;
         loop {
             self.blanks()?;
@@ -175,30 +156,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn here_document(&mut self, document: &HereDocument) -> Reading<()> {
-        while self.at < self.source.len() {
-            let rest = &self.source[self.at..];
-            let length = rest.iter().position(|byte| *byte == b'\n');
-            let line = &rest[..length.unwrap_or(rest.len())];
-            self.at += length.map_or(rest.len(), |length| length + 1);
-            let text = match document.tabs {
-                Tabs::Kept => line,
-                Tabs::Stripped => &line[line.iter().take_while(|byte| **byte == b'\t').count()..],
-            };
-            if text == document.delimiter {
-                return Ok(());
-            }
-            let expands = line.iter().any(|byte| matches!(byte, b'$' | b'`' | b'\\'));
-            if document.body == Body::Expanded && expands {
-                return Err(self.stop(document.start, Doubt::NotUnderstood));
-            }
-        }
-        // Shells take what there is, some with a warning.
-        Err(self.stop(document.start, Doubt::NotUnderstood))
-    }
-
     /// The reserved word that stands here as a whole word.
-    fn reserved(&self) -> Option<&'static [u8]> {
+    pub(super) fn reserved(&self) -> Option<&'static [u8]> {
         let rest = &self.source[self.at..];
         let length = rest
             .iter()
@@ -223,7 +182,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads commands up to what ends a list; says whether there were any.
-    fn list(&mut self, sure: Sure) -> Reading<usize> {
+    pub(super) fn list(&mut self, sure: Sure) -> Reading<usize> {
         let mut count = 0;
         loop {
             if self.lines()? > 0 && self.depth == self.base {
@@ -269,7 +228,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn filled_list(&mut self, sure: Sure) -> Reading<()> {
+    pub(super) fn filled_list(&mut self, sure: Sure) -> Reading<()> {
         let start = self.at;
         match self.list(sure)? {
             0 if self.at >= self.source.len() => Err(self.stop(start, Doubt::Unterminated)),
@@ -317,7 +276,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn command(&mut self, sure: Sure) -> Reading<()> {
+    pub(super) fn command(&mut self, sure: Sure) -> Reading<()> {
         self.blanks()?;
         let start = self.at;
         if self.peek() == Some(b'(') {
@@ -359,186 +318,8 @@ impl<'a> Parser<'a> {
         self.redirections_after(first)
     }
 
-    /// What follows a compound command; one whose redirection fails does not run.
-    fn redirections_after(&mut self, first: usize) -> Reading<()> {
-        loop {
-            self.blanks()?;
-            let digits = usize::from(self.peek().is_some_and(|byte| byte.is_ascii_digit()));
-            match self.source.get(self.at + digits) {
-                Some(b'<' | b'>') => {
-                    self.at += digits;
-                    self.redirection()?;
-                    for act in &mut self.acts[first..] {
-                        act.make_maybe();
-                    }
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn expect(&mut self, word: &[u8], start: usize) -> Reading<()> {
-        self.lines()?;
-        if self.reserved() == Some(word) {
-            self.at += word.len();
-            return Ok(());
-        }
-        if self.at >= self.source.len() {
-            return Err(self.stop(start, Doubt::Unterminated));
-        }
-        Err(self.stop(self.at, Doubt::Syntax))
-    }
-
-    fn body(&mut self, start: usize) -> Reading<()> {
-        self.expect(b"do", start)?;
-        self.filled_list(Sure::Maybe)?;
-        self.expect(b"done", start)
-    }
-
-    fn conditional(&mut self, start: usize) -> Reading<()> {
-        loop {
-            self.filled_list(Sure::Maybe)?;
-            self.expect(b"then", start)?;
-            self.filled_list(Sure::Maybe)?;
-            match self.reserved() {
-                Some(b"elif") => self.at += 4,
-                Some(b"else") => {
-                    self.at += 4;
-                    self.filled_list(Sure::Maybe)?;
-                    return self.expect(b"fi", start);
-                }
-                _ => return self.expect(b"fi", start),
-            }
-        }
-    }
-
-    fn for_loop(&mut self, start: usize) -> Reading<()> {
-        self.blanks()?;
-        let name = self.argument(start)?;
-        if !is_name(&self.source[name.range.clone()]) {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        self.acts.push(Act::Assign {
-            name: name.range.clone(),
-            value: name.range,
-            doubt: Some(Doubt::Loop),
-        });
-        self.blanks()?;
-        if self.peek() == Some(b'\n') {
-            self.lines()?;
-        }
-        if self.reserved() == Some(b"in") {
-            self.at += 2;
-            loop {
-                self.blanks()?;
-                match self.peek() {
-                    Some(b'\n' | b';') | None => break,
-                    _ => _ = self.argument(start)?,
-                }
-            }
-            self.flush_expansions();
-            if self.peek() == Some(b';') {
-                self.at += 1;
-            }
-        } else if self.peek() == Some(b';') {
-            self.at += 1;
-        }
-        self.body(start)
-    }
-
-    fn case(&mut self, start: usize) -> Reading<()> {
-        self.blanks()?;
-        self.argument(start)?;
-        self.flush_expansions();
-        self.lines()?;
-        if self.reserved() != Some(b"in") {
-            return Err(self.stop(start, Doubt::Syntax));
-        }
-        self.at += 2;
-        loop {
-            self.lines()?;
-            if self.reserved() == Some(b"esac") {
-                self.at += 4;
-                return Ok(());
-            }
-            if self.peek() == Some(b'(') {
-                self.at += 1;
-                self.blanks()?;
-            }
-            loop {
-                self.argument(start)?;
-                self.flush_expansions();
-                self.blanks()?;
-                match self.peek() {
-                    Some(b'|') => self.at += 1,
-                    Some(b')') => break,
-                    _ => return Err(self.stop(start, Doubt::NotUnderstood)),
-                }
-                self.blanks()?;
-            }
-            self.at += 1;
-            self.list(Sure::Maybe)?;
-            match self.source[self.at..] {
-                // bash: `;;&`.
-                [b';', b';', b'&' | b'\\', ..] => {
-                    return Err(self.stop(self.at, Doubt::Unportable));
-                }
-                [b';', b';', ..] => self.at += 2,
-                _ => return self.expect(b"esac", start),
-            }
-        }
-    }
-
-    fn subshell(&mut self) -> Reading<()> {
-        let start = self.at;
-        self.at += 1;
-        // bash: arithmetic.
-        if matches!(self.source[self.at..], [b'(', ..] | [b'\\', b'\n', ..]) {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        let first = self.acts.len();
-        self.filled_list(Sure::Maybe)?;
-        self.close(start)?;
-        self.acts.truncate(first);
-        Ok(())
-    }
-
-    /// The script in `$(…)`, up to behind its `)`.
-    pub(super) fn substitution(&mut self, start: usize) -> Reading<()> {
-        let depth = self.deeper(start)?;
-        self.depth = depth + 1;
-        let outer_documents = std::mem::take(&mut self.here_documents);
-        let outer_names = std::mem::take(&mut self.set_by_expansion);
-        let first = self.acts.len();
-        let line_before = self.at;
-        self.list(Sure::Maybe)?;
-        if self.awaits_here_document() {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        self.close(start)?;
-        if !outer_documents.is_empty() && self.source[line_before..self.at].contains(&b'\n') {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        self.acts.truncate(first);
-        self.here_documents = outer_documents;
-        self.set_by_expansion = outer_names;
-        self.depth = depth;
-        Ok(())
-    }
-
-    fn close(&mut self, start: usize) -> Reading<()> {
-        match self.peek() {
-            Some(b')') => {
-                self.at += 1;
-                Ok(())
-            }
-            None => Err(self.stop(start, Doubt::Unterminated)),
-            Some(_) => Err(self.stop(self.at, Doubt::Syntax)),
-        }
-    }
-
     /// A word where one must stand.
-    fn argument(&mut self, start: usize) -> Reading<Word> {
+    pub(super) fn argument(&mut self, start: usize) -> Reading<Word> {
         let word = self.word()?;
         if word.range.is_empty() {
             let why = match self.peek() {
@@ -551,7 +332,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Notes the variables that expansions in the words just read may have set.
-    fn flush_expansions(&mut self) {
+    pub(super) fn flush_expansions(&mut self) {
         for name in std::mem::take(&mut self.set_by_expansion) {
             self.acts.push(Act::Assign {
                 name: name.clone(),
@@ -559,70 +340,6 @@ impl<'a> Parser<'a> {
                 doubt: Some(Doubt::Computed),
             });
         }
-    }
-
-    /// `<`, `>` and what follows them; a number before them has been read.
-    fn redirection(&mut self) -> Reading<()> {
-        let start = self.at;
-        let sign: &[u8] = match self.source[self.at..] {
-            [b'<', b'<', b'<', ..] => return Err(self.stop(start, Doubt::Unportable)),
-            [b'<', b'<', b'-', ..] => b"<<-",
-            [b'<', b'<', ..] => b"<<",
-            [b'<', b'&', ..] => b"<&",
-            [b'<', b'>', ..] => b"<>",
-            [b'>', b'>', ..] => b">>",
-            [b'>', b'&', ..] => b">&",
-            [b'>', b'|', ..] => b">|",
-            [b'<', ..] => b"<",
-            _ => b">",
-        };
-        self.at += sign.len();
-        if matches!(
-            self.source[self.at..],
-            [b'(' | b'&' | b'<' | b'>' | b'|', ..] | [b'\\', b'\n', ..]
-        ) {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        self.blanks()?;
-        let target = self.argument(start)?;
-        let source = &self.source[target.range.clone()];
-        // A number directly before a sign belongs to that, not to this one.
-        if matches!(self.peek(), Some(b'<' | b'>')) && source.iter().all(u8::is_ascii_digit) {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        match sign {
-            b"<<" | b"<<-" => {
-                let strange = target.computed.is_some()
-                    || target.joined == Joined::Yes
-                    || source.contains(&b'\n');
-                if strange {
-                    return Err(self.stop(start, Doubt::NotUnderstood));
-                }
-                let quoted = source
-                    .iter()
-                    .any(|byte| matches!(byte, b'\'' | b'"' | b'\\'));
-                self.here_documents.push(HereDocument {
-                    start,
-                    delimiter: unquote(source),
-                    body: if quoted {
-                        Body::Literal
-                    } else {
-                        Body::Expanded
-                    },
-                    tabs: if sign == b"<<-" {
-                        Tabs::Stripped
-                    } else {
-                        Tabs::Kept
-                    },
-                });
-            }
-            // bash: `>&file` is another sign. dash has descriptors of one digit only.
-            b"<&" | b">&" if !matches!(source, b"-" | [b'0'..=b'9']) => {
-                return Err(self.stop(start, Doubt::Unportable));
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     fn simple(&mut self, sure: Sure) -> Reading<()> {
@@ -684,41 +401,6 @@ impl<'a> Parser<'a> {
                 act.make_maybe();
             }
         }
-        Ok(())
-    }
-
-    /// `name () { … }`: what it does is not known to happen.
-    fn function(&mut self, simple: &Simple, start: usize) -> Reading<()> {
-        let [name] = simple.words.as_slice() else {
-            return Err(self.stop(self.at, Doubt::Syntax));
-        };
-        let text = &self.source[name.range.clone()];
-        let plain = simple.assignments.is_empty()
-            && !simple.redirected
-            && name.fields == Fields::One
-            && is_name(text)
-            && !super::commands::is_special(text);
-        if !plain {
-            return Err(self.stop(start, Doubt::Syntax));
-        }
-        self.at += 1;
-        self.blanks()?;
-        self.close(start)?;
-        self.lines()?;
-        let compound = self.peek() == Some(b'(')
-            || matches!(
-                self.reserved(),
-                Some(b"{" | b"if" | b"while" | b"until" | b"for" | b"case")
-            );
-        if !compound {
-            return Err(self.stop(start, Doubt::Unportable));
-        }
-        let first = self.acts.len();
-        self.command(Sure::Maybe)?;
-        self.acts.truncate(first);
-        self.acts.push(Act::Define {
-            name: name.range.clone(),
-        });
         Ok(())
     }
 }

@@ -33,16 +33,25 @@ impl Shell {
 
 /// What each job's shell has in the end; none where it ended before.
 pub(super) fn verdicts(shell: Shell, jobs: &[Job<'_>]) -> Vec<Option<Variables>> {
+    verdicts_of(shell, &NAMES, jobs)
+}
+
+/// The same for these variables.
+pub(super) fn verdicts_of(
+    shell: Shell,
+    names: &[&str],
+    jobs: &[Job<'_>],
+) -> Vec<Option<Variables>> {
     let dir = tempfile::tempdir().expect("a folder for the judge");
     // Whatever a generated file does, it cannot take the machine with it.
     let mut script =
         String::from("ulimit -v 1000000 && ulimit -t 100 && ulimit -f 10000 || exit\n");
     let mut print = String::from("printf '");
-    for name in NAMES {
+    for name in names {
         write!(print, "{name}\\037%s\\037%s\\036").unwrap();
     }
     print.push('\'');
-    for name in NAMES {
+    for name in names {
         write!(print, " \"${{{name}+set}}\" \"${name}\"").unwrap();
     }
     // In a subshell, bash 5.2 runs a sourced file's last command in place of the subshell, which start scripts have
@@ -81,13 +90,13 @@ pub(super) fn verdicts(shell: Shell, jobs: &[Job<'_>]) -> Vec<Option<Variables>>
     let answers: BTreeMap<usize, Option<Variables>> = output
         .stdout
         .split(|byte| *byte == 0o35)
-        .filter_map(answer)
+        .filter_map(|text| answer(text, names.len()))
         .collect();
     assert_eq!(answers.len(), jobs.len(), "{shell:?} answers every job");
     answers.into_values().collect()
 }
 
-fn answer(text: &[u8]) -> Option<(usize, Option<Variables>)> {
+fn answer(text: &[u8], wanted: usize) -> Option<(usize, Option<Variables>)> {
     let mut records = text.split(|byte| *byte == 0o36);
     let index = std::str::from_utf8(records.next()?).ok()?.parse().ok()?;
     let mut variables = Variables::new();
@@ -102,5 +111,5 @@ fn answer(text: &[u8]) -> Option<(usize, Option<Variables>)> {
             variables.insert(String::from_utf8_lossy(name).into_owned(), value.to_vec());
         }
     }
-    Some((index, (count == NAMES.len()).then_some(variables)))
+    Some((index, (count == wanted).then_some(variables)))
 }
