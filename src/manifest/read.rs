@@ -42,7 +42,15 @@ pub(super) struct Read {
 
 /// Reads a layer.
 pub(super) fn read(source: &Source) -> Read {
-    let (table, errors) = syntax::parse(source.text());
+    let first = syntax::parse(source.text());
+    let mended = syntax::without_lone_keys(source.text(), &first.1);
+    let (table, errors) = match &mended {
+        Some((text, lone)) => {
+            let (table, rest) = syntax::parse(text);
+            (table, lone.iter().cloned().chain(rest).collect())
+        }
+        None => first,
+    };
     let text = if errors.is_empty() {
         Text::Whole
     } else {
@@ -130,6 +138,12 @@ impl Reader<'_> {
         if !self.spoiled.contains(&mark.place().line) {
             self.push(mark, problem);
         }
+    }
+
+    /// Whether a value is only what the parser made of a line that is no TOML.
+    fn is_spoiled(&self, span: &Range<usize>) -> bool {
+        !self.spoiled.is_empty()
+            && (span.is_empty() || self.spoiled.contains(&self.source.mark(span).place().line))
     }
 
     fn push(&mut self, mark: Mark, problem: Problem) {
@@ -223,7 +237,7 @@ impl Reader<'_> {
                 },
             },
             other => Problem::WrongType {
-                key: "version".to_owned(),
+                key: "`version`".to_owned(),
                 expected: "the whole number 1",
                 found: found(other),
                 hint: "write `version = 1`".to_owned(),
@@ -409,11 +423,7 @@ impl Reader<'_> {
         let Some(value) = content.get(key) else {
             return Leaf::Absent;
         };
-        if !self.spoiled.is_empty()
-            && self
-                .spoiled
-                .contains(&self.source.mark(&value.span()).place().line)
-        {
+        if self.is_spoiled(&value.span()) {
             return Leaf::Wrong;
         }
         if let Some((name, mark)) = self.dropped(table, content, key) {

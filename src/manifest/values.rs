@@ -88,7 +88,7 @@ pub(super) fn not_a_table(outer: &Table, key: &str, value: &DeValue<'_>) -> Prob
         _ => format!("write `[{name}]` with its keys below it"),
     };
     Problem::WrongType {
-        key: name,
+        key: format!("`{name}`"),
         expected: "a table",
         found: found(value),
         hint,
@@ -157,7 +157,7 @@ fn word_for_number(key: &str, word: &str, range: Range) -> Problem {
 
 fn without_quotes(key: &str, digits: &str) -> Problem {
     Problem::WrongType {
-        key: key.to_owned(),
+        key: format!("`{key}`"),
         expected: "a whole number",
         found: "text",
         hint: format!("write {}, without quotes", short(digits)),
@@ -180,7 +180,7 @@ fn not_a_number(key: &str, value: &DeValue<'_>, otherwise: String) -> Problem {
         | DeValue::Table(_) => otherwise,
     };
     Problem::WrongType {
-        key: key.to_owned(),
+        key: format!("`{key}`"),
         expected: "a whole number",
         found: found(value),
         hint,
@@ -238,7 +238,7 @@ pub(super) fn duration(
             },
         },
         other => Problem::WrongType {
-            key: key.to_owned(),
+            key: format!("`{key}`"),
             expected: "a duration in quotes",
             found: found(other),
             hint: match other {
@@ -289,7 +289,14 @@ pub(super) fn account_cap(
                 hint: hint(),
             },
         },
-        DeValue::String(word) if is_digits(word) => without_quotes(key, word),
+        DeValue::String(word) if is_digits(word) => Problem::Word {
+            key: key.to_owned(),
+            found: short(word),
+            hint: format!(
+                "write \"{0}%\" for a share, or {0} for a number of accounts",
+                short(word)
+            ),
+        },
         DeValue::String(word) => {
             let share = word
                 .strip_suffix('%')
@@ -307,7 +314,7 @@ pub(super) fn account_cap(
             }
         }
         other => Problem::WrongType {
-            key: key.to_owned(),
+            key: format!("`{key}`"),
             expected: "a share or a whole number",
             found: found(other),
             hint: hint(),
@@ -342,7 +349,7 @@ pub(super) fn host_names(
         ),
         other => {
             let problem = Problem::WrongType {
-                key: key.to_owned(),
+                key: format!("`{key}`"),
                 expected: "a name or a list of names",
                 found: found(other),
                 hint: HINT.to_owned(),
@@ -397,7 +404,7 @@ fn list<T>(
     let (item_is, hint, empty) = words;
     let DeValue::Array(items) = value.get_ref() else {
         let problem = Problem::WrongType {
-            key: key.to_owned(),
+            key: format!("`{key}`"),
             expected: "a list",
             found: found(value.get_ref()),
             hint: hint.to_owned(),
@@ -421,7 +428,7 @@ fn list<T>(
             DeValue::String(text) => checked.extend(check(to, text, &item.span())),
             other => {
                 let problem = Problem::WrongType {
-                    key: format!("each item of {key}"),
+                    key: format!("an item of `{key}`"),
                     expected: item_is,
                     found: found(other),
                     hint: hint.to_owned(),

@@ -8,7 +8,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_unsafe) {
         let mut shown = String::with_capacity(text.len() + 16);
         for character in text.chars() {
-            push_printable(&mut shown, character);
+            if is_unsafe(character) {
+                shown.extend(character.escape_unicode());
+            } else {
+                shown.push(character);
+            }
         }
         Cow::Owned(shown)
     } else {
@@ -16,17 +20,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Appends one character as [`printable`] shows it.
-pub(crate) fn push_printable(shown: &mut String, character: char) {
-    if is_unsafe(character) {
-        shown.extend(character.escape_unicode());
-    } else {
-        shown.push(character);
-    }
-}
-
 /// Whether a character moves the cursor, changes the direction of text, or cannot be seen.
-const fn is_unsafe(character: char) -> bool {
+pub(crate) const fn is_unsafe(character: char) -> bool {
     match character {
         '\t' => false,
         // C0, DEL and C1 control terminals.

@@ -7,5 +7,6 @@
 )]
 
 mod manifest;
+mod manifest_docs;
 mod manifest_properties;
 mod manifest_schema;
