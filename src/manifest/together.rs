@@ -6,7 +6,7 @@ use crate::model::{Count, Desired, Limit, Rate, Safety, Service, XinetdLimit};
 
 use super::keys::Table;
 use super::problem::{Problem, SameFix};
-use super::read::Text;
+use super::reader::Text;
 use super::source::Mark;
 use super::written::{Marked, Written, WrittenLimit, WrittenSafety, WrittenXinetd};
 
