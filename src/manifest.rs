@@ -7,6 +7,7 @@ mod keys;
 mod names;
 mod problem;
 mod read;
+mod reader;
 mod schema;
 mod source;
 mod syntax;
@@ -20,7 +21,8 @@ use crate::model::{Desired, XinetdLimit};
 pub use schema::schema;
 
 use problem::Problem;
-use read::{Read, Text};
+use read::Read;
+use reader::Text;
 use source::{Mark, Source};
 use written::{Dropped, Drops, Written};
 

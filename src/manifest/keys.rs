@@ -92,24 +92,24 @@ impl Table {
     fn elsewhere(&self, key: &str) -> Option<String> {
         let hint = match self {
             Self::Root => match key {
-                "name" => "the host's name belongs into `[host]`".to_owned(),
+                "name" => "the host's name belongs in `[host]`".to_owned(),
                 "defaults" => "write `[xinetd.defaults]`".to_owned(),
                 "services" => "write `[xinetd.services.NAME]`".to_owned(),
                 "max_account_changes" | "confirm_within" | "must_reach" => {
-                    format!("`{key}` belongs into `[safety]`")
+                    format!("`{key}` belongs in `[safety]`")
                 }
                 "per_ip" | "total" => {
-                    format!("`{key}` belongs into the table of a service, as `[limits.pop3]`")
+                    format!("`{key}` belongs in the table of a service, as `[limits.pop3]`")
                 }
                 "per_source" | "instances" | "cps" => {
-                    format!("`{key}` belongs into `[xinetd.defaults]` or `[xinetd.services.NAME]`")
+                    format!("`{key}` belongs in `[xinetd.defaults]` or `[xinetd.services.NAME]`")
                 }
                 service if LIMITS.contains(&service) => format!("write `[limits.{service}]`"),
                 _ => return None,
             },
             Self::Limits => match key {
                 "per_ip" | "total" => {
-                    format!("`{key}` belongs into the table of a service, as `[limits.pop3]`")
+                    format!("`{key}` belongs in the table of a service, as `[limits.pop3]`")
                 }
                 other if nearest(other, &LIMITS).is_none() => {
                     format!(
@@ -129,7 +129,7 @@ impl Table {
             },
             Self::Xinetd => match key {
                 "per_source" | "instances" | "cps" => {
-                    format!("`{key}` belongs into `[xinetd.defaults]` or `[xinetd.services.NAME]`")
+                    format!("`{key}` belongs in `[xinetd.defaults]` or `[xinetd.services.NAME]`")
                 }
                 other if nearest(other, self.keys()).is_none() => {
                     format!("a service is written `[xinetd.services.{}]`", quoted(other))

@@ -55,7 +55,7 @@ pub(super) enum Problem {
     UnknownKey { key: String, hint: String },
     #[error("`{table}` is not supported yet by this version of mailward")]
     NotSupportedYet { table: &'static str },
-    #[error("`{key}` must be {expected}, not {found}")]
+    #[error("{key} must be {expected}, not {found}")]
     WrongType {
         key: String,
         expected: &'static str,
@@ -115,9 +115,9 @@ pub(super) enum Problem {
     #[error("`{total}` is {total_value}, which is less than `{each}`")]
     TotalBelow {
         total: String,
-        total_value: Count,
+        total_value: u32,
         each: String,
-        each_value: Count,
+        each_value: u32,
         each_place: String,
     },
     #[error("`{one}` and `{other}` are the same setting")]
@@ -127,12 +127,12 @@ pub(super) enum Problem {
         other_place: String,
         fix: SameFix,
     },
-    #[error("`{total}` is less than twice `{each}`")]
+    #[error("`{total}` is {total_value}, which is less than twice `{each}`")]
     TotalBelowTwice {
         total: String,
+        total_value: u32,
         each: String,
-        busy: u32,
-        twice: u32,
+        each_value: u32,
         each_place: String,
     },
     #[error("`{total}` limits all clients, `{each}` none of them")]
@@ -148,12 +148,14 @@ pub(super) enum Problem {
 }
 
 /// How a setting that is declared twice becomes one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SameFix {
     /// Both stand in one layer.
     KeepOne,
     /// The other one is inherited.
     DropInherited,
+    /// The plain service's limit covers the TLS listener, which has a key of its own.
+    SetApart { key: String },
 }
 
 impl Problem {
@@ -181,12 +183,28 @@ impl Problem {
                 format!("so no address could ever have its {each_value} connections")
             }
             Self::SameSetting {
-                other_place, other, ..
-            } => format!("`{other}` is set at {other_place}"),
-            Self::TotalBelowTwice { busy, .. } => match busy {
-                1 => "one busy address can take every connection".to_owned(),
-                _ => format!("{busy} busy addresses can take every connection"),
+                other_place,
+                other,
+                fix,
+                ..
+            } => match fix {
+                SameFix::KeepOne | SameFix::DropInherited => {
+                    format!("`{other}` is set at {other_place}")
+                }
+                SameFix::SetApart { .. } => {
+                    format!("`limits.smtp` covers smtps too; see {other_place}")
+                }
             },
+            Self::TotalBelowTwice {
+                total_value,
+                each_value,
+                ..
+            } if total_value == each_value => {
+                "one busy address can take every connection".to_owned()
+            }
+            Self::TotalBelowTwice { .. } => {
+                "two busy addresses can take every connection".to_owned()
+            }
             Self::TotalOfUnlimited { total_value, .. } => {
                 format!("one busy address can take all {total_value} connections")
             }
@@ -218,32 +236,62 @@ impl Problem {
             Self::Syntax { hint, .. } => return hint.clone(),
             Self::More { .. } => "correct those above first".to_owned(),
             Self::VersionMissing => "every layer starts with `version = 1`".to_owned(),
-            Self::VersionUnknown { .. } => "this version of mailward reads `version = 1`".to_owned(),
+            Self::VersionUnknown { .. } => {
+                "this version of mailward reads `version = 1`".to_owned()
+            }
             Self::UnknownKey { hint, .. }
             | Self::WrongType { hint, .. }
             | Self::Word { hint, .. }
             | Self::Number { hint, .. }
             | Self::Address { hint, .. }
             | Self::ServiceName { hint, .. } => hint.clone(),
-            Self::NotSupportedYet { table } => format!("take `{table}` out; nothing in it is in force"),
+            Self::NotSupportedYet { table } => {
+                format!("take `{table}` out; nothing in it is in force")
+            }
             Self::Limit { range, .. } => range.hint(),
-            Self::Duration { .. } => "write a whole number and `s`, `m` or `h`, as \"10s\", \"2m\", \"1h\"".to_owned(),
+            Self::Duration { .. } => {
+                "write a whole number and `s`, `m` or `h`, as \"10s\", \"2m\", \"1h\"".to_owned()
+            }
             Self::DurationRange { least, .. } => format!("write for example \"{least}\""),
-            Self::EmptyList { .. } => "leave the key out, or write \"unmanaged\" to drop an inherited one".to_owned(),
+            Self::EmptyList { .. } => {
+                "leave the key out, or write \"unmanaged\" to drop an inherited one".to_owned()
+            }
             Self::HostName { hint, .. } | Self::Incomplete { hint, .. } => (*hint).to_owned(),
-            Self::TotalBelow { each, each_value, each_place, .. } => {
-                format!("`{each}` is {each_value} at {each_place}; raise the total, best to twice that, or lower `{each}`")
+            Self::TotalBelow {
+                each,
+                each_value,
+                each_place,
+                ..
+            }
+            | Self::TotalBelowTwice {
+                each,
+                each_value,
+                each_place,
+                ..
+            } => {
+                let twice = each_value.saturating_mul(2).min(MAX);
+                format!(
+                    "`{each}` is {each_value} at {each_place}; {twice} or more leaves room for others"
+                )
             }
             Self::SameSetting { fix, other, .. } => match fix {
                 SameFix::KeepOne => "keep one of the two".to_owned(),
-                SameFix::DropInherited => format!("keep one of the two; `{other} = \"unmanaged\"` drops the inherited one"),
+                SameFix::DropInherited => {
+                    format!(
+                        "keep one of the two; `{other} = \"unmanaged\"` drops the inherited one"
+                    )
+                }
+                SameFix::SetApart { key } => format!("set it as `{key}` instead"),
             },
-            Self::TotalBelowTwice { twice, each, each_place, .. } => {
-                format!("`{each}` is set at {each_place}; {twice} or more leaves room for others")
+            Self::TotalOfUnlimited { each, .. } => {
+                format!("give `{each}` a number, half of the total or less")
             }
-            Self::TotalOfUnlimited { each, .. } => format!("give `{each}` a number, half of the total or less"),
-            Self::NothingToDrop { .. } => "take the line out, or look whether the layers are in the right order".to_owned(),
-            Self::ManagesNothing => "what it does not name is not touched; a first limit is `[limits.pop3]` with `per_ip = 20`".to_owned(),
+            Self::NothingToDrop { .. } => {
+                "take the line out, or look whether the layers are in the right order".to_owned()
+            }
+            Self::ManagesNothing => "what it does not name is not touched; \
+                a first limit is `[limits.pop3]` with `per_ip = 20`"
+                .to_owned(),
         };
         Some(hint)
     }
@@ -252,12 +300,16 @@ impl Problem {
 impl Misfit {
     const fn why(self, range: Range) -> &'static str {
         match (self, range) {
-            (Self::Zero, Range::Courier) => "Courier does not start with 0",
-            (Self::Negative, Range::Courier) => "Courier does not start with a negative number",
+            (Self::Zero, Range::Courier) => "Courier's couriertcpd does not start with 0",
+            (Self::Negative, Range::Courier) => {
+                "Courier's couriertcpd does not start with a negative number"
+            }
             (Self::TooLarge, Range::Courier) => "Courier cannot read a number as large as that",
-            (Self::Unlimited, Range::Courier | Range::Xinetd) => "Courier has no such value",
+            (Self::Unlimited, Range::Courier | Range::Xinetd) => {
+                "Courier, which serves POP3 and IMAP, always has a limit"
+            }
             (Self::Zero, Range::Xinetd) => "with 0 the service would refuse everybody",
-            (Self::Negative, Range::Xinetd) => "xinetd drops a service with a negative limit",
+            (Self::Negative, Range::Xinetd) => "xinetd cannot read a negative limit",
             (Self::TooLarge, Range::Xinetd) => "xinetd would silently make another number of it",
         }
     }

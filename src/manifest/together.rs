@@ -6,7 +6,7 @@ use crate::model::{Count, Desired, Limit, Rate, Safety, Service, XinetdLimit};
 
 use super::keys::Table;
 use super::problem::{Problem, SameFix};
-use super::read::Text;
+use super::reader::Text;
 use super::source::Mark;
 use super::written::{Marked, Written, WrittenLimit, WrittenSafety, WrittenXinetd};
 
@@ -144,7 +144,10 @@ fn same_settings(written: &Written, judgement: &mut Judgement) {
             } else {
                 (other, one)
             };
-            let fix = if first.limit.mark.layer() == later.limit.mark.layer() {
+            let apart = Table::Limit(service).key(setting.in_limits());
+            let fix = if first.name != apart && later.name != apart {
+                SameFix::SetApart { key: apart }
+            } else if first.limit.mark.layer() == later.limit.mark.layer() {
                 SameFix::KeepOne
             } else {
                 SameFix::DropInherited
@@ -195,38 +198,43 @@ fn pairs(written: &Written) -> Vec<(Named<'_>, Named<'_>)> {
 }
 
 fn compare(each: &Named<'_>, total: &Named<'_>, judgement: &mut Judgement) {
-    let mark = || total.limit.mark.clone();
-    match (each.limit.value, total.limit.value) {
-        (_, Count::Unlimited) => {}
-        (Count::Unlimited, Count::Number(_)) => {
+    let mark = total.limit.mark.clone();
+    let (total_name, each_name) = (total.name.clone(), each.name.clone());
+    let all = match total.limit.value {
+        Count::Unlimited => return,
+        Count::Number(all) => all,
+    };
+    let one = match each.limit.value {
+        Count::Unlimited => {
             let note = Problem::TotalOfUnlimited {
-                total: total.name.clone(),
-                each: each.name.clone(),
+                total: total_name,
+                each: each_name,
                 total_value: total.limit.value,
             };
-            judgement.notes.push((mark(), note));
+            judgement.notes.push((mark, note));
+            return;
         }
-        (Count::Number(one), Count::Number(all)) if all < one => {
-            let problem = Problem::TotalBelow {
-                total: total.name.clone(),
-                total_value: total.limit.value,
-                each: each.name.clone(),
-                each_value: each.limit.value,
-                each_place: each.limit.mark.short(),
-            };
-            judgement.problems.push((mark(), problem));
-        }
-        (Count::Number(one), Count::Number(all)) if all / 2 < one => {
-            let note = Problem::TotalBelowTwice {
-                total: total.name.clone(),
-                each: each.name.clone(),
-                busy: all.div_ceil(one),
-                twice: one.saturating_mul(2),
-                each_place: each.limit.mark.short(),
-            };
-            judgement.notes.push((mark(), note));
-        }
-        (Count::Number(_), Count::Number(_)) => {}
+        Count::Number(one) => one,
+    };
+    let each_place = each.limit.mark.short();
+    if all < one {
+        let problem = Problem::TotalBelow {
+            total: total_name,
+            total_value: all,
+            each: each_name,
+            each_value: one,
+            each_place,
+        };
+        judgement.problems.push((mark, problem));
+    } else if all / 2 < one {
+        let note = Problem::TotalBelowTwice {
+            total: total_name,
+            total_value: all,
+            each: each_name,
+            each_value: one,
+            each_place,
+        };
+        judgement.notes.push((mark, note));
     }
 }
 

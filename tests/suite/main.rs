@@ -9,6 +9,7 @@
 mod host_contract;
 mod injection;
 mod manifest;
+mod manifest_docs;
 mod manifest_properties;
 mod manifest_schema;
 mod office;
