@@ -42,7 +42,7 @@ pub(crate) fn push_printable(shown: &mut String, character: char) {
 }
 
 /// Whether a character moves the cursor, changes the direction of text, or cannot be seen.
-const fn is_unsafe(character: char) -> bool {
+pub(crate) const fn is_unsafe(character: char) -> bool {
     match character {
         '\t' => false,
         // C0, DEL and C1 control terminals.
