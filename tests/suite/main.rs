@@ -7,12 +7,14 @@
 )]
 
 mod host_contract;
+mod generated;
 mod injection;
 mod manifest;
 mod manifest_docs;
 mod manifest_properties;
 mod manifest_schema;
 mod office;
+mod office_apply;
 mod real_daemons;
 mod shellvars;
 mod shellvars_differential;

@@ -1,0 +1,151 @@
+//! The example's host planned and applied by the built program: what the README shows, and the promises that need no real
+//! daemon.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::office_copy;
+
+const MANIFEST: &str = "examples/office/mailward.toml";
+
+fn mailward(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn on(command: &str, root: &Path, more: &[&str]) -> Output {
+    let root = root.to_str().unwrap();
+    let mut arguments = vec![command, "--root", root];
+    arguments.extend(more);
+    mailward(&arguments)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn the_readme_shows_the_plan_of_the_example() {
+    let output = on("plan", Path::new("examples/office/host"), &[MANIFEST]);
+    assert_eq!(output.status.code(), Some(2));
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(text(&output).starts_with(shown), "{}", text(&output));
+}
+
+#[test]
+fn after_an_apply_the_plan_is_empty_and_a_second_apply_changes_nothing() {
+    let copy = office_copy();
+    let first = on("apply", copy.path(), &["--yes", MANIFEST]);
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    let plan = on("plan", copy.path(), &[MANIFEST]);
+    assert_eq!(plan.status.code(), Some(0), "{}", text(&plan));
+    let processes = |root: &Path| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(root.join("proc")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = processes(copy.path());
+    let history = |root: &Path| std::fs::read_dir(root.join("var/lib/mailward/history")).unwrap().count();
+    let entries = history(copy.path());
+    let second = on("apply", copy.path(), &["--yes", MANIFEST]);
+    assert_eq!(second.status.code(), Some(0));
+    assert_eq!(processes(copy.path()), before, "something was restarted");
+    assert_eq!(history(copy.path()), entries, "something was written");
+}
+
+#[test]
+fn deferred_restarts_stay_owed_and_the_next_apply_runs_them() {
+    let copy = office_copy();
+    let first = on("apply", copy.path(), &["--yes", "--defer-restarts", MANIFEST]);
+    assert_eq!(first.status.code(), Some(3), "{first:?}");
+    let check = on("check", copy.path(), &[MANIFEST]);
+    assert_eq!(check.status.code(), Some(3), "{}", text(&check));
+    let next = on("apply", copy.path(), &["--yes", MANIFEST]);
+    assert_eq!(next.status.code(), Some(0), "{next:?}");
+    assert!(!copy.path().join("var/lib/mailward/journal.json").exists());
+    assert_eq!(on("check", copy.path(), &[MANIFEST]).status.code(), Some(0));
+}
+
+#[test]
+fn a_daemon_that_does_not_come_up_is_rolled_back() {
+    let copy = office_copy();
+    let file = copy.path().join("etc/courier-imap/pop3d");
+    let before = std::fs::read(&file).unwrap();
+    // The stand-in's start says 0 and nothing runs, as the real one does with a bad value.
+    std::fs::write(copy.path().join("var/lib/stand-in/courier-pop3d.start"), "lie\n").unwrap();
+    let output = on("apply", copy.path(), &["--yes", "--action-timeout", "1", MANIFEST]);
+    // The daemon cannot be brought back either, since its start still lies: that is no roll-back.
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    std::fs::remove_file(copy.path().join("var/lib/stand-in/courier-pop3d.start")).unwrap();
+    let next = on("apply", copy.path(), &["--yes", MANIFEST]);
+    assert_eq!(next.status.code(), Some(0), "{next:?}");
+}
+
+#[test]
+fn a_saved_plan_is_applied_or_stale() {
+    let copy = office_copy();
+    let plan = copy.path().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    assert_eq!(on("plan", copy.path(), &["-o", plan, MANIFEST]).status.code(), Some(2));
+    let defaults = copy.path().join("etc/xinetd.conf");
+    let bytes = std::fs::read_to_string(&defaults).unwrap();
+    // A comment is no difference.
+    std::fs::write(&defaults, format!("# a comment\n{bytes}")).unwrap();
+    let declared = |code| {
+        let output = on("apply", copy.path(), &["--yes", plan]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    };
+    std::fs::write(&defaults, bytes.replace("= 10\n", "= 11\n")).unwrap();
+    declared(6);
+    std::fs::write(&defaults, &bytes).unwrap();
+    declared(0);
+}
+
+#[test]
+fn another_fingerprint_than_expected_is_refused() {
+    let copy = office_copy();
+    let output = on("apply", copy.path(), &["--yes", "--expect", "mw1-000000000000", MANIFEST]);
+    assert_eq!(output.status.code(), Some(6));
+    assert!(!copy.path().join("var/lib/mailward/history").exists());
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked_and_nothing_changed() {
+    let copy = office_copy();
+    let output = on("apply", copy.path(), &[MANIFEST]);
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[test]
+fn the_order_of_sections_changes_neither_steps_nor_fingerprint() {
+    let copy = office_copy();
+    let one = copy.path().join("one.toml");
+    let two = copy.path().join("two.toml");
+    std::fs::write(&one, "version = 1\n[limits.pop3]\nper_ip = 9\n[limits.smtp]\nper_ip = 8\n[limits.imap]\nper_ip = 7\n").unwrap();
+    std::fs::write(&two, "version = 1\n[limits.imap]\nper_ip = 7\n[limits.smtp]\nper_ip = 8\n[limits.pop3]\nper_ip = 9\n").unwrap();
+    let plan = |path: &Path| {
+        let output = on("plan", copy.path(), &["--format", "json", path.to_str().unwrap()]);
+        let mut plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        forget_origins(&mut plan);
+        plan
+    };
+    let (one, two) = (plan(&one), plan(&two));
+    assert_eq!(one["fingerprint"], two["fingerprint"]);
+    assert_eq!(one["steps"], two["steps"]);
+}
+
+fn forget_origins(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.remove("origin");
+            map.values_mut().for_each(forget_origins);
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(forget_origins),
+        _ => {}
+    }
+}
