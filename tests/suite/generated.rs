@@ -29,9 +29,18 @@ fn what_the_commands_print_as_json_fits_its_schema() {
     let tree = "examples/office/host";
     let manifest = "examples/office/mailward.toml";
     for (document, arguments) in [
-        ("plan", vec!["plan", "--root", tree, "--format", "json", manifest]),
-        ("show", vec!["show", "--root", tree, "--format", "json", manifest]),
-        ("check", vec!["check", "--root", tree, "--format", "json", manifest]),
+        (
+            "plan",
+            vec!["plan", "--root", tree, "--format", "json", manifest],
+        ),
+        (
+            "show",
+            vec!["show", "--root", tree, "--format", "json", manifest],
+        ),
+        (
+            "check",
+            vec!["check", "--root", tree, "--format", "json", manifest],
+        ),
     ] {
         let printed: serde_json::Value =
             serde_json::from_slice(&mailward(&arguments).stdout).unwrap();
@@ -50,9 +59,21 @@ fn what_the_commands_print_as_json_fits_its_schema() {
 fn completions_and_manual_pages_are_printed_for_every_shell_and_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = mailward(&["completions", shell]);
-        assert!(output.status.success() && !output.stdout.is_empty(), "{shell}");
+        assert!(
+            output.status.success() && !output.stdout.is_empty(),
+            "{shell}"
+        );
     }
-    for command in ["plan", "apply", "check", "show", "validate", "schema", "completions", "man"] {
+    for command in [
+        "plan",
+        "apply",
+        "check",
+        "show",
+        "validate",
+        "schema",
+        "completions",
+        "man",
+    ] {
         let output = mailward(&["man", command]);
         assert!(output.status.success(), "{command}");
         assert!(output.stdout.starts_with(b".ie"), "{command}");

@@ -6,8 +6,8 @@
     clippy::unwrap_used
 )]
 
-mod host_contract;
 mod generated;
+mod host_contract;
 mod injection;
 mod manifest;
 mod manifest_docs;

@@ -31,7 +31,13 @@ fn the_readme_shows_the_plan_of_the_example() {
     let output = on("plan", Path::new("examples/office/host"), &[MANIFEST]);
     assert_eq!(output.status.code(), Some(2));
     let readme = std::fs::read_to_string("README.md").unwrap();
-    let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let shown = readme
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     assert!(text(&output).starts_with(shown), "{}", text(&output));
 }
 
@@ -43,13 +49,19 @@ fn after_an_apply_the_plan_is_empty_and_a_second_apply_changes_nothing() {
     let plan = on("plan", copy.path(), &[MANIFEST]);
     assert_eq!(plan.status.code(), Some(0), "{}", text(&plan));
     let processes = |root: &Path| {
-        let mut names: Vec<_> =
-            std::fs::read_dir(root.join("proc")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(root.join("proc"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         names
     };
     let before = processes(copy.path());
-    let history = |root: &Path| std::fs::read_dir(root.join("var/lib/mailward/history")).unwrap().count();
+    let history = |root: &Path| {
+        std::fs::read_dir(root.join("var/lib/mailward/history"))
+            .unwrap()
+            .count()
+    };
     let entries = history(copy.path());
     let second = on("apply", copy.path(), &["--yes", MANIFEST]);
     assert_eq!(second.status.code(), Some(0));
@@ -60,7 +72,11 @@ fn after_an_apply_the_plan_is_empty_and_a_second_apply_changes_nothing() {
 #[test]
 fn deferred_restarts_stay_owed_and_the_next_apply_runs_them() {
     let copy = office_copy();
-    let first = on("apply", copy.path(), &["--yes", "--defer-restarts", MANIFEST]);
+    let first = on(
+        "apply",
+        copy.path(),
+        &["--yes", "--defer-restarts", MANIFEST],
+    );
     assert_eq!(first.status.code(), Some(3), "{first:?}");
     let check = on("check", copy.path(), &[MANIFEST]);
     assert_eq!(check.status.code(), Some(3), "{}", text(&check));
@@ -76,8 +92,16 @@ fn a_daemon_that_does_not_come_up_is_rolled_back() {
     let file = copy.path().join("etc/courier-imap/pop3d");
     let before = std::fs::read(&file).unwrap();
     // The stand-in's start says 0 and nothing runs, as the real one does with a bad value.
-    std::fs::write(copy.path().join("var/lib/stand-in/courier-pop3d.start"), "lie\n").unwrap();
-    let output = on("apply", copy.path(), &["--yes", "--action-timeout", "1", MANIFEST]);
+    std::fs::write(
+        copy.path().join("var/lib/stand-in/courier-pop3d.start"),
+        "lie\n",
+    )
+    .unwrap();
+    let output = on(
+        "apply",
+        copy.path(),
+        &["--yes", "--action-timeout", "1", MANIFEST],
+    );
     // The daemon cannot be brought back either, since its start still lies: that is no roll-back.
     assert_eq!(output.status.code(), Some(9), "{output:?}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
@@ -91,7 +115,12 @@ fn a_saved_plan_is_applied_or_stale() {
     let copy = office_copy();
     let plan = copy.path().join("plan.json");
     let plan = plan.to_str().unwrap();
-    assert_eq!(on("plan", copy.path(), &["-o", plan, MANIFEST]).status.code(), Some(2));
+    assert_eq!(
+        on("plan", copy.path(), &["-o", plan, MANIFEST])
+            .status
+            .code(),
+        Some(2)
+    );
     let defaults = copy.path().join("etc/xinetd.conf");
     let bytes = std::fs::read_to_string(&defaults).unwrap();
     // A comment is no difference.
@@ -109,7 +138,11 @@ fn a_saved_plan_is_applied_or_stale() {
 #[test]
 fn another_fingerprint_than_expected_is_refused() {
     let copy = office_copy();
-    let output = on("apply", copy.path(), &["--yes", "--expect", "mw1-000000000000", MANIFEST]);
+    let output = on(
+        "apply",
+        copy.path(),
+        &["--yes", "--expect", "mw1-000000000000", MANIFEST],
+    );
     assert_eq!(output.status.code(), Some(6));
     assert!(!copy.path().join("var/lib/mailward/history").exists());
 }
@@ -129,7 +162,11 @@ fn the_order_of_sections_changes_neither_steps_nor_fingerprint() {
     std::fs::write(&one, "version = 1\n[limits.pop3]\nper_ip = 9\n[limits.smtp]\nper_ip = 8\n[limits.imap]\nper_ip = 7\n").unwrap();
     std::fs::write(&two, "version = 1\n[limits.imap]\nper_ip = 7\n[limits.smtp]\nper_ip = 8\n[limits.pop3]\nper_ip = 9\n").unwrap();
     let plan = |path: &Path| {
-        let output = on("plan", copy.path(), &["--format", "json", path.to_str().unwrap()]);
+        let output = on(
+            "plan",
+            copy.path(),
+            &["--format", "json", path.to_str().unwrap()],
+        );
         let mut plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         forget_origins(&mut plan);
         plan
