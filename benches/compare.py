@@ -77,6 +77,10 @@ def compare(title, ours, others):
     _, code, said = run(ours)
     if code != 0:
         sys.exit(f"mailward's plan is not empty (exit {code}): {said.decode()}")
+    for name, command, _ in others:
+        _, code, said = run(command)
+        if code != 0:
+            sys.exit(f"{name} failed (exit {code}): {said.decode()[-2000:]}")
     walls, pairs = [], {name: [] for name, _, _ in others}
     alone = {name: [] for name, _, _ in others}
     for turn in range(RUNS):
@@ -99,7 +103,7 @@ def playbook(root):
         tasks.append(f"    - lineinfile: {{path: '{root}/etc/courier-imap/{name}', regexp: '^MAXPERIP=', line: 'MAXPERIP=20'}}\n")
     tasks.append(f"    - lineinfile: {{path: '{root}/etc/xinetd.conf', regexp: 'per_source', line: '\tper_source = 20'}}\n")
     write(f"{root}/play.yml", "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n" + "".join(tasks))
-    return ["ansible-playbook", "-i", "localhost,", "--check", f"{root}/play.yml"]
+    return ["ansible-playbook", "-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", "--check", f"{root}/play.yml"]
 
 
 def deploy(root):
