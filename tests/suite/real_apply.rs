@@ -2,6 +2,7 @@
 //! clients see before and after is what counts.
 
 
+mod broken;
 mod deferred;
 
 mod raised;
