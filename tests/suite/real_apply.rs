@@ -1,10 +1,10 @@
 //! The built program against real daemons: a manifest that raises limits is applied in a private host, and what its
 //! clients see before and after is what counts.
 
-
 mod broken;
 mod deferred;
 
+mod liar;
 mod raised;
 
 use std::time::Duration;
