@@ -342,9 +342,9 @@ pub(super) fn restart<H: WriteHost + ?Sized>(
     deadline: Duration,
 ) -> Result<(), Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let mut acts = Vec::new();
+    // Also where nothing runs: a service manager that holds the service for active would not start it.
+    let mut acts = vec![Act::Run(stop.clone())];
     if !processes.is_empty() {
-        acts.push(Act::Run(stop.clone()));
         acts.push(Act::Await(
             Condition::Gone(processes.to_vec()),
             deadline.min(Duration::from_secs(20)),
@@ -415,12 +415,7 @@ pub(super) fn restart<H: WriteHost + ?Sized>(
         Done::Ran(output) => Some(output),
         Done::Quietly | Done::Awaited(_) => None,
     });
-    let commands = if processes.is_empty() {
-        vec![start]
-    } else {
-        vec![stop, start]
-    };
-    for (command, output) in commands.into_iter().zip(outputs) {
+    for (command, output) in [stop, start].into_iter().zip(outputs) {
         if output.end != End::Code(0) || !output.stderr.is_empty() {
             messages.push(failed_command(command, output));
         }

@@ -15,6 +15,7 @@ mod manifest_properties;
 mod manifest_schema;
 mod office;
 mod office_apply;
+mod real_apply;
 mod real_daemons;
 mod shellvars;
 mod shellvars_differential;
