@@ -317,10 +317,11 @@ fn in_charge(wants: &[Wanted], facts: &Facts, xinetd: &Xinetd, part: &mut Part) 
             .services
             .iter()
             .any(|entry| entry.name == want.target.name());
-        let serves = postfix
-            .ports
-            .as_ref()
-            .map_or(!offered, |ports| ports.contains(&port));
+        let serves = !offered
+            || postfix
+                .ports
+                .as_ref()
+                .is_some_and(|ports| ports.contains(&port));
         if serves {
             part.block(
                 Blocked::Manifest,

@@ -8,6 +8,7 @@
 
 mod generated;
 mod host_contract;
+mod hosts;
 mod injection;
 mod manifest;
 mod manifest_docs;
