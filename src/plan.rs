@@ -40,7 +40,7 @@ pub struct Plan {
     /// The checked manifest; applying a saved plan plans again from it.
     #[schemars(with = "serde_json::Value")]
     pub desired: Desired,
-    /// What the shell of the journal must keep: owed actions that turned out to be done already.
+    /// Whether the journal can forget owed actions that turned out to be done already.
     #[serde(skip)]
     #[schemars(skip)]
     pub settled: Settled,

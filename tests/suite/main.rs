@@ -21,6 +21,7 @@ mod real_daemons;
 mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;
+mod size;
 mod support;
 mod xinetd_differential;
 mod xinetd_edit;
