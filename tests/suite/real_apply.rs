@@ -60,7 +60,7 @@ fn mailward(host: &Host, arguments: &[&str], manifest: &str) -> Output {
     argv.push("-");
     host.command(&argv)
         .stdin(manifest)
-        .within(Duration::from_mins(2))
+        .within(Duration::from_secs(120))
         .run()
 }
 

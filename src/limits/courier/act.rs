@@ -384,7 +384,8 @@ impl<'a> Group<'a> {
                     let environment: BTreeMap<_, _> = environment.iter().cloned().collect();
                     for (name, value) in after.parsed.exported(*listener) {
                         let limit = name == b"MAXDAEMONS" || name == b"MAXPERIP";
-                        if !limit && environment.get(&name) != Some(&value) {
+                        let fixed = set_by_script(*listener, &name);
+                        if !limit && !fixed && environment.get(&name) != Some(&value) {
                             let name = String::from_utf8_lossy(&name).into_owned();
                             also.insert(AlsoLive::Variable {
                                 service: service.clone(),
@@ -397,4 +398,17 @@ impl<'a> Group<'a> {
         }
         also.into_iter().collect()
     }
+}
+
+/// Whether the listener's start script sets a variable itself after it has read the files, whatever they say.
+///
+/// As `/usr/sbin/imapd`, `imapd-ssl` and `pop3d-ssl` of Debian's Courier 1.0 do.
+fn set_by_script(listener: Listener, name: &[u8]) -> bool {
+    let names: &[&str] = match listener {
+        Listener::Imap => &["IMAP_STARTTLS"],
+        Listener::Imaps => &["IMAP_TLS"],
+        Listener::Pop3 => &[],
+        Listener::Pop3s => &["POP3_TLS", "POP3_STARTTLS", "POP3_TLS_REQUIRED"],
+    };
+    names.iter().any(|fixed| fixed.as_bytes() == name)
 }

@@ -26,6 +26,10 @@ fn after_an_apply_twenty_connections_are_served_where_the_fifth_was_cut() {
 
         let plan = mailward(host, &["plan"], MANIFEST);
         assert_eq!(plan.code(), 2, "{plan:#?}");
+        assert!(
+            !plan.stdout.contains("edited by others"),
+            "nobody else has edited anything: {plan:#?}"
+        );
         let check = mailward(host, &["check"], MANIFEST);
         assert_eq!(check.code(), 2, "{check:#?}");
         let before = daemons(host);
