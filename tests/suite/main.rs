@@ -24,6 +24,7 @@ mod shellvars_differential;
 mod shellvars_upgrade;
 mod size;
 mod support;
+mod surroundings;
 mod xinetd_differential;
 mod xinetd_edit;
 mod xinetd_read;
