@@ -4,6 +4,7 @@
 mod broken;
 mod deferred;
 
+mod killed;
 mod liar;
 mod raised;
 
