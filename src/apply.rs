@@ -11,7 +11,7 @@ mod verify;
 
 use std::time::Duration;
 
-use self::journal::{Journal, Owed, Run, Written};
+use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
@@ -208,15 +208,23 @@ impl<'a> Running<'a> {
         let owed_before = match plan.settled {
             Settled::Nothing => facts.journal.owed.clone(),
             Settled::Some => {
-                let still =
-                    |owed: &&Owed| actions(&plan).any(|action| Owed::of(action).unit == owed.unit);
+                let still = |owed: &&Owed| actions(&plan).any(|action| action.unit == owed.unit);
                 facts.journal.owed.iter().filter(still).cloned().collect()
             }
         };
+        let begun = match request.restarts {
+            Restarts::Now => Begun::Perhaps,
+            Restarts::Deferred => Begun::No,
+        };
         let mut owed = owed_before.clone();
         for action in actions(&plan) {
-            owed.retain(|old| old.unit != action.unit || old.daemon != action.daemon);
-            owed.push(Owed::of(action));
+            let same = |old: &Owed| old.unit == action.unit && old.daemon == action.daemon;
+            let perhaps = owed
+                .iter()
+                .any(|old| same(old) && old.begun == Begun::Perhaps);
+            owed.retain(|old| !same(old));
+            let begun = if perhaps { Begun::Perhaps } else { begun };
+            owed.push(Owed::of(action, begun));
         }
         let written = edits(&plan).map(|edit| Written {
             path: edit.path.clone(),

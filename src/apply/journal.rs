@@ -33,8 +33,20 @@ pub struct Owed {
     pub unit: String,
     /// The services that ran when the action was planned, and must run again.
     pub services: Vec<String>,
+    /// Whether a run may have stopped the daemon; only then does a later one start what does not run.
+    pub begun: Begun,
     /// Why.
     pub causes: Vec<Cause>,
+}
+
+/// Whether an owed action may have begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Begun {
+    /// The run that wrote it down went on to it, or was about to.
+    Perhaps,
+    /// It was put off: a daemon that does not run has been stopped by somebody else.
+    No,
 }
 
 /// A run that is under way, or was killed.
@@ -162,11 +174,12 @@ impl Journal {
 impl Owed {
     /// What an action becomes when it is written down before it is done.
     #[must_use]
-    pub fn of(action: &Action) -> Self {
+    pub fn of(action: &Action, begun: Begun) -> Self {
         Self {
             daemon: action.daemon,
             unit: action.unit.clone(),
             services: action.services.clone(),
+            begun,
             causes: action
                 .causes
                 .iter()

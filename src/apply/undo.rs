@@ -63,7 +63,8 @@ impl Running<'_> {
                 Daemon::Xinetd => self.undo_reload(host, action),
             };
             if undone == Back::No && !self.owed_before.iter().any(|owed| owed.unit == action.unit) {
-                self.owed_before.push(journal::Owed::of(action));
+                self.owed_before
+                    .push(journal::Owed::of(action, journal::Begun::Perhaps));
             }
             self.note_undone(index, undone, &mut back);
         }

@@ -87,6 +87,44 @@ fn deferred_restarts_stay_owed_and_the_next_apply_runs_them() {
 }
 
 #[test]
+fn a_daemon_stopped_by_somebody_after_its_restart_was_put_off_is_not_started() {
+    let copy = office_copy();
+    let first = on(
+        "apply",
+        copy.path(),
+        &["--yes", "--defer-restarts", MANIFEST],
+    );
+    assert_eq!(first.status.code(), Some(3), "{first:?}");
+    let stopped = Command::new(copy.path().join("etc/init.d/courier-pop3d"))
+        .arg("stop")
+        .env("MAILWARD_ROOT", copy.path())
+        .current_dir(copy.path())
+        .status();
+    assert!(stopped.unwrap().success());
+    let next = on("apply", copy.path(), &["--yes", MANIFEST]);
+    assert_eq!(next.status.code(), Some(0), "{next:?}");
+    let show = on("show", copy.path(), &["--format", "json"]);
+    let show: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
+    let entries = show["limits"].as_array().unwrap();
+    let pop3 = entries
+        .iter()
+        .find(|entry| entry["service"] == "pop3")
+        .unwrap();
+    assert_eq!(pop3["running"], serde_json::Value::Null);
+    assert!(!copy.path().join("var/lib/mailward/journal.json").exists());
+}
+
+#[test]
+fn the_example_is_a_host_on_which_nothing_else_is_pending() {
+    let output = on("plan", Path::new("examples/office/host"), &[MANIFEST]);
+    assert!(
+        !text(&output).contains("also makes live"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
 fn a_daemon_that_does_not_come_up_is_rolled_back() {
     let copy = office_copy();
     let file = copy.path().join("etc/courier-imap/pop3d");

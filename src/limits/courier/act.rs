@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::edits::After;
 use super::running::common;
 use super::{Listener, Running, SETTINGS, Wants};
-use crate::apply::journal::Owed;
+use crate::apply::journal::{Begun, Owed};
 use crate::facts::{Facts, Manager};
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::Command;
@@ -184,14 +184,17 @@ impl<'a> Group<'a> {
             .owed
             .iter()
             .find(|owed| owed.daemon == Daemon::Courier && owed.unit == unit);
+        let runs = |listener: &Listener| !Running::of(*listener, &facts.processes).is_empty();
+        // What was only put off and does not run any more was stopped by somebody else, and stays so.
         let owes = |listener: &Listener| {
             owed.is_some_and(|owed| {
-                owed.services
+                let named = owed
+                    .services
                     .iter()
-                    .any(|name| name == listener.service().name())
+                    .any(|name| name == listener.service().name());
+                named && (owed.begun == Begun::Perhaps || runs(listener))
             })
         };
-        let runs = |listener: &Listener| !Running::of(*listener, &facts.processes).is_empty();
         let serving: Vec<Listener> = listeners
             .iter()
             .copied()
