@@ -29,10 +29,15 @@ pub struct Part {
 }
 
 impl Part {
+    /// Adds a blocker, unless one has said the same of the same place already.
     fn block(&mut self, kind: Blocked, diagnostic: Diagnostic) {
-        let blocker = Blocker { kind, diagnostic };
-        if !self.blockers.contains(&blocker) {
-            self.blockers.push(blocker);
+        let said = |other: &Blocker| {
+            let other = &other.diagnostic;
+            other.place.is_some() && other.place == diagnostic.place && other.why == diagnostic.why
+                || *other == diagnostic
+        };
+        if !self.blockers.iter().any(said) {
+            self.blockers.push(Blocker { kind, diagnostic });
         }
     }
 }

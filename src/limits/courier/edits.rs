@@ -216,7 +216,7 @@ fn ensure_all(wants: &Wants, files: &Files, part: &mut Part) -> (Edited, Changed
                             Diagnostic::new(format!("{key} in {path} cannot be set safely"))
                                 .at(place(&path, bytes, spot.line, spot.column, spot.width))
                                 .because(refusal.why.to_string())
-                                .hint("set it by hand, then plan again"),
+                                .hint("mend the file by hand, then plan again"),
                         );
                     }
                 }
