@@ -34,6 +34,17 @@ pub struct LocalHost {
     lock: Option<File>,
 }
 
+impl Drop for LocalHost {
+    /// Gives the lock back at once: a child between its fork and its exec still has the descriptor, and closing ours alone
+    /// would leave the lock with it.
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Closing gives it back too, only later.
+            let _ = rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock);
+        }
+    }
+}
+
 impl LocalHost {
     /// This machine itself.
     #[must_use]
