@@ -15,6 +15,7 @@ mod manifest;
 mod manifest_docs;
 mod manifest_properties;
 mod manifest_schema;
+mod misbehaving;
 mod office;
 mod office_apply;
 mod real_apply;
