@@ -309,23 +309,24 @@ impl<'a> Running<'a> {
         self.verify(host)
     }
 
-    /// Backups, the journal, then all edits, in one batch; then each file is read back.
+    /// The journal, backups, then all edits, in one batch; then each file is read back.
     fn write_edits<H: WriteHost + ?Sized>(
         &mut self,
         host: &mut H,
         watch: &mut dyn Watch,
     ) -> Result<(), Failed> {
-        let mut acts = Vec::new();
+        // The journal first: it names the run, by which the next one finds what a killed one left lying about.
+        let mut acts = vec![Act::Save {
+            path: journal::path(),
+            bytes: self.journal_bytes()?,
+        }];
+        let run = self.outcome.run.as_deref().unwrap_or("run");
         for (number, edit) in edits(&self.plan).enumerate() {
             acts.push(Act::Save {
-                path: self.backup(number, edit),
+                path: journal::backup(run, number, &edit.path),
                 bytes: edit.old.clone(),
             });
         }
-        acts.push(Act::Save {
-            path: journal::path(),
-            bytes: self.journal_bytes()?,
-        });
         let mut places = Vec::new();
         let mut reads = Vec::new();
         for (index, step) in self.plan.steps.iter().enumerate() {
@@ -422,14 +423,6 @@ impl<'a> Running<'a> {
             }
         }
         Ok(())
-    }
-
-    fn backup(&self, number: usize, edit: &Edit) -> HostPath {
-        let run = self.outcome.run.as_deref().unwrap_or("run");
-        known(&format!(
-            "{STATE}/backups/{run}/{number}-{}",
-            edit.path.name()
-        ))
     }
 
     fn history(&self) -> HostPath {

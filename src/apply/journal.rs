@@ -107,6 +107,12 @@ pub fn path() -> HostPath {
     known(&format!("{STATE}/journal.json"))
 }
 
+/// Where a run keeps what a file held before: its edited files are numbered from 0, in the order of [`Run::written`].
+#[must_use]
+pub fn backup(run: &str, number: usize, file: &HostPath) -> HostPath {
+    known(&format!("{STATE}/backups/{run}/{number}-{}", file.name()))
+}
+
 impl Default for Journal {
     fn default() -> Self {
         Self {

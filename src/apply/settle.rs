@@ -32,16 +32,17 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
     }
     let outcome = outcome(&run, &found, facts);
     let bytes = serde_json::to_vec_pretty(&outcome).map_err(|error| unknown(&error))?;
+    let backups = run
+        .written
+        .iter()
+        .enumerate()
+        .map(|(number, written)| journal::backup(&run.id, number, &written.path));
     let mut acts: Vec<Act> = run
         .written
         .iter()
-        .filter_map(|written| {
-            written
-                .path
-                .parent()?
-                .join(&Replace::temporary(&written.path))
-                .ok()
-        })
+        .map(|written| written.path.clone())
+        .chain(backups)
+        .filter_map(|path| path.parent()?.join(&Replace::temporary(&path)).ok())
         .map(Act::Remove)
         .collect();
     acts.push(Act::Save {
