@@ -401,7 +401,11 @@ pub(super) fn restart<H: WriteHost + ?Sized>(
         );
     }
     for expectation in courier::unmet(expects, &after) {
-        messages.push(missed(expectation, &after));
+        let message = missed(expectation, &after);
+        // A listener that does not run misses every value, which is one thing to tell.
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
     }
     if messages.is_empty() && done.last() == Some(&Done::Awaited(Came::TooLate)) {
         messages.push(Diagnostic::new(
@@ -437,8 +441,7 @@ fn missed(expectation: &Expectation, processes: &[crate::host::Process]) -> Diag
         .map(|listener| courier::Running::of(listener, processes))
         .unwrap_or_default();
     if running.is_empty() {
-        return Diagnostic::new(format!("{service} does not run"))
-            .because(format!("it should run with {} = {wanted}", setting.name()));
+        return Diagnostic::new(format!("{service} does not run"));
     }
     let has = crate::report::text::value(common(&running, *setting));
     Diagnostic::new(format!(

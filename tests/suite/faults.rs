@@ -238,12 +238,12 @@ fn an_apply_that_is_killed_or_fails_at_any_call_leaves_whole_files_and_the_next_
             });
         }
     });
-    println!(
-        "covered {} faults at {} of {} points",
+    crate::support::covered(&format!(
+        "{} faults at {} of {} points",
         cases.len(),
         points.iter().step_by(every).count(),
         points.len()
-    );
+    ));
     let wrong = wrong.into_inner().unwrap();
     assert!(
         wrong.is_empty(),

@@ -320,3 +320,93 @@ fn a_panel_that_says_yes_and_does_nothing_is_found_out() {
         said(&output)
     );
 }
+
+#[test]
+fn a_daemon_that_runs_with_another_value_than_its_file_is_restarted_though_no_file_changes() {
+    let copy = office_copy();
+    let manifest = "[limits.pop3]\nper_ip = 20\n";
+    let file = copy.path().join("etc/courier-imap/pop3d");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("MAXPERIP=4", "MAXPERIP=20")).unwrap();
+    let plan = on("plan", copy.path(), manifest, &[]);
+    assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    let text = said(&plan);
+    assert!(
+        text.contains("pop3 runs with per_ip = 4, and shall have 20"),
+        "{text}"
+    );
+    assert!(!text.contains("edit /"), "{text}");
+    let applied = on("apply", copy.path(), manifest, &["--yes"]);
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+    assert_eq!(
+        on("check", copy.path(), manifest, &[]).status.code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn a_service_that_xinetd_drops_is_shown_with_that_problem() {
+    let copy = office_copy();
+    let file = copy.path().join("etc/xinetd.d/ftp_psa");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("server ", "per_source=3\n\tserver ")).unwrap();
+    let show = on("show", copy.path(), "", &["--format", "json"]);
+    let show: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
+    let mut ftp = show["limits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["service"] == "ftp");
+    let entry = ftp.next().expect("it is listed");
+    assert_eq!(entry["value"], serde_json::Value::Null);
+    let problems = entry["problems"].to_string();
+    assert!(
+        problems.contains("/etc/xinetd.d/ftp_psa:") && problems.contains("drops"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn what_others_changed_in_the_daemons_files_is_listed_by_name_and_without_its_value() {
+    let copy = office_copy();
+    let file = copy.path().join("etc/courier-imap/pop3d");
+    let mut text = fs::read_to_string(&file).unwrap();
+    text.push_str("POP3_LOG_DELETIONS=canary\n");
+    fs::write(&file, text).unwrap();
+    let ftp = copy.path().join("etc/xinetd.d/ftp_psa");
+    let text = fs::read_to_string(&ftp).unwrap();
+    fs::write(&ftp, text.replace("instances", "# note\n\tinstances")).unwrap();
+    let plan = on(
+        "plan",
+        copy.path(),
+        "[limits.pop3]\nper_ip = 20\n[limits.smtp]\nper_ip = 20\n",
+        &[],
+    );
+    let text = said(&plan);
+    assert!(
+        text.contains("also makes live: a changed POP3_LOG_DELETIONS for pop3"),
+        "{text}"
+    );
+    assert!(
+        text.contains("since xinetd read /etc/xinetd.d/ftp_psa"),
+        "{text}"
+    );
+    assert!(!text.contains("canary"), "{text}");
+}
+
+#[test]
+fn what_changes_within_a_line_is_emphasised_where_there_is_colour() {
+    let copy = office_copy();
+    let plan = on(
+        "plan",
+        copy.path(),
+        "[limits.pop3]\nper_ip = 20\n",
+        &["--color", "always"],
+    );
+    let text = said(&plan);
+    // Red and green for the line, bold and underlined for the part that differs.
+    assert!(text.contains("\u{1b}[31m- "), "{text:?}");
+    assert!(text.contains("\u{1b}[1m\u{1b}[4m\u{1b}[32m"), "{text:?}");
+    let plain = on("plan", copy.path(), "[limits.pop3]\nper_ip = 20\n", &[]);
+    assert!(!said(&plain).contains('\u{1b}'));
+}

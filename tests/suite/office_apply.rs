@@ -1,6 +1,7 @@
 //! The example's host planned and applied by the built program: what the README shows, and the promises that need no real
 //! daemon.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -38,7 +39,16 @@ fn the_readme_shows_the_plan_of_the_example() {
         .split("```")
         .next()
         .unwrap();
-    assert!(text(&output).starts_with(shown), "{}", text(&output));
+    let printed = text(&output);
+    let mut rest = printed.as_str();
+    // What the README leaves out stands there as an ellipsis.
+    for part in shown.split("…\n") {
+        let at = rest
+            .find(part)
+            .unwrap_or_else(|| panic!("{part:?} is not in {rest}"));
+        rest = &rest[at + part.len()..];
+    }
+    assert_eq!(rest, "", "the README ends before the plan does");
 }
 
 #[test]
@@ -129,6 +139,8 @@ fn a_daemon_that_does_not_come_up_is_rolled_back() {
     let copy = office_copy();
     let file = copy.path().join("etc/courier-imap/pop3d");
     let before = std::fs::read(&file).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(&file, mode).unwrap();
     // The stand-in's start says 0 and nothing runs, as the real one does with a bad value.
     std::fs::write(
         copy.path().join("var/lib/stand-in/courier-pop3d.start"),
@@ -143,6 +155,8 @@ fn a_daemon_that_does_not_come_up_is_rolled_back() {
     // The daemon cannot be brought back either, since its start still lies: that is no roll-back.
     assert_eq!(output.status.code(), Some(9), "{output:?}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o640);
     std::fs::remove_file(copy.path().join("var/lib/stand-in/courier-pop3d.start")).unwrap();
     let next = on("apply", copy.path(), &["--yes", MANIFEST]);
     assert_eq!(next.status.code(), Some(0), "{next:?}");
@@ -223,4 +237,56 @@ fn forget_origins(value: &mut serde_json::Value) {
         serde_json::Value::Array(list) => list.iter_mut().for_each(forget_origins),
         _ => {}
     }
+}
+
+#[test]
+fn a_fingerprint_that_was_reviewed_is_accepted_and_so_is_nothing_to_do() {
+    let copy = office_copy();
+    let plan = on("plan", copy.path(), &["--format", "json", MANIFEST]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let fingerprint = plan["fingerprint"].as_str().unwrap();
+    for _ in 0..2 {
+        let output = on(
+            "apply",
+            copy.path(),
+            &["--yes", "--expect", fingerprint, MANIFEST],
+        );
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+}
+
+#[test]
+fn a_history_entry_holds_the_values_before_and_backups_the_bytes() {
+    let copy = office_copy();
+    let file = copy.path().join("etc/courier-imap/pop3d");
+    let before = std::fs::read(&file).unwrap();
+    let output = on("apply", copy.path(), &["--yes", MANIFEST]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let state = copy.path().join("var/lib/mailward");
+    let only = |folder: &Path| {
+        let mut entries: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        entries.pop().unwrap()
+    };
+    let entry = std::fs::read(only(&state.join("history"))).unwrap();
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["result"], "applied");
+    let steps = entry["steps"].as_array().unwrap();
+    let edit = steps
+        .iter()
+        .find(|step| step["step"]["path"] == "/etc/courier-imap/pop3d")
+        .unwrap();
+    let effect = &edit["step"]["effects"][0];
+    assert_eq!(
+        (&effect["from"], &effect["to"]),
+        (&4.into(), &20.into()),
+        "{edit}"
+    );
+    assert_eq!(
+        std::fs::read(only(&state.join("backups")).join("1-pop3d")).unwrap(),
+        before
+    );
 }

@@ -32,3 +32,11 @@ pub fn not_run(what: &str, needs: &str) {
 pub fn test_name() -> String {
     std::thread::current().name().unwrap_or("a test").to_owned()
 }
+
+/// Tells how much a case covered, on standard error itself, so that it is seen although the case passes.
+pub fn covered(what: &str) {
+    let line = format!("covered: {what}\n");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("standard error can be written");
+}

@@ -50,10 +50,10 @@ fn an_apply_that_is_killed_is_completed_by_the_next_one() {
             assert_eq!(lying.success(), "", "{point:?}");
             assert!(!host.exists("/var/lib/mailward/journal.json"), "{point:?}");
         }
-        println!(
-            "covered {SAMPLE} of {} points over {} files",
+        crate::support::covered(&format!(
+            "{SAMPLE} of {} points over {} files",
             points.len(),
             FILES.len()
-        );
+        ));
     });
 }
