@@ -190,7 +190,7 @@ impl Running<'_> {
                     .collect()
             })
             .collect();
-        match act::restart(
+        match act::courier::restart(
             host,
             stop,
             start,
@@ -218,8 +218,8 @@ impl Running<'_> {
         let (&How::Signal { process }, Some(dump)) = (&action.how, &self.baseline.dump) else {
             return Back::No;
         };
-        let expects = act::dumped_values(&action.expects, dump);
-        match act::reload(host, process, &expects, self.request.deadline) {
+        let expects = act::xinetd::dumped_values(&action.expects, dump);
+        match act::xinetd::reload(host, process, &expects, self.request.deadline) {
             Ok(_) => Back::Yes,
             Err(failed) => {
                 let what = "xinetd could not be brought back to its old values";

@@ -1,0 +1,150 @@
+//! Stops and starts Courier's services, and compares what runs then.
+
+use std::time::Duration;
+
+use super::super::Failed;
+use super::failed_command;
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::batch::{Answers, Batch};
+use crate::host::{
+    Act, Came, Command, Condition, Done, End, Process, ProcessId, Request, WriteHost,
+};
+use crate::limits::courier::{self, Listener, SETTINGS, common};
+use crate::plan::Expectation;
+use crate::report::text;
+
+/// The values that Courier's running listeners have.
+pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
+    let mut values = Vec::new();
+    for listener in Listener::ALL {
+        let running = courier::Running::of(listener, &facts.processes);
+        if !running.is_empty() {
+            values.extend(SETTINGS.map(|setting| Expectation {
+                service: listener.service().name().to_owned(),
+                setting,
+                value: common(&running, setting),
+            }));
+        }
+    }
+    values
+}
+
+/// Stops and starts a service and compares what runs then.
+pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
+    host: &mut H,
+    stop: &Command,
+    start: &Command,
+    processes: &[ProcessId],
+    arguments: &[Vec<String>],
+    expects: &[Expectation],
+    deadline: Duration,
+) -> Result<(), Failed> {
+    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    // Also where nothing runs: a service manager that holds the service for active would not start it.
+    let mut acts = vec![Act::Run(stop.clone())];
+    if !processes.is_empty() {
+        acts.push(Act::Await(
+            Condition::Gone(processes.to_vec()),
+            deadline.min(Duration::from_secs(20)),
+        ));
+    }
+    acts.push(Act::Run(start.clone()));
+    let serving = Condition::Serving {
+        program: "couriertcpd",
+        arguments: arguments.to_vec(),
+    };
+    acts.push(Act::Await(
+        serving.clone(),
+        deadline.min(Duration::from_secs(20)),
+    ));
+    let mut batch = Batch::default();
+    let ticket = batch.ask(Request::Processes(vec!["couriertcpd"]));
+    let written = host
+        .write(&acts, batch.requests())
+        .map_err(|error| failed(&error))?;
+    let mut after = Answers::new(written.replies)
+        .processes(ticket)
+        .map_err(|error| failed(&error))?;
+    let mut done = written.done;
+    // Listeners of one service come up one after the other; one that has not yet is given a second look.
+    if !courier::unmet(expects, &after).is_empty()
+        && done.last() == Some(&Done::Awaited(Came::InTime))
+    {
+        let again = host
+            .write(
+                &[Act::Await(serving, Duration::from_secs(2))],
+                batch.requests(),
+            )
+            .map_err(|error| failed(&error))?;
+        after = Answers::new(again.replies)
+            .processes(ticket)
+            .map_err(|error| failed(&error))?;
+        done.extend(again.done);
+    }
+    let mut messages = Vec::new();
+    let still: Vec<u32> = processes
+        .iter()
+        .filter(|old| after.iter().any(|process| process.id == **old))
+        .map(|old| old.pid)
+        .collect();
+    if !still.is_empty() {
+        let pids = still
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        messages.push(
+            Diagnostic::new(format!("couriertcpd did not stop (pid {pids})"))
+                .because(format!("`{}` left it running", super::line(stop))),
+        );
+    }
+    for expectation in courier::unmet(expects, &after) {
+        let message = missed(expectation, &after);
+        // A listener that does not run misses every value, which is one thing to tell.
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
+    }
+    if messages.is_empty() && done.last() == Some(&Done::Awaited(Came::TooLate)) {
+        messages.push(Diagnostic::new(
+            "couriertcpd runs, but does not listen on its port",
+        ));
+    }
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let outputs = done.iter().filter_map(|done| match done {
+        Done::Ran(output) => Some(output),
+        Done::Quietly | Done::Awaited(_) => None,
+    });
+    for (command, output) in [stop, start].into_iter().zip(outputs) {
+        if output.end != End::Code(0) || !output.stderr.is_empty() {
+            messages.push(failed_command(command, output));
+        }
+    }
+    Err(Failed(messages))
+}
+
+fn missed(expectation: &Expectation, processes: &[Process]) -> Diagnostic {
+    let Expectation {
+        service,
+        setting,
+        value,
+    } = expectation;
+    let wanted = text::value(*value);
+    let listener = Listener::ALL
+        .into_iter()
+        .find(|listener| listener.service().name() == service);
+    let running = listener
+        .map(|listener| courier::Running::of(listener, processes))
+        .unwrap_or_default();
+    if running.is_empty() {
+        return Diagnostic::new(format!("{service} does not run"));
+    }
+    let has = text::value(common(&running, *setting));
+    Diagnostic::new(format!(
+        "{service} runs with {} = {has}, not {wanted}",
+        setting.name()
+    ))
+}

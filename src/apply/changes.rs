@@ -1,0 +1,128 @@
+//! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks at both.
+
+use super::outcome::StepState;
+use super::{Failed, Running, Watch, edits, interrupted, journal};
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::{Act, Found, Replace, Reply, Request, WriteHost};
+use crate::limits::courier::Listener;
+use crate::observe::{Observed, Scope};
+use crate::plan::{PanelStep, Step};
+
+impl Running<'_> {
+    /// The journal, backups, then all edits, in one batch; then each file is read back.
+    pub(super) fn write_edits<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
+        // The journal first: it names the run, by which the next one finds what a killed one left lying about.
+        let mut acts = vec![Act::Save {
+            path: journal::path(),
+            bytes: self.journal_bytes()?,
+        }];
+        let run = self.outcome.run.as_deref().unwrap_or("run");
+        for (number, edit) in edits(&self.plan).enumerate() {
+            acts.push(Act::Save {
+                path: journal::backup(run, number, &edit.path),
+                bytes: edit.old.clone(),
+            });
+        }
+        let mut places = Vec::new();
+        let mut reads = Vec::new();
+        for (index, step) in self.plan.steps.iter().enumerate() {
+            if let Step::Edit(edit) = step {
+                watch.begins(step);
+                places.push((index, acts.len()));
+                acts.push(Act::Replace(Replace {
+                    path: edit.path.clone(),
+                    before: edit.before.clone(),
+                    bytes: edit.bytes.clone(),
+                }));
+                reads.push(Request::File(edit.path.clone()));
+            }
+        }
+        match host.write(&acts, &reads) {
+            Ok(written) => {
+                let mut answers = written.replies.into_iter();
+                for (index, _) in places {
+                    let Step::Edit(edit) = &self.plan.steps[index] else {
+                        continue;
+                    };
+                    self.outcome.steps[index].state = StepState::Done;
+                    let took = matches!(answers.next(), Some(Reply::File(Found::File(state)))
+                        if state.bytes == edit.bytes);
+                    if !took {
+                        self.outcome.steps[index].state = StepState::Failed;
+                        let what = format!("{} does not hold what was written to it", edit.path);
+                        return Err(Failed(vec![Diagnostic::new(what)]));
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => {
+                for (index, act) in places {
+                    if act <= error.index {
+                        // The one that failed may have taken its place before something failed; undoing it looks.
+                        self.outcome.steps[index].state = if act == error.index {
+                            StepState::Failed
+                        } else {
+                            StepState::Done
+                        };
+                    }
+                }
+                Err(Failed(vec![Diagnostic::of(&error)]))
+            }
+        }
+    }
+
+    pub(super) fn run_panel<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<(), Failed> {
+        for index in 0..self.plan.steps.len() {
+            let Step::Panel(panel) = self.plan.steps[index].clone() else {
+                continue;
+            };
+            interrupted(watch)?;
+            watch.begins(&self.plan.steps[index]);
+            self.outcome.steps[index].state = StepState::Failed;
+            self.panel(host, &panel.argv)?;
+            self.panel_took(host, &panel)?;
+            self.outcome.steps[index].state = StepState::Done;
+        }
+        Ok(())
+    }
+
+    /// Looks at Courier's files after the panel's command: they must have the values now, whatever it said.
+    fn panel_took<H: WriteHost + ?Sized>(
+        &self,
+        host: &mut H,
+        panel: &PanelStep,
+    ) -> Result<(), Failed> {
+        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+        let facts = Facts::read(host).map_err(|error| failed(&error))?;
+        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
+            .map_err(|error| failed(&error))?;
+        let parsed = observed.courier.unwrap_or_default().parse();
+        for effect in &panel.effects {
+            let mut listeners = Listener::ALL.into_iter();
+            let Some(listener) = listeners.find(|l| l.service().name() == effect.service) else {
+                continue;
+            };
+            let has = parsed.reading(listener, effect.setting).value;
+            if has != effect.to {
+                let what = format!(
+                    "the panel's command did not change {} of {}",
+                    effect.setting.name(),
+                    effect.service
+                );
+                return Err(Failed(vec![
+                    Diagnostic::new(what).because(panel.argv.join(" ")),
+                ]));
+            }
+        }
+        Ok(())
+    }
+}

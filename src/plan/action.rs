@@ -1,0 +1,179 @@
+//! Service actions: what is done to which daemon, what it costs, and what it must lead to.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Setting, Value};
+use crate::host::{Command, ProcessId};
+use crate::model::HostPath;
+
+/// A service action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// What is done.
+    pub verb: Verb,
+    /// The daemon.
+    pub daemon: Daemon,
+    /// The service as the service manager knows it; `xinetd` for a reload.
+    pub unit: String,
+    /// The services it touches: `pop3`, … for Courier; those whose values change for xinetd.
+    pub services: Vec<String>,
+    /// What it costs.
+    pub cost: Cost,
+    /// Why.
+    pub causes: Vec<Cause>,
+    /// What else it would make live: other people's changes that the daemon has not read yet.
+    pub also_live: Vec<AlsoLive>,
+    /// The values that the running daemon must have afterwards.
+    pub expects: Vec<Expectation>,
+    /// How it is done on this host, as the host is now; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: How,
+}
+
+/// What a service action does, from light to heavy.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// The daemon reads its files again.
+    Reload,
+    /// A daemon that an earlier run stopped is started.
+    Start,
+    /// The daemon is stopped and started.
+    Restart,
+}
+
+impl Verb {
+    /// The word for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reload => "reload",
+            Self::Start => "start",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// A daemon whose limits mailward manages.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Daemon {
+    /// courier-imap's `couriertcpd`.
+    Courier,
+    /// xinetd.
+    Xinetd,
+}
+
+impl Daemon {
+    /// The name in messages and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Courier => "courier",
+            Self::Xinetd => "xinetd",
+        }
+    }
+}
+
+/// What a service action costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cost {
+    /// Open sessions live on.
+    SessionsSurvive,
+    /// Open sessions of the named services are dropped.
+    SessionsDropped,
+    /// Nothing is served, so nothing is lost.
+    Nothing,
+}
+
+/// What an action would make live besides the plan's own changes.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(tag = "also", rename_all = "kebab-case")]
+pub enum AlsoLive {
+    /// A variable of Courier's file differs from what the running daemon was started with.
+    Variable {
+        /// The services concerned.
+        service: String,
+        /// The variable; its value is not shown.
+        name: String,
+    },
+    /// It cannot be told what the running daemon was started with.
+    Unknown {
+        /// The service concerned.
+        service: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file has changed since xinetd last read it.
+    File {
+        /// The file.
+        #[schemars(with = "String")]
+        path: HostPath,
+    },
+    /// A setting that the manifest does not name differs from what the daemon runs with.
+    Setting {
+        /// The service.
+        service: String,
+        /// The setting.
+        setting: Setting,
+        /// The running value.
+        from: Value,
+        /// The file's value.
+        to: Value,
+    },
+}
+
+/// A value that the running daemon must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The service.
+    pub service: String,
+    /// The setting.
+    pub setting: Setting,
+    /// The value.
+    pub value: Value,
+}
+
+/// How an action is done on the host as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum How {
+    /// Not known, as in a saved plan, which is planned again before it is applied.
+    #[default]
+    Unknown,
+    /// By commands.
+    Commands {
+        /// Stops the service.
+        stop: Command,
+        /// Starts it.
+        start: Command,
+        /// The processes that must be gone in between.
+        processes: Vec<ProcessId>,
+        /// What each new process must have among its arguments, one entry a listener.
+        arguments: Vec<Vec<String>>,
+    },
+    /// By a signal to xinetd.
+    Signal {
+        /// The process.
+        process: ProcessId,
+    },
+}

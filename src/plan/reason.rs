@@ -1,0 +1,113 @@
+//! Why a step is taken, and why something else is not.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Daemon, Setting, Value};
+use crate::failure::Diagnostic;
+use crate::model::{HostPath, Origin};
+
+/// Why a step is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum Cause {
+    /// The manifest declares another value than the files have.
+    Declared {
+        /// The service.
+        service: String,
+        /// The setting.
+        setting: Setting,
+        /// The declared value.
+        value: Value,
+        /// The place in the manifest.
+        #[schemars(with = "serde_json::Value")]
+        origin: Origin,
+    },
+    /// A line was broken for the daemon, so that its value was not in force.
+    NotInForce {
+        /// The service.
+        service: String,
+        /// The native key.
+        key: String,
+        /// What the daemon made of the line.
+        effect: String,
+    },
+    /// The running daemon has another value than its files.
+    RunningDiffers {
+        /// The service.
+        service: String,
+        /// The setting.
+        setting: Setting,
+        /// What it runs with.
+        running: Value,
+        /// What its files say.
+        value: Value,
+    },
+    /// Files have changed since the daemon read them, and what it runs with cannot be read.
+    RunningUnknown {
+        /// The files.
+        #[schemars(with = "Vec<String>")]
+        paths: Vec<HostPath>,
+    },
+    /// An earlier run wrote the action down and did not complete it.
+    Owed,
+}
+
+/// Something that is not done, or worth a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "note", rename_all = "kebab-case")]
+pub enum Note {
+    /// A daemon does not run; a plan never starts it.
+    NotRunning {
+        /// The daemon.
+        daemon: Daemon,
+        /// The services it would serve.
+        services: Vec<String>,
+    },
+    /// A daemon is left alone.
+    NotRestarted {
+        /// The daemon.
+        daemon: Daemon,
+        /// The services.
+        services: Vec<String>,
+        /// Why.
+        reason: Held,
+    },
+    /// A line or a service is not what its author may think.
+    Problem {
+        /// The file.
+        #[schemars(with = "String")]
+        path: HostPath,
+        /// The line.
+        line: u32,
+        /// What the daemon makes of it.
+        effect: String,
+    },
+    /// A running value differs from its file, and the manifest does not name it.
+    Unmanaged {
+        /// The service.
+        service: String,
+        /// The setting.
+        setting: Setting,
+        /// What runs.
+        running: Value,
+        /// What the file says.
+        value: Value,
+    },
+    /// Advice on the manifest itself.
+    Advice(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
+    /// Anything else worth a word, in one sentence.
+    Remark {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// Why a daemon is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// None of its running values changes.
+    NothingChanges,
+    /// The manifest does not name it.
+    NotNamed,
+}
