@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::outcome::{Outcome, Verdict};
 use super::{Failed, Running, actions, edits, ended};
 use crate::edit::xinetd::dump::Dump;
-use crate::edit::xinetd::{Config, Entry};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -50,13 +49,7 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
     else {
         return Ok(baseline);
     };
-    let mut tree = state.tree.clone();
-    for edit in edits(plan) {
-        if let Some(Entry::File(bytes)) = tree.files.get_mut(&edit.path) {
-            bytes.clone_from(&edit.bytes);
-        }
-    }
-    let after = Config::read(&state.main, &tree);
+    let after = state.after(edits(plan));
     let dump = xinetd::dump(host, *process, &[], deadline.min(xinetd::DUMP_DEADLINE)).map_err(
         |Failed(messages)| {
             ended(

@@ -13,12 +13,12 @@ pub use self::act::unmet;
 pub use self::edits::problems_of;
 pub use self::loaded::{Loaded, changed};
 use super::Part;
-use crate::edit::xinetd::{Attribute, Config, ServiceEntry, Tree};
+use crate::edit::xinetd::{Attribute, Config, Entry, ServiceEntry, Tree};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::{Digest, Process};
 use crate::model::{Count, Desired, HostPath, Limit, Origin, Rate, Service, XinetdLimit, known};
-use crate::plan::{Cause, Daemon, Setting, Value};
+use crate::plan::{Cause, Daemon, Edit, Setting, Value};
 
 /// Where xinetd's state goes at SIGUSR1; the path is built in.
 pub const DUMP: &str = "/var/run/xinetd.dump";
@@ -58,6 +58,20 @@ pub struct About {
     pub changed: i64,
     /// Why it would not be replaced, if so.
     pub obstacle: Option<String>,
+}
+
+impl Xinetd {
+    /// What xinetd would make of its files after some edits.
+    #[must_use]
+    pub fn after<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> Config {
+        let mut tree = self.tree.clone();
+        for edit in edits {
+            if let Some(Entry::File(bytes)) = tree.files.get_mut(&edit.path) {
+                bytes.clone_from(&edit.bytes);
+            }
+        }
+        Config::read(&self.main, &tree)
+    }
 }
 
 /// The file that xinetd starts with: what the running one was given by `-f`, else the built-in path.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
 use super::{FORMAT, HostId, Input, Note, Plan, Settled, Step};
+use crate::edit::shellvars;
 use crate::edit::xinetd::{Effect, ProblemKind};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
@@ -162,44 +163,44 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
 
 /// Lines that are not what their author may think, in the files that the manifest concerns, as they will be.
 fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step]) -> Vec<Note> {
-    let mut notes = Vec::new();
-    let edited = |path: &crate::model::HostPath, line: u32| {
-        steps.iter().any(|step| match step {
-            Step::Edit(edit) => {
-                edit.path == *path
-                    && edit
-                        .lines
-                        .iter()
-                        .any(|l| l.line == line && l.before.is_some())
-            }
-            Step::Panel(_) | Step::Action(_) => false,
+    let edits = || {
+        steps.iter().filter_map(|step| match step {
+            Step::Edit(edit) => Some(edit),
+            Step::Panel(_) | Step::Action(_) => None,
         })
     };
-    if let Some(files) = &observed.courier
-        && courier::concerns(desired, facts)
-    {
-        for file in files.0.values() {
-            let Ok(bytes) = &file.bytes else { continue };
-            for problem in crate::edit::shellvars::File::parse(bytes).problems() {
-                if !edited(&file.path, problem.spot.line) {
-                    let effect = problem.kind.to_string();
-                    notes.push(Note::Problem {
-                        path: file.path.clone(),
-                        line: problem.spot.line,
-                        effect,
-                    });
-                }
-            }
+    let mut notes = Vec::new();
+    let files = observed
+        .courier
+        .as_ref()
+        .filter(|_| courier::concerns(desired, facts));
+    for file in files.iter().flat_map(|files| files.0.values()) {
+        let edited = edits()
+            .find(|edit| edit.path == file.path)
+            .map(|edit| &edit.bytes);
+        let Some(bytes) = edited.or(file.bytes.as_ref().ok()) else {
+            continue;
+        };
+        for problem in shellvars::File::parse(bytes).problems() {
+            let effect = problem.kind.to_string();
+            notes.push(Note::Problem {
+                path: file.path.clone(),
+                line: problem.spot.line,
+                effect,
+            });
         }
     }
-    if let Some(xinetd) = &observed.xinetd
-        && xinetd::concerns(desired, facts)
+    if let Some(state) = observed
+        .xinetd
+        .as_ref()
+        .filter(|_| xinetd::concerns(desired, facts))
     {
-        for problem in &xinetd.config.problems {
+        let after = edits().next().map(|_| state.after(edits()));
+        for problem in &after.as_ref().unwrap_or(&state.config).problems {
             // Package managers' and editors' left-overs in the folder are skipped by design.
             let usual = problem.kind == ProblemKind::NameSkipped
                 || problem.kind.effect() == Effect::Warning;
-            if !usual && !edited(&problem.path, problem.spot.line) {
+            if !usual {
                 let effect = problem.kind.to_string();
                 notes.push(Note::Problem {
                     path: problem.path.clone(),

@@ -148,6 +148,11 @@ fn a_broken_line_is_repaired_and_the_plan_says_that_it_was_not_in_force() {
         "{}",
         said(&output)
     );
+    assert!(
+        !said(&output).contains("note: /etc/xinetd.d/smtp_psa"),
+        "what is repaired is no problem any more: {}",
+        said(&output)
+    );
     let output = on("apply", copy.path(), manifest, &["--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let bytes = fs::read_to_string(&file).unwrap();
