@@ -16,7 +16,8 @@ use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::{Digest, HostError, STATE, WriteHost};
+use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
+use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Action, Edit, Fingerprint, Plan, Settled, Step, stale};
@@ -189,6 +190,10 @@ struct Running<'a> {
     plan: Plan,
     baseline: act::Baseline,
     journal: Journal,
+    /// Courier's files before the run.
+    courier_before: courier::Files,
+    /// The xinetd that was seen to have the values.
+    xinetd: Option<ProcessId>,
     /// What was owed before this run.
     owed_before: Vec<Owed>,
     outcome: Outcome,
@@ -238,7 +243,6 @@ impl<'a> Running<'a> {
             fingerprint: plan.fingerprint.clone(),
             steps: plan.steps.clone(),
             written: written.collect(),
-            completed: Vec::new(),
         };
         let mut outcome = Outcome::without_run(Verdict::PartlyApplied, Vec::new());
         outcome.run = Some(id);
@@ -258,8 +262,11 @@ impl<'a> Running<'a> {
             owed,
             run: Some(run),
         };
+        let courier_before = observed.courier.clone().unwrap_or_default();
         Self {
             request,
+            courier_before,
+            xinetd: None,
             observed,
             plan,
             baseline,

@@ -4,13 +4,15 @@
 //! mail daemons run. What the manifest manages is read afterwards, by `observe`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::apply::journal::{self, Journal};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Existence, Found, HostError, Process, ReadHost, Request};
+use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
+use crate::plan::Control;
 
 /// The services whose existence matters here, as systemd or SysV init know them.
 ///
@@ -123,6 +125,30 @@ pub enum FactsError {
     },
 }
 
+impl Facts {
+    /// How a service is stopped and started here; none where there is no such service.
+    #[must_use]
+    pub fn control(&self, unit: &str, deadline: Duration) -> Option<Control> {
+        self.services.get(unit)?;
+        let command = |verb: &str| match &self.manager {
+            Manager::Systemd { systemctl } => Command {
+                program: systemctl.clone(),
+                arguments: vec![verb.to_owned(), format!("{unit}.service")],
+                deadline,
+            },
+            Manager::SysV => Command {
+                program: known(&format!("/etc/init.d/{unit}")),
+                arguments: vec![verb.to_owned()],
+                deadline,
+            },
+        };
+        Some(Control {
+            stop: command("stop"),
+            start: command("start"),
+        })
+    }
+}
+
 struct Tickets {
     node: Ticket,
     hosts: Ticket,
@@ -232,7 +258,7 @@ impl Tickets {
         };
         let (journal, journal_unread) = match Journal::read(answers.file(self.journal)?) {
             Ok(journal) => (journal, None),
-            Err(error) => (Journal::default(), Some(Diagnostic::of(&error))),
+            Err(error) => (Journal::default(), Some(error.diagnostic())),
         };
         Ok(Facts {
             names: names(node.as_deref(), &hosts),

@@ -12,7 +12,7 @@ pub mod stale;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::action::{Action, AlsoLive, Cost, Daemon, Expectation, How, Verb};
+pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
 pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, inputs, make};
 pub use self::reason::{Cause, Held, Note};

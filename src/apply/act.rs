@@ -41,7 +41,7 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
     let reload = actions(plan).find(|action| action.daemon == Daemon::Xinetd);
     let (
         Some(Action {
-            how: How::Signal { process },
+            how: How::Signal { process, .. },
             ..
         }),
         Some(state),
@@ -81,27 +81,34 @@ impl Running<'_> {
     ) -> Result<(), Failed> {
         match &action.how {
             How::Commands {
-                stop,
-                start,
+                control,
                 processes,
                 arguments,
             } => {
-                let facts_now = self.satisfied(host, action)?;
-                if !facts_now {
+                if !self.satisfied(host, action)? {
+                    let deadline = self.request.deadline;
                     courier::restart(
                         host,
-                        stop,
-                        start,
+                        control,
                         processes,
                         arguments,
                         &action.expects,
-                        self.request.deadline,
+                        deadline,
                     )
                     .map_err(|Failed(messages)| Failed(explain(messages, action)))?;
                 }
             }
-            How::Signal { process } => {
+            How::Signal {
+                process,
+                control: _,
+            } => {
                 xinetd::reload(host, *process, &action.expects, self.request.deadline)?;
+                self.xinetd = Some(*process);
+            }
+            How::Start { control } => {
+                let started = xinetd::start(host, control, &action.expects, self.request.deadline);
+                let started = started.map_err(|Failed(messages)| Failed(explain(messages, action)));
+                self.xinetd = Some(started?);
             }
             How::Unknown => {
                 return Err(Failed(vec![Diagnostic::new(format!(
@@ -113,9 +120,6 @@ impl Running<'_> {
         self.journal
             .owed
             .retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
-        if let Some(run) = &mut self.journal.run {
-            run.completed.push(action.unit.clone());
-        }
         Ok(())
     }
 

@@ -5,9 +5,10 @@ use super::{Failed, Running, Watch, edits, interrupted, journal};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Found, Replace, Reply, Request, WriteHost};
-use crate::limits::courier::Listener;
+use crate::limits::courier::{Files, Listener};
 use crate::observe::{Observed, Scope};
-use crate::plan::{PanelStep, Step};
+use crate::plan::{Effect, PanelStep, Step, Value};
+use crate::report::text;
 
 impl Running<'_> {
     /// The journal, backups, then all edits, in one batch; then each file is read back.
@@ -89,40 +90,41 @@ impl Running<'_> {
             watch.begins(&self.plan.steps[index]);
             self.outcome.steps[index].state = StepState::Failed;
             self.panel(host, &panel.argv)?;
-            self.panel_took(host, &panel)?;
+            self.observed.courier = self.panel_took(host, &panel, |effect| effect.to)?;
             self.outcome.steps[index].state = StepState::Done;
         }
         Ok(())
     }
 
-    /// Looks at Courier's files after the panel's command: they must have the values now, whatever it said.
-    fn panel_took<H: WriteHost + ?Sized>(
+    /// Looks at Courier's files after a command of the panel: they must have the values, whatever it said.
+    pub(super) fn panel_took<H: WriteHost + ?Sized>(
         &self,
         host: &mut H,
         panel: &PanelStep,
-    ) -> Result<(), Failed> {
+        wanted: impl Fn(&Effect) -> Value,
+    ) -> Result<Option<Files>, Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let facts = Facts::read(host).map_err(|error| failed(&error))?;
         let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
             .map_err(|error| failed(&error))?;
-        let parsed = observed.courier.unwrap_or_default().parse();
+        let parsed = observed.courier.as_ref().map(Files::parse);
         for effect in &panel.effects {
             let mut listeners = Listener::ALL.into_iter();
-            let Some(listener) = listeners.find(|l| l.service().name() == effect.service) else {
-                continue;
-            };
-            let has = parsed.reading(listener, effect.setting).value;
-            if has != effect.to {
-                let what = format!(
-                    "the panel's command did not change {} of {}",
-                    effect.setting.name(),
-                    effect.service
-                );
+            let listener = listeners.find(|l| l.service().name() == effect.service);
+            let has = listener
+                .zip(parsed.as_ref())
+                .map(|(listener, parsed)| parsed.reading(listener, effect.setting).value);
+            let wanted = wanted(effect);
+            if has != Some(wanted) {
+                let (setting, service) = (effect.setting.name(), &effect.service);
+                let value = text::value(wanted);
+                let what =
+                    format!("the panel's command did not change {setting} of {service} to {value}");
                 return Err(Failed(vec![
-                    Diagnostic::new(what).because(panel.argv.join(" ")),
+                    Diagnostic::new(what).because("Courier's files say otherwise"),
                 ]));
             }
         }
-        Ok(())
+        Ok(observed.courier)
     }
 }

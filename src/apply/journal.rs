@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Diagnostic;
 use crate::host::{Digest, Found, STATE};
 use crate::model::{HostPath, known};
 use crate::plan::{Action, Cause, Daemon, Fingerprint, Step};
@@ -63,8 +64,6 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// For each edited file, what it holds afterwards.
     pub written: Vec<Written>,
-    /// Actions seen to be completed, by unit.
-    pub completed: Vec<String>,
 }
 
 /// A file that a run replaces.
@@ -99,6 +98,17 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl JournalError {
+    /// What to tell.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        Diagnostic::of(self).hint(match self {
+            Self::Unreadable { .. } => "see what stands there, and whether this user may read it",
+            Self::Foreign { .. } => "use the version of mailward that wrote it",
+        })
+    }
 }
 
 /// The journal's path.

@@ -73,7 +73,6 @@ fn outcome(run: &Run, found: &[Found], facts: &Facts) -> Outcome {
                 Some(_) | None => StepState::Unknown,
             }
         }
-        Step::Action(action) if run.completed.contains(&action.unit) => StepState::Done,
         Step::Action(_) | Step::Panel(_) => StepState::Unknown,
     };
     Outcome {

@@ -2,13 +2,15 @@
 
 use super::journal::{self};
 use super::outcome::{StepState, Verdict};
-use super::{Running, act, settle};
+use super::{Running, act, edits, settle};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Digest, Found, Replace, WriteHost};
+use crate::host::{Act, Digest, Found, Process, Replace, WriteHost};
+use crate::limits;
 use crate::limits::courier::{self, Listener};
-use crate::plan::{Action, Daemon, Edit, Expectation, How, Step};
+use crate::model::HostPath;
+use crate::plan::{Action, Daemon, Edit, Expectation, How, PanelStep, Step};
 
 /// Whether something was brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,17 @@ enum Back {
     Yes,
     /// It is not, or that cannot be told.
     No,
+}
+
+/// What became of a service action that was to be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Undone {
+    /// The daemon has the values from before the run.
+    Back,
+    /// The daemon has what its files say, as it should; that is not what it had before.
+    Stands,
+    /// The daemon has not what its files say: the action is owed.
+    Owed,
 }
 
 impl Running<'_> {
@@ -33,20 +46,7 @@ impl Running<'_> {
                 // Files come back before daemons, which read them: actions are undone below.
                 Step::Action(_) => continue,
                 Step::Edit(edit) => self.undo_edit(host, edit),
-                Step::Panel(panel) => {
-                    match panel.undo.as_deref().map(|argv| self.panel(host, argv)) {
-                        Some(Ok(())) => Back::Yes,
-                        Some(Err(failed)) => {
-                            self.outcome.messages.extend(failed.0);
-                            Back::No
-                        }
-                        None => {
-                            let what = "the panel's setting is not undone: what it was before is not known";
-                            self.outcome.messages.push(Diagnostic::new(what));
-                            Back::No
-                        }
-                    }
-                }
+                Step::Panel(panel) => self.undo_panel(host, panel),
             };
             self.note_undone(index, undone, &mut back);
         }
@@ -62,11 +62,18 @@ impl Running<'_> {
                 Daemon::Courier => self.undo_restart(host, action),
                 Daemon::Xinetd => self.undo_reload(host, action),
             };
-            if undone == Back::No && !self.owed_before.iter().any(|owed| owed.unit == action.unit) {
-                self.owed_before
-                    .push(journal::Owed::of(action, journal::Begun::Perhaps));
+            self.owed_before
+                .retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
+            match undone {
+                Undone::Back => self.note_undone(index, Back::Yes, &mut back),
+                // It stands, and rightly so; but the host is not as it was.
+                Undone::Stands => back = Back::No,
+                Undone::Owed => {
+                    self.owed_before
+                        .push(journal::Owed::of(action, journal::Begun::Perhaps));
+                    self.note_undone(index, Back::No, &mut back);
+                }
             }
-            self.note_undone(index, undone, &mut back);
         }
         self.outcome.owed = self.owed_before.clone();
         self.outcome.conclude(match back {
@@ -85,6 +92,24 @@ impl Running<'_> {
             Back::No => {
                 *state = StepState::Unknown;
                 *back = Back::No;
+            }
+        }
+    }
+
+    fn undo_panel<H: WriteHost + ?Sized>(&mut self, host: &mut H, panel: &PanelStep) -> Back {
+        let Some(argv) = &panel.undo else {
+            let what = "the panel's setting is not undone: what it was before is not known";
+            self.outcome.messages.push(Diagnostic::new(what));
+            return Back::No;
+        };
+        let undone = self
+            .panel(host, argv)
+            .and_then(|()| self.panel_took(host, panel, |effect| effect.from));
+        match undone {
+            Ok(_) => Back::Yes,
+            Err(failed) => {
+                self.outcome.messages.extend(failed.0);
+                Back::No
             }
         }
     }
@@ -110,9 +135,11 @@ impl Running<'_> {
                     "{} is not restored: somebody else has changed it since",
                     edit.path
                 );
-                self.outcome.messages.push(
-                    Diagnostic::new(what).hint("see the backup that the history entry names"),
-                );
+                let hint = match self.backup(edit) {
+                    Some(path) => format!("what it held before the run is in {path}"),
+                    None => "compare it with what the plan shows".to_owned(),
+                };
+                self.outcome.messages.push(Diagnostic::new(what).hint(hint));
                 return Back::No;
             }
             None => {
@@ -138,94 +165,114 @@ impl Running<'_> {
         }
     }
 
-    /// Brings Courier back with the old values: stop and start once more, now with the old files.
-    fn undo_restart<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Back {
+    /// Where the bytes of an edited file from before the run are.
+    fn backup(&self, edit: &Edit) -> Option<HostPath> {
+        let number = edits(&self.plan).position(|other| other.path == edit.path)?;
+        Some(journal::backup(
+            self.outcome.run.as_deref()?,
+            number,
+            &edit.path,
+        ))
+    }
+
+    /// Brings Courier back to what its restored files say, and tells whether that is what it had before.
+    fn undo_restart<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Undone {
         let How::Commands {
-            stop,
-            start,
+            control,
             processes: _,
             arguments,
         } = &action.how
         else {
-            return Back::No;
+            return Undone::Owed;
         };
-        let facts = match Facts::read(host) {
-            Ok(facts) => facts,
-            Err(error) => {
-                self.outcome.messages.push(Diagnostic::of(&error));
-                return Back::No;
-            }
-        };
-        let expects: Vec<Expectation> = self
-            .baseline
-            .courier
-            .iter()
-            .filter(|e| action.services.contains(&e.service))
+        let now = |host: &mut H| Facts::read(host).map(|facts| facts.processes);
+        let before: Vec<Expectation> = (self.baseline.courier.iter())
+            .filter(|expectation| action.services.contains(&expectation.service))
             .cloned()
             .collect();
-        let ran = expects
-            .iter()
-            .any(|expectation| action.services.contains(&expectation.service));
-        if ran && courier::unmet(&expects, &facts.processes).is_empty() {
-            return Back::Yes;
+        let is_back = |processes: &[Process]| {
+            !before.is_empty() && courier::unmet(&before, processes).is_empty()
+        };
+        let processes = match now(host) {
+            Ok(processes) => processes,
+            Err(error) => {
+                self.outcome.messages.push(Diagnostic::of(&error));
+                return Undone::Owed;
+            }
+        };
+        if is_back(&processes) {
+            return Undone::Back;
         }
-        let processes: Vec<_> = Listener::ALL
-            .into_iter()
-            .filter(|listener| {
-                action
-                    .services
-                    .iter()
-                    .any(|name| name == listener.service().name())
-            })
-            .flat_map(|listener| courier::Running::of(listener, &facts.processes))
-            .map(|running| running.process.id)
-            .collect();
-        // The old limits instead of the new ones; what tells the listeners apart stays.
-        let arguments: Vec<Vec<String>> = arguments
+        let restored = courier::values(&self.courier_before.parse());
+        let listeners = || {
+            let named = |listener: &Listener| {
+                let name = listener.service().name();
+                action.services.iter().any(|service| service == name)
+            };
+            Listener::ALL.into_iter().filter(named)
+        };
+        let expects: Vec<Expectation> = restored
             .iter()
-            .map(|list| {
-                list.iter()
-                    .filter(|argument| !argument.starts_with("-max"))
-                    .cloned()
-                    .collect()
+            .filter(|((listener, _), _)| listeners().any(|named| named == *listener))
+            .map(|((listener, setting), value)| Expectation {
+                service: listener.service().name().to_owned(),
+                setting: *setting,
+                value: *value,
             })
             .collect();
-        match act::courier::restart(
-            host,
-            stop,
-            start,
-            &processes,
-            &arguments,
-            &expects,
-            self.request.deadline,
-        ) {
-            // A daemon that did not run before the run was to be started by it; that it runs now is no way back.
-            Ok(()) if ran => Back::Yes,
-            Ok(()) => Back::No,
-            Err(failed) => {
+        if !courier::unmet(&expects, &processes).is_empty() {
+            let running =
+                listeners().flat_map(|listener| courier::Running::of(listener, &processes));
+            let running: Vec<_> = running.map(|running| running.process.id).collect();
+            // The old limits instead of the new ones; what tells the listeners apart stays.
+            let others = |list: &Vec<String>| {
+                let others = list.iter().filter(|argument| !argument.starts_with("-max"));
+                others.cloned().collect()
+            };
+            let arguments: Vec<Vec<String>> = arguments.iter().map(others).collect();
+            let deadline = self.request.deadline;
+            if let Err(failed) =
+                act::courier::restart(host, control, &running, &arguments, &expects, deadline)
+            {
                 let what = format!(
                     "{} could not be brought back with its old values",
                     action.unit
                 );
                 self.outcome.messages.push(Diagnostic::new(what));
                 self.outcome.messages.extend(failed.0);
-                Back::No
+                return Undone::Owed;
             }
+        }
+        match now(host) {
+            Ok(processes) if is_back(&processes) => Undone::Back,
+            Ok(_) => Undone::Stands,
+            Err(_) => Undone::Owed,
         }
     }
 
-    fn undo_reload<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Back {
-        let (&How::Signal { process }, Some(dump)) = (&action.how, &self.baseline.dump) else {
-            return Back::No;
+    /// Makes xinetd read its restored files; one that ended over the new ones is started again.
+    fn undo_reload<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Undone {
+        let (How::Signal { process, control }, Some(dump)) = (&action.how, &self.baseline.dump)
+        else {
+            return Undone::Owed;
         };
         let expects = act::xinetd::dumped_values(&action.expects, dump);
-        match act::xinetd::reload(host, process, &expects, self.request.deadline) {
-            Ok(_) => Back::Yes,
+        let deadline = self.request.deadline;
+        let gone = Facts::read(host)
+            .is_ok_and(|facts| limits::xinetd::running(&facts.processes).is_empty());
+        let back = match control {
+            Some(control) if gone => {
+                act::xinetd::start(host, control, &expects, deadline).map(|_| ())
+            }
+            Some(_) | None => act::xinetd::reload(host, *process, &expects, deadline).map(|_| ()),
+        };
+        match back {
+            Ok(()) => Undone::Back,
             Err(failed) => {
                 let what = "xinetd could not be brought back to its old values";
                 self.outcome.messages.push(Diagnostic::new(what));
                 self.outcome.messages.extend(failed.0);
-                Back::No
+                Undone::Owed
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
 use super::outcome::Verdict;
-use super::{Failed, Restarts, Running, actions, edits};
+use super::{Failed, Restarts, Running, edits};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Digest, WriteHost};
 use crate::limits::xinetd::Loaded;
 use crate::observe::{Observed, Scope};
-use crate::plan::{self, Daemon, How, Step};
+use crate::plan::{self, Input, Step};
 use crate::report::text;
 
 impl Running<'_> {
@@ -97,36 +97,29 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Whether a file of this run holds something else now than it wrote.
+    /// Whether a file holds something else now than this run read or wrote.
     fn changed_by_others(&self, observed: &Observed) -> bool {
-        let now = plan::inputs(observed);
-        let planned = plan::inputs(&self.observed);
-        let written: Vec<_> = edits(&self.plan)
-            .map(|edit| (&edit.path, Digest::of(&edit.bytes)))
-            .collect();
+        self.differ(&plan::inputs(observed), &plan::inputs(&self.observed))
+    }
+
+    /// The same for some of the files.
+    fn differ(&self, now: &[Input], planned: &[Input]) -> bool {
         now.len() != planned.len()
             || now.iter().any(|input| {
-                let ours = written
-                    .iter()
-                    .find(|(path, _)| **path == input.path)
-                    .map(|(_, digest)| digest);
-                let before = planned
-                    .iter()
-                    .find(|old| old.path == input.path)
-                    .map(|old| &old.digest);
-                ours.or(before) != Some(&input.digest)
+                let ours = edits(&self.plan).find(|edit| edit.path == input.path);
+                let ours = ours.map(|edit| Digest::of(&edit.bytes));
+                let before = planned.iter().find(|old| old.path == input.path);
+                ours.as_ref().or(before.map(|old| &old.digest)) != Some(&input.digest)
             })
     }
 
     /// What xinetd has loaded, where this run saw it read its files and nobody has touched them since.
     fn loaded(&self, observed: &Observed) -> Option<Loaded> {
-        if self.request.restarts == Restarts::Deferred || self.changed_by_others(observed) {
+        let process = self.xinetd?;
+        let (now, before) = (observed.xinetd.as_ref()?, self.observed.xinetd.as_ref()?);
+        if self.differ(&now.inputs(), &before.inputs()) {
             return None;
         }
-        let reload = actions(&self.plan).find(|action| action.daemon == Daemon::Xinetd)?;
-        match (&reload.how, &observed.xinetd) {
-            (How::Signal { process }, Some(xinetd)) => Some(Loaded::of(*process, xinetd)),
-            (How::Unknown | How::Signal { .. } | How::Commands { .. }, _) => None,
-        }
+        Some(Loaded::of(process, now))
     }
 }

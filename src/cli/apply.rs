@@ -1,5 +1,6 @@
 //! `mailward apply`.
 
+use super::files::Private;
 use super::terminal::{Signals, Terminal, ask, can_ask};
 use super::{ApplyArgs, Ended, Format, files, planned};
 use crate::apply::outcome::{Outcome, Verdict};
@@ -7,9 +8,11 @@ use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
+use crate::report::diagnostic::Severity;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let file = args.outcome.as_deref().map(Private::open).transpose()?;
     let outcome = outcome(args, terminal).unwrap_or_else(|Ended { exit, diagnostics }| {
         let verdict = match exit {
             Exit::Usage => Verdict::Usage,
@@ -30,10 +33,15 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
         Format::Json => terminal.print(&json::text(&outcome)?),
     }
-    if let Some(path) = &args.outcome {
-        files::write_private(path, json::text(&outcome)?.as_bytes())?;
+    let exit = outcome.result.exit();
+    if let Some(file) = file
+        && let Err(lost) = file.write(json::text(&outcome)?.as_bytes())
+    {
+        // What was done stands, and its exit code is not made to look better than it is.
+        terminal.tell(&lost.diagnostics, Severity::Error);
+        return Ok(exit.max(lost.exit));
     }
-    Ok(outcome.result.exit())
+    Ok(exit)
 }
 
 fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> {

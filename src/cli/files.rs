@@ -67,39 +67,76 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Writes a file that only its owner may read, whole or not at all.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Ended> {
-    let failed = |error: io::Error| Ended {
-        exit: Exit::Usage,
-        diagnostics: vec![
-            Diagnostic::new(format!("cannot write {}", path.display())).because(error.to_string()),
-        ],
-    };
-    // A device or a pipe, such as /dev/stderr, is written to and never replaced.
-    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-        return file.write_all(bytes).map_err(failed);
+    Private::open(path)?.write(bytes)
+}
+
+/// A file that will be written, opened before the work whose result it shall hold.
+pub(super) struct Private {
+    path: PathBuf,
+    file: File,
+    /// The name that it has until it is whole; none for a device or a pipe, which is never replaced.
+    temporary: Option<PathBuf>,
+}
+
+impl Private {
+    /// Opens it, so that a path that cannot be written is an error before anything is done.
+    pub(super) fn open(path: &Path) -> Result<Self, Ended> {
+        let open = || -> io::Result<(File, Option<PathBuf>)> {
+            let mut options = OpenOptions::new();
+            options.write(true);
+            if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+                return Ok((options.open(path)?, None));
+            }
+            let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+            let mut hidden = std::ffi::OsString::from(".");
+            hidden.push(name);
+            hidden.push(format!(".{}", std::process::id()));
+            let temporary = path.with_file_name(hidden);
+            let file = options.create_new(true).mode(0o600).open(&temporary)?;
+            Ok((file, Some(temporary)))
+        };
+        match open() {
+            Ok((file, temporary)) => Ok(Self {
+                path: path.to_owned(),
+                file,
+                temporary,
+            }),
+            Err(error) => Err(unwritable(path, &error, Exit::Usage)),
+        }
     }
-    let Some(file_name) = path.file_name() else {
-        return Err(failed(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it has no file name",
-        )));
-    };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(file_name);
-    hidden.push(format!(".{}", std::process::id()));
-    let temporary = path.with_file_name(hidden);
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        failed(error)
-    })
+
+    /// Writes it whole.
+    pub(super) fn write(mut self, bytes: &[u8]) -> Result<(), Ended> {
+        let mut write = || -> io::Result<()> {
+            self.file.write_all(bytes)?;
+            if let Some(temporary) = &self.temporary {
+                self.file.sync_all()?;
+                fs::rename(temporary, &self.path)?;
+            }
+            Ok(())
+        };
+        let written = write();
+        if written.is_ok() {
+            self.temporary = None;
+        }
+        written.map_err(|error| unwritable(&self.path, &error, Exit::Internal))
+    }
+}
+
+impl Drop for Private {
+    /// Leaves nothing lying about where it was not written.
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error, exit: Exit) -> Ended {
+    let what = format!("cannot write {}", path.display());
+    let diagnostics = vec![Diagnostic::new(what).because(error.to_string())];
+    Ended { exit, diagnostics }
 }

@@ -194,10 +194,11 @@ pub fn plan(
         return part;
     }
     let after = match panel {
-        Some(panel) if panel.owns == Owns::Limits => panel::plan(&wants, files, panel, &mut part)
-            .map(|values| edits::After {
-                values,
-                parsed: files.parse(),
+        Some(panel) if panel.owns == Owns::Limits => edits::provable(&wants, files, &mut part)
+            .and_then(|wants| {
+                let values = panel::plan(&wants, files, panel, &mut part)?;
+                let parsed = files.parse();
+                Some(edits::After { values, parsed })
             }),
         Some(_) | None => edits::plan(&wants, files, &mut part),
     };

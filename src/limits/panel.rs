@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::courier::{self, Files, Listener, Wants};
+use super::courier::{self, Absent, Files, Listener, Wants};
 use super::{Part, declared_at};
 use crate::facts::Plesk;
 use crate::failure::{Blocked, Blocker, Diagnostic};
@@ -105,6 +105,15 @@ pub(super) fn plan(
     panel: &Panel,
     part: &mut Part,
 ) -> Option<BTreeMap<(Listener, Setting), Value>> {
+    // The panel sets all four files at once, so that one that cannot be read matters although it is not named.
+    for file in files.0.values() {
+        if let Err(Absent::Unreadable(reason)) = &file.bytes {
+            let what = format!("cannot read {}: {reason}", file.path);
+            let hint = "see what stands there, and whether this user may read it";
+            part.block(Blocked::Unknown, Diagnostic::new(what).hint(hint));
+            return None;
+        }
+    }
     let parsed = files.parse();
     let mut values = courier::values(&parsed);
     let present: Vec<Listener> = Listener::ALL

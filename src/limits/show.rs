@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::courier::{self, Listener, Running, SETTINGS, common};
 use super::xinetd::{self, Target, default_of, in_force, setting};
-use crate::edit::xinetd::{Attribute, ProblemKind, ServiceState, Source};
+use crate::edit::xinetd::{Attribute, Entry as FileEntry, ProblemKind, ServiceState, Source};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::model::{Desired, HostPath};
@@ -265,7 +265,13 @@ pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
             };
             Some((&problem.path, why))
         });
+    let not_a_file = "it is not a regular file".to_owned();
+    let main = observed.xinetd.iter().filter_map(|state| {
+        let main = state.tree.files.get(&state.main);
+        (main == Some(&FileEntry::NotRegular)).then_some((&state.main, &not_a_file))
+    });
     courier
+        .chain(main)
         .chain(xinetd)
         .map(|(path, reason)| Diagnostic::new(format!("cannot read {path}: {reason}")))
         .collect()

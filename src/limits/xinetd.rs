@@ -8,8 +8,9 @@ mod edits;
 mod loaded;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-pub use self::act::unmet;
+pub use self::act::{dumped, unmet};
 pub use self::edits::problems_of;
 pub use self::loaded::{Loaded, changed};
 use super::Part;
@@ -18,10 +19,16 @@ use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::{Digest, Process};
 use crate::model::{Count, Desired, HostPath, Limit, Origin, Rate, Service, XinetdLimit, known};
-use crate::plan::{Cause, Daemon, Edit, Setting, Value};
+use crate::plan::{Cause, Daemon, Edit, Input, Setting, Value};
 
 /// Where xinetd's state goes at SIGUSR1; the path is built in.
 pub const DUMP: &str = "/var/run/xinetd.dump";
+
+/// xinetd's own `cps` where nothing sets it (xinetd.conf(5)).
+const BUILT_IN_RATE: Rate = Rate {
+    rate: 50,
+    pause: 10,
+};
 
 /// xinetd's files as they were read.
 #[derive(Debug, Clone)]
@@ -61,6 +68,17 @@ pub struct About {
 }
 
 impl Xinetd {
+    /// The files that were read, with their digests, by path.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        let about = self.about.iter();
+        let input = |(path, about): (&HostPath, &About)| Input {
+            path: path.clone(),
+            digest: about.digest.clone(),
+        };
+        about.map(input).collect()
+    }
+
     /// What xinetd would make of its files after some edits.
     #[must_use]
     pub fn after<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> Config {
@@ -182,13 +200,12 @@ pub fn default_of(config: &Config, attribute: Attribute) -> Value {
                 .instances()
                 .map_or(Count::Unlimited, |effective| effective.value),
         ),
-        Attribute::Cps => Value::Rate(config.defaults.cps().map_or(
-            Rate {
-                rate: 50,
-                pause: 10,
-            },
-            |effective| effective.value,
-        )),
+        Attribute::Cps => Value::Rate(
+            config
+                .defaults
+                .cps()
+                .map_or(BUILT_IN_RATE, |effective| effective.value),
+        ),
     }
 }
 
@@ -295,7 +312,7 @@ pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
 
 /// Plans xinetd's limits.
 #[must_use]
-pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd) -> Part {
+pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd, deadline: Duration) -> Part {
     let mut part = Part::default();
     let wants = wants(desired);
     in_charge(&wants, facts, xinetd, &mut part);
@@ -305,7 +322,7 @@ pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd) -> Part {
     let Some(after) = edits::plan(&wants, xinetd, &mut part) else {
         return part;
     };
-    act::plan(&wants, facts, xinetd, &after, &mut part);
+    act::plan(&wants, facts, xinetd, &after, deadline, &mut part);
     part
 }
 

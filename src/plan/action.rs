@@ -162,10 +162,8 @@ pub enum How {
     Unknown,
     /// By commands.
     Commands {
-        /// Stops the service.
-        stop: Command,
-        /// Starts it.
-        start: Command,
+        /// The service's commands.
+        control: Control,
         /// The processes that must be gone in between.
         processes: Vec<ProcessId>,
         /// What each new process must have among its arguments, one entry a listener.
@@ -175,5 +173,21 @@ pub enum How {
     Signal {
         /// The process.
         process: ProcessId,
+        /// Brings it back should it end; none where no service is known for it.
+        control: Option<Control>,
     },
+    /// By starting xinetd, which a reload of ours ended.
+    Start {
+        /// The service's commands.
+        control: Control,
+    },
+}
+
+/// How the service manager stops and starts one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Stops it.
+    pub stop: Command,
+    /// Starts it.
+    pub start: Command,
 }

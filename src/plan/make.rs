@@ -27,13 +27,9 @@ pub fn make(
     deadline: Duration,
 ) -> Result<Plan, Vec<Blocker>> {
     let mut blockers = guard(desired, facts);
-    blockers.extend(facts.journal_unread.iter().map(|unread| {
-        Blocker {
-            kind: Blocked::Unknown,
-            diagnostic: unread
-                .clone()
-                .hint("run it as root, or as a user who may read it"),
-        }
+    blockers.extend(facts.journal_unread.iter().map(|unread| Blocker {
+        kind: Blocked::Unknown,
+        diagnostic: unread.clone(),
     }));
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
@@ -50,7 +46,7 @@ pub fn make(
     if let Some(xinetd) = &observed.xinetd
         && xinetd::concerns(desired, facts)
     {
-        parts.push(limits::xinetd::plan(desired, facts, xinetd));
+        parts.push(limits::xinetd::plan(desired, facts, xinetd, deadline));
     }
     let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
     let mut notes: Vec<Note> = advice
@@ -146,17 +142,10 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
         panel: _,
         xinetd,
     } = observed;
-    let mut inputs: Vec<Input> = courier
-        .iter()
-        .flat_map(courier::Files::inputs)
-        .chain(xinetd.iter().flat_map(|xinetd| {
-            xinetd
-                .about
-                .iter()
-                .map(|(path, about)| (path.clone(), about.digest.clone()))
-        }))
-        .map(|(path, digest)| Input { path, digest })
-        .collect();
+    let courier = courier.iter().flat_map(courier::Files::inputs);
+    let courier = courier.map(|(path, digest)| Input { path, digest });
+    let xinetd = xinetd.iter().flat_map(xinetd::Xinetd::inputs);
+    let mut inputs: Vec<Input> = courier.chain(xinetd).collect();
     inputs.sort_by(|a, b| a.path.cmp(&b.path));
     inputs
 }

@@ -415,3 +415,105 @@ fn what_changes_within_a_line_is_emphasised_where_there_is_colour() {
     let plain = on("plan", copy.path(), "[limits.pop3]\nper_ip = 20\n", &[]);
     assert!(!said(&plain).contains('\u{1b}'));
 }
+
+#[test]
+fn a_panel_whose_way_back_does_nothing_is_never_called_rolled_back() {
+    let copy = office_copy();
+    panel(copy.path(), "half");
+    let output = on("apply", copy.path(), BOTH, &["--yes"]);
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    let text = fs::read_to_string(copy.path().join("etc/courier-imap/pop3d")).unwrap();
+    assert!(text.contains("MAXPERIP=20\n"), "{text}");
+}
+
+#[test]
+fn a_panel_and_xinetd_together_leave_nothing_pending() {
+    let copy = office_copy();
+    panel(copy.path(), "");
+    let manifest = format!("{BOTH}[limits.smtp]\nper_ip = 40\n");
+    let output = on("apply", copy.path(), &manifest, &["--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let check = on("check", copy.path(), &manifest, &[]);
+    assert_eq!(check.status.code(), Some(0), "{}", said(&check));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_no_state_as_desired_where_the_panel_owns_them() {
+    let copy = office_copy();
+    panel(copy.path(), "");
+    for name in ["imapd", "imapd-ssl", "pop3d", "pop3d-ssl"] {
+        let file = copy.path().join("etc/courier-imap").join(name);
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+    }
+    refused(
+        copy.path(),
+        BOTH,
+        11,
+        &["cannot read /etc/courier-imap/imapd"],
+    );
+}
+
+#[test]
+fn a_limit_in_tcpdopts_is_refused_where_the_panel_owns_the_limits() {
+    let copy = office_copy();
+    panel(copy.path(), "");
+    let file = copy.path().join("etc/courier-imap/pop3d");
+    let mut text = fs::read_to_string(&file).unwrap();
+    text.push_str("TCPDOPTS=\"-nodnslookup -maxperip=2\"\n");
+    fs::write(&file, text).unwrap();
+    refused(copy.path(), BOTH, 7, &["TCPDOPTS"]);
+}
+
+#[test]
+fn several_defaults_are_added_where_there_is_no_block() {
+    let copy = office_copy();
+    let conf = copy.path().join("etc/xinetd.conf");
+    fs::write(&conf, "includedir /etc/xinetd.d\n").unwrap();
+    let manifest = "[xinetd.defaults]\nper_source = 20\ninstances = 60\ncps = { rate = 25, pause = \"30s\" }\n";
+    let output = on("apply", copy.path(), manifest, &["--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = fs::read_to_string(&conf).unwrap();
+    for line in ["per_source", "instances", "cps"] {
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+    }
+    assert_eq!(
+        on("check", copy.path(), manifest, &[]).status.code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn show_names_an_xinetd_conf_that_is_no_file() {
+    let copy = office_copy();
+    let conf = copy.path().join("etc/xinetd.conf");
+    fs::remove_file(&conf).unwrap();
+    fs::create_dir(&conf).unwrap();
+    let output = on("show", copy.path(), "", &[]);
+    assert_eq!(output.status.code(), Some(11), "{}", said(&output));
+    assert!(
+        said(&output).contains("cannot read /etc/xinetd.conf"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn an_outcome_that_cannot_be_written_is_an_error_before_anything_is_done() {
+    let copy = office_copy();
+    let file = copy.path().join("etc/courier-imap/pop3d");
+    let before = fs::read(&file).unwrap();
+    let more = ["--yes", "--outcome", "/nonexistent/outcome.json"];
+    let output = on("apply", copy.path(), "[limits.pop3]\nper_ip = 20\n", &more);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_journal_of_another_version_is_named_and_nothing_is_planned() {
+    let copy = office_copy();
+    let journal = copy.path().join("var/lib/mailward/journal.json");
+    fs::write(&journal, "{\"format\":2,\"owed\":[]}").unwrap();
+    let words = ["journal.json", "the version of mailward that wrote it"];
+    refused(copy.path(), "[limits.pop3]\nper_ip = 20\n", 11, &words);
+}

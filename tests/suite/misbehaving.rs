@@ -19,8 +19,20 @@ const FILES: [&str; 5] = [
 const POP3D: &str = "etc/courier-imap/pop3d";
 
 fn apply(root: &Path, manifest: &str) -> Output {
+    apply_within(root, manifest, "1")
+}
+
+fn xinetd_runs(root: &Path) -> bool {
+    let mut entries = fs::read_dir(root.join("proc")).unwrap();
+    entries.any(|entry| {
+        let stat = fs::read_to_string(entry.unwrap().path().join("stat")).unwrap_or_default();
+        stat.contains("(xinetd)")
+    })
+}
+
+fn apply_within(root: &Path, manifest: &str, seconds: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args(["apply", "--yes", "--action-timeout", "1", "--root"])
+        .args(["apply", "--yes", "--action-timeout", seconds, "--root"])
         .arg(root)
         .arg(manifest)
         .output()
@@ -64,7 +76,7 @@ fn owes(root: &Path) -> bool {
 }
 
 /// Asks a stand-in to misbehave in an apply, which must end with `code` and the files as they were. Once the stand-in
-/// behaves, the next apply must do everything, unless somebody has to start xinetd first.
+/// behaves, the next apply must do everything.
 fn misbehaves(stand_in: &str, word: &str, code: i32) {
     let copy = office_copy();
     let root = copy.path();
@@ -92,9 +104,6 @@ fn misbehaves(stand_in: &str, word: &str, code: i32) {
         _ => panic!("a code that says nothing about the daemons: {code}"),
     }
     fs::remove_file(&ask).unwrap();
-    if word == "die" {
-        return;
-    }
     let next = apply(root, MANIFEST);
     assert_eq!(
         next.status.code(),
@@ -188,8 +197,105 @@ fn a_hangup_that_xinetd_ignores_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn an_xinetd_that_dies_of_its_hangup_is_never_called_rolled_back() {
-    misbehaves("xinetd.hup", "die", 9);
+fn an_xinetd_that_dies_of_its_hangup_is_started_again_with_the_old_values() {
+    let copy = office_copy();
+    let root = copy.path();
+    let before = (files(root), running(root));
+    fs::write(root.join("var/lib/stand-in/xinetd.hup"), "die\n").unwrap();
+    let output = apply_within(root, MANIFEST, "20");
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    assert!(xinetd_runs(root));
+    assert!((files(root), running(root)) == before);
+    assert!(!owes(root));
+}
+
+#[test]
+fn an_xinetd_that_died_and_did_not_start_is_owed_and_started_by_the_next_apply() {
+    let copy = office_copy();
+    let root = copy.path();
+    fs::write(root.join("var/lib/stand-in/xinetd.hup"), "die\n").unwrap();
+    let script = root.join("etc/rc.d/init.d/xinetd");
+    let works = fs::read(&script).unwrap();
+    fs::write(&script, "#!/bin/sh\nexit 1\n").unwrap();
+    let output = apply_within(root, MANIFEST, "20");
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    assert!(owes(root) && !xinetd_runs(root));
+    let plan = Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args(["check", "--root"])
+        .arg(root)
+        .arg(MANIFEST)
+        .output()
+        .unwrap();
+    assert_eq!(
+        plan.status.code(),
+        Some(3),
+        "a dead xinetd is never as desired: {plan:?}"
+    );
+    fs::write(&script, works).unwrap();
+    fs::remove_file(root.join("var/lib/stand-in/xinetd.hup")).unwrap();
+    let next = apply_within(root, MANIFEST, "20");
+    assert_eq!(next.status.code(), Some(0), "{next:?}");
+    assert!(xinetd_runs(root) && !owes(root));
+    let good = office_copy();
+    assert_eq!(apply(good.path(), MANIFEST).status.code(), Some(0));
+    assert!(files(root) == files(good.path()));
+    assert_eq!(running(root), running(good.path()));
+}
+
+#[test]
+fn the_defaults_that_xinetd_runs_with_count_for_a_roll_back() {
+    let copy = office_copy();
+    let root = copy.path();
+    // Every service has a value of its own, so that only `defaults` itself changes.
+    for name in [
+        "ftp_psa",
+        "poppassd_psa",
+        "smtp_psa",
+        "smtps_psa",
+        "submission_psa",
+    ] {
+        let path = root.join("etc/xinetd.d").join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen("{", "{\n\tper_source = 5", 1)).unwrap();
+    }
+    // The first reload works and later ones are ignored; POP3 does not start, so that all is undone.
+    let signal = root.join("proc/1320/on-signal");
+    let script = "#!/bin/sh\nif [ \"$1\" = HUP ]; then\n  [ -e \"$MAILWARD_ROOT/hup\" ] && exit 0\n  : > \"$MAILWARD_ROOT/hup\"\nfi\nexec sh \"$MAILWARD_ROOT/usr/lib/stand-in/xinetd.sh\" \"$1\" 1320\n";
+    fs::write(&signal, script).unwrap();
+    fs::write(root.join("var/lib/stand-in/courier-pop3d.stop"), "ignore\n").unwrap();
+    let manifest = root.join("manifest.toml");
+    let text = "version = 1\n[xinetd.defaults]\nper_source = 20\n[limits.pop3]\nper_ip = 20\n";
+    fs::write(&manifest, text).unwrap();
+    let output = apply_within(root, manifest.to_str().unwrap(), "5");
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    assert!(owes(root));
+}
+
+#[test]
+fn what_was_owed_and_is_done_stands_when_something_else_fails() {
+    let copy = office_copy();
+    let root = copy.path();
+    let manifest = root.join("manifest.toml");
+    fs::write(&manifest, "version = 1\n[limits.imap]\nper_ip = 20\n").unwrap();
+    let deferred = Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args(["apply", "--yes", "--defer-restarts", "--root"])
+        .arg(root)
+        .arg(&manifest)
+        .output()
+        .unwrap();
+    assert_eq!(deferred.status.code(), Some(3), "{deferred:?}");
+    let both = "version = 1\n[limits.imap]\nper_ip = 20\n[limits.pop3]\nper_ip = 20\n";
+    fs::write(&manifest, both).unwrap();
+    fs::write(root.join("var/lib/stand-in/courier-pop3d.stop"), "ignore\n").unwrap();
+    let output = apply_within(root, manifest.to_str().unwrap(), "5");
+    // IMAP has what its file says; the host is not as it was, and nothing is owed any more.
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("done  restart courier-imapd"), "{said}");
+    assert!(!said.contains("imap runs with"), "{said}");
+    assert!(!owes(root), "{said}");
+    let values = running(root).join("\n");
+    assert_eq!(values.matches("-maxperip=20").count(), 2, "{values}");
 }
 
 #[test]

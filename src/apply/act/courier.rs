@@ -7,11 +7,9 @@ use super::failed_command;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{
-    Act, Came, Command, Condition, Done, End, Process, ProcessId, Request, WriteHost,
-};
+use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Request, WriteHost};
 use crate::limits::courier::{self, Listener, SETTINGS, common};
-use crate::plan::Expectation;
+use crate::plan::{Control, Expectation};
 use crate::report::text;
 
 /// The values that Courier's running listeners have.
@@ -33,13 +31,13 @@ pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
 /// Stops and starts a service and compares what runs then.
 pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     host: &mut H,
-    stop: &Command,
-    start: &Command,
+    control: &Control,
     processes: &[ProcessId],
     arguments: &[Vec<String>],
     expects: &[Expectation],
     deadline: Duration,
 ) -> Result<(), Failed> {
+    let Control { stop, start } = control;
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     // Also where nothing runs: a service manager that holds the service for active would not start it.
     let mut acts = vec![Act::Run(stop.clone())];

@@ -10,11 +10,11 @@ use crate::edit::xinetd::dump::{Difference, Dump};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{
-    Act, Came, Condition, Done, Executable, Existence, Found, ProcessId, Signal, WriteHost,
+    Act, Came, Condition, Done, Executable, Existence, Found, ProcessId, Request, Signal, WriteHost,
 };
 use crate::limits::xinetd::{self, DUMP};
 use crate::model::{HostPath, known};
-use crate::plan::{Expectation, Setting, Value};
+use crate::plan::{Control, Expectation};
 use crate::report::text;
 
 /// How long xinetd may take to write its dump.
@@ -168,53 +168,92 @@ pub(in crate::apply) fn reload<H: WriteHost + ?Sized>(
     if !xinetd::unmet(expects, &dumped).is_empty() {
         dumped = dump(host, process, &[], deadline.min(DUMP_DEADLINE))?;
     }
-    let unmet = xinetd::unmet(expects, &dumped);
-    if unmet.is_empty() {
-        return Ok(dumped);
+    took(expects, &dumped)?;
+    Ok(dumped)
+}
+
+/// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new process.
+pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
+    host: &mut H,
+    control: &Control,
+    expects: &[Expectation],
+    deadline: Duration,
+) -> Result<ProcessId, Failed> {
+    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    let Control { stop, start } = control;
+    let acts = [
+        // A service manager that holds a dead service for active would not start it.
+        Act::Run(stop.clone()),
+        Act::Run(start.clone()),
+        Act::Await(
+            Condition::Serving {
+                program: "xinetd",
+                arguments: vec![Vec::new()],
+            },
+            deadline.min(DUMP_DEADLINE),
+        ),
+    ];
+    let mut batch = Batch::default();
+    let ticket = batch.ask(Request::Processes(vec!["xinetd"]));
+    let written = host
+        .write(&acts, batch.requests())
+        .map_err(|error| failed(&error))?;
+    let processes = Answers::new(written.replies)
+        .processes(ticket)
+        .map_err(|error| failed(&error))?;
+    let Some(process) = xinetd::running(&processes)
+        .first()
+        .map(|process| process.id)
+    else {
+        return Err(Failed(vec![
+            Diagnostic::new("xinetd does not run")
+                .because(format!("`{}` did not start it", super::line(start))),
+        ]));
+    };
+    let dumped = dump(host, process, &[], deadline.min(DUMP_DEADLINE))?;
+    took(expects, &dumped)?;
+    Ok(process)
+}
+
+/// Whether xinetd has what is expected of it.
+fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), Failed> {
+    let messages: Vec<Diagnostic> = xinetd::unmet(expects, dumped)
+        .into_iter()
+        .map(
+            |Expectation {
+                 service,
+                 setting,
+                 value,
+             }| {
+                let wanted = text::value(*value);
+                let name = setting.name();
+                let what = format!("xinetd did not take up {name} = {wanted} for {service}");
+                Diagnostic::new(what).because("its own dump says otherwise")
+            },
+        )
+        .collect();
+    if messages.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed(messages))
     }
-    let messages = unmet.into_iter().map(
-        |Expectation {
-             service,
-             setting,
-             value,
-         }| {
-            let wanted = text::value(*value);
-            let what = format!(
-                "xinetd did not take up {} = {wanted} for {service}",
-                setting.name()
-            );
-            Diagnostic::new(what).because("its own dump after SIGHUP says otherwise")
-        },
-    );
-    Err(Failed(messages.collect()))
 }
 
 /// The values of a dump for the services that some expectations are about.
 pub(in crate::apply) fn dumped_values(expects: &[Expectation], dump: &Dump) -> Vec<Expectation> {
-    let mut values = Vec::new();
-    for Expectation {
-        service,
-        setting,
-        value: _,
-    } in expects
-    {
-        let value = if service == "defaults" {
-            None
-        } else {
-            dump.services
-                .iter()
-                .find(|running| running.name == *service)
-                .map(|running| match setting {
-                    Setting::PerIp => Value::Count(dump.per_source(running)),
-                    Setting::Total => Value::Count(dump.instances(running)),
-                    Setting::Cps => Value::Rate(dump.cps(running)),
-                })
-        };
-        values.extend(value.map(|value| Expectation {
-            service: service.clone(),
-            setting: *setting,
-            value,
-        }));
-    }
-    values
+    let value = |service: &str, setting| xinetd::dumped(dump, service, setting).first().copied();
+    let known = expects.iter().filter_map(
+        |Expectation {
+             service,
+             setting,
+             value: _,
+         }| {
+            Some(Expectation {
+                service: service.clone(),
+                setting: *setting,
+                value: value(service, *setting)?,
+            })
+        },
+    );
+    known.collect()
 }

@@ -7,11 +7,9 @@ use super::edits::After;
 use super::running::common;
 use super::{Listener, Running, SETTINGS, Wants};
 use crate::apply::journal::{Begun, Owed};
-use crate::facts::{Facts, Manager};
+use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
-use crate::host::Command;
 use crate::limits::Part;
-use crate::model::known;
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Expectation, Held, How, Note, Setting, Value, Verb,
 };
@@ -301,18 +299,6 @@ impl<'a> Group<'a> {
             arguments.push(options);
         }
         expects.sort_by_key(|expectation| (expectation.service.clone(), expectation.setting));
-        let command = |verb: &str| match &facts.manager {
-            Manager::Systemd { systemctl } => Command {
-                program: systemctl.clone(),
-                arguments: vec![verb.to_owned(), format!("{}.service", self.unit)],
-                deadline,
-            },
-            Manager::SysV => Command {
-                program: known(&format!("/etc/init.d/{}", self.unit)),
-                arguments: vec![verb.to_owned()],
-                deadline,
-            },
-        };
         let runs = !processes.is_empty();
         let mut causes = self.causes.clone();
         if let Some(owed) = self.owed
@@ -343,8 +329,7 @@ impl<'a> Group<'a> {
             also_live: self.also_live(facts, after),
             expects,
             how: How::Commands {
-                stop: command("stop"),
-                start: command("start"),
+                control: facts.control(self.unit, deadline)?,
                 processes,
                 arguments,
             },

@@ -20,12 +20,8 @@ pub(super) struct After {
 
 /// Plans the edits; `None` where something blocks them.
 pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<After> {
-    let wants = present(wants, files, part)?;
+    let wants = provable(wants, files, part)?;
     let before = files.parse();
-    refuse_unprovable(&wants, files, &before, part);
-    if !part.blockers.is_empty() {
-        return None;
-    }
     let (edited, changed) = ensure_all(&wants, files, part);
     let files_after = files.with(&edited);
     let after = files_after.parse();
@@ -71,6 +67,13 @@ pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<Afte
     })
 }
 
+/// The wants of listeners that are there; blocks where a file cannot be read or its meaning cannot be proved.
+pub(super) fn provable(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
+    let wants = present(wants, files, part)?;
+    refuse_unprovable(&wants, files, &files.parse(), part);
+    part.blockers.is_empty().then_some(wants)
+}
+
 /// What every listener gets from some files.
 #[must_use]
 pub fn values(parsed: &Parsed) -> BTreeMap<(Listener, Setting), Value> {
@@ -82,7 +85,7 @@ pub fn values(parsed: &Parsed) -> BTreeMap<(Listener, Setting), Value> {
 }
 
 /// The wants of listeners whose file is there; a TLS listener that is not installed needs none of the plain one's.
-pub(super) fn present(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
+fn present(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
     let mut present = Wants::new();
     for ((listener, setting), want) in wants {
         let absent = files
@@ -96,7 +99,7 @@ pub(super) fn present(wants: &Wants, files: &Files, part: &mut Part) -> Option<W
             Some((path, Some(Absent::Unreadable(reason)))) => part.block(
                 Blocked::Unknown,
                 Diagnostic::new(format!("cannot read {path}: {reason}"))
-                    .hint("run it as root, or as a user who may read it"),
+                    .hint("see what stands there, and whether this user may read it"),
             ),
             Some((_, Some(Absent::Missing))) | None if want.by != listener.service() => {}
             Some((path, Some(Absent::Missing))) => missing(want, &path.to_string(), part),

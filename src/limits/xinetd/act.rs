@@ -1,15 +1,19 @@
 //! Whether xinetd has to read its files again, and what else that would do.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::{Inetd, Target, Wanted, Xinetd, default_of, in_force, loaded, running, setting};
+use super::{
+    BUILT_IN_RATE, Inetd, Target, Wanted, Xinetd, default_of, in_force, loaded, running, setting,
+};
+use crate::apply::journal::{Begun, Owed};
 use crate::edit::xinetd::dump::Dump;
 use crate::edit::xinetd::{Attribute, Config, ServiceState};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::Process;
 use crate::limits::{Part, place};
-use crate::model::HostPath;
+use crate::model::{Count, HostPath};
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Expectation, Held, How, Note, Setting, Value, Verb,
 };
@@ -20,6 +24,7 @@ pub(super) fn plan(
     facts: &Facts,
     xinetd: &Xinetd,
     after: &Config,
+    deadline: Duration,
     part: &mut Part,
 ) {
     let names: BTreeSet<String> = wants
@@ -34,13 +39,7 @@ pub(super) fn plan(
     let processes = running(&facts.processes);
     let process = match processes.as_slice() {
         [] => {
-            if !wants.is_empty() {
-                let services = names.into_iter().collect();
-                part.notes.push(Note::NotRunning {
-                    daemon: Daemon::Xinetd,
-                    services,
-                });
-            }
+            not_running(names, owed, facts, xinetd, after, deadline, part);
             return;
         }
         [process] => *process,
@@ -113,7 +112,48 @@ pub(super) fn plan(
         expects: expects(&touched, after),
         how: How::Signal {
             process: process.id,
+            control: facts.control("xinetd", deadline),
         },
+    });
+}
+
+/// Without an xinetd there is nothing to reload; one that a reload of ours ended is started again, no other.
+fn not_running(
+    names: BTreeSet<String>,
+    owed: Option<&Owed>,
+    facts: &Facts,
+    xinetd: &Xinetd,
+    after: &Config,
+    deadline: Duration,
+    part: &mut Part,
+) {
+    let ended = owed.filter(|owed| owed.begun == Begun::Perhaps);
+    let (Some(owed), Some(control)) = (ended, facts.control("xinetd", deadline)) else {
+        if !names.is_empty() {
+            part.notes.push(Note::NotRunning {
+                daemon: Daemon::Xinetd,
+                services: names.into_iter().collect(),
+            });
+        }
+        return;
+    };
+    let files = xinetd.about.keys();
+    let touched: BTreeSet<String> = owed.services.iter().cloned().chain(names).collect();
+    part.actions.push(Action {
+        verb: Verb::Start,
+        daemon: Daemon::Xinetd,
+        unit: "xinetd".to_owned(),
+        services: touched.iter().cloned().collect(),
+        cost: Cost::Nothing,
+        causes: std::iter::once(Cause::Owed)
+            .chain(owed.causes.iter().cloned())
+            .collect(),
+        // What it had read before it ended is not known any more.
+        also_live: files
+            .map(|path| AlsoLive::File { path: path.clone() })
+            .collect(),
+        expects: expects(&touched, after),
+        how: How::Start { control },
     });
 }
 
@@ -250,37 +290,36 @@ fn expects(touched: &BTreeSet<String>, after: &Config) -> Vec<Expectation> {
     expects
 }
 
+/// What a dump says of a setting: one value for `defaults`, else one for each running service of the name.
+#[must_use]
+pub fn dumped(dump: &Dump, service: &str, setting: Setting) -> Vec<Value> {
+    if service == "defaults" {
+        let count = |value: Option<Count>| Value::Count(value.unwrap_or(Count::Unlimited));
+        return vec![match setting {
+            Setting::PerIp => count(dump.per_source),
+            Setting::Total => count(dump.instances),
+            Setting::Cps => Value::Rate(dump.cps.unwrap_or(BUILT_IN_RATE)),
+        }];
+    }
+    let running = dump
+        .services
+        .iter()
+        .filter(|running| running.name == service);
+    running
+        .map(|running| match setting {
+            Setting::PerIp => Value::Count(dump.per_source(running)),
+            Setting::Total => Value::Count(dump.instances(running)),
+            Setting::Cps => Value::Rate(dump.cps(running)),
+        })
+        .collect()
+}
+
 /// The expectations that xinetd's own dump does not meet.
 #[must_use]
 pub fn unmet<'e>(expects: &'e [Expectation], dump: &Dump) -> Vec<&'e Expectation> {
-    use crate::model::{Count, Rate};
     let met = |expectation: &&Expectation| {
-        if expectation.service == "defaults" {
-            let count = |value: Option<Count>| Value::Count(value.unwrap_or(Count::Unlimited));
-            return expectation.value
-                == match expectation.setting {
-                    Setting::PerIp => count(dump.per_source),
-                    Setting::Total => count(dump.instances),
-                    Setting::Cps => Value::Rate(dump.cps.unwrap_or(Rate {
-                        rate: 50,
-                        pause: 10,
-                    })),
-                };
-        }
-        let mut services = dump
-            .services
-            .iter()
-            .filter(|service| service.name == expectation.service)
-            .peekable();
-        services.peek().is_some()
-            && services.all(|service| {
-                expectation.value
-                    == match expectation.setting {
-                        Setting::PerIp => Value::Count(dump.per_source(service)),
-                        Setting::Total => Value::Count(dump.instances(service)),
-                        Setting::Cps => Value::Rate(dump.cps(service)),
-                    }
-            })
+        let values = dumped(dump, &expectation.service, expectation.setting);
+        !values.is_empty() && values.iter().all(|value| *value == expectation.value)
     };
     expects
         .iter()

@@ -233,7 +233,8 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
     let verb = action.verb.name();
     let services = action.services.join(", ");
     let how = match (action.daemon, action.verb) {
-        (Daemon::Xinetd, _) => "SIGHUP: it reads its files again",
+        (Daemon::Xinetd, Verb::Start) => "start: a reload ended it",
+        (Daemon::Xinetd, Verb::Reload | Verb::Restart) => "SIGHUP: it reads its files again",
         (Daemon::Courier, Verb::Restart | Verb::Reload) => {
             "stop and start: new limits need a new command line"
         }

@@ -115,10 +115,16 @@ pub(super) fn ensure_all(
         let Some(value) = text(need.want.value) else {
             continue;
         };
+        let (attribute, value) = (need.want.attribute, value.to_string());
+        let ensure = || editor::ensure(bytes, need.block, attribute, &value);
         let result = if need.line == 0 {
-            editor::ensure_defaults_block(bytes, need.want.attribute, &value.to_string())
+            // The first setting brings the block, and the others go into it.
+            match editor::ensure_defaults_block(bytes, attribute, &value) {
+                Err(Refusal::HasDefaults { .. }) => ensure(),
+                other => other,
+            }
         } else {
-            editor::ensure(bytes, need.block, need.want.attribute, &value.to_string())
+            ensure()
         };
         match result {
             Ok(edited) if edited.lines.is_empty() => {}
