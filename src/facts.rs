@@ -131,16 +131,16 @@ impl Facts {
     pub fn control(&self, unit: &str, deadline: Duration) -> Option<Control> {
         self.services.get(unit)?;
         let command = |verb: &str| match &self.manager {
-            Manager::Systemd { systemctl } => Command {
-                program: systemctl.clone(),
-                arguments: vec![verb.to_owned(), format!("{unit}.service")],
+            Manager::Systemd { systemctl } => Command::new(
+                systemctl.clone(),
+                vec![verb.to_owned(), format!("{unit}.service")],
                 deadline,
-            },
-            Manager::SysV => Command {
-                program: known(&format!("/etc/init.d/{unit}")),
-                arguments: vec![verb.to_owned()],
+            ),
+            Manager::SysV => Command::new(
+                known(&format!("/etc/init.d/{unit}")),
+                vec![verb.to_owned()],
                 deadline,
-            },
+            ),
         };
         Some(Control {
             stop: command("stop"),

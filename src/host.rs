@@ -184,11 +184,44 @@ pub struct Command {
     pub program: HostPath,
     /// Its arguments, without the program.
     pub arguments: Vec<String>,
+    /// A variable of its environment that nobody but the host gets to see.
+    pub secret: Option<Secret>,
+    /// What it reads from its standard input.
+    pub input: Vec<u8>,
     /// How long it may take before it and its children are killed.
     pub deadline: Duration,
+    /// The most that is kept of what it prints, for each of its two streams, in bytes.
+    pub cap: usize,
 }
 
-/// The most that is kept of what a command prints, for each of its two streams, in bytes.
+impl Command {
+    /// A command without secret and input, of whose output [`OUTPUT_CAP`] bytes are kept.
+    #[must_use]
+    pub fn new(program: HostPath, arguments: Vec<String>, deadline: Duration) -> Self {
+        Self {
+            program,
+            arguments,
+            secret: None,
+            input: Vec::new(),
+            deadline,
+            cap: OUTPUT_CAP,
+        }
+    }
+}
+
+/// A variable whose value is a file's content without its trailing line ends: it is read on the host, when the command is
+/// started, and never part of anything that mailward holds.
+///
+/// Where the file cannot be read the command is not started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// The file.
+    pub file: HostPath,
+}
+
+/// The most that is usually kept of what a command prints, for each of its two streams, in bytes.
 pub const OUTPUT_CAP: usize = 64 * 1024;
 
 /// What became of a [`Command`].
@@ -196,9 +229,9 @@ pub const OUTPUT_CAP: usize = 64 * 1024;
 pub struct Output {
     /// How it ended.
     pub end: End,
-    /// Standard output, at most [`OUTPUT_CAP`] bytes.
+    /// Standard output, at most [`Command::cap`] bytes.
     pub stdout: Vec<u8>,
-    /// Standard error, at most [`OUTPUT_CAP`] bytes.
+    /// Standard error, at most [`Command::cap`] bytes.
     pub stderr: Vec<u8>,
 }
 

@@ -159,11 +159,7 @@ impl Running<'_> {
         };
         let program = HostPath::new(program.as_str())
             .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-        let command = Command {
-            program,
-            arguments: arguments.to_vec(),
-            deadline: self.request.deadline,
-        };
+        let command = Command::new(program, arguments.to_vec(), self.request.deadline);
         let written = host
             .write(&[Act::Run(command.clone())], &[])
             .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;

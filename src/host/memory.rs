@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What a command does: it may change the world, and says how it ended.
-pub type Program = Box<dyn FnMut(&mut World, &[String]) -> Output + Send>;
+pub type Program = Box<dyn FnMut(&mut World, &super::Command) -> Output + Send>;
 
 /// What happens when a process gets a signal.
 pub type SignalHandler = Box<dyn FnMut(&mut World, ProcessId, Signal) + Send>;
@@ -275,11 +275,22 @@ impl World {
                 stderr,
             };
         };
-        let mut output = program(self, &command.arguments);
+        if let Some(secret) = &command.secret
+            && !matches!(self.found(secret.file.as_str().as_bytes()), Found::File(_))
+        {
+            self.commands.insert(path.to_owned(), program);
+            let stderr = format!("cannot read {}", secret.file).into_bytes();
+            return Output {
+                end: End::NotStarted,
+                stdout: Vec::new(),
+                stderr,
+            };
+        }
+        let mut output = program(self, command);
         // Unless it has put another in its own place.
         self.commands.entry(path.to_owned()).or_insert(program);
-        output.stdout.truncate(super::OUTPUT_CAP);
-        output.stderr.truncate(super::OUTPUT_CAP);
+        output.stdout.truncate(command.cap);
+        output.stderr.truncate(command.cap);
         output
     }
 

@@ -49,11 +49,11 @@ pub fn probe(plesk: &Plesk) -> Command {
         .root
         .join("bin/mailserver")
         .unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
-    Command {
-        program: command,
-        arguments: vec!["--help".to_owned()],
-        deadline: std::time::Duration::from_secs(60),
-    }
+    Command::new(
+        command,
+        vec!["--help".to_owned()],
+        std::time::Duration::from_secs(60),
+    )
 }
 
 impl Panel {

@@ -82,9 +82,6 @@ fn replacing(path: HostPath, before: &[u8], bytes: &[u8]) -> Act {
 }
 
 fn command(program: HostPath, arguments: &[&str]) -> Command {
-    Command {
-        program,
-        arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
-        deadline: Duration::from_secs(20),
-    }
+    let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
+    Command::new(program, arguments, Duration::from_secs(20))
 }

@@ -3,7 +3,10 @@
 //! What it prints goes to nameless files, not to pipes: a daemon that it leaves behind keeps them, and must neither make
 //! us wait nor die of SIGPIPE later.
 
+use std::ffi::OsString;
 use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
@@ -17,10 +20,11 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::files;
 use super::tree::{Tree, reason};
-use crate::host::{Command, End, OUTPUT_CAP, Output, rules};
+use crate::host::{Command, End, Found, Output, Secret, rules};
 
-/// Above this a stream's file is cut back to [`OUTPUT_CAP`] while the command runs, in bytes.
+/// When a stream's file is this much above [`Command::cap`] it is cut back while the command runs, in bytes.
 const CUT_ABOVE: u64 = 1024 * 1024;
 
 /// How long a killed command is waited for; only one that hangs in the kernel takes longer.
@@ -38,21 +42,27 @@ pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
         Ok(program) => program,
         Err(error) => return Ok(not_started(reason(error))),
     };
+    let secret = match command.secret.as_ref().map(|secret| value(tree, secret)) {
+        None => None,
+        Some(Ok(value)) => Some(value),
+        Some(Err(why)) => return Ok(not_started(why)),
+    };
     let stdout = nameless(tree)?;
     let stderr = nameless(tree)?;
     let deadline = Instant::now() + command.deadline.min(rules::LONGEST_WAIT);
-    let mut child = match start(tree, &program, command, &stdout, &stderr) {
+    let mut child = match start(tree, &program, command, secret, [&stdout, &stderr]) {
         Ok(child) => child,
         Err(error) => return Ok(not_started(error.to_string())),
     };
-    let status = watch(&mut child, deadline, [&stdout, &stderr])?;
+    let cap = command.cap as u64;
+    let status = watch(&mut child, deadline, [&stdout, &stderr], cap)?;
     Ok(Output {
         end: match status {
             None => End::TimedOut,
             Some(status) => end(status),
         },
-        stdout: head(&stdout)?,
-        stderr: head(&stderr)?,
+        stdout: head(&stdout, cap)?,
+        stderr: head(&stderr, cap)?,
     })
 }
 
@@ -77,8 +87,8 @@ fn start(
     tree: &Tree,
     program: &Path,
     command: &Command,
-    stdout: &File,
-    stderr: &File,
+    secret: Option<(&str, OsString)>,
+    [stdout, stderr]: [&File; 2],
 ) -> std::io::Result<Child> {
     let mut starter = std::process::Command::new(program);
     starter
@@ -91,7 +101,8 @@ fn start(
         .env("LC_ALL", "C")
         .env("HOME", "/root")
         .current_dir("/")
-        .stdin(Stdio::null())
+        .envs(secret)
+        .stdin(input(tree, &command.input)?)
         .stdout(stdout.try_clone()?)
         .stderr(stderr.try_clone()?)
         .process_group(0);
@@ -113,11 +124,41 @@ fn start(
     }
 }
 
+/// What the secret's variable is, or why it cannot be had.
+fn value<'a>(tree: &Tree, secret: &'a Secret) -> Result<(&'a str, OsString), String> {
+    let cannot = |why: &str| Err(format!("cannot read {}: {why}", secret.file));
+    let mut bytes = match files::file(tree, &secret.file) {
+        Found::File(file) => file.bytes,
+        Found::Missing => return cannot("it is missing"),
+        Found::NotRegular => return cannot("it is not a regular file"),
+        Found::Unreadable(why) => return cannot(&why),
+    };
+    while bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    if bytes.contains(&0) {
+        return cannot("it holds a NUL byte");
+    }
+    Ok((secret.variable, OsString::from_vec(bytes)))
+}
+
+/// A standard input that holds these bytes.
+fn input(tree: &Tree, bytes: &[u8]) -> std::io::Result<Stdio> {
+    if bytes.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let mut file = nameless(tree)?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
 /// Waits for the child itself, not for what it leaves behind; `None` if its group had to be killed.
 fn watch(
     child: &mut Child,
     deadline: Instant,
     streams: [&File; 2],
+    cap: u64,
 ) -> std::io::Result<Option<ExitStatus>> {
     let mut sleep = Duration::from_micros(200);
     loop {
@@ -126,8 +167,8 @@ fn watch(
         }
         for stream in streams {
             // Appending goes on behind the cut, so that memory stays bounded and the head stays as it is.
-            if size(stream)? > CUT_ABOVE {
-                ftruncate(stream, OUTPUT_CAP as u64)?;
+            if size(stream)? > cap.saturating_add(CUT_ABOVE) {
+                ftruncate(stream, cap)?;
             }
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -154,9 +195,9 @@ fn size(file: &File) -> std::io::Result<u64> {
     Ok(u64::try_from(fstat(file)?.st_size).unwrap_or(0))
 }
 
-/// The first [`OUTPUT_CAP`] bytes.
-fn head(file: &File) -> std::io::Result<Vec<u8>> {
-    let length = size(file)?.min(OUTPUT_CAP as u64);
+/// The first `cap` bytes.
+fn head(file: &File, cap: u64) -> std::io::Result<Vec<u8>> {
+    let length = size(file)?.min(cap);
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
     let mut filled = 0;
     while filled < bytes.len() {

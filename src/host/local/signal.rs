@@ -71,11 +71,11 @@ fn send_to_stand_in(tree: &Tree, id: ProcessId, signal: Signal) -> Result<(), Ac
     }
     let output = command::run(
         tree,
-        &Command {
-            program: HostPath::new(path).map_err(std::io::Error::other)?,
-            arguments: vec![signal.name().to_owned()],
-            deadline: STAND_IN_DEADLINE,
-        },
+        &Command::new(
+            HostPath::new(path).map_err(std::io::Error::other)?,
+            vec![signal.name().to_owned()],
+            STAND_IN_DEADLINE,
+        ),
     )?;
     let failed = |how: String| Err(std::io::Error::other(format!("its on-signal {how}")).into());
     match output.end {

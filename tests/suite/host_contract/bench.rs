@@ -7,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use mailward::host::local::LocalHost;
-use mailward::host::memory::{Entry, File, MemoryHost};
-use mailward::host::{End, Output, Process, ProcessId, WriteHost};
+use mailward::host::memory::{Entry, File, MemoryHost, World};
+use mailward::host::{Command, End, Output, Process, ProcessId, WriteHost};
 use mailward::model::HostPath;
 
 /// When the machine of the stand-ins was started, in seconds since 1970.
@@ -46,6 +46,10 @@ pub enum Does {
     LeaveChild,
     /// Prints each argument between brackets.
     ShowArguments,
+    /// Prints its standard input.
+    ShowInput,
+    /// Prints the variable `SECRET`.
+    ShowSecret,
 }
 
 /// A process as a stand-in shows it.
@@ -226,6 +230,8 @@ impl Bench for Local {
             ),
             Does::LeaveChild => "(sleep 5; echo late) & echo started".to_owned(),
             Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
+            Does::ShowInput => "cat".to_owned(),
+            Does::ShowSecret => "printf %s \"${SECRET-unset}\"".to_owned(),
         };
         self.script(path, &text);
     }
@@ -336,7 +342,8 @@ impl Bench for MemoryHost {
     }
 
     fn program(&self, path: &str, what: Does) {
-        let program = move |_: &mut mailward::host::memory::World, arguments: &[String]| {
+        let program = move |world: &mut World, command: &Command| {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let (end, stdout, stderr) = match what {
                 Does::Exit(code) => (End::Code(code), String::new(), String::new()),
                 Does::KillItself(signal) => (End::Signal(signal), String::new(), String::new()),
@@ -344,7 +351,17 @@ impl Bench for MemoryHost {
                 Does::Print(out, err) => (End::Code(0), "o".repeat(out), "e".repeat(err)),
                 Does::LeaveChild => (End::Code(0), "started\n".to_owned(), String::new()),
                 Does::ShowArguments => {
-                    let shown = arguments.iter().map(|text| format!("[{text}]")).collect();
+                    let arguments = command.arguments.iter();
+                    let shown = arguments.map(|text| format!("[{text}]")).collect();
+                    (End::Code(0), shown, String::new())
+                }
+                Does::ShowInput => (End::Code(0), text(&command.input), String::new()),
+                Does::ShowSecret => {
+                    let file = command.secret.as_ref().map(|secret| &secret.file);
+                    let shown = match file.map(|file| world.files.get(file.as_str().as_bytes())) {
+                        Some(Some(Entry::File(file))) => text(file.bytes.trim_ascii_end()),
+                        Some(_) | None => "unset".to_owned(),
+                    };
                     (End::Code(0), shown, String::new())
                 }
             };

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use mailward::host::{Act, Command, Done, End, OUTPUT_CAP, Output, Reply, Request, WriteHost};
+use mailward::host::{
+    Act, Command, Done, End, OUTPUT_CAP, Output, Reply, Request, Secret, WriteHost,
+};
 
 use super::bench::{Bench, Does, Local, machine, tree};
 use super::{ask, command};
@@ -64,6 +66,66 @@ fn both_streams_are_kept_up_to_the_cap(bench: &dyn Bench) {
         assert_eq!(output.end, End::Code(0));
         assert!(output.stdout == vec![b'o'; out.min(OUTPUT_CAP)]);
         assert!(output.stderr == vec![b'e'; err.min(OUTPUT_CAP)]);
+    }
+}
+
+contract!(as_much_of_the_output_is_kept_as_the_command_asks_for: memory, tree, machine);
+fn as_much_of_the_output_is_kept_as_the_command_asks_for(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::Print(3_000_000, 3_000));
+    for cap in [1_000, 2_000_000] {
+        let command = Command {
+            cap,
+            ..command(bench.path("/bin/program"), &[])
+        };
+        let output = output(&*bench.host(), command);
+        assert!(output.stdout == vec![b'o'; cap]);
+        assert!(output.stderr == vec![b'e'; cap.min(3_000)]);
+    }
+}
+
+contract!(a_command_reads_its_input_and_no_more: memory, tree, machine);
+fn a_command_reads_its_input_and_no_more(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::ShowInput);
+    for input in [
+        "",
+        "select 1;\n",
+        "%s\\n$(id)'\"`\n\n",
+        &"line\n".repeat(30_000),
+    ] {
+        let command = Command {
+            input: input.as_bytes().to_vec(),
+            cap: 200_000,
+            ..command(bench.path("/bin/program"), &[])
+        };
+        let output = output(&*bench.host(), command);
+        assert_eq!(output.end, End::Code(0));
+        assert!(output.stdout == input.as_bytes(), "{} bytes", input.len());
+    }
+}
+
+contract!(a_secret_is_the_content_of_a_file_on_the_host: memory, tree, machine);
+fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::ShowSecret);
+    let asked = || Command {
+        secret: Some(Secret {
+            variable: "SECRET",
+            file: bench.path("/etc/secret"),
+        }),
+        ..command(bench.path("/bin/program"), &[])
+    };
+    let without = output(&*bench.host(), asked());
+    assert_eq!(without.end, End::NotStarted);
+    let why = String::from_utf8(without.stderr).unwrap();
+    assert!(why.contains("/etc/secret"), "{why}");
+
+    for secret in ["$AES-128-CBC$x'\"$(id)\\n", " spaces kept "] {
+        bench.put(b"/etc/secret", format!("{secret}\n").as_bytes());
+        let output = output(&*bench.host(), asked());
+        assert_eq!(output.end, End::Code(0));
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap().trim_end(),
+            secret.trim_end()
+        );
     }
 }
 
