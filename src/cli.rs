@@ -3,6 +3,7 @@
 //! One module a command. Only here, in `files` and in `terminal`, are the operator's own files, terminal and signals
 //! touched; the host is reached through its trait alone.
 
+mod allow;
 mod apply;
 mod check;
 mod files;
@@ -21,7 +22,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::terminal::Terminal;
 use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
+use crate::host::WriteHost;
 use crate::host::local::LocalHost;
+use crate::host::ssh::{Destination, Login, Metadata, SshHost};
 use crate::manifest::{self, Checked};
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
@@ -82,6 +85,25 @@ enum Command {
 /// Where the host is.
 #[derive(Debug, Args)]
 struct HostArgs {
+    /// Another machine, through the system's own `ssh`; nothing is installed there
+    ///
+    /// A host, `user@host`, an alias of your ssh configuration, or a URI. It needs a POSIX shell and the usual small tools.
+    #[arg(long, value_name = "DEST", conflicts_with = "root")]
+    host: Option<String>,
+
+    /// An option for `ssh` as in ssh_config(5), e.g. ConnectTimeout=5; one that begins with `-` is passed as it is
+    #[arg(
+        long,
+        value_name = "OPTION",
+        requires = "host",
+        allow_hyphen_values = true
+    )]
+    ssh_option: Vec<String>,
+
+    /// Become root on the other machine through `sudo` without a password
+    #[arg(long, requires = "host")]
+    sudo: bool,
+
     /// A folder that looks like a host, instead of this machine; programs in it are executed
     ///
     /// Files, links, commands, processes and sockets are those inside the folder. Commands of the folder run on this
@@ -136,6 +158,10 @@ struct ApplyArgs {
     /// Accept only a plan with this fingerprint, or one with nothing to do
     #[arg(long, value_name = "FINGERPRINT")]
     expect: Option<String>,
+
+    /// Allow for this run what a safety rule refuses: unseen-metadata
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<allow::Allowance>,
 
     /// Change files and leave service actions owed; a later apply runs them
     #[arg(long)]
@@ -287,12 +313,28 @@ impl From<serde_json::Error> for Ended {
 }
 
 impl HostArgs {
-    fn open(&self) -> Result<LocalHost, Ended> {
+    fn open(&self, metadata: Metadata) -> Result<Box<dyn WriteHost>, Ended> {
+        if let Some(name) = &self.host {
+            let login = if self.sudo {
+                Login::Sudo
+            } else {
+                Login::Direct
+            };
+            let program = std::env::var_os("MAILWARD_SSH").unwrap_or_else(|| "ssh".into());
+            return Ok(Box::new(SshHost::new(Destination {
+                program: program.into(),
+                name: name.clone(),
+                options: self.ssh_option.clone(),
+                login,
+                metadata,
+            })));
+        }
         match &self.root {
-            None => Ok(LocalHost::machine()),
-            Some(root) => {
-                LocalHost::tree(root.clone()).map_err(|error| Ended::new(Exit::Unknown, &error))
-            }
+            None => Ok(Box::new(LocalHost::machine())),
+            Some(root) => match LocalHost::tree(root.clone()) {
+                Ok(host) => Ok(Box::new(host)),
+                Err(error) => Err(Ended::new(Exit::Unknown, &error)),
+            },
         }
     }
 
@@ -312,7 +354,7 @@ fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
 
 /// Plans, reading only.
 fn planned(
-    host: &LocalHost,
+    host: &dyn WriteHost,
     desired: &Desired,
     advice: &[Diagnostic],
     deadline: Duration,

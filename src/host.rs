@@ -8,7 +8,9 @@ pub mod batch;
 mod digest;
 pub mod local;
 pub mod memory;
+mod proc;
 mod rules;
+pub mod ssh;
 
 use std::time::Duration;
 
@@ -29,6 +31,12 @@ pub trait ReadHost {
     /// # Errors
     /// [`HostError`] when the host itself cannot be asked.
     fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError>;
+
+    /// Why the host can be asked nothing any more, once that is so: from then on every answer is an error, and what was
+    /// last asked for may have been done or not.
+    fn lost(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The half that writes.
@@ -429,6 +437,12 @@ pub enum ActError {
     /// A stand-in tree has nothing that answers.
     #[error("{0} is missing in the stand-in tree")]
     NoStandIn(String),
+    /// No tool of the host can show that a file's ACL and extended attributes are kept.
+    #[error("the host has no tool that shows whether its ACL and extended attributes are kept")]
+    UnseenMetadata,
+    /// The connection was lost; it may have been done or not.
+    #[error("{0}")]
+    Lost(String),
     /// The host cannot be asked for what should follow.
     #[error("the state afterwards cannot be read: {0}")]
     After(String),

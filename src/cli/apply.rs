@@ -1,11 +1,13 @@
 //! `mailward apply`.
 
+use super::allow::Allowance;
 use super::files::Private;
 use super::terminal::{Signals, Terminal, ask, can_ask};
 use super::{ApplyArgs, Ended, Format, files, planned};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
+use crate::host::ssh::Metadata;
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
@@ -47,13 +49,18 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
 fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> {
     let expect = args.expect.as_deref().map(fingerprint).transpose()?;
     let (checked, agreed) = input(args)?;
-    let mut host = args.host.open()?;
+    let metadata = if args.allow.contains(&Allowance::UnseenMetadata) {
+        Metadata::Unseen
+    } else {
+        Metadata::Shown
+    };
+    let mut host = args.host.open(metadata)?;
     let signals = Signals::catch();
     let mut agreed = agreed;
     let mut show = Show::Plan;
     if !args.yes {
         let plan = planned(
-            &host,
+            &*host,
             &checked.desired,
             &checked.notes,
             args.host.deadline(),
@@ -95,7 +102,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
         signals: &signals,
         show,
     };
-    Ok(apply::apply(&mut host, &request, &mut watch))
+    Ok(apply::apply(&mut *host, &request, &mut watch))
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, Ended> {

@@ -3,13 +3,14 @@
 use super::terminal::Terminal;
 use super::{CheckArgs, Ended, Format, checked, pending, planned};
 use crate::failure::Exit;
+use crate::host::ssh::Metadata;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open()?;
+    let host = args.host.open(Metadata::Shown)?;
     let plan = planned(
-        &host,
+        &*host,
         &checked.desired,
         &checked.notes,
         args.host.deadline(),

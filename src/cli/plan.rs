@@ -3,14 +3,15 @@
 use super::terminal::Terminal;
 use super::{Ended, Format, PlanArgs, checked, files, pending, planned};
 use crate::failure::Exit;
+use crate::host::ssh::Metadata;
 use crate::plan::saved;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open()?;
+    let host = args.host.open(Metadata::Shown)?;
     let plan = planned(
-        &host,
+        &*host,
         &checked.desired,
         &checked.notes,
         args.host.deadline(),

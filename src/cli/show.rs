@@ -4,6 +4,7 @@ use super::terminal::Terminal;
 use super::{Ended, Format, ShowArgs, checked};
 use crate::facts::Facts;
 use crate::failure::Exit;
+use crate::host::ssh::Metadata;
 use crate::limits::show::{entries, unreadable};
 use crate::observe::{Observed, Scope};
 use crate::plan::HostId;
@@ -16,9 +17,9 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     } else {
         Some(checked(&args.manifest)?)
     };
-    let host = args.host.open()?;
-    let facts = Facts::read(&host)?;
-    let observed = Observed::read(&host, &facts, Scope::All)?;
+    let host = args.host.open(Metadata::Shown)?;
+    let facts = Facts::read(&*host)?;
+    let observed = Observed::read(&*host, &facts, Scope::All)?;
     let entries = entries(
         checked.as_ref().map(|checked| &checked.desired),
         &facts,

@@ -9,7 +9,7 @@ mod fresh;
 mod processes;
 mod replace;
 mod signal;
-mod stat;
+
 mod state;
 mod tree;
 mod wait;

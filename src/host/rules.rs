@@ -81,6 +81,27 @@ pub(super) fn ends_with(new: &[u8], end: &str) -> bool {
             .ends_with(end.trim_ascii_end().as_bytes())
 }
 
+/// The most that is shown of what a lock's holder wrote, in characters.
+pub(super) const HOLDER_CAP: usize = 200;
+
+/// What a lock's holder wrote of itself, harmless for a terminal.
+pub(super) fn holder(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        return "it has not said who it is".to_owned();
+    }
+    line.chars()
+        .take(HOLDER_CAP)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
 /// What may be saved: below [`STATE`], the lock apart.
 pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
     let below = path
@@ -111,6 +132,8 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
             | ActError::Changed
             | ActError::NoProcess
             | ActError::NoStandIn(_)
+            | ActError::UnseenMetadata
+            | ActError::Lost(_)
             | ActError::After(_) => ActError::NotReplaced("not mailward's own file"),
         })
     }

@@ -22,6 +22,7 @@ mod errors;
 mod files;
 mod metadata;
 mod processes;
+mod remote;
 mod replace;
 mod signals;
 mod state;

@@ -9,8 +9,8 @@ use std::io::Write as _;
 use rustix::fs::{AtFlags, Stat, readlinkat, statat};
 use rustix::io::Errno;
 
-use super::stat::{ProcessStat, split_environment, split_words};
 use super::tree::{Folder, Tree, reason};
+use crate::host::proc::{ProcessStat, split_environment, split_words};
 use crate::host::{HostError, Process, ProcessId};
 
 /// Lists the processes that run one of these programs, by pid.
@@ -192,7 +192,7 @@ impl<'a> Scan<'a> {
         let same_pids = match (&own.pid, link(folder, "ns/pid")) {
             (Some(own), Some(its)) => *own == its,
             _ => match self.tree.read_in(folder, b"status", text) {
-                Ok(()) => !super::stat::is_in_inner_namespace(text),
+                Ok(()) => !crate::host::proc::is_in_inner_namespace(text),
                 Err(_) => true,
             },
         };
@@ -221,7 +221,7 @@ impl<'a> Scan<'a> {
         let mut unreadable = false;
         files
             .names(|name| match readlinkat(&files.fd, name, Vec::new()) {
-                Ok(target) => sockets.extend(super::stat::socket(target.to_bytes())),
+                Ok(target) => sockets.extend(crate::host::proc::socket(target.to_bytes())),
                 // Closed meanwhile.
                 Err(Errno::NOENT) => {}
                 Err(_) => unreadable = true,
@@ -260,9 +260,9 @@ impl<'a> Scan<'a> {
         let mut text = Vec::new();
         let net = self.tree.folder_in(&self.proc, b"net").ok()?;
         self.tree.read_in(&net, b"tcp", &mut text).ok()?;
-        sockets.extend(super::stat::listening(&text));
+        sockets.extend(crate::host::proc::listening(&text));
         match self.tree.read_in(&net, b"tcp6", &mut text) {
-            Ok(()) => sockets.extend(super::stat::listening(&text)),
+            Ok(()) => sockets.extend(crate::host::proc::listening(&text)),
             Err(Errno::NOENT) => {}
             Err(_) => return None,
         }

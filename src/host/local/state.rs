@@ -14,11 +14,9 @@ use rustix::io::Errno;
 
 use super::fresh::Fresh;
 use super::tree::{Folder, Tree};
-use crate::host::{ActError, HostError, STATE, rules};
-use crate::model::HostPath;
-
-/// The most that is shown of what a lock's holder wrote, in characters.
-const HOLDER_CAP: usize = 200;
+use super::{files, processes};
+use crate::host::{ActError, Found, HostError, ProcessId, STATE, rules};
+use crate::model::{HostPath, known};
 
 /// Takes the lock; it is given back when the file is closed.
 pub(super) fn lock(tree: &Tree) -> Result<File, HostError> {
@@ -41,10 +39,34 @@ pub(super) fn lock(tree: &Tree) -> Result<File, HostError> {
         // Only the file that stands there now keeps others out.
         let stands = is_in_place(&folder, &file).map_err(cannot)?;
         if stands {
+            if let Some(holder) = announced(tree)? {
+                return Err(HostError::Locked { holder });
+            }
             sign(&mut file).map_err(cannot)?;
             return Ok(file);
         }
     }
+}
+
+/// What a run wrote of itself that holds the lock without the kernel's, on a host without flock(1): its file is named by
+/// its process. Of two that begin at once at least one sees the other, for each announces itself before it looks.
+fn announced(tree: &Tree) -> Result<Option<String>, HostError> {
+    let folder = known(&format!("{STATE}/holders"));
+    let Ok(Some(files)) = files::folder(tree, &folder) else {
+        return Ok(None);
+    };
+    for (name, found) in files {
+        let process = std::str::from_utf8(&name)
+            .ok()
+            .and_then(|name| name.split_once('-'))
+            .and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
+        if let (Some((pid, start)), Found::File(file)) = (process, found)
+            && processes::is_alive(tree, ProcessId { pid, start })?
+        {
+            return Ok(Some(rules::holder(&String::from_utf8_lossy(&file.bytes))));
+        }
+    }
+    Ok(None)
 }
 
 fn open_lock(folder: &Folder) -> std::io::Result<File> {
@@ -85,22 +107,13 @@ fn sign(file: &mut File) -> std::io::Result<()> {
 fn holder(file: &mut File) -> String {
     let mut text = Vec::new();
     // Four bytes are the longest character.
-    let read = file.take(HOLDER_CAP as u64 * 4).read_to_end(&mut text);
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().next().unwrap_or_default().trim();
-    if read.is_err() || line.is_empty() {
-        return "it has not said who it is".to_owned();
+    let read = file
+        .take(rules::HOLDER_CAP as u64 * 4)
+        .read_to_end(&mut text);
+    match read {
+        Ok(_) => rules::holder(&String::from_utf8_lossy(&text)),
+        Err(_) => rules::holder(""),
     }
-    line.chars()
-        .take(HOLDER_CAP)
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 /// Writes a file of mailward's own.

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 
 use mailward::host::local::LocalHost;
 use mailward::host::memory::{Entry, File, MemoryHost, World};
-use mailward::host::{Command, End, Output, Process, ProcessId, WriteHost};
+use mailward::host::{Command, End, Output, Process, ProcessId, STATE, WriteHost};
 use mailward::model::HostPath;
+
+use super::remote::Shell;
 
 /// When the machine of the stand-ins was started, in seconds since 1970.
 const BOOT: i64 = 1_700_000_000;
@@ -129,6 +131,30 @@ pub fn machine() -> Local {
     }
 }
 
+/// This machine over ssh.
+pub fn ssh() -> Local {
+    remote(Shell::Ssh)
+}
+
+/// This machine, asked through bash.
+pub fn bash() -> Local {
+    remote(Shell::Bash)
+}
+
+/// This machine, asked through BusyBox.
+pub fn busybox() -> Local {
+    remote(Shell::BusyBox)
+}
+
+fn remote(shell: Shell) -> Local {
+    let dir = tempfile::tempdir().unwrap();
+    super::remote::prepare(dir.path(), shell);
+    Local {
+        dir,
+        kind: Kind::Remote(shell),
+    }
+}
+
 pub struct Local {
     pub dir: tempfile::TempDir,
     kind: Kind,
@@ -137,6 +163,7 @@ pub struct Local {
 enum Kind {
     Tree,
     Machine,
+    Remote(Shell),
 }
 
 impl Local {
@@ -163,13 +190,15 @@ impl Bench for Local {
         match self.kind {
             Kind::Tree => Box::new(LocalHost::tree(self.dir.path().to_owned()).unwrap()),
             Kind::Machine => Box::new(LocalHost::machine()),
+            Kind::Remote(shell) => Box::new(super::remote::host(self.dir.path(), shell)),
         }
     }
 
     fn path(&self, path: &str) -> HostPath {
         match self.kind {
             Kind::Tree => super::path(path),
-            Kind::Machine => super::path(self.real(path).to_str().unwrap()),
+            Kind::Remote(_) if path.starts_with(STATE) => super::path(path),
+            Kind::Machine | Kind::Remote(_) => super::path(self.real(path).to_str().unwrap()),
         }
     }
 
@@ -179,8 +208,8 @@ impl Bench for Local {
 
     fn link(&self, path: &str, target: &str) {
         let target = match self.kind {
-            Kind::Machine if target.starts_with('/') => self.real(target),
-            Kind::Machine | Kind::Tree => PathBuf::from(target),
+            Kind::Machine | Kind::Remote(_) if target.starts_with('/') => self.real(target),
+            Kind::Machine | Kind::Remote(_) | Kind::Tree => PathBuf::from(target),
         };
         symlink(target, self.make_parent(path)).unwrap();
     }

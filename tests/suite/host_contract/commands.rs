@@ -16,7 +16,7 @@ fn output(host: &dyn WriteHost, command: Command) -> Output {
     }
 }
 
-contract!(it_is_told_how_a_command_ended: memory, tree, machine);
+contract!(it_is_told_how_a_command_ended: memory, tree, machine, ssh, bash, busybox);
 fn it_is_told_how_a_command_ended(bench: &dyn Bench) {
     let mut host = bench.host();
     for (does, end) in [
@@ -38,7 +38,7 @@ fn it_is_told_how_a_command_ended(bench: &dyn Bench) {
     }
 }
 
-contract!(a_command_that_cannot_start_says_why: memory, tree, machine);
+contract!(a_command_that_cannot_start_says_why: memory, tree, machine, ssh, bash, busybox);
 fn a_command_that_cannot_start_says_why(bench: &dyn Bench) {
     let output = output(&*bench.host(), command(bench.path("/bin/none"), &[]));
     assert_eq!(output.end, End::NotStarted);
@@ -46,7 +46,7 @@ fn a_command_that_cannot_start_says_why(bench: &dyn Bench) {
     assert!(why.to_lowercase().contains("no such file"), "{why}");
 }
 
-contract!(arguments_arrive_as_they_are: memory, tree, machine);
+contract!(arguments_arrive_as_they_are: memory, tree, machine, ssh, bash, busybox);
 fn arguments_arrive_as_they_are(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowArguments);
     let words = [
@@ -57,7 +57,7 @@ fn arguments_arrive_as_they_are(bench: &dyn Bench) {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
 }
 
-contract!(both_streams_are_kept_up_to_the_cap: memory, tree, machine);
+contract!(both_streams_are_kept_up_to_the_cap: memory, tree, machine, ssh, bash, busybox);
 fn both_streams_are_kept_up_to_the_cap(bench: &dyn Bench) {
     let host = bench.host();
     for (out, err) in [(OUTPUT_CAP, 5), (OUTPUT_CAP + 1, 0), (300_000, 200_000)] {
@@ -69,7 +69,7 @@ fn both_streams_are_kept_up_to_the_cap(bench: &dyn Bench) {
     }
 }
 
-contract!(as_much_of_the_output_is_kept_as_the_command_asks_for: memory, tree, machine);
+contract!(as_much_of_the_output_is_kept_as_the_command_asks_for: memory, tree, machine, ssh, bash, busybox);
 fn as_much_of_the_output_is_kept_as_the_command_asks_for(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Print(3_000_000, 3_000));
     for cap in [1_000, 2_000_000] {
@@ -83,7 +83,7 @@ fn as_much_of_the_output_is_kept_as_the_command_asks_for(bench: &dyn Bench) {
     }
 }
 
-contract!(a_command_reads_its_input_and_no_more: memory, tree, machine);
+contract!(a_command_reads_its_input_and_no_more: memory, tree, machine, ssh, bash, busybox);
 fn a_command_reads_its_input_and_no_more(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowInput);
     for input in [
@@ -103,7 +103,7 @@ fn a_command_reads_its_input_and_no_more(bench: &dyn Bench) {
     }
 }
 
-contract!(a_secret_is_the_content_of_a_file_on_the_host: memory, tree, machine);
+contract!(a_secret_is_the_content_of_a_file_on_the_host: memory, tree, machine, ssh, bash, busybox);
 fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowSecret);
     let asked = || Command {
@@ -129,7 +129,7 @@ fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
     }
 }
 
-contract!(a_command_that_hangs_is_stopped_at_its_deadline: memory, tree, machine);
+contract!(a_command_that_hangs_is_stopped_at_its_deadline: memory, tree, machine, ssh, bash, busybox);
 fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Hang);
     let deadline = Duration::from_millis(150);
@@ -142,7 +142,7 @@ fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
     assert!(begin.elapsed() < Duration::from_secs(3));
 }
 
-contract!(what_a_command_leaves_behind_is_not_waited_for: memory, tree, machine);
+contract!(what_a_command_leaves_behind_is_not_waited_for: memory, tree, machine, ssh, bash, busybox);
 fn what_a_command_leaves_behind_is_not_waited_for(bench: &dyn Bench) {
     bench.program("/bin/program", Does::LeaveChild);
     let begin = Instant::now();

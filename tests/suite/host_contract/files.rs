@@ -5,7 +5,7 @@ use mailward::host::{Executable, Existence, Found, Link, Reply, Request};
 use super::bench::Bench;
 use super::{ask, file, found};
 
-contract!(all_bytes_come_back_as_they_are: memory, tree, machine);
+contract!(all_bytes_come_back_as_they_are: memory, tree, machine, ssh, bash, busybox);
 fn all_bytes_come_back_as_they_are(bench: &dyn Bench) {
     let all: Vec<u8> = (0..=255).rev().cycle().take(70_000).collect();
     bench.put(b"/etc/any", &all);
@@ -17,7 +17,7 @@ fn all_bytes_come_back_as_they_are(bench: &dyn Bench) {
     assert_eq!(file(&*host, bench.path("/etc/empty")).bytes, b"");
 }
 
-contract!(what_is_not_there_is_missing: memory, tree, machine);
+contract!(what_is_not_there_is_missing: memory, tree, machine, ssh, bash, busybox);
 fn what_is_not_there_is_missing(bench: &dyn Bench) {
     bench.put(b"/etc/file", b"");
     bench.link("/etc/dangling", "nowhere");
@@ -36,7 +36,7 @@ fn what_is_not_there_is_missing(bench: &dyn Bench) {
     }
 }
 
-contract!(links_are_followed_and_told: memory, tree, machine);
+contract!(links_are_followed_and_told: memory, tree, machine, ssh, bash, busybox);
 fn links_are_followed_and_told(bench: &dyn Bench) {
     bench.put(b"/data/real", b"x");
     bench.link("/etc/absolute", "/data/real");
@@ -56,7 +56,7 @@ fn links_are_followed_and_told(bench: &dyn Bench) {
     assert_eq!(file(&*host, bench.path("/linked/real")).link, Link::Plain);
 }
 
-contract!(links_in_a_circle_cannot_be_read: memory, tree, machine);
+contract!(links_in_a_circle_cannot_be_read: memory, tree, machine, ssh, bash, busybox);
 fn links_in_a_circle_cannot_be_read(bench: &dyn Bench) {
     bench.link("/etc/a", "b");
     bench.link("/etc/b", "/etc/a");
@@ -72,7 +72,7 @@ fn links_in_a_circle_cannot_be_read(bench: &dyn Bench) {
     );
 }
 
-contract!(what_is_no_regular_file_is_not_read: memory, tree, machine);
+contract!(what_is_no_regular_file_is_not_read: memory, tree, machine, ssh, bash, busybox);
 fn what_is_no_regular_file_is_not_read(bench: &dyn Bench) {
     bench.pipe("/etc/pipe");
     bench.folder("/etc/folder");
@@ -83,7 +83,7 @@ fn what_is_no_regular_file_is_not_read(bench: &dyn Bench) {
     }
 }
 
-contract!(existence_tells_what_is_there: memory, tree, machine);
+contract!(existence_tells_what_is_there: memory, tree, machine, ssh, bash, busybox);
 fn existence_tells_what_is_there(bench: &dyn Bench) {
     bench.put(b"/etc/file", b"");
     bench.pipe("/etc/pipe");
@@ -107,7 +107,7 @@ fn existence_tells_what_is_there(bench: &dyn Bench) {
     }
 }
 
-contract!(a_folder_is_listed_by_the_bytes_of_its_names: memory, tree, machine);
+contract!(a_folder_is_listed_by_the_bytes_of_its_names: memory, tree, machine, ssh, bash, busybox);
 fn a_folder_is_listed_by_the_bytes_of_its_names(bench: &dyn Bench) {
     let names: [&[u8]; 9] = [
         b" ",
@@ -161,7 +161,7 @@ fn a_folder_is_listed_by_the_bytes_of_its_names(bench: &dyn Bench) {
     }
 }
 
-contract!(a_folder_that_is_none_is_an_error: memory, tree, machine);
+contract!(a_folder_that_is_none_is_an_error: memory, tree, machine, ssh, bash, busybox);
 fn a_folder_that_is_none_is_an_error(bench: &dyn Bench) {
     bench.put(b"/etc/file", b"");
     bench.folder("/etc/empty");
@@ -172,7 +172,7 @@ fn a_folder_that_is_none_is_an_error(bench: &dyn Bench) {
     assert_eq!(reply, Reply::Folder(Ok(Some(Vec::new()))));
 }
 
-contract!(the_first_that_is_there_is_answered: memory, tree, machine);
+contract!(the_first_that_is_there_is_answered: memory, tree, machine, ssh, bash, busybox);
 fn the_first_that_is_there_is_answered(bench: &dyn Bench) {
     bench.put(b"/etc/b", b"b");
     bench.put(b"/etc/c", b"c");

@@ -145,7 +145,7 @@ fn serving_is_who_listens_with_all_arguments(bench: &dyn Bench) {
     );
 }
 
-contract!(grown_is_what_has_a_new_end: memory, tree, machine);
+contract!(grown_is_what_has_a_new_end: memory, tree, machine, ssh, bash, busybox);
 fn grown_is_what_has_a_new_end(bench: &dyn Bench) {
     let mut host = bench.host();
     let path = bench.path("/var/run/xinetd.dump");

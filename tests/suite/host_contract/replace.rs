@@ -5,7 +5,7 @@ use mailward::host::{Act, Digest, Found, Link, Replace, Reply, Request};
 use super::bench::Bench;
 use super::{act, file, replacing};
 
-contract!(any_bytes_take_a_files_place: memory, tree, machine);
+contract!(any_bytes_take_a_files_place: memory, tree, machine, ssh, bash, busybox);
 fn any_bytes_take_a_files_place(bench: &dyn Bench) {
     let all: Vec<u8> = (0..=255).collect();
     bench.put(b"/etc/pop3d", b"MAXPERIP=4\n");
@@ -19,7 +19,7 @@ fn any_bytes_take_a_files_place(bench: &dyn Bench) {
     assert_eq!(bench.names("/etc"), ["pop3d"]);
 }
 
-contract!(a_way_through_links_is_fine: memory, tree, machine);
+contract!(a_way_through_links_is_fine: memory, tree, machine, ssh, bash, busybox);
 fn a_way_through_links_is_fine(bench: &dyn Bench) {
     bench.put(b"/opt/courier/pop3d", b"a");
     bench.link("/etc/courier", "/opt/courier");
@@ -29,7 +29,7 @@ fn a_way_through_links_is_fine(bench: &dyn Bench) {
     assert_eq!(bench.bytes("/opt/courier/pop3d"), Some(b"b".to_vec()));
 }
 
-contract!(what_is_no_plain_file_is_refused: memory, tree, machine);
+contract!(what_is_no_plain_file_is_refused: memory, tree, machine, ssh, bash, busybox);
 fn what_is_no_plain_file_is_refused(bench: &dyn Bench) {
     bench.put(b"/etc/file", b"a");
     bench.link("/etc/link", "file");
@@ -60,7 +60,7 @@ fn what_is_no_plain_file_is_refused(bench: &dyn Bench) {
     assert_eq!(bench.names("/etc"), names);
 }
 
-contract!(a_file_that_has_changed_is_left_alone: memory, tree, machine);
+contract!(a_file_that_has_changed_is_left_alone: memory, tree, machine, ssh, bash, busybox);
 fn a_file_that_has_changed_is_left_alone(bench: &dyn Bench) {
     bench.put(b"/etc/pop3d", b"somebody was here");
     let mut host = bench.host();
@@ -77,7 +77,7 @@ fn a_file_that_has_changed_is_left_alone(bench: &dyn Bench) {
     assert_eq!(bench.names("/etc"), ["pop3d"]);
 }
 
-contract!(a_batch_stops_at_the_first_failure_and_tells_its_place: memory, tree, machine);
+contract!(a_batch_stops_at_the_first_failure_and_tells_its_place: memory, tree, machine, ssh, bash, busybox);
 fn a_batch_stops_at_the_first_failure_and_tells_its_place(bench: &dyn Bench) {
     for name in ["a", "b", "c"] {
         bench.put(format!("/etc/{name}").as_bytes(), b"old");
@@ -102,7 +102,7 @@ fn a_batch_stops_at_the_first_failure_and_tells_its_place(bench: &dyn Bench) {
     assert_eq!(now, [b"new".to_vec(), b"old".to_vec(), b"old".to_vec()]);
 }
 
-contract!(the_state_afterwards_is_answered_in_the_same_go: memory, tree, machine);
+contract!(the_state_afterwards_is_answered_in_the_same_go: memory, tree, machine, ssh, bash, busybox);
 fn the_state_afterwards_is_answered_in_the_same_go(bench: &dyn Bench) {
     bench.put(b"/etc/a", b"old");
     let path = bench.path("/etc/a");
@@ -117,7 +117,7 @@ fn the_state_afterwards_is_answered_in_the_same_go(bench: &dyn Bench) {
     assert!(matches!(&written.replies[0], Reply::File(Found::File(file)) if file.bytes == b"new"));
 }
 
-contract!(what_a_killed_run_left_behind_does_not_stand_in_the_way: tree, machine);
+contract!(what_a_killed_run_left_behind_does_not_stand_in_the_way: tree, machine, ssh, bash, busybox);
 fn what_a_killed_run_left_behind_does_not_stand_in_the_way(bench: &dyn Bench) {
     bench.put(b"/etc/a", b"old");
     bench.put(b"/etc/.a.mailward", b"half of the ne");

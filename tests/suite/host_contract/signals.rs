@@ -9,7 +9,7 @@ use super::act;
 use super::bench::{Bench, Standing, machine, tree};
 use super::processes::start;
 
-contract!(nobody_gets_a_signal_meant_for_another: memory, tree, machine);
+contract!(nobody_gets_a_signal_meant_for_another: memory, tree, machine, ssh, bash, busybox);
 fn nobody_gets_a_signal_meant_for_another(bench: &dyn Bench) {
     let mut host = bench.host();
     // The first has been there since the machine started; there are no others.

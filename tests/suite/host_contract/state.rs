@@ -15,7 +15,7 @@ fn saving(to: &str, bytes: &[u8]) -> Act {
     }
 }
 
-contract!(one_at_a_time_holds_the_lock_until_it_is_dropped: memory, tree);
+contract!(one_at_a_time_holds_the_lock_until_it_is_dropped: memory, tree, ssh, bash, busybox);
 fn one_at_a_time_holds_the_lock_until_it_is_dropped(bench: &dyn Bench) {
     let mut first = bench.host();
     let mut second = bench.host();
@@ -39,7 +39,7 @@ fn one_at_a_time_holds_the_lock_until_it_is_dropped(bench: &dyn Bench) {
     assert!(bench.bytes(LOCK).is_some(), "the lock's file stays");
 }
 
-contract!(state_is_saved_below_its_own_folder_only: memory, tree);
+contract!(state_is_saved_below_its_own_folder_only: memory, tree, ssh, bash, busybox);
 fn state_is_saved_below_its_own_folder_only(bench: &dyn Bench) {
     let mut host = bench.host();
     act(
@@ -70,7 +70,7 @@ fn state_is_saved_below_its_own_folder_only(bench: &dyn Bench) {
     act(&mut *host, saving("/var/lib/mailward/history", b"x")).unwrap_err();
 }
 
-contract!(only_mailwards_own_files_are_removed: memory, tree);
+contract!(only_mailwards_own_files_are_removed: memory, tree, ssh, bash, busybox);
 fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
     let mut host = bench.host();
     act(&mut *host, Act::Remove(path("/var/lib/mailward/none/none"))).unwrap();
@@ -82,7 +82,7 @@ fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
     bench.put(b"/etc/xinetd.d/.smtp.mailward", b"left over");
     act(
         &mut *host,
-        Act::Remove(path("/etc/xinetd.d/.smtp.mailward")),
+        Act::Remove(bench.path("/etc/xinetd.d/.smtp.mailward")),
     )
     .unwrap();
     assert_eq!(bench.bytes("/etc/xinetd.d/.smtp.mailward"), None);
@@ -94,7 +94,8 @@ fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
         ("/var/lib/mailward/folder", "a folder"),
         (LOCK, "the lock"),
     ] {
-        let refusal = act(&mut *host, Act::Remove(path(name))).unwrap_err();
+        let refusal = act(&mut *host, Act::Remove(bench.path(name))).unwrap_err();
+        let name = bench.path(name);
         assert_eq!(refusal, format!("cannot remove {name}: it is {why}"));
     }
     assert!(bench.bytes("/etc/xinetd.d/smtp").is_some());

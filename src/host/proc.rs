@@ -4,16 +4,16 @@ use crate::host::Variables;
 
 /// The parts of `/proc/PID/stat` that matter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ProcessStat<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) state: u8,
-    pub(super) parent: u32,
-    pub(super) start: u64,
+pub(in crate::host) struct ProcessStat<'a> {
+    pub(in crate::host) name: &'a [u8],
+    pub(in crate::host) state: u8,
+    pub(in crate::host) parent: u32,
+    pub(in crate::host) start: u64,
 }
 
 impl<'a> ProcessStat<'a> {
     /// The name stands between the first `(` and the last `)`: it may hold either, and blanks.
-    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+    pub(in crate::host) fn parse(text: &'a [u8]) -> Option<Self> {
         let open = text.iter().position(|&byte| byte == b'(')?;
         let close = text.iter().rposition(|&byte| byte == b')')?;
         let name = text.get(open + 1..close)?;
@@ -34,13 +34,13 @@ impl<'a> ProcessStat<'a> {
     }
 
     /// Neither a zombie nor dead.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(in crate::host) fn is_alive(&self) -> bool {
         !matches!(self.state, b'Z' | b'X' | b'x')
     }
 }
 
 /// Splits what is ended, or just separated, by NUL.
-pub(super) fn split_words(text: &[u8]) -> Vec<Vec<u8>> {
+pub(in crate::host) fn split_words(text: &[u8]) -> Vec<Vec<u8>> {
     if text.is_empty() {
         return Vec::new();
     }
@@ -49,7 +49,7 @@ pub(super) fn split_words(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Splits an environment into names and values.
-pub(super) fn split_environment(text: &[u8]) -> Variables {
+pub(in crate::host) fn split_environment(text: &[u8]) -> Variables {
     let pair = |word: &[u8]| {
         let cut = word
             .iter()
@@ -67,7 +67,7 @@ pub(super) fn split_environment(text: &[u8]) -> Variables {
 }
 
 /// Whether `/proc/PID/status` shows a process in a pid namespace inside ours: it then has a number in each.
-pub(super) fn is_in_inner_namespace(status: &[u8]) -> bool {
+pub(in crate::host) fn is_in_inner_namespace(status: &[u8]) -> bool {
     status
         .split(|&byte| byte == b'\n')
         .find_map(|line| line.strip_prefix(b"NSpid:"))
@@ -75,13 +75,13 @@ pub(super) fn is_in_inner_namespace(status: &[u8]) -> bool {
 }
 
 /// The inode in the target of a socket's link, `socket:[12345]`.
-pub(super) fn socket(target: &[u8]) -> Option<u64> {
+pub(in crate::host) fn socket(target: &[u8]) -> Option<u64> {
     let inode = target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
     std::str::from_utf8(inode).ok()?.parse().ok()
 }
 
 /// Inode and port of each socket in state LISTEN (0A) of a table like `/proc/net/tcp`.
-pub(super) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, u16)> + '_ {
+pub(in crate::host) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, u16)> + '_ {
     table
         .split(|&byte| byte == b'\n')
         .skip(1)

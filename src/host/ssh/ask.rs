@@ -1,0 +1,93 @@
+//! Turns requests into calls. Pure.
+
+use std::time::Duration;
+
+use super::words::{Call, Script, Word};
+use crate::host::{Command, Request, rules};
+
+/// Asks for each request's answer.
+pub(super) fn ask(script: &mut Script, requests: &[Request]) {
+    for request in requests {
+        match request {
+            Request::FirstOf(choices) => script.first_of(&flat(choices)),
+            request => script.call(&call(request)),
+        }
+    }
+}
+
+/// How long the host may be silent while it answers.
+pub(super) fn busy(requests: &[Request]) -> Duration {
+    requests
+        .iter()
+        .map(|request| match request {
+            Request::Output(command) => command.deadline.min(rules::LONGEST_WAIT),
+            Request::FirstOf(choices) => busy(choices),
+            Request::File(_)
+            | Request::Folder(_)
+            | Request::Exists(_)
+            | Request::Processes(_)
+            | Request::Now => Duration::ZERO,
+        })
+        .sum()
+}
+
+/// The calls of alternatives; alternatives of one are alternatives of the whole.
+fn flat(choices: &[Request]) -> Vec<Call> {
+    choices
+        .iter()
+        .flat_map(|choice| match choice {
+            Request::FirstOf(choices) => flat(choices),
+            choice => vec![call(choice)],
+        })
+        .collect()
+}
+
+fn call(request: &Request) -> Call {
+    match request {
+        Request::File(path) => Call::new("file").word(path),
+        Request::Folder(path) => Call::new("folder").word(path),
+        Request::Exists(path) => Call::new("exists").word(path),
+        Request::Processes(programs) => {
+            let start = Call::new("processes");
+            programs.iter().fold(start, |call, program| {
+                call.word("-e").word(&format!("({program}) "))
+            })
+        }
+        Request::Output(command) => run(command),
+        Request::Now => Call::new("now"),
+        // Its choices are asked for one after another, by `flat`.
+        Request::FirstOf(_) => Call::new("true"),
+    }
+}
+
+/// Runs a command. The shell's clock counts whole seconds.
+pub(super) fn run(command: &Command) -> Call {
+    let Command {
+        program,
+        arguments,
+        secret,
+        input,
+        deadline,
+        cap,
+    } = command;
+    if arguments.iter().any(|argument| argument.contains('\0')) {
+        return Call::new("unstarted").word("an argument holds a NUL byte");
+    }
+    let (variable, file) = match secret {
+        Some(secret) => (secret.variable, secret.file.as_str()),
+        None => ("", ""),
+    };
+    Call::new("run")
+        .word(seconds((*deadline).min(rules::LONGEST_WAIT)))
+        .word(u64::try_from(*cap).unwrap_or(u64::MAX))
+        .word(variable)
+        .word(file)
+        .word(Word::Content(input))
+        .word(program)
+        .words(arguments)
+}
+
+/// A time in seconds, rounded up.
+pub(super) fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}

@@ -1,0 +1,760 @@
+# What mailward defines in the shell of the other host, before it sends messages that call it. POSIX sh; the tools are
+# those of CentOS 5 and of BusyBox. Nothing here knows what is managed: a message names the files and programs.
+#
+# A reply is what stands between "$key begin" and "$key end". Nobody but root gets to see the key, so no file and no
+# process can end a reply or a section. Whatever else is printed, e.g. by a login script, is not part of a reply.
+#
+# Records of a reply are gathered in $text with builtins alone; files and /proc are then read by one stat and one cat for
+# all of them, since starting a program is what takes time. Descriptors: 9 is the lock, 5 to 8 are outputs of a command.
+
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+HOME=/root
+export PATH LC_ALL HOME
+unset SHLVL OLDPWD CDPATH
+umask 077
+cd /
+# A message that has arrived is carried out to its end, whether or not anybody still listens. What is caught, unlike what
+# is ignored, is as usual for the programs that are started.
+trap : HUP PIPE
+state=/var/lib/mailward
+text= wanted=0 sockets=0 announced=
+
+say() {
+  text="$text$1
+"
+}
+
+flush() {
+  printf '%s' "$text"
+  text=
+}
+
+begin() {
+  printf '\n%s begin\n' "$key"
+  text= wanted=0 sockets=0
+}
+
+# ---- reading ----
+
+# Remembers a file whose metadata and content end the reply.
+want() {
+  wanted=$((wanted + 1))
+  eval "want_$wanted=\$1"
+}
+
+# The reason in the last words of an error text.
+reason() {
+  why=${1##*: }
+  say "u ${why:-it cannot be told why}"
+}
+
+# Says whether there is nothing at a path, or whether that cannot be told.
+absent() {
+  if [ -h "$1" ]; then
+    error=$(stat -L "$1" 2>&1 >/dev/null)
+    case $error in
+      *'No such file'* | *'Not a directory'* | '') say m ;;
+      *) reason "$error" ;;
+    esac
+    return 1
+  fi
+  folder=$1
+  while :; do
+    folder=${folder%/*}
+    if [ -d "${folder:-/}" ]; then
+      if [ -x "${folder:-/}" ]; then
+        say m
+        return 1
+      fi
+      say 'u permission denied'
+      return 0
+    fi
+    if [ -e "$folder" ] || [ -z "$folder" ]; then
+      say m
+      return 1
+    fi
+  done
+}
+
+# One file, links followed.
+file() {
+  if [ -f "$1" ]; then
+    if true 2>/dev/null <"$1"; then
+      if [ -h "$1" ]; then say 'f s'; else say 'f p'; fi
+      want "$1"
+    else
+      error=$( { true <"$1"; } 2>&1 )
+      reason "$error"
+    fi
+  elif [ -e "$1" ]; then
+    say n
+  else
+    absent "$1"
+  fi
+}
+
+# The names in a folder, each with the file behind it. A name ends with the one byte that no name holds.
+folder() {
+  if [ ! -d "$1" ]; then
+    if [ -e "$1" ]; then say 'u not a directory'; else absent "$1"; fi
+    return
+  fi
+  if [ ! -r "$1" ] || [ ! -x "$1" ]; then
+    say 'u permission denied'
+    return 0
+  fi
+  say d
+  for entry in "$1"/* "$1"/.*; do
+    name=${entry##*/}
+    case $name in . | ..) continue ;; esac
+    if [ -e "$entry" ] || [ -h "$entry" ]; then
+      say "e $name/"
+      file "$entry"
+    fi
+  done
+  say .
+}
+
+exists() {
+  if [ -f "$1" ]; then
+    if [ -x "$1" ]; then
+      say 'x y'
+    elif [ -O / ]; then
+      say 'x n'
+    else
+      # Only root is told about everybody's execute bits.
+      mode=$(ls -ldL "$1" 2>/dev/null)
+      case ${mode%% *} in *[xst]*) say 'x y' ;; *) say 'x n' ;; esac
+    fi
+  elif [ -d "$1" ]; then
+    say d
+  elif [ -e "$1" ]; then
+    say o
+  else
+    absent "$1"
+  fi
+}
+
+# The files /proc/PID/stat that hold one of some texts: -e TEXT ...
+stats() {
+  grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null
+  # The kernel of CentOS 5 takes no more than 128 kB of arguments.
+  [ $? -lt 126 ] || for digit in 1 2 3 4 5 6 7 8 9; do
+    grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
+  done
+}
+
+# Whether a process is of this host: of the same pid namespace and root folder, where the kernel tells.
+here() {
+  if [ -e "/proc/$1/ns/pid" ]; then
+    [ "/proc/$1/ns/pid" -ef /proc/self/ns/pid ] || return 1
+  else
+    while read -r field first second; do
+      if [ "$field" = NSpid: ]; then
+        [ -z "$second" ] || return 1
+        break
+      fi
+    done 2>/dev/null <"/proc/$1/status"
+  fi
+  [ "/proc/$1/ns/mnt" -ef /proc/self/ns/mnt ] || [ ! -e "/proc/$1/root/" ] || [ "/proc/$1/root/" -ef / ]
+}
+
+# The processes of some programs, named as grep's arguments: -e '(NAME) '.
+processes() {
+  if [ ! -d /proc/1 ]; then
+    say '! /proc shows only some processes'
+    return 0
+  fi
+  found=1
+  for stat in $(stats "$@"); do
+    pid=${stat%/stat}
+    pid=${pid#/proc/}
+    here "$pid" || continue
+    environment=y ports=y
+    [ -r "/proc/$pid/environ" ] && true 2>/dev/null <"/proc/$pid/environ" || environment=n
+    [ -r "/proc/$pid/fd" ] && [ -x "/proc/$pid/fd" ] || ports=n
+    [ ! -e "/proc/$pid/ns/net" ] || [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] || ports=o
+    say "p $pid $environment $ports"
+    want "/proc/$pid/stat"
+    want "/proc/$pid/cmdline"
+    want "/proc/$pid/environ"
+    want "/proc/$pid/stat"
+    eval "process_$sockets=$pid"
+    sockets=$((sockets + 1))
+    found=0
+  done
+  say .
+  [ $found = 1 ] || want /proc/stat
+  return $found
+}
+
+now() {
+  say "t $(date +%s)"
+}
+
+# Ends a reply: records, then metadata and content of what is wanted.
+#
+# The marker between two contents is the environment of cat itself, which only root can read and which holds the key. It
+# comes twice at first, so that the other side learns where it ends.
+end() {
+  flush
+  next=1
+  while [ $next -le $wanted ]; do
+    last=$((next + 299))
+    [ $last -le $wanted ] || last=$wanted
+    contents $next $last
+    next=$((last + 1))
+  done
+  if [ $sockets -gt 0 ]; then
+    printf '%s sockets\n' "$key"
+    i=0
+    set --
+    while [ $i -lt $sockets ]; do
+      eval "set -- \"\$@\" /proc/\$process_$i/fd/*"
+      i=$((i + 1))
+    done
+    stat -L -c '%f %i %n' "$@" 2>/dev/null
+    printf '%s tables\n' "$key"
+    grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+  fi
+  printf '%s end\n' "$key"
+}
+
+contents() {
+  first=$1 last=$2
+  set --
+  i=$first
+  while [ $i -le $last ]; do
+    eval "set -- \"\$@\" \"\$want_$i\""
+    i=$((i + 1))
+  done
+  printf '%s stat\n' "$key"
+  stat -L -c "$tag %h %Z %s %n" "$@" 2>/dev/null
+  set -- /proc/self/environ
+  i=$first
+  while [ $i -le $last ]; do
+    eval "set -- \"\$@\" /proc/self/environ \"\$want_$i\""
+    i=$((i + 1))
+  done
+  printf '%s cat\n' "$key"
+  # By its path: the shell of a BusyBox may have a cat of its own, which has no environment of its own.
+  MAILWARD_KEY=$key /bin/cat "$@" /proc/self/environ 2>/dev/null
+}
+
+# ---- commands ----
+
+# Opens a file without a name: descriptor $1 to read it, $2 to append to it. It lies in memory where there is such a
+# folder, and is nothing at all where no folder takes it.
+nameless() {
+  for folder in /dev/shm /run /tmp; do
+    name=$folder/.mailward-$tag-$1
+    if ( set -C && : >"$name" ) 2>/dev/null; then
+      eval "exec $1<\"\$name\" $2>>\"\$name\""
+      rm -f "$name"
+      return 0
+    fi
+  done
+  eval "exec $1</dev/null $2>>/dev/null"
+}
+
+# Runs a program: seconds, bytes kept of each stream, variable and file of a secret, standard input as a format, argv.
+# Prints its two streams and how it ended.
+run() {
+  limit=$1 cap=$2 variable=$3 secret=$4 input=$5
+  shift 5
+  if [ ! -e "$1" ]; then
+    unstarted 'no such file or directory'
+    return
+  elif [ ! -f "$1" ] || [ ! -x "$1" ]; then
+    unstarted 'permission denied'
+    return
+  fi
+  value=
+  if [ -n "$variable" ]; then
+    if [ ! -f "$secret" ] || ! value=$(cat "$secret" 2>/dev/null); then
+      unstarted "cannot read $secret"
+      return
+    fi
+  fi
+  nameless 5 6
+  nameless 7 8
+  if [ -n "$input" ]; then
+    nameless 3 4
+    printf "$input" >&4
+    exec 4>&-
+  else
+    exec 3</dev/null
+  fi
+  (
+    exec <&3 3<&- 9>&- 5<&- 7<&- >&6 2>&8 6>&- 8>&-
+    trap - HUP PIPE
+    unset PWD
+    [ -z "$variable" ] || export "$variable=$value"
+    # A group of its own, so that its children can be ended with it.
+    exec setsid "$@"
+  ) &
+  pid=$!
+  read -r begun rest </proc/uptime
+  exec 3<&- 6>&- 8>&-
+  (
+    exec </dev/null >/dev/null 2>&1 5<&- 7<&- 9>&-
+    exec setsid sh -c 'sleep "$0"; kill -KILL "-$1"; kill -KILL "$1"' "$limit" "$pid"
+  ) &
+  guard=$!
+  value=
+  while :; do
+    wait "$pid" 2>/dev/null
+    code=$?
+    # A caught signal ends the wait, not the program.
+    case $code in 129 | 141) kill -0 "$pid" 2>/dev/null || break ;; *) break ;; esac
+  done
+  read -r ended rest </proc/uptime
+  [ $code = 137 ] && [ $((${ended%.*} - ${begun%.*})) -ge "$limit" ] && code=late
+  kill -KILL "-$guard" 2>/dev/null || kill -KILL "$guard" 2>/dev/null
+  wait "$guard" 2>/dev/null
+  flush
+  printf '%s out\n' "$key"
+  head -c "$cap" <&5
+  printf '%s err\n' "$key"
+  head -c "$cap" <&7
+  printf '%s ran\n' "$key"
+  exec 5<&- 7<&-
+  say "r $code"
+  return 0
+}
+
+unstarted() {
+  flush
+  printf '%s out\n%s err\n%s%s ran\n' "$key" "$key" "$1" "$key"
+  say 'r none'
+  return 1
+}
+
+# ---- the state folder and the lock ----
+
+# Says that an act failed: what kind, and the error text of a tool.
+failed() {
+  say "x $1 ${2##*: }"
+  return 1
+}
+
+lacks() {
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null 2>&1 || {
+      say "L $tool"
+      return 0
+    }
+  done
+  return 1
+}
+
+make_folder() {
+  [ -d "$1" ] && return 0
+  case $1 in "$state" | "$state"/*) ;; *) ( umask 022 && mkdir -p "$1" ) && return 0 ;; esac
+  [ -d "${1%/*}" ] || make_folder "${1%/*}" || return 1
+  mkdir "$1" && sync_path "${1%/*}"
+}
+
+# Makes a file or a folder survive a crash. Tools before 2015 take no name and sync everything.
+sync_path() {
+  sync "$1"
+}
+
+# Takes the lock as far as the folder and its file go: $kernel says whether the kernel holds it.
+lock() {
+  lacks stat cat grep date setsid cmp cp mv rm mkdir chmod sync sleep tail tr head awk && return
+  error=$( { make_folder "$state" && chmod 700 "$state"; } 2>&1 ) || {
+    say "n ${error##*: }"
+    return
+  }
+  if [ -h "$state/lock" ]; then
+    say 'n too many levels of symbolic links'
+    return
+  elif [ -e "$state/lock" ] && [ ! -f "$state/lock" ]; then
+    say 'n it is not a regular file'
+    return
+  fi
+  error=$( { true >>"$state/lock"; } 2>&1 ) || {
+    say "n ${error##*: }"
+    return
+  }
+  if command -v flock >/dev/null 2>&1; then
+    kernel_lock || return
+  else
+    announce || return
+  fi
+  if other_holds; then
+    say "h $holder"
+    exec 9>&-
+    return
+  fi
+  signature >"$state/lock"
+  say l
+}
+
+signature() {
+  printf 'pid %s, since %s, user %s, over ssh\n' $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(id -un)"
+}
+
+kernel_lock() {
+  while :; do
+    exec 9<>"$state/lock"
+    flock -x -n 9 2>/dev/null
+    case $? in
+      0) ;;
+      1)
+        who
+        say "h $holder"
+        exec 9>&-
+        return 1
+        ;;
+      *)
+        say 'n flock does not work'
+        exec 9>&-
+        return 1
+        ;;
+    esac
+    # Only the file that stands there now keeps others out.
+    [ /proc/self/fd/9 -ef "$state/lock" ] && return 0
+  done
+}
+
+who() {
+  holder=
+  IFS= read -r holder <"$state/lock"
+}
+
+# Without flock a run says that it holds the lock with a file whose name is its process, and holds it only if nobody else
+# does: of two that begin at once at least one sees the other. What a dead process left means nothing.
+announce() {
+  line=$(cat /proc/$$/stat)
+  set -- ${line##*) }
+  error=$( { make_folder "$state/holders" && signature >"$state/holders/$$-${20}"; } 2>&1 ) || {
+    say "n ${error##*: }"
+    return 1
+  }
+  announced=$state/holders/$$-${20}
+  trap 'rm -f "$announced"' 0
+  inode=$(stat -c %i "$state/lock")
+  if grep ' FLOCK .* WRITE ' /proc/locks 2>/dev/null | grep -q ":$inode "; then
+    who
+    say "h $holder"
+    rm -f "$announced"
+    return 1
+  fi
+}
+
+# Whether another process has announced itself and runs.
+other_holds() {
+  for file in "$state"/holders/*-*; do
+    [ -f "$file" ] && [ "$file" != "$announced" ] || continue
+    process=${file##*/}
+    if alive "${process%-*}" "${process#*-}"; then
+      holder=
+      IFS= read -r holder <"$file"
+      [ -z "$announced" ] || rm -f "$announced"
+      return 0
+    fi
+    rm -f "$file"
+  done
+  return 1
+}
+
+# ---- acts ----
+
+acted() {
+  say a
+  flush
+}
+
+# A call that is never a failure.
+act() {
+  "$@"
+  acted
+}
+
+# What is equal as long as nobody changed a file or its metadata; the number of its names first.
+identity() {
+  stat -c '%h %f %u %g %s %d %i %Z %z' "$1"
+}
+
+# Makes way for a temporary file: what a killed run left goes, anything else is not ours.
+make_way() {
+  if [ -f "$1" ] && [ ! -h "$1" ]; then
+    error=$(rm -f "$1" 2>&1) || {
+      failed s "$error"
+      return 1
+    }
+  fi
+  if [ -e "$1" ] || [ -h "$1" ]; then
+    failed s 'File exists'
+  fi
+}
+
+# Writes a format to a file, durably, and looks whether all of it came.
+fill() {
+  error=$( { printf "$2" | /bin/cat >"$1"; } 2>&1 ) && printf "$2" | cmp -s - "$1" && error=$(sync_path "$1" 2>&1) && return 0
+  rm -f "$1"
+  failed s "${error:-it does not hold what was written to it}"
+}
+
+# Moves a temporary file to its place, durably.
+place() {
+  error=$(mv -f "$1" "$2" 2>&1) || {
+    rm -f "$1"
+    failed s "$error"
+    return 1
+  }
+  error=$(sync_path "${2%/*}/" 2>&1) || failed s "$error"
+}
+
+# Copies a file with its metadata; $shown says whether it is certain that ACL and extended attributes came along.
+copy() {
+  label=
+  if [ -e /sys/fs/selinux/enforce ] || [ -e /selinux/enforce ]; then label=,context; fi
+  shown=y
+  cp --preserve=mode,ownership,xattr$label "$1" "$2" 2>/dev/null && return 0
+  shown=n
+  rm -f "$2"
+  error=$(cp -p "$1" "$2" 2>&1) || {
+    rm -f "$2"
+    failed s "$error"
+    return 1
+  }
+  [ -z "$label" ] || chcon --reference="$1" "$2" 2>/dev/null
+  return 0
+}
+
+# Looks whether a copy has its original's metadata.
+kept() {
+  if [ "$(stat -c '%f %u %g' "$1")" != "$(stat -c '%f %u %g' "$2")" ]; then
+    failed s 'owner, group and mode cannot be kept'
+    return 1
+  fi
+  if [ -n "$label" ] && [ "$(stat -c %C "$1")" != "$(stat -c %C "$2")" ]; then
+    failed s 'the SELinux label cannot be kept'
+    return 1
+  fi
+  if command -v getfattr >/dev/null 2>&1; then
+    old=$(getfattr -d -m - -e hex --absolute-names "$1" 2>/dev/null) && new=$(getfattr -d -m - -e hex --absolute-names "$2" 2>/dev/null) || {
+      failed s 'its extended attributes cannot be read'
+      return 1
+    }
+    if [ "${old#*
+}" != "${new#*
+}" ]; then
+      failed s 'ACL and extended attributes cannot be kept'
+      return 1
+    fi
+    shown=y
+  fi
+  [ $shown = y ] || [ "$unseen" = allowed ] || failed m
+}
+
+# Replaces a file: path, temporary path, old and new content as formats.
+replace() {
+  if [ -h "$1" ]; then
+    failed l
+    return 1
+  elif [ -d "$1" ]; then
+    failed d
+    return 1
+  elif [ ! -e "$1" ]; then
+    failed s 'No such file or directory'
+    return 1
+  elif [ ! -f "$1" ]; then
+    failed o
+    return 1
+  fi
+  before=$(identity "$1" 2>&1) || {
+    failed s "$before"
+    return 1
+  }
+  case $before in
+    '1 '*) ;;
+    '0 '*)
+      failed c
+      return 1
+      ;;
+    *)
+      failed h
+      return 1
+      ;;
+  esac
+  printf "$3" | cmp -s - "$1" || {
+    failed c
+    return 1
+  }
+  make_way "$2" || return 1
+  copy "$1" "$2" && fill "$2" "$4" && kept "$1" "$2" || {
+    rm -f "$2"
+    return 1
+  }
+  if [ -h "$1" ] || [ "$(identity "$1" 2>/dev/null)" != "$before" ] || ! printf "$3" | cmp -s - "$1"; then
+    rm -f "$2"
+    failed c
+    return 1
+  fi
+  place "$2" "$1" && acted
+}
+
+# Writes a file of mailward's own: path, temporary path, content as a format.
+save() {
+  error=$(make_folder "${1%/*}" 2>&1) || {
+    failed s "${error:-the folder cannot be made}"
+    return 1
+  }
+  if [ -d "$1" ]; then
+    failed s 'Is a directory'
+    return 1
+  fi
+  make_way "$2" && fill "$2" "$3" && place "$2" "$1" && acted
+}
+
+# Removes a file of mailward's own.
+remove() {
+  if [ -d "$1" ] && [ ! -h "$1" ]; then
+    failed d
+    return 1
+  fi
+  if [ -e "$1" ] || [ -h "$1" ]; then
+    error=$(rm -f "$1" 2>&1 && sync_path "${1%/*}/" 2>&1) || {
+      failed s "$error"
+      return 1
+    }
+  fi
+  acted
+}
+
+# Whether exactly this process runs: pid, start time; a zombie does not.
+alive() {
+  line=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  set -- "$1" "$2" ${line##*) }
+  case $3 in Z | X | x) return 1 ;; esac
+  [ "${22}" = "$2" ]
+}
+
+# Sends a signal: name, pid, start time.
+signal() {
+  alive "$2" "$3" || {
+    failed p
+    return 1
+  }
+  error=$(kill "-$1" "$2" 2>&1) || {
+    if alive "$2" "$3"; then failed s "$error"; else failed p; fi
+    return 1
+  }
+  acted
+}
+
+# Waits until a function is true: seconds, the function with its arguments.
+await() {
+  seconds=$1
+  shift
+  read -r up rest </proc/uptime
+  deadline=$((${up%.*} + seconds + 1))
+  while :; do
+    if "$@"; then
+      say 'w y'
+      break
+    fi
+    read -r up rest </proc/uptime
+    if [ "$seconds" = 0 ] || [ "${up%.*}" -ge $deadline ]; then
+      say 'w n'
+      break
+    fi
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  acted
+}
+
+# No process of these is left: pid, start time, ...
+gone() {
+  while [ $# -gt 0 ]; do
+    ! alive "$1" "$2" || return 1
+    shift 2
+  done
+}
+
+# For each argument list there is a process of the program that has all of it and listens, also a moment later.
+# Program, then for each list its length and its arguments.
+serving() {
+  all_serve "$@" || return 1
+  old=$served
+  sleep 0.2 2>/dev/null || sleep 1
+  all_serve "$@" || return 1
+  new=$served
+  while [ -n "$old" ]; do
+    same=
+    for id in ${old%%/*}; do
+      case "${new%%/*} " in *" $id "*) same=y ;; esac
+    done
+    [ -n "$same" ] || return 1
+    old=${old#*/} new=${new#*/}
+  done
+}
+
+all_serve() {
+  program=$1
+  shift
+  listening=" $(awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
+  candidates= served=
+  for stat in $(stats -e "($program) "); do
+    pid=${stat%/stat}
+    pid=${pid#/proc/}
+    line=$(cat "$stat" 2>/dev/null)
+    case $line in "$pid ($program) "[!ZXx]*) ;; *) continue ;; esac
+    here "$pid" && listens "$pid" || continue
+    candidates="$candidates $pid"
+  done
+  while [ $# -gt 0 ]; do
+    length=$1
+    shift
+    ids=
+    for pid in $candidates; do
+      words=$(tr '\000' '\n' 2>/dev/null <"/proc/$pid/cmdline")
+      has_all "$words" "$length" "$@" && ids="$ids $pid"
+    done
+    shift "$length"
+    [ -n "$ids" ] || return 1
+    served="$served$ids/"
+  done
+}
+
+# Whether each of the first so many words is a line of a text: text, number, words.
+has_all() {
+  lines="
+$1
+" left=$2
+  shift 2
+  for word in "$@"; do
+    [ "$left" -gt 0 ] || break
+    left=$((left - 1))
+    case $lines in
+      *"
+$word
+"*) ;;
+      *) return 1 ;;
+    esac
+  done
+}
+
+# Whether a process has a listening TCP socket of this network namespace.
+listens() {
+  [ ! -e "/proc/$1/ns/net" ] || [ "/proc/$1/ns/net" -ef /proc/self/ns/net ] || return 1
+  for inode in $(stat -L -c '%f %i' "/proc/$1/fd/"* 2>/dev/null | grep '^c' | tr ' ' '\n'); do
+    case $listening in *" $inode "*) return 0 ;; esac
+  done
+  return 1
+}
+
+# A file has grown beyond so many bytes, and what came ends with a text: path, bytes, text.
+grown() {
+  [ -f "$1" ] && size=$(stat -L -c %s "$1" 2>/dev/null) && [ "$size" -gt "$2" ] || return 1
+  new=$(tail -c "+$(($2 + 1))" "$1" 2>/dev/null | tail -c 65536)
+  while :; do
+    case $new in *[[:space:]]) new=${new%?} ;; *) break ;; esac
+  done
+  case $new in *"$3") ;; *) return 1 ;; esac
+}

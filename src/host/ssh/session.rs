@@ -1,0 +1,346 @@
+//! One connection: the `ssh` process, messages to the shell at its other end, and the replies.
+//!
+//! It knows nothing of what a message means. Once something went wrong the connection is over: what was sent and not
+//! answered may have been carried out or not.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
+use rustix::io::Errno;
+
+use super::{Destination, Login, Metadata};
+
+/// What the other shell learns first.
+const LIBRARY: &str = include_str!("remote.sh");
+
+/// How long the first answer may take: as long as sshd lets a login take (`LoginGraceTime`, sshd_config(5)).
+const LOGIN_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the connection may be silent, beside what is being waited for on the host.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long `ssh` may take to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The most that a login may print before the first reply, in bytes.
+const NOISE_CAP: usize = 1024 * 1024;
+
+/// The connection is over.
+#[derive(Debug, Clone)]
+pub(super) struct Lost {
+    /// Why.
+    pub why: String,
+    /// The beginning of a reply, as far as it came.
+    pub begun: Vec<u8>,
+    /// What frames it.
+    pub key: String,
+}
+
+impl Lost {
+    /// It was over before anything was asked.
+    pub(super) fn before(why: &str) -> Self {
+        Self {
+            why: why.to_owned(),
+            begun: Vec::new(),
+            key: String::new(),
+        }
+    }
+}
+
+/// A connection to a shell.
+#[derive(Debug)]
+pub(super) struct Session {
+    ssh: Child,
+    input: Option<ChildStdin>,
+    output: ChildStdout,
+    errors: File,
+    /// What frames replies; only root on the host gets to see it.
+    pub key: String,
+    /// What begins a line about a file's metadata; others on the host may see it.
+    pub tag: String,
+    greeting: Option<Vec<u8>>,
+}
+
+impl Session {
+    /// Starts `ssh`; that the host can be reached shows at the first [`Session::exchange`].
+    pub(super) fn start(destination: &Destination) -> std::io::Result<Self> {
+        let errors = File::from(memfd_create("mailward-ssh", MemfdFlags::CLOEXEC)?);
+        // The terminal's signals are for mailward, which undoes what it has begun; it needs the connection for that.
+        let mut ssh = Command::new("/bin/sh")
+            .args(["-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"])
+            .arg(&destination.program)
+            .arg("-T")
+            .args(
+                destination
+                    .options
+                    .iter()
+                    .flat_map(|option| argument(option)),
+            )
+            .args(["--", &destination.name, shell(destination.login)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors.try_clone()?)
+            .spawn()?;
+        let (Some(input), Some(output)) = (ssh.stdin.take(), ssh.stdout.take()) else {
+            return Err(std::io::Error::other("ssh has no pipes"));
+        };
+        never_block(&input)?;
+        never_block(&output)?;
+        let (key, tag) = (random()?, random()?);
+        let unseen = match destination.metadata {
+            Metadata::Shown => "refused",
+            Metadata::Unseen => "allowed",
+        };
+        let greeting = format!("{LIBRARY}key={key} tag={tag} unseen={unseen}\n");
+        Ok(Self {
+            ssh,
+            input: Some(input),
+            output,
+            errors,
+            key,
+            tag,
+            greeting: Some(greeting.into_bytes()),
+        })
+    }
+
+    /// Sends a message and gives what came between the marks of its reply.
+    ///
+    /// `busy` is how long the host may be silent because of what it is asked to do.
+    pub(super) fn exchange(&mut self, message: &[u8], busy: Duration) -> Result<Vec<u8>, Lost> {
+        let first = self.greeting.take();
+        let patience = match first {
+            Some(_) => LOGIN_PATIENCE,
+            None => PATIENCE,
+        };
+        let mut unsent = first.clone().unwrap_or_default();
+        unsent.extend_from_slice(message);
+        let begin = format!("\n{} begin\n", self.key).into_bytes();
+        let end = format!("{} end\n", self.key).into_bytes();
+        let mut sent = 0;
+        let mut came = Vec::new();
+        let mut reply: Option<usize> = None;
+        let mut silent_since = Instant::now();
+        loop {
+            let limit = silent_since + patience + busy;
+            match self.turn(&unsent[sent..], &mut came, limit) {
+                Ok(Turn::Sent(count)) => {
+                    sent += count;
+                    silent_since = Instant::now();
+                }
+                Ok(Turn::Came) => silent_since = Instant::now(),
+                Ok(Turn::End) => {
+                    let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
+                    return Err(self.ended(&came, begun, first.is_some() && reply.is_none()));
+                }
+                Ok(Turn::Silence) => {
+                    let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
+                    let seconds = (patience + busy).as_secs();
+                    return Err(self.give_up(&format!("no answer for {seconds} s"), begun));
+                }
+                Err(error) => {
+                    let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
+                    return Err(self.give_up(&error.to_string(), begun));
+                }
+            }
+            if reply.is_none() {
+                reply = memmem::find(&came, &begin).map(|place| place + begin.len());
+                if reply.is_none() && came.len() > NOISE_CAP {
+                    return Err(self.give_up("the login prints without end", Vec::new()));
+                }
+            }
+            if let Some(start) = reply
+                && came.len() >= start + end.len()
+                && came.ends_with(&end)
+            {
+                came.truncate(came.len() - end.len());
+                came.drain(..start);
+                return Ok(came);
+            }
+        }
+    }
+
+    /// Sends or receives something, or waits in vain.
+    fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, limit: Instant) -> std::io::Result<Turn> {
+        let left = limit.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let mut ends = vec![PollFd::new(&self.output, PollFlags::IN)];
+        if let Some(input) = &self.input
+            && !unsent.is_empty()
+        {
+            ends.push(PollFd::new(input, PollFlags::OUT));
+        }
+        match poll(&mut ends, Some(&timeout)) {
+            Ok(0) => return Ok(Turn::Silence),
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Turn::Sent(0)),
+            Err(error) => return Err(error.into()),
+        }
+        let readable = !ends[0].revents().is_empty();
+        let writable = ends.get(1).is_some_and(|end| !end.revents().is_empty());
+        if readable {
+            came.reserve(64 * 1024);
+            let before = came.len();
+            let room = came.capacity();
+            came.resize(room.min(before + 1024 * 1024), 0);
+            let read = self.output.read(&mut came[before..]);
+            came.truncate(before + read.as_ref().map_or(0, |count| *count));
+            return match read {
+                Ok(0) => Ok(Turn::End),
+                Ok(_) => Ok(Turn::Came),
+                Err(error) if is_passing(&error) => Ok(Turn::Sent(0)),
+                Err(error) => Err(error),
+            };
+        }
+        if writable && let Some(input) = &mut self.input {
+            return match input.write(unsent) {
+                Ok(count) => Ok(Turn::Sent(count)),
+                Err(error) if is_passing(&error) => Ok(Turn::Sent(0)),
+                // What it says of its end is still to be read.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    self.input = None;
+                    Ok(Turn::Sent(0))
+                }
+                Err(error) => Err(error),
+            };
+        }
+        Ok(Turn::Sent(0))
+    }
+
+    /// The connection was closed from the other end.
+    fn ended(&mut self, noise: &[u8], begun: Vec<u8>, never_began: bool) -> Lost {
+        self.input = None;
+        let status = self.wait();
+        let mut why = match status.map(|status| (status.code(), status)) {
+            Some((Some(127), _)) if never_began => "the ssh program cannot be run".to_owned(),
+            Some((Some(code), _)) => format!("ssh ended with exit code {code}"),
+            Some((None, status)) => format!("ssh ended: {status}"),
+            None => "the connection was closed".to_owned(),
+        };
+        let mut said = last_lines(&self.told());
+        if said.is_empty() && never_began {
+            said = last_lines(noise);
+        }
+        if !said.is_empty() {
+            why = format!("{why}: {said}");
+        } else if never_began {
+            why = format!("{why}, and no POSIX shell answered");
+        }
+        let key = self.key.clone();
+        Lost { why, begun, key }
+    }
+
+    fn give_up(&mut self, why: &str, begun: Vec<u8>) -> Lost {
+        // Nothing that it still does can be of use.
+        let _ = self.ssh.kill();
+        let _ = self.ssh.wait();
+        let said = last_lines(&self.told());
+        let why = if said.is_empty() {
+            why.to_owned()
+        } else {
+            format!("{why}: {said}")
+        };
+        let key = self.key.clone();
+        Lost { why, begun, key }
+    }
+
+    /// Waits a moment for `ssh` to end, and ends it where it does not.
+    fn wait(&mut self) -> Option<std::process::ExitStatus> {
+        let end = Instant::now() + GRACE;
+        let mut sleep = Duration::from_micros(100);
+        while Instant::now() < end {
+            match self.ssh.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) => {}
+                Err(_) => return None,
+            }
+            std::thread::sleep(sleep);
+            sleep = (sleep * 2).min(Duration::from_millis(10));
+        }
+        let _ = self.ssh.kill();
+        let _ = self.ssh.wait();
+        None
+    }
+
+    /// The end of what `ssh` and the other shell wrote to standard error.
+    fn told(&self) -> Vec<u8> {
+        let size = self.errors.metadata().map_or(0, |metadata| metadata.len());
+        let from = size.saturating_sub(4096);
+        let mut text = vec![0; usize::try_from(size - from).unwrap_or(0)];
+        let count = self.errors.read_at(&mut text, from).unwrap_or(0);
+        text.truncate(count);
+        text
+    }
+}
+
+impl Drop for Session {
+    /// Ends the other shell, which gives the lock back, and waits for that.
+    fn drop(&mut self) {
+        self.input = None;
+        self.wait();
+    }
+}
+
+/// What came of one turn.
+enum Turn {
+    Sent(usize),
+    Came,
+    End,
+    Silence,
+}
+
+fn is_passing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn never_block(end: impl AsFd) -> std::io::Result<()> {
+    let flags = fcntl_getfl(&end)?;
+    Ok(fcntl_setfl(&end, flags | OFlags::NONBLOCK)?)
+}
+
+/// An option as `ssh` takes it: what begins with a dash as it is, anything else as one of ssh_config(5).
+fn argument(option: &str) -> Vec<&str> {
+    if option.starts_with('-') {
+        vec![option]
+    } else {
+        vec!["-o", option]
+    }
+}
+
+/// What the login shell is asked to run. Any shell understands it, be it POSIX, csh or fish; the environment that it made
+/// is left behind.
+const fn shell(login: Login) -> &'static str {
+    match login {
+        Login::Direct => "exec env -i sh",
+        // sudoers need to allow no more than sh.
+        Login::Sudo => "exec sudo -n sh -c 'exec env -i sh'",
+    }
+}
+
+/// 128 random bits in hex.
+fn random() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The last lines of a text that say something, on one line and harmless for a terminal.
+fn last_lines(text: &[u8]) -> String {
+    let lines: Vec<_> = text
+        .split(|&byte| byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .map(crate::report::printable::line)
+        .collect();
+    let from = lines.len().saturating_sub(3);
+    lines[from..].join(" / ")
+}
