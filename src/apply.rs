@@ -5,6 +5,7 @@
 mod act;
 mod changes;
 pub mod journal;
+mod lost;
 pub mod outcome;
 mod settle;
 mod undo;
@@ -70,7 +71,12 @@ pub fn apply<H: WriteHost + ?Sized>(
 ) -> Outcome {
     match try_apply(host, request, watch) {
         Ok(outcome) => outcome,
-        Err(outcome) => *outcome,
+        Err(mut outcome) => {
+            if host.lost().is_some() {
+                lost::before_the_run(&mut outcome);
+            }
+            *outcome
+        }
     }
 }
 
@@ -116,9 +122,10 @@ fn try_apply<H: WriteHost + ?Sized>(
                     .hint("wait until it has ended; the lock ends with its process"),
             ],
         ),
-        HostError::NoLock { .. } | HostError::Unreachable { .. } | HostError::Unexpected(_) => {
-            unknown(&error)
-        }
+        HostError::NoLock { .. }
+        | HostError::Lost { .. }
+        | HostError::Unreachable { .. }
+        | HostError::Unexpected(_) => unknown(&error),
     })?;
     let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
     settle::killed_run(host, &mut facts)?;
@@ -280,7 +287,12 @@ impl<'a> Running<'a> {
         let result = self.forward(host, watch);
         if let Err(Failed(messages)) = result {
             self.outcome.messages.extend(messages);
-            self.undo(host);
+            if host.lost().is_none() {
+                self.undo(host);
+            }
+            if host.lost().is_some() {
+                self.abandon();
+            }
         }
         self.outcome.clone()
     }

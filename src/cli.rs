@@ -296,13 +296,23 @@ impl From<Vec<Blocker>> for Ended {
 
 impl From<FactsError> for Ended {
     fn from(error: FactsError) -> Self {
-        Self::new(Exit::Unknown, &error)
+        match error {
+            FactsError::Host(error) => error.into(),
+            FactsError::Unreadable { .. } => Self::new(Exit::Unknown, &error),
+        }
     }
 }
 
 impl From<crate::host::HostError> for Ended {
     fn from(error: crate::host::HostError) -> Self {
-        Self::new(Exit::Unknown, &error)
+        let mut ended = Self::new(Exit::Unknown, &error);
+        if matches!(error, crate::host::HostError::Lost { .. }) {
+            let hint = "see whether `ssh` with the same destination and options gets there";
+            for diagnostic in &mut ended.diagnostics {
+                diagnostic.hint = Some(hint.to_owned());
+            }
+        }
+        ended
     }
 }
 

@@ -392,7 +392,16 @@ pub enum HostError {
         #[source]
         source: std::io::Error,
     },
-    /// The host's folder or connection is not usable.
+    /// The connection to another host cannot be made, or is lost.
+    #[error("cannot reach {name} over ssh")]
+    Lost {
+        /// What `ssh` was given.
+        name: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The host's folder is not usable.
     #[error("cannot read the host: {what}")]
     Unreachable {
         /// What was tried.

@@ -1,7 +1,7 @@
 //! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks at both.
 
 use super::outcome::StepState;
-use super::{Failed, Running, Watch, edits, interrupted, journal};
+use super::{Failed, Running, Watch, edits, interrupted, journal, lost};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Found, Replace, Reply, Request, WriteHost};
@@ -63,7 +63,9 @@ impl Running<'_> {
             }
             Err(error) => {
                 for (index, act) in places {
-                    if act <= error.index {
+                    if lost::may_be_done(&error) && act >= error.index {
+                        self.outcome.steps[index].state = StepState::Unknown;
+                    } else if act <= error.index {
                         // The one that failed may have taken its place before something failed; undoing it looks.
                         self.outcome.steps[index].state = if act == error.index {
                             StepState::Failed

@@ -116,8 +116,8 @@ impl SshHost {
     }
 
     fn unreachable(&self, why: String) -> HostError {
-        HostError::Unreachable {
-            what: format!("{} over ssh", self.destination.name),
+        HostError::Lost {
+            name: self.destination.name.clone(),
             source: std::io::Error::other(why),
         }
     }

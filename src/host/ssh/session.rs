@@ -226,10 +226,12 @@ impl Session {
             Some((None, status)) => format!("ssh ended: {status}"),
             None => "the connection was closed".to_owned(),
         };
-        let mut said = last_lines(&self.told());
-        if said.is_empty() && never_began {
-            said = last_lines(noise);
+        let mut said = self.told();
+        if never_began {
+            said.push(b'\n');
+            said.extend_from_slice(noise);
         }
+        let said = last_lines(&said);
         if !said.is_empty() {
             why = format!("{why}: {said}");
         } else if never_began {

@@ -166,3 +166,142 @@ fn octal(byte: u8, text: &mut Vec<u8>) {
     let digit = |shift: u8| b'0' + ((byte >> shift) & 7);
     text.extend_from_slice(&[b'\\', digit(6), digit(3), digit(0)]);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Seek as _, Write as _};
+    use std::process::{Command, Stdio};
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The shells that are asked: each with what it needs to be one.
+    const SHELLS: [&[&str]; 5] = [
+        &["/bin/sh"],
+        &["dash"],
+        &["bash", "--posix"],
+        &["bash"],
+        &["busybox", "sh"],
+    ];
+
+    /// What a shell prints that reads a script from its standard input.
+    fn printed(shell: &[&str], script: &[u8]) -> Vec<u8> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(script).unwrap();
+        file.rewind().unwrap();
+        let mut child = Command::new(shell[0])
+            .args(&shell[1..])
+            .env("LC_ALL", "C")
+            .stdin(file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{shell:?} does not start: {error}"));
+        let mut printed = Vec::new();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_end(&mut printed)
+            .unwrap();
+        assert!(child.wait().unwrap().success(), "{shell:?}");
+        printed
+    }
+
+    /// Every shell must make of each text just its bytes, as a word and as content.
+    fn check(texts: &[Vec<u8>]) {
+        let (mut words, mut expected) = (Vec::new(), Vec::new());
+        for text in texts {
+            let word: Vec<u8> = text.iter().copied().filter(|&byte| byte != 0).collect();
+            words.extend_from_slice(b"printf '[%s]' ");
+            quote(&word, &mut words);
+            words.extend_from_slice(b"\nprintf ");
+            format(text, &mut words);
+            words.push(b'\n');
+            expected.push(b'[');
+            expected.extend_from_slice(&word);
+            expected.push(b']');
+            expected.extend_from_slice(text);
+        }
+        for shell in SHELLS {
+            assert!(printed(shell, &words) == expected, "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_and_every_pair_of_bytes_arrives_in_every_shell() {
+        let single = (0..=255).map(|byte| vec![byte]);
+        let pairs = (0..=255).flat_map(|one| (0..=255).map(move |other| vec![one, other]));
+        check(&single.chain(pairs).chain([vec![]]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_looks_like_shell_arrives_as_it_is() {
+        let texts = [
+            "$(id)",
+            "`id`",
+            "${HOME}",
+            "$HOME",
+            "'; id; '",
+            "\\'",
+            "\"'\"",
+            "a'b''c",
+            "-n",
+            "--",
+            "%s%d%%",
+            "\\c",
+            "\\0101",
+            "\\x41",
+            "!!",
+            "!id",
+            "~",
+            "*",
+            "?",
+            "[a-z]",
+            "{a,b}",
+            "<(id)",
+            ">x",
+            "&",
+            "|",
+            "#",
+            "\n",
+            "a\n#b\n",
+            "\r\n",
+            "\t",
+            "é\u{2028}",
+            "= x",
+            "(",
+            ")",
+            "if",
+            "EOF",
+            "# mailward end",
+            "}",
+        ];
+        check(&texts.map(|text| text.as_bytes().to_vec()));
+    }
+
+    #[test]
+    fn content_of_a_mebibyte_arrives() {
+        let text: Vec<u8> = (0..1_048_576_u32)
+            .map(|place| place.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+            .collect();
+        check(&[text]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_texts_arrive(texts in vec(vec(any::<u8>(), 0..200), 0..60)) {
+            check(&texts);
+        }
+
+        #[test]
+        fn any_mix_of_what_shells_know_arrives(
+            texts in vec("[-'\"\\\\$`!%{}()<>|&;#*?~ \n\t0-9a-cn]{0,40}", 0..60)
+        ) {
+            check(&texts.into_iter().map(String::into_bytes).collect::<Vec<_>>());
+        }
+    }
+}

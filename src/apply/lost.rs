@@ -1,0 +1,39 @@
+//! Ends a run whose host cannot be asked any more: what is not known to be done is unknown, and nothing else is claimed.
+
+use super::Running;
+use super::outcome::{Outcome, StepState, Verdict};
+use crate::failure::Diagnostic;
+use crate::host::{ActError, ActFailed};
+
+impl Running<'_> {
+    /// Concludes a run that lost its host. Nothing can be undone from here; the next run brings the host to its end.
+    pub(super) fn abandon(&mut self) {
+        for step in &mut self.outcome.steps {
+            if step.state == StepState::Failed {
+                step.state = StepState::Unknown;
+            }
+        }
+        // It is on the host, if the message that writes it down arrived there.
+        self.outcome.owed = self.journal.owed.clone();
+        self.outcome.conclude(Verdict::Unknown);
+        self.outcome.messages.push(
+            Diagnostic::new("it is not known how far the host came")
+                .because("what is owed is written down there before anything changes")
+                .hint("run the same apply again: it looks at the host and brings it to the same end; `mailward plan` only looks"),
+        );
+    }
+}
+
+/// What to do about a host that was lost before the run began.
+pub(super) fn before_the_run(outcome: &mut Outcome) {
+    if let Some(last) = outcome.messages.last_mut() {
+        last.hint = Some(
+            "nothing was changed; see whether `ssh` with the same destination and options gets there".to_owned(),
+        );
+    }
+}
+
+/// Whether an act and those after it may have been done all the same.
+pub(super) fn may_be_done(failure: &ActFailed) -> bool {
+    matches!(failure.source, ActError::Lost(_))
+}
