@@ -5,6 +5,7 @@
 //! Must know nothing of the program but the options that name a host.
 
 mod keys;
+mod line;
 mod slow;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use super::run::Run;
 use slow::Slow;
 
 pub use keys::keys;
+pub use line::{Fate, Line, Moment, Trip};
 
 /// The name by which the configuration knows a host unless it is given another.
 const ALIAS: &str = "mx1";
@@ -34,6 +36,7 @@ pub struct Ssh {
     alias: String,
     settings: BTreeMap<&'static str, String>,
     keeper: Option<u32>,
+    variables: BTreeMap<String, String>,
     master: Option<Child>,
     leaves_master: bool,
     slow: Option<Slow>,
@@ -104,6 +107,7 @@ impl Ssh {
             alias: ALIAS.to_owned(),
             settings,
             keeper: None,
+            variables: BTreeMap::new(),
             master: None,
             leaves_master: false,
             slow: None,
@@ -185,6 +189,13 @@ impl Ssh {
             .option("ControlPersist", "60")
     }
 
+    /// Has the program use `line` for its `ssh`.
+    pub fn over(mut self, line: &Line) -> Self {
+        let program = line.program().display().to_string();
+        self.variables.insert("MAILWARD_SSH".to_owned(), program);
+        self
+    }
+
     /// The file to give to `ssh -F`.
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("config")
@@ -219,7 +230,8 @@ impl Ssh {
             .env_clear()
             .env("PATH", super::host::PATH)
             .env("HOME", self.folder.path())
-            .env("LANG", "C.UTF-8");
+            .env("LANG", "C.UTF-8")
+            .envs(&self.variables);
         Run::new(argv.iter().map(|&word| word.to_owned()).collect(), command)
     }
 
