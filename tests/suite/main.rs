@@ -24,6 +24,7 @@ mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;
 mod size;
+mod ssh_hosts;
 mod support;
 mod surroundings;
 mod xinetd_differential;

@@ -20,7 +20,7 @@ fn install(host: &Host, lies: &str) {
             "/etc/systemd/system/courier-pop.service.d/liar.conf",
             "[Service]\nType=oneshot\nRemainAfterExit=yes\nPIDFile=\n",
         ),
-        Kind::SysV => {}
+        Kind::SysV | Kind::BusyBox => {}
     }
 }
 

@@ -20,7 +20,7 @@ fn a_host_has_a_name_an_identity_files_and_an_init_of_its_own() {
         );
         let systemd_runs = match host.kind() {
             Kind::Systemd => true,
-            Kind::SysV => false,
+            Kind::SysV | Kind::BusyBox => false,
         };
         assert_eq!(host.exists("/run/systemd/system"), systemd_runs);
         assert_eq!(host.exists("/usr/bin/systemctl"), systemd_runs);

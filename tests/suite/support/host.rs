@@ -10,6 +10,7 @@ mod keeper;
 mod kind;
 mod needs;
 mod session;
+mod sshd;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,9 +20,11 @@ use keeper::Keeper;
 
 use super::strace::{self, Fault, Point};
 
-pub use inside::{Inside, Output, Process};
+pub use super::run::{Output, Run};
+pub use inside::{PATH, Process};
 pub use kind::{Kind, Layout};
-pub use session::Session;
+pub use session::{Session, dial};
+pub use sshd::{OPERATOR, VISITOR};
 
 /// The ports that a freshly booted host serves: ftp, smtp, pop3, imap, smtps, submission, imaps, pop3s.
 pub const PORTS: [u16; 8] = [21, 25, 110, 143, 465, 587, 993, 995];
@@ -35,6 +38,7 @@ pub struct Host {
     layout: Layout,
     keeper: Keeper,
     init: Option<u32>,
+    sshd: bool,
 }
 
 impl Host {
@@ -46,6 +50,11 @@ impl Host {
     /// Makes a host run by init scripts, boots it and waits until it serves; `None` where no host can be made.
     pub fn init() -> Option<Self> {
         Self::start(Kind::SysV)
+    }
+
+    /// Makes a host whose only userland is BusyBox, boots it and waits until it serves; `None` where no host can be made.
+    pub fn busybox() -> Option<Self> {
+        Self::start_with(Kind::BusyBox, Layout::PleskSplit)
     }
 
     /// Makes a host, boots it and waits until it serves all of [`PORTS`]; `None` where no host can be made.
@@ -67,11 +76,16 @@ impl Host {
         if !needs::met() {
             return None;
         }
+        assert!(
+            kind != Kind::BusyBox || layout != Layout::Debian,
+            "Debian's init scripts need Debian's userland"
+        );
         Some(Self {
             kind,
             layout,
             keeper: Keeper::new(kind, layout),
             init: None,
+            sshd: false,
         })
     }
 
@@ -85,16 +99,19 @@ impl Host {
         self.layout
     }
 
-    /// Boots the host and waits until it serves all of [`PORTS`].
+    /// Boots the host and waits until it serves all of [`PORTS`], and ssh if it has an sshd.
     pub fn boot(&mut self) {
         self.boot_only();
         self.wait_for_ports(&PORTS);
+        if self.sshd {
+            self.wait_for_ports(&[22]);
+        }
         match self.kind {
             // Jobs that are still queued would make the next `systemctl` wait or change their order.
             Kind::Systemd => {
                 self.run(&["systemctl", "is-system-running", "--wait"]);
             }
-            Kind::SysV => self.wait_until("the start scripts are through", || {
+            Kind::SysV | Kind::BusyBox => self.wait_until("the start scripts are through", || {
                 self.exists("/run/rc-done")
             }),
         }
@@ -129,8 +146,8 @@ impl Host {
     }
 
     /// Prepares a program to run in the host, where more than its arguments matters.
-    pub fn command(&self, argv: &[&str]) -> Inside {
-        Inside::new(self.init_pid(), argv)
+    pub fn command(&self, argv: &[&str]) -> Run {
+        inside::command(self.kind, self.init_pid(), argv)
     }
 
     /// Starts a program in the host, in a session of its own, and does not wait for it; it ends with the host.
@@ -144,7 +161,7 @@ impl Host {
     pub fn service(&self, name: &str, action: &str) -> Output {
         match self.kind {
             Kind::Systemd => self.run(&["systemctl", action, name]),
-            Kind::SysV => self.run(&[&format!("/etc/init.d/{name}"), action]),
+            Kind::SysV | Kind::BusyBox => self.run(&[&format!("/etc/init.d/{name}"), action]),
         }
     }
 

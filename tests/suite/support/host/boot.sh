@@ -48,7 +48,8 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 ln -s pts/ptmx dev/ptmx
-mount --bind "$MAILWARD" usr/local/bin/mailward
+# It needs libraries that a host with BusyBox does not have.
+[ "$KIND" = busybox ] || mount --bind "$MAILWARD" usr/local/bin/mailward
 # What the test runs in the host goes to a cgroup of its own, which no service manager there looks after.
 mkdir sys/fs/cgroup/tests
 
@@ -67,5 +68,8 @@ systemd)
     ;;
 sysv)
     exec env -i PATH="$PATH" tini -- /usr/local/lib/test-services/rc
+    ;;
+busybox)
+    exec env -i PATH="$PATH" /sbin/init
     ;;
 esac

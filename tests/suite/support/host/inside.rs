@@ -1,143 +1,41 @@
-//! Programs run in a host, and what runs there. Output goes to unnamed files, not pipes: a daemon that a command
-//! leaves behind may keep them open without keeping the test.
+//! Programs run in a host, and what runs there.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+
+use super::Kind;
+use crate::support::run::Run;
 
 /// The search path of programs in a host.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A program about to run in a host.
-#[must_use = "nothing runs before `run`"]
-pub struct Inside {
-    argv: Vec<String>,
-    command: Command,
-    input: Vec<u8>,
-    limit: Duration,
-}
+/// Out of the test's cgroup into the host's; and to die when the time is up, with nsenter.
+const ENTER: &str =
+    r#"echo $$ >/sys/fs/cgroup/tests/cgroup.procs; exec setpriv --pdeathsig KILL -- "$@""#;
 
-impl Inside {
-    pub(super) fn new(init: u32, argv: &[&str]) -> Self {
-        let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--target={init}"))
-            .args(["--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--"])
-            // Out of the test's cgroup into the host's; and to die when the time is up, with nsenter.
-            .args(["/bin/sh", "-c"])
-            .arg(r#"echo $$ >/sys/fs/cgroup/tests/cgroup.procs; exec setpriv --pdeathsig KILL -- "$@""#)
-            .arg("sh")
-            .args(argv)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("HOME", "/root")
-            .env("LANG", "C.UTF-8");
-        Self {
-            argv: argv.iter().map(|&word| word.to_owned()).collect(),
-            command,
-            input: Vec::new(),
-            limit: super::LIMIT,
-        }
-    }
+/// The same where `setpriv` is BusyBox's: what is not done when the time is up ends with the host.
+const ENTER_BUSYBOX: &str = r#"echo $$ >/sys/fs/cgroup/tests/cgroup.procs; exec "$@""#;
 
-    /// Sets a variable of its environment.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self
-    }
-
-    /// Gives it something to read.
-    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
-        self.input = input.into();
-        self
-    }
-
-    /// Changes the time in which it must end.
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Runs it to its end; when the time is up it is killed, and the test fails.
-    pub fn run(mut self) -> Output {
-        let mut stdout = tempfile::tempfile().expect("a temporary file");
-        let mut stderr = tempfile::tempfile().expect("a temporary file");
-        let mut stdin = tempfile::tempfile().expect("a temporary file");
-        stdin.write_all(&self.input).expect("a temporary file");
-        stdin.rewind().expect("a temporary file");
-        let mut child = self
-            .command
-            .stdin(if self.input.is_empty() {
-                Stdio::null()
-            } else {
-                Stdio::from(stdin)
-            })
-            .stdout(Stdio::from(stdout.try_clone().expect("a file")))
-            .stderr(Stdio::from(stderr.try_clone().expect("a file")))
-            .spawn()
-            .expect("nsenter runs");
-        let end = Instant::now() + self.limit;
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("the child is ours") {
-                break status;
-            }
-            if Instant::now() > end {
-                child.kill().expect("the child is ours");
-                child.wait().expect("the child is ours");
-                panic!(
-                    "{:?} did not end within {:?}; stdout: {:?}; stderr: {:?}",
-                    self.argv,
-                    self.limit,
-                    text(&mut stdout),
-                    text(&mut stderr)
-                );
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        Output {
-            argv: self.argv,
-            status,
-            stdout: text(&mut stdout),
-            stderr: text(&mut stderr),
-        }
-    }
-}
-
-/// How a program in a host ended, and what it wrote.
-#[derive(Clone, Debug)]
-pub struct Output {
-    /// The program and its arguments.
-    pub argv: Vec<String>,
-    /// How it ended.
-    pub status: ExitStatus,
-    /// What it wrote to standard output.
-    pub stdout: String,
-    /// What it wrote to standard error.
-    pub stderr: String,
-}
-
-impl Output {
-    /// Returns its exit code; fails where a signal ended it.
-    pub fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| panic!("ended by a signal: {self:#?}"))
-    }
-
-    /// Returns the signal that ended it, if one did.
-    pub fn signal(&self) -> Option<i32> {
-        self.status.signal()
-    }
-
-    /// Returns what it wrote to standard output; fails unless it ended with 0.
-    pub fn success(self) -> String {
-        assert!(self.status.success(), "{self:#?}");
-        self.stdout
-    }
+/// Prepares a program to run in the host of this PID 1.
+pub(super) fn command(kind: Kind, init: u32, argv: &[&str]) -> Run {
+    let enter = match kind {
+        Kind::Systemd | Kind::SysV => ENTER,
+        Kind::BusyBox => ENTER_BUSYBOX,
+    };
+    let mut command = Command::new("nsenter");
+    command
+        .arg(format!("--target={init}"))
+        .args([
+            "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--",
+        ])
+        .args(["/bin/sh", "-c", enter, "sh"])
+        .args(argv)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", "/root")
+        .env("LANG", "C.UTF-8");
+    Run::new(argv.iter().map(|&word| word.to_owned()).collect(), command)
 }
 
 /// A process of a host.
@@ -187,11 +85,4 @@ pub(super) fn listening(init: u32) -> BTreeSet<u16> {
         }
     }
     ports
-}
-
-fn text(file: &mut File) -> String {
-    let mut bytes = Vec::new();
-    file.rewind().expect("a temporary file");
-    file.read_to_end(&mut bytes).expect("a temporary file");
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -5,8 +5,8 @@
 # test dies in any way, it ends the host and leaves. All of its mounts live in its own mount namespace, on a
 # tmpfs, so the machine's mount table and disk never see them.
 #
-# Variables: KIND (systemd, sysv), LAYOUT (debian, plesk-split, plesk-single), SUPPORT (the folder of this file),
-# MAILWARD (the program).
+# Variables: KIND (systemd, sysv, busybox), LAYOUT (debian, plesk-split, plesk-single), SUPPORT (the folder of this
+# file), MAILWARD (the program).
 
 mount -t tmpfs -o mode=755 mailward-test /media
 exec 2>/media/log
@@ -55,11 +55,25 @@ for stale in cgroups/mailward-test-*; do
         find "$stale" -depth -type d -exec rmdir {} + 2>/dev/null || :
     fi
 done
-mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
+case $KIND in
+busybox)
+    # Nothing of the machine is in such a host, but what is copied there.
+    lower=/media/empty
+    mkdir "$lower"
+    ;;
+*)
+    lower=/
+    # The overlay's sign that a folder of the lower layer is gone: the home of root is the host's own.
+    mknod upper/root c 0 0
+    ;;
+esac
+mount -t overlay -o "lowerdir=$lower,upperdir=upper,workdir=work" overlay root
 # Everything below changes the host's root only; a root that is not the overlay would be the machine's own.
 [ "$(stat -f -c %T root)" = overlayfs ]
 
 R=/media/root
+mkdir -m 700 "$R/root"
+[ "$KIND" != busybox ] || . "$SUPPORT/busybox.sh"
 # No service of the machine is the host's, whatever is installed there.
 for folder in etc/rc0.d etc/rc1.d etc/rc2.d etc/rc3.d etc/rc4.d etc/rc5.d etc/rc6.d etc/rcS.d \
     etc/xinetd.d etc/cron.d etc/systemd/system var/lib/mailward var/log/journal; do
@@ -67,14 +81,17 @@ for folder in etc/rc0.d etc/rc1.d etc/rc2.d etc/rc3.d etc/rc4.d etc/rc5.d etc/rc
     mkdir -p "$R/$folder"
 done
 rmdir "$R/var/lib/mailward"
-rm -f "$R/etc/inetd.conf" "$R/usr/local/bin/mailward" "$R/usr/sbin/policy-rc.d"
+rm -f "$R/etc/inetd.conf" "$R/usr/local/bin/mailward" "$R/usr/sbin/policy-rc.d" "$R/etc/ssh/sshd_config"
 cp -R "$SUPPORT/tree/both/." "$R/"
 cp -R "$SUPPORT/tree/$KIND/." "$R/"
 chmod 755 "$R"/usr/local/lib/test-services/*
-: >"$R/usr/local/bin/mailward"
-chmod 755 "$R/usr/local/bin/mailward"
+if [ "$KIND" != busybox ]; then
+    : >"$R/usr/local/bin/mailward"
+    chmod 755 "$R/usr/local/bin/mailward"
+fi
 tr -d - </proc/sys/kernel/random/uuid >"$R/etc/machine-id"
 echo mx1.test >"$R/etc/hostname"
+printf '127.0.0.1\tlocalhost\n192.0.2.1\tmx1.test mx1\n' >"$R/etc/hosts"
 # Debian's imapd has 20; upstream's and Plesk's value is that of pop3d.
 sed -i 's/^MAXPERIP=.*/MAXPERIP=4/' "$R/etc/courier/imapd" "$R/etc/courier/pop3d"
 services="courier-authdaemon courier-imap courier-imap-ssl courier-pop courier-pop-ssl xinetd"
@@ -107,6 +124,10 @@ systemd)
 sysv)
     # A host without systemd has none of its tools.
     rm -rf "$R/bin/systemctl" "$R/lib/systemd/systemd" "$R/lib/systemd/system"
+    ;;
+busybox)
+    rm -r "$R/etc/systemd"
+    chmod 755 "$R"/etc/init.d/*
     ;;
 esac
 

@@ -7,16 +7,19 @@ pub enum Kind {
     Systemd,
     /// A plain init and the scripts in `/etc/init.d`; no trace of systemd.
     SysV,
+    /// BusyBox's init, with BusyBox as the only userland and without the program; Courier as Plesk lays it out.
+    BusyBox,
 }
 
 impl Kind {
-    /// Both kinds, for tests that hold on each.
+    /// The kinds with Debian's userland and the program, for tests that hold on each.
     pub const ALL: [Self; 2] = [Self::Systemd, Self::SysV];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
             Self::SysV => "sysv",
+            Self::BusyBox => "busybox",
         }
     }
 }

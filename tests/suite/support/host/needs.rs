@@ -3,9 +3,16 @@
 use std::path::Path;
 
 /// A program that hosts need, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 21] = [
     ("/etc/init.d/courier-authdaemon", "courier-authdaemon"),
+    ("/bin/busybox", "busybox-static"),
+    ("/bin/nc.openbsd", "netcat-openbsd"),
+    ("/bin/tcsh", "tcsh"),
     ("/usr/bin/nsenter", "util-linux"),
+    ("/usr/bin/python3", "python3"),
+    ("/usr/bin/ssh", "openssh-client"),
+    ("/usr/bin/sudo", "sudo"),
+    ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/systemctl", "systemd"),
     ("/usr/bin/tini", "tini"),

@@ -21,18 +21,29 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// Connects from the client's network namespace, or, from a loopback address, from the host's own.
 pub(super) fn connect(keeper: u32, init: u32, port: u16, source: &str) -> io::Result<Session> {
+    let address: IpAddr = source.parse().expect("a source is an address");
+    let namespace = if address.is_loopback() { init } else { keeper };
+    Ok(Session {
+        stream: dial(namespace, port, source)?,
+        unread: Vec::new(),
+        closed: false,
+    })
+}
+
+/// Opens a connection to a host from `source`, in the network namespace of the process `inside`.
+pub fn dial(inside: u32, port: u16, source: &str) -> io::Result<TcpStream> {
     let source: IpAddr = source.parse().expect("a source is an address");
-    let (namespace, host) = match source {
-        IpAddr::V4(address) if address.is_loopback() => (init, "127.0.0.1"),
-        IpAddr::V4(_) => (keeper, "192.0.2.1"),
-        IpAddr::V6(address) if address.is_loopback() => (init, "::1"),
-        IpAddr::V6(_) => (keeper, "2001:db8:25::1"),
+    let host = match source {
+        IpAddr::V4(address) if address.is_loopback() => "127.0.0.1",
+        IpAddr::V4(_) => "192.0.2.1",
+        IpAddr::V6(address) if address.is_loopback() => "::1",
+        IpAddr::V6(_) => "2001:db8:25::1",
     };
     let host: IpAddr = host.parse().expect("an address");
     let target = SocketAddr::new(host, port);
-    let namespace = File::open(format!("/proc/{namespace}/ns/net"))?;
+    let namespace = File::open(format!("/proc/{inside}/ns/net"))?;
     // A namespace belongs to a thread: this one has no other use and ends in it.
-    let stream = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let dial = || -> io::Result<TcpStream> {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
             let family = match source {
@@ -47,11 +58,6 @@ pub(super) fn connect(keeper: u32, init: u32, port: u16, source: &str) -> io::Re
             Ok(TcpStream::from(socket))
         };
         scope.spawn(dial).join().expect("the thread does not panic")
-    })?;
-    Ok(Session {
-        stream,
-        unread: Vec::new(),
-        closed: false,
     })
 }
 
