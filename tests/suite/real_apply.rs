@@ -1,16 +1,17 @@
-//! The built program against real daemons: a manifest that raises limits is applied in a private host, and what its
-//! clients see before and after is what counts.
+//! The built program against real daemons: a manifest that raises limits is applied in a private host, by the program
+//! there and by one on this side of a real sshd, and what the host's clients see before and after is what counts.
 
 mod broken;
 mod deferred;
-
 mod killed;
 mod liar;
 mod raised;
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use crate::support::host::{Host, Kind, Layout, Output};
+use crate::support::ssh::Ssh;
 
 /// What most cases ask for: four connections from one address become twenty.
 const MANIFEST: &str = "version = 1\n\
@@ -35,37 +36,99 @@ const FILES: [&str; 7] = [
     SMTPS,
 ];
 
-/// Runs a case on a fresh host of each kind, whose daemons all serve four connections from one address.
-fn on_each_kind(case: impl Fn(&mut Host)) {
+/// A host and where the program runs that manages it.
+struct Place {
+    host: Host,
+    way: Way,
+}
+
+/// Where the program runs.
+enum Way {
+    /// On the host.
+    Inside,
+    /// On this side of an sshd.
+    Ssh(Ssh),
+}
+
+impl Deref for Place {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl DerefMut for Place {
+    fn deref_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+}
+
+impl Place {
+    /// A fresh host that is not switched on yet; its daemons all serve four connections from one address.
+    fn prepare(kind: Kind) -> Option<Host> {
+        let host = Host::prepare(kind, Layout::Debian)?;
+        host.replace_text(XINETD_CONF, "per_source\t= 10", "per_source\t= 4");
+        Some(host)
+    }
+
+    fn inside(host: Host) -> Self {
+        Self {
+            host,
+            way: Way::Inside,
+        }
+    }
+
+    /// Over an sshd that the host has, once it is switched on.
+    fn over(host: Host, ssh: Ssh) -> Self {
+        Self {
+            host,
+            way: Way::Ssh(ssh),
+        }
+    }
+}
+
+/// Runs a case on fresh hosts of each kind, with the program on the host and with it on this side of its sshd.
+fn on_each_kind(case: impl Fn(&mut Place)) {
     on_each_kind_with(|_| {}, case);
 }
 
 /// Runs a case like [`on_each_kind`], on hosts whose files `change` has changed before they were switched on.
-fn on_each_kind_with(change: impl Fn(&Host), case: impl Fn(&mut Host)) {
+fn on_each_kind_with(change: impl Fn(&Host), case: impl Fn(&mut Place)) {
     for kind in Kind::ALL {
-        let Some(mut host) = Host::prepare(kind, Layout::Debian) else {
+        let Some(mut host) = Place::prepare(kind) else {
             return;
         };
         println!("on a host with {kind:?}");
-        host.replace_text(XINETD_CONF, "per_source\t= 10", "per_source\t= 4");
         change(&host);
         host.boot();
-        case(&mut host);
+        case(&mut Place::inside(host));
+
+        let mut host = Place::prepare(kind).expect("made before");
+        println!("over ssh to a host with {kind:?}");
+        host.sshd();
+        change(&host);
+        host.boot();
+        let ssh = host.ssh();
+        case(&mut Place::over(host, ssh));
     }
 }
 
-/// Runs mailward in the host on a manifest from standard input.
-fn mailward(host: &Host, arguments: &[&str], manifest: &str) -> Output {
-    let mut argv = vec!["/usr/local/bin/mailward"];
-    argv.extend(arguments);
+/// Runs mailward on a manifest from standard input, where the place has it.
+fn mailward(place: &Place, arguments: &[&str], manifest: &str) -> Output {
+    let mut argv = arguments.to_vec();
     argv.push("-");
-    host.command(&argv)
-        .stdin(manifest)
-        .within(Duration::from_secs(120))
-        .run()
+    let run = match &place.way {
+        Way::Inside => {
+            argv.insert(0, "/usr/local/bin/mailward");
+            place.command(&argv)
+        }
+        Way::Ssh(ssh) => ssh.mailward(&argv),
+    };
+    run.stdin(manifest).within(Duration::from_secs(120)).run()
 }
 
-fn apply(host: &Host, manifest: &str) -> Output {
+fn apply(host: &Place, manifest: &str) -> Output {
     mailward(host, &["apply", "--yes"], manifest)
 }
 

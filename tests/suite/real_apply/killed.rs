@@ -1,7 +1,7 @@
 //! A sample of kills on real daemons: the next apply brings everything to the same end.
 
-use super::{FILES, MANIFEST, apply, contents, mailward, on_each_kind};
-use crate::support::host::{Host, Layout};
+use super::{FILES, MANIFEST, Place, apply, contents, mailward};
+use crate::support::host::Kind;
 use crate::support::strace::Fault;
 
 const APPLY: [&str; 4] = [
@@ -16,18 +16,21 @@ const SAMPLE: usize = 6;
 
 #[test]
 fn an_apply_that_is_killed_is_completed_by_the_next_one() {
-    on_each_kind(|first| {
-        let kind = first.kind();
+    for kind in Kind::ALL {
+        let Some(mut first) = Place::prepare(kind) else {
+            return;
+        };
+        first.boot();
         first.write("/root/mail.toml", MANIFEST);
-        let old = contents(first);
+        let old = contents(&first);
         let points = first.points(&APPLY);
-        let new = contents(first);
+        let new = contents(&first);
         for number in 1..=SAMPLE {
             let point = &points[number * (points.len() - 1) / SAMPLE];
-            let mut host = Host::prepare(kind, Layout::Debian).expect("made before");
-            host.replace_text(super::XINETD_CONF, "per_source\t= 10", "per_source\t= 4");
+            let mut host = Place::prepare(kind).expect("made before");
             host.write("/root/mail.toml", MANIFEST);
             host.boot();
+            let host = Place::inside(host);
             let killed = host.inject(&APPLY, point, &Fault::Kill);
             assert_eq!(killed.signal(), Some(9), "{point:?}: {killed:?}");
             for (now, (old, new)) in contents(&host).iter().zip(old.iter().zip(&new)) {
@@ -55,5 +58,5 @@ fn an_apply_that_is_killed_is_completed_by_the_next_one() {
             points.len(),
             FILES.len()
         ));
-    });
+    }
 }

@@ -1,6 +1,6 @@
 //! Limits raised from four to twenty, as clients see them; what need not be touched is not.
 
-use super::{MANIFEST, apply, contents, daemons, history, listener, mailward, on_each_kind};
+use super::{MANIFEST, Place, apply, contents, daemons, history, listener, mailward, on_each_kind};
 use crate::support::host::{Host, Session};
 
 const CLIENT: &str = "198.51.100.7";
@@ -102,9 +102,9 @@ fn pop3d_and_xinetd_are_untouched_when_only_imap_changes() {
 #[test]
 fn show_tells_what_the_running_daemons_have() {
     on_each_kind(|host| {
-        let shown = |host: &Host| -> Vec<(String, String, serde_json::Value, serde_json::Value)> {
-            let argv = ["/usr/local/bin/mailward", "show", "--format", "json"];
-            let text = host.run(&argv).success();
+        let shown = |host: &Place| -> Vec<(String, String, serde_json::Value, serde_json::Value)> {
+            let text = mailward(host, &["show", "--format", "json"], MANIFEST);
+            let text = text.success();
             let all: serde_json::Value = serde_json::from_str(&text).unwrap();
             let limits = all["limits"].as_array().expect("a flat list").iter();
             let mut rows: Vec<_> = limits
