@@ -100,6 +100,11 @@ struct HostArgs {
     )]
     ssh_option: Vec<String>,
 
+    /// How long the connection may be silent before it is given up, in seconds, beside the time of service actions
+    #[arg(long, requires = "host", value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    ssh_timeout: u64,
+
     /// Become root on the other machine through `sudo` without a password
     #[arg(long, requires = "host")]
     sudo: bool,
@@ -335,6 +340,7 @@ impl HostArgs {
                 program: program.into(),
                 name: name.clone(),
                 options: self.ssh_option.clone(),
+                patience: Duration::from_secs(self.ssh_timeout),
                 login,
                 metadata,
             })));

@@ -32,6 +32,8 @@ pub struct Destination {
     pub name: String,
     /// Options for `ssh`: what begins with a dash is passed as it is, anything else with `-o` (ssh_config(5)).
     pub options: Vec<String>,
+    /// How long the other side may be silent before it is given up, beside the time of what it is asked to do.
+    pub patience: Duration,
     /// Who one is there.
     pub login: Login,
     /// Whether a file may be replaced whose attributes cannot be shown to be kept.

@@ -24,6 +24,7 @@ mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;
 mod size;
+mod ssh_apply;
 mod ssh_hosts;
 mod support;
 mod surroundings;

@@ -20,12 +20,6 @@ use super::{Destination, Login, Metadata};
 /// What the other shell learns first.
 const LIBRARY: &str = include_str!("remote.sh");
 
-/// How long the first answer may take: as long as sshd lets a login take (`LoginGraceTime`, sshd_config(5)).
-const LOGIN_PATIENCE: Duration = Duration::from_secs(120);
-
-/// How long the connection may be silent, beside what is being waited for on the host.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// How long `ssh` may take to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -61,6 +55,7 @@ pub(super) struct Session {
     input: Option<ChildStdin>,
     output: ChildStdout,
     errors: File,
+    patience: Duration,
     /// What frames replies; only root on the host gets to see it.
     pub key: String,
     /// What begins a line about a file's metadata; others on the host may see it.
@@ -104,6 +99,7 @@ impl Session {
             input: Some(input),
             output,
             errors,
+            patience: destination.patience,
             key,
             tag,
             greeting: Some(greeting.into_bytes()),
@@ -115,10 +111,6 @@ impl Session {
     /// `busy` is how long the host may be silent because of what it is asked to do.
     pub(super) fn exchange(&mut self, message: &[u8], busy: Duration) -> Result<Vec<u8>, Lost> {
         let first = self.greeting.take();
-        let patience = match first {
-            Some(_) => LOGIN_PATIENCE,
-            None => PATIENCE,
-        };
         let mut unsent = first.clone().unwrap_or_default();
         unsent.extend_from_slice(message);
         let begin = format!("\n{} begin\n", self.key).into_bytes();
@@ -128,7 +120,7 @@ impl Session {
         let mut reply: Option<usize> = None;
         let mut silent_since = Instant::now();
         loop {
-            let limit = silent_since + patience + busy;
+            let limit = silent_since + self.patience + busy;
             match self.turn(&unsent[sent..], &mut came, limit) {
                 Ok(Turn::Sent(count)) => {
                     sent += count;
@@ -141,7 +133,7 @@ impl Session {
                 }
                 Ok(Turn::Silence) => {
                     let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
-                    let seconds = (patience + busy).as_secs();
+                    let seconds = (self.patience + busy).as_secs();
                     return Err(self.give_up(&format!("no answer for {seconds} s"), begun));
                 }
                 Err(error) => {
@@ -232,10 +224,12 @@ impl Session {
             said.extend_from_slice(noise);
         }
         let said = last_lines(&said);
+        // 255 is an error of ssh itself (ssh(1)); any other code was given by the other side.
+        if never_began && !matches!(status.and_then(|status| status.code()), Some(127 | 255)) {
+            why.push_str(" before a POSIX shell answered");
+        }
         if !said.is_empty() {
             why = format!("{why}: {said}");
-        } else if never_began {
-            why = format!("{why}, and no POSIX shell answered");
         }
         let key = self.key.clone();
         Lost { why, begun, key }

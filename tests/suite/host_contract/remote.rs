@@ -74,6 +74,7 @@ pub fn host(dir: &Path, shell: Shell) -> SshHost {
         program,
         name: "root@bench".to_owned(),
         options,
+        patience: std::time::Duration::from_secs(60),
         login: Login::Direct,
         metadata: match shell {
             Shell::Ssh | Shell::Bash => Metadata::Shown,
