@@ -4,7 +4,7 @@ use super::outcome::StepState;
 use super::{Failed, Running, Watch, edits, interrupted, journal, lost};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Act, Found, Replace, Reply, Request, WriteHost};
+use crate::host::{Act, ActError, Found, Replace, Reply, Request, WriteHost};
 use crate::limits::courier::{Files, Listener};
 use crate::observe::{Observed, Scope};
 use crate::plan::{Effect, PanelStep, Step, Value};
@@ -74,7 +74,19 @@ impl Running<'_> {
                         };
                     }
                 }
-                Err(Failed(vec![Diagnostic::of(&error)]))
+                let diagnostic = Diagnostic::of(&error);
+                Err(Failed(vec![match error.source {
+                    ActError::UnseenMetadata => diagnostic.hint(
+                        "install getfattr there (package attr), or take it on you for this run: --allow unseen-metadata",
+                    ),
+                    ActError::System(_)
+                    | ActError::Changed
+                    | ActError::NotReplaced(_)
+                    | ActError::NoProcess
+                    | ActError::NoStandIn(_)
+                    | ActError::Lost(_)
+                    | ActError::After(_) => diagnostic,
+                }]))
             }
         }
     }

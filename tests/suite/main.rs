@@ -26,6 +26,7 @@ mod shellvars_upgrade;
 mod size;
 mod ssh_apply;
 mod ssh_hosts;
+mod ssh_reach;
 mod support;
 mod surroundings;
 mod xinetd_differential;
