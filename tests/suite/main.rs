@@ -25,6 +25,7 @@ mod shellvars_differential;
 mod shellvars_upgrade;
 mod size;
 mod ssh_apply;
+mod ssh_docs;
 mod ssh_hosts;
 mod ssh_reach;
 mod support;
