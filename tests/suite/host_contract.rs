@@ -26,6 +26,7 @@ mod remote;
 mod replace;
 mod signals;
 mod state;
+mod unseen;
 
 use mailward::host::{
     Act, Command, Digest, Done, FileState, Found, Replace, Reply, Request, WriteHost,

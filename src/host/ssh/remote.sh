@@ -492,11 +492,18 @@ make_way() {
   fi
 }
 
-# Writes a format to a file, durably, and looks whether all of it came.
+# Writes a format to a file, and looks whether all of it came.
 fill() {
-  error=$( { printf "$2" | /bin/cat >"$1"; } 2>&1 ) && printf "$2" | cmp -s - "$1" && error=$(sync_path "$1" 2>&1) && return 0
+  error=$( { printf "$2" | /bin/cat >"$1"; } 2>&1 ) && printf "$2" | cmp -s - "$1" && return 0
   rm -f "$1"
   failed s "${error:-it does not hold what was written to it}"
+}
+
+# Makes a temporary file survive a crash, metadata included.
+settle() {
+  error=$(sync_path "$1" 2>&1) && return 0
+  rm -f "$1"
+  failed s "$error"
 }
 
 # Moves a temporary file to its place, durably.
@@ -509,11 +516,15 @@ place() {
   error=$(sync_path "${2%/*}/" 2>&1) || failed s "$error"
 }
 
-# Copies a file with its metadata; $shown says whether it is certain that ACL and extended attributes came along.
+# Makes a file with another's metadata; $shown says whether it is certain that ACL and extended attributes came along.
 copy() {
   label=
   if [ -e /sys/fs/selinux/enforce ] || [ -e /selinux/enforce ]; then label=,context; fi
-  shown=y
+  shown=y bare=y
+  attributes "$1" "$2" && return 0
+  bare=n
+  rm -f "$2"
+  # The cp of CentOS 6 copies attributes, but not without the content.
   cp --preserve=mode,ownership,xattr$label "$1" "$2" 2>/dev/null && return 0
   shown=n
   rm -f "$2"
@@ -524,6 +535,19 @@ copy() {
   }
   [ -z "$label" ] || chcon --reference="$1" "$2" 2>/dev/null
   return 0
+}
+
+attributes() {
+  cp --attributes-only --preserve=mode,ownership,xattr$label "$1" "$2" 2>/dev/null
+}
+
+# Gives back what writing to a file takes away: its capabilities, which mean something only to a program.
+recover() {
+  if [ $bare = y ]; then
+    attributes "$1" "$2" || shown=n
+  elif [ -x "$1" ]; then
+    shown=n
+  fi
 }
 
 # Looks whether a copy has its original's metadata.
@@ -537,19 +561,28 @@ kept() {
     return 1
   fi
   if command -v getfattr >/dev/null 2>&1; then
-    old=$(getfattr -d -m - -e hex --absolute-names "$1" 2>/dev/null) && new=$(getfattr -d -m - -e hex --absolute-names "$2" 2>/dev/null) || {
+    old=$(listed "$1") && new=$(listed "$2") || {
       failed s 'its extended attributes cannot be read'
       return 1
     }
-    if [ "${old#*
-}" != "${new#*
-}" ]; then
+    if [ "$old" != "$new" ]; then
       failed s 'ACL and extended attributes cannot be kept'
       return 1
     fi
     shown=y
   fi
   [ $shown = y ] || [ "$unseen" = allowed ] || failed m
+}
+
+# A file's extended attributes without its name, which is the first line; a file system may have none.
+listed() {
+  list=$(getfattr -d -m - -e hex --absolute-names "$1" 2>&1) || case $list in
+    *': Operation not supported') return 0 ;;
+    *) return 1 ;;
+  esac
+  case $list in *"
+"*) printf '%s\n' "${list#*
+}" | sort ;; esac
 }
 
 # Replaces a file: path, temporary path, old and new content as formats.
@@ -587,7 +620,7 @@ replace() {
     return 1
   }
   make_way "$2" || return 1
-  copy "$1" "$2" && fill "$2" "$4" && kept "$1" "$2" || {
+  copy "$1" "$2" && fill "$2" "$4" && recover "$1" "$2" && kept "$1" "$2" && settle "$2" || {
     rm -f "$2"
     return 1
   }
@@ -609,7 +642,7 @@ save() {
     failed s 'Is a directory'
     return 1
   fi
-  make_way "$2" && fill "$2" "$3" && place "$2" "$1" && acted
+  make_way "$2" && fill "$2" "$3" && settle "$2" && place "$2" "$1" && acted
 }
 
 # Removes a file of mailward's own.
