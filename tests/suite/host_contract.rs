@@ -15,6 +15,7 @@ macro_rules! contract {
     };
 }
 
+mod alike;
 mod apart;
 mod bench;
 mod commands;
