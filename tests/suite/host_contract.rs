@@ -21,6 +21,7 @@ mod bench;
 mod commands;
 mod errors;
 mod files;
+mod imitation;
 mod metadata;
 mod processes;
 mod remote;

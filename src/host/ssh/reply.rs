@@ -104,7 +104,17 @@ impl<'r> Reader<'r> {
 
     /// The answers to requests.
     pub(super) fn replies(&mut self, requests: &[Request]) -> Result<Vec<Reply>> {
-        requests.iter().map(|request| self.reply(request)).collect()
+        let replies = requests.iter().map(|request| self.reply(request));
+        let replies: Result<Vec<Reply>> = replies.collect();
+        let replies = replies?;
+        let Ending {
+            metadata, contents, ..
+        } = &self.end;
+        if self.rest.is_empty() && metadata.is_empty() && contents.is_empty() {
+            Ok(replies)
+        } else {
+            Err(misfit("it says more than was asked for"))
+        }
     }
 
     fn reply(&mut self, request: &Request) -> Result<Reply> {
