@@ -397,21 +397,17 @@ lock() {
     return
   }
   if command -v flock >/dev/null 2>&1; then
-    kernel_lock || return
+    kernel_lock && announce || return
   else
-    announce || return
+    announce && kernel_holds_none || return
   fi
   if other_holds; then
+    withdraw
     say "h $holder"
-    exec 9>&-
     return
   fi
-  signature >"$state/lock"
+  printf '%s\n' "$own" >"$state/lock"
   say l
-}
-
-signature() {
-  printf 'pid %s, since %s, user %s, over ssh\n' $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(id -un)"
 }
 
 kernel_lock() {
@@ -442,23 +438,33 @@ who() {
   IFS= read -r holder <"$state/lock"
 }
 
-# Without flock a run says that it holds the lock with a file whose name is its process, and holds it only if nobody else
-# does: of two that begin at once at least one sees the other. What a dead process left means nothing.
+# A run says that it holds the lock with a file whose name is its process. Without flock it holds it only if nobody else
+# does: of two that begin at once at least one sees the other. What a dead process left means nothing. With flock it says so
+# as well, since a kernel does not list, in a container, what the flock took that has ended.
 announce() {
   self
-  error=$( { make_folder "$state/holders" && signature >"$state/holders/$self"; } 2>&1 ) || {
+  own="pid $$, since $(date -u +%Y-%m-%dT%H:%M:%SZ), user $(id -un), over ssh"
+  error=$( { make_folder "$state/holders" && printf '%s\n' "$own" >"$state/holders/$self"; } 2>&1 ) || {
     say "n ${error##*: }"
+    exec 9>&-
     return 1
   }
   announced=$state/holders/$self
   trap 'rm -f "$announced"' 0
+}
+
+withdraw() {
+  rm -f "$announced"
+  exec 9>&-
+}
+
+kernel_holds_none() {
   inode=$(stat -c %i "$state/lock")
-  if grep ' FLOCK .* WRITE ' /proc/locks 2>/dev/null | grep -q ":$inode "; then
-    who
-    say "h $holder"
-    rm -f "$announced"
-    return 1
-  fi
+  grep ' FLOCK .* WRITE ' /proc/locks 2>/dev/null | grep -q ":$inode " || return 0
+  who
+  withdraw
+  say "h $holder"
+  return 1
 }
 
 # Whether another process has announced itself and runs.
@@ -469,7 +475,6 @@ other_holds() {
     if alive "${process%-*}" "${process#*-}"; then
       holder=
       IFS= read -r holder <"$file"
-      [ -z "$announced" ] || rm -f "$announced"
       return 0
     fi
     rm -f "$file"

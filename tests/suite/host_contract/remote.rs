@@ -44,6 +44,7 @@ pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
     };
     let run = match (shell, user) {
         (Shell::Ssh, _) => {
+            std::os::unix::fs::symlink(keys(), format!("{dir}/keys")).unwrap();
             let keys = keys().display();
             format!(
                 "mount -t tmpfs none /run; mkdir /run/sshd; exec /usr/sbin/sshd -i -f {keys}/sshd_config"
@@ -72,12 +73,13 @@ pub fn host(dir: &Path, shell: Shell, metadata: Metadata) -> SshHost {
     let way = dir.join("way");
     let (program, options) = match shell {
         Shell::Ssh => {
-            let option = |text: String| text;
+            let keys = dir.join("keys");
+            let keys = keys.display();
             let options = vec![
                 "-Fnone".to_owned(),
-                option(format!("ProxyCommand={}", way.display())),
-                option(format!("IdentityFile={}/client", keys().display())),
-                option(format!("UserKnownHostsFile={}/known", keys().display())),
+                format!("ProxyCommand={}", way.display()),
+                format!("IdentityFile={keys}/client"),
+                format!("UserKnownHostsFile={keys}/known"),
                 "StrictHostKeyChecking=yes".to_owned(),
                 "KexAlgorithms=curve25519-sha256".to_owned(),
                 "LogLevel=ERROR".to_owned(),
