@@ -15,17 +15,22 @@ macro_rules! contract {
     };
 }
 
+mod alike;
 mod apart;
 mod bench;
 mod commands;
+mod cut;
 mod errors;
 mod files;
+mod imitation;
+mod locks;
 mod metadata;
 mod processes;
 mod remote;
 mod replace;
 mod signals;
 mod state;
+mod unseen;
 
 use mailward::host::{
     Act, Command, Digest, Done, FileState, Found, Replace, Reply, Request, WriteHost,

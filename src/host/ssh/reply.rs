@@ -44,8 +44,8 @@ pub(super) struct Reader<'r> {
 struct Ending<'r> {
     metadata: VecDeque<Metadata<'r>>,
     contents: VecDeque<&'r [u8]>,
-    /// The inodes of each process's sockets.
-    sockets: BTreeMap<u32, Vec<u64>>,
+    /// The inodes of each process's sockets; none where they cannot be told.
+    sockets: Option<BTreeMap<u32, Vec<u64>>>,
     /// Port by inode.
     listening: BTreeMap<u64, u16>,
 }
@@ -104,7 +104,17 @@ impl<'r> Reader<'r> {
 
     /// The answers to requests.
     pub(super) fn replies(&mut self, requests: &[Request]) -> Result<Vec<Reply>> {
-        requests.iter().map(|request| self.reply(request)).collect()
+        let replies = requests.iter().map(|request| self.reply(request));
+        let replies: Result<Vec<Reply>> = replies.collect();
+        let replies = replies?;
+        let Ending {
+            metadata, contents, ..
+        } = &self.end;
+        if self.rest.is_empty() && metadata.is_empty() && contents.is_empty() {
+            Ok(replies)
+        } else {
+            Err(misfit("it says more than was asked for"))
+        }
     }
 
     fn reply(&mut self, request: &Request) -> Result<Reply> {
@@ -368,11 +378,11 @@ impl<'r> Seen<'r> {
             let since = i64::try_from(stat.start / TICKS).ok()?;
             boot.checked_add(since)
         });
-        let ports = match (self.ports, end.sockets.get(&self.pid)) {
-            (b'y', None) => Some(Vec::new()),
+        let sockets = end.sockets.as_ref().map(|all| all.get(&self.pid));
+        let ports = match (self.ports, sockets) {
             // In another network namespace its sockets are in another table than this one.
-            (b'o', None) => Some(Vec::new()),
-            (b'y', Some(sockets)) => {
+            (b'y' | b'o', Some(None)) => Some(Vec::new()),
+            (b'y', Some(Some(sockets))) => {
                 let ports = sockets.iter().filter_map(|inode| end.listening.get(inode));
                 let mut ports: Vec<u16> = ports.copied().collect();
                 ports.sort_unstable();
@@ -477,9 +487,12 @@ fn contents<'r>(key: &str, body: &'r [u8], all: &mut VecDeque<&'r [u8]>) -> Resu
 }
 
 /// The inodes of the sockets among the files that processes have open.
-fn sockets(body: &[u8]) -> BTreeMap<u32, Vec<u64>> {
+fn sockets(body: &[u8]) -> Option<BTreeMap<u32, Vec<u64>>> {
     let mut sockets: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for line in body.split(|&byte| byte == b'\n') {
+        if line == b"unknown" {
+            return None;
+        }
         let mut fields = line.splitn(3, |&byte| byte == b' ');
         let mut read = || {
             let mode = std::str::from_utf8(fields.next()?).ok()?;
@@ -494,7 +507,7 @@ fn sockets(body: &[u8]) -> BTreeMap<u32, Vec<u64>> {
             sockets.entry(pid).or_default().push(inode);
         }
     }
-    sockets
+    Some(sockets)
 }
 
 fn listening_of(body: &[u8]) -> BTreeMap<u64, u16> {
