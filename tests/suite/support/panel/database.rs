@@ -281,8 +281,10 @@ fn data_of(place: &Place) -> PathBuf {
 }
 
 /// Where the server has its things.
-fn places(data: &Path, socket: &Path) -> [String; 3] {
+fn places(data: &Path, socket: &Path) -> [String; 4] {
     [
+        // A server that starts removes the temporary tables of all others that share this folder.
+        format!("--tmpdir={}", data.display()),
         format!("--datadir={}", data.display()),
         format!("--socket={}", socket.display()),
         format!("--pid-file={}/server.pid", data.display()),
