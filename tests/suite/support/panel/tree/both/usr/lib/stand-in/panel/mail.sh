@@ -171,12 +171,11 @@ END
 
 # meddle: what somebody else does to this account at this moment, in SQL that may use @mail and @user.
 meddle() {
-	[ -n "${id-}" ] || id=0
-	MEDDLE=$(printf '%s\n' "SET @mail = $id, @user = $(case $generation in
-		ten) echo "(SELECT userId FROM mail WHERE id = $id)" ;;
-		nine) echo NULL ;;
-		esac);" "$detail")
-	printf '%s\n' "$MEDDLE" | sql
+	case $generation in
+	nine) linked=NULL ;;
+	ten) linked="(SELECT userId FROM mail WHERE id = $id)" ;;
+	esac
+	printf '%s\n' "SET @mail = $id, @user = $linked;" "$detail" | sql
 }
 
 update() {
