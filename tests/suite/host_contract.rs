@@ -25,12 +25,14 @@ mod files;
 mod imitation;
 mod locks;
 mod metadata;
+mod nobody;
 mod processes;
 mod remote;
 mod replace;
 mod signals;
 mod state;
 mod unseen;
+mod untouched;
 
 use mailward::host::{
     Act, Command, Digest, Done, FileState, Found, Replace, Reply, Request, WriteHost,
