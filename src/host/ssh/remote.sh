@@ -23,6 +23,7 @@ text= wanted=0 sockets=0 announced=
 say() {
   text="$text$1
 "
+  [ ${#text} -lt 4096 ] || flush
 }
 
 flush() {
@@ -227,24 +228,18 @@ end() {
 }
 
 contents() {
-  first=$1 last=$2
-  set --
-  i=$first
-  while [ $i -le $last ]; do
-    eval "set -- \"\$@\" \"\$want_$i\""
+  files= pairs=
+  i=$1
+  while [ $i -le "$2" ]; do
+    files="$files \"\$want_$i\""
+    pairs="$pairs \"\$want_$i\" /proc/self/environ"
     i=$((i + 1))
   done
   printf '%s stat\n' "$key"
-  stat -L -c "$tag %h %Z %s %n" "$@" 2>/dev/null
-  set -- /proc/self/environ
-  i=$first
-  while [ $i -le $last ]; do
-    eval "set -- \"\$@\" /proc/self/environ \"\$want_$i\""
-    i=$((i + 1))
-  done
+  eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null
   printf '%s cat\n' "$key"
   # By its path: the shell of a BusyBox may have a cat of its own, which has no environment of its own.
-  MAILWARD_KEY=$key /bin/cat "$@" /proc/self/environ 2>/dev/null
+  eval "MAILWARD_KEY=\$key /bin/cat /proc/self/environ /proc/self/environ $pairs" 2>/dev/null
 }
 
 # ---- commands ----
