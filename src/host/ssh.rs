@@ -212,6 +212,9 @@ impl WriteHost for SshHost {
         })
         .map_err(|lost| self.unreachable(lost.why))??;
         self.locked = true;
+        if let Connection::Open(session) = &mut *self.connection.borrow_mut() {
+            session.wait_at_end();
+        }
         Ok(())
     }
 

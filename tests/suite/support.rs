@@ -8,9 +8,9 @@ use std::io::Write;
 
 pub mod host;
 mod office;
+pub mod panel;
 pub mod run;
 pub mod ssh;
-pub mod panel;
 pub mod strace;
 
 pub use self::office::office_copy;

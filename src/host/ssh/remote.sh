@@ -137,11 +137,13 @@ exists() {
 
 # The files /proc/PID/stat that hold one of some texts: -e TEXT ...
 stats() {
-  grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null
+  stats=$(grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null)
   # The kernel of CentOS 5 takes no more than 128 kB of arguments.
-  [ $? -lt 126 ] || for digit in 1 2 3 4 5 6 7 8 9; do
-    grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
-  done
+  [ $? -lt 126 ] || stats=$(
+    for digit in 1 2 3 4 5 6 7 8 9; do
+      grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
+    done
+  )
 }
 
 # Whether a process is of this host: of the same pid namespace and root folder, where the kernel tells.
@@ -166,7 +168,8 @@ processes() {
     return 0
   fi
   found=1
-  for stat in $(stats "$@"); do
+  stats "$@"
+  for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}
     here "$pid" || continue
@@ -189,8 +192,10 @@ processes() {
   return $found
 }
 
+# The clock. A folder of /proc is made when it is looked at, so that the one of stat itself says what time it is.
 now() {
-  say "t $(date +%s)"
+  say t
+  want /proc/self
 }
 
 # Ends a reply: records, then metadata and content of what is wanted.
@@ -749,7 +754,8 @@ all_serve() {
   shift
   listening=" $(awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
   candidates= served=
-  for stat in $(stats -e "($program) "); do
+  stats -e "($program) "
+  for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}
     line=$(cat "$stat" 2>/dev/null)

@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::{Destination, Login, Metadata};
 
@@ -56,6 +57,7 @@ pub(super) struct Session {
     output: ChildStdout,
     errors: File,
     patience: Duration,
+    waits: bool,
     /// What frames replies; only root on the host gets to see it.
     pub key: String,
     /// What begins a line about a file's metadata; others on the host may see it.
@@ -100,6 +102,7 @@ impl Session {
             output,
             errors,
             patience: destination.patience,
+            waits: false,
             key,
             tag,
             greeting: Some(greeting.into_bytes()),
@@ -161,17 +164,13 @@ impl Session {
     /// Sends or receives something, or waits in vain.
     fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, limit: Instant) -> std::io::Result<Turn> {
         let left = limit.saturating_duration_since(Instant::now());
-        let timeout = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
         let mut ends = vec![PollFd::new(&self.output, PollFlags::IN)];
         if let Some(input) = &self.input
             && !unsent.is_empty()
         {
             ends.push(PollFd::new(input, PollFlags::OUT));
         }
-        match poll(&mut ends, Some(&timeout)) {
+        match poll(&mut ends, timespec(left).as_ref()) {
             Ok(0) => return Ok(Turn::Silence),
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Turn::Sent(0)),
@@ -250,21 +249,35 @@ impl Session {
     }
 
     /// Waits a moment for `ssh` to end, and ends it where it does not.
-    fn wait(&mut self) -> Option<std::process::ExitStatus> {
+    fn wait(&mut self) -> Option<ExitStatus> {
         let end = Instant::now() + GRACE;
-        let mut sleep = Duration::from_micros(100);
-        while Instant::now() < end {
+        let handle = pidfd_open(Pid::from_child(&self.ssh), PidfdFlags::empty()).ok();
+        while let left = end.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
             match self.ssh.try_wait() {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) => {}
                 Err(_) => return None,
             }
-            std::thread::sleep(sleep);
-            sleep = (sleep * 2).min(Duration::from_millis(10));
+            match &handle {
+                Some(handle) => {
+                    let mut ended = [PollFd::new(handle, PollFlags::IN)];
+                    // What it says is asked again above.
+                    let _ = poll(&mut ended, timespec(left).as_ref());
+                }
+                // A kernel before 5.3.
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
         }
         let _ = self.ssh.kill();
         let _ = self.ssh.wait();
         None
+    }
+
+    /// Has the end of this session wait for the end of `ssh`, and so for the lock to be free.
+    pub(super) fn wait_at_end(&mut self) {
+        self.waits = true;
     }
 
     /// The end of what `ssh` and the other shell wrote to standard error.
@@ -279,10 +292,12 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Ends the other shell, which gives the lock back, and waits for that.
+    /// Ends the other shell, which gives the lock back.
     fn drop(&mut self) {
         self.input = None;
-        self.wait();
+        if self.waits {
+            self.wait();
+        }
     }
 }
 
@@ -292,6 +307,11 @@ enum Turn {
     Came,
     End,
     Silence,
+}
+
+/// A time as poll(2) takes it; one that is too long for it is none.
+fn timespec(time: Duration) -> Option<Timespec> {
+    time.try_into().ok()
 }
 
 fn is_passing(error: &std::io::Error) -> bool {
