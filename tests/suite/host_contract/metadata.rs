@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
+use mailward::host::WriteHost;
 use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
 
 use super::bench::{Bench, Local, bash, machine, ssh, tree};
@@ -36,8 +37,12 @@ pub fn metadata(path: &Path) -> (u32, u32, u32, Vec<(String, Vec<u8>)>) {
 }
 
 pub fn change(bench: &Local) -> Result<(), String> {
+    change_over(&mut *bench.host(), bench)
+}
+
+fn change_over(host: &mut dyn WriteHost, bench: &Local) -> Result<(), String> {
     let path = bench.path("/etc/pop3d");
-    act(&mut *bench.host(), replacing(path, b"old", b"new"))
+    act(host, replacing(path, b"old", b"new"))
 }
 
 /// An ACL as the kernel keeps it (posix_acl_xattr.h): owner, one user, group, mask, others.
@@ -61,6 +66,7 @@ pub fn acl(user: u32, rights: u16) -> Vec<u8> {
 #[test]
 fn mode_and_user_attributes_are_kept() {
     for bench in [tree(), machine(), ssh(), bash()] {
+        let mut host = bench.host();
         for mode in [0o600, 0o644, 0o640, 0o400, 0o755, 0o2750, 0o4711] {
             bench.put(b"/etc/pop3d", b"old");
             let real = bench.real("/etc/pop3d");
@@ -69,7 +75,7 @@ fn mode_and_user_attributes_are_kept() {
             setxattr(&real, "user.long", &[7; 3000], XattrFlags::empty()).unwrap();
             fs::set_permissions(&real, fs::Permissions::from_mode(mode)).unwrap();
             let before = metadata(&real);
-            change(&bench).unwrap();
+            change_over(&mut *host, &bench).unwrap();
             assert_eq!(metadata(&real), before, "{mode:o}");
             assert_eq!(before.3.len(), 3);
             fs::remove_file(real).unwrap();
