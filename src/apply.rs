@@ -148,6 +148,10 @@ fn try_apply<H: WriteHost + ?Sized>(
         return Ok(outcome);
     }
     let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
+    if let Some(signal) = watch.interrupted() {
+        let message = Diagnostic::new(format!("interrupted by {signal}"));
+        return Err(ended(Verdict::Interrupted, vec![message]));
+    }
     watch.planned(&plan);
     let mut run = Running::new(request, &facts, observed, plan, baseline);
     Ok(run.carry_out(host, watch))
@@ -203,6 +207,8 @@ struct Running<'a> {
     xinetd: Option<ProcessId>,
     /// What was owed before this run.
     owed_before: Vec<Owed>,
+    /// What the journal on the host says is owed as long as the run goes on.
+    noted: Vec<Owed>,
     outcome: Outcome,
 }
 
@@ -264,6 +270,7 @@ impl<'a> Running<'a> {
                 state: StepState::NotTried,
             })
             .collect();
+        let noted = owed.clone();
         let journal = Journal {
             format: facts.journal.format,
             owed,
@@ -279,6 +286,7 @@ impl<'a> Running<'a> {
             baseline,
             journal,
             owed_before,
+            noted,
             outcome,
         }
     }
@@ -319,6 +327,7 @@ impl<'a> Running<'a> {
                 }
             }
             Restarts::Deferred => {
+                interrupted(watch)?;
                 for index in 0..self.plan.steps.len() {
                     if matches!(self.plan.steps[index], Step::Action(_)) {
                         self.outcome.steps[index].state = StepState::Deferred;

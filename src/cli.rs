@@ -24,7 +24,7 @@ use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::host::local::LocalHost;
-use crate::host::ssh::{Destination, Login, Metadata, SshHost};
+use crate::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
 use crate::manifest::{self, Checked};
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
@@ -328,7 +328,7 @@ impl From<serde_json::Error> for Ended {
 }
 
 impl HostArgs {
-    fn open(&self, metadata: Metadata) -> Result<Box<dyn WriteHost>, Ended> {
+    fn open(&self, metadata: Metadata, signals: Signals) -> Result<Box<dyn WriteHost>, Ended> {
         if let Some(name) = &self.host {
             let login = if self.sudo {
                 Login::Sudo
@@ -340,6 +340,7 @@ impl HostArgs {
                 program: program.into(),
                 name: name.clone(),
                 options: self.ssh_option.clone(),
+                signals,
                 patience: Duration::from_secs(self.ssh_timeout),
                 login,
                 metadata,

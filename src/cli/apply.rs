@@ -7,7 +7,7 @@ use super::{ApplyArgs, Ended, Format, files, planned};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
-use crate::host::ssh::Metadata;
+use crate::host::ssh::{self, Metadata};
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
@@ -54,7 +54,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     } else {
         Metadata::Shown
     };
-    let mut host = args.host.open(metadata)?;
+    let mut host = args.host.open(metadata, ssh::Signals::RunOnly)?;
     let signals = Signals::catch();
     let mut agreed = agreed;
     let mut show = Show::Plan;

@@ -3,13 +3,13 @@
 use super::terminal::Terminal;
 use super::{Ended, Format, PlanArgs, checked, files, pending, planned};
 use crate::failure::Exit;
-use crate::host::ssh::Metadata;
+use crate::host::ssh::{Metadata, Signals};
 use crate::plan::saved;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown)?;
+    let host = args.host.open(Metadata::Shown, Signals::All)?;
     let plan = planned(
         &*host,
         &checked.desired,

@@ -4,7 +4,7 @@ use super::terminal::Terminal;
 use super::{Ended, Format, ShowArgs, checked};
 use crate::facts::Facts;
 use crate::failure::Exit;
-use crate::host::ssh::Metadata;
+use crate::host::ssh::{Metadata, Signals};
 use crate::limits::show::{entries, unreadable};
 use crate::observe::{Observed, Scope};
 use crate::plan::HostId;
@@ -17,7 +17,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     } else {
         Some(checked(&args.manifest)?)
     };
-    let host = args.host.open(Metadata::Shown)?;
+    let host = args.host.open(Metadata::Shown, Signals::All)?;
     let facts = Facts::read(&*host)?;
     let observed = Observed::read(&*host, &facts, Scope::All)?;
     let entries = entries(

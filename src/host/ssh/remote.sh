@@ -18,6 +18,17 @@ cd /
 # is ignored, is as usual for the programs that are started.
 trap : HUP PIPE
 state=/var/lib/mailward
+for tool in stat cat grep; do
+  command -v "$tool" >/dev/null 2>&1 || {
+    echo "mailward needs $tool, which this host does not have" >&2
+    exit 1
+  }
+done
+# Where printf is a program of its own, its arguments can be seen by everybody.
+PATH=/nowhere printf '' 2>/dev/null || {
+  echo "mailward needs a shell with a printf of its own" >&2
+  exit 1
+}
 text= wanted=0 sockets=0 announced=
 
 say() {
@@ -137,11 +148,14 @@ exists() {
 
 # The files /proc/PID/stat that hold one of some texts: -e TEXT ...
 stats() {
+  # 2 is what it says of a process that has ended meanwhile.
   stats=$(grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null)
+  [ $? -gt 2 ] || return 0
   # The kernel of CentOS 5 takes no more than 128 kB of arguments.
-  [ $? -lt 126 ] || stats=$(
+  stats=$(
     for digit in 1 2 3 4 5 6 7 8 9; do
       grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
+      [ $? -le 2 ] || exit 1
     done
   )
 }
@@ -163,12 +177,16 @@ here() {
 
 # The processes of some programs, named as grep's arguments: -e '(NAME) '.
 processes() {
-  if [ ! -d /proc/1 ]; then
+  # With hidepid the kernel shows a user little of the processes of others; there always is a first one.
+  if ! true 2>/dev/null </proc/1/stat; then
     say '! /proc shows only some processes'
     return 0
   fi
   found=1
-  stats "$@"
+  stats "$@" || {
+    say '! the processes cannot be searched'
+    return 0
+  }
   for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}
@@ -240,9 +258,21 @@ contents() {
     pairs="$pairs \"\$want_$i\" /proc/self/environ"
     i=$((i + 1))
   done
-  printf '%s stat\n' "$key"
-  eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null
-  printf '%s cat\n' "$key"
+  metadata=$(eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null)
+  case $metadata in
+    # Eight digits and more are looked at one by one: above 64 MiB a file is told of and not read.
+    *"$tag "[0-9]*' '[0-9]*' '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*)
+      pairs=
+      i=$1
+      while [ $i -le "$2" ]; do
+        eval "size=\$(stat -L -c %s \"\$want_$i\" 2>/dev/null)"
+        [ "${size:-0}" -le 67108864 ] || eval "want_$i=/dev/null"
+        pairs="$pairs \"\$want_$i\" /proc/self/environ"
+        i=$((i + 1))
+      done
+      ;;
+  esac
+  printf '%s stat\n%s\n%s cat\n' "$key" "$metadata" "$key"
   # By its path: the shell of a BusyBox may have a cat of its own, which has no environment of its own.
   eval "MAILWARD_KEY=\$key /bin/cat /proc/self/environ /proc/self/environ $pairs" 2>/dev/null
 }
@@ -251,7 +281,7 @@ contents() {
 
 # Makes the files of a command in a folder that nobody else may enter: $folder. It lies in memory where that is possible.
 make_room() {
-  for folder in /dev/shm /run /tmp; do
+  for folder in /dev/shm /run /tmp "$state"; do
     folder=$folder/.mailward-$tag
     if mkdir "$folder"; then
       printf "$1" >"$folder/in" && printf '' >"$folder/out" && printf '' >"$folder/err" && printf '' >"$folder/who" && return 0
@@ -317,6 +347,7 @@ run() {
       echo "$self" >&4
       exec 4>&-
       trap - HUP PIPE
+      umask 022
       unset PWD
       [ -z "$variable" ] || export "$variable=$value"
       # A group of its own, so that its children can be ended with it.
@@ -327,7 +358,8 @@ run() {
   read -r ended rest </proc/uptime
   value=
   exec 3<&- 4>&- 6>&- 8>&-
-  [ $code = 137 ] && [ $((${ended%.*} - ${begun%.*})) -ge "$limit" ] && code=late
+  # Hundredths of a second; the guard may have begun a moment earlier.
+  [ $code = 137 ] && [ $((${ended%.*}${ended#*.} - ${begun%.*}${begun#*.})) -ge $((limit * 100 - 5)) ] && code=late
   kill -KILL "-$guard" 2>/dev/null || kill -KILL "$guard" 2>/dev/null
   wait "$guard" 2>/dev/null
   flush
@@ -385,7 +417,10 @@ lock() {
     say "n ${error##*: }"
     return
   }
-  if [ -h "$state/lock" ]; then
+  if [ ! -O "$state" ]; then
+    say 'n its folder belongs to somebody else'
+    return
+  elif [ -h "$state/lock" ]; then
     say 'n too many levels of symbolic links'
     return
   elif [ -e "$state/lock" ] && [ ! -f "$state/lock" ]; then
@@ -529,6 +564,11 @@ settle() {
 
 # Moves a temporary file to its place, durably.
 place() {
+  if [ -d "$2" ]; then
+    rm -f "$1"
+    failed d
+    return 1
+  fi
   error=$(mv -f "$1" "$2" 2>&1) || {
     rm -f "$1"
     failed s "$error"
@@ -608,6 +648,11 @@ listed() {
 
 # Replaces a file: path, temporary path, old and new content as formats.
 replace() {
+  if [ -d "$2" ]; then
+    rm -f "$1"
+    failed d
+    return 1
+  fi
   if [ -h "$1" ]; then
     failed l
     return 1
@@ -754,7 +799,7 @@ all_serve() {
   shift
   listening=" $(awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
   candidates= served=
-  stats -e "($program) "
+  stats -e "($program) " || return 1
   for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}

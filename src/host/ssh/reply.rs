@@ -36,6 +36,7 @@ type Result<T> = std::result::Result<T, HostError>;
 pub(super) struct Reader<'r> {
     rest: &'r [u8],
     key: &'r str,
+    tag: &'r str,
     end: Ending<'r>,
 }
 
@@ -62,21 +63,12 @@ fn misfit(what: impl Into<String>) -> HostError {
 }
 
 impl<'r> Reader<'r> {
-    /// Takes a reply apart.
-    pub(super) fn new(key: &'r str, tag: &str, reply: &'r [u8]) -> Result<Self> {
-        let first = format!("{key} stat\n");
-        let (rest, end) = match memmem::find(reply, first.as_bytes()) {
-            Some(place) => (&reply[..place], Ending::read(key, tag, &reply[place..])?),
-            None => (reply, Ending::default()),
-        };
-        Ok(Self { rest, key, end })
-    }
-
-    /// The beginning of a reply whose end was lost.
-    pub(super) fn begun(key: &'r str, reply: &'r [u8]) -> Self {
+    /// Reads a reply from its beginning; what is damaged later on does not touch what comes before.
+    pub(super) fn new(key: &'r str, tag: &'r str, reply: &'r [u8]) -> Self {
         Self {
             rest: reply,
             key,
+            tag,
             end: Ending::default(),
         }
     }
@@ -104,6 +96,11 @@ impl<'r> Reader<'r> {
 
     /// The answers to requests.
     pub(super) fn replies(&mut self, requests: &[Request]) -> Result<Vec<Reply>> {
+        let first = format!("{} stat\n", self.key);
+        if let Some(place) = memmem::find(self.rest, first.as_bytes()) {
+            self.end = Ending::read(self.key, self.tag, &self.rest[place..])?;
+            self.rest = &self.rest[..place];
+        }
         let replies = requests.iter().map(|request| self.reply(request));
         let replies: Result<Vec<Reply>> = replies.collect();
         let replies = replies?;

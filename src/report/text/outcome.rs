@@ -45,6 +45,7 @@ pub fn summary(outcome: &Outcome) -> String {
             "Applied, but somebody else has changed something since: plan again."
         }
         Verdict::Declined => "Nothing was changed: the answer was no.",
+        Verdict::Interrupted => "Nothing was changed: the run was interrupted.",
         Verdict::Usage => "Nothing was changed: usage or manifest error.",
         Verdict::Locked => "Nothing was changed: another run is under way.",
         Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use mailward::host::ssh::{Destination, Login, Metadata, SshHost};
+use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
 
 /// What is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,7 @@ pub fn host(dir: &Path, shell: Shell, metadata: Metadata) -> SshHost {
         name: "root@bench".to_owned(),
         options,
         patience: std::time::Duration::from_secs(60),
+        signals: Signals::All,
         login: Login::Direct,
         metadata,
     })
