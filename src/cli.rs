@@ -3,11 +3,13 @@
 //! One module a command. Only here, in `files` and in `terminal`, are the operator's own files, terminal and signals
 //! touched; the host is reached through its trait alone.
 
+mod allow;
 mod apply;
 mod check;
 mod files;
 mod generate;
 mod plan;
+mod progress;
 mod show;
 mod terminal;
 mod validate;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::allow::{Allowance, allowed};
 use self::terminal::Terminal;
 use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
@@ -25,8 +28,10 @@ use crate::host::local::LocalHost;
 use crate::manifest::{self, Checked};
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
-use crate::plan::{ACTION_DEADLINE, Plan};
+use crate::plan::{ACTION_DEADLINE, Allowed, Plan};
 use crate::report::diagnostic::Severity;
+use crate::report::redact::Names;
+use crate::report::text::Detail;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
 #[derive(Debug, Parser)]
@@ -103,10 +108,36 @@ struct ManifestArgs {
     manifest: Vec<PathBuf>,
 }
 
+/// How accounts are shown.
+#[derive(Debug, Args)]
+struct AccountArgs {
+    /// Name every account, not only the first few of each domain
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Name no account on the screen, only how many each domain has, for public reviews
+    #[arg(long, conflicts_with = "verbose")]
+    redact_accounts: bool,
+}
+
+/// What is allowed beyond the safety rules.
+#[derive(Debug, Args)]
+struct AllowArgs {
+    /// Allow for once what a safety rule refuses: account-changes=N
+    #[arg(long, value_name = "NAME=VALUE")]
+    allow: Vec<Allowance>,
+}
+
 #[derive(Debug, Args)]
 struct PlanArgs {
     #[command(flatten)]
     manifest: ManifestArgs,
+
+    #[command(flatten)]
+    accounts: AccountArgs,
+
+    #[command(flatten)]
+    allow: AllowArgs,
 
     #[command(flatten)]
     host: HostArgs,
@@ -128,6 +159,12 @@ struct ApplyArgs {
 
     #[command(flatten)]
     host: HostArgs,
+
+    #[command(flatten)]
+    accounts: AccountArgs,
+
+    #[command(flatten)]
+    allow: AllowArgs,
 
     /// Do not ask; without a terminal nothing is asked, and this is needed
     #[arg(short, long)]
@@ -158,6 +195,13 @@ struct CheckArgs {
     #[command(flatten)]
     host: HostArgs,
 
+    /// Name no account, only how many each domain has
+    #[arg(long)]
+    redact_accounts: bool,
+
+    #[command(flatten)]
+    allow: AllowArgs,
+
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -171,6 +215,14 @@ struct ShowArgs {
 
     #[command(flatten)]
     host: HostArgs,
+
+    /// List the panel's mail accounts, not only how many each domain has
+    #[arg(long)]
+    accounts: bool,
+
+    /// Name no account, only how many each domain has
+    #[arg(long, conflicts_with = "accounts")]
+    redact_accounts: bool,
 
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -215,7 +267,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if usage { Exit::Usage } else { Exit::AsDesired };
         }
     };
-    let mut terminal = Terminal::new(cli.color);
+    let mut terminal = Terminal::new(cli.color, cli.names());
     let exit = match &cli.command {
         Command::Plan(args) => plan::run(args, &mut terminal),
         Command::Apply(args) => apply::run(args, &mut terminal),
@@ -231,6 +283,39 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(Ended { exit, diagnostics }) => {
             terminal.tell(&diagnostics, Severity::Error);
             terminal.end(exit)
+        }
+    }
+}
+
+impl Cli {
+    /// Whether accounts are named on the screen.
+    const fn names(&self) -> Names {
+        let withheld = match &self.command {
+            Command::Plan(args) => args.accounts.redact_accounts,
+            Command::Apply(args) => args.accounts.redact_accounts,
+            Command::Check(args) => args.redact_accounts,
+            Command::Show(args) => args.redact_accounts,
+            Command::Validate(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Man(_) => false,
+        };
+        if withheld {
+            Names::Withheld
+        } else {
+            Names::Shown
+        }
+    }
+}
+
+impl AccountArgs {
+    const fn detail(&self) -> Detail {
+        if self.redact_accounts {
+            Detail::Counts
+        } else if self.verbose {
+            Detail::Full
+        } else {
+            Detail::Brief
         }
     }
 }
@@ -316,11 +401,12 @@ fn planned(
     desired: &Desired,
     advice: &[Diagnostic],
     deadline: Duration,
+    allowed: &Allowed,
 ) -> Result<Plan, Ended> {
     let facts = Facts::read(host)?;
     let observed = Observed::read(host, &facts, Scope::Of(desired))?;
     Ok(crate::plan::make(
-        desired, advice, &facts, &observed, deadline,
+        desired, advice, &facts, &observed, deadline, allowed,
     )?)
 }
 
@@ -328,7 +414,9 @@ fn planned(
 fn pending(plan: &Plan) -> Exit {
     let owed = plan.steps.iter().any(|step| match step {
         crate::plan::Step::Action(action) => action.causes.contains(&crate::plan::Cause::Owed),
-        crate::plan::Step::Edit(_) | crate::plan::Step::Panel(_) => false,
+        crate::plan::Step::Edit(_)
+        | crate::plan::Step::Panel(_)
+        | crate::plan::Step::PanelAccess(_) => false,
     });
     match (plan.is_empty(), owed) {
         (true, _) => Exit::AsDesired,

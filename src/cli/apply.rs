@@ -1,14 +1,16 @@
 //! `mailward apply`.
 
 use super::files::Private;
+use super::progress::Progress;
 use super::terminal::{Signals, Terminal, ask, can_ask};
-use super::{ApplyArgs, Ended, Format, files, planned};
+use super::{ApplyArgs, Ended, Format, allowed, files, planned};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
+use crate::report::redact::{self, Names};
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
@@ -31,7 +33,10 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
     });
     match args.format {
         Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
-        Format::Json => terminal.print(&json::text(&outcome)?),
+        Format::Json => match terminal.names {
+            Names::Shown => terminal.print(&json::text(&outcome)?),
+            Names::Withheld => terminal.print(&json::text(&redact::outcome(&outcome))?),
+        },
     }
     let exit = outcome.result.exit();
     if let Some(file) = file
@@ -49,6 +54,8 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     let (checked, agreed) = input(args)?;
     let mut host = args.host.open()?;
     let signals = Signals::catch();
+    let allowed = allowed(&args.allow.allow);
+    let detail = args.accounts.detail();
     let mut agreed = agreed;
     let mut show = Show::Plan;
     if !args.yes {
@@ -57,6 +64,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
             &checked.desired,
             &checked.notes,
             args.host.deadline(),
+            &allowed,
         )?;
         if !plan.is_empty() {
             if !can_ask() {
@@ -68,7 +76,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                     diagnostics: vec![diagnostic],
                 });
             }
-            terminal.say(&text::plan(&plan, terminal.colour));
+            terminal.say(&text::plan(&plan, detail, terminal.colour));
             if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
                 terminal.say("\n");
                 return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
@@ -88,12 +96,15 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
             Restarts::Now
         },
         deadline: args.host.deadline(),
+        allowed: &allowed,
         run: std::process::id(),
     };
     let mut watch = Watching {
         terminal,
         signals: &signals,
         show,
+        detail,
+        progress: Progress::default(),
     };
     Ok(apply::apply(&mut host, &request, &mut watch))
 }
@@ -116,7 +127,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
     {
         let plan = saved::read(&layer.bytes).map_err(|error| {
             let exit = match error {
-                saved::SavedError::NotAPlan(_) => Exit::Usage,
+                saved::SavedError::NotAPlan(_) | saved::SavedError::Withheld => Exit::Usage,
                 saved::SavedError::Format { .. } | saved::SavedError::Changed { .. } => Exit::Stale,
             };
             let mut ended = Ended::new(exit, &error);
@@ -152,18 +163,28 @@ struct Watching<'a> {
     terminal: &'a Terminal,
     signals: &'a Signals,
     show: Show,
+    detail: text::Detail,
+    progress: Progress,
 }
 
 impl Watch for Watching<'_> {
     fn planned(&mut self, plan: &Plan) {
         match self.show {
-            Show::Plan => self.terminal.say(&text::plan(plan, self.terminal.colour)),
+            Show::Plan => self
+                .terminal
+                .say(&text::plan(plan, self.detail, self.terminal.colour)),
             Show::Nothing => {}
         }
     }
 
     fn begins(&mut self, step: &Step) {
-        self.terminal.say(&format!("{} …\n", text::step_name(step)));
+        if !self.progress.is_shown() {
+            self.terminal.say(&format!("{} …\n", text::step_name(step)));
+        }
+    }
+
+    fn progress(&mut self, done: usize, of: usize) {
+        self.progress.at(self.terminal, done, of);
     }
 
     fn interrupted(&self) -> Option<&'static str> {

@@ -18,6 +18,7 @@ mod manifest_schema;
 mod misbehaving;
 mod office;
 mod office_apply;
+mod panel_access;
 mod real_apply;
 mod real_daemons;
 mod shellvars;
