@@ -18,6 +18,7 @@ mod manifest_schema;
 mod misbehaving;
 mod office;
 mod office_apply;
+mod office_panel;
 mod panel_access;
 mod real_apply;
 mod real_daemons;

@@ -137,11 +137,13 @@ fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     let mut domains = 0;
     let mut layers: Vec<(&str, Vec<u32>)> = Vec::new();
-    for cause in steps.iter().flat_map(|step| &step.causes) {
+    for (cause, access) in
+        (steps.iter()).flat_map(|step| step.causes.iter().map(|cause| (cause, step.access)))
+    {
         match cause {
             AccessCause::Default { origin } => {
                 let (layer, line) = (printable(&origin.layer), origin.line);
-                let cause = format!("{layer}:{line} declares the default");
+                let cause = format!("{layer}:{line} declares default = {}", access.word());
                 if !said.contains(&cause) {
                     said.push(cause);
                 }
