@@ -113,7 +113,10 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
             Diagnostic::new("the run was killed")
                 .because("this was written by the next run, from the journal"),
         )
-        .chain(accounts.and_then(|accounts| changed(&run.steps, accounts)))
+        .chain(match accounts {
+            Some(accounts) => changed(&run.steps, accounts),
+            None => not_known(&run.steps),
+        })
         .collect(),
     }
 }
@@ -150,6 +153,23 @@ fn changed(steps: &[Step], accounts: &Accounts) -> Option<Diagnostic> {
     (!changed.is_empty()).then(|| {
         Diagnostic::new(format!("accounts that it changed: {}", changed.len()))
             .because(changed.join("; "))
+    })
+}
+
+/// Which accounts a killed run may have changed, where the database does not tell.
+fn not_known(steps: &[Step]) -> Option<Diagnostic> {
+    let mut names = Vec::new();
+    for step in steps {
+        if let Step::PanelAccess(step) = step {
+            names.extend(step.accounts.iter().map(|change| change.account.as_str()));
+        }
+    }
+    (!names.is_empty()).then(|| {
+        Diagnostic::new(format!(
+            "accounts that it may have changed: {}",
+            names.len()
+        ))
+        .because(names.join("; "))
     })
 }
 

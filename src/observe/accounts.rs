@@ -82,12 +82,22 @@ impl Asked {
                 ..PanelAccounts::unread(unread)
             });
         };
+        let accounts = client::accounts(output);
+        // The wrapper answers where the client itself may not be started, and then it may not ask either.
+        let wrapped = clients.get(place).is_some_and(|c| c.secret.is_none());
+        let there = exist
+            .iter()
+            .any(|found| matches!(found, Existence::File(_)));
+        let accounts = match accounts {
+            Err(_) if wrapped && there => Err(client::none_started(&clients, &exist)),
+            accounts => accounts,
+        };
         let client = clients.into_iter().nth(place).map(|mut client| {
             client.input = Vec::new();
             client
         });
         Ok(PanelAccounts {
-            accounts: client::accounts(output),
+            accounts,
             client,
             command,
         })

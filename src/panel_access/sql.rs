@@ -18,7 +18,7 @@ START TRANSACTION WITH CONSISTENT SNAPSHOT;
 ";
 
 /// Since Plesk 10 an account names a user; most users are the account's own, which `=` says in one byte.
-const USERS: &str = "SELECT 'u',m.id,m.dom_id,m.mail_name,\
+const USERS: &str = "SELECT 'u',m.id,COALESCE(m.dom_id,0),m.mail_name,\
 IF(m.userId IS NULL OR m.userId=0,'-',IF(u.id IS NULL,'?',CONCAT('',u.isLocked))),\
 COALESCE(IF(CAST(u.login AS BINARY)=CAST(CONCAT(m.mail_name,'@',d.name) AS BINARY),'=',u.login),''),\
 COALESCE(IF(CAST(u.email AS BINARY)=CAST(CONCAT(m.mail_name,'@',d.name) AS BINARY),'=',u.email),'') \
@@ -27,7 +27,8 @@ FROM mail m LEFT JOIN domains d ON d.id=m.dom_id LEFT JOIN smb_users u ON u.id=m
 
 /// Until Plesk 9 an account names permissions. The unqualified `userId` is the derived table's, unless `mail` has such a
 /// column: then it is ambiguous, and the query an error, so that it costs nothing where it is not meant.
-const PERMISSIONS: &str = "SELECT 'p',m.id,m.dom_id,m.mail_name,IF(p.value='true','1','0') \
+const PERMISSIONS: &str =
+    "SELECT 'p',m.id,COALESCE(m.dom_id,0),m.mail_name,IF(p.value='true','1','0') \
 FROM mail m LEFT JOIN Permissions p ON p.id=m.perm_id AND p.permission='cp_access' \
 CROSS JOIN (SELECT 1 AS userId) AS x WHERE userId=1;
 ";
