@@ -153,7 +153,7 @@ def answer(root, accounts):
         file.write("id\tint(10) unsigned\nuserId\tint(10) unsigned\nmailward\tcolumns\n")
         file.writelines(f"d\t{n}\td{n}.example.jp\n" for n in range(domains))
         file.write(f"mailward\tdomains\t{domains}\nc\tadmin\nmailward\tclients\t1\n")
-        file.writelines(f"u\t{n}\t{n % domains}\tuser{n}\t" + ("1\t=\t=\n" if n % 2 else "-\t\t\n") for n in range(accounts))
+        file.writelines(f"u\t{n}\t{n % domains}\tuser{n}\t" + ("1\t=\n" if n % 2 else "-\t\n") for n in range(accounts))
         file.write(f"mailward\taccounts\t{accounts}\nmailward\tend\n")
 
 

@@ -113,6 +113,8 @@ struct Reading {
     /// The places of domains that such a login is an address of.
     owners: HashSet<u32>,
     clients: usize,
+    /// The logins of users that belong to an account with another address, in their one form.
+    others: BTreeSet<String>,
     users: Rows,
     permissions: Rows,
     counted_domains: Option<usize>,
@@ -195,6 +197,27 @@ impl Accounts {
     pub fn get(&self, id: u32) -> Option<Account<'_>> {
         let place = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
         self.account(self.rows.get(place)?)
+    }
+
+    /// Marks accounts whose user belongs to another account too: logins are unique, so that the user is the one of that
+    /// login.
+    fn share(&mut self, others: &BTreeSet<String>) {
+        if others.is_empty() {
+            return;
+        }
+        let shared: Vec<u32> = (self.iter())
+            .filter(|account| {
+                let name = String::from_utf8_lossy(account.name).to_ascii_lowercase();
+                let linked = matches!(account.state, AccountState::Active | AccountState::Locked);
+                linked && others.contains(&format!("{name}@{}", account.domain.canonical))
+            })
+            .map(|account| account.id)
+            .collect();
+        for row in &mut self.rows {
+            if shared.binary_search(&row.id).is_ok() {
+                row.problem = row.problem.or(Some(AccountProblem::SharedUser));
+            }
+        }
     }
 
     fn account(&self, row: &Row) -> Option<Account<'_>> {
@@ -297,7 +320,7 @@ impl Reading {
             }
             _ => {
                 let user = fields.next()?;
-                let (login, email) = (fields.next()?, fields.next()?);
+                let login = fields.next()?;
                 let place = self.places.get(&domain);
                 let domain = place.and_then(|place| self.domains.get(*place as usize));
                 let address = |said: &[u8]| match (said, domain) {
@@ -335,9 +358,9 @@ impl Reading {
                 } else if owner() {
                     Some(AccountProblem::Owner)
                 } else if address(login) == Same::No {
+                    self.others
+                        .insert(one_form(&String::from_utf8_lossy(login)));
                     Some(AccountProblem::OtherLogin)
-                } else if address(email) == Same::No {
-                    Some(AccountProblem::OtherEmail)
                 } else {
                     problem
                 };
@@ -396,12 +419,14 @@ impl Reading {
         complete("accounts", rows.seen, self.counted_accounts)?;
         let mut rows = rows.kept;
         rows.sort_by_key(|row| row.id);
-        Ok(Accounts {
+        let mut accounts = Accounts {
             schema,
             domains: self.domains.into_iter().map(|(_, domain)| domain).collect(),
             rows,
             answer,
-        })
+        };
+        accounts.share(&self.others);
+        Ok(accounts)
     }
 }
 

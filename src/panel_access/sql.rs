@@ -20,8 +20,7 @@ START TRANSACTION WITH CONSISTENT SNAPSHOT;
 /// Since Plesk 10 an account names a user; most users are the account's own, which `=` says in one byte.
 const USERS: &str = "SELECT 'u',m.id,COALESCE(m.dom_id,0),m.mail_name,\
 IF(m.userId IS NULL OR m.userId=0,'-',IF(u.id IS NULL,'?',CONCAT('',u.isLocked))),\
-COALESCE(IF(CAST(u.login AS BINARY)=CAST(CONCAT(m.mail_name,'@',d.name) AS BINARY),'=',u.login),''),\
-COALESCE(IF(CAST(u.email AS BINARY)=CAST(CONCAT(m.mail_name,'@',d.name) AS BINARY),'=',u.email),'') \
+COALESCE(IF(CAST(u.login AS BINARY)=CAST(CONCAT(m.mail_name,'@',d.name) AS BINARY),'=',u.login),'') \
 FROM mail m LEFT JOIN domains d ON d.id=m.dom_id LEFT JOIN smb_users u ON u.id=m.userId;
 ";
 

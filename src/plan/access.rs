@@ -153,8 +153,8 @@ pub enum AccessCause {
 pub enum AccountProblem {
     /// Its user logs in by another name.
     OtherLogin,
-    /// Its user's e-mail address is another.
-    OtherEmail,
+    /// Another account has the same user.
+    SharedUser,
     /// Its user is a customer, a reseller or the administrator.
     Owner,
     /// It names a user that is not there.
@@ -171,7 +171,7 @@ impl AccountProblem {
     pub const fn words(self) -> &'static str {
         match self {
             Self::OtherLogin => "its panel user logs in by another name than the address",
-            Self::OtherEmail => "its panel user has another e-mail address",
+            Self::SharedUser => "its panel user belongs to another account too",
             Self::Owner => "its panel user is a customer, a reseller or the administrator",
             Self::Dangling => "it names a panel user that is not there",
             Self::Unclear => "whether its panel user is locked is not clear",

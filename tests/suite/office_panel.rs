@@ -45,7 +45,7 @@ fn wish(root: &Path, what: &str, word: &str) {
 }
 
 fn table(root: &Path, name: &str) -> String {
-    fs::read_to_string(root.join("var/lib/mysql/psa").join(name)).unwrap()
+    fs::read_to_string(root.join("var/lib/stand-in/psa").join(name)).unwrap()
 }
 
 fn json(output: &Output) -> Value {
@@ -72,8 +72,8 @@ fn written(root: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_plan_names_the_first_accounts_all_of_them_or_none() {
     let copy = office_copy();
-    let mail = copy.path().join("var/lib/mysql/psa/mail");
-    let users = copy.path().join("var/lib/mysql/psa/smb_users");
+    let mail = copy.path().join("var/lib/stand-in/psa/mail");
+    let users = copy.path().join("var/lib/stand-in/psa/smb_users");
     let (mut rows, mut more) = (fs::read_to_string(&mail).unwrap(), String::new());
     for number in 100..110 {
         rows.push_str(&format!("{number}\t2\tstaff{number}\t{number}\n"));

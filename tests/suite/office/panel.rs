@@ -63,7 +63,7 @@ fn the_client_answers_all_that_mailward_asks_and_goes_on_after_the_other_schemas
 #[test]
 fn the_panels_command_locks_unlocks_and_makes_users_and_knows_who_is_missing() {
     with_each(|office| {
-        let users = || office.read("var/lib/mysql/psa/smb_users");
+        let users = || office.read("var/lib/stand-in/psa/smb_users");
         let before = users();
         assert_eq!(give(office, "anna@example.jp", "false"), Some(0));
         assert!(users().contains("12\tanna@example.jp\tanna@example.jp\t4\t1\n"));
@@ -74,7 +74,7 @@ fn the_panels_command_locks_unlocks_and_makes_users_and_knows_who_is_missing() {
         let made = made.lines().last().unwrap_or_default();
         assert!(made.contains("\tdora@example.jp\t"), "{made}");
         let id = made.split('\t').next().unwrap_or_default();
-        let mail = office.read("var/lib/mysql/psa/mail");
+        let mail = office.read("var/lib/stand-in/psa/mail");
         assert!(mail.contains(&format!("5\t1\tdora\t{id}\n")), "{mail}");
         assert_eq!(give(office, "nobody@example.jp", "true"), Some(1));
         let help = output(office.command("usr/local/psa/bin/mail", "--help"));

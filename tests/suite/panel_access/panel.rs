@@ -197,15 +197,10 @@ impl Panel {
                     let address = self.address(*id);
                     let own = |said: &str| if said == address { "=" } else { said }.to_owned();
                     let rest = match user {
-                        None | Some(0) => "-\t\t".to_owned(),
+                        None | Some(0) => "-\t".to_owned(),
                         Some(user) => match self.users.get(user) {
-                            None => "?\t\t".to_owned(),
-                            Some(user) => format!(
-                                "{}\t{}\t{}",
-                                user.locked,
-                                own(&user.login),
-                                own(&user.email)
-                            ),
+                            None => "?\t".to_owned(),
+                            Some(user) => format!("{}\t{}", user.locked, own(&user.login)),
                         },
                     };
                     line(format!("u\t{id}\t{domain}\t{name}\t{rest}"));

@@ -170,11 +170,14 @@ fn special() -> (Host, Vec<(&'static str, AccountProblem)>) {
     );
     link(
         &mut panel,
-        "email@example.jp",
-        "email@example.jp",
+        "shared@example.jp",
+        "shared@example.jp",
         "else@example.jp",
         "0",
     );
+    let shared = panel.accounts.values().last().unwrap().user;
+    let second = panel.account("second@example.jp", false);
+    panel.accounts.get_mut(&second).unwrap().user = shared;
     link(&mut panel, "jd@example.jp", "jdoe", "jd@example.jp", "0");
     link(
         &mut panel,
@@ -203,7 +206,8 @@ fn special() -> (Host, Vec<(&'static str, AccountProblem)>) {
     panel.account("we'ird name@example.jp", true);
     let special = vec![
         ("login@example.jp", AccountProblem::OtherLogin),
-        ("email@example.jp", AccountProblem::OtherEmail),
+        ("shared@example.jp", AccountProblem::SharedUser),
+        ("second@example.jp", AccountProblem::OtherLogin),
         ("jd@example.jp", AccountProblem::Owner),
         ("root@example.jp", AccountProblem::Owner),
         ("boss@example.jp", AccountProblem::Owner),

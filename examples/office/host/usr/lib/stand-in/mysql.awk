@@ -67,11 +67,11 @@ BEGIN { OFS = "\t" }
 	for (row = 1; row <= count; row++) {
 		split(data[row], field, "\t")
 		address = field[3] "@" domain[field[2]]
-		if (field[4] == 0) rest = "-" OFS OFS
-		else if (!(field[4] in user)) rest = "?" OFS OFS
+		if (field[4] == 0) rest = "-" OFS
+		else if (!(field[4] in user)) rest = "?" OFS
 		else {
 			split(user[field[4]], of, "\t")
-			rest = of[5] OFS own(of[2], address) OFS own(of[3], address)
+			rest = of[5] OFS own(of[2], address)
 		}
 		print "u", field[1], field[2], field[3], rest
 		# The client goes away in the middle.

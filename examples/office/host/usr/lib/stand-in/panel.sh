@@ -1,12 +1,12 @@
 # The panel's database and its command for mail accounts. Called by usr/bin/mysql and usr/local/psa/bin/mail, never alone.
 #
-# The tables that are asked for are files in var/lib/mysql/psa, one row a line, tabs between; the first line names the
+# The tables that are asked for are files in var/lib/stand-in/psa, one row a line, tabs between; the first line names the
 # columns. They are those of Plesk since 10 (its own pre-upgrade checker and backup agent): an account names a user of the
 # panel in mail.userId, or nobody with 0, and a user with isLocked = 1 cannot log in. What the real command does to a user
 # whose account loses its panel access is not documented; this one locks it.
 
 . "${MAILWARD_ROOT:?}/usr/lib/stand-in/common.sh"
-psa=var/lib/mysql/psa
+psa=var/lib/stand-in/psa
 
 # mysql ARGUMENT...: the client, which reads statements from its input and goes on after an error, as with -f.
 mysql() {
