@@ -20,6 +20,7 @@ mod office;
 mod office_apply;
 mod office_panel;
 mod panel_access;
+mod panel_fixture;
 mod real_apply;
 mod real_daemons;
 mod shellvars;
