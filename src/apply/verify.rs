@@ -17,7 +17,7 @@ impl Running<'_> {
         let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
         let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
             .map_err(|error| failed(&error))?;
-        self.accounts_took(&observed)?;
+        let gone = self.accounts_took(&observed)?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
             facts.loaded = Some(loaded.clone());
@@ -85,6 +85,15 @@ impl Running<'_> {
                         .collect(),
                 ));
             }
+        }
+        if !gone.is_empty() {
+            verdict = Verdict::ChangedSince;
+            let what = format!(
+                "accounts that were removed while this run went on: {}",
+                gone.len()
+            );
+            let message = Diagnostic::new(what).because(gone.join("; "));
+            self.outcome.messages.push(message);
         }
         std::mem::swap(&mut self.outcome.owed, &mut owed);
         self.outcome.conclude(verdict);

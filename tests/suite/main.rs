@@ -21,6 +21,7 @@ mod office_apply;
 mod office_panel;
 mod panel_access;
 mod panel_fixture;
+mod panel_real;
 mod real_apply;
 mod real_daemons;
 mod shellvars;

@@ -136,10 +136,14 @@ impl Running<'_> {
         panel.accounts.map_err(|error| failed(&error))
     }
 
-    /// Whether each account that this run changed is what it should be.
-    pub(in crate::apply) fn accounts_took(&mut self, observed: &Observed) -> Result<(), Failed> {
+    /// Whether each account that this run changed is what it should be; gives those that somebody has removed since.
+    pub(in crate::apply) fn accounts_took(
+        &mut self,
+        observed: &Observed,
+    ) -> Result<Vec<String>, Failed> {
+        let mut gone = Vec::new();
         if self.access.tried.is_empty() {
-            return Ok(());
+            return Ok(gone);
         }
         let accounts = match &observed.accounts {
             Some(panel) => panel.accounts.as_ref().map_err(|error| failed(error))?,
@@ -151,15 +155,18 @@ impl Running<'_> {
                 continue;
             };
             for change in &step.accounts {
-                let now = accounts.get(change.id).map(|account| account.state);
-                if now != Some(change.from.given(step.access)) {
+                let Some(now) = accounts.get(change.id).map(|account| account.state) else {
+                    gone.push(change.account.clone());
+                    continue;
+                };
+                if now != change.from.given(step.access) {
                     self.outcome.steps[index].state = StepState::Failed;
-                    left.push(told(change, now));
+                    left.push(told(change, Some(now)));
                 }
             }
         }
         if left.is_empty() {
-            return Ok(());
+            return Ok(gone);
         }
         let what = format!(
             "accounts that are not what the panel's command said it made of them: {}",
@@ -181,8 +188,9 @@ impl Running<'_> {
         for step in &self.plan.steps {
             if let Step::PanelAccess(step) = step {
                 for change in &step.accounts {
-                    before.remove(&change.id);
-                    now.remove(&change.id);
+                    if now.remove(&change.id).is_some() {
+                        before.remove(&change.id);
+                    }
                 }
             }
         }
