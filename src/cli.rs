@@ -5,6 +5,7 @@
 
 mod allow;
 mod apply;
+mod args;
 mod check;
 mod files;
 mod generate;
@@ -20,7 +21,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::allow::{Allowance, allowed};
+use self::allow::allowed;
+use self::args::{ApplyArgs, CheckArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::Terminal;
 use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
@@ -31,7 +33,6 @@ use crate::observe::{Observed, Scope};
 use crate::plan::{ACTION_DEADLINE, Allowed, Plan};
 use crate::report::diagnostic::Severity;
 use crate::report::redact::Names;
-use crate::report::text::Detail;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
 #[derive(Debug, Parser)]
@@ -98,141 +99,6 @@ struct HostArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = ACTION_DEADLINE.as_secs(),
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     action_timeout: u64,
-}
-
-/// A manifest's layers.
-#[derive(Debug, Args)]
-struct ManifestArgs {
-    /// Manifest files, later ones over earlier ones; `-` is standard input
-    #[arg(required = true, value_name = "MANIFEST")]
-    manifest: Vec<PathBuf>,
-}
-
-/// How accounts are shown.
-#[derive(Debug, Args)]
-struct AccountArgs {
-    /// Name every account, not only the first few of each domain
-    #[arg(short, long)]
-    verbose: bool,
-
-    /// Name no account on the screen, only how many each domain has, for public reviews
-    #[arg(long, conflicts_with = "verbose")]
-    redact_accounts: bool,
-}
-
-/// What is allowed beyond the safety rules.
-#[derive(Debug, Args)]
-struct AllowArgs {
-    /// Allow for once what a safety rule refuses: account-changes=N
-    #[arg(long, value_name = "NAME=VALUE")]
-    allow: Vec<Allowance>,
-}
-
-#[derive(Debug, Args)]
-struct PlanArgs {
-    #[command(flatten)]
-    manifest: ManifestArgs,
-
-    #[command(flatten)]
-    accounts: AccountArgs,
-
-    #[command(flatten)]
-    allow: AllowArgs,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// Save the plan to a file that `apply` takes; mode 0600
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct ApplyArgs {
-    /// Manifest files, later ones over earlier ones, or one saved plan; `-` is standard input
-    #[arg(required = true, value_name = "MANIFEST|PLAN")]
-    manifest: Vec<PathBuf>,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    #[command(flatten)]
-    accounts: AccountArgs,
-
-    #[command(flatten)]
-    allow: AllowArgs,
-
-    /// Do not ask; without a terminal nothing is asked, and this is needed
-    #[arg(short, long)]
-    yes: bool,
-
-    /// Accept only a plan with this fingerprint, or one with nothing to do
-    #[arg(long, value_name = "FINGERPRINT")]
-    expect: Option<String>,
-
-    /// Change files and leave service actions owed; a later apply runs them
-    #[arg(long)]
-    defer_restarts: bool,
-
-    /// Write the outcome to a file as JSON, however the run ends
-    #[arg(long, value_name = "FILE")]
-    outcome: Option<PathBuf>,
-
-    /// How to print the outcome
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    manifest: ManifestArgs,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// Name no account, only how many each domain has
-    #[arg(long)]
-    redact_accounts: bool,
-
-    #[command(flatten)]
-    allow: AllowArgs,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct ShowArgs {
-    /// Manifest files whose declarations are shown beside the values
-    #[arg(value_name = "MANIFEST")]
-    manifest: Vec<PathBuf>,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// List the panel's mail accounts, not only how many each domain has
-    #[arg(long)]
-    accounts: bool,
-
-    /// Name no account, only how many each domain has
-    #[arg(long, conflicts_with = "accounts")]
-    redact_accounts: bool,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct ValidateArgs {
-    #[command(flatten)]
-    manifest: ManifestArgs,
 }
 
 /// How something is printed.
@@ -304,18 +170,6 @@ impl Cli {
             Names::Withheld
         } else {
             Names::Shown
-        }
-    }
-}
-
-impl AccountArgs {
-    const fn detail(&self) -> Detail {
-        if self.redact_accounts {
-            Detail::Counts
-        } else if self.verbose {
-            Detail::Full
-        } else {
-            Detail::Brief
         }
     }
 }
