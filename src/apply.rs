@@ -21,7 +21,7 @@ use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
 use crate::observe::{Observed, Scope};
-use crate::plan::{self, Action, Edit, Fingerprint, Plan, Settled, Step, stale};
+use crate::plan::{self, Action, Allowed, Edit, Fingerprint, Plan, Settled, Step, stale};
 
 /// What to apply, and how.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub restarts: Restarts,
     /// How long a service action may take.
     pub deadline: Duration,
+    /// What is allowed beyond the safety rules, for once.
+    pub allowed: &'a Allowed,
     /// Tells this run from another that began in the same second.
     pub run: u32,
 }
@@ -58,6 +60,11 @@ pub trait Watch {
 
     /// Tells that a step begins.
     fn begins(&mut self, step: &Step);
+
+    /// Tells that so many of so many accounts are done.
+    fn progress(&mut self, done: usize, of: usize) {
+        let _ = (done, of);
+    }
 
     /// The signal that asks the run to end, if one came.
     fn interrupted(&self) -> Option<&'static str>;
@@ -137,6 +144,7 @@ fn try_apply<H: WriteHost + ?Sized>(
         &facts,
         &observed,
         request.deadline,
+        request.allowed,
     )
     .map_err(blocked)?;
     accept(request, &facts, &plan)?;
@@ -209,6 +217,8 @@ struct Running<'a> {
     owed_before: Vec<Owed>,
     /// What the journal on the host says is owed as long as the run goes on.
     noted: Vec<Owed>,
+    /// How far accounts have been changed.
+    access: act::access::Progress,
     outcome: Outcome,
 }
 
@@ -287,6 +297,7 @@ impl<'a> Running<'a> {
             journal,
             owed_before,
             noted,
+            access: act::access::Progress::default(),
             outcome,
         }
     }
@@ -335,6 +346,7 @@ impl<'a> Running<'a> {
                 }
             }
         }
+        self.change_accounts(host, watch)?;
         self.verify(host)
     }
 
@@ -356,7 +368,7 @@ impl<'a> Running<'a> {
 fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
     plan.steps.iter().filter_map(|step| match step {
         Step::Edit(edit) => Some(edit),
-        Step::Panel(_) | Step::Action(_) => None,
+        Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => None,
     })
 }
 
@@ -364,7 +376,7 @@ fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
 fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
     plan.steps.iter().filter_map(|step| match step {
         Step::Action(action) => Some(action),
-        Step::Edit(_) | Step::Panel(_) => None,
+        Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_) => None,
     })
 }
 

@@ -127,6 +127,20 @@ pub(super) enum Problem {
         other_place: String,
         fix: SameFix,
     },
+    #[error("\"{found}\" cannot be {what}")]
+    Name {
+        found: String,
+        what: &'static str,
+        why: String,
+        hint: String,
+    },
+    #[error("`{one}` and `{other}` are the same {what}")]
+    SameName {
+        one: String,
+        other: String,
+        other_place: String,
+        what: &'static str,
+    },
     #[error("`{total}` is {total_value}, which is less than twice `{each}`")]
     TotalBelowTwice {
         total: String,
@@ -179,6 +193,8 @@ impl Problem {
             Self::EmptyList { why, .. }
             | Self::HostName { why, .. }
             | Self::ServiceName { why, .. } => (*why).to_owned(),
+            Self::Name { why, .. } => why.clone(),
+            Self::SameName { other_place, .. } => format!("the other one stands at {other_place}"),
             Self::TotalBelow { each_value, .. } => {
                 format!("so no address could ever have its {each_value} connections")
             }
@@ -244,6 +260,7 @@ impl Problem {
             | Self::Word { hint, .. }
             | Self::Number { hint, .. }
             | Self::Address { hint, .. }
+            | Self::Name { hint, .. }
             | Self::ServiceName { hint, .. } => hint.clone(),
             Self::NotSupportedYet { table } => {
                 format!("take `{table}` out; nothing in it is in force")
@@ -286,6 +303,7 @@ impl Problem {
             Self::TotalOfUnlimited { each, .. } => {
                 format!("give `{each}` a number, half of the total or less")
             }
+            Self::SameName { .. } => "keep one of the two".to_owned(),
             Self::NothingToDrop { .. } => {
                 "take the line out, or look whether the layers are in the right order".to_owned()
             }

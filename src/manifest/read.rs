@@ -97,6 +97,7 @@ impl Reader<'_> {
                 }
             }
         }
+        written.panel_access = self.panel_access(root);
         written.safety = self.safety(root);
         written
     }

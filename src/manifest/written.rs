@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{AccountCap, Count, Declared, Service};
+use crate::model::{Access, AccountCap, Count, Declared, Missing, Service};
 
 use super::source::Mark;
 
@@ -109,6 +109,17 @@ pub(super) struct WrittenXinetd {
     pub(super) pause: Leaf<Marked<u32>>,
 }
 
+/// `[panel_access]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenAccess {
+    pub(super) default: Leaf<Marked<Access>>,
+    pub(super) missing: Leaf<Marked<Missing>>,
+    /// By the domain's ASCII form.
+    pub(super) domains: BTreeMap<String, Leaf<Marked<Access>>>,
+    /// By the address with the domain's ASCII form.
+    pub(super) accounts: BTreeMap<String, Leaf<Marked<Access>>>,
+}
+
 /// `[safety]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenSafety {
@@ -124,7 +135,29 @@ pub(super) struct Written {
     pub(super) limits: BTreeMap<Service, WrittenLimit>,
     pub(super) xinetd_defaults: WrittenXinetd,
     pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
+    pub(super) panel_access: WrittenAccess,
     pub(super) safety: WrittenSafety,
+}
+
+impl WrittenAccess {
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self {
+            default,
+            missing,
+            domains,
+            accounts,
+        } = above;
+        self.default.cover(default, drops);
+        self.missing.cover(missing, drops);
+        for (domain, access) in domains {
+            let below = self.domains.entry(domain).or_default();
+            below.cover(access, drops);
+        }
+        for (account, access) in accounts {
+            let below = self.accounts.entry(account).or_default();
+            below.cover(access, drops);
+        }
+    }
 }
 
 impl WrittenLimit {
@@ -158,6 +191,7 @@ impl Written {
             limits,
             xinetd_defaults,
             xinetd_services,
+            panel_access,
             safety,
         } = above;
         self.host.cover(host, drops);
@@ -171,6 +205,7 @@ impl Written {
                 .or_default()
                 .cover(limit, drops);
         }
+        self.panel_access.cover(panel_access, drops);
         let WrittenSafety {
             max_account_changes,
             confirm_within,
