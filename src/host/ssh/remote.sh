@@ -368,9 +368,17 @@ run() {
   printf '%s err\n' "$key"
   head -c "$cap" <&7
   printf '%s ran\n' "$key"
+  # A program that setsid could not start was none, for whoever asks for the first that is there.
+  started=0
+  case $code in
+    126 | 127)
+      IFS= read -r line </proc/self/fd/7
+      case $line in 'setsid: '*) started=1 ;; esac
+      ;;
+  esac
   exec 5<&- 7<&-
   say "r $code"
-  return 0
+  return $started
 }
 
 unstarted() {
