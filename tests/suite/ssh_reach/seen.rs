@@ -46,8 +46,14 @@ fn a_daemon_that_is_started_over_ssh_has_the_usual_umask() {
     assert_eq!(applied.code(), 0, "{applied:#?}");
     let local = inherited(&host);
     assert_eq!(local.matches("0022").count(), 4, "{local}");
-    host.replace_text("/etc/courier/pop3d", "MAXPERIP=20", "MAXPERIP=19");
-    let applied = run(&host.ssh(), &["apply", "--yes"]);
+    let running = host.couriertcpd(110);
+    let more = super::MANIFEST.replace("= 20", "= 21");
+    let applied = host
+        .ssh()
+        .mailward(&["apply", "--yes", "-"])
+        .stdin(more)
+        .run();
     assert_eq!(applied.code(), 0, "{applied:#?}");
+    assert_ne!(host.couriertcpd(110), running, "it was started again");
     assert_eq!(inherited(&host), local);
 }
