@@ -45,12 +45,14 @@ impl Running<'_> {
         }
         match host.write(&acts, &reads) {
             Ok(written) => {
+                for (index, _) in &places {
+                    self.outcome.steps[*index].state = StepState::Done;
+                }
                 let mut answers = written.replies.into_iter();
                 for (index, _) in places {
                     let Step::Edit(edit) = &self.plan.steps[index] else {
                         continue;
                     };
-                    self.outcome.steps[index].state = StepState::Done;
                     let took = matches!(answers.next(), Some(Reply::File(Found::File(state)))
                         if state.bytes == edit.bytes);
                     if !took {

@@ -53,12 +53,14 @@ impl Running<'_> {
             };
             self.note_undone(index, undone, &mut back);
         }
+        let changed = back;
         for (index, step) in steps.iter().enumerate().rev() {
             let Step::Action(action) = step else { continue };
             if !matches!(
                 self.outcome.steps[index].state,
                 StepState::Done | StepState::Failed
             ) {
+                self.still_owed(action, changed);
                 continue;
             }
             let undone = match action.daemon {
@@ -84,6 +86,18 @@ impl Running<'_> {
             Back::No => Verdict::PartlyApplied,
         });
         self.close(host);
+    }
+
+    /// Keeps an action owed that was not begun, where what it was to make live could not be taken back.
+    fn still_owed(&mut self, action: &Action, files: Back) {
+        let same = |owed: &journal::Owed| owed.unit == action.unit && owed.daemon == action.daemon;
+        match files {
+            Back::No if !self.owed_before.iter().any(same) => {
+                self.owed_before
+                    .push(journal::Owed::of(action, journal::Begun::No));
+            }
+            Back::No | Back::Yes => {}
+        }
     }
 
     fn note_undone(&mut self, index: usize, undone: Back, back: &mut Back) {

@@ -1,6 +1,10 @@
 //! The program over ssh to hosts of every kind and at ends of every temper: what it says, what it leaves, and that the host
 //! itself and this side see and write the same.
 
+mod odd;
+mod prompts;
+mod seen;
+
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -36,6 +40,20 @@ fn inside(host: &Host, arguments: &[&str]) -> Output {
     let mut argv = vec!["/usr/local/bin/mailward"];
     argv.extend(arguments);
     argv.push("-");
+    host.command(&argv).stdin(MANIFEST).run()
+}
+
+/// The program inside the host, run by who logs in as [`OPERATOR`].
+fn as_operator(host: &Host, command: &str) -> Output {
+    let argv = [
+        "setpriv",
+        "--reuid=2001",
+        "--regid=2001",
+        "--clear-groups",
+        "/usr/local/bin/mailward",
+        command,
+        "-",
+    ];
     host.command(&argv).stdin(MANIFEST).run()
 }
 
@@ -181,16 +199,7 @@ fn sudo_makes_an_operator_root_and_a_visitor_nobody() {
     let root = run(&operator, &["plan", "--sudo"]);
     assert_eq!(root.code(), 2, "{root:#?}");
     assert_eq!(root.stdout, run(&host.ssh(), &["plan"]).stdout);
-    let setpriv = [
-        "setpriv",
-        "--reuid",
-        OPERATOR,
-        "--clear-groups",
-        "/usr/local/bin/mailward",
-        "plan",
-        "-",
-    ];
-    let there = host.command(&setpriv).stdin(MANIFEST).run();
+    let there = as_operator(&host, "plan");
     assert_eq!((plain.code(), &plain.stdout), (there.code(), &there.stdout));
     assert_ne!(plain.stdout, root.stdout);
     let plain = run(&operator, &["apply", "--yes"]);

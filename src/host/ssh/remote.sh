@@ -246,6 +246,7 @@ end() {
     done
     printf '%s tables\n' "$key"
     grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+    [ $? -lt 126 ] || echo unknown
   fi
   printf '%s end\n' "$key"
 }
@@ -258,7 +259,7 @@ contents() {
     pairs="$pairs \"\$want_$i\" /proc/self/environ"
     i=$((i + 1))
   done
-  metadata=$(eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null)
+  metadata=$(eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null) || [ $? -lt 126 ] || metadata="$tag died"
   case $metadata in
     # Eight digits and more are looked at one by one: above 64 MiB a file is told of and not read.
     *"$tag "[0-9]*' '[0-9]*' '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*)

@@ -47,8 +47,8 @@ struct Ending<'r> {
     contents: VecDeque<&'r [u8]>,
     /// The inodes of each process's sockets; none where they cannot be told.
     sockets: Option<BTreeMap<u32, Vec<u64>>>,
-    /// Port by inode.
-    listening: BTreeMap<u64, u16>,
+    /// Port by inode; none where they cannot be told.
+    listening: Option<BTreeMap<u64, u16>>,
 }
 
 struct Metadata<'r> {
@@ -81,6 +81,9 @@ impl<'r> Reader<'r> {
             path: format!("{STATE}/lock"),
             source,
         };
+        if !self.rest.is_empty() {
+            return Err(misfit("the lock says more than was asked for"));
+        }
         match kind {
             b'l' => Ok(()),
             b'h' => Err(HostError::Locked {
@@ -140,7 +143,7 @@ impl<'r> Reader<'r> {
         })
     }
 
-    /// One line: its kind, and the text after it.
+    /// One line: its kind, and the text after a blank.
     fn record(&mut self) -> Result<(u8, &'r [u8])> {
         let end = memchr::memchr(b'\n', self.rest).ok_or_else(|| misfit("a line is missing"))?;
         let (line, rest) = (&self.rest[..end], &self.rest[end + 1..]);
@@ -148,7 +151,11 @@ impl<'r> Reader<'r> {
         let (&kind, text) = line
             .split_first()
             .ok_or_else(|| misfit("a line is empty"))?;
-        Ok((kind, text.strip_prefix(b" ").unwrap_or(text)))
+        match text {
+            [] | [b' ', ..] => Ok((kind, text.get(1..).unwrap_or_default())),
+            // Something else printed it.
+            _ => Err(misfit("a line is of no known kind")),
+        }
     }
 
     fn file(&mut self, path: &[u8]) -> Result<Found> {
@@ -162,7 +169,8 @@ impl<'r> Reader<'r> {
                 let (metadata, bytes) = self.end.take(path)?;
                 match metadata {
                     // It went away between two looks.
-                    None => Found::Missing,
+                    None if bytes.is_empty() => Found::Missing,
+                    None => return Err(misfit("a file has content, but no metadata")),
                     Some(Metadata { size, .. }) if size > FILE_CAP => {
                         Found::Unreadable(TOO_LARGE.to_owned())
                     }
@@ -171,6 +179,11 @@ impl<'r> Reader<'r> {
                     {
                         let got = bytes.len();
                         Found::Unreadable(format!("only {got} of its {size} bytes can be read"))
+                    }
+                    Some(Metadata { size, .. })
+                        if (bytes.len() as u64) > size && !is_of_the_kernel(path) =>
+                    {
+                        Found::Unreadable("it grew while it was read".to_owned())
                     }
                     Some(Metadata { links, changed, .. }) => Found::File(FileState {
                         bytes: bytes.to_vec(),
@@ -247,10 +260,10 @@ impl<'r> Reader<'r> {
         let boot = kernel
             .split(|&byte| byte == b'\n')
             .find_map(|line| number::<i64>(line.strip_prefix(b"btime ")?));
-        let mut processes: Vec<Process> = seen
+        let processes = seen
             .iter()
-            .filter_map(|seen| seen.process(programs, boot, &self.end))
-            .collect();
+            .filter_map(|seen| seen.process(programs, boot, &self.end).transpose());
+        let mut processes = processes.collect::<Result<Vec<Process>>>()?;
         processes.sort_by_key(|process| process.id);
         Ok(processes)
     }
@@ -365,25 +378,30 @@ impl<'r> Seen<'r> {
         programs: &[&'static str],
         boot: Option<i64>,
         end: &Ending<'_>,
-    ) -> Option<Process> {
+    ) -> Result<Option<Process>> {
         let [stat, argv, environment, after] = self.files;
-        let stat = ProcessStat::parse(stat)?;
-        let after = ProcessStat::parse(after)?;
-        let name = programs.iter().find(|name| name.as_bytes() == stat.name)?;
+        if stat.is_empty() || after.is_empty() {
+            return Ok(None);
+        }
+        let parsed = ProcessStat::parse(stat).zip(ProcessStat::parse(after));
+        let (stat, after) = parsed.ok_or_else(|| misfit("half a process"))?;
+        let Some(name) = programs.iter().find(|name| name.as_bytes() == stat.name) else {
+            return Ok(None);
+        };
         let same = after.name == stat.name && after.start == stat.start;
         if !same || !stat.is_alive() || !after.is_alive() {
-            return None;
+            return Ok(None);
         }
         let started = boot.and_then(|boot| {
             let since = i64::try_from(stat.start / TICKS).ok()?;
             boot.checked_add(since)
         });
         let sockets = end.sockets.as_ref().map(|all| all.get(&self.pid));
-        let ports = match (self.ports, sockets) {
+        let ports = match (self.ports, sockets, &end.listening) {
             // In another network namespace its sockets are in another table than this one.
-            (b'y' | b'o', Some(None)) => Some(Vec::new()),
-            (b'y', Some(Some(sockets))) => {
-                let ports = sockets.iter().filter_map(|inode| end.listening.get(inode));
+            (b'y' | b'o', Some(None), _) => Some(Vec::new()),
+            (b'y', Some(Some(sockets)), Some(listening)) => {
+                let ports = sockets.iter().filter_map(|inode| listening.get(inode));
                 let mut ports: Vec<u16> = ports.copied().collect();
                 ports.sort_unstable();
                 ports.dedup();
@@ -391,7 +409,7 @@ impl<'r> Seen<'r> {
             }
             _ => None,
         };
-        Some(Process {
+        Ok(Some(Process {
             id: ProcessId {
                 pid: self.pid,
                 start: stat.start,
@@ -405,7 +423,7 @@ impl<'r> Seen<'r> {
                 _ => Err("permission denied".to_owned()),
             },
             ports,
-        })
+        }))
     }
 }
 
@@ -421,7 +439,10 @@ impl<'r> Ending<'r> {
             rest = &body[length..];
             let body = &body[..length];
             match section {
-                b"stat" => end.metadata.extend(metadata(tag.as_bytes(), body)),
+                b"stat" => end.metadata.extend(
+                    metadata(tag.as_bytes(), body)
+                        .ok_or_else(|| misfit("half a file's metadata"))?,
+                ),
                 b"cat" => contents(key, body, &mut end.contents)?,
                 b"sockets" => end.sockets = sockets(body),
                 b"tables" => end.listening = listening_of(body),
@@ -446,8 +467,8 @@ impl<'r> Ending<'r> {
     }
 }
 
-/// The lines of a `stat`. A name may hold line ends; each line begins with the tag.
-fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Vec<Metadata<'r>> {
+/// The lines of a `stat`, if they are whole. A name may hold line ends; each line begins with the tag.
+fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<Metadata<'r>>> {
     let starts: Vec<usize> = memmem::find_iter(body, tag)
         .filter(|&place| place == 0 || body[place - 1] == b'\n')
         .collect();
@@ -455,7 +476,7 @@ fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Vec<Metadata<'r>> {
     starts
         .iter()
         .zip(ends)
-        .filter_map(|(&start, end)| {
+        .map(|(&start, end)| {
             let line = body[start + tag.len()..end].strip_suffix(b"\n")?;
             let mut fields = line.splitn(4, |&byte| byte == b' ');
             Some(Metadata {
@@ -486,34 +507,44 @@ fn contents<'r>(key: &str, body: &'r [u8], all: &mut VecDeque<&'r [u8]>) -> Resu
     if rest.is_empty() { Ok(()) } else { Err(why()) }
 }
 
-/// The inodes of the sockets among the files that processes have open.
+/// The inodes of the sockets among the files that processes have open; none where a line is not whole.
 fn sockets(body: &[u8]) -> Option<BTreeMap<u32, Vec<u64>>> {
     let mut sockets: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for line in body.split(|&byte| byte == b'\n') {
-        if line == b"unknown" {
-            return None;
+        if line.is_empty() {
+            continue;
         }
         let mut fields = line.splitn(3, |&byte| byte == b' ');
-        let mut read = || {
-            let mode = std::str::from_utf8(fields.next()?).ok()?;
-            let mode = u32::from_str_radix(mode, 16).ok()?;
-            let inode = number::<u64>(fields.next()?)?;
-            let path = fields.next()?.strip_prefix(b"/proc/")?;
-            let pid = number::<u32>(path.split(|&byte| byte == b'/').next()?)?;
-            // S_IFSOCK, inode(7).
-            (mode & 0o170_000 == 0o140_000).then_some((pid, inode))
+        let mode = std::str::from_utf8(fields.next()?).ok()?;
+        let mode = u32::from_str_radix(mode, 16).ok()?;
+        let inode = number::<u64>(fields.next()?)?;
+        let mut path = fields
+            .next()?
+            .strip_prefix(b"/proc/")?
+            .split(|&byte| byte == b'/');
+        let (pid, b"fd", _) = (
+            number::<u32>(path.next()?)?,
+            path.next()?,
+            number::<u32>(path.next()?)?,
+        ) else {
+            return None;
         };
-        if let Some((pid, inode)) = read() {
+        // S_IFSOCK, inode(7).
+        if mode & 0o170_000 == 0o140_000 {
             sockets.entry(pid).or_default().push(inode);
         }
     }
     Some(sockets)
 }
 
-fn listening_of(body: &[u8]) -> BTreeMap<u64, u16> {
+/// Port by inode; none where a line is not whole.
+fn listening_of(body: &[u8]) -> Option<BTreeMap<u64, u16>> {
     // The reader of whole tables skips their first line, which grep has left out.
     let table = [b"\n", body].concat();
-    listening(&table).collect()
+    let sockets: Vec<_> = listening(&table).collect();
+    let lines = body.split(|&byte| byte == b'\n');
+    let whole = lines.filter(|line| !line.is_empty()).count() == sockets.len();
+    whole.then(|| sockets.into_iter().collect())
 }
 
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {

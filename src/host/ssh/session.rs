@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -22,9 +23,12 @@ use super::{Destination, Login, Metadata, Signals};
 /// What the other shell learns first.
 const LIBRARY: &str = include_str!("remote.sh");
 
-/// Starts `ssh`, or says that there is none.
+/// Starts `ssh`, or says that there is none. A watcher beside it ends it with `$end` when mailward is no longer there to do
+/// so, e.g. while it waits for a host that does not answer: `$0` is the end of a pipe that mailward holds.
 const START: &str =
-    "command -v \"$1\" >/dev/null || { echo \"$1 is not installed\" >&2; exit 254; }; exec \"$@\"";
+    "command -v \"$1\" >/dev/null || { echo \"$1 is not installed\" >&2; exit 254; }
+(exec <\"$0\" >/dev/null 2>&1; read -r line || kill -$end $$) &
+exec \"$@\"";
 
 /// The exit code where there is no `ssh`.
 const NO_SSH: i32 = 254;
@@ -69,6 +73,8 @@ pub(super) struct Session {
     errors: File,
     patience: Duration,
     waits: bool,
+    /// What the watcher beside `ssh` reads.
+    watcher: OwnedFd,
     /// The terminal, and how it was before `ssh` got to it.
     terminal: Option<(File, Termios)>,
     /// What frames replies; only root on the host gets to see it.
@@ -82,16 +88,20 @@ impl Session {
     /// Starts `ssh`; that the host can be reached shows at the first [`Session::exchange`].
     pub(super) fn start(destination: &Destination) -> std::io::Result<Self> {
         let errors = File::from(memfd_create("mailward-ssh", MemfdFlags::CLOEXEC)?);
-        let trap = match destination.signals {
-            Signals::All => "",
-            Signals::RunOnly => "trap '' HUP INT QUIT TERM; ",
+        let signals = match destination.signals {
+            // At a prompt it gives the terminal back as it was.
+            Signals::All => "end=TERM",
+            Signals::RunOnly => "trap '' HUP INT QUIT TERM; end=KILL",
         };
-        let start = format!("{trap}{START}");
+        let start = format!("{signals}; {START}");
         let terminal = File::open("/dev/tty")
             .ok()
             .and_then(|file| tcgetattr(&file).ok().map(|was| (file, was)));
+        let (watched, watcher) = pipe_with(PipeFlags::CLOEXEC)?;
+        fcntl_setfd(&watched, FdFlags::empty())?;
         let mut ssh = Command::new("/bin/sh")
-            .args(["-c", &start, "sh"])
+            .args(["-c", &start])
+            .arg(format!("/proc/self/fd/{}", watched.as_raw_fd()))
             .arg(&destination.program)
             .arg("-T")
             .args(
@@ -123,6 +133,7 @@ impl Session {
             errors,
             patience: destination.patience,
             waits: false,
+            watcher,
             terminal,
             key,
             tag,
@@ -333,6 +344,8 @@ impl Drop for Session {
         if self.waits {
             self.wait();
         }
+        // From here on `ssh` ends by itself, or has ended.
+        let _ = rustix::io::write(&self.watcher, b"\n");
     }
 }
 

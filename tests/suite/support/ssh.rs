@@ -7,6 +7,7 @@
 mod keys;
 mod line;
 mod slow;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -23,6 +24,7 @@ use slow::Slow;
 
 pub use keys::keys;
 pub use line::{Fate, Line, Moment, Trip};
+pub use terminal::Terminal;
 
 /// The name by which the configuration knows a host unless it is given another.
 const ALIAS: &str = "mx1";

@@ -1,0 +1,38 @@
+//! How many messages there are.
+
+use super::{host, run};
+use crate::support::host::Kind;
+use crate::support::ssh::Line;
+
+#[test]
+fn a_plan_takes_two_messages_and_an_apply_few_more() {
+    let Some(host) = host(Kind::SysV) else { return };
+    let messages = |arguments: &[&str], manifest: &str, code: i32| {
+        let line = Line::counting();
+        let output = run(&host.ssh().over(&line), arguments, manifest);
+        assert_eq!(output.code(), code, "{output:#?}");
+        assert_eq!(line.connections(), 1);
+        line.trips().len()
+    };
+    let all = "version = 1\n[limits.pop3]\nper_ip = 20\ntotal = 80\n[limits.imap]\nper_ip = 20\ntotal = 80\n\
+               [limits.smtp]\nper_ip = 20\n";
+    assert_eq!(messages(&["plan"], all, 2), 2);
+    assert_eq!(messages(&["check"], all, 2), 2);
+    assert_eq!(messages(&["show"], all, 0), 2);
+    // The lock, the plan's two, the edits, one for each of four restarts, two to look, two to write down what was seen;
+    // and for xinetd three before it is reloaded, to see what it offers and that its servers are there, and two to reload.
+    assert_eq!(messages(&["apply", "--yes"], all, 0), 17);
+    assert_eq!(messages(&["plan"], all, 0), 2);
+    assert_eq!(messages(&["apply", "--yes"], all, 0), 3);
+    // The lock, the plan's two, the edits, two restarts, two to look, one to write it down.
+    let pop3 = "version = 1\n[limits.pop3]\nper_ip = 21\n";
+    assert_eq!(messages(&["apply", "--yes"], pop3, 0), 9);
+    // An include that is known only when its file is read is one more.
+    host.replace_text(
+        "/etc/xinetd.conf",
+        "includedir /etc/xinetd.d",
+        "include /etc/more\nincludedir /etc/xinetd.d",
+    );
+    host.write("/etc/more", "includedir /etc/more.d\n");
+    assert_eq!(messages(&["plan"], all, 2), 4);
+}
