@@ -285,6 +285,20 @@ fn what_others_do_to_an_account_meanwhile_is_told() {
 }
 
 #[test]
+fn names_of_other_character_sets_and_no_name_at_all_are_read() {
+    let world = PanelWorld::tree(Generation::Ten);
+    let before = shown(&world);
+    world.sql(
+        "ALTER TABLE mail MODIFY mail_name VARCHAR(245) CHARACTER SET latin1 NULL;
+         ALTER TABLE domains MODIFY name VARCHAR(255) CHARACTER SET latin2 NOT NULL;
+         INSERT INTO mail (mail_name, postbox, dom_id, userId) VALUES (NULL, 'true', 1, 0);",
+    );
+    let mut now = shown(&world);
+    assert_eq!(now.remove("@example.jp"), Some((false, true)));
+    assert_eq!(now, before);
+}
+
+#[test]
 fn an_option_that_the_help_does_not_list_is_not_used() {
     let world = PanelWorld::tree(Generation::Nine);
     world.set_spelling(Spelling::Missing);
