@@ -423,3 +423,36 @@ fn a_hundred_thousand_accounts_are_planned_right() {
     assert_eq!(changes.len(), wanted.len());
     assert!(wanted.iter().all(|name| changes.contains(name.as_str())));
 }
+
+#[test]
+fn what_roots_own_settings_of_the_client_say_changes_no_answer() {
+    let Some(world) = world(Kind::SysV, Generation::Ten) else {
+        return;
+    };
+    world.fill_hostile();
+    let ssh = world.host().ssh();
+    let before = run(&ssh, &["show", "--format", "json"], DENY).success();
+    for settings in [
+        "[mysql]\nsafe-updates\nselect_limit=3\nmax_join_size=1\nno-auto-rehash\n",
+        "[mysql]\ncolumn-names\nsilent\n",
+        "[client]\nuser=somebody\ndefault-character-set=latin1\n",
+        "[mysql]\ndatabase=test\npager=cat\ntee=/tmp/tee\nshow-warnings\n",
+    ] {
+        world.host().write("/root/.my.cnf", settings);
+        let now = run(&ssh, &["show", "--format", "json"], DENY);
+        assert_eq!(now.code(), 0, "{settings}: {now:#?}");
+        assert_eq!(now.stdout, before, "{settings}");
+    }
+    // What would make the answer ambiguous is refused, never guessed at.
+    for (settings, why) in [
+        ("[mysql]\nraw\n", "not as it was asked for"),
+        ("[mysql]\nxml\n", ""),
+        ("[mysql]\nverbose\n", ""),
+        ("[client]\npassword=another\n", "/root/.my.cnf"),
+    ] {
+        world.host().write("/root/.my.cnf", settings);
+        let now = run(&ssh, &["show", "--format", "json"], DENY);
+        assert_eq!(now.code(), 11, "{settings}: {now:#?}");
+        assert!(now.stderr.contains(why), "{settings}: {now:#?}");
+    }
+}
