@@ -1,5 +1,6 @@
 //! Settles what earlier runs left: a killed run gets its outcome, a done action is forgotten.
 
+use super::act::access::first;
 use super::journal::{self, Journal, Run};
 use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
 use super::unknown;
@@ -152,7 +153,7 @@ fn changed(steps: &[Step], accounts: &Accounts) -> Option<Diagnostic> {
     }
     (!changed.is_empty()).then(|| {
         Diagnostic::new(format!("accounts that it changed: {}", changed.len()))
-            .because(changed.join("; "))
+            .because(first(&changed))
     })
 }
 
@@ -169,7 +170,7 @@ fn not_known(steps: &[Step]) -> Option<Diagnostic> {
             "accounts that it may have changed: {}",
             names.len()
         ))
-        .because(names.join("; "))
+        .because(first(&names))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
+use super::act::access::first;
 use super::outcome::Verdict;
 use super::{Failed, Restarts, Running, edits};
 use crate::facts::Facts;
@@ -92,7 +93,7 @@ impl Running<'_> {
                 "accounts that were removed while this run went on: {}",
                 gone.len()
             );
-            let message = Diagnostic::new(what).because(gone.join("; "));
+            let message = Diagnostic::new(what).because(first(&gone));
             self.outcome.messages.push(message);
         }
         std::mem::swap(&mut self.outcome.owed, &mut owed);

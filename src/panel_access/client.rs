@@ -173,6 +173,9 @@ impl Unread {
                 "install the client, or name its folder as MYSQL_BIN_D in /etc/psa/psa.conf"
             }
             Self::NotStarted(_) => "run mailward as root: the password is in /etc/psa/.psa.shadow",
+            Self::Refused { number: 1045 } => {
+                "see whether /root/.my.cnf names another password: the client prefers it to that in /etc/psa/.psa.shadow"
+            }
             Self::TimedOut | Self::Signal(_) | Self::Refused { .. } => {
                 "see whether the panel itself works, and the log of its database"
             }

@@ -77,6 +77,15 @@ impl Details {
         }
     }
 
+    /// Whether the account itself is the same, whatever was asked beside.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::User { .. }, Self::User { .. }) => unasked(self) == unasked(other),
+            (Self::Gone | Self::Permission { .. } | Self::User { .. }, _) => self == other,
+        }
+    }
+
     /// In a few words, without anything secret: the tables asked for hold no password.
     #[must_use]
     pub fn words(&self) -> String {
@@ -102,8 +111,12 @@ impl Details {
                     "1" => "locked".to_owned(),
                     other => format!("isLocked {other}"),
                 };
+                let email = match &user.email {
+                    email if *email == user.login => String::new(),
+                    email => format!("the e-mail address {email}, "),
+                };
                 format!(
-                    "panel user {} with the login {}, role {}, {locked}",
+                    "panel user {} with the login {}, {email}role {}, {locked}",
                     user.id, user.login, user.role
                 )
             }
@@ -183,12 +196,7 @@ pub fn details(output: Output) -> Result<Details, Unread> {
 /// Compares an account before and after it was to get an access.
 #[must_use]
 pub fn judge(account: &str, before: &Details, after: &Details, access: Access) -> Did {
-    if matches!(
-        (before, after),
-        (Details::User { .. }, Details::User { .. })
-    ) && unasked(before) == unasked(after)
-        || before == after
-    {
+    if after.is_same(before) {
         return Did::Nothing;
     }
     let expected = match (before, after) {

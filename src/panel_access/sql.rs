@@ -17,17 +17,18 @@ SET SQL_BIG_SELECTS=1;
 START TRANSACTION WITH CONSISTENT SNAPSHOT;
 ";
 
-/// Since Plesk 10 an account names a user; most users are the account's own, which `=` says in one byte.
-const USERS: &str = "SELECT 'u',m.id,COALESCE(m.dom_id,0),m.mail_name,\
+/// Since Plesk 10 an account names a user; most users are the account's own, which `=` says in one byte. Old servers join no
+/// texts of two character sets, hence bytes. The client prints NULL as a name that an account could have: it is none.
+const USERS: &str = "SELECT 'u',m.id,COALESCE(m.dom_id,0),COALESCE(m.mail_name,''),\
 IF(m.userId IS NULL OR m.userId=0,'-',IF(u.id IS NULL,'?',CONCAT('',u.isLocked))),\
-COALESCE(IF(CAST(u.login AS BINARY)=CAST(CONCAT(m.mail_name,'@',d.name) AS BINARY),'=',u.login),'') \
+COALESCE(IF(CAST(u.login AS BINARY)=CONCAT(CAST(m.mail_name AS BINARY),'@',CAST(d.name AS BINARY)),'=',u.login),'') \
 FROM mail m LEFT JOIN domains d ON d.id=m.dom_id LEFT JOIN smb_users u ON u.id=m.userId;
 ";
 
 /// Until Plesk 9 an account names permissions. The unqualified `userId` is the derived table's, unless `mail` has such a
 /// column: then it is ambiguous, and the query an error, so that it costs nothing where it is not meant.
 const PERMISSIONS: &str =
-    "SELECT 'p',m.id,COALESCE(m.dom_id,0),m.mail_name,IF(p.value='true','1','0') \
+    "SELECT 'p',m.id,COALESCE(m.dom_id,0),COALESCE(m.mail_name,''),IF(p.value='true','1','0') \
 FROM mail m LEFT JOIN Permissions p ON p.id=m.perm_id AND p.permission='cp_access' \
 CROSS JOIN (SELECT 1 AS userId) AS x WHERE userId=1;
 ";
@@ -39,7 +40,7 @@ pub fn everything() -> String {
     format!(
         "{BEGIN}SHOW COLUMNS FROM mail;
 SELECT '{MARK}','columns';
-SELECT 'd',id,name FROM domains;
+SELECT 'd',id,COALESCE(name,'') FROM domains;
 SELECT '{MARK}','domains',COUNT(*) FROM domains;
 SELECT 'c',login FROM clients WHERE login IS NOT NULL;
 SELECT '{MARK}','clients',COUNT(login) FROM clients;
@@ -69,7 +70,7 @@ SELECT '{MARK}','end';
 pub fn one_with_permission(account: u32) -> String {
     format!(
         "SET NAMES utf8;
-SELECT '{MARK}','account',m.id,m.perm_id,COALESCE(p.value,'') \
+SELECT '{MARK}','account',m.id,COALESCE(m.perm_id,0),COALESCE(p.value,'') \
 FROM mail m LEFT JOIN Permissions p ON p.id=m.perm_id AND p.permission='cp_access' WHERE m.id={account};
 SELECT '{MARK}','end';
 "

@@ -31,6 +31,7 @@ mod size;
 mod ssh_apply;
 mod ssh_docs;
 mod ssh_hosts;
+mod ssh_panel;
 mod ssh_reach;
 mod support;
 mod surroundings;

@@ -285,6 +285,68 @@ fn what_others_do_to_an_account_meanwhile_is_told() {
 }
 
 #[test]
+fn an_account_that_somebody_removes_before_its_turn_is_no_reason_to_undo_the_others() {
+    for generation in Generation::ALL {
+        for at in [1, 3] {
+            let world = PanelWorld::tree(generation);
+            let meddle = "DELETE FROM mail WHERE mail_name = 'nobox';".to_owned();
+            world.misbehave(&Knob::Meddle(meddle), When::At(at));
+            let output = apply(&world);
+            let what = format!("{generation:?} at {at}: {}", said(&output));
+            assert_eq!(output.status.code(), Some(2), "{what}");
+            assert!(said(&output).contains("nobox@example.jp"), "{what}");
+            let now = world.accesses();
+            for account in small_world(generation) {
+                if account.address != "nobox@example.jp" {
+                    let wanted = account.access && !account.plain;
+                    assert_eq!(now[account.address], wanted, "{what}: {}", account.address);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_undo_that_gives_back_something_else_is_no_roll_back() {
+    let world = PanelWorld::tree(Generation::Ten);
+    world.misbehave(&Knob::Fail, When::At(3));
+    // The last of the undo is the first account, whose details are known.
+    world.misbehave(&Knob::role_changes(), When::At(5));
+    let output = apply(&world);
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    assert!(
+        said(&output).contains("is not as it was"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_command_that_fails_after_doing_something_else_is_no_roll_back() {
+    let world = PanelWorld::tree(Generation::Ten);
+    world.misbehave(&Knob::DoAndFail, When::At(1));
+    let email = "UPDATE smb_users SET email = 'x@y.jp', isLocked = 0 WHERE id = @user;";
+    world.misbehave(&Knob::Meddle(email.to_owned()), When::At(1));
+    let output = apply(&world);
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    assert_eq!(world.updates().len(), 1);
+}
+
+#[test]
+fn names_of_other_character_sets_and_no_name_at_all_are_read() {
+    let world = PanelWorld::tree(Generation::Ten);
+    let before = shown(&world);
+    world.sql(
+        "ALTER TABLE mail MODIFY mail_name VARCHAR(245) CHARACTER SET latin1 NULL;
+         ALTER TABLE domains MODIFY name VARCHAR(255) CHARACTER SET latin2 NOT NULL;
+         INSERT INTO mail (mail_name, postbox, dom_id, userId) VALUES (NULL, 'true', 1, 0);",
+    );
+    let mut now = shown(&world);
+    assert_eq!(now.remove("@example.jp"), Some((false, true)));
+    assert_eq!(now, before);
+}
+
+#[test]
 fn an_option_that_the_help_does_not_list_is_not_used() {
     let world = PanelWorld::tree(Generation::Nine);
     world.set_spelling(Spelling::Missing);

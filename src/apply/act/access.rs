@@ -25,8 +25,14 @@ pub(in crate::apply) struct Progress {
     tried: BTreeMap<usize, usize>,
     /// The directions that a probe has shown to do what they should.
     probed: BTreeSet<Access>,
+    /// The probed accounts as they were before.
+    before: BTreeMap<u32, Details>,
     /// The account that the panel did something unexpected to: nothing more is done to it.
     spoiled: Option<u32>,
+}
+
+fn is_gone(details: Details) -> bool {
+    details == Details::Gone
 }
 
 fn failed(error: &dyn std::error::Error) -> Failed {
@@ -75,35 +81,53 @@ impl Running<'_> {
             return Err(Failed(vec![Diagnostic::new(what)]));
         };
         if self.access.probed.contains(&step.access) {
-            return give(host, vendor, &change.account, step.access);
+            let given = give(host, vendor, &change.account, step.access);
+            // A run may take hours, in which somebody may remove an account: the look at the end tells it.
+            return match given {
+                Err(_) if self.details(host, change.id, 0).is_ok_and(is_gone) => Ok(()),
+                given => given,
+            };
         }
         let before = self.details(host, change.id, 0)?;
+        if before == Details::Gone {
+            return Ok(());
+        }
         let given = give(host, vendor, &change.account, step.access);
         let after = self.details(host, change.id, before.user());
-        given?;
-        let after = after?;
+        self.access.before.insert(change.id, before.clone());
+        let after = match (&given, after) {
+            (Ok(()), after) => after?,
+            (Err(_), Ok(after)) => after,
+            (Err(_), Err(_)) => return given,
+        };
         match probe::judge(&change.account, &before, &after, step.access) {
             Did::AsExpected => {
+                given?;
                 self.access.probed.insert(step.access);
                 Ok(())
             }
-            Did::Nothing => Err(Failed(vec![
-                Diagnostic::new(format!(
-                    "the panel's command says that it changed {}, and did not",
-                    change.account
-                ))
-                .because(format!("the database says: {}", after.words())),
-            ])),
+            Did::Nothing => {
+                given?;
+                Err(Failed(vec![
+                    Diagnostic::new(format!(
+                        "the panel's command says that it changed {}, and did not",
+                        change.account
+                    ))
+                    .because(format!("the database says: {}", after.words())),
+                ]))
+            }
             Did::Otherwise(seen) => {
                 self.access.spoiled = Some(change.id);
-                Err(Failed(vec![
+                let mut failed = given.err().unwrap_or_else(|| Failed(Vec::new()));
+                failed.0.push(
                     Diagnostic::new(format!(
                         "the panel did something else to {} than give or take its panel access, and that cannot be undone",
                         change.account
                     ))
                     .because(seen)
                     .hint("it was the first account of this kind, and no other was changed; look at it in the panel"),
-                ]))
+                );
+                Err(failed)
             }
         }
     }
@@ -173,7 +197,7 @@ impl Running<'_> {
             "accounts that are not what the panel's command said it made of them: {}",
             left.len()
         );
-        let told = Diagnostic::new(what).because(left.join("; "));
+        let told = Diagnostic::new(what).because(first(&left));
         Err(Failed(vec![told]))
     }
 
@@ -216,6 +240,19 @@ fn told(change: &AccountChange, now: Option<AccountState>) -> String {
     )
 }
 
+/// Accounts of one kind that are named in a message.
+const NAMED: usize = 20;
+
+/// The first few of what may be thousands, and the number of the others.
+pub(in crate::apply) fn first<T: AsRef<str>>(told: &[T]) -> String {
+    let named: Vec<&str> = told.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let named = named.join("; ");
+    match told.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more, which `mailward show --accounts` lists"),
+    }
+}
+
 /// Runs the vendor's command for one account.
 fn give<H: WriteHost + ?Sized>(
     host: &mut H,
@@ -241,4 +278,18 @@ fn give<H: WriteHost + ?Sized>(
 fn ended(command: &Command, end: End) -> Diagnostic {
     super::how_it_ended(command, end)
         .because("what it printed is not shown, since it may hold a password")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first;
+
+    #[test]
+    fn of_thousands_the_first_few_are_named() {
+        let all: Vec<String> = (0..5000).map(|n| format!("user{n}@b.jp")).collect();
+        assert_eq!(first(&all[..2]), "user0@b.jp; user1@b.jp");
+        let told = first(&all);
+        assert!(told.len() < 400, "{told}");
+        assert!(told.contains("user19@b.jp; and 4980 more, "), "{told}");
+    }
 }

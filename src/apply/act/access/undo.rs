@@ -1,6 +1,6 @@
 //! Gives accounts back what they had before the run, as far as the database shows that it can be given back.
 
-use super::{give, told};
+use super::{first, give, told};
 use crate::apply::undo::Back;
 use crate::apply::{Failed, Running};
 use crate::failure::Diagnostic;
@@ -43,6 +43,9 @@ impl Running<'_> {
         let mut undone = Vec::new();
         for (index, step) in &tried {
             let mut back = Back::Yes;
+            if self.is_other(host, step) {
+                back = Back::No;
+            }
             for change in &step.accounts {
                 let state = now.get(change.id).map(|account| account.state);
                 // What the panel did to a spoiled account shows in more than its state.
@@ -57,9 +60,34 @@ impl Running<'_> {
             let what = format!("accounts that are not as they were: {}", left.len());
             self.outcome
                 .messages
-                .push(Diagnostic::new(what).because(left.join("; ")));
+                .push(Diagnostic::new(what).because(first(&left)));
         }
         undone
+    }
+
+    /// Whether a probed account has another user now than before the run, or its user another role: giving back may do
+    /// something else than was asked, too.
+    fn is_other<H: WriteHost + ?Sized>(&mut self, host: &H, step: &AccessStep) -> bool {
+        let mut other = false;
+        for change in &step.accounts {
+            let Some(before) = self.access.before.get(&change.id) else {
+                continue;
+            };
+            if before.user() == 0 || self.access.spoiled == Some(change.id) {
+                continue;
+            }
+            let why = match self.details(host, change.id, 0) {
+                Ok(now) if now.is_same(before) => continue,
+                Ok(now) => vec![
+                    Diagnostic::new(format!("{} is not as it was", change.account))
+                        .because(format!("before: {}; now: {}", before.words(), now.words())),
+                ],
+                Err(Failed(why)) => why,
+            };
+            self.outcome.messages.extend(why);
+            other = true;
+        }
+        other
     }
 
     fn not_known(&mut self, tried: &[(usize, AccessStep)], why: Failed) -> Vec<(usize, Back)> {
@@ -70,7 +98,7 @@ impl Running<'_> {
             .collect();
         let what = format!("accounts whose state is not known now: {}", names.len());
         let told = Diagnostic::new(what)
-            .because(names.join("; "))
+            .because(first(&names))
             .hint("apply again when the panel's database answers");
         self.outcome.messages.push(told);
         tried.iter().map(|(index, _)| (*index, Back::No)).collect()
