@@ -10,6 +10,7 @@ mod read;
 mod reader;
 mod schema;
 mod source;
+mod sources;
 mod syntax;
 mod together;
 mod values;
@@ -119,9 +120,13 @@ fn manages_nothing(desired: &Desired) -> bool {
         limits,
         xinetd_defaults,
         xinetd_services,
+        access,
         safety: _,
     } = desired;
-    limits.is_empty() && *xinetd_defaults == XinetdLimit::default() && xinetd_services.is_empty()
+    limits.is_empty()
+        && *xinetd_defaults == XinetdLimit::default()
+        && xinetd_services.is_empty()
+        && access.allow.is_empty()
 }
 
 /// Problems in the order of their places, as a person is told them.

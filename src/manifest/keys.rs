@@ -15,6 +15,12 @@ pub(super) enum Table {
     Limits,
     /// `[limits.SERVICE]`
     Limit(Service),
+    /// `[networks]`, whose keys are names.
+    Networks,
+    /// `[access]`
+    Sources,
+    /// `[access.allow]`
+    SourcesAllow,
     /// `[xinetd]`
     Xinetd,
     /// `[xinetd.defaults]`
@@ -30,7 +36,7 @@ pub(super) enum Table {
 }
 
 /// Tables of the manifest that this version refuses.
-pub(super) const NOT_SUPPORTED_YET: [&str; 3] = ["access", "networks", "panel_access"];
+pub(super) const NOT_SUPPORTED_YET: [&str; 1] = ["panel_access"];
 
 const LIMITS: [&str; 8] = [
     "ftp",
@@ -47,10 +53,15 @@ impl Table {
     /// The keys that this version reads; empty where any checked name may stand.
     pub(super) const fn keys(&self) -> &'static [&'static str] {
         match self {
-            Self::Root => &["version", "host", "limits", "xinetd", "safety"],
+            Self::Root => &[
+                "version", "host", "limits", "xinetd", "networks", "access", "safety",
+            ],
             Self::Host => &["name"],
             Self::Limits => &LIMITS,
             Self::Limit(_) => &["per_ip", "total"],
+            Self::Networks => &[],
+            Self::Sources => &["enforce", "allow"],
+            Self::SourcesAllow => &["imap", "pop3", "smtp", "smtps", "submission"],
             Self::Xinetd => &["defaults", "services"],
             Self::XinetdDefaults | Self::XinetdService(_) => &["per_source", "instances", "cps"],
             Self::XinetdServices => &[],
@@ -66,6 +77,9 @@ impl Table {
             Self::Host
             | Self::Limits
             | Self::Limit(_)
+            | Self::Networks
+            | Self::Sources
+            | Self::SourcesAllow
             | Self::Xinetd
             | Self::XinetdDefaults
             | Self::XinetdServices
@@ -104,6 +118,8 @@ impl Table {
                 "per_source" | "instances" | "cps" => {
                     format!("`{key}` belongs in `[xinetd.defaults]` or `[xinetd.services.NAME]`")
                 }
+                "enforce" => "`enforce` belongs in `[access]`".to_owned(),
+                "allow" => "write `[access.allow]`".to_owned(),
                 service if LIMITS.contains(&service) => format!("write `[limits.{service}]`"),
                 _ => return None,
             },
@@ -125,6 +141,18 @@ impl Table {
                 "cps" => {
                     format!("only xinetd has `cps`: write it in `[xinetd.services.{service}]`")
                 }
+                _ => return None,
+            },
+            Self::Sources => match key {
+                service if Self::SourcesAllow.keys().contains(&service) => {
+                    format!("`{service}` belongs in `[access.allow]`")
+                }
+                _ => return None,
+            },
+            Self::SourcesAllow => match key {
+                "pop3s" => "`pop3` is POP3 with and without TLS".to_owned(),
+                "imaps" => "`imap` is IMAP with and without TLS".to_owned(),
+                "enforce" => "`enforce` belongs in `[access]`".to_owned(),
                 _ => return None,
             },
             Self::Xinetd => match key {
@@ -150,7 +178,7 @@ impl Table {
                 "wait" | "seconds" => "here it is called `pause`".to_owned(),
                 _ => return None,
             },
-            Self::Host | Self::XinetdServices | Self::Safety => return None,
+            Self::Host | Self::Networks | Self::XinetdServices | Self::Safety => return None,
         };
         Some(hint)
     }
@@ -163,6 +191,9 @@ impl fmt::Display for Table {
             Self::Host => f.write_str("host"),
             Self::Limits => f.write_str("limits"),
             Self::Limit(service) => write!(f, "limits.{service}"),
+            Self::Networks => f.write_str("networks"),
+            Self::Sources => f.write_str("access"),
+            Self::SourcesAllow => f.write_str("access.allow"),
             Self::Xinetd => f.write_str("xinetd"),
             Self::XinetdDefaults => f.write_str("xinetd.defaults"),
             Self::XinetdServices => f.write_str("xinetd.services"),

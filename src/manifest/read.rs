@@ -97,6 +97,7 @@ impl Reader<'_> {
                 }
             }
         }
+        written.sources = self.sources(root);
         written.safety = self.safety(root);
         written
     }

@@ -8,6 +8,7 @@ use super::keys::Table;
 use super::problem::{Problem, SameFix};
 use super::reader::Text;
 use super::source::Mark;
+use super::sources;
 use super::written::{Marked, Written, WrittenLimit, WrittenSafety, WrittenXinetd};
 
 /// Problems and notes, each with its place.
@@ -38,6 +39,7 @@ pub(super) fn judge(written: &Written, text: Text) -> Judgement {
         }
     }
     incomplete_rates(written, text, &mut judgement);
+    sources::judge(&written.sources, text, &mut judgement);
     judgement
 }
 
@@ -282,6 +284,7 @@ pub(super) fn desired(written: Written) -> Desired {
         limits,
         xinetd_defaults,
         xinetd_services,
+        sources,
         safety,
     } = written;
     let WrittenSafety {
@@ -299,6 +302,7 @@ pub(super) fn desired(written: Written) -> Desired {
         limits: kept(limits, limit, &Limit::default()),
         xinetd_defaults: xinetd(xinetd_defaults),
         xinetd_services: kept(xinetd_services, xinetd, &XinetdLimit::default()),
+        access: sources::desired(&sources),
         safety: Safety {
             max_account_changes: max_account_changes.take().map(Marked::declared),
             confirm_within: confirm_within.take().map(Marked::declared),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{AccountCap, Count, Declared, Service};
+use crate::model::{AccountCap, Count, Declared, Enforce, MailService, Network, Service, SetName};
 
 use super::source::Mark;
 
@@ -109,6 +109,34 @@ pub(super) struct WrittenXinetd {
     pub(super) pause: Leaf<Marked<u32>>,
 }
 
+/// An item of a list of `[access.allow]`.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// An address or a network.
+    Network(Network),
+    /// A set of `[networks]`.
+    Set(SetName),
+}
+
+/// What `[access.allow]` says of a service.
+#[derive(Debug, Clone)]
+pub(super) enum WrittenAllow {
+    /// `"anyone"`.
+    Anyone,
+    /// `"nobody"`.
+    Nobody,
+    /// A list.
+    Only(Vec<Marked<Source>>),
+}
+
+/// `[networks]` and `[access]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenSources {
+    pub(super) networks: BTreeMap<SetName, Leaf<Vec<Marked<Network>>>>,
+    pub(super) enforce: Leaf<Marked<Enforce>>,
+    pub(super) allow: BTreeMap<MailService, Leaf<Marked<WrittenAllow>>>,
+}
+
 /// `[safety]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenSafety {
@@ -124,6 +152,7 @@ pub(super) struct Written {
     pub(super) limits: BTreeMap<Service, WrittenLimit>,
     pub(super) xinetd_defaults: WrittenXinetd,
     pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
+    pub(super) sources: WrittenSources,
     pub(super) safety: WrittenSafety,
 }
 
@@ -132,6 +161,23 @@ impl WrittenLimit {
         let Self { per_ip, total } = above;
         self.per_ip.cover(per_ip, drops);
         self.total.cover(total, drops);
+    }
+}
+
+impl WrittenSources {
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self {
+            networks,
+            enforce,
+            allow,
+        } = above;
+        for (name, set) in networks {
+            self.networks.entry(name).or_default().cover(set, drops);
+        }
+        self.enforce.cover(enforce, drops);
+        for (service, allowed) in allow {
+            self.allow.entry(service).or_default().cover(allowed, drops);
+        }
     }
 }
 
@@ -158,6 +204,7 @@ impl Written {
             limits,
             xinetd_defaults,
             xinetd_services,
+            sources,
             safety,
         } = above;
         self.host.cover(host, drops);
@@ -171,6 +218,7 @@ impl Written {
                 .or_default()
                 .cover(limit, drops);
         }
+        self.sources.cover(sources, drops);
         let WrittenSafety {
             max_account_changes,
             confirm_within,

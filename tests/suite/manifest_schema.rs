@@ -142,6 +142,10 @@ fn the_reader_takes_every_setting_of_the_schema() {
             [""; 0],
             "{path} takes a date"
         );
+        // Where the key is a name, another one is as good.
+        if path == "networks.some_name" {
+            continue;
+        }
         let misspelt = errors(&format!("version = 1\n{path}x = {example}\n"));
         assert_eq!(misspelt.len(), 1, "{path}x: {misspelt:?}");
     }
@@ -179,6 +183,8 @@ fn the_schema_has_every_key_that_the_reader_knows() {
         "xinetd.services.a.",
         "xinetd.defaults.cps.",
         "xinetd.services.a.cps.",
+        "access.",
+        "access.allow.",
         "safety.",
     ] {
         let mut at = &schema;
@@ -214,6 +220,12 @@ fn only_the_reader_sees(what: &str) -> bool {
         "are the same setting",
         "needs `",
         "not UTF-8",
+        "there is no set",
+        "bits set behind",
+        "in IPv6 form",
+        "is every IPv",
+        "no address that anybody has",
+        "cannot set `smtps` apart",
         "a number with a decimal point",
     ]
     .iter()
