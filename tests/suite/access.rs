@@ -1,5 +1,7 @@
 //! Allowed source networks: what the manifest declares, at size too, and what is not done about it yet.
 
+mod evaluate;
+
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
