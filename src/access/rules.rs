@@ -5,6 +5,7 @@
 //! [`Verdict::Unknown`] rather than a guess.
 
 mod decide;
+mod narrow;
 mod ports;
 mod reach;
 

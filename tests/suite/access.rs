@@ -1,6 +1,8 @@
 //! Allowed source networks: what the manifest declares, at size too, and what is not done about it yet.
 
 mod evaluate;
+mod netns;
+mod nft;
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -49,6 +51,11 @@ fn access_is_refused_by_plan_apply_and_check_and_checked_by_validate() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// The shortest of three times, since the machine has other work.
+fn fastest(time: impl Fn() -> Duration) -> Duration {
+    (0..3).map(|_| time()).min().unwrap()
+}
+
 /// A manifest with so many networks, none of which touches another, in one line.
 fn many(number: u32) -> String {
     let mut text = "version = 1\n[networks]\nmany = [".to_owned();
@@ -80,7 +87,7 @@ fn ten_thousand_networks_in_one_service_are_read_in_time_linear_in_their_number(
         assert_eq!(checked.notes, []);
         taken
     };
-    let (few, many) = (time(10_000), time(40_000));
+    let (few, many) = (fastest(|| time(10_000)), fastest(|| time(40_000)));
     crate::support::covered(&format!(
         "10,000 networks are read in {few:?}, 40,000 in {many:?}"
     ));

@@ -146,6 +146,34 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// The same rules, with neighbours put together that differ in their sources alone: the form in which rules of one
+    /// network each are compared with rules of many.
+    #[must_use]
+    pub fn condensed(&self) -> Self {
+        let chains = self.chains.iter().map(|(name, rules)| {
+            let mut condensed = Vec::new();
+            let mut rest = rules.as_slice();
+            while let Some((first, _)) = rest.split_first() {
+                let run = run(rest);
+                let mut rule = first.clone();
+                if run > 1 {
+                    rule.when.sources = sources(&rest[..run]).map(Cow::into_owned);
+                }
+                condensed.push(rule);
+                rest = &rest[run..];
+            }
+            (name.clone(), condensed)
+        });
+        Self {
+            family: self.family,
+            start: self.start.clone(),
+            policy: self.policy,
+            chains: chains.collect(),
+        }
+    }
+}
+
 /// How many rules from the first one on differ in their sources alone: they are one rule with all of these.
 fn run(rules: &[Rule]) -> usize {
     let Some((first, others)) = rules.split_first() else {

@@ -37,7 +37,9 @@ impl Net {
     fn network(&self) -> Network {
         let mut kept = self.bits.clone();
         kept[self.prefix..].fill(false);
-        let value = kept.iter().fold(0u128, |sum, bit| sum << 1 | u128::from(*bit));
+        let value = kept
+            .iter()
+            .fold(0u128, |sum, bit| sum << 1 | u128::from(*bit));
         let address: IpAddr = if kept.len() == 32 {
             Ipv4Addr::from_bits(u32::try_from(value).unwrap()).into()
         } else {
@@ -80,7 +82,11 @@ fn net() -> impl Strategy<Value = Net> {
         let prefix = prefix.min(bits.len());
         let near_the_end = bits.len() - prefix.min(4);
         Net {
-            prefix: if prefix % 2 == 0 { prefix } else { near_the_end },
+            prefix: if prefix % 2 == 0 {
+                prefix
+            } else {
+                near_the_end
+            },
             bits,
         }
     })
@@ -90,10 +96,18 @@ fn plain() -> impl Strategy<Value = Plain> {
     (
         prop::option::weighted(0.2, prop::sample::select(Family::ALL.to_vec())),
         prop::bool::weighted(0.1),
-        prop::option::of(prop::sample::select(vec![(25, 25), (143, 143), (24, 143), (0, u16::MAX)])),
+        prop::option::of(prop::sample::select(vec![
+            (25, 25),
+            (143, 143),
+            (24, 143),
+            (0, u16::MAX),
+        ])),
         prop::option::of(prop::collection::vec(net(), 0..4)),
         prop_oneof![4 => Just(0usize), 1 => 1usize..4],
-        prop::option::weighted(0.3, prop::sample::select(vec![Stage::Opening, Stage::Established])),
+        prop::option::weighted(
+            0.3,
+            prop::sample::select(vec![Stage::Opening, Stage::Established]),
+        ),
         prop::bool::weighted(0.15),
         0usize..12,
     )
@@ -148,7 +162,11 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
             ][plain.on]
                 .clone(),
             stage: plain.stage,
-            unknown: plain.unclear.then(|| "-m u32".to_owned()).into_iter().collect(),
+            unknown: plain
+                .unclear
+                .then(|| "-m u32".to_owned())
+                .into_iter()
+                .collect(),
         },
         then: then(chain, plain.then),
     }
@@ -173,7 +191,12 @@ fn rule_set(chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
 }
 
 /// All that may become of a packet from one place in the rules on: `None` in it stands for the end of the chain.
-fn possible(chains: &[Vec<Plain>], chain: usize, at: usize, packet: &Packet) -> BTreeSet<Option<bool>> {
+fn possible(
+    chains: &[Vec<Plain>],
+    chain: usize,
+    at: usize,
+    packet: &Packet,
+) -> BTreeSet<Option<bool>> {
     let Some(plain) = chains[chain].get(at) else {
         return BTreeSet::from([None]);
     };
@@ -186,8 +209,13 @@ fn possible(chains: &[Vec<Plain>], chain: usize, at: usize, packet: &Packet) -> 
     let on_lo = packet.interface == Interface::Loopback;
     let fits = family_fits
         && !plain.not_tcp
-        && plain.ports.is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
-        && plain.sources.as_ref().is_none_or(|nets| nets.iter().any(|net| net.has(packet.source)))
+        && plain
+            .ports
+            .is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
+        && plain
+            .sources
+            .as_ref()
+            .is_none_or(|nets| nets.iter().any(|net| net.has(packet.source)))
         && plain.stage.is_none_or(|stage| stage == packet.stage)
         && match plain.on {
             0 => true,
@@ -306,7 +334,10 @@ fn the_deciding_rule_is_named() {
     };
     assert_eq!(
         told("203.0.113.9", 143),
-        (Verdict::Accept, Some("to 143,993 from 203.0.113.0/24: accept".to_owned()))
+        (
+            Verdict::Accept,
+            Some("to 143,993 from 203.0.113.0/24: accept".to_owned())
+        )
     );
     // The kernel hands over an IPv4 client of an IPv6 socket in this form.
     assert_eq!(told("::ffff:203.0.113.9", 143).0, Verdict::Accept);
