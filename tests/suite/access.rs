@@ -1,6 +1,7 @@
 //! Allowed source networks: what the manifest declares, at size too, and what is not done about it yet.
 
 mod evaluate;
+mod iptables;
 mod netns;
 mod nft;
 
