@@ -5,6 +5,7 @@
 
 pub mod iptables;
 pub mod nft;
+pub mod plesk;
 pub mod rules;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};

@@ -4,6 +4,7 @@ mod evaluate;
 mod iptables;
 mod netns;
 mod nft;
+mod plesk;
 
 use std::fmt::Write as _;
 use std::process::Command;
