@@ -1,5 +1,6 @@
 //! Allowed source networks: what the manifest declares, at size too, and what is not done about it yet.
 
+mod effect;
 mod evaluate;
 mod iptables;
 mod netns;
