@@ -3,8 +3,8 @@
 
     cargo build --release && python3 benches/compare.py [RUNS]
 
-Prints medians and the median of the ratios pair by pair. Needs: GNU time, augtool; ansible and pyinfra are measured where
-they are installed, and named where they are not.
+Prints medians and the median of the ratios pair by pair. Needs: GNU time, augtool; ansible, pyinfra and MariaDB are measured
+where they are installed, and named where they are not. `python3 benches/compare.py RUNS panel` measures panel access alone.
 """
 
 import os
@@ -113,7 +113,136 @@ def deploy(root):
     return ["pyinfra", "@local", f"{root}/deploy.py", "--dry"]
 
 
+# The stand-ins of a panel: the client prints an answer that was made before, the vendor's command lists its option.
+CLIENT = """#!/bin/sh
+exec cat "$MAILWARD_ROOT/answer"
+"""
+VENDOR = """#!/bin/sh
+case "$1" in
+--help) echo "    -cp-access         <true|false>    enables control panel access" ;;
+--info) echo "CP Access:          false" ;;
+esac
+"""
+# The client of a real MariaDB, which the benchmark started: its own login instead of the panel's.
+REAL = """#!/bin/sh
+shift
+unset MYSQL_PWD
+exec mariadb --no-defaults -S {socket} -uroot "$@"
+"""
+
+
+def program(path, text):
+    write(path, text)
+    os.chmod(path, 0o755)
+
+
+def panel(root, client):
+    write(f"{root}/proc/sys/kernel/hostname", "bench\n")
+    write(f"{root}/etc/psa/psa.conf", "PRODUCT_ROOT_D /usr/local/psa\n")
+    write(f"{root}/etc/psa/.psa.shadow", "secret\n")
+    write(f"{root}/usr/local/psa/version", "11.0.9 CentOS 6 110120608.16\n")
+    program(f"{root}/usr/bin/mysql", client)
+    program(f"{root}/usr/local/psa/bin/mail", VENDOR)
+    write(f"{root}/mailward.toml", "version = 1\n[panel_access]\ndefault = false\n")
+
+
+def answer(root, accounts):
+    """What the database answers: as many accounts in a fiftieth as many domains, half of them with a locked user."""
+    domains = max(1, accounts // 50)
+    with open(f"{root}/answer", "w") as file:
+        file.write("id\tint(10) unsigned\nuserId\tint(10) unsigned\nmailward\tcolumns\n")
+        file.writelines(f"d\t{n}\td{n}.example.jp\n" for n in range(domains))
+        file.write(f"mailward\tdomains\t{domains}\nc\tadmin\nmailward\tclients\t1\n")
+        file.writelines(f"u\t{n}\t{n % domains}\tuser{n}\t" + ("1\t=\n" if n % 2 else "-\t\n") for n in range(accounts))
+        file.write(f"mailward\taccounts\t{accounts}\nmailward\tend\n")
+
+
+def accounts(folder):
+    print("\nPanel access, nothing to change, a stand-in client that prints what is read\n")
+    print("| accounts | mailward plan, median ms | peak MiB | µs an account | the client alone, median ms |")
+    print("|---|---|---|---|---|")
+    root = f"{folder}/panel"
+    panel(root, CLIENT)
+    ours = [PROGRAM, "plan", "--root", root, f"{root}/mailward.toml"]
+    bare = ["env", f"MAILWARD_ROOT={root}", f"{root}/usr/bin/mysql"]
+    for number in [1000, 10_000, 100_000, 1_000_000]:
+        answer(root, number)
+        _, code, said = run(ours)
+        if code != 0:
+            sys.exit(f"mailward's plan is not empty (exit {code}): {said.decode()}")
+        ones, others = zip(*[(run(ours)[0], run(bare)[0]) for _ in range(RUNS)])
+        one, other = statistics.median(ones), statistics.median(others)
+        print(f"| {number:,} | {one * 1000:.1f} | {peak(ours):.1f} | {one / number * 1e6:.2f} | {other * 1000:.1f} |")
+    info = [f"{root}/usr/local/psa/bin/mail", "--info"]
+    start = time.perf_counter()
+    for n in range(100):
+        run([*info, f"user{n}@example.jp"])
+    each = (time.perf_counter() - start) / 100
+    print(f"\nOne `mail --info` an account, as a loop would have it: {each * 1000:.2f} ms each for 100 accounts with a stand-in that only")
+    print(f"starts a shell, so at least {each * 100_000:.0f} s for 100,000 (extrapolated); the real command boots PHP and takes longer.")
+    mariadb(folder)
+
+
+FILL = """DROP DATABASE IF EXISTS psa; CREATE DATABASE psa; USE psa;
+CREATE TABLE domains (id INT UNSIGNED PRIMARY KEY, name VARCHAR(255) CHARACTER SET ascii UNIQUE) ENGINE=InnoDB;
+CREATE TABLE clients (id INT UNSIGNED PRIMARY KEY, login VARCHAR(60)) ENGINE=InnoDB;
+CREATE TABLE mail (id INT UNSIGNED PRIMARY KEY, mail_name VARCHAR(245) CHARACTER SET ascii, perm_id INT UNSIGNED, dom_id INT UNSIGNED,
+  userId INT UNSIGNED, UNIQUE KEY (dom_id, mail_name)) ENGINE=InnoDB;
+CREATE TABLE smb_users (id INT UNSIGNED PRIMARY KEY, login VARCHAR(255) CHARACTER SET utf8, email VARCHAR(255) CHARACTER SET utf8,
+  roleId INT UNSIGNED, isLocked TINYINT) ENGINE=InnoDB;
+INSERT INTO clients VALUES (1, 'admin');
+INSERT INTO domains SELECT seq, CONCAT('d', seq, '.example.jp') FROM seq_1_to_{domains};
+INSERT INTO mail SELECT seq, CONCAT('user', seq), 0, 1 + seq % {domains}, IF(seq % 2, seq, 0) FROM seq_1_to_{accounts};
+INSERT INTO smb_users SELECT m.id, CONCAT(m.mail_name, '@', d.name), CONCAT(m.mail_name, '@', d.name), 4, 1
+  FROM mail m JOIN domains d ON d.id = m.dom_id WHERE m.userId;
+"""
+# The rows that a plan is made from, as somebody would fetch them by hand.
+ROWS = """SELECT m.id, CONCAT(m.mail_name, '@', d.name), u.login, u.email, u.isLocked FROM mail m JOIN domains d ON d.id = m.dom_id
+LEFT JOIN smb_users u ON u.id = m.userId
+"""
+
+
+def mariadb(folder):
+    if not shutil.which("mariadbd") or not shutil.which("mariadb-install-db"):
+        print("\nnot measured: MariaDB (Debian package: mariadb-server)")
+        return
+    data, socket, root = f"{folder}/data", f"{folder}/sock", f"{folder}/real"
+    run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"])
+    server = subprocess.Popen(["mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={socket}", "--skip-networking"],
+                              stderr=subprocess.DEVNULL)
+    try:
+        client = ["mariadb", "--no-defaults", "-S", socket, "-uroot"]
+        for _ in range(100):
+            if run([*client, "-e", "SELECT 1"])[1] == 0:
+                break
+            time.sleep(0.1)
+        panel(root, REAL.format(socket=socket))
+        ours = [PROGRAM, "plan", "--root", root, f"{root}/mailward.toml"]
+        bare = [*client, "-Dpsa", "-BN", "-e", ROWS]
+        print("\nPanel access, nothing to change, a real MariaDB on this machine\n")
+        print("| accounts | mailward plan, median ms | peak MiB | the bare client fetching the same rows, median ms | mailward / it (median of pairs) |")
+        print("|---|---|---|---|---|")
+        for number in [1000, 10_000, 100_000, 1_000_000]:
+            said = subprocess.run(client, input=FILL.format(accounts=number, domains=max(1, number // 50)).encode(), capture_output=True)
+            if said.returncode != 0:
+                sys.exit(f"the database cannot be filled: {said.stderr.decode()}")
+            _, code, said = run(ours)
+            if code != 0:
+                sys.exit(f"mailward's plan is not empty (exit {code}): {said.decode()}")
+            ones, others = zip(*[(run(ours)[0], run(bare)[0]) for _ in range(min(RUNS, 11) if number > 100_000 else RUNS)])
+            pairs = statistics.median(one / other for one, other in zip(ones, others))
+            one, other = statistics.median(ones), statistics.median(others)
+            print(f"| {number:,} | {one * 1000:.1f} | {peak(ours):.1f} | {other * 1000:.1f} | {pairs:.2f} |")
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main():
+    if sys.argv[2:] == ["panel"]:
+        with tempfile.TemporaryDirectory() as folder:
+            accounts(folder)
+        return
     for need in ["/usr/bin/time", "augtool"]:
         if not shutil.which(need):
             sys.exit(f"{need} is missing (Debian packages: time, augeas-tools)")
@@ -134,6 +263,7 @@ def main():
         augtool = ["sh", "-c", f"printf 'set /augeas/load/Xinetd/lens Xinetd.lns\\nset /augeas/load/Xinetd/incl[1] /etc/xinetd.conf\\n"
                    f"set /augeas/load/Xinetd/incl[2] \"/etc/xinetd.d/*\"\\nload\\nmatch /files//per_source\\n' | augtool --noautoload --root {large}"]
         compare("1,000 xinetd services, nothing to change", ours, [("augtool, the same files", augtool, 4)])
+        accounts(folder)
 
 
 main()

@@ -21,7 +21,7 @@ use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
 use crate::observe::{Observed, Scope};
-use crate::plan::{self, Action, Edit, Fingerprint, Plan, Settled, Step, stale};
+use crate::plan::{self, Action, Allowed, Edit, Fingerprint, Plan, Settled, Step, stale};
 
 /// What to apply, and how.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub restarts: Restarts,
     /// How long a service action may take.
     pub deadline: Duration,
+    /// What is allowed beyond the safety rules, for once.
+    pub allowed: &'a Allowed,
     /// Tells this run from another that began in the same second.
     pub run: u32,
 }
@@ -58,6 +60,11 @@ pub trait Watch {
 
     /// Tells that a step begins.
     fn begins(&mut self, step: &Step);
+
+    /// Tells that so many of so many accounts are done.
+    fn progress(&mut self, done: usize, of: usize) {
+        let _ = (done, of);
+    }
 
     /// The signal that asks the run to end, if one came.
     fn interrupted(&self) -> Option<&'static str>;
@@ -137,6 +144,7 @@ fn try_apply<H: WriteHost + ?Sized>(
         &facts,
         &observed,
         request.deadline,
+        request.allowed,
     )
     .map_err(blocked)?;
     accept(request, &facts, &plan)?;
@@ -148,6 +156,10 @@ fn try_apply<H: WriteHost + ?Sized>(
         return Ok(outcome);
     }
     let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
+    if let Some(signal) = watch.interrupted() {
+        let message = Diagnostic::new(format!("interrupted by {signal}"));
+        return Err(ended(Verdict::Interrupted, vec![message]));
+    }
     watch.planned(&plan);
     let mut run = Running::new(request, &facts, observed, plan, baseline);
     Ok(run.carry_out(host, watch))
@@ -203,6 +215,10 @@ struct Running<'a> {
     xinetd: Option<ProcessId>,
     /// What was owed before this run.
     owed_before: Vec<Owed>,
+    /// What the journal on the host says is owed as long as the run goes on.
+    noted: Vec<Owed>,
+    /// How far accounts have been changed.
+    access: act::access::Progress,
     outcome: Outcome,
 }
 
@@ -264,6 +280,7 @@ impl<'a> Running<'a> {
                 state: StepState::NotTried,
             })
             .collect();
+        let noted = owed.clone();
         let journal = Journal {
             format: facts.journal.format,
             owed,
@@ -279,6 +296,8 @@ impl<'a> Running<'a> {
             baseline,
             journal,
             owed_before,
+            noted,
+            access: act::access::Progress::default(),
             outcome,
         }
     }
@@ -319,6 +338,7 @@ impl<'a> Running<'a> {
                 }
             }
             Restarts::Deferred => {
+                interrupted(watch)?;
                 for index in 0..self.plan.steps.len() {
                     if matches!(self.plan.steps[index], Step::Action(_)) {
                         self.outcome.steps[index].state = StepState::Deferred;
@@ -326,6 +346,7 @@ impl<'a> Running<'a> {
                 }
             }
         }
+        self.change_accounts(host, watch)?;
         self.verify(host)
     }
 
@@ -347,7 +368,7 @@ impl<'a> Running<'a> {
 fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
     plan.steps.iter().filter_map(|step| match step {
         Step::Edit(edit) => Some(edit),
-        Step::Panel(_) | Step::Action(_) => None,
+        Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => None,
     })
 }
 
@@ -355,7 +376,7 @@ fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
 fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
     plan.steps.iter().filter_map(|step| match step {
         Step::Action(action) => Some(action),
-        Step::Edit(_) | Step::Panel(_) => None,
+        Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_) => None,
     })
 }
 

@@ -5,10 +5,13 @@
 
 mod allow;
 mod apply;
+mod args;
 mod check;
 mod files;
 mod generate;
+mod host;
 mod plan;
+mod progress;
 mod show;
 mod terminal;
 mod validate;
@@ -17,19 +20,20 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
+use self::allow::allowed;
+use self::args::{ApplyArgs, CheckArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::Terminal;
 use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
 use crate::host::WriteHost;
-use crate::host::local::LocalHost;
-use crate::host::ssh::{Destination, Login, Metadata, SshHost};
 use crate::manifest::{self, Checked};
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
-use crate::plan::{ACTION_DEADLINE, Plan};
+use crate::plan::{Allowed, Plan};
 use crate::report::diagnostic::Severity;
+use crate::report::redact::Names;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
 #[derive(Debug, Parser)]
@@ -82,138 +86,6 @@ enum Command {
     Man(generate::ManArgs),
 }
 
-/// Where the host is.
-#[derive(Debug, Args)]
-struct HostArgs {
-    /// Another machine, through the system's own `ssh`; nothing is installed there
-    ///
-    /// A host, `user@host`, an alias of your ssh configuration, or a URI. It needs a POSIX shell and the usual small tools.
-    #[arg(long, value_name = "DEST", conflicts_with = "root")]
-    host: Option<String>,
-
-    /// An option for `ssh` as in ssh_config(5), e.g. ConnectTimeout=5; one that begins with `-` is passed as it is
-    #[arg(
-        long,
-        value_name = "OPTION",
-        requires = "host",
-        allow_hyphen_values = true
-    )]
-    ssh_option: Vec<String>,
-
-    /// How long the connection may be silent before it is given up, in seconds, beside the time of service actions
-    #[arg(long, requires = "host", value_name = "SECONDS", default_value_t = 60,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
-    ssh_timeout: u64,
-
-    /// Become root on the other machine through `sudo` without a password
-    #[arg(long, requires = "host")]
-    sudo: bool,
-
-    /// A folder that looks like a host, instead of this machine; programs in it are executed
-    ///
-    /// Files, links, commands, processes and sockets are those inside the folder. Commands of the folder run on this
-    /// machine, so use only folders that you trust.
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-
-    /// How long a service action or a vendor command may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = ACTION_DEADLINE.as_secs(),
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
-    action_timeout: u64,
-}
-
-/// A manifest's layers.
-#[derive(Debug, Args)]
-struct ManifestArgs {
-    /// Manifest files, later ones over earlier ones; `-` is standard input
-    #[arg(required = true, value_name = "MANIFEST")]
-    manifest: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct PlanArgs {
-    #[command(flatten)]
-    manifest: ManifestArgs,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// Save the plan to a file that `apply` takes; mode 0600
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct ApplyArgs {
-    /// Manifest files, later ones over earlier ones, or one saved plan; `-` is standard input
-    #[arg(required = true, value_name = "MANIFEST|PLAN")]
-    manifest: Vec<PathBuf>,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// Do not ask; without a terminal nothing is asked, and this is needed
-    #[arg(short, long)]
-    yes: bool,
-
-    /// Accept only a plan with this fingerprint, or one with nothing to do
-    #[arg(long, value_name = "FINGERPRINT")]
-    expect: Option<String>,
-
-    /// Allow for this run what a safety rule refuses: unseen-metadata
-    #[arg(long, value_name = "NAME")]
-    allow: Vec<allow::Allowance>,
-
-    /// Change files and leave service actions owed; a later apply runs them
-    #[arg(long)]
-    defer_restarts: bool,
-
-    /// Write the outcome to a file as JSON, however the run ends
-    #[arg(long, value_name = "FILE")]
-    outcome: Option<PathBuf>,
-
-    /// How to print the outcome
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    manifest: ManifestArgs,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct ShowArgs {
-    /// Manifest files whose declarations are shown beside the values
-    #[arg(value_name = "MANIFEST")]
-    manifest: Vec<PathBuf>,
-
-    #[command(flatten)]
-    host: HostArgs,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Debug, Args)]
-struct ValidateArgs {
-    #[command(flatten)]
-    manifest: ManifestArgs,
-}
-
 /// How something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -246,7 +118,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if usage { Exit::Usage } else { Exit::AsDesired };
         }
     };
-    let mut terminal = Terminal::new(cli.color);
+    let mut terminal = Terminal::new(cli.color, cli.names());
     let exit = match &cli.command {
         Command::Plan(args) => plan::run(args, &mut terminal),
         Command::Apply(args) => apply::run(args, &mut terminal),
@@ -262,6 +134,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(Ended { exit, diagnostics }) => {
             terminal.tell(&diagnostics, Severity::Error);
             terminal.end(exit)
+        }
+    }
+}
+
+impl Cli {
+    /// Whether accounts are named on the screen.
+    const fn names(&self) -> Names {
+        let withheld = match &self.command {
+            Command::Plan(args) => args.accounts.redact_accounts,
+            Command::Apply(args) => args.accounts.redact_accounts,
+            Command::Check(args) => args.redact_accounts,
+            Command::Show(args) => args.redact_accounts,
+            Command::Validate(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Man(_) => false,
+        };
+        if withheld {
+            Names::Withheld
+        } else {
+            Names::Shown
         }
     }
 }
@@ -327,38 +220,6 @@ impl From<serde_json::Error> for Ended {
     }
 }
 
-impl HostArgs {
-    fn open(&self, metadata: Metadata) -> Result<Box<dyn WriteHost>, Ended> {
-        if let Some(name) = &self.host {
-            let login = if self.sudo {
-                Login::Sudo
-            } else {
-                Login::Direct
-            };
-            let program = std::env::var_os("MAILWARD_SSH").unwrap_or_else(|| "ssh".into());
-            return Ok(Box::new(SshHost::new(Destination {
-                program: program.into(),
-                name: name.clone(),
-                options: self.ssh_option.clone(),
-                patience: Duration::from_secs(self.ssh_timeout),
-                login,
-                metadata,
-            })));
-        }
-        match &self.root {
-            None => Ok(Box::new(LocalHost::machine())),
-            Some(root) => match LocalHost::tree(root.clone()) {
-                Ok(host) => Ok(Box::new(host)),
-                Err(error) => Err(Ended::new(Exit::Unknown, &error)),
-            },
-        }
-    }
-
-    const fn deadline(&self) -> Duration {
-        Duration::from_secs(self.action_timeout)
-    }
-}
-
 /// Reads and checks a manifest.
 fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
     let layers = files::layers(paths)?;
@@ -374,11 +235,12 @@ fn planned(
     desired: &Desired,
     advice: &[Diagnostic],
     deadline: Duration,
+    allowed: &Allowed,
 ) -> Result<Plan, Ended> {
     let facts = Facts::read(host)?;
     let observed = Observed::read(host, &facts, Scope::Of(desired))?;
     Ok(crate::plan::make(
-        desired, advice, &facts, &observed, deadline,
+        desired, advice, &facts, &observed, deadline, allowed,
     )?)
 }
 
@@ -386,7 +248,9 @@ fn planned(
 fn pending(plan: &Plan) -> Exit {
     let owed = plan.steps.iter().any(|step| match step {
         crate::plan::Step::Action(action) => action.causes.contains(&crate::plan::Cause::Owed),
-        crate::plan::Step::Edit(_) | crate::plan::Step::Panel(_) => false,
+        crate::plan::Step::Edit(_)
+        | crate::plan::Step::Panel(_)
+        | crate::plan::Step::PanelAccess(_) => false,
     });
     match (plan.is_empty(), owed) {
         (true, _) => Exit::AsDesired,

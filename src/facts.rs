@@ -12,6 +12,7 @@ use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
+use crate::panel_access::client::SECRET;
 use crate::plan::Control;
 
 /// The services whose existence matters here, as systemd or SysV init know them.
@@ -107,6 +108,10 @@ pub struct Plesk {
     pub root: HostPath,
     /// The version file's first word that holds a number with a dot, e.g. `11.0.9`.
     pub version: Option<String>,
+    /// `MYSQL_BIN_D`: the folder of the database's client.
+    pub mysql: Option<HostPath>,
+    /// Whether there is a file with the password of the panel's database.
+    pub secret: Existence,
 }
 
 /// Facts cannot be had.
@@ -159,6 +164,7 @@ struct Tickets {
     scripts: Vec<(&'static str, Ticket)>,
     psa: Ticket,
     version: Ticket,
+    secret: Ticket,
     courier: Ticket,
     processes: Ticket,
     journal: Ticket,
@@ -204,6 +210,7 @@ fn ask(batch: &mut Batch) -> Tickets {
             .collect(),
         psa: batch.file(known("/etc/psa/psa.conf")),
         version: batch.first_file(PRODUCT_ROOTS.map(|root| known(&format!("{root}/version")))),
+        secret: batch.exists(known(SECRET)),
         courier: batch.first_file(COURIER_FILES.map(known)),
         processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
         journal: batch.file(journal::path()),
@@ -251,7 +258,8 @@ impl Tickets {
         }
         let psa = text(answers.file(self.psa)?, "/etc/psa/psa.conf")?;
         let version = answers.first_file(self.version)?;
-        let plesk = plesk(psa.as_deref(), version)?;
+        let secret = answers.exists(self.secret)?;
+        let plesk = plesk(psa.as_deref(), version, secret)?;
         let courier = match answers.first_file(self.courier)? {
             Some((index, _)) => known(COURIER_FILES[index]).parent(),
             None => None,
@@ -317,14 +325,21 @@ fn names(node: Option<&str>, hosts: &str) -> BTreeSet<String> {
 }
 
 /// `psa.conf` has lines of a key, blanks and a value; `#` starts a comment.
-fn plesk(conf: Option<&str>, version: Option<(usize, Found)>) -> Result<Option<Plesk>, FactsError> {
-    let root = conf.and_then(|conf| {
-        conf.lines()
-            .map(|line| line.split('#').next().unwrap_or_default())
-            .filter_map(|line| line.trim().split_once(char::is_whitespace))
-            .find(|(key, _)| *key == "PRODUCT_ROOT_D")
-            .and_then(|(_, value)| HostPath::new(value.trim()).ok())
-    });
+fn plesk(
+    conf: Option<&str>,
+    version: Option<(usize, Found)>,
+    secret: Existence,
+) -> Result<Option<Plesk>, FactsError> {
+    let folder = |wanted: &str| {
+        conf.and_then(|conf| {
+            conf.lines()
+                .map(|line| line.split('#').next().unwrap_or_default())
+                .filter_map(|line| line.trim().split_once(char::is_whitespace))
+                .find(|(key, _)| *key == wanted)
+                .and_then(|(_, value)| HostPath::new(value.trim()).ok())
+        })
+    };
+    let root = folder("PRODUCT_ROOT_D");
     let (found, version) = match version {
         Some((index, found)) => {
             let root = PRODUCT_ROOTS[index];
@@ -333,7 +348,12 @@ fn plesk(conf: Option<&str>, version: Option<(usize, Found)>) -> Result<Option<P
         }
         None => (None, None),
     };
-    Ok(root.or(found).map(|root| Plesk { root, version }))
+    Ok(root.or(found).map(|root| Plesk {
+        root,
+        version,
+        mysql: folder("MYSQL_BIN_D"),
+        secret,
+    }))
 }
 
 /// The oldest version files are not number-first: `psa v8.6.0_build86080722.00 os_Ubuntu 8.04`.

@@ -3,6 +3,7 @@
 //! Pure: bytes in, value or diagnostics out. It knows no host, opens no file, and finds all problems of all layers at
 //! once. What a value means to a daemon beyond its range is not decided here.
 
+mod accounts;
 mod keys;
 mod names;
 mod problem;
@@ -18,6 +19,7 @@ mod written;
 
 use crate::failure::Diagnostic;
 use crate::model::{Desired, XinetdLimit};
+use crate::panel_access;
 
 pub use schema::schema;
 
@@ -121,12 +123,14 @@ fn manages_nothing(desired: &Desired) -> bool {
         xinetd_defaults,
         xinetd_services,
         access,
+        panel_access,
         safety: _,
     } = desired;
     limits.is_empty()
         && *xinetd_defaults == XinetdLimit::default()
         && xinetd_services.is_empty()
         && access.allow.is_empty()
+        && !panel_access::concerns(panel_access)
 }
 
 /// Problems in the order of their places, as a person is told them.

@@ -255,6 +255,86 @@ pub struct Safety {
     pub must_reach: Vec<Declared<IpAddr>>,
 }
 
+/// Whether a mail user may log in to the panel; `true` and `false` in manifests and JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Access {
+    /// The user may not.
+    Denied,
+    /// The user may.
+    Granted,
+}
+
+impl Access {
+    /// The word that manifests, JSON and the panel's command use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Denied => "false",
+            Self::Granted => "true",
+        }
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Denied => Self::Granted,
+            Self::Granted => Self::Denied,
+        }
+    }
+}
+
+impl From<bool> for Access {
+    fn from(may: bool) -> Self {
+        if may { Self::Granted } else { Self::Denied }
+    }
+}
+
+impl From<Access> for bool {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Denied => false,
+            Access::Granted => true,
+        }
+    }
+}
+
+/// What an account or a domain of the manifest is that the host lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// An error: no plan is made.
+    Error,
+    /// A note.
+    Note,
+}
+
+/// `[panel_access]`: which mail users may log in to the panel. An account beats its domain, which beats the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanelAccess {
+    /// `default`; without it, accounts that nothing else names are left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Declared<Access>>,
+    /// `missing`; an error where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Declared<Missing>>,
+    /// `[panel_access.domains]`, by the domain's ASCII form in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<String, Declared<Access>>,
+    /// `[panel_access.accounts]`, by the address in lower case with the domain's ASCII form.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<String, Declared<Access>>,
+}
+
+impl PanelAccess {
+    /// Whether there is nothing in it at all.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The checked manifest; knows no host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
@@ -273,6 +353,9 @@ pub struct Desired {
     /// `[access]`, with the sets of `[networks]` put in.
     #[serde(default, skip_serializing_if = "SourceAccess::says_nothing")]
     pub access: SourceAccess,
+    /// `[panel_access]`.
+    #[serde(default, skip_serializing_if = "PanelAccess::says_nothing")]
+    pub panel_access: PanelAccess,
     /// `[safety]`.
     #[serde(default)]
     pub safety: Safety,

@@ -1,15 +1,21 @@
 //! Reads the state that a manifest concerns, and no more; one trip, and one more for each level of unknown includes.
 
+mod accounts;
+
 use std::collections::BTreeMap;
+
+use self::accounts::Options;
+pub use self::accounts::accounts;
 
 use crate::edit::xinetd::{Config, Entry, Tree, Wanted};
 use crate::facts::Facts;
 use crate::host::batch::{Batch, Listing};
-use crate::host::{Digest, FileState, Found, HostError, Link, ReadHost};
+use crate::host::{Digest, Existence, FileState, Found, HostError, Link, ReadHost};
 use crate::limits::courier::{self, Absent, CourierFile, Files};
 use crate::limits::panel::{self, Panel};
 use crate::limits::xinetd::{self, About, Inetd, Xinetd};
 use crate::model::{Desired, HostPath, known};
+use crate::panel_access::{self, observed::PanelAccounts};
 
 /// The folder that every distribution's and Plesk's xinetd.conf includes; asked for ahead, to save a trip.
 const USUAL_FOLDER: &str = "/etc/xinetd.d";
@@ -26,6 +32,8 @@ pub struct Observed {
     pub panel: Option<Panel>,
     /// xinetd's files.
     pub xinetd: Option<Xinetd>,
+    /// The panel's mail accounts.
+    pub accounts: Option<PanelAccounts>,
 }
 
 /// What is to be read.
@@ -42,6 +50,18 @@ impl Scope<'_> {
         match self {
             Self::Of(desired) => courier::concerns(desired, facts),
             Self::All => true,
+        }
+    }
+
+    /// Whether the accounts are read, and whether they may have to be changed.
+    fn accounts(self, facts: &Facts) -> Option<Options> {
+        match self {
+            Self::Of(desired) => {
+                panel_access::concerns(&desired.panel_access).then_some(Options::Asked)
+            }
+            Self::All => (facts.plesk.as_ref())
+                .filter(|plesk| plesk.secret != Existence::Missing)
+                .map(|_| Options::NotAsked),
         }
     }
 
@@ -92,6 +112,8 @@ impl Observed {
                 batch.file(known("/etc/inetd.conf")),
             )
         });
+        let asked =
+            (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options));
         let mut answers = batch.read(host)?;
 
         let mut observed = Self::default();
@@ -105,6 +127,9 @@ impl Observed {
         if let (Some(command), Some(ticket)) = (probe, output) {
             observed.panel = Some(Panel::read(&command, &answers.output(ticket)?));
         }
+        observed.accounts = asked
+            .map(|asked| asked.accounts(&mut answers))
+            .transpose()?;
         if let Some((start, folder, services, inetd)) = xinetd {
             let mut reading = Reading::default();
             reading.file(main.clone(), answers.file(start)?);

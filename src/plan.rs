@@ -3,6 +3,7 @@
 //! A plan is complete data: nothing is left to decide when it is applied. This module holds its nouns; `make` builds one
 //! and is pure, `fingerprint` names what a plan does, `stale` compares two.
 
+mod access;
 mod action;
 pub mod fingerprint;
 mod make;
@@ -12,6 +13,9 @@ pub mod stale;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::access::{
+    AccessCause, AccessStep, AccountChange, AccountProblem, AccountState, Allowed,
+};
 pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
 pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, inputs, make};
@@ -95,6 +99,8 @@ pub enum Step {
     Panel(PanelStep),
     /// A daemon is made to take up new values.
     Action(Action),
+    /// Accounts of one domain may log in to the panel, or may no longer.
+    PanelAccess(AccessStep),
 }
 
 /// Edits of managed lines in one file, written in one atomic replacement.
@@ -237,7 +243,7 @@ impl Step {
         match self {
             Self::Edit(edit) => &edit.effects,
             Self::Panel(panel) => &panel.effects,
-            Self::Action(_) => &[],
+            Self::Action(_) | Self::PanelAccess(_) => &[],
         }
     }
 }

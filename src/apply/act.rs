@@ -1,5 +1,6 @@
 //! Runs service actions and the panel's commands, and judges them by the running daemon, never by an exit code.
 
+pub(super) mod access;
 pub(super) mod courier;
 pub(super) mod xinetd;
 
@@ -182,8 +183,9 @@ fn explain(messages: Vec<Diagnostic>, action: &Action) -> Vec<Diagnostic> {
         .collect()
 }
 
-fn failed_command(command: &Command, output: &Output) -> Diagnostic {
-    let how = match output.end {
+/// How a command ended, without what it printed.
+fn how_it_ended(command: &Command, end: End) -> Diagnostic {
+    Diagnostic::new(match end {
         End::Code(code) => format!("`{}` ended with exit code {code}", line(command)),
         End::Signal(signal) => format!("`{}` was ended by signal {signal}", line(command)),
         End::TimedOut => format!(
@@ -192,8 +194,11 @@ fn failed_command(command: &Command, output: &Output) -> Diagnostic {
             command.deadline.as_secs()
         ),
         End::NotStarted => format!("`{}` could not be started", line(command)),
-    };
-    let diagnostic = Diagnostic::new(how);
+    })
+}
+
+fn failed_command(command: &Command, output: &Output) -> Diagnostic {
+    let diagnostic = how_it_ended(command, output.end);
     let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
     let said: Vec<String> = said
         .split(|byte| *byte == b'\n')

@@ -63,8 +63,9 @@ impl Running<'_> {
             }
             Err(error) => {
                 for (index, act) in places {
-                    if lost::may_be_done(&error) && act >= error.index {
-                        self.outcome.steps[index].state = StepState::Unknown;
+                    if act >= error.index && lost::may_be_done(&error) {
+                        // Undoing it looks, where the host can still be asked.
+                        self.outcome.steps[index].state = StepState::Failed;
                     } else if act <= error.index {
                         // The one that failed may have taken its place before something failed; undoing it looks.
                         self.outcome.steps[index].state = if act == error.index {

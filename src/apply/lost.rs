@@ -13,8 +13,8 @@ impl Running<'_> {
                 step.state = StepState::Unknown;
             }
         }
-        // It is on the host, if the message that writes it down arrived there.
-        self.outcome.owed = self.journal.owed.clone();
+        // It is in the host's journal, if the message that writes it down arrived there.
+        self.outcome.owed = self.noted.clone();
         self.outcome.conclude(Verdict::Unknown);
         self.outcome.messages.push(
             Diagnostic::new("it is not known how far the host came")
@@ -28,12 +28,20 @@ impl Running<'_> {
 pub(super) fn before_the_run(outcome: &mut Outcome) {
     if let Some(last) = outcome.messages.last_mut() {
         last.hint = Some(
-            "nothing was changed; see whether `ssh` with the same destination and options gets there".to_owned(),
+            "no managed file was changed; see whether `ssh` with the same destination and options gets there".to_owned(),
         );
     }
 }
 
 /// Whether an act and those after it may have been done all the same.
 pub(super) fn may_be_done(failure: &ActFailed) -> bool {
-    matches!(failure.source, ActError::Lost(_))
+    match failure.source {
+        ActError::Lost(_) | ActError::After(_) => true,
+        ActError::System(_)
+        | ActError::Changed
+        | ActError::NotReplaced(_)
+        | ActError::NoProcess
+        | ActError::NoStandIn(_)
+        | ActError::UnseenMetadata => false,
+    }
 }

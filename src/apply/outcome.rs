@@ -51,6 +51,8 @@ pub enum Verdict {
     ChangedSince,
     /// The answer was no.
     Declined,
+    /// A signal came before anything was changed.
+    Interrupted,
     /// The manifest or the command line is wrong.
     Usage,
     /// Another run holds the lock.
@@ -77,7 +79,7 @@ impl Verdict {
     pub const fn exit(self) -> Exit {
         match self {
             Self::AsDesired | Self::Applied => Exit::AsDesired,
-            Self::ChangedSince | Self::Declined => Exit::Pending,
+            Self::ChangedSince | Self::Declined | Self::Interrupted => Exit::Pending,
             Self::Owed => Exit::Owed,
             Self::Usage => Exit::Usage,
             Self::Locked => Exit::Locked,

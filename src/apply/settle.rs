@@ -8,7 +8,9 @@ use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::{Act, Digest, Found, Replace, STATE, WriteHost};
 use crate::model::known;
-use crate::plan::{Plan, Settled, Step};
+use crate::observe;
+use crate::panel_access::accounts::Accounts;
+use crate::plan::{AccessStep, AccountChange, AccountState, Plan, Settled, Step};
 
 /// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What it owed stays
 /// owed.
@@ -30,7 +32,19 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
     for ticket in tickets {
         found.push(answers.file(ticket).map_err(|error| unknown(&error))?);
     }
-    let outcome = outcome(&run, &found, facts);
+    let panel = if run
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::PanelAccess(_)))
+    {
+        Some(observe::accounts(host, facts).map_err(|error| unknown(&error))?)
+    } else {
+        None
+    };
+    let accounts = panel
+        .as_ref()
+        .and_then(|panel| panel.accounts.as_ref().ok());
+    let outcome = outcome(&run, &found, accounts, facts);
     let bytes = serde_json::to_vec_pretty(&outcome).map_err(|error| unknown(&error))?;
     let backups = run
         .written
@@ -55,7 +69,7 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
 }
 
 /// What became of a killed run, as far as the files and the journal tell.
-fn outcome(run: &Run, found: &[Found], facts: &Facts) -> Outcome {
+fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Facts) -> Outcome {
     let state = |step: &Step| match step {
         Step::Edit(edit) => {
             let place = run
@@ -72,6 +86,9 @@ fn outcome(run: &Run, found: &[Found], facts: &Facts) -> Outcome {
                 }
                 Some(_) | None => StepState::Unknown,
             }
+        }
+        Step::PanelAccess(step) => {
+            accounts.map_or(StepState::Unknown, |accounts| killed(step, accounts))
         }
         Step::Action(_) | Step::Panel(_) => StepState::Unknown,
     };
@@ -92,11 +109,68 @@ fn outcome(run: &Run, found: &[Found], facts: &Facts) -> Outcome {
             })
             .collect(),
         owed: facts.journal.owed.clone(),
-        messages: vec![
+        messages: std::iter::once(
             Diagnostic::new("the run was killed")
                 .because("this was written by the next run, from the journal"),
-        ],
+        )
+        .chain(match accounts {
+            Some(accounts) => changed(&run.steps, accounts),
+            None => not_known(&run.steps),
+        })
+        .collect(),
     }
+}
+
+/// What became of a step on accounts, as far as the database tells.
+fn killed(step: &AccessStep, accounts: &Accounts) -> StepState {
+    let now = |change: &AccountChange| accounts.get(change.id).map(|account| account.state);
+    let mut changes = step.accounts.iter();
+    if changes.all(|change| now(change) == Some(change.from)) {
+        StepState::NotTried
+    } else if (step.accounts.iter())
+        .all(|change| now(change).is_some_and(|state| state.access() == step.access))
+    {
+        StepState::Done
+    } else {
+        StepState::Unknown
+    }
+}
+
+/// Which accounts a killed run has changed.
+fn changed(steps: &[Step], accounts: &Accounts) -> Option<Diagnostic> {
+    let mut changed = Vec::new();
+    for step in steps {
+        if let Step::PanelAccess(step) = step {
+            for change in &step.accounts {
+                let now = accounts.get(change.id).map(|account| account.state);
+                if now != Some(change.from) {
+                    let words = now.map_or("gone", AccountState::words);
+                    changed.push(format!("{} is {words}", change.account));
+                }
+            }
+        }
+    }
+    (!changed.is_empty()).then(|| {
+        Diagnostic::new(format!("accounts that it changed: {}", changed.len()))
+            .because(changed.join("; "))
+    })
+}
+
+/// Which accounts a killed run may have changed, where the database does not tell.
+fn not_known(steps: &[Step]) -> Option<Diagnostic> {
+    let mut names = Vec::new();
+    for step in steps {
+        if let Step::PanelAccess(step) = step {
+            names.extend(step.accounts.iter().map(|change| change.account.as_str()));
+        }
+    }
+    (!names.is_empty()).then(|| {
+        Diagnostic::new(format!(
+            "accounts that it may have changed: {}",
+            names.len()
+        ))
+        .because(names.join("; "))
+    })
 }
 
 /// With nothing to do, the journal forgets what is done already.

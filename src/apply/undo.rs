@@ -14,7 +14,7 @@ use crate::plan::{Action, Daemon, Edit, Expectation, How, PanelStep, Step};
 
 /// Whether something was brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
+pub(super) enum Back {
     /// It is as it was, seen by reading it.
     Yes,
     /// It is not, or that cannot be told.
@@ -36,6 +36,9 @@ impl Running<'_> {
     /// Undoes this run, writes its history entry, and concludes the outcome.
     pub(super) fn undo<H: WriteHost + ?Sized>(&mut self, host: &mut H) {
         let mut back = Back::Yes;
+        for (index, undone) in self.undo_accounts(host) {
+            self.note_undone(index, undone, &mut back);
+        }
         let steps = self.plan.steps.clone();
         for (index, step) in steps.iter().enumerate().rev() {
             let state = self.outcome.steps[index].state;
@@ -44,7 +47,7 @@ impl Running<'_> {
             }
             let undone = match step {
                 // Files come back before daemons, which read them: actions are undone below.
-                Step::Action(_) => continue,
+                Step::Action(_) | Step::PanelAccess(_) => continue,
                 Step::Edit(edit) => self.undo_edit(host, edit),
                 Step::Panel(panel) => self.undo_panel(host, panel),
             };

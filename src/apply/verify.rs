@@ -17,6 +17,7 @@ impl Running<'_> {
         let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
         let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
             .map_err(|error| failed(&error))?;
+        let gone = self.accounts_took(&observed)?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
             facts.loaded = Some(loaded.clone());
@@ -28,6 +29,7 @@ impl Running<'_> {
             &facts,
             &observed,
             self.request.deadline,
+            self.request.allowed,
         );
         let mut owed = match self.request.restarts {
             Restarts::Now => Vec::new(),
@@ -45,7 +47,10 @@ impl Running<'_> {
                     .into_iter()
                     .filter(|step| match (step, self.request.restarts) {
                         (Step::Action(_), Restarts::Deferred) => false,
-                        (Step::Action(_) | Step::Edit(_) | Step::Panel(_), _) => true,
+                        (
+                            Step::Action(_) | Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_),
+                            _,
+                        ) => true,
                     })
                     .collect();
                 if !left.is_empty() {
@@ -59,7 +64,7 @@ impl Running<'_> {
                     verdict = Verdict::ChangedSince;
                     self.outcome.messages.push(
                         Diagnostic::new(
-                            "somebody else changed a managed file while this run went on",
+                            "somebody else changed something managed while this run went on",
                         )
                         .because(what)
                         .hint("plan again"),
@@ -81,6 +86,15 @@ impl Running<'_> {
                 ));
             }
         }
+        if !gone.is_empty() {
+            verdict = Verdict::ChangedSince;
+            let what = format!(
+                "accounts that were removed while this run went on: {}",
+                gone.len()
+            );
+            let message = Diagnostic::new(what).because(gone.join("; "));
+            self.outcome.messages.push(message);
+        }
         std::mem::swap(&mut self.outcome.owed, &mut owed);
         self.outcome.conclude(verdict);
         if let Some(bytes) = loaded.and_then(|loaded| serde_json::to_vec_pretty(&loaded).ok()) {
@@ -97,9 +111,10 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Whether a file holds something else now than this run read or wrote.
+    /// Whether a file or an account is something else now than this run read or wrote.
     fn changed_by_others(&self, observed: &Observed) -> bool {
         self.differ(&plan::inputs(observed), &plan::inputs(&self.observed))
+            || self.accounts_differ(observed)
     }
 
     /// The same for some of the files.

@@ -2,15 +2,17 @@
 
 use super::allow::Allowance;
 use super::files::Private;
+use super::progress::Progress;
 use super::terminal::{Signals, Terminal, ask, can_ask};
-use super::{ApplyArgs, Ended, Format, files, planned};
+use super::{ApplyArgs, Ended, Format, allowed, files, planned};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
-use crate::host::ssh::Metadata;
+use crate::host::ssh::{self, Metadata};
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
+use crate::report::redact::{self, Names};
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
@@ -33,7 +35,10 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
     });
     match args.format {
         Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
-        Format::Json => terminal.print(&json::text(&outcome)?),
+        Format::Json => match terminal.names {
+            Names::Shown => terminal.print(&json::text(&outcome)?),
+            Names::Withheld => terminal.print(&json::text(&redact::outcome(&outcome))?),
+        },
     }
     let exit = outcome.result.exit();
     if let Some(file) = file
@@ -49,13 +54,15 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
 fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> {
     let expect = args.expect.as_deref().map(fingerprint).transpose()?;
     let (checked, agreed) = input(args)?;
-    let metadata = if args.allow.contains(&Allowance::UnseenMetadata) {
+    let metadata = if args.allow.allow.contains(&Allowance::UnseenMetadata) {
         Metadata::Unseen
     } else {
         Metadata::Shown
     };
-    let mut host = args.host.open(metadata)?;
+    let mut host = args.host.open(metadata, ssh::Signals::RunOnly)?;
     let signals = Signals::catch();
+    let allowed = allowed(&args.allow.allow);
+    let detail = args.accounts.detail();
     let mut agreed = agreed;
     let mut show = Show::Plan;
     if !args.yes {
@@ -64,6 +71,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
             &checked.desired,
             &checked.notes,
             args.host.deadline(),
+            &allowed,
         )?;
         if !plan.is_empty() {
             if !can_ask() {
@@ -75,7 +83,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                     diagnostics: vec![diagnostic],
                 });
             }
-            terminal.say(&text::plan(&plan, terminal.colour));
+            terminal.say(&text::plan(&plan, detail, terminal.colour));
             if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
                 terminal.say("\n");
                 return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
@@ -95,12 +103,15 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
             Restarts::Now
         },
         deadline: args.host.deadline(),
+        allowed: &allowed,
         run: std::process::id(),
     };
     let mut watch = Watching {
         terminal,
         signals: &signals,
         show,
+        detail,
+        progress: Progress::default(),
     };
     Ok(apply::apply(&mut *host, &request, &mut watch))
 }
@@ -123,7 +134,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
     {
         let plan = saved::read(&layer.bytes).map_err(|error| {
             let exit = match error {
-                saved::SavedError::NotAPlan(_) => Exit::Usage,
+                saved::SavedError::NotAPlan(_) | saved::SavedError::Withheld => Exit::Usage,
                 saved::SavedError::Format { .. } | saved::SavedError::Changed { .. } => Exit::Stale,
             };
             let mut ended = Ended::new(exit, &error);
@@ -159,18 +170,28 @@ struct Watching<'a> {
     terminal: &'a Terminal,
     signals: &'a Signals,
     show: Show,
+    detail: text::Detail,
+    progress: Progress,
 }
 
 impl Watch for Watching<'_> {
     fn planned(&mut self, plan: &Plan) {
         match self.show {
-            Show::Plan => self.terminal.say(&text::plan(plan, self.terminal.colour)),
+            Show::Plan => self
+                .terminal
+                .say(&text::plan(plan, self.detail, self.terminal.colour)),
             Show::Nothing => {}
         }
     }
 
     fn begins(&mut self, step: &Step) {
-        self.terminal.say(&format!("{} …\n", text::step_name(step)));
+        if !self.progress.is_shown() {
+            self.terminal.say(&format!("{} …\n", text::step_name(step)));
+        }
+    }
+
+    fn progress(&mut self, done: usize, of: usize) {
+        self.progress.at(self.terminal, done, of);
     }
 
     fn interrupted(&self) -> Option<&'static str> {

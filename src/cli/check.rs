@@ -1,25 +1,31 @@
 //! `mailward check`.
 
 use super::terminal::Terminal;
-use super::{CheckArgs, Ended, Format, checked, pending, planned};
+use super::{CheckArgs, Ended, Format, allowed, checked, pending, planned};
 use crate::failure::Exit;
-use crate::host::ssh::Metadata;
+use crate::host::ssh::{Metadata, Signals};
+use crate::report::redact::{self, Names};
 use crate::report::{json, text};
 
 pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown)?;
+    let host = args.host.open(Metadata::Shown, Signals::All)?;
     let plan = planned(
         &*host,
         &checked.desired,
         &checked.notes,
         args.host.deadline(),
+        &allowed(&args.allow.allow),
     )?;
     let exit = pending(&plan);
     let summary = text::check(&plan);
     match args.format {
         Format::Text => terminal.print(&format!("{summary}\n")),
         Format::Json => {
+            let plan = match terminal.names {
+                Names::Shown => plan,
+                Names::Withheld => redact::plan(&plan),
+            };
             terminal.print(&json::text(&json::Checked {
                 format: 1,
                 summary,

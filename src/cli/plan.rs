@@ -1,27 +1,35 @@
 //! `mailward plan`.
 
 use super::terminal::Terminal;
-use super::{Ended, Format, PlanArgs, checked, files, pending, planned};
+use super::{Ended, Format, PlanArgs, allowed, checked, files, pending, planned};
 use crate::failure::Exit;
-use crate::host::ssh::Metadata;
+use crate::host::ssh::{Metadata, Signals};
 use crate::plan::saved;
+use crate::report::redact::{self, Names};
 use crate::report::{json, text};
 
 pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown)?;
+    let host = args.host.open(Metadata::Shown, Signals::All)?;
     let plan = planned(
         &*host,
         &checked.desired,
         &checked.notes,
         args.host.deadline(),
+        &allowed(&args.allow.allow),
     )?;
     if let Some(path) = &args.output {
         files::write_private(path, &saved::write(&plan)?)?;
     }
     match args.format {
-        Format::Text => terminal.print(&text::plan(&plan, terminal.colour)),
-        Format::Json => terminal.print(&json::text(&plan)?),
+        Format::Text => {
+            let text = text::plan(&plan, args.accounts.detail(), terminal.colour);
+            terminal.print(&text);
+        }
+        Format::Json => match terminal.names {
+            Names::Shown => terminal.print(&json::text(&plan)?),
+            Names::Withheld => terminal.print(&json::text(&redact::plan(&plan))?),
+        },
     }
     Ok(pending(&plan))
 }

@@ -3,12 +3,14 @@
 use super::terminal::Terminal;
 use super::{Ended, Format, ShowArgs, checked};
 use crate::facts::Facts;
-use crate::failure::Exit;
-use crate::host::ssh::Metadata;
+use crate::failure::{Diagnostic, Exit};
+use crate::host::ssh::{Metadata, Signals};
 use crate::limits::show::{entries, unreadable};
 use crate::observe::{Observed, Scope};
+use crate::panel_access::show;
 use crate::plan::HostId;
 use crate::report::diagnostic::Severity;
+use crate::report::redact::Names;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
@@ -17,7 +19,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     } else {
         Some(checked(&args.manifest)?)
     };
-    let host = args.host.open(Metadata::Shown)?;
+    let host = args.host.open(Metadata::Shown, Signals::All)?;
     let facts = Facts::read(&*host)?;
     let observed = Observed::read(&*host, &facts, Scope::All)?;
     let entries = entries(
@@ -25,8 +27,20 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
         &facts,
         &observed,
     );
+    let names = match (args.format, args.accounts, terminal.names) {
+        (_, true, _) | (Format::Json, _, Names::Shown) => show::Names::Named,
+        (Format::Text, false, _) | (Format::Json, _, Names::Withheld) => show::Names::Counted,
+    };
+    let panel = observed.accounts.as_ref();
+    let accounts = panel.and_then(|panel| panel.accounts.as_ref().ok());
+    let accounts = accounts.map(|accounts| show::shown(accounts, names));
     match args.format {
-        Format::Text => terminal.print(&text::show(&entries, terminal.colour)),
+        Format::Text => {
+            terminal.print(&text::show(&entries, terminal.colour));
+            if let Some(accounts) = &accounts {
+                terminal.print(&format!("\n{}", text::accounts(accounts, terminal.colour)));
+            }
+        }
         Format::Json => terminal.print(&json::text(&json::Shown {
             format: 1,
             host: HostId {
@@ -34,9 +48,15 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
                 machine_id: facts.machine_id,
             },
             limits: entries,
+            panel_access: accounts,
         })?),
     }
-    let unreadable = unreadable(&observed);
+    let mut unreadable = unreadable(&observed);
+    if let Some(Err(unread)) = panel.map(|panel| &panel.accounts) {
+        let what = "the accounts' panel access cannot be read";
+        let diagnostic = Diagnostic::new(what).because(unread.to_string());
+        unreadable.push(diagnostic.hint(unread.hint()));
+    }
     if unreadable.is_empty() {
         return Ok(Exit::AsDesired);
     }

@@ -1,5 +1,6 @@
 //! The operator's terminal: text out, one question in, and the signals that ask a run to end.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,17 +9,20 @@ use super::When;
 use crate::failure::{Diagnostic, Exit};
 use crate::report::Colour;
 use crate::report::diagnostic::{Severity, render};
+use crate::report::redact::{self, Names};
 
 /// Standard output and error.
 pub(super) struct Terminal {
     /// For standard output.
     pub colour: Colour,
+    /// Whether accounts are named.
+    pub names: Names,
     errors: Colour,
     broken: Option<io::Error>,
 }
 
 impl Terminal {
-    pub(super) fn new(when: When) -> Self {
+    pub(super) fn new(when: When, names: Names) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = |terminal: bool| match (when, terminal && !plain) {
             (When::Always, _) | (When::Auto, true) => Colour::On,
@@ -27,6 +31,7 @@ impl Terminal {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
             colour: colour(out),
+            names,
             errors: colour(err),
             broken: None,
         }
@@ -34,6 +39,7 @@ impl Terminal {
 
     /// Prints to standard output. A reader that went away is fine; a full disk is remembered.
     pub(super) fn print(&mut self, text: &str) {
+        let text = self.shown(text);
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -44,8 +50,17 @@ impl Terminal {
 
     /// Prints to standard error; where that fails there is nobody to tell.
     pub(super) fn say(&self, text: &str) {
+        let text = self.shown(text);
         let mut err = io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+
+    /// The text as it may be shown: whatever says it, no account is named where none shall be.
+    fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.names {
+            Names::Shown => Cow::Borrowed(text),
+            Names::Withheld => redact::text(text),
+        }
     }
 
     /// Prints diagnostics to standard error.

@@ -46,6 +46,12 @@ impl Batch {
         self.ask(Request::Output(command))
     }
 
+    /// Asks for what the first of some reading commands prints that can be started.
+    pub fn first_output(&mut self, commands: impl IntoIterator<Item = Command>) -> Ticket {
+        let commands = commands.into_iter().map(Request::Output).collect();
+        self.ask(Request::FirstOf(commands))
+    }
+
     /// Asks the host, in one go.
     ///
     /// # Errors
@@ -152,6 +158,21 @@ impl Answers {
         match self.take(ticket)? {
             Reply::Output(output) => Ok(output),
             other => Err(misfit("a command's output", &other)),
+        }
+    }
+
+    /// What the first command printed that could be started, with its place in the list.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn first_output(&mut self, ticket: Ticket) -> Result<Option<(usize, Output)>, HostError> {
+        match self.take(ticket)? {
+            Reply::FirstOf(None) => Ok(None),
+            Reply::FirstOf(Some((index, reply))) => match *reply {
+                Reply::Output(output) => Ok(Some((index, output))),
+                other => Err(misfit("a command's output", &other)),
+            },
+            other => Err(misfit("the first of several", &other)),
         }
     }
 

@@ -34,10 +34,21 @@ pub struct Destination {
     pub options: Vec<String>,
     /// How long the other side may be silent before it is given up, beside the time of what it is asked to do.
     pub patience: Duration,
+    /// Who gets the terminal's signals.
+    pub signals: Signals,
     /// Who one is there.
     pub login: Login,
     /// Whether a file may be replaced whose attributes cannot be shown to be kept.
     pub metadata: Metadata,
+}
+
+/// Who gets the signals that are meant for the whole run, such as Ctrl-C on its terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signals {
+    /// `ssh` too: it ends with the run.
+    All,
+    /// Only the run, which needs the connection to undo what it has begun.
+    RunOnly,
 }
 
 /// Who one is on the other host.
@@ -184,8 +195,7 @@ impl ReadHost for SshHost {
         ask::ask(&mut script, requests);
         let replies = self
             .exchange(script, ask::busy(requests), |session, reply| {
-                Reader::new(&session.key, &session.tag, reply)
-                    .and_then(|mut reader| reader.replies(requests))
+                Reader::new(&session.key, &session.tag, reply).replies(requests)
             })
             .map_err(|lost| self.unreachable(lost.why))??;
         self.remember(requests, &replies);
@@ -208,10 +218,13 @@ impl WriteHost for SshHost {
         let mut script = Script::new();
         script.call(&Call::new("lock"));
         self.exchange(script, Duration::ZERO, |session, reply| {
-            Reader::new(&session.key, &session.tag, reply).and_then(|mut reader| reader.lock())
+            Reader::new(&session.key, &session.tag, reply).lock()
         })
         .map_err(|lost| self.unreachable(lost.why))??;
         self.locked = true;
+        if let Connection::Open(session) = &mut *self.connection.borrow_mut() {
+            session.wait_at_end();
+        }
         Ok(())
     }
 
@@ -224,8 +237,10 @@ impl WriteHost for SshHost {
             ),
             source,
         };
-        self.learn(acts)
-            .map_err(|error| failed(0, ActError::Lost(chain(&error))))?;
+        self.learn(acts).map_err(|error| match self.lost() {
+            Some(_) => failed(0, ActError::Lost(chain(&error))),
+            None => failed(0, ActError::After(chain(&error))),
+        })?;
         let (calls, stop) = acts::calls(acts, &self.seen.borrow());
         // What cannot be asked for fails when those before it are done.
         let (possible, then) = match &stop {
@@ -236,21 +251,18 @@ impl WriteHost for SshHost {
         script.all_of(&calls, |script| ask::ask(script, then));
         let busy = acts::busy(possible) + ask::busy(then);
         let result = self.exchange(script, busy, |session, reply| {
-            Reader::new(&session.key, &session.tag, reply)
-                .map_err(|error| (0, ActError::After(error.to_string())))
-                .and_then(|mut reader| {
-                    let done = acts::results(&mut reader, possible)?;
-                    let replies = reader
-                        .replies(then)
-                        .map_err(|error| (possible.len(), ActError::After(error.to_string())))?;
-                    Ok((done, replies))
-                })
+            let mut reader = Reader::new(&session.key, &session.tag, reply);
+            let done = acts::results(&mut reader, possible)?;
+            let replies = reader
+                .replies(then)
+                .map_err(|error| (possible.len(), ActError::After(error.to_string())))?;
+            Ok((done, replies))
         });
         let (done, replies) = match result {
             Ok(Ok(result)) => result,
             Ok(Err((index, error))) => return Err(failed(index, error)),
             Err(Lost { why, begun, key }) => {
-                let done = acts::count_done(Reader::begun(&key, &begun), possible);
+                let done = acts::count_done(Reader::new(&key, "", &begun), possible);
                 let why = format!("the connection to {} is lost: {why}", self.destination.name);
                 return Err(failed(done, ActError::Lost(why)));
             }

@@ -31,12 +31,15 @@ pub(super) enum Table {
     XinetdService(String),
     /// `cps` of an xinetd table.
     Cps(Box<Self>),
+    /// `[panel_access]`
+    PanelAccess,
+    /// `[panel_access.domains]`, whose keys are domains.
+    AccessDomains,
+    /// `[panel_access.accounts]`, whose keys are addresses.
+    AccessAccounts,
     /// `[safety]`
     Safety,
 }
-
-/// Tables of the manifest that this version refuses.
-pub(super) const NOT_SUPPORTED_YET: [&str; 1] = ["panel_access"];
 
 const LIMITS: [&str; 8] = [
     "ftp",
@@ -54,7 +57,14 @@ impl Table {
     pub(super) const fn keys(&self) -> &'static [&'static str] {
         match self {
             Self::Root => &[
-                "version", "host", "limits", "xinetd", "networks", "access", "safety",
+                "version",
+                "host",
+                "limits",
+                "xinetd",
+                "networks",
+                "access",
+                "panel_access",
+                "safety",
             ],
             Self::Host => &["name"],
             Self::Limits => &LIMITS,
@@ -64,7 +74,8 @@ impl Table {
             Self::SourcesAllow => &["imap", "pop3", "smtp", "smtps", "submission"],
             Self::Xinetd => &["defaults", "services"],
             Self::XinetdDefaults | Self::XinetdService(_) => &["per_source", "instances", "cps"],
-            Self::XinetdServices => &[],
+            Self::XinetdServices | Self::AccessDomains | Self::AccessAccounts => &[],
+            Self::PanelAccess => &["default", "missing", "domains", "accounts"],
             Self::Cps(_) => &["rate", "pause"],
             Self::Safety => &["max_account_changes", "confirm_within", "must_reach"],
         }
@@ -85,6 +96,9 @@ impl Table {
             | Self::XinetdServices
             | Self::XinetdService(_)
             | Self::Cps(_)
+            | Self::PanelAccess
+            | Self::AccessDomains
+            | Self::AccessAccounts
             | Self::Safety => format!("{self}.{}", quoted(key)),
         }
     }
@@ -178,7 +192,27 @@ impl Table {
                 "wait" | "seconds" => "here it is called `pause`".to_owned(),
                 _ => return None,
             },
-            Self::Host | Self::Networks | Self::XinetdServices | Self::Safety => return None,
+            Self::PanelAccess => match key {
+                address if address.contains('@') => {
+                    format!(
+                        "an account is written in `[panel_access.accounts]`, as \"{}\" = true",
+                        short(address)
+                    )
+                }
+                domain if domain.contains('.') => {
+                    format!(
+                        "a domain is written in `[panel_access.domains]`, as \"{}\" = false",
+                        short(domain)
+                    )
+                }
+                _ => return None,
+            },
+            Self::Host
+            | Self::Networks
+            | Self::XinetdServices
+            | Self::AccessDomains
+            | Self::AccessAccounts
+            | Self::Safety => return None,
         };
         Some(hint)
     }
@@ -199,6 +233,9 @@ impl fmt::Display for Table {
             Self::XinetdServices => f.write_str("xinetd.services"),
             Self::XinetdService(name) => write!(f, "xinetd.services.{}", quoted(name)),
             Self::Cps(table) => write!(f, "{table}.cps"),
+            Self::PanelAccess => f.write_str("panel_access"),
+            Self::AccessDomains => f.write_str("panel_access.domains"),
+            Self::AccessAccounts => f.write_str("panel_access.accounts"),
             Self::Safety => f.write_str("safety"),
         }
     }

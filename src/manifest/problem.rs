@@ -53,8 +53,6 @@ pub(super) enum Problem {
     VersionUnknown { found: String },
     #[error("`{key}` is not known")]
     UnknownKey { key: String, hint: String },
-    #[error("`{table}` is not supported yet by this version of mailward")]
-    NotSupportedYet { table: &'static str },
     #[error("{key} must be {expected}, not {found}")]
     WrongType {
         key: String,
@@ -156,6 +154,20 @@ pub(super) enum Problem {
         other_place: String,
         fix: SameFix,
     },
+    #[error("\"{found}\" cannot be {what}")]
+    Name {
+        found: String,
+        what: &'static str,
+        why: String,
+        hint: String,
+    },
+    #[error("`{one}` and `{other}` are the same {what}")]
+    SameName {
+        one: String,
+        other: String,
+        other_place: String,
+        what: &'static str,
+    },
     #[error("`{total}` is {total_value}, which is less than twice `{each}`")]
     TotalBelowTwice {
         total: String,
@@ -233,9 +245,6 @@ impl Problem {
 
     fn why(&self) -> Option<String> {
         let why = match self {
-            Self::NotSupportedYet { .. } => {
-                "a table that would have no effect is refused".to_owned()
-            }
             Self::Limit { misfit, range, .. } => misfit.why(*range).to_owned(),
             Self::Number { why, .. } => return why.map(str::to_owned),
             Self::EmptyList { why, .. }
@@ -251,6 +260,8 @@ impl Problem {
             Self::InboundMail => {
                 "servers of everybody else deliver on port 25, which this closes to them".to_owned()
             }
+            Self::Name { why, .. } => why.clone(),
+            Self::SameName { other_place, .. } => format!("the other one stands at {other_place}"),
             Self::TotalBelow { each_value, .. } => {
                 format!("so no address could ever have its {each_value} connections")
             }
@@ -321,10 +332,8 @@ impl Problem {
             | Self::Network { hint, .. }
             | Self::UnknownSet { hint, .. }
             | Self::Everybody { hint, .. }
+            | Self::Name { hint, .. }
             | Self::ServiceName { hint, .. } => hint.clone(),
-            Self::NotSupportedYet { table } => {
-                format!("take `{table}` out; nothing in it is in force")
-            }
             Self::Limit { range, .. } => range.hint(),
             Self::Duration { .. } => {
                 "write a whole number and `s`, `m` or `h`, as \"10s\", \"2m\", \"1h\"".to_owned()
@@ -378,6 +387,7 @@ impl Problem {
             Self::TotalOfUnlimited { each, .. } => {
                 format!("give `{each}` a number, half of the total or less")
             }
+            Self::SameName { .. } => "keep one of the two".to_owned(),
             Self::NothingToDrop { .. } => {
                 "take the line out, or look whether the layers are in the right order".to_owned()
             }

@@ -70,6 +70,8 @@ struct Manifest {
     networks: Option<BTreeMap<String, NetworksOrUnmanaged>>,
     /// Which addresses may reach which mail service.
     access: Option<SourceAccess>,
+    /// Which mail users may log in to the panel: an account beats its domain, which beats the default.
+    panel_access: Option<PanelAccess>,
     /// What no plan may do.
     safety: Option<Safety>,
 }
@@ -214,6 +216,24 @@ struct SourceAllow {
     submission: Option<OrUnmanaged<Sources>>,
 }
 
+/// Which mail users may log in to the panel.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct PanelAccess {
+    /// For every account that is not named below, and whose domain is not; without it those are left alone.
+    #[schemars(example = false)]
+    default: Option<OrUnmanaged<bool>>,
+    /// What an account or a domain named below is that the host lacks: "error" (so it is without this key) or "note".
+    #[schemars(example = &"error")]
+    missing: Option<OrUnmanaged<Missing>>,
+    /// By domain, in quotes; an international one in either of its forms.
+    #[schemars(extend("propertyNames" = { "pattern": "^[^@\\s]+$" }))]
+    domains: Option<BTreeMap<String, AccessOrUnmanaged>>,
+    /// By address, in quotes.
+    #[schemars(extend("propertyNames" = { "pattern": "^[!#-'*+./0-9=?A-Z^-~][!#-'*+./0-9=?A-Z^-~-]*@[^@\\s]+$" }))]
+    accounts: Option<BTreeMap<String, AccessOrUnmanaged>>,
+}
+
 /// What no plan may do.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -259,6 +279,21 @@ impl JsonSchema for NetworksOrUnmanaged {
         let mut schema = OrUnmanaged::<NetworkList>::json_schema(generator);
         let example = serde_json::json!(["203.0.113.0/24", "2001:db8:51::/48"]);
         schema.insert("examples".to_owned(), vec![example].into());
+        schema
+    }
+}
+
+/// `true`, `false`, or the word that drops an inherited one.
+struct AccessOrUnmanaged;
+
+impl JsonSchema for AccessOrUnmanaged {
+    fn schema_name() -> Cow<'static, str> {
+        "AccessOrUnmanaged".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = OrUnmanaged::<bool>::json_schema(generator);
+        schema.insert("examples".to_owned(), vec![true].into());
         schema
     }
 }
@@ -323,6 +358,19 @@ impl JsonSchema for Enforce {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "enum": crate::model::Enforce::ALL.map(crate::model::Enforce::name) })
+    }
+}
+
+/// `"error"` or `"note"`.
+struct Missing;
+
+impl JsonSchema for Missing {
+    fn schema_name() -> Cow<'static, str> {
+        "Missing".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": ["error", "note"] })
     }
 }
 

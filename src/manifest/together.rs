@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Count, Desired, Limit, Rate, Safety, Service, XinetdLimit};
+use crate::model::{
+    Access, Count, Declared, Desired, Limit, PanelAccess, Rate, Safety, Service, XinetdLimit,
+};
 
 use super::keys::Table;
 use super::problem::{Problem, SameFix};
 use super::reader::Text;
 use super::source::Mark;
 use super::sources;
-use super::written::{Marked, Written, WrittenLimit, WrittenSafety, WrittenXinetd};
+use super::written::{
+    Leaf, Marked, Written, WrittenAccess, WrittenLimit, WrittenSafety, WrittenXinetd,
+};
 
 /// Problems and notes, each with its place.
 #[derive(Debug, Default)]
@@ -285,6 +289,7 @@ pub(super) fn desired(written: Written) -> Desired {
         xinetd_defaults,
         xinetd_services,
         sources,
+        panel_access,
         safety,
     } = written;
     let WrittenSafety {
@@ -303,6 +308,7 @@ pub(super) fn desired(written: Written) -> Desired {
         xinetd_defaults: xinetd(xinetd_defaults),
         xinetd_services: kept(xinetd_services, xinetd, &XinetdLimit::default()),
         access: sources::desired(&sources),
+        panel_access: access(panel_access),
         safety: Safety {
             max_account_changes: max_account_changes.take().map(Marked::declared),
             confirm_within: confirm_within.take().map(Marked::declared),
@@ -326,6 +332,29 @@ fn kept<K: Ord, W, D: PartialEq>(
         .into_iter()
         .map(|(key, written)| (key, make(written)))
         .filter(|(_, made)| made != empty)
+        .collect()
+}
+
+fn access(written: WrittenAccess) -> PanelAccess {
+    let WrittenAccess {
+        default,
+        missing,
+        domains,
+        accounts,
+    } = written;
+    PanelAccess {
+        default: default.take().map(Marked::declared),
+        missing: missing.take().map(Marked::declared),
+        domains: set(domains),
+        accounts: set(accounts),
+    }
+}
+
+/// The entries that have a value.
+fn set(written: BTreeMap<String, Leaf<Marked<Access>>>) -> BTreeMap<String, Declared<Access>> {
+    written
+        .into_iter()
+        .filter_map(|(name, leaf)| Some((name, leaf.take()?.declared())))
         .collect()
 }
 

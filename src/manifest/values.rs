@@ -1,5 +1,6 @@
 //! Single values: TOML's types → checked values, or a problem at the value's place.
 
+mod access;
 mod networks;
 mod number;
 mod text;
@@ -13,6 +14,7 @@ use super::keys::Table;
 use super::problem::{Problem, Range};
 use super::reader::UNMANAGED;
 
+pub(super) use access::{access, missing};
 pub(super) use networks::{allowed, enforce, networks};
 pub(super) use number::{account_cap, count, rate};
 pub(super) use text::{CONFIRM, PAUSE, addresses, duration, host_names};
@@ -68,6 +70,15 @@ pub(super) fn not_a_table(outer: &Table, key: &str, value: &DeValue<'_>) -> Prob
         (Table::Limits, _) => format!("write `[{name}]` with `per_ip` and `total` below it"),
         (Table::XinetdDefaults | Table::XinetdService(_), _) => {
             "write `cps = { rate = 50, pause = \"10s\" }`".to_owned()
+        }
+        (Table::Root, _) if key == "panel_access" => {
+            "write `[panel_access]` with `default = false` below it".to_owned()
+        }
+        (Table::PanelAccess, _) if key == "domains" => {
+            "write `[panel_access.domains]` with `\"example.jp\" = false` below it".to_owned()
+        }
+        (Table::PanelAccess, _) if key == "accounts" => {
+            "write `[panel_access.accounts]` with `\"owner@example.jp\" = true` below it".to_owned()
         }
         (Table::XinetdServices, _) => {
             format!("write `[{name}]` with `per_source` and `instances` below it")

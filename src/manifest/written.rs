@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{AccountCap, Count, Declared, Enforce, MailService, Network, Service, SetName};
+use crate::model::{
+    Access, AccountCap, Count, Declared, Enforce, MailService, Missing, Network, Service, SetName,
+};
 
 use super::source::Mark;
 
@@ -137,6 +139,17 @@ pub(super) struct WrittenSources {
     pub(super) allow: BTreeMap<MailService, Leaf<Marked<WrittenAllow>>>,
 }
 
+/// `[panel_access]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenAccess {
+    pub(super) default: Leaf<Marked<Access>>,
+    pub(super) missing: Leaf<Marked<Missing>>,
+    /// By the domain's ASCII form.
+    pub(super) domains: BTreeMap<String, Leaf<Marked<Access>>>,
+    /// By the address with the domain's ASCII form.
+    pub(super) accounts: BTreeMap<String, Leaf<Marked<Access>>>,
+}
+
 /// `[safety]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenSafety {
@@ -153,7 +166,29 @@ pub(super) struct Written {
     pub(super) xinetd_defaults: WrittenXinetd,
     pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
     pub(super) sources: WrittenSources,
+    pub(super) panel_access: WrittenAccess,
     pub(super) safety: WrittenSafety,
+}
+
+impl WrittenAccess {
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self {
+            default,
+            missing,
+            domains,
+            accounts,
+        } = above;
+        self.default.cover(default, drops);
+        self.missing.cover(missing, drops);
+        for (domain, access) in domains {
+            let below = self.domains.entry(domain).or_default();
+            below.cover(access, drops);
+        }
+        for (account, access) in accounts {
+            let below = self.accounts.entry(account).or_default();
+            below.cover(access, drops);
+        }
+    }
 }
 
 impl WrittenLimit {
@@ -205,6 +240,7 @@ impl Written {
             xinetd_defaults,
             xinetd_services,
             sources,
+            panel_access,
             safety,
         } = above;
         self.host.cover(host, drops);
@@ -219,6 +255,7 @@ impl Written {
                 .cover(limit, drops);
         }
         self.sources.cover(sources, drops);
+        self.panel_access.cover(panel_access, drops);
         let WrittenSafety {
             max_account_changes,
             confirm_within,

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{Action, Edit, Effect, PanelStep, Step};
+use super::{AccessStep, AccountChange, Action, Edit, Effect, PanelStep, Step};
 use crate::host::Digest;
 
 /// `mw1-` and twelve hex digits; the number is that of the scheme.
@@ -69,6 +69,7 @@ fn what(step: &Step) -> Json {
         }) => json!({
             "panel": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
+        Step::PanelAccess(step) => change(step),
         Step::Action(Action {
             verb,
             daemon,
@@ -88,6 +89,23 @@ fn what(step: &Step) -> Json {
             })
         }
     }
+}
+
+fn change(step: &AccessStep) -> Json {
+    let AccessStep {
+        domain,
+        access,
+        count: _,
+        accounts,
+        causes: _,
+        how: _,
+    } = step;
+    let names = |change: &AccountChange| json!(change.account);
+    json!({
+        "panel_access": domain,
+        "access": access,
+        "accounts": accounts.iter().map(names).collect::<Vec<_>>(),
+    })
 }
 
 fn effect(effect: &Effect) -> Json {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
-use super::{FORMAT, HostId, Input, Note, Plan, Settled, Step};
+use super::{Allowed, FORMAT, HostId, Input, Note, Plan, Settled, Step};
 use crate::edit::shellvars;
 use crate::edit::xinetd::{Effect, ProblemKind};
 use crate::facts::Facts;
@@ -11,6 +11,7 @@ use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::limits::{self, Part, courier, declared_at, xinetd};
 use crate::model::Desired;
 use crate::observe::Observed;
+use crate::panel_access;
 
 /// How long a service action may take where the command line does not say.
 pub const ACTION_DEADLINE: Duration = Duration::from_secs(60);
@@ -25,6 +26,7 @@ pub fn make(
     facts: &Facts,
     observed: &Observed,
     deadline: Duration,
+    allowed: &Allowed,
 ) -> Result<Plan, Vec<Blocker>> {
     let mut blockers = guard(desired, facts);
     blockers.extend(facts.journal_unread.iter().map(|unread| Blocker {
@@ -68,6 +70,14 @@ pub fn make(
         notes.extend(n);
         blockers.extend(b);
     }
+    let access = panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
+    let panel_access::plan::Part {
+        steps: access,
+        notes: left,
+        blockers: refused,
+    } = access;
+    notes.extend(left);
+    blockers.extend(refused);
     if !blockers.is_empty() {
         blockers.sort();
         blockers.dedup();
@@ -87,6 +97,7 @@ pub fn make(
     let steps: Vec<Step> = (edits.into_iter().map(Step::Edit))
         .chain(panels.into_iter().map(Step::Panel))
         .chain(actions.into_iter().map(Step::Action))
+        .chain(access.into_iter().map(Step::PanelAccess))
         .collect();
     if steps.is_empty() {
         // With nothing to restart there is nothing to explain about what is not restarted.
@@ -159,6 +170,7 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
         courier,
         panel: _,
         xinetd,
+        accounts: _,
     } = observed;
     let courier = courier.iter().flat_map(courier::Files::inputs);
     let courier = courier.map(|(path, digest)| Input { path, digest });
@@ -173,7 +185,7 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
     let edits = || {
         steps.iter().filter_map(|step| match step {
             Step::Edit(edit) => Some(edit),
-            Step::Panel(_) | Step::Action(_) => None,
+            Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => None,
         })
     };
     let mut notes = Vec::new();

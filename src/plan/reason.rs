@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Daemon, Setting, Value};
+use super::{AccountProblem, Daemon, Setting, Value};
 use crate::failure::Diagnostic;
 use crate::model::{HostPath, Origin};
 
@@ -92,6 +92,15 @@ pub enum Note {
         running: Value,
         /// What the file says.
         value: Value,
+    },
+    /// Accounts are left alone.
+    AccountsLeftAlone {
+        /// Why.
+        reason: AccountProblem,
+        /// How many.
+        count: usize,
+        /// Which; none where accounts are not to be named.
+        accounts: Vec<String>,
     },
     /// Advice on the manifest itself.
     Advice(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),

@@ -1,6 +1,6 @@
 //! Saved plans: read back with care, since they pass through files, reviews and other people's hands.
 
-use super::{FORMAT, Fingerprint, Plan};
+use super::{FORMAT, Fingerprint, Plan, Step};
 
 /// A saved plan cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,11 @@ pub enum SavedError {
         /// What stands there.
         found: serde_json::Value,
     },
+    /// The names of its accounts are withheld.
+    #[error(
+        "the names of its accounts are withheld, so it cannot be applied: plan with `-o`, which saves them"
+    )]
+    Withheld,
     /// It was changed after it was saved.
     #[error(
         "its steps do not have its fingerprint {stated}: it was changed after it was saved; plan again"
@@ -41,6 +46,13 @@ pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
         return Err(SavedError::Format { found });
     }
     let plan: Plan = serde_json::from_value(json).map_err(SavedError::NotAPlan)?;
+    let withheld = |step: &Step| match step {
+        Step::PanelAccess(step) => step.count != step.accounts.len(),
+        Step::Edit(_) | Step::Panel(_) | Step::Action(_) => false,
+    };
+    if plan.steps.iter().any(withheld) {
+        return Err(SavedError::Withheld);
+    }
     if Fingerprint::of(&plan.steps) == plan.fingerprint {
         Ok(plan)
     } else {

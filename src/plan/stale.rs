@@ -3,9 +3,12 @@
 //! A step that has meanwhile been satisfied is no difference. Line numbers and digests are none either: what counts is
 //! what is done and why, so that an unrelated comment does not make a plan stale, and a changed meaning does.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
-use super::{Action, Edit, PanelStep, Plan, Step};
+use super::{AccessStep, Action, Edit, PanelStep, Plan, Step};
+use crate::model::Access;
 
 /// A step of today that was not agreed.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,17 +23,45 @@ pub struct Stale {
 /// [`Stale`] with the steps that were not.
 pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     let known: Vec<Json> = agreed.steps.iter().map(essence).collect();
-    let steps: Vec<Step> = now
-        .steps
-        .iter()
-        .filter(|step| !known.contains(&essence(step)))
-        .cloned()
+    let accounts = accounts(agreed);
+    let steps: Vec<Step> = (now.steps.iter())
+        .filter_map(|step| match step {
+            Step::PanelAccess(step) => not_agreed(step, &accounts).map(Step::PanelAccess),
+            Step::Edit(_) | Step::Panel(_) | Step::Action(_) => {
+                (!known.contains(&essence(step))).then(|| step.clone())
+            }
+        })
         .collect();
     if steps.is_empty() {
         Ok(())
     } else {
         Err(Stale { steps })
     }
+}
+
+/// Every account that was agreed, with what it gets.
+fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access)> {
+    (agreed.steps.iter())
+        .flat_map(|step| match step {
+            Step::PanelAccess(AccessStep {
+                access, accounts, ..
+            }) => {
+                let each = accounts.iter();
+                each.map(|change| (change.account.as_str(), *access))
+                    .collect()
+            }
+            Step::Edit(_) | Step::Panel(_) | Step::Action(_) => Vec::new(),
+        })
+        .collect()
+}
+
+/// The part of a step that was not agreed; those that are satisfied since are not in it.
+fn not_agreed(step: &AccessStep, agreed: &BTreeSet<(&str, Access)>) -> Option<AccessStep> {
+    let mut rest = step.clone();
+    rest.accounts
+        .retain(|change| !agreed.contains(&(change.account.as_str(), step.access)));
+    rest.count = rest.accounts.len();
+    (rest.count > 0).then_some(rest)
 }
 
 fn essence(step: &Step) -> Json {
@@ -59,6 +90,8 @@ fn essence(step: &Step) -> Json {
         }) => {
             json!({ "argv": argv, "undo": undo, "effects": effects })
         }
+        // Compared account by account.
+        Step::PanelAccess(_) => Json::Null,
         Step::Action(Action {
             verb,
             daemon,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::limits::show::Entry;
+use crate::panel_access::show::Shown as Accounts;
 use crate::plan::{HostId, Plan};
 
 /// What `show --format json` prints.
@@ -15,6 +16,9 @@ pub struct Shown {
     pub host: HostId,
     /// One entry a setting.
     pub limits: Vec<Entry>,
+    /// The panel's mail accounts, where there is a panel and they can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panel_access: Option<Accounts>,
 }
 
 /// What `check --format json` prints.

@@ -2,11 +2,15 @@
 //!
 //! Equal hosts print equal text: no host name, time or pid, so that output from many hosts folds.
 
+mod access;
+mod accounts;
 mod change;
 mod outcome;
 mod plan;
 mod show;
 
+pub use self::access::Detail;
+pub use self::accounts::accounts;
 pub use self::outcome::{outcome, summary as outcome_summary};
 pub use self::plan::{check, plan, step_name, steps_in_brief, summary};
 pub use self::show::show;

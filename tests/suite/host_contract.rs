@@ -15,17 +15,26 @@ macro_rules! contract {
     };
 }
 
+mod alike;
 mod apart;
 mod bench;
 mod commands;
+mod cut;
 mod errors;
 mod files;
+mod full;
+mod imitation;
+mod locks;
+mod many;
 mod metadata;
+mod nobody;
 mod processes;
 mod remote;
 mod replace;
 mod signals;
 mod state;
+mod unseen;
+mod untouched;
 
 use mailward::host::{
     Act, Command, Digest, Done, FileState, Found, Replace, Reply, Request, WriteHost,

@@ -6,4 +6,5 @@ mod files;
 mod harness;
 mod listeners;
 mod oracle;
+mod panel;
 mod xinetd;

@@ -47,7 +47,7 @@ enum Way {
     /// On the host.
     Inside,
     /// On this side of an sshd.
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
 }
 
 impl Deref for Place {
@@ -83,7 +83,7 @@ impl Place {
     fn over(host: Host, ssh: Ssh) -> Self {
         Self {
             host,
-            way: Way::Ssh(ssh),
+            way: Way::Ssh(Box::new(ssh)),
         }
     }
 }

@@ -9,7 +9,7 @@ use mailward::host::local::LocalHost;
 use mailward::host::{HostError, ReadHost, Reply, Request};
 use mailward::manifest::{Layer, check};
 use mailward::observe::{Observed, Scope};
-use mailward::plan::{ACTION_DEADLINE, Step, make};
+use mailward::plan::{ACTION_DEADLINE, Allowed, Step, make};
 
 use crate::support::office_copy;
 
@@ -32,7 +32,15 @@ fn plan(host: &LocalHost, manifest: &str) -> (mailward::plan::Plan, usize) {
     let counting = Counting(host, Cell::new(0));
     let facts = Facts::read(&counting).unwrap();
     let observed = Observed::read(&counting, &facts, Scope::Of(&desired)).unwrap();
-    let plan = make(&desired, &[], &facts, &observed, ACTION_DEADLINE).unwrap();
+    let plan = make(
+        &desired,
+        &[],
+        &facts,
+        &observed,
+        ACTION_DEADLINE,
+        &Allowed::default(),
+    )
+    .unwrap();
     (plan, counting.1.get())
 }
 

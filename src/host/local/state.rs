@@ -175,7 +175,11 @@ fn make_folder(tree: &Tree, path: &str) -> std::io::Result<Folder> {
         Err(error) => return Err(error.into()),
     };
     if path == STATE {
-        let mode = Mode::from_raw_mode(fstat(&folder.fd)?.st_mode);
+        let stat = fstat(&folder.fd)?;
+        if stat.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(std::io::Error::other("its folder belongs to somebody else"));
+        }
+        let mode = Mode::from_raw_mode(stat.st_mode);
         if mode.intersects(Mode::RWXG | Mode::RWXO) {
             fchmod(&folder.fd, Mode::RWXU)?;
         }

@@ -5,7 +5,7 @@
 # process can end a reply or a section. Whatever else is printed, e.g. by a login script, is not part of a reply.
 #
 # Records of a reply are gathered in $text with builtins alone; files and /proc are then read by one stat and one cat for
-# all of them, since starting a program is what takes time. Descriptors: 9 is the lock, 5 to 8 are outputs of a command.
+# all of them, since starting a program is what takes time. Descriptors: 9 is the lock, 3 to 8 are the files of a command.
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
@@ -18,11 +18,23 @@ cd /
 # is ignored, is as usual for the programs that are started.
 trap : HUP PIPE
 state=/var/lib/mailward
+for tool in stat cat grep; do
+  command -v "$tool" >/dev/null 2>&1 || {
+    echo "mailward needs $tool, which this host does not have" >&2
+    exit 1
+  }
+done
+# Where printf is a program of its own, its arguments can be seen by everybody.
+PATH=/nowhere printf '' 2>/dev/null || {
+  echo "mailward needs a shell with a printf of its own" >&2
+  exit 1
+}
 text= wanted=0 sockets=0 announced=
 
 say() {
   text="$text$1
 "
+  [ ${#text} -lt 4096 ] || flush
 }
 
 flush() {
@@ -49,32 +61,30 @@ reason() {
   say "u ${why:-it cannot be told why}"
 }
 
-# Says whether there is nothing at a path, or whether that cannot be told.
+# Says whether there is nothing at a path, or, which is no failure, that this cannot be told.
 absent() {
-  if [ -h "$1" ]; then
-    error=$(stat -L "$1" 2>&1 >/dev/null)
-    case $error in
-      *'No such file'* | *'Not a directory'* | '') say m ;;
-      *) reason "$error" ;;
-    esac
-    return 1
-  fi
   folder=$1
   while :; do
-    folder=${folder%/*}
-    if [ -d "${folder:-/}" ]; then
-      if [ -x "${folder:-/}" ]; then
-        say m
-        return 1
-      fi
-      say 'u permission denied'
+    if [ -h "$folder" ]; then
+      # Only stat tells why a link leads nowhere.
+      error=$(stat -L "$1" 2>&1 >/dev/null)
+      case ${error##*: } in
+        'No such file or directory' | 'Not a directory' | '') break ;;
+      esac
+      reason "$error"
       return 0
     fi
-    if [ -e "$folder" ] || [ -z "$folder" ]; then
-      say m
-      return 1
+    folder=${folder%/*}
+    if [ -d "${folder:-/}" ]; then
+      [ ! -x "${folder:-/}" ] || break
+      say 'u permission denied'
+      return 0
+    elif [ -e "$folder" ]; then
+      break
     fi
   done
+  say m
+  return 1
 }
 
 # One file, links followed.
@@ -138,11 +148,16 @@ exists() {
 
 # The files /proc/PID/stat that hold one of some texts: -e TEXT ...
 stats() {
-  grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null
+  # 2 is what it says of a process that has ended meanwhile.
+  stats=$(grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null)
+  [ $? -gt 2 ] || return 0
   # The kernel of CentOS 5 takes no more than 128 kB of arguments.
-  [ $? -lt 126 ] || for digit in 1 2 3 4 5 6 7 8 9; do
-    grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
-  done
+  stats=$(
+    for digit in 1 2 3 4 5 6 7 8 9; do
+      grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
+      [ $? -le 2 ] || exit 1
+    done
+  )
 }
 
 # Whether a process is of this host: of the same pid namespace and root folder, where the kernel tells.
@@ -162,16 +177,22 @@ here() {
 
 # The processes of some programs, named as grep's arguments: -e '(NAME) '.
 processes() {
-  if [ ! -d /proc/1 ]; then
+  # With hidepid the kernel shows a user little of the processes of others; there always is a first one.
+  if ! true 2>/dev/null </proc/1/stat; then
     say '! /proc shows only some processes'
     return 0
   fi
   found=1
-  for stat in $(stats "$@"); do
+  stats "$@" || {
+    say '! the processes cannot be searched'
+    return 0
+  }
+  for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}
     here "$pid" || continue
     environment=y ports=y
+    [ -r /proc/net/tcp ] || ports=n
     [ -r "/proc/$pid/environ" ] && true 2>/dev/null <"/proc/$pid/environ" || environment=n
     [ -r "/proc/$pid/fd" ] && [ -x "/proc/$pid/fd" ] || ports=n
     [ ! -e "/proc/$pid/ns/net" ] || [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] || ports=o
@@ -189,8 +210,10 @@ processes() {
   return $found
 }
 
+# The clock. A folder of /proc is made when it is looked at, so that the one of stat itself says what time it is.
 now() {
-  say "t $(date +%s)"
+  say t
+  want /proc/self
 }
 
 # Ends a reply: records, then metadata and content of what is wanted.
@@ -201,10 +224,12 @@ end() {
   flush
   next=1
   while [ $next -le $wanted ]; do
-    last=$((next + 299))
-    [ $last -le $wanted ] || last=$wanted
-    contents $next $last
-    next=$((last + 1))
+    first=$next bytes=0
+    while [ $next -le $wanted ] && [ $((next - first)) -lt 300 ] && [ $bytes -lt 50000 ]; do
+      eval "bytes=\$((bytes + \${#want_$next}))"
+      next=$((next + 1))
+    done
+    contents $first $((next - 1))
   done
   if [ $sockets -gt 0 ]; then
     printf '%s sockets\n' "$key"
@@ -213,8 +238,12 @@ end() {
     while [ $i -lt $sockets ]; do
       eval "set -- \"\$@\" /proc/\$process_$i/fd/*"
       i=$((i + 1))
+      if [ $# -gt 1000 ] || [ $i = $sockets ]; then
+        stat -L -c '%f %i %n' "$@" 2>/dev/null
+        [ $? -lt 126 ] || echo unknown
+        set --
+      fi
     done
-    stat -L -c '%f %i %n' "$@" 2>/dev/null
     printf '%s tables\n' "$key"
     grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
   fi
@@ -222,40 +251,51 @@ end() {
 }
 
 contents() {
-  first=$1 last=$2
-  set --
-  i=$first
-  while [ $i -le $last ]; do
-    eval "set -- \"\$@\" \"\$want_$i\""
+  files= pairs=
+  i=$1
+  while [ $i -le "$2" ]; do
+    files="$files \"\$want_$i\""
+    pairs="$pairs \"\$want_$i\" /proc/self/environ"
     i=$((i + 1))
   done
-  printf '%s stat\n' "$key"
-  stat -L -c "$tag %h %Z %s %n" "$@" 2>/dev/null
-  set -- /proc/self/environ
-  i=$first
-  while [ $i -le $last ]; do
-    eval "set -- \"\$@\" /proc/self/environ \"\$want_$i\""
-    i=$((i + 1))
-  done
-  printf '%s cat\n' "$key"
+  metadata=$(eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null)
+  case $metadata in
+    # Eight digits and more are looked at one by one: above 64 MiB a file is told of and not read.
+    *"$tag "[0-9]*' '[0-9]*' '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*)
+      pairs=
+      i=$1
+      while [ $i -le "$2" ]; do
+        eval "size=\$(stat -L -c %s \"\$want_$i\" 2>/dev/null)"
+        [ "${size:-0}" -le 67108864 ] || eval "want_$i=/dev/null"
+        pairs="$pairs \"\$want_$i\" /proc/self/environ"
+        i=$((i + 1))
+      done
+      ;;
+  esac
+  printf '%s stat\n%s\n%s cat\n' "$key" "$metadata" "$key"
   # By its path: the shell of a BusyBox may have a cat of its own, which has no environment of its own.
-  MAILWARD_KEY=$key /bin/cat "$@" /proc/self/environ 2>/dev/null
+  eval "MAILWARD_KEY=\$key /bin/cat /proc/self/environ /proc/self/environ $pairs" 2>/dev/null
 }
 
 # ---- commands ----
 
-# Opens a file without a name: descriptor $1 to read it, $2 to append to it. It lies in memory where there is such a
-# folder, and is nothing at all where no folder takes it.
-nameless() {
-  for folder in /dev/shm /run /tmp; do
-    name=$folder/.mailward-$tag-$1
-    if ( set -C && : >"$name" ) 2>/dev/null; then
-      eval "exec $1<\"\$name\" $2>>\"\$name\""
-      rm -f "$name"
-      return 0
+# Makes the files of a command in a folder that nobody else may enter: $folder. It lies in memory where that is possible.
+make_room() {
+  for folder in /dev/shm /run /tmp "$state"; do
+    folder=$folder/.mailward-$tag
+    if mkdir "$folder"; then
+      printf "$1" >"$folder/in" && printf '' >"$folder/out" && printf '' >"$folder/err" && printf '' >"$folder/who" && return 0
+      rm -rf "$folder"
     fi
-  done
-  eval "exec $1</dev/null $2>>/dev/null"
+  done 2>/dev/null
+  return 1
+}
+
+# Finds out which process this is, also in a subshell: pid and start time.
+self() {
+  read -r line </proc/self/stat
+  set -- "${line%% *}" ${line##*) }
+  self="$1-${21}"
 }
 
 # Runs a program: seconds, bytes kept of each stream, variable and file of a secret, standard input as a format, argv.
@@ -277,40 +317,49 @@ run() {
       return
     fi
   fi
-  nameless 5 6
-  nameless 7 8
-  if [ -n "$input" ]; then
-    nameless 3 4
-    printf "$input" >&4
-    exec 4>&-
-  else
-    exec 3</dev/null
-  fi
+  make_room "$input" || {
+    unstarted 'there is no room for what it reads and prints'
+    return
+  }
+  # From here on these files have no names.
+  exec 3<"$folder/in" 4<>"$folder/who" 5<"$folder/out" 6>>"$folder/out" 7<"$folder/err" 8>>"$folder/err"
+  rm -rf "$folder"
   (
-    exec <&3 3<&- 9>&- 5<&- 7<&- >&6 2>&8 6>&- 8>&-
-    trap - HUP PIPE
-    unset PWD
-    [ -z "$variable" ] || export "$variable=$value"
-    # A group of its own, so that its children can be ended with it.
-    exec setsid "$@"
-  ) &
-  pid=$!
-  read -r begun rest </proc/uptime
-  exec 3<&- 6>&- 8>&-
-  (
-    exec </dev/null >/dev/null 2>&1 5<&- 7<&- 9>&-
-    exec setsid sh -c 'sleep "$0"; kill -KILL "-$1"; kill -KILL "$1"' "$limit" "$pid"
+    exec </proc/self/fd/4 >/dev/null 2>&1 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9>&-
+    # A group is ended only while the process that it was made for is there: later its number may be another's.
+    exec setsid sh -c '
+      sleep "$0"
+      IFS=- read -r pid start
+      read -r line <"/proc/$pid/stat" || exit
+      set -- ${line##*) }
+      [ "${20}" = "$start" ] || exit
+      kill -KILL "-$pid"
+      kill -KILL "$pid"
+    ' "$limit"
   ) &
   guard=$!
-  value=
-  while :; do
-    wait "$pid" 2>/dev/null
-    code=$?
-    # A caught signal ends the wait, not the program.
-    case $code in 129 | 141) kill -0 "$pid" 2>/dev/null || break ;; *) break ;; esac
-  done
+  read -r begun rest </proc/uptime
+  # Not in the background, where SIGINT and SIGQUIT would be ignored for good.
+  {
+    (
+      exec <&3 >&6 2>&8 3<&- 5<&- 6>&- 7<&- 8>&- 9>&-
+      self
+      echo "$self" >&4
+      exec 4>&-
+      trap - HUP PIPE
+      umask 022
+      unset PWD
+      [ -z "$variable" ] || export "$variable=$value"
+      # A group of its own, so that its children can be ended with it.
+      exec setsid "$@"
+    )
+  } 2>/dev/null
+  code=$?
   read -r ended rest </proc/uptime
-  [ $code = 137 ] && [ $((${ended%.*} - ${begun%.*})) -ge "$limit" ] && code=late
+  value=
+  exec 3<&- 4>&- 6>&- 8>&-
+  # Hundredths of a second; the guard may have begun a moment earlier.
+  [ $code = 137 ] && [ $((${ended%.*}${ended#*.} - ${begun%.*}${begun#*.})) -ge $((limit * 100 - 5)) ] && code=late
   kill -KILL "-$guard" 2>/dev/null || kill -KILL "$guard" 2>/dev/null
   wait "$guard" 2>/dev/null
   flush
@@ -319,9 +368,17 @@ run() {
   printf '%s err\n' "$key"
   head -c "$cap" <&7
   printf '%s ran\n' "$key"
+  # A program that setsid could not start was none, for whoever asks for the first that is there.
+  started=0
+  case $code in
+    126 | 127)
+      IFS= read -r line </proc/self/fd/7
+      case $line in 'setsid: '*) started=1 ;; esac
+      ;;
+  esac
   exec 5<&- 7<&-
   say "r $code"
-  return 0
+  return $started
 }
 
 unstarted() {
@@ -368,7 +425,10 @@ lock() {
     say "n ${error##*: }"
     return
   }
-  if [ -h "$state/lock" ]; then
+  if [ ! -O "$state" ]; then
+    say 'n its folder belongs to somebody else'
+    return
+  elif [ -h "$state/lock" ]; then
     say 'n too many levels of symbolic links'
     return
   elif [ -e "$state/lock" ] && [ ! -f "$state/lock" ]; then
@@ -380,21 +440,17 @@ lock() {
     return
   }
   if command -v flock >/dev/null 2>&1; then
-    kernel_lock || return
+    kernel_lock && announce || return
   else
-    announce || return
+    announce && kernel_holds_none || return
   fi
   if other_holds; then
+    withdraw
     say "h $holder"
-    exec 9>&-
     return
   fi
-  signature >"$state/lock"
+  printf '%s\n' "$own" >"$state/lock"
   say l
-}
-
-signature() {
-  printf 'pid %s, since %s, user %s, over ssh\n' $$ "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(id -un)"
 }
 
 kernel_lock() {
@@ -425,24 +481,33 @@ who() {
   IFS= read -r holder <"$state/lock"
 }
 
-# Without flock a run says that it holds the lock with a file whose name is its process, and holds it only if nobody else
-# does: of two that begin at once at least one sees the other. What a dead process left means nothing.
+# A run says that it holds the lock with a file whose name is its process. Without flock it holds it only if nobody else
+# does: of two that begin at once at least one sees the other. What a dead process left means nothing. With flock it says so
+# as well, since a kernel does not list, in a container, what the flock took that has ended.
 announce() {
-  line=$(cat /proc/$$/stat)
-  set -- ${line##*) }
-  error=$( { make_folder "$state/holders" && signature >"$state/holders/$$-${20}"; } 2>&1 ) || {
+  self
+  own="pid $$, since $(date -u +%Y-%m-%dT%H:%M:%SZ), user $(id -un), over ssh"
+  error=$( { make_folder "$state/holders" && printf '%s\n' "$own" >"$state/holders/$self"; } 2>&1 ) || {
     say "n ${error##*: }"
+    exec 9>&-
     return 1
   }
-  announced=$state/holders/$$-${20}
+  announced=$state/holders/$self
   trap 'rm -f "$announced"' 0
+}
+
+withdraw() {
+  rm -f "$announced"
+  exec 9>&-
+}
+
+kernel_holds_none() {
   inode=$(stat -c %i "$state/lock")
-  if grep ' FLOCK .* WRITE ' /proc/locks 2>/dev/null | grep -q ":$inode "; then
-    who
-    say "h $holder"
-    rm -f "$announced"
-    return 1
-  fi
+  grep ' FLOCK .* WRITE ' /proc/locks 2>/dev/null | grep -q ":$inode " || return 0
+  who
+  withdraw
+  say "h $holder"
+  return 1
 }
 
 # Whether another process has announced itself and runs.
@@ -453,7 +518,6 @@ other_holds() {
     if alive "${process%-*}" "${process#*-}"; then
       holder=
       IFS= read -r holder <"$file"
-      [ -z "$announced" ] || rm -f "$announced"
       return 0
     fi
     rm -f "$file"
@@ -492,15 +556,27 @@ make_way() {
   fi
 }
 
-# Writes a format to a file, durably, and looks whether all of it came.
+# Writes a format to a file, and looks whether all of it came.
 fill() {
-  error=$( { printf "$2" | /bin/cat >"$1"; } 2>&1 ) && printf "$2" | cmp -s - "$1" && error=$(sync_path "$1" 2>&1) && return 0
+  error=$( { printf "$2" | /bin/cat >"$1"; } 2>&1 ) && printf "$2" | cmp -s - "$1" && return 0
   rm -f "$1"
   failed s "${error:-it does not hold what was written to it}"
 }
 
+# Makes a temporary file survive a crash, metadata included.
+settle() {
+  error=$(sync_path "$1" 2>&1) && return 0
+  rm -f "$1"
+  failed s "$error"
+}
+
 # Moves a temporary file to its place, durably.
 place() {
+  if [ -d "$2" ]; then
+    rm -f "$1"
+    failed d
+    return 1
+  fi
   error=$(mv -f "$1" "$2" 2>&1) || {
     rm -f "$1"
     failed s "$error"
@@ -509,11 +585,15 @@ place() {
   error=$(sync_path "${2%/*}/" 2>&1) || failed s "$error"
 }
 
-# Copies a file with its metadata; $shown says whether it is certain that ACL and extended attributes came along.
+# Makes a file with another's metadata; $shown says whether it is certain that ACL and extended attributes came along.
 copy() {
   label=
   if [ -e /sys/fs/selinux/enforce ] || [ -e /selinux/enforce ]; then label=,context; fi
-  shown=y
+  shown=y bare=y
+  attributes "$1" "$2" && return 0
+  bare=n
+  rm -f "$2"
+  # The cp of CentOS 6 copies attributes, but not without the content.
   cp --preserve=mode,ownership,xattr$label "$1" "$2" 2>/dev/null && return 0
   shown=n
   rm -f "$2"
@@ -524,6 +604,19 @@ copy() {
   }
   [ -z "$label" ] || chcon --reference="$1" "$2" 2>/dev/null
   return 0
+}
+
+attributes() {
+  cp --attributes-only --preserve=mode,ownership,xattr$label "$1" "$2" 2>/dev/null
+}
+
+# Gives back what writing to a file takes away: its capabilities, which mean something only to a program.
+recover() {
+  if [ $bare = y ]; then
+    attributes "$1" "$2" || shown=n
+  elif [ -x "$1" ]; then
+    shown=n
+  fi
 }
 
 # Looks whether a copy has its original's metadata.
@@ -537,13 +630,11 @@ kept() {
     return 1
   fi
   if command -v getfattr >/dev/null 2>&1; then
-    old=$(getfattr -d -m - -e hex --absolute-names "$1" 2>/dev/null) && new=$(getfattr -d -m - -e hex --absolute-names "$2" 2>/dev/null) || {
+    old=$(listed "$1") && new=$(listed "$2") || {
       failed s 'its extended attributes cannot be read'
       return 1
     }
-    if [ "${old#*
-}" != "${new#*
-}" ]; then
+    if [ "$old" != "$new" ]; then
       failed s 'ACL and extended attributes cannot be kept'
       return 1
     fi
@@ -552,8 +643,24 @@ kept() {
   [ $shown = y ] || [ "$unseen" = allowed ] || failed m
 }
 
+# A file's extended attributes without its name, which is the first line; a file system may have none.
+listed() {
+  list=$(getfattr -d -m - -e hex --absolute-names "$1" 2>&1) || case $list in
+    *': Operation not supported') return 0 ;;
+    *) return 1 ;;
+  esac
+  case $list in *"
+"*) printf '%s\n' "${list#*
+}" | sort ;; esac
+}
+
 # Replaces a file: path, temporary path, old and new content as formats.
 replace() {
+  if [ -d "$2" ]; then
+    rm -f "$1"
+    failed d
+    return 1
+  fi
   if [ -h "$1" ]; then
     failed l
     return 1
@@ -587,7 +694,7 @@ replace() {
     return 1
   }
   make_way "$2" || return 1
-  copy "$1" "$2" && fill "$2" "$4" && kept "$1" "$2" || {
+  copy "$1" "$2" && fill "$2" "$4" && recover "$1" "$2" && kept "$1" "$2" && settle "$2" || {
     rm -f "$2"
     return 1
   }
@@ -609,7 +716,7 @@ save() {
     failed s 'Is a directory'
     return 1
   fi
-  make_way "$2" && fill "$2" "$3" && place "$2" "$1" && acted
+  make_way "$2" && fill "$2" "$3" && settle "$2" && place "$2" "$1" && acted
 }
 
 # Removes a file of mailward's own.
@@ -700,11 +807,14 @@ all_serve() {
   shift
   listening=" $(awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
   candidates= served=
-  for stat in $(stats -e "($program) "); do
+  stats -e "($program) " || return 1
+  for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}
     line=$(cat "$stat" 2>/dev/null)
-    case $line in "$pid ($program) "[!ZXx]*) ;; *) continue ;; esac
+    name=${line%)*}
+    [ "${name#*(}" = "$program" ] || continue
+    case ${line##*) } in [ZXx]*) continue ;; esac
     here "$pid" && listens "$pid" || continue
     candidates="$candidates $pid"
   done
@@ -713,7 +823,8 @@ all_serve() {
     shift
     ids=
     for pid in $candidates; do
-      words=$(tr '\000' '\n' 2>/dev/null <"/proc/$pid/cmdline")
+      # A line for each argument, and one more, so that the last may be empty.
+      words=$(tr '\000\n' '\n\001' 2>/dev/null <"/proc/$pid/cmdline"; printf '\001')
       has_all "$words" "$length" "$@" && ids="$ids $pid"
     done
     shift "$length"

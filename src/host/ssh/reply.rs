@@ -36,6 +36,7 @@ type Result<T> = std::result::Result<T, HostError>;
 pub(super) struct Reader<'r> {
     rest: &'r [u8],
     key: &'r str,
+    tag: &'r str,
     end: Ending<'r>,
 }
 
@@ -44,8 +45,8 @@ pub(super) struct Reader<'r> {
 struct Ending<'r> {
     metadata: VecDeque<Metadata<'r>>,
     contents: VecDeque<&'r [u8]>,
-    /// The inodes of each process's sockets.
-    sockets: BTreeMap<u32, Vec<u64>>,
+    /// The inodes of each process's sockets; none where they cannot be told.
+    sockets: Option<BTreeMap<u32, Vec<u64>>>,
     /// Port by inode.
     listening: BTreeMap<u64, u16>,
 }
@@ -62,21 +63,12 @@ fn misfit(what: impl Into<String>) -> HostError {
 }
 
 impl<'r> Reader<'r> {
-    /// Takes a reply apart.
-    pub(super) fn new(key: &'r str, tag: &str, reply: &'r [u8]) -> Result<Self> {
-        let first = format!("{key} stat\n");
-        let (rest, end) = match memmem::find(reply, first.as_bytes()) {
-            Some(place) => (&reply[..place], Ending::read(key, tag, &reply[place..])?),
-            None => (reply, Ending::default()),
-        };
-        Ok(Self { rest, key, end })
-    }
-
-    /// The beginning of a reply whose end was lost.
-    pub(super) fn begun(key: &'r str, reply: &'r [u8]) -> Self {
+    /// Reads a reply from its beginning; what is damaged later on does not touch what comes before.
+    pub(super) fn new(key: &'r str, tag: &'r str, reply: &'r [u8]) -> Self {
         Self {
             rest: reply,
             key,
+            tag,
             end: Ending::default(),
         }
     }
@@ -104,7 +96,22 @@ impl<'r> Reader<'r> {
 
     /// The answers to requests.
     pub(super) fn replies(&mut self, requests: &[Request]) -> Result<Vec<Reply>> {
-        requests.iter().map(|request| self.reply(request)).collect()
+        let first = format!("{} stat\n", self.key);
+        if let Some(place) = memmem::find(self.rest, first.as_bytes()) {
+            self.end = Ending::read(self.key, self.tag, &self.rest[place..])?;
+            self.rest = &self.rest[..place];
+        }
+        let replies = requests.iter().map(|request| self.reply(request));
+        let replies: Result<Vec<Reply>> = replies.collect();
+        let replies = replies?;
+        let Ending {
+            metadata, contents, ..
+        } = &self.end;
+        if self.rest.is_empty() && metadata.is_empty() && contents.is_empty() {
+            Ok(replies)
+        } else {
+            Err(misfit("it says more than was asked for"))
+        }
     }
 
     fn reply(&mut self, request: &Request) -> Result<Reply> {
@@ -124,7 +131,10 @@ impl<'r> Reader<'r> {
             Request::Processes(programs) => Reply::Processes(self.processes(programs)?),
             Request::Output(_) => Reply::Output(self.output()?),
             Request::Now => match self.record()? {
-                (b't', text) => Reply::Now(number(text).ok_or_else(|| misfit("no time"))?),
+                (b't', _) => {
+                    let (metadata, _) = self.end.take(b"/proc/self")?;
+                    Reply::Now(metadata.ok_or_else(|| misfit("no time"))?.changed)
+                }
                 _ => return Err(misfit("the time is missing")),
             },
         })
@@ -368,11 +378,11 @@ impl<'r> Seen<'r> {
             let since = i64::try_from(stat.start / TICKS).ok()?;
             boot.checked_add(since)
         });
-        let ports = match (self.ports, end.sockets.get(&self.pid)) {
-            (b'y', None) => Some(Vec::new()),
+        let sockets = end.sockets.as_ref().map(|all| all.get(&self.pid));
+        let ports = match (self.ports, sockets) {
             // In another network namespace its sockets are in another table than this one.
-            (b'o', None) => Some(Vec::new()),
-            (b'y', Some(sockets)) => {
+            (b'y' | b'o', Some(None)) => Some(Vec::new()),
+            (b'y', Some(Some(sockets))) => {
                 let ports = sockets.iter().filter_map(|inode| end.listening.get(inode));
                 let mut ports: Vec<u16> = ports.copied().collect();
                 ports.sort_unstable();
@@ -477,9 +487,12 @@ fn contents<'r>(key: &str, body: &'r [u8], all: &mut VecDeque<&'r [u8]>) -> Resu
 }
 
 /// The inodes of the sockets among the files that processes have open.
-fn sockets(body: &[u8]) -> BTreeMap<u32, Vec<u64>> {
+fn sockets(body: &[u8]) -> Option<BTreeMap<u32, Vec<u64>>> {
     let mut sockets: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for line in body.split(|&byte| byte == b'\n') {
+        if line == b"unknown" {
+            return None;
+        }
         let mut fields = line.splitn(3, |&byte| byte == b' ');
         let mut read = || {
             let mode = std::str::from_utf8(fields.next()?).ok()?;
@@ -494,7 +507,7 @@ fn sockets(body: &[u8]) -> BTreeMap<u32, Vec<u64>> {
             sockets.entry(pid).or_default().push(inode);
         }
     }
-    sockets
+    Some(sockets)
 }
 
 fn listening_of(body: &[u8]) -> BTreeMap<u64, u16> {

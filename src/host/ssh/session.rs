@@ -7,18 +7,30 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::{Destination, Login, Metadata};
+use super::{Destination, Login, Metadata, Signals};
 
 /// What the other shell learns first.
 const LIBRARY: &str = include_str!("remote.sh");
+
+/// Starts `ssh`, or says that there is none.
+const START: &str =
+    "command -v \"$1\" >/dev/null || { echo \"$1 is not installed\" >&2; exit 254; }; exec \"$@\"";
+
+/// The exit code where there is no `ssh`.
+const NO_SSH: i32 = 254;
+
+/// The longest reply, in bytes: a few files of the largest size that is read.
+const REPLY_CAP: usize = 1024 * 1024 * 1024;
 
 /// How long `ssh` may take to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -56,6 +68,9 @@ pub(super) struct Session {
     output: ChildStdout,
     errors: File,
     patience: Duration,
+    waits: bool,
+    /// The terminal, and how it was before `ssh` got to it.
+    terminal: Option<(File, Termios)>,
     /// What frames replies; only root on the host gets to see it.
     pub key: String,
     /// What begins a line about a file's metadata; others on the host may see it.
@@ -67,9 +82,16 @@ impl Session {
     /// Starts `ssh`; that the host can be reached shows at the first [`Session::exchange`].
     pub(super) fn start(destination: &Destination) -> std::io::Result<Self> {
         let errors = File::from(memfd_create("mailward-ssh", MemfdFlags::CLOEXEC)?);
-        // The terminal's signals are for mailward, which undoes what it has begun; it needs the connection for that.
+        let trap = match destination.signals {
+            Signals::All => "",
+            Signals::RunOnly => "trap '' HUP INT QUIT TERM; ",
+        };
+        let start = format!("{trap}{START}");
+        let terminal = File::open("/dev/tty")
+            .ok()
+            .and_then(|file| tcgetattr(&file).ok().map(|was| (file, was)));
         let mut ssh = Command::new("/bin/sh")
-            .args(["-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"])
+            .args(["-c", &start, "sh"])
             .arg(&destination.program)
             .arg("-T")
             .args(
@@ -100,6 +122,8 @@ impl Session {
             output,
             errors,
             patience: destination.patience,
+            waits: false,
+            terminal,
             key,
             tag,
             greeting: Some(greeting.into_bytes()),
@@ -118,6 +142,7 @@ impl Session {
         let mut sent = 0;
         let mut came = Vec::new();
         let mut reply: Option<usize> = None;
+        let mut searched: usize = 0;
         let mut silent_since = Instant::now();
         loop {
             let limit = silent_since + self.patience + busy;
@@ -127,6 +152,7 @@ impl Session {
                     silent_since = Instant::now();
                 }
                 Ok(Turn::Came) => silent_since = Instant::now(),
+                Ok(Turn::Nothing) => continue,
                 Ok(Turn::End) => {
                     let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
                     return Err(self.ended(&came, begun, first.is_some() && reply.is_none()));
@@ -147,13 +173,18 @@ impl Session {
                     return Err(self.give_up("the login prints without end", Vec::new()));
                 }
             }
-            if let Some(start) = reply
-                && came.len() >= start + end.len()
-                && came.ends_with(&end)
-            {
-                came.truncate(came.len() - end.len());
-                came.drain(..start);
-                return Ok(came);
+            if let Some(start) = reply {
+                // What has been searched already can hold no more than the beginning of the mark.
+                let from = searched.saturating_sub(end.len()).max(start);
+                if let Some(place) = memmem::find(&came[from..], &end) {
+                    came.truncate(from + place);
+                    came.drain(..start);
+                    return Ok(came);
+                }
+                searched = came.len();
+                if came.len() > REPLY_CAP {
+                    return Err(self.give_up("it answers without end", Vec::new()));
+                }
             }
         }
     }
@@ -161,20 +192,16 @@ impl Session {
     /// Sends or receives something, or waits in vain.
     fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, limit: Instant) -> std::io::Result<Turn> {
         let left = limit.saturating_duration_since(Instant::now());
-        let timeout = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
         let mut ends = vec![PollFd::new(&self.output, PollFlags::IN)];
         if let Some(input) = &self.input
             && !unsent.is_empty()
         {
             ends.push(PollFd::new(input, PollFlags::OUT));
         }
-        match poll(&mut ends, Some(&timeout)) {
+        match poll(&mut ends, timespec(left).as_ref()) {
             Ok(0) => return Ok(Turn::Silence),
             Ok(_) => {}
-            Err(Errno::INTR) => return Ok(Turn::Sent(0)),
+            Err(Errno::INTR) => return Ok(Turn::Nothing),
             Err(error) => return Err(error.into()),
         }
         let readable = !ends[0].revents().is_empty();
@@ -189,23 +216,23 @@ impl Session {
             return match read {
                 Ok(0) => Ok(Turn::End),
                 Ok(_) => Ok(Turn::Came),
-                Err(error) if is_passing(&error) => Ok(Turn::Sent(0)),
+                Err(error) if is_passing(&error) => Ok(Turn::Nothing),
                 Err(error) => Err(error),
             };
         }
         if writable && let Some(input) = &mut self.input {
             return match input.write(unsent) {
                 Ok(count) => Ok(Turn::Sent(count)),
-                Err(error) if is_passing(&error) => Ok(Turn::Sent(0)),
+                Err(error) if is_passing(&error) => Ok(Turn::Nothing),
                 // What it says of its end is still to be read.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                     self.input = None;
-                    Ok(Turn::Sent(0))
+                    Ok(Turn::Nothing)
                 }
                 Err(error) => Err(error),
             };
         }
-        Ok(Turn::Sent(0))
+        Ok(Turn::Nothing)
     }
 
     /// The connection was closed from the other end.
@@ -213,7 +240,7 @@ impl Session {
         self.input = None;
         let status = self.wait();
         let mut why = match status.map(|status| (status.code(), status)) {
-            Some((Some(127), _)) if never_began => "the ssh program cannot be run".to_owned(),
+            Some((Some(NO_SSH), _)) if never_began => "ssh cannot be run".to_owned(),
             Some((Some(code), _)) => format!("ssh ended with exit code {code}"),
             Some((None, status)) => format!("ssh ended: {status}"),
             None => "the connection was closed".to_owned(),
@@ -225,7 +252,7 @@ impl Session {
         }
         let said = last_lines(&said);
         // 255 is an error of ssh itself (ssh(1)); any other code was given by the other side.
-        if never_began && !matches!(status.and_then(|status| status.code()), Some(127 | 255)) {
+        if never_began && !matches!(status.and_then(|status| status.code()), Some(NO_SSH | 255)) {
             why.push_str(" before a POSIX shell answered");
         }
         if !said.is_empty() {
@@ -237,8 +264,7 @@ impl Session {
 
     fn give_up(&mut self, why: &str, begun: Vec<u8>) -> Lost {
         // Nothing that it still does can be of use.
-        let _ = self.ssh.kill();
-        let _ = self.ssh.wait();
+        self.kill();
         let said = last_lines(&self.told());
         let why = if said.is_empty() {
             why.to_owned()
@@ -250,21 +276,43 @@ impl Session {
     }
 
     /// Waits a moment for `ssh` to end, and ends it where it does not.
-    fn wait(&mut self) -> Option<std::process::ExitStatus> {
+    fn wait(&mut self) -> Option<ExitStatus> {
         let end = Instant::now() + GRACE;
-        let mut sleep = Duration::from_micros(100);
-        while Instant::now() < end {
+        let handle = pidfd_open(Pid::from_child(&self.ssh), PidfdFlags::empty()).ok();
+        while let left = end.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
             match self.ssh.try_wait() {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) => {}
                 Err(_) => return None,
             }
-            std::thread::sleep(sleep);
-            sleep = (sleep * 2).min(Duration::from_millis(10));
+            match &handle {
+                Some(handle) => {
+                    let mut ended = [PollFd::new(handle, PollFlags::IN)];
+                    // What it says is asked again above.
+                    let _ = poll(&mut ended, timespec(left).as_ref());
+                }
+                // A kernel before 5.3.
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
         }
+        self.kill();
+        None
+    }
+
+    /// Ends `ssh`, and gives the terminal back as it was: it may have been asking for a password.
+    fn kill(&mut self) {
         let _ = self.ssh.kill();
         let _ = self.ssh.wait();
-        None
+        if let Some((terminal, was)) = &self.terminal {
+            let _ = tcsetattr(terminal, OptionalActions::Now, was);
+        }
+    }
+
+    /// Has the end of this session wait for the end of `ssh`, and so for the lock to be free.
+    pub(super) fn wait_at_end(&mut self) {
+        self.waits = true;
     }
 
     /// The end of what `ssh` and the other shell wrote to standard error.
@@ -279,10 +327,12 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Ends the other shell, which gives the lock back, and waits for that.
+    /// Ends the other shell, which gives the lock back.
     fn drop(&mut self) {
         self.input = None;
-        self.wait();
+        if self.waits {
+            self.wait();
+        }
     }
 }
 
@@ -290,8 +340,14 @@ impl Drop for Session {
 enum Turn {
     Sent(usize),
     Came,
+    Nothing,
     End,
     Silence,
+}
+
+/// A time as poll(2) takes it; one that is too long for it is none.
+fn timespec(time: Duration) -> Option<Timespec> {
+    time.try_into().ok()
 }
 
 fn is_passing(error: &std::io::Error) -> bool {

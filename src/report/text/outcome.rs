@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::plan::step_name;
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use super::plan::{step_name, steps_in_brief};
+use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use crate::plan::Step;
 use crate::report::Colour;
 use crate::report::diagnostic::{Severity, render};
 
@@ -11,7 +12,31 @@ use crate::report::diagnostic::{Severity, render};
 #[must_use]
 pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
     let mut text = String::new();
-    for step in &outcome.steps {
+    let mut steps = outcome.steps.as_slice();
+    while let Some((step, rest)) = steps.split_first() {
+        // Many domains that fared alike are one line.
+        let alike = |other: &&StepOutcome| match (&step.step, &other.step) {
+            (Step::PanelAccess(one), Step::PanelAccess(other_step)) => {
+                one.access == other_step.access && step.state == other.state
+            }
+            (Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_), _) => false,
+        };
+        let folded = rest.iter().take_while(alike).count();
+        steps = rest.get(folded..).unwrap_or_default();
+        let brief = match (&step.step, folded) {
+            (Step::PanelAccess(_), 1..) => {
+                let whole = outcome.steps.len() - steps.len();
+                let group: Vec<Step> = (outcome.steps.get(whole - folded - 1..whole))
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|step| step.step.clone())
+                    .collect();
+                steps_in_brief(&group)
+            }
+            (Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_), _) => {
+                step_name(&step.step)
+            }
+        };
         let state = match step.state {
             StepState::Done => "done",
             StepState::Deferred => "put off",
@@ -20,7 +45,7 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
             StepState::Undone => "undone",
             StepState::Unknown => "unknown",
         };
-        let _ = writeln!(text, "{state:>9}  {}", step_name(&step.step));
+        let _ = writeln!(text, "{state:>9}  {brief}");
     }
     if !outcome.messages.is_empty() {
         if !outcome.steps.is_empty() {
@@ -45,6 +70,7 @@ pub fn summary(outcome: &Outcome) -> String {
             "Applied, but somebody else has changed something since: plan again."
         }
         Verdict::Declined => "Nothing was changed: the answer was no.",
+        Verdict::Interrupted => "Nothing was changed: the run was interrupted.",
         Verdict::Usage => "Nothing was changed: usage or manifest error.",
         Verdict::Locked => "Nothing was changed: another run is under way.",
         Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",

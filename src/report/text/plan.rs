@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::access::{self, Detail};
 use super::change::change;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
 use crate::plan::{
@@ -12,17 +13,20 @@ use crate::report::printable::printable;
 
 /// The whole plan.
 #[must_use]
-pub fn plan(plan: &Plan, colour: Colour) -> String {
+pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
     let mut text = String::new();
     for step in &plan.steps {
         match step {
             Step::Edit(edit) => edit_text(&mut text, edit, colour),
             Step::Panel(panel) => panel_text(&mut text, panel, colour),
             Step::Action(action) => action_text(&mut text, action, colour),
+            // Together, below.
+            Step::PanelAccess(_) => continue,
         }
         text.push('\n');
     }
-    let notes: Vec<String> = plan.notes.iter().map(note).collect();
+    access::text(&mut text, plan, detail, colour);
+    let notes: Vec<String> = plan.notes.iter().map(|n| note(n, detail)).collect();
     for note in &notes {
         let _ = writeln!(text, "{} {note}", paint("note:", WARNING, colour));
     }
@@ -54,6 +58,7 @@ pub fn summary(plan: &Plan) -> String {
                 lines += edit.lines.len();
             }
             Step::Panel(_) => panels += 1,
+            Step::PanelAccess(_) => {}
             Step::Action(action) => actions.push(format!("{} {}", action.verb.name(), action.unit)),
         }
     }
@@ -72,6 +77,7 @@ pub fn summary(plan: &Plan) -> String {
         parts.push("no service action".to_owned());
     }
     parts.extend(actions);
+    parts.extend(access::in_brief(access::steps(plan)));
     format!("Plan: {}.", parts.join(", "))
 }
 
@@ -84,7 +90,7 @@ pub fn check(plan: &Plan) -> String {
     let brief = steps_in_brief(&plan.steps);
     let owed = plan.steps.iter().any(|step| match step {
         Step::Action(action) => action.causes.contains(&Cause::Owed),
-        Step::Edit(_) | Step::Panel(_) => false,
+        Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_) => false,
     });
     let word = if owed { "OWED" } else { "DRIFT" };
     format!("{word}: {brief} ({})", plan.fingerprint)
@@ -97,23 +103,30 @@ pub fn step_name(step: &Step) -> String {
         Step::Edit(edit) => format!("edit {}", edit.path),
         Step::Panel(panel) => format!("run {}", panel.argv.join(" ")),
         Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
+        Step::PanelAccess(step) => access::name(step),
     }
 }
 
 /// Steps in a few words each, for messages.
 #[must_use]
 pub fn steps_in_brief(steps: &[Step]) -> String {
-    let brief: Vec<String> = steps
+    let mut brief: Vec<String> = steps
         .iter()
-        .map(|step| match step {
+        .filter_map(|step| match step {
             Step::Edit(edit) => {
                 let effects: Vec<String> = edit.effects.iter().map(effect).collect();
-                format!("edit {} ({})", edit.path, effects.join(", "))
+                Some(format!("edit {} ({})", edit.path, effects.join(", ")))
             }
-            Step::Panel(panel) => panel.argv.join(" "),
-            Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
+            Step::Panel(panel) => Some(panel.argv.join(" ")),
+            Step::Action(action) => Some(format!("{} {}", action.verb.name(), action.unit)),
+            Step::PanelAccess(_) => None,
         })
         .collect();
+    let changes = steps.iter().filter_map(|step| match step {
+        Step::PanelAccess(step) => Some(step),
+        Step::Edit(_) | Step::Panel(_) | Step::Action(_) => None,
+    });
+    brief.extend(access::in_brief(changes));
     brief.join("; ")
 }
 
@@ -304,7 +317,7 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
     }
 }
 
-fn note(note: &Note) -> String {
+fn note(note: &Note, detail: Detail) -> String {
     match note {
         Note::NotRunning { daemon, services } => format!(
             "{} does not run for {}: it is not started, and has the values when it starts",
@@ -338,6 +351,27 @@ fn note(note: &Note) -> String {
             value(*running),
             value(*has)
         ),
+        Note::AccountsLeftAlone {
+            reason,
+            count: number,
+            accounts,
+        } => {
+            let shown = match detail {
+                Detail::Brief => 3,
+                Detail::Full => accounts.len(),
+                Detail::Counts => 0,
+            };
+            let mut named: Vec<String> = (accounts.iter().take(shown))
+                .map(|account| printable(account).into_owned())
+                .collect();
+            if named.is_empty() {
+                named.push(count(*number, "account"));
+            } else if *number > named.len() {
+                named.push(format!("and {} more", number - named.len()));
+            }
+            let verb = if *number == 1 { "is" } else { "are" };
+            format!("{} {verb} left alone: {}", named.join(", "), reason.words())
+        }
         Note::Advice(advice) => {
             let place = advice
                 .place

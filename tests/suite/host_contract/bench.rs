@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use mailward::host::local::LocalHost;
 use mailward::host::memory::{Entry, File, MemoryHost, World};
+use mailward::host::ssh::Metadata;
 use mailward::host::{Command, End, Output, Process, ProcessId, STATE, WriteHost};
 use mailward::model::HostPath;
 
-use super::remote::Shell;
+use super::remote::{Shell, User};
 
 /// When the machine of the stand-ins was started, in seconds since 1970.
 const BOOT: i64 = 1_700_000_000;
@@ -147,11 +148,31 @@ pub fn busybox() -> Local {
 }
 
 fn remote(shell: Shell) -> Local {
+    let metadata = match shell {
+        Shell::Ssh | Shell::Bash => Metadata::Shown,
+        // BusyBox can neither copy nor show attributes.
+        Shell::BusyBox => Metadata::Unseen,
+    };
+    changed(shell, metadata, "")
+}
+
+/// This machine over a way to it on which root's shell first changes something.
+pub fn changed(shell: Shell, metadata: Metadata, setup: &str) -> Local {
     let dir = tempfile::tempdir().unwrap();
-    super::remote::prepare(dir.path(), shell);
+    super::remote::prepare(dir.path(), shell, User::Root, setup);
     Local {
         dir,
-        kind: Kind::Remote(shell),
+        kind: Kind::Remote(shell, metadata),
+    }
+}
+
+/// This machine for somebody who is not root.
+pub fn as_nobody(shell: Shell) -> Local {
+    let dir = tempfile::tempdir().unwrap();
+    super::remote::prepare(dir.path(), shell, User::Nobody, "");
+    Local {
+        dir,
+        kind: Kind::Remote(shell, Metadata::Unseen),
     }
 }
 
@@ -163,7 +184,7 @@ pub struct Local {
 enum Kind {
     Tree,
     Machine,
-    Remote(Shell),
+    Remote(Shell, Metadata),
 }
 
 impl Local {
@@ -190,15 +211,17 @@ impl Bench for Local {
         match self.kind {
             Kind::Tree => Box::new(LocalHost::tree(self.dir.path().to_owned()).unwrap()),
             Kind::Machine => Box::new(LocalHost::machine()),
-            Kind::Remote(shell) => Box::new(super::remote::host(self.dir.path(), shell)),
+            Kind::Remote(shell, metadata) => {
+                Box::new(super::remote::host(self.dir.path(), shell, metadata))
+            }
         }
     }
 
     fn path(&self, path: &str) -> HostPath {
         match self.kind {
             Kind::Tree => super::path(path),
-            Kind::Remote(_) if path.starts_with(STATE) => super::path(path),
-            Kind::Machine | Kind::Remote(_) => super::path(self.real(path).to_str().unwrap()),
+            Kind::Remote(..) if path.starts_with(STATE) => super::path(path),
+            Kind::Machine | Kind::Remote(..) => super::path(self.real(path).to_str().unwrap()),
         }
     }
 
@@ -208,8 +231,8 @@ impl Bench for Local {
 
     fn link(&self, path: &str, target: &str) {
         let target = match self.kind {
-            Kind::Machine | Kind::Remote(_) if target.starts_with('/') => self.real(target),
-            Kind::Machine | Kind::Remote(_) | Kind::Tree => PathBuf::from(target),
+            Kind::Machine | Kind::Remote(..) if target.starts_with('/') => self.real(target),
+            Kind::Machine | Kind::Remote(..) | Kind::Tree => PathBuf::from(target),
         };
         symlink(target, self.make_parent(path)).unwrap();
     }

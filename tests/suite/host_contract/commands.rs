@@ -6,7 +6,7 @@ use mailward::host::{
     Act, Command, Done, End, OUTPUT_CAP, Output, Reply, Request, Secret, WriteHost,
 };
 
-use super::bench::{Bench, Does, Local, machine, tree};
+use super::bench::{Bench, Does, Local, bash, busybox, machine, ssh, tree};
 use super::{ask, command};
 
 fn output(host: &dyn WriteHost, command: Command) -> Output {
@@ -154,13 +154,13 @@ fn what_a_command_leaves_behind_is_not_waited_for(bench: &dyn Bench) {
     assert!(begin.elapsed() < Duration::from_secs(3));
 }
 
-fn local() -> [Local; 2] {
-    [tree(), machine()]
+fn all() -> [Local; 5] {
+    [tree(), machine(), ssh(), bash(), busybox()]
 }
 
 #[test]
 fn a_daemon_left_behind_may_still_print() {
-    for bench in local() {
+    for bench in all() {
         bench.script(
             "/bin/start",
             "(sleep 0.2; echo late && echo late >&2 && touch \"$1\") &",
@@ -178,7 +178,7 @@ fn a_daemon_left_behind_may_still_print() {
 
 #[test]
 fn a_command_sees_a_bare_environment() {
-    for bench in local() {
+    for bench in all() {
         bench.script(
             "/bin/program",
             "env | grep -v -e ^PWD= -e ^_= -e ^OLDPWD= -e ^SHLVL= | sort; pwd; cat",
@@ -213,34 +213,39 @@ fn a_command_gets_no_open_file_of_mailwards() {
 
 #[test]
 fn the_children_of_a_command_that_hangs_are_stopped_as_well() {
-    let bench = tree();
-    bench.script("/bin/program", "sleep 987 & echo $!; wait");
-    let deadline = Duration::from_millis(200);
-    let hanging = Command {
-        deadline,
-        ..command(bench.path("/bin/program"), &[])
-    };
-    let output = output(&*bench.host(), hanging);
-    let pid: u32 = String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    assert!(status.is_empty() || status.contains(") Z "), "{status}");
+    for bench in all() {
+        bench.script(
+            "/bin/program",
+            "trap '' TERM HUP INT; sleep 987 & echo $!; wait",
+        );
+        let deadline = Duration::from_millis(200);
+        let hanging = Command {
+            deadline,
+            ..command(bench.path("/bin/program"), &[])
+        };
+        let output = output(&*bench.host(), hanging);
+        let pid: u32 = String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(status.is_empty() || status.contains(") Z "), "{status}");
+    }
 }
 
 #[test]
 fn a_command_that_stops_itself_is_stopped_for_good() {
-    let bench = tree();
-    bench.script("/bin/program", "kill -STOP $$");
-    let deadline = Duration::from_millis(100);
-    let hanging = Command {
-        deadline,
-        ..command(bench.path("/bin/program"), &[])
-    };
-    assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+    for bench in all() {
+        bench.script("/bin/program", "kill -STOP $$");
+        let deadline = Duration::from_millis(100);
+        let hanging = Command {
+            deadline,
+            ..command(bench.path("/bin/program"), &[])
+        };
+        assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+    }
 }
 
 #[test]
@@ -283,14 +288,49 @@ fn endless_output_takes_no_endless_memory() {
 
 #[test]
 fn a_script_may_open_its_own_output_again() {
-    let bench = tree();
-    bench.script(
-        "/bin/program",
-        "echo a; echo b > /dev/stderr; echo c >> /dev/stdout; echo d",
-    );
-    let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
-    assert_eq!(
-        (&output.stdout[..], &output.stderr[..]),
-        (&b"a\nc\nd\n"[..], &b"b\n"[..])
-    );
+    for bench in all() {
+        bench.script(
+            "/bin/program",
+            "echo a; echo b > /dev/stderr; echo c >> /dev/stdout; echo d",
+        );
+        let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+        assert_eq!(
+            (&output.stdout[..], &output.stderr[..]),
+            (&b"a\nc\nd\n"[..], &b"b\n"[..])
+        );
+    }
+}
+
+#[test]
+fn a_command_blocks_and_ignores_no_signal() {
+    for bench in all() {
+        bench.script("/bin/program", "grep -e SigIgn -e SigBlk /proc/self/status");
+        let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut sets = text.lines().map(|line| {
+            let digits = line.split_once('\t').unwrap().1;
+            u64::from_str_radix(digits, 16).unwrap()
+        });
+        // The C library's own, above 31, are inherited from whoever started this.
+        assert!(sets.all(|set| set & 0x7fff_ffff == 0), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+}
+
+#[test]
+fn a_command_may_close_its_output_and_end_its_own_group() {
+    for bench in all() {
+        bench.script("/bin/program", "echo a; exec >&- 2>&-; echo b; exit 3");
+        let closed = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+        assert_eq!(
+            (closed.end, &closed.stdout[..]),
+            (End::Code(3), &b"a\n"[..])
+        );
+        bench.script("/bin/program", "echo a; kill -TERM 0; sleep 5");
+        let ended = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
+        assert_eq!(
+            (ended.end, &ended.stdout[..]),
+            (End::Signal(15), &b"a\n"[..])
+        );
+    }
 }

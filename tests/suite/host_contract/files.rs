@@ -212,3 +212,20 @@ fn a_file_of_64_mebibytes_is_read_and_one_byte_more_is_not(bench: &dyn Bench) {
     let too_large = Found::Unreadable("larger than 64 MiB".to_owned());
     assert_eq!(found(&*host, bench.path("/etc/large")), too_large);
 }
+
+contract!(the_first_that_exists_may_be_one_that_cannot_be_read: memory, tree, machine, ssh, bash, busybox);
+fn the_first_that_exists_may_be_one_that_cannot_be_read(bench: &dyn Bench) {
+    bench.link("/etc/a", "a");
+    bench.put(b"/etc/b", b"x");
+    let choices = ["/etc/none", "/etc/a", "/etc/b"].map(|name| Request::File(bench.path(name)));
+    let after = Request::File(bench.path("/etc/b"));
+    let replies = bench
+        .host()
+        .read(&[Request::FirstOf(choices.to_vec()), after])
+        .unwrap();
+    let Reply::FirstOf(Some((1, first))) = &replies[0] else {
+        panic!("{replies:?}");
+    };
+    assert!(matches!(&**first, Reply::File(Found::Unreadable(_))));
+    assert!(matches!(&replies[1], Reply::File(Found::File(file)) if file.bytes == b"x"));
+}

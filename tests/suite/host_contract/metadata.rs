@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
+use mailward::host::WriteHost;
 use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
 
-use super::bench::{Bench, Local, machine, tree};
+use super::bench::{Bench, Local, bash, machine, ssh, tree};
 use super::{act, replacing};
 
 fn is_root(what: &str) -> bool {
@@ -18,7 +19,7 @@ fn is_root(what: &str) -> bool {
 }
 
 /// Owner, group, mode, and all extended attributes.
-fn metadata(path: &Path) -> (u32, u32, u32, Vec<(String, Vec<u8>)>) {
+pub fn metadata(path: &Path) -> (u32, u32, u32, Vec<(String, Vec<u8>)>) {
     let found = fs::symlink_metadata(path).unwrap();
     let mut buffer = [0; 4096];
     let length = listxattr(path, &mut buffer).unwrap();
@@ -35,13 +36,17 @@ fn metadata(path: &Path) -> (u32, u32, u32, Vec<(String, Vec<u8>)>) {
     (found.uid(), found.gid(), found.mode(), attributes)
 }
 
-fn change(bench: &Local) -> Result<(), String> {
+pub fn change(bench: &Local) -> Result<(), String> {
+    change_over(&mut *bench.host(), bench)
+}
+
+fn change_over(host: &mut dyn WriteHost, bench: &Local) -> Result<(), String> {
     let path = bench.path("/etc/pop3d");
-    act(&mut *bench.host(), replacing(path, b"old", b"new"))
+    act(host, replacing(path, b"old", b"new"))
 }
 
 /// An ACL as the kernel keeps it (posix_acl_xattr.h): owner, one user, group, mask, others.
-fn acl(user: u32, rights: u16) -> Vec<u8> {
+pub fn acl(user: u32, rights: u16) -> Vec<u8> {
     let mut bytes = 2_u32.to_le_bytes().to_vec();
     let nobody = u32::MAX;
     for (tag, rights, id) in [
@@ -60,7 +65,8 @@ fn acl(user: u32, rights: u16) -> Vec<u8> {
 
 #[test]
 fn mode_and_user_attributes_are_kept() {
-    for bench in [tree(), machine()] {
+    for bench in [tree(), machine(), ssh(), bash()] {
+        let mut host = bench.host();
         for mode in [0o600, 0o644, 0o640, 0o400, 0o755, 0o2750, 0o4711] {
             bench.put(b"/etc/pop3d", b"old");
             let real = bench.real("/etc/pop3d");
@@ -69,7 +75,7 @@ fn mode_and_user_attributes_are_kept() {
             setxattr(&real, "user.long", &[7; 3000], XattrFlags::empty()).unwrap();
             fs::set_permissions(&real, fs::Permissions::from_mode(mode)).unwrap();
             let before = metadata(&real);
-            change(&bench).unwrap();
+            change_over(&mut *host, &bench).unwrap();
             assert_eq!(metadata(&real), before, "{mode:o}");
             assert_eq!(before.3.len(), 3);
             fs::remove_file(real).unwrap();
@@ -82,7 +88,12 @@ fn owner_acl_and_attributes_of_root_are_kept() {
     if !is_root("owner_acl_and_attributes_of_root_are_kept") {
         return;
     }
-    let bench = tree();
+    for bench in [tree(), ssh(), bash()] {
+        keeps_what_root_gave(&bench);
+    }
+}
+
+fn keeps_what_root_gave(bench: &Local) {
     bench.put(b"/etc/pop3d", b"old");
     let real = bench.real("/etc/pop3d");
     chown(&real, Some(1234), Some(4321)).unwrap();
@@ -110,14 +121,20 @@ fn owner_acl_and_attributes_of_root_are_kept() {
         (before.0, before.1, before.2, before.3.len()),
         (1234, 4321, 0o106_660, 4)
     );
-    change(&bench).unwrap();
+    change(bench).unwrap();
     assert_eq!(metadata(&real), before);
     assert_eq!(fs::read(&real).unwrap(), b"new");
+    assert_eq!(bench.names("/etc"), ["pop3d"]);
 }
 
 #[test]
 fn what_the_folder_would_add_is_not_added() {
-    let bench = tree();
+    for bench in [tree(), machine(), ssh(), bash()] {
+        adds_nothing_of_the_folders(&bench);
+    }
+}
+
+fn adds_nothing_of_the_folders(bench: &Local) {
     bench.put(b"/etc/pop3d", b"old");
     let real = bench.real("/etc/pop3d");
     let default = "system.posix_acl_default";
@@ -136,6 +153,6 @@ fn what_the_folder_would_add_is_not_added() {
     );
     let before = metadata(&real);
     assert_eq!(before.3.len(), 0);
-    change(&bench).unwrap();
+    change(bench).unwrap();
     assert_eq!(metadata(&real), before);
 }

@@ -11,7 +11,7 @@ use mailward::host::{
 use super::ask;
 use super::bench::{Bench, Standing, machine, tree};
 
-fn processes(host: &dyn WriteHost, names: &[&'static str]) -> Vec<Process> {
+pub fn processes(host: &dyn WriteHost, names: &[&'static str]) -> Vec<Process> {
     match ask(host, Request::Processes(names.to_vec())) {
         Reply::Processes(processes) => processes,
         other => panic!("processes were asked for: {other:?}"),
@@ -65,9 +65,10 @@ fn processes_are_found_by_name_and_told_in_order(bench: &dyn Bench) {
     assert_eq!(processes(&*host, &[]), []);
 }
 
-fn waits(host: &mut dyn WriteHost, condition: Condition) -> Came {
+/// Looks once.
+pub fn waits(host: &mut dyn WriteHost, condition: Condition) -> Came {
     let written = host
-        .write(&[Act::Await(condition, Duration::from_millis(60))], &[])
+        .write(&[Act::Await(condition, Duration::ZERO)], &[])
         .unwrap();
     match written.done[..] {
         [Done::Awaited(came)] => came,
@@ -312,7 +313,7 @@ fn a_real_zombie_is_gone() {
     assert_eq!(processes(&*host, &["mw-zombie"]), []);
 }
 
-fn is_root(what: &str) -> bool {
+pub fn is_root(what: &str) -> bool {
     let root = rustix::process::getuid().is_root();
     if !root {
         crate::support::not_run(what, "root");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use mailward::host::ssh::{Destination, Login, Metadata, SshHost};
+use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
 
 /// What is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,48 +20,66 @@ pub enum Shell {
     BusyBox,
 }
 
-/// Prepares the way to a shell in the folder of a bench.
-pub fn prepare(dir: &Path, shell: Shell) {
+/// Who logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    Root,
+    /// Not through sshd, which has the keys of root alone.
+    Nobody,
+}
+
+/// Prepares the way to a shell in the folder of a bench. `setup` is what root's shell does first in the mount namespace of
+/// the host; `$dir` is the bench's folder there.
+pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
     fs::create_dir_all(dir.join("var/lib")).unwrap();
     let dir = dir.to_str().unwrap();
     let other = match shell {
         Shell::Ssh => String::new(),
         Shell::Bash => "mount --bind /usr/bin/bash /usr/bin/dash".to_owned(),
         Shell::BusyBox => format!(
-            "for folder in /usr/local/sbin /usr/local/bin /usr/sbin; do mount -t tmpfs none $folder; done; \
+            "for folder in /usr/local/sbin /usr/local/bin /usr/sbin; do mount -t tmpfs none $folder; done\n\
              mount --bind {} /usr/bin",
             busybox().display()
         ),
     };
-    let run = match shell {
-        Shell::Ssh => {
+    let run = match (shell, user) {
+        (Shell::Ssh, _) => {
+            std::os::unix::fs::symlink(keys(), format!("{dir}/keys")).unwrap();
             let keys = keys().display();
             format!(
                 "mount -t tmpfs none /run; mkdir /run/sshd; exec /usr/sbin/sshd -i -f {keys}/sshd_config"
             )
         }
-        Shell::Bash | Shell::BusyBox => "exec sh -c \"$0\"".to_owned(),
+        (Shell::Bash | Shell::BusyBox, User::Root) => "exec sh -c \"$1\"".to_owned(),
+        (Shell::Bash, User::Nobody) => {
+            "exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c \"$1\"".to_owned()
+        }
+        (Shell::BusyBox, User::Nobody) => "exec su -s /bin/sh nobody -c \"$1\"".to_owned(),
     };
+    let inner = format!("dir={dir}\nmount --bind $dir/var/lib /var/lib\n{other}\n{setup}\n{run}");
+    script(&format!("{dir}/inner"), &inner);
+    // What mailward's own ssh ignores is no business of the host.
     script(
         &format!("{dir}/way"),
         &format!(
             "for last; do :; done\n\
-             exec unshare -m --propagation private /bin/sh -c 'mount --bind {dir}/var/lib /var/lib; {other}\n{run}' \"$last\""
+             exec env --default-signal unshare -m --propagation private {dir}/inner \"$last\""
         ),
     );
 }
 
 /// One user of that shell.
-pub fn host(dir: &Path, shell: Shell) -> SshHost {
+pub fn host(dir: &Path, shell: Shell, metadata: Metadata) -> SshHost {
     let way = dir.join("way");
     let (program, options) = match shell {
         Shell::Ssh => {
-            let option = |text: String| text;
+            let keys = dir.join("keys");
+            let keys = keys.display();
             let options = vec![
                 "-Fnone".to_owned(),
-                option(format!("ProxyCommand={}", way.display())),
-                option(format!("IdentityFile={}/client", keys().display())),
-                option(format!("UserKnownHostsFile={}/known", keys().display())),
+                format!("ProxyCommand={}", way.display()),
+                format!("IdentityFile={keys}/client"),
+                format!("UserKnownHostsFile={keys}/known"),
                 "StrictHostKeyChecking=yes".to_owned(),
                 "KexAlgorithms=curve25519-sha256".to_owned(),
                 "LogLevel=ERROR".to_owned(),
@@ -75,12 +93,9 @@ pub fn host(dir: &Path, shell: Shell) -> SshHost {
         name: "root@bench".to_owned(),
         options,
         patience: std::time::Duration::from_secs(60),
+        signals: Signals::All,
         login: Login::Direct,
-        metadata: match shell {
-            Shell::Ssh | Shell::Bash => Metadata::Shown,
-            // BusyBox can neither copy nor show attributes.
-            Shell::BusyBox => Metadata::Unseen,
-        },
+        metadata,
     })
 }
 

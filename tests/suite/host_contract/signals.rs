@@ -6,7 +6,7 @@ use mailward::host::memory::MemoryHost;
 use mailward::host::{Act, ProcessId, Reply, Request, Signal};
 
 use super::act;
-use super::bench::{Bench, Standing, machine, tree};
+use super::bench::{Bench, Local, Standing, bash, busybox, machine, ssh, tree};
 use super::processes::start;
 
 contract!(nobody_gets_a_signal_meant_for_another: memory, tree, machine, ssh, bash, busybox);
@@ -28,11 +28,16 @@ fn nobody_gets_a_signal_meant_for_another(bench: &dyn Bench) {
 
 #[test]
 fn a_real_process_gets_the_signal_unless_it_is_another_by_now() {
-    let bench = machine();
+    for bench in [machine(), ssh(), bash(), busybox()] {
+        gets_the_signal(&bench);
+    }
+}
+
+fn gets_the_signal(bench: &Local) {
     let script = "trap 'echo HUP >> \"$0.got\"' HUP; trap 'echo USR1 >> \"$0.got\"' USR1; echo; while :; do sleep 0.02; done";
     let name = bench.real("/mw-signalled");
     let script = script.replace("$0", name.to_str().unwrap());
-    let _child = start(&bench, "mw-signalled", &script, &[]);
+    let _child = start(bench, "mw-signalled", &script, &[]);
     let mut host = bench.host();
     let Reply::Processes(found) = super::ask(&*host, Request::Processes(vec!["mw-signalled"]))
     else {

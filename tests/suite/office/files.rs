@@ -116,6 +116,8 @@ fn a_stand_in_refuses_to_run_without_a_tree_of_its_kind() {
                 "etc/init.d/courier-imapd",
                 "etc/init.d/xinetd",
                 "usr/sbin/courierlogger",
+                "usr/bin/mysql",
+                "usr/local/psa/bin/mail",
             ] {
                 let mut command = office.command(script, "stop");
                 command.env_remove("MAILWARD_ROOT");

@@ -1,0 +1,157 @@
+//! The arguments of the commands that read a manifest or a host; where the host is stands one folder up.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Format;
+use super::allow::Allowance;
+use super::host::HostArgs;
+use crate::report::text::Detail;
+
+/// A manifest's layers.
+#[derive(Debug, Args)]
+pub(super) struct ManifestArgs {
+    /// Manifest files, later ones over earlier ones; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST")]
+    pub(super) manifest: Vec<PathBuf>,
+}
+
+/// How accounts are shown.
+#[derive(Debug, Args)]
+pub(super) struct AccountArgs {
+    /// Name every account, not only the first few of each domain
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+
+    /// Name no account on the screen, only how many each domain has, for public reviews
+    #[arg(long, conflicts_with = "verbose")]
+    pub(super) redact_accounts: bool,
+}
+
+/// What is allowed beyond the safety rules.
+#[derive(Debug, Args)]
+pub(super) struct AllowArgs {
+    /// Allow for once what a safety rule refuses: account-changes=N, unseen-metadata
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow: Vec<Allowance>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) manifest: ManifestArgs,
+
+    #[command(flatten)]
+    pub(super) accounts: AccountArgs,
+
+    #[command(flatten)]
+    pub(super) allow: AllowArgs,
+
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+
+    /// Save the plan to a file that `apply` takes; mode 0600
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// Manifest files, later ones over earlier ones, or one saved plan; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST|PLAN")]
+    pub(super) manifest: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+
+    #[command(flatten)]
+    pub(super) accounts: AccountArgs,
+
+    #[command(flatten)]
+    pub(super) allow: AllowArgs,
+
+    /// Do not ask; without a terminal nothing is asked, and this is needed
+    #[arg(short, long)]
+    pub(super) yes: bool,
+
+    /// Accept only a plan with this fingerprint, or one with nothing to do
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(super) expect: Option<String>,
+
+    /// Change files and leave service actions owed; a later apply runs them
+    #[arg(long)]
+    pub(super) defer_restarts: bool,
+
+    /// Write the outcome to a file as JSON, however the run ends
+    #[arg(long, value_name = "FILE")]
+    pub(super) outcome: Option<PathBuf>,
+
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) manifest: ManifestArgs,
+
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+
+    /// Name no account, only how many each domain has
+    #[arg(long)]
+    pub(super) redact_accounts: bool,
+
+    #[command(flatten)]
+    pub(super) allow: AllowArgs,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Manifest files whose declarations are shown beside the values
+    #[arg(value_name = "MANIFEST")]
+    pub(super) manifest: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+
+    /// List the panel's mail accounts, not only how many each domain has
+    #[arg(long)]
+    pub(super) accounts: bool,
+
+    /// Name no account, only how many each domain has
+    #[arg(long, conflicts_with = "accounts")]
+    pub(super) redact_accounts: bool,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    pub(super) manifest: ManifestArgs,
+}
+
+impl AccountArgs {
+    pub(super) const fn detail(&self) -> Detail {
+        if self.redact_accounts {
+            Detail::Counts
+        } else if self.verbose {
+            Detail::Full
+        } else {
+            Detail::Brief
+        }
+    }
+}

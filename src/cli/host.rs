@@ -1,0 +1,90 @@
+//! Where the host is: this machine, another one, or a folder; what the command line says of it, and how it is reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Ended;
+use crate::failure::Exit;
+use crate::host::WriteHost;
+use crate::host::local::LocalHost;
+use crate::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
+use crate::plan::ACTION_DEADLINE;
+
+/// Where the host is.
+#[derive(Debug, Args)]
+pub(super) struct HostArgs {
+    /// Another machine, through the system's own `ssh`; nothing is installed there
+    ///
+    /// A host, `user@host`, an alias of your ssh configuration, or a URI. It needs a POSIX shell and the usual small tools.
+    #[arg(long, value_name = "DEST", conflicts_with = "root")]
+    pub(super) host: Option<String>,
+
+    /// An option for `ssh` as in ssh_config(5), e.g. ConnectTimeout=5; one that begins with `-` is passed as it is
+    #[arg(
+        long,
+        value_name = "OPTION",
+        requires = "host",
+        allow_hyphen_values = true
+    )]
+    ssh_option: Vec<String>,
+
+    /// How long the connection may be silent before it is given up, in seconds, beside the time of service actions
+    #[arg(long, requires = "host", value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    ssh_timeout: u64,
+
+    /// Become root on the other machine through `sudo` without a password
+    #[arg(long, requires = "host")]
+    sudo: bool,
+
+    /// A folder that looks like a host, instead of this machine; programs in it are executed
+    ///
+    /// Files, links, commands, processes and sockets are those inside the folder. Commands of the folder run on this
+    /// machine, so use only folders that you trust.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+
+    /// How long a service action or a vendor command may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = ACTION_DEADLINE.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    action_timeout: u64,
+}
+
+impl HostArgs {
+    pub(super) fn open(
+        &self,
+        metadata: Metadata,
+        signals: Signals,
+    ) -> Result<Box<dyn WriteHost>, Ended> {
+        if let Some(name) = &self.host {
+            let login = if self.sudo {
+                Login::Sudo
+            } else {
+                Login::Direct
+            };
+            let program = std::env::var_os("MAILWARD_SSH").unwrap_or_else(|| "ssh".into());
+            return Ok(Box::new(SshHost::new(Destination {
+                program: program.into(),
+                name: name.clone(),
+                options: self.ssh_option.clone(),
+                signals,
+                patience: Duration::from_secs(self.ssh_timeout),
+                login,
+                metadata,
+            })));
+        }
+        match &self.root {
+            None => Ok(Box::new(LocalHost::machine())),
+            Some(root) => match LocalHost::tree(root.clone()) {
+                Ok(host) => Ok(Box::new(host)),
+                Err(error) => Err(Ended::new(Exit::Unknown, &error)),
+            },
+        }
+    }
+
+    pub(super) const fn deadline(&self) -> Duration {
+        Duration::from_secs(self.action_timeout)
+    }
+}

@@ -1,0 +1,50 @@
+//! How far a run has come with accounts: a bar on a terminal, lines elsewhere.
+
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::terminal::Terminal;
+
+/// Accounts between two lines where there is no terminal.
+const LINE_EVERY: usize = 100;
+
+/// Progress of one run.
+#[derive(Default)]
+pub(super) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// So many are done.
+    pub(super) fn at(&mut self, terminal: &Terminal, done: usize, of: usize) {
+        if std::io::stderr().is_terminal() {
+            let bar = self.0.get_or_insert_with(|| bar(of));
+            bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+            if done >= of {
+                self.clear();
+            }
+        } else if done.is_multiple_of(LINE_EVERY) && done < of {
+            terminal.say(&format!("{done} of {of} accounts\n"));
+        }
+    }
+
+    /// Whether a bar is shown, which lines would tear.
+    pub(super) const fn is_shown(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(of: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(of).unwrap_or(u64::MAX));
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} accounts, {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}

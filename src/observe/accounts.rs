@@ -1,0 +1,116 @@
+//! Asks for a panel's accounts: one run of the database's client for all of them, and one of the vendor's command, which
+//! lists its options, where something may have to be changed.
+
+use crate::facts::{Facts, Plesk};
+use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::{Command, Existence, HostError, ReadHost};
+use crate::panel_access::client::{self, Unread};
+use crate::panel_access::command::{self, MailCommand};
+use crate::panel_access::observed::PanelAccounts;
+use crate::panel_access::sql;
+
+/// Whether the vendor's command is asked for its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Options {
+    /// It is.
+    Asked,
+    /// It is not: nothing will be changed.
+    NotAsked,
+}
+
+/// Requests under way.
+pub(super) enum Asked {
+    Nothing(Unread),
+    Everything {
+        clients: Vec<Command>,
+        answer: Ticket,
+        exist: Vec<Ticket>,
+        probes: Vec<Command>,
+        options: Option<Ticket>,
+    },
+}
+
+pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options) -> Asked {
+    let plesk = match &facts.plesk {
+        None => return Asked::Nothing(Unread::NoPlesk),
+        Some(Plesk {
+            secret: Existence::Missing,
+            ..
+        }) => return Asked::Nothing(Unread::NoSecret),
+        Some(plesk) => plesk,
+    };
+    let clients = client::candidates(plesk, &sql::everything());
+    let probes = command::probes(plesk);
+    Asked::Everything {
+        answer: batch.first_output(clients.iter().cloned()),
+        exist: (clients.iter())
+            .map(|client| batch.exists(client.program.clone()))
+            .collect(),
+        options: match options {
+            Options::Asked => Some(batch.first_output(probes.iter().cloned())),
+            Options::NotAsked => None,
+        },
+        clients,
+        probes,
+    }
+}
+
+impl Asked {
+    pub(super) fn accounts(self, answers: &mut Answers) -> Result<PanelAccounts, HostError> {
+        let (clients, answer, exist, probes, options) = match self {
+            Self::Nothing(unread) => return Ok(PanelAccounts::unread(unread)),
+            Self::Everything {
+                clients,
+                answer,
+                exist,
+                probes,
+                options,
+            } => (clients, answer, exist, probes, options),
+        };
+        let answer = answers.first_output(answer)?;
+        let exist = (exist.into_iter())
+            .map(|ticket| answers.exists(ticket))
+            .collect::<Result<Vec<_>, _>>()?;
+        let command = match options {
+            Some(ticket) => MailCommand::read(&probes, answers.first_output(ticket)?),
+            None => MailCommand::NotAsked,
+        };
+        let Some((place, output)) = answer else {
+            let unread = client::none_started(&clients, &exist);
+            return Ok(PanelAccounts {
+                command,
+                ..PanelAccounts::unread(unread)
+            });
+        };
+        let accounts = client::accounts(output);
+        // The wrapper answers where the client itself may not be started, and then it may not ask either.
+        let wrapped = clients.get(place).is_some_and(|c| c.secret.is_none());
+        let there = exist
+            .iter()
+            .any(|found| matches!(found, Existence::File(_)));
+        let accounts = match accounts {
+            Err(_) if wrapped && there => Err(client::none_started(&clients, &exist)),
+            accounts => accounts,
+        };
+        let client = clients.into_iter().nth(place).map(|mut client| {
+            client.input = Vec::new();
+            client
+        });
+        Ok(PanelAccounts {
+            accounts,
+            client,
+            command,
+        })
+    }
+}
+
+/// Reads the accounts alone.
+///
+/// # Errors
+/// [`HostError`] when the host cannot be asked; an answer that cannot be had is part of the state.
+pub fn accounts<H: ReadHost + ?Sized>(host: &H, facts: &Facts) -> Result<PanelAccounts, HostError> {
+    let mut batch = Batch::default();
+    let asked = ask(&mut batch, facts, Options::NotAsked);
+    let mut answers = batch.read(host)?;
+    asked.accounts(&mut answers)
+}

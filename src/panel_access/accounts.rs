@@ -1,0 +1,193 @@
+//! All mail accounts of a panel as its database has them, kept small: a million of them are some tens of megabytes.
+//!
+//! The client's answer is kept as it came; an account is a few numbers and a place in it.
+
+mod reading;
+
+use std::collections::BTreeSet;
+
+use self::reading::Reading;
+use crate::plan::{AccountProblem, AccountState};
+
+/// Which schema the panel's database has, by the columns of its table `mail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Schema {
+    /// `mail.perm_id`, until Plesk 9: the access is a permission of the account.
+    Permissions,
+    /// `mail.userId`, since Plesk 10: the access is that of a user of the panel, who can be locked.
+    Users,
+}
+
+/// All accounts, and the domains that they belong to.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// The schema that they were read from.
+    pub schema: Schema,
+    domains: Vec<Domain>,
+    rows: Vec<Row>,
+    answer: Vec<u8>,
+}
+
+/// A domain of the panel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// As the panel has it.
+    pub name: String,
+    /// In the one form by which names are compared.
+    pub canonical: String,
+}
+
+/// One account.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    /// Its number in the database.
+    pub id: u32,
+    /// The domain's place in [`Accounts::domains`].
+    pub place: usize,
+    /// Its domain.
+    pub domain: &'a Domain,
+    /// Its name before the `@`, as the panel has it.
+    pub name: &'a [u8],
+    /// What it is.
+    pub state: AccountState,
+    /// Why it is never changed, if so.
+    pub problem: Option<AccountProblem>,
+}
+
+/// Sixteen bytes an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    id: u32,
+    domain: u32,
+    start: u32,
+    length: u16,
+    state: AccountState,
+    problem: Option<AccountProblem>,
+}
+
+/// An answer that is no list of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misread {
+    /// The last line is missing: the client did not come to the end, or its answer was cut.
+    #[error("the answer ends in the middle")]
+    CutShort,
+    /// A part has other rows than were counted.
+    #[error("{rows} {what} came, and the database counts {counted}")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// The rows that came.
+        rows: usize,
+        /// What the database counts.
+        counted: usize,
+    },
+    /// A part does not have its count: its query failed.
+    #[error("the database does not tell its {0}")]
+    NotTold(&'static str),
+    /// The table `mail` has neither of the columns that tell the schema.
+    #[error(
+        "its table `mail` has neither `userId` nor `perm_id`, so it is not known how this Plesk keeps panel access"
+    )]
+    UnknownSchema,
+    /// A row is not as it was asked for.
+    #[error("line {0} of the answer is not as it was asked for")]
+    Row(usize),
+}
+
+impl Account<'_> {
+    /// The address as the panel has it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let name = String::from_utf8_lossy(self.name);
+        format!("{name}@{}", self.domain.name)
+    }
+}
+
+impl Accounts {
+    /// Reads the answer to [`super::sql::everything`].
+    ///
+    /// # Errors
+    /// [`Misread`]; an answer that is not complete is never taken for one.
+    pub fn read(answer: Vec<u8>) -> Result<Self, Misread> {
+        let mut reading = Reading::default();
+        let mut start = 0;
+        let mut number = 0;
+        while start < answer.len() {
+            number += 1;
+            let rest = answer.get(start..).unwrap_or_default();
+            // A line without its end is cut short.
+            let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+                break;
+            };
+            reading
+                .line(rest.get(..length).unwrap_or_default(), start)
+                .ok_or(Misread::Row(number))?;
+            start += length + 1;
+        }
+        reading.accounts(answer)
+    }
+
+    /// The domains, by their one form.
+    #[must_use]
+    pub fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// How many accounts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All accounts, by number.
+    pub fn iter(&self) -> impl Iterator<Item = Account<'_>> {
+        self.rows.iter().filter_map(|row| self.account(row))
+    }
+
+    /// The account with a number.
+    #[must_use]
+    pub fn get(&self, id: u32) -> Option<Account<'_>> {
+        let place = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
+        self.account(self.rows.get(place)?)
+    }
+
+    /// Marks accounts whose user belongs to another account too: logins are unique, so that the user is the one of that
+    /// login.
+    fn share(&mut self, others: &BTreeSet<String>) {
+        if others.is_empty() {
+            return;
+        }
+        let shared: Vec<u32> = (self.iter())
+            .filter(|account| {
+                let name = String::from_utf8_lossy(account.name).to_ascii_lowercase();
+                let linked = matches!(account.state, AccountState::Active | AccountState::Locked);
+                linked && others.contains(&format!("{name}@{}", account.domain.canonical))
+            })
+            .map(|account| account.id)
+            .collect();
+        for row in &mut self.rows {
+            if shared.binary_search(&row.id).is_ok() {
+                row.problem = row.problem.or(Some(AccountProblem::SharedUser));
+            }
+        }
+    }
+
+    fn account(&self, row: &Row) -> Option<Account<'_>> {
+        let start = row.start as usize;
+        let place = row.domain as usize;
+        Some(Account {
+            id: row.id,
+            place,
+            domain: self.domains.get(place)?,
+            name: self.answer.get(start..start + usize::from(row.length))?,
+            state: row.state,
+            problem: row.problem,
+        })
+    }
+}

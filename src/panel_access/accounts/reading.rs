@@ -1,0 +1,279 @@
+//! Reads the answer to the question for all accounts, line by line, and judges whether all of it has come.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{Accounts, Domain, Misread, Row, Schema};
+use crate::panel_access::address;
+use crate::panel_access::sql::MARK;
+use crate::plan::{AccountProblem, AccountState};
+
+/// What has been read so far.
+#[derive(Default)]
+pub(super) struct Reading {
+    columns: Columns,
+    domains: Vec<(u32, Domain)>,
+    places: HashMap<u32, u32>,
+    /// The logins of customers, resellers and the administrator, in their one form.
+    logins: BTreeSet<String>,
+    /// The places of domains that such a login is an address of.
+    owners: HashSet<u32>,
+    clients: usize,
+    /// The logins of users that belong to an account with another address, in their one form.
+    others: BTreeSet<String>,
+    users: Rows,
+    permissions: Rows,
+    counted_domains: Option<usize>,
+    counted_clients: Option<usize>,
+    counted_accounts: Option<usize>,
+    ended: Ended,
+}
+
+/// The accounts of one of the two queries.
+#[derive(Default)]
+struct Rows {
+    seen: usize,
+    kept: Vec<Row>,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Ended {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Which of the columns that tell the schema there are.
+#[derive(Default)]
+struct Columns {
+    read: Ended,
+    user: Ended,
+    permission: Ended,
+}
+
+impl Reading {
+    /// Takes a line; none where it is not as it was asked for.
+    pub(super) fn line(&mut self, line: &[u8], at: usize) -> Option<()> {
+        let mut fields = line.split(|byte| *byte == b'\t');
+        let first = fields.next()?;
+        if first == MARK.as_bytes() {
+            return self.mark(fields.next()?, fields.next());
+        }
+        if self.columns.read == Ended::No {
+            match first {
+                b"userId" => self.columns.user = Ended::Yes,
+                b"perm_id" => self.columns.permission = Ended::Yes,
+                _ => {}
+            }
+            return Some(());
+        }
+        match first {
+            b"u" | b"p" => self.row(first, line, at),
+            b"d" => {
+                let id = number(fields.next()?)?;
+                let name = String::from_utf8_lossy(fields.next()?).into_owned();
+                let canonical =
+                    address::domain(&name).unwrap_or_else(|_| name.to_ascii_lowercase());
+                self.domains.push((id, Domain { name, canonical }));
+                Some(())
+            }
+            b"c" => {
+                let login = String::from_utf8_lossy(fields.next()?);
+                self.logins.insert(one_form(&login));
+                self.clients += 1;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn mark(&mut self, what: &[u8], counted: Option<&[u8]>) -> Option<()> {
+        let counted = || usize::try_from(number(counted?)?).ok();
+        match what {
+            b"columns" => self.columns.read = Ended::Yes,
+            b"domains" => {
+                self.counted_domains = Some(counted()?);
+                self.order();
+            }
+            b"clients" => {
+                self.counted_clients = Some(counted()?);
+                let of = |login: &String| Some(login.rsplit_once('@')?.1.to_owned());
+                let owned: HashSet<String> = self.logins.iter().filter_map(of).collect();
+                self.owners = (self.domains.iter().zip(0..))
+                    .filter(|((_, domain), _)| owned.contains(&domain.canonical))
+                    .map(|(_, place)| place)
+                    .collect();
+            }
+            b"accounts" => self.counted_accounts = Some(counted()?),
+            b"end" => self.ended = Ended::Yes,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Sorts the domains, once all are there.
+    fn order(&mut self) {
+        self.domains
+            .sort_by(|(one, a), (other, b)| (&a.canonical, one).cmp(&(&b.canonical, other)));
+        self.places = (self.domains.iter())
+            .zip(0..)
+            .map(|((id, _), place)| (*id, place))
+            .collect();
+    }
+
+    fn row(&mut self, kind: &[u8], line: &[u8], at: usize) -> Option<()> {
+        let mut fields = line.split(|byte| *byte == b'\t').skip(1);
+        let id = number(fields.next()?)?;
+        let domain = number(fields.next()?)?;
+        let name = fields.next()?;
+        let (rows, state, problem) = match kind {
+            b"p" => {
+                let state = match fields.next()? {
+                    b"1" => AccountState::Permitted,
+                    b"0" => AccountState::Forbidden,
+                    _ => return None,
+                };
+                (&mut self.permissions, state, None)
+            }
+            _ => {
+                let user = fields.next()?;
+                let login = fields.next()?;
+                let place = self.places.get(&domain);
+                let domain = place.and_then(|place| self.domains.get(*place as usize));
+                let address = |said: &[u8]| match (said, domain) {
+                    (b"=", _) => Same::Yes,
+                    (_, Some((_, domain))) => same(said, name, domain),
+                    (_, None) => Same::No,
+                };
+                let (state, problem) = match user {
+                    b"-" => (AccountState::NoUser, None),
+                    b"?" => (AccountState::Dangling, Some(AccountProblem::Dangling)),
+                    b"0" => (AccountState::Active, None),
+                    b"1" => (AccountState::Locked, None),
+                    _ => (AccountState::Unclear, Some(AccountProblem::Unclear)),
+                };
+                let linked = matches!(
+                    state,
+                    AccountState::Active | AccountState::Locked | AccountState::Unclear
+                );
+                let owner = || match (login, place.zip(domain)) {
+                    // Most accounts: no login of their domain is a customer's.
+                    (b"=", Some((place, _))) if !self.owners.contains(place) => false,
+                    (b"=", Some((_, (_, domain)))) => {
+                        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                        let address = format!("{name}@{}", domain.canonical);
+                        self.logins.contains(&address)
+                    }
+                    (login, _) => {
+                        let login = one_form(&String::from_utf8_lossy(login));
+                        // The administrator's login is fixed.
+                        login == "admin" || self.logins.contains(&login)
+                    }
+                };
+                let problem = if !linked {
+                    problem
+                } else if owner() {
+                    Some(AccountProblem::Owner)
+                } else if address(login) == Same::No {
+                    self.others
+                        .insert(one_form(&String::from_utf8_lossy(login)));
+                    Some(AccountProblem::OtherLogin)
+                } else {
+                    problem
+                };
+                (&mut self.users, state, problem)
+            }
+        };
+        if fields.next().is_some() {
+            return None;
+        }
+        rows.seen += 1;
+        // A name without a domain is nobody's account: no address leads to it.
+        if let Some(domain) = self.places.get(&domain) {
+            let ahead = name.as_ptr() as usize - line.as_ptr() as usize;
+            let odd = !address::is_safe_name(name)
+                || !self
+                    .domains
+                    .get(*domain as usize)
+                    .is_some_and(|(_, domain)| address::is_safe_domain(&domain.name));
+            rows.kept.push(Row {
+                id,
+                domain: *domain,
+                start: u32::try_from(at + ahead).ok()?,
+                length: u16::try_from(name.len()).ok()?,
+                state,
+                problem: problem.or(odd.then_some(AccountProblem::OddName)),
+            });
+        }
+        Some(())
+    }
+
+    /// Judges whether everything has come.
+    pub(super) fn accounts(self, answer: Vec<u8>) -> Result<Accounts, Misread> {
+        if self.ended == Ended::No {
+            return Err(Misread::CutShort);
+        }
+        let (schema, rows) = match (self.columns.user, self.columns.permission) {
+            (Ended::Yes, _) => (Schema::Users, self.users),
+            (Ended::No, Ended::Yes) => (Schema::Permissions, self.permissions),
+            (Ended::No, Ended::No) => return Err(Misread::UnknownSchema),
+        };
+        let complete = |what, rows, counted: Option<usize>| match counted {
+            None => Err(Misread::NotTold(what)),
+            Some(counted) if counted != rows => Err(Misread::Count {
+                what,
+                rows,
+                counted,
+            }),
+            Some(_) => Ok(()),
+        };
+        complete("domains", self.domains.len(), self.counted_domains)?;
+        match schema {
+            Schema::Users => complete("customers", self.clients, self.counted_clients)?,
+            // Nobody but the mail account itself is concerned by its permission.
+            Schema::Permissions => {}
+        }
+        complete("accounts", rows.seen, self.counted_accounts)?;
+        let mut rows = rows.kept;
+        rows.sort_by_key(|row| row.id);
+        let mut accounts = Accounts {
+            schema,
+            domains: self.domains.into_iter().map(|(_, domain)| domain).collect(),
+            rows,
+            answer,
+        };
+        accounts.share(&self.others);
+        Ok(accounts)
+    }
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Whether a login or an e-mail address is an account's own.
+#[derive(PartialEq, Eq)]
+enum Same {
+    Yes,
+    No,
+}
+
+/// Compares case and both forms of an international domain away.
+fn same(said: &[u8], name: &[u8], domain: &Domain) -> Same {
+    let Ok(said) = std::str::from_utf8(said) else {
+        return Same::No;
+    };
+    let Some((local, of)) = said.rsplit_once('@') else {
+        return Same::No;
+    };
+    let local = local.as_bytes().eq_ignore_ascii_case(name);
+    if local && address::domain(of).is_ok_and(|of| of == domain.canonical) {
+        Same::Yes
+    } else {
+        Same::No
+    }
+}
+
+/// A login as logins are compared: an address in its one form, anything else in lower case.
+fn one_form(login: &str) -> String {
+    address::account(login).unwrap_or_else(|_| login.to_lowercase())
+}

@@ -1,0 +1,184 @@
+//! How the panel's database is asked: by its own client, as the vendor's scripts do, with the password from the file that
+//! they take it from.
+
+use std::time::Duration;
+
+use super::accounts::{Accounts, Misread};
+use super::sql;
+use crate::facts::Plesk;
+use crate::host::{Command, End, Existence, Output, Secret};
+use crate::model::{HostPath, known};
+
+/// Holds the database's password; every release of Plesk has it.
+pub const SECRET: &str = "/etc/psa/.psa.shadow";
+
+/// A million accounts take some seconds.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Ten million accounts; a longer answer is an error.
+const CAP: usize = 512 << 20;
+
+/// The accounts cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// Without Plesk there is no panel.
+    #[error("Plesk is not installed here")]
+    NoPlesk,
+    /// There is no database of a panel.
+    #[error("there is no {SECRET}, so this Plesk has no database here")]
+    NoSecret,
+    /// There is no client.
+    #[error("there is no database client; looked for {}", .0.join(", "))]
+    NoClient(Vec<String>),
+    /// There is a client, and it could not be started.
+    #[error("{0} could not be started")]
+    NotStarted(String),
+    /// It did not answer in time.
+    #[error("the database did not answer within {} s", DEADLINE.as_secs())]
+    TimedOut,
+    /// The client was ended.
+    #[error("the database's client was ended by signal {0}")]
+    Signal(i32),
+    /// The database refuses.
+    #[error("the database says error {number}{}", meaning(*.number))]
+    Refused {
+        /// MySQL's error number.
+        number: u32,
+    },
+    /// The answer is longer than what is kept.
+    #[error("the answer is longer than {} MiB", CAP >> 20)]
+    TooLong,
+    /// The answer is not what was asked for.
+    #[error(transparent)]
+    Misread(#[from] Misread),
+}
+
+/// What the usual errors of MySQL mean.
+const fn meaning(number: u32) -> &'static str {
+    match number {
+        1044 | 1045 => ": it denies the administrator access",
+        1049 => ": it has no database `psa`",
+        1142 => ": it denies the administrator a table",
+        1146 => ": a table is missing",
+        2002 | 2003 => ": the server does not answer; is it running?",
+        2006 | 2013 => ": the server went away",
+        _ => "",
+    }
+}
+
+/// The clients that may be there, the likely one first; each with an input.
+#[must_use]
+pub fn candidates(plesk: &Plesk, input: &str) -> Vec<Command> {
+    let own = plesk.mysql.iter();
+    let own = own.flat_map(|folder| ["mysql", "mariadb"].map(|name| folder.join(name)));
+    let mut programs: Vec<HostPath> = own.filter_map(Result::ok).collect();
+    for usual in [
+        "/usr/bin/mysql",
+        "/usr/local/mysql/bin/mysql",
+        "/usr/bin/mariadb",
+    ] {
+        if !programs.iter().any(|program| program.as_str() == usual) {
+            programs.push(known(usual));
+        }
+    }
+    let direct = programs.into_iter().map(|program| {
+        let mut command = command(program, &[], input);
+        command.secret = Some(Secret {
+            variable: "MYSQL_PWD",
+            file: known(SECRET),
+        });
+        command
+    });
+    // The panel's own wrapper of the client knows the password by itself.
+    let wrapped = ["/usr/sbin/plesk", "/usr/bin/plesk"]
+        .map(|wrapper| command(known(wrapper), &["db"], input));
+    direct.chain(wrapped).collect()
+}
+
+fn command(program: HostPath, before: &[&str], input: &str) -> Command {
+    let arguments = before.iter().chain(&sql::ARGUMENTS);
+    // The wrapper names the administrator and the database itself.
+    let arguments = arguments.filter(|word| before.is_empty() || !is_login(word));
+    let arguments = arguments.map(|word| (*word).to_owned()).collect();
+    let mut command = Command::new(program, arguments, DEADLINE);
+    command.input = input.as_bytes().to_vec();
+    command.cap = CAP;
+    command
+}
+
+fn is_login(word: &str) -> bool {
+    word.starts_with("-u") || word.starts_with("-D")
+}
+
+/// Judges how the first client that could be started ended, and gives what it printed.
+///
+/// # Errors
+/// [`Unread`] says why there is no answer.
+pub fn answer(output: Output) -> Result<Vec<u8>, Unread> {
+    match output.end {
+        End::TimedOut => Err(Unread::TimedOut),
+        End::Signal(signal) => Err(Unread::Signal(signal)),
+        End::NotStarted => Err(Unread::NotStarted("the database's client".to_owned())),
+        End::Code(_) if output.stdout.len() >= CAP => Err(Unread::TooLong),
+        // Going on after errors, the client's code says little: the marks in its answer do.
+        End::Code(_) => Ok(output.stdout),
+    }
+}
+
+/// Reads the answer to [`sql::everything`].
+///
+/// # Errors
+/// [`Unread`] says why there is no list of accounts.
+pub fn accounts(output: Output) -> Result<Accounts, Unread> {
+    let error = error_number(&output.stderr);
+    Accounts::read(answer(output)?).map_err(|misread| match (misread, error) {
+        // Nothing came at all, or it broke off: the database's own error says more.
+        (Misread::CutShort | Misread::UnknownSchema | Misread::NotTold(_), Some(number)) => {
+            Unread::Refused { number }
+        }
+        (misread, _) => Unread::Misread(misread),
+    })
+}
+
+/// The number of the first error that the client prints; the rest of its text is never shown.
+fn error_number(stderr: &[u8]) -> Option<u32> {
+    String::from_utf8_lossy(stderr)
+        .lines()
+        .filter_map(|line| line.split_once("ERROR ")?.1.split([' ', ':']).next())
+        .find_map(|number| number.parse().ok())
+}
+
+/// Why no client could be started.
+#[must_use]
+pub fn none_started(commands: &[Command], exist: &[Existence]) -> Unread {
+    let there = commands
+        .iter()
+        .zip(exist)
+        .find(|(_, existence)| matches!(existence, Existence::File(_)));
+    match there {
+        Some((command, _)) => Unread::NotStarted(command.program.to_string()),
+        None => Unread::NoClient(commands.iter().map(|c| c.program.to_string()).collect()),
+    }
+}
+
+impl Unread {
+    /// What to do now.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::NoPlesk | Self::NoSecret => {
+                "take `[panel_access]` out of the manifest of this host"
+            }
+            Self::NoClient(_) => {
+                "install the client, or name its folder as MYSQL_BIN_D in /etc/psa/psa.conf"
+            }
+            Self::NotStarted(_) => "run mailward as root: the password is in /etc/psa/.psa.shadow",
+            Self::TimedOut | Self::Signal(_) | Self::Refused { .. } => {
+                "see whether the panel itself works, and the log of its database"
+            }
+            Self::TooLong | Self::Misread(_) => {
+                "see what the panel's database holds, and report it"
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Changes of panel access: which mail accounts of a domain may log in to the panel, or may no longer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Access, Origin};
+use crate::panel_access::command::Vendor;
+
+/// Changes of accounts of one domain, all in one direction, made one after the other by the panel's own command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessStep {
+    /// The domain as the panel has it.
+    pub domain: String,
+    /// What the accounts get: `true` if their users may log in.
+    #[schemars(with = "bool")]
+    pub access: Access,
+    /// How many accounts.
+    pub count: usize,
+    /// The accounts, by name; none where their names are withheld.
+    pub accounts: Vec<AccountChange>,
+    /// Why.
+    pub causes: Vec<AccessCause>,
+    /// The panel's command on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Vendor>,
+}
+
+/// An account that is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountChange {
+    /// The address as the panel has it.
+    pub account: String,
+    /// The account's number in the panel's database.
+    pub id: u32,
+    /// What it is before.
+    pub from: AccountState,
+}
+
+/// What the panel's database says of an account.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountState {
+    /// Until Plesk 9: it has no permission.
+    Forbidden,
+    /// Until Plesk 9: it has the permission.
+    Permitted,
+    /// Since Plesk 10: no user of the panel belongs to it.
+    NoUser,
+    /// Since Plesk 10: its user is locked.
+    Locked,
+    /// Since Plesk 10: its user may log in.
+    Active,
+    /// Since Plesk 10: it names a user that is not there.
+    Dangling,
+    /// A value that mailward does not know.
+    Unclear,
+}
+
+impl AccountState {
+    /// Whether its user may log in.
+    #[must_use]
+    pub const fn access(self) -> Access {
+        match self {
+            Self::Permitted | Self::Active => Access::Granted,
+            Self::Forbidden | Self::NoUser | Self::Locked | Self::Dangling | Self::Unclear => {
+                Access::Denied
+            }
+        }
+    }
+
+    /// What an account becomes that is given an access, as far as it is known of the panel.
+    #[must_use]
+    pub const fn given(self, access: Access) -> Self {
+        match (self, access) {
+            (Self::Forbidden | Self::Permitted, Access::Granted) => Self::Permitted,
+            (Self::Forbidden | Self::Permitted, Access::Denied) => Self::Forbidden,
+            (Self::NoUser | Self::Locked | Self::Active, Access::Granted) => Self::Active,
+            (Self::Locked | Self::Active, Access::Denied) => Self::Locked,
+            (Self::NoUser, Access::Denied) => Self::NoUser,
+            (Self::Dangling | Self::Unclear, _) => self,
+        }
+    }
+
+    /// In a few words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Forbidden => "without permission",
+            Self::Permitted => "with permission",
+            Self::NoUser => "without a panel user",
+            Self::Locked => "with a locked panel user",
+            Self::Active => "with an active panel user",
+            Self::Dangling => "with a panel user that is not there",
+            Self::Unclear => "in a state that mailward does not know",
+        }
+    }
+}
+
+/// Why accounts are changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum AccessCause {
+    /// The manifest's default.
+    Default {
+        /// The place in the manifest.
+        #[schemars(with = "serde_json::Value")]
+        origin: Origin,
+    },
+    /// The manifest names their domain.
+    Domain {
+        /// The place in the manifest.
+        #[schemars(with = "serde_json::Value")]
+        origin: Origin,
+    },
+    /// The manifest names the accounts.
+    Accounts {
+        /// The layer.
+        layer: String,
+        /// The lines.
+        lines: Vec<u32>,
+    },
+}
+
+/// Why the access of an account is not changed, whatever a manifest says.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountProblem {
+    /// Its user logs in by another name.
+    OtherLogin,
+    /// Another account has the same user.
+    SharedUser,
+    /// Its user is a customer, a reseller or the administrator.
+    Owner,
+    /// It names a user that is not there.
+    Dangling,
+    /// Whether its user is locked is not clear.
+    Unclear,
+    /// Its name cannot be given to a command.
+    OddName,
+}
+
+impl AccountProblem {
+    /// The reason, to follow "it is left alone, since".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::OtherLogin => "its panel user logs in by another name than the address",
+            Self::SharedUser => "its panel user belongs to another account too",
+            Self::Owner => "its panel user is a customer, a reseller or the administrator",
+            Self::Dangling => "it names a panel user that is not there",
+            Self::Unclear => "whether its panel user is locked is not clear",
+            Self::OddName => "its name cannot be given to the panel's command",
+        }
+    }
+}
+
+/// What the command line allows a plan beyond the safety rules, for once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// So many accounts may change.
+    pub account_changes: Option<u32>,
+}

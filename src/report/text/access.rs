@@ -1,0 +1,186 @@
+//! Changes of panel access as text: by direction and domain, the first accounts named, or all, or none.
+
+use std::fmt::Write as _;
+
+use super::{DIM, HEADING, count, paint};
+use crate::model::Access;
+use crate::plan::{AccessCause, AccessStep, Plan, Step};
+use crate::report::Colour;
+use crate::report::printable::printable;
+
+/// How much of what concerns accounts is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The first few domains, and of each the first few accounts.
+    Brief,
+    /// Everything.
+    Full,
+    /// All domains, and of each only how many accounts.
+    Counts,
+}
+
+/// Accounts of a domain that are named in brief.
+const FEW: usize = 3;
+
+/// Domains that are named in brief.
+const DOMAINS: usize = 20;
+
+/// Lines of a manifest that are named in brief.
+const LINES: usize = 8;
+
+/// `deny panel access to 3 accounts of example.jp`.
+pub(super) fn name(step: &AccessStep) -> String {
+    let accounts = count(step.count, "account");
+    let domain = printable(&step.domain);
+    format!("{} {accounts} of {domain}", verb(step.access))
+}
+
+const fn verb(access: Access) -> &'static str {
+    match access {
+        Access::Denied => "deny panel access to",
+        Access::Granted => "grant panel access to",
+    }
+}
+
+/// `deny panel access to 300 accounts in 20 domains`, for each direction.
+pub(super) fn in_brief<'a>(steps: impl Iterator<Item = &'a AccessStep> + Clone) -> Vec<String> {
+    let mut brief = Vec::new();
+    for access in [Access::Denied, Access::Granted] {
+        let steps: Vec<&AccessStep> = steps.clone().filter(|step| step.access == access).collect();
+        match steps.as_slice() {
+            [] => {}
+            [one] => brief.push(name(one)),
+            several => brief.push(heading(several, access)),
+        }
+    }
+    brief
+}
+
+fn heading(steps: &[&AccessStep], access: Access) -> String {
+    let accounts = steps.iter().map(|step| step.count).sum();
+    format!(
+        "{} {} in {}",
+        verb(access),
+        count(accounts, "account"),
+        count(steps.len(), "domain")
+    )
+}
+
+/// The steps on accounts of a plan.
+pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &AccessStep> + Clone {
+    plan.steps.iter().filter_map(|step| match step {
+        Step::PanelAccess(step) => Some(step),
+        Step::Edit(_) | Step::Panel(_) | Step::Action(_) => None,
+    })
+}
+
+/// Everything that a plan does to accounts.
+pub(super) fn text(text: &mut String, plan: &Plan, detail: Detail, colour: Colour) {
+    for access in [Access::Denied, Access::Granted] {
+        let steps: Vec<&AccessStep> = self::steps(plan)
+            .filter(|step| step.access == access)
+            .collect();
+        if steps.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "{}", paint(&heading(&steps, access), HEADING, colour));
+        let shown = match detail {
+            Detail::Brief => DOMAINS,
+            Detail::Full | Detail::Counts => usize::MAX,
+        };
+        for step in steps.iter().take(shown) {
+            domain(text, step, detail);
+        }
+        if steps.len() > shown {
+            let rest = steps.iter().skip(shown);
+            let accounts = rest.map(|step| step.count).sum();
+            let (domains, accounts) = (
+                count(steps.len() - shown, "more domain"),
+                count(accounts, "account"),
+            );
+            let _ = writeln!(text, "  {domains}, {accounts} (--verbose names them)");
+        }
+        for cause in causes(&steps, detail) {
+            let _ = writeln!(
+                text,
+                "{}",
+                paint(&format!("  because {cause}"), DIM, colour)
+            );
+        }
+        text.push('\n');
+    }
+}
+
+fn domain(text: &mut String, step: &AccessStep, detail: Detail) {
+    let domain = printable(&step.domain);
+    let names = || {
+        (step.accounts.iter()).map(|change| {
+            let name = change.account.rsplit_once('@');
+            printable(name.map_or(change.account.as_str(), |(name, _)| name)).into_owned()
+        })
+    };
+    let said = match detail {
+        Detail::Counts => count(step.count, "account"),
+        Detail::Full => names().collect::<Vec<_>>().join(", "),
+        Detail::Brief => {
+            let first: Vec<String> = names().take(FEW).collect();
+            match step.count.saturating_sub(first.len()) {
+                0 => first.join(", "),
+                more => format!("{} and {more} more", first.join(", ")),
+            }
+        }
+    };
+    let _ = writeln!(text, "  {domain}: {said}");
+}
+
+fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    let mut domains = 0;
+    let mut layers: Vec<(&str, Vec<u32>)> = Vec::new();
+    for (cause, access) in
+        (steps.iter()).flat_map(|step| step.causes.iter().map(|cause| (cause, step.access)))
+    {
+        match cause {
+            AccessCause::Default { origin } => {
+                let (layer, line) = (printable(&origin.layer), origin.line);
+                let cause = format!("{layer}:{line} declares default = {}", access.word());
+                if !said.contains(&cause) {
+                    said.push(cause);
+                }
+            }
+            AccessCause::Domain { origin } => {
+                domains += 1;
+                if domains <= DOMAINS || detail == Detail::Full {
+                    let (layer, line) = (printable(&origin.layer), origin.line);
+                    let text = printable(origin.text.trim());
+                    said.push(format!("{layer}:{line} declares {text}"));
+                }
+            }
+            AccessCause::Accounts { layer, lines } => {
+                match layers.iter_mut().find(|(name, _)| name == layer) {
+                    Some((_, all)) => all.extend(lines),
+                    None => layers.push((layer, lines.clone())),
+                }
+            }
+        }
+    }
+    for (layer, mut lines) in layers {
+        lines.sort_unstable();
+        let shown = match detail {
+            Detail::Full => lines.len(),
+            Detail::Brief | Detail::Counts => LINES,
+        };
+        let first: Vec<String> = lines.iter().take(shown).map(u32::to_string).collect();
+        let mut cause = format!("{}:{}", printable(layer), first.join(", "));
+        if lines.len() > shown {
+            let _ = write!(cause, " and {} more lines", lines.len() - shown);
+        }
+        cause.push_str(if lines.len() == 1 {
+            " names it"
+        } else {
+            " name them"
+        });
+        said.push(cause);
+    }
+    said
+}

@@ -1,0 +1,96 @@
+//! Panel access of mail accounts, planned and applied on a panel in memory: both schemas, accounts that are not simply mail
+//! users, and a vendor's command that lies, fails, or does something else.
+
+mod applied;
+mod panel;
+mod planned;
+mod size;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mailward::apply::outcome::Outcome;
+use mailward::apply::{self, Request, Restarts, Watch};
+use mailward::facts::Facts;
+use mailward::failure::{Blocked, Blocker};
+use mailward::host::ReadHost;
+use mailward::manifest::{Layer, check};
+use mailward::model::Desired;
+use mailward::observe::{Observed, Scope};
+use mailward::plan::{ACTION_DEADLINE, Allowed, Plan, Step, make};
+
+use self::panel::Host;
+
+fn desired(manifest: &str) -> Desired {
+    let layer = Layer {
+        name: "m.toml".to_owned(),
+        bytes: format!("version = 1\n{manifest}").into_bytes(),
+    };
+    check(&[layer]).unwrap().desired
+}
+
+fn try_plan<H: ReadHost>(host: &H, desired: &Desired) -> Result<Plan, Vec<Blocker>> {
+    let facts = Facts::read(host).unwrap();
+    let observed = Observed::read(host, &facts, Scope::Of(desired)).unwrap();
+    make(
+        desired,
+        &[],
+        &facts,
+        &observed,
+        ACTION_DEADLINE,
+        &Allowed::default(),
+    )
+}
+
+fn plan(host: &Host, manifest: &str) -> Plan {
+    try_plan(&host.host, &desired(manifest)).unwrap()
+}
+
+/// The first blocker's kind, and all that is told.
+fn blocked(host: &Host, manifest: &str) -> (Blocked, String) {
+    let blockers = try_plan(&host.host, &desired(manifest)).unwrap_err();
+    let kind = blockers.iter().map(|blocker| blocker.kind).max().unwrap();
+    (kind, format!("{blockers:#?}"))
+}
+
+/// Every change as `address=access`, in order.
+fn changes(plan: &Plan) -> Vec<String> {
+    let mut changes = Vec::new();
+    for step in &plan.steps {
+        if let Step::PanelAccess(step) = step {
+            assert_eq!(step.count, step.accounts.len());
+            for change in &step.accounts {
+                changes.push(format!("{}={}", change.account, step.access.word()));
+            }
+        }
+    }
+    changes
+}
+
+struct Quiet;
+
+impl Watch for Quiet {
+    fn planned(&mut self, _: &Plan) {}
+
+    fn begins(&mut self, _: &Step) {}
+
+    fn interrupted(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+fn apply(host: &mut Host, manifest: &str) -> Outcome {
+    /// Each run has a name of its own, as processes have.
+    static RUNS: AtomicU32 = AtomicU32::new(1);
+    let desired = desired(manifest);
+    let request = Request {
+        desired: &desired,
+        advice: &[],
+        agreed: None,
+        expect: None,
+        restarts: Restarts::Now,
+        deadline: ACTION_DEADLINE,
+        allowed: &Allowed::default(),
+        run: RUNS.fetch_add(1, Ordering::Relaxed),
+    };
+    apply::apply(&mut host.host, &request, &mut Quiet)
+}
