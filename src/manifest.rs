@@ -11,6 +11,7 @@ mod read;
 mod reader;
 mod schema;
 mod source;
+mod sources;
 mod syntax;
 mod together;
 mod values;
@@ -121,12 +122,14 @@ fn manages_nothing(desired: &Desired) -> bool {
         limits,
         xinetd_defaults,
         xinetd_services,
+        access,
         panel_access,
         safety: _,
     } = desired;
     limits.is_empty()
         && *xinetd_defaults == XinetdLimit::default()
         && xinetd_services.is_empty()
+        && access.allow.is_empty()
         && !panel_access::concerns(panel_access)
 }
 

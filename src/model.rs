@@ -2,11 +2,17 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod networks;
+mod sources;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::networks::{Family, Network, Networks, NotANetwork};
+pub use self::sources::{Allow, Allowed, Enforce, MailService, NotASetName, SetName, SourceAccess};
 
 /// An absolute path on the host, without `.` or `..` components and without NUL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -344,6 +350,9 @@ pub struct Desired {
     /// `[xinetd.services.*]`, by the service's name.
     #[serde(default)]
     pub xinetd_services: BTreeMap<String, XinetdLimit>,
+    /// `[access]`, with the sets of `[networks]` put in.
+    #[serde(default, skip_serializing_if = "SourceAccess::says_nothing")]
+    pub access: SourceAccess,
     /// `[panel_access]`.
     #[serde(default, skip_serializing_if = "PanelAccess::says_nothing")]
     pub panel_access: PanelAccess,

@@ -15,6 +15,12 @@ pub(super) enum Table {
     Limits,
     /// `[limits.SERVICE]`
     Limit(Service),
+    /// `[networks]`, whose keys are names.
+    Networks,
+    /// `[access]`
+    Sources,
+    /// `[access.allow]`
+    SourcesAllow,
     /// `[xinetd]`
     Xinetd,
     /// `[xinetd.defaults]`
@@ -34,9 +40,6 @@ pub(super) enum Table {
     /// `[safety]`
     Safety,
 }
-
-/// Tables of the manifest that this version refuses.
-pub(super) const NOT_SUPPORTED_YET: [&str; 2] = ["access", "networks"];
 
 const LIMITS: [&str; 8] = [
     "ftp",
@@ -58,12 +61,17 @@ impl Table {
                 "host",
                 "limits",
                 "xinetd",
+                "networks",
+                "access",
                 "panel_access",
                 "safety",
             ],
             Self::Host => &["name"],
             Self::Limits => &LIMITS,
             Self::Limit(_) => &["per_ip", "total"],
+            Self::Networks => &[],
+            Self::Sources => &["enforce", "allow"],
+            Self::SourcesAllow => &["imap", "pop3", "smtp", "smtps", "submission"],
             Self::Xinetd => &["defaults", "services"],
             Self::XinetdDefaults | Self::XinetdService(_) => &["per_source", "instances", "cps"],
             Self::XinetdServices | Self::AccessDomains | Self::AccessAccounts => &[],
@@ -80,6 +88,9 @@ impl Table {
             Self::Host
             | Self::Limits
             | Self::Limit(_)
+            | Self::Networks
+            | Self::Sources
+            | Self::SourcesAllow
             | Self::Xinetd
             | Self::XinetdDefaults
             | Self::XinetdServices
@@ -121,6 +132,8 @@ impl Table {
                 "per_source" | "instances" | "cps" => {
                     format!("`{key}` belongs in `[xinetd.defaults]` or `[xinetd.services.NAME]`")
                 }
+                "enforce" => "`enforce` belongs in `[access]`".to_owned(),
+                "allow" => "write `[access.allow]`".to_owned(),
                 service if LIMITS.contains(&service) => format!("write `[limits.{service}]`"),
                 _ => return None,
             },
@@ -142,6 +155,18 @@ impl Table {
                 "cps" => {
                     format!("only xinetd has `cps`: write it in `[xinetd.services.{service}]`")
                 }
+                _ => return None,
+            },
+            Self::Sources => match key {
+                service if Self::SourcesAllow.keys().contains(&service) => {
+                    format!("`{service}` belongs in `[access.allow]`")
+                }
+                _ => return None,
+            },
+            Self::SourcesAllow => match key {
+                "pop3s" => "`pop3` is POP3 with and without TLS".to_owned(),
+                "imaps" => "`imap` is IMAP with and without TLS".to_owned(),
+                "enforce" => "`enforce` belongs in `[access]`".to_owned(),
                 _ => return None,
             },
             Self::Xinetd => match key {
@@ -183,6 +208,7 @@ impl Table {
                 _ => return None,
             },
             Self::Host
+            | Self::Networks
             | Self::XinetdServices
             | Self::AccessDomains
             | Self::AccessAccounts
@@ -199,6 +225,9 @@ impl fmt::Display for Table {
             Self::Host => f.write_str("host"),
             Self::Limits => f.write_str("limits"),
             Self::Limit(service) => write!(f, "limits.{service}"),
+            Self::Networks => f.write_str("networks"),
+            Self::Sources => f.write_str("access"),
+            Self::SourcesAllow => f.write_str("access.allow"),
             Self::Xinetd => f.write_str("xinetd"),
             Self::XinetdDefaults => f.write_str("xinetd.defaults"),
             Self::XinetdServices => f.write_str("xinetd.services"),

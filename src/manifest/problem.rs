@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a manifest, and the words for it. Nothing here looks for problems.
 
 use crate::failure::Diagnostic;
-use crate::model::Count;
+use crate::model::{Count, Family};
 
 use super::keys::Table;
 use super::source::Mark;
@@ -53,8 +53,6 @@ pub(super) enum Problem {
     VersionUnknown { found: String },
     #[error("`{key}` is not known")]
     UnknownKey { key: String, hint: String },
-    #[error("`{table}` is not supported yet by this version of mailward")]
-    NotSupportedYet { table: &'static str },
     #[error("{key} must be {expected}, not {found}")]
     WrongType {
         key: String,
@@ -100,6 +98,35 @@ pub(super) enum Problem {
     },
     #[error("\"{found}\" is not an IP address")]
     Address { found: String, hint: String },
+    #[error("\"{found}\" {wrong}")]
+    Network {
+        found: String,
+        wrong: WrongNetwork,
+        hint: String,
+    },
+    #[error("\"{found}\" cannot be the name of a set of networks")]
+    SetName { found: String, why: &'static str },
+    #[error("there is no set \"{found}\"")]
+    UnknownSet { found: String, hint: String },
+    #[error("`{key}` has \"{word}\" beside others")]
+    NotAlone { key: String, word: &'static str },
+    #[error("`{key}` is every {family} address")]
+    Everybody {
+        key: String,
+        family: Family,
+        hint: String,
+    },
+    #[error("Plesk's firewall cannot set `smtps` apart from `smtp`")]
+    SmtpsOfPlesk { place: String },
+    #[error("{}", covered(.key, *.count))]
+    Covered {
+        key: String,
+        count: usize,
+        one: String,
+        other: String,
+    },
+    #[error("`access.allow.smtp` decides who may deliver mail to this host")]
+    InboundMail,
     #[error("\"{found}\" cannot be the name of an xinetd service")]
     ServiceName {
         found: String,
@@ -161,6 +188,39 @@ pub(super) enum Problem {
     ManagesNothing,
 }
 
+/// Why a text is not taken for a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WrongNetwork {
+    #[error("is not an IPv4 or IPv6 address or network")]
+    Syntax,
+    #[error("is neither an address or a network nor the name of a set")]
+    Neither,
+    #[error("has a zone")]
+    Zone,
+    #[error("has bits set behind its prefix")]
+    HostBits,
+    #[error("has a mask for a prefix")]
+    Mask,
+    #[error("is an IPv4 address in IPv6 form")]
+    Mapped,
+    #[error("is every {0} address")]
+    Everything(Family),
+    #[error("is no address that anybody has")]
+    Unspecified,
+}
+
+impl WrongNetwork {
+    const fn why(self) -> Option<&'static str> {
+        match self {
+            Self::Zone => Some("an address with a zone is known on its own link only"),
+            Self::HostBits => Some("which of the two is meant is not certain"),
+            Self::Mapped => Some("packets from there arrive as IPv4"),
+            Self::Everything(_) => Some("a restriction to everybody restricts nothing"),
+            Self::Syntax | Self::Neither | Self::Mask | Self::Unspecified => None,
+        }
+    }
+}
+
 /// How a setting that is declared twice becomes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SameFix {
@@ -185,14 +245,21 @@ impl Problem {
 
     fn why(&self) -> Option<String> {
         let why = match self {
-            Self::NotSupportedYet { .. } => {
-                "a table that would have no effect is refused".to_owned()
-            }
             Self::Limit { misfit, range, .. } => misfit.why(*range).to_owned(),
             Self::Number { why, .. } => return why.map(str::to_owned),
             Self::EmptyList { why, .. }
             | Self::HostName { why, .. }
             | Self::ServiceName { why, .. } => (*why).to_owned(),
+            Self::Network { wrong, .. } => return wrong.why().map(str::to_owned),
+            Self::SetName { why, .. } => (*why).to_owned(),
+            Self::Everybody { .. } => "a restriction to everybody restricts nothing".to_owned(),
+            Self::SmtpsOfPlesk { place } => format!(
+                "its one rule for SMTP opens 25 and 465 together, and {place} says to enforce by it"
+            ),
+            Self::Covered { one, other, .. } => format!("`{one}` is in `{other}` already"),
+            Self::InboundMail => {
+                "servers of everybody else deliver on port 25, which this closes to them".to_owned()
+            }
             Self::Name { why, .. } => why.clone(),
             Self::SameName { other_place, .. } => format!("the other one stands at {other_place}"),
             Self::TotalBelow { each_value, .. } => {
@@ -237,6 +304,8 @@ impl Problem {
             | Self::Duration { .. }
             | Self::DurationRange { .. }
             | Self::Address { .. }
+            | Self::UnknownSet { .. }
+            | Self::NotAlone { .. }
             | Self::Incomplete { .. }
             | Self::NothingToDrop { .. }
             | Self::ManagesNothing => return None,
@@ -260,11 +329,11 @@ impl Problem {
             | Self::Word { hint, .. }
             | Self::Number { hint, .. }
             | Self::Address { hint, .. }
+            | Self::Network { hint, .. }
+            | Self::UnknownSet { hint, .. }
+            | Self::Everybody { hint, .. }
             | Self::Name { hint, .. }
             | Self::ServiceName { hint, .. } => hint.clone(),
-            Self::NotSupportedYet { table } => {
-                format!("take `{table}` out; nothing in it is in force")
-            }
             Self::Limit { range, .. } => range.hint(),
             Self::Duration { .. } => {
                 "write a whole number and `s`, `m` or `h`, as \"10s\", \"2m\", \"1h\"".to_owned()
@@ -273,6 +342,21 @@ impl Problem {
             Self::EmptyList { .. } => {
                 "leave the key out, or write \"unmanaged\" to drop an inherited one".to_owned()
             }
+            Self::SetName { .. } => {
+                "a name begins with a small letter; small letters, digits, `_` and `-` follow, \
+                 64 characters in all"
+                    .to_owned()
+            }
+            Self::NotAlone { word, .. } => {
+                format!("write \"{word}\" alone, or only sets and networks")
+            }
+            Self::SmtpsOfPlesk { .. } => {
+                "leave `smtps` out, or write `enforce = \"nftables\"` or \"iptables\"".to_owned()
+            }
+            Self::Covered { .. } => "nothing is wrong with it; it can be taken out".to_owned(),
+            Self::InboundMail => "clients that send mail use `submission`; \
+                for these on port 465 alone there is `smtps`"
+                .to_owned(),
             Self::HostName { hint, .. } | Self::Incomplete { hint, .. } => (*hint).to_owned(),
             Self::TotalBelow {
                 each,
@@ -348,6 +432,13 @@ pub(super) fn unknown(table: &Table, key: &str) -> Problem {
     Problem::UnknownKey {
         key: table.key(key),
         hint: table.instead_of(key),
+    }
+}
+
+fn covered(key: &str, count: usize) -> String {
+    match count {
+        1 => format!("`{key}` has a network that another one covers"),
+        _ => format!("`{key}` has {count} networks that others cover"),
     }
 }
 

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::Service;
 
-use super::keys::{NOT_SUPPORTED_YET, Table};
+use super::keys::Table;
 use super::problem::{Problem, Range};
 use super::reader::{Content, Reader, Text};
 use super::source::{Mark, Source};
@@ -49,15 +49,10 @@ impl Reader<'_> {
     fn root(&mut self, root: &DeTable<'_>) -> Written {
         self.version(root);
         for (key, _) in root {
-            match NOT_SUPPORTED_YET
-                .iter()
-                .find(|table| **table == key.get_ref())
-            {
-                Some(table) => self.report(&key.span(), Problem::NotSupportedYet { table }),
-                None if Table::Root.keys().contains(&key.get_ref().as_ref()) => {}
-                // A heading that is no TOML leaves its keys here.
-                None if self.text() == Text::Broken => {}
-                None => self.unknown(&Table::Root, key),
+            let known = Table::Root.keys().contains(&key.get_ref().as_ref());
+            // A heading that is no TOML leaves its keys here.
+            if !known && self.text() == Text::Whole {
+                self.unknown(&Table::Root, key);
             }
         }
         let host = match self.table(&Table::Root, root, "host") {
@@ -97,6 +92,7 @@ impl Reader<'_> {
                 }
             }
         }
+        written.sources = self.sources(root);
         written.panel_access = self.panel_access(root);
         written.safety = self.safety(root);
         written

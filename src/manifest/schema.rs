@@ -62,6 +62,14 @@ struct Manifest {
     limits: Option<Limits>,
     /// Connection limits of xinetd services in xinetd's own terms.
     xinetd: Option<Xinetd>,
+    /// Sets of addresses and networks that `access.allow` names.
+    #[schemars(extend("propertyNames" = {
+        "pattern": "^[a-z][a-z0-9_-]{0,63}$",
+        "not": { "enum": ["anyone", "nobody", "unmanaged"] },
+    }))]
+    networks: Option<BTreeMap<String, NetworksOrUnmanaged>>,
+    /// Which addresses may reach which mail service.
+    access: Option<SourceAccess>,
     /// Which mail users may log in to the panel: an account beats its domain, which beats the default.
     panel_access: Option<PanelAccess>,
     /// What no plan may do.
@@ -176,6 +184,38 @@ struct Cps {
     pause: Option<OrUnmanaged<Duration>>,
 }
 
+/// Which addresses may reach which mail service.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SourceAccess {
+    /// What enforces it; "auto", as without this key, is what fits the host.
+    #[schemars(example = &"auto")]
+    enforce: Option<OrUnmanaged<Enforce>>,
+    /// By service; one that is not named is left alone.
+    allow: Option<SourceAllow>,
+}
+
+/// Who may reach a service: sets of `networks`, addresses and networks; or "anyone", or "nobody".
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SourceAllow {
+    /// IMAP, with and without TLS (ports 143 and 993).
+    #[schemars(example = ["203.0.113.0/24"])]
+    imap: Option<OrUnmanaged<Sources>>,
+    /// POP3, with and without TLS (ports 110 and 995).
+    #[schemars(example = ["203.0.113.0/24"])]
+    pop3: Option<OrUnmanaged<Sources>>,
+    /// SMTP (port 25), on which other servers deliver mail, and SMTP over TLS (port 465) unless `smtps` sets it apart.
+    #[schemars(example = &"anyone")]
+    smtp: Option<OrUnmanaged<Sources>>,
+    /// SMTP over TLS (port 465) alone; not with Plesk's firewall.
+    #[schemars(example = ["203.0.113.0/24"])]
+    smtps: Option<OrUnmanaged<Sources>>,
+    /// Message submission (port 587).
+    #[schemars(example = ["203.0.113.0/24"])]
+    submission: Option<OrUnmanaged<Sources>>,
+}
+
 /// Which mail users may log in to the panel.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -227,6 +267,22 @@ impl<T: JsonSchema> JsonSchema for OrUnmanaged<T> {
     }
 }
 
+/// A list of addresses and networks, or the word that drops an inherited one.
+struct NetworksOrUnmanaged;
+
+impl JsonSchema for NetworksOrUnmanaged {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworksOrUnmanaged".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = OrUnmanaged::<NetworkList>::json_schema(generator);
+        let example = serde_json::json!(["203.0.113.0/24", "2001:db8:51::/48"]);
+        schema.insert("examples".to_owned(), vec![example].into());
+        schema
+    }
+}
+
 /// `true`, `false`, or the word that drops an inherited one.
 struct AccessOrUnmanaged;
 
@@ -239,6 +295,69 @@ impl JsonSchema for AccessOrUnmanaged {
         let mut schema = OrUnmanaged::<bool>::json_schema(generator);
         schema.insert("examples".to_owned(), vec![true].into());
         schema
+    }
+}
+
+/// An address or a network; what its pattern lets pass is judged by the reader.
+fn network() -> Schema {
+    json_schema!({ "anyOf": [
+        {
+            "type": "string",
+            "pattern": "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([.]|(?=/|$))){4}(/(0?[0-9]|[12][0-9]|3[0-2]))?$",
+        },
+        {
+            "type": "string",
+            "pattern": "^[0-9A-Fa-f]*:[0-9A-Fa-f:]*[0-9A-Fa-f:.]*(/(0?0?[0-9]|0?[1-9][0-9]|1[01][0-9]|12[0-8]))?$",
+        },
+    ] })
+}
+
+/// A list of addresses and networks.
+struct NetworkList;
+
+impl JsonSchema for NetworkList {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkList".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "minItems": 1, "items": network() })
+    }
+}
+
+/// Who may reach a service.
+struct Sources;
+
+impl JsonSchema for Sources {
+    fn schema_name() -> Cow<'static, str> {
+        "Sources".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words = ["anyone", "nobody"];
+        let set = json_schema!({
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9_-]{0,63}$",
+            "not": { "enum": ["anyone", "nobody", "unmanaged"] },
+        });
+        json_schema!({ "anyOf": [
+            { "enum": words },
+            { "type": "array", "minItems": 1, "maxItems": 1, "items": { "enum": words } },
+            { "type": "array", "minItems": 1, "items": { "anyOf": [set, network()] } },
+        ] })
+    }
+}
+
+/// What enforces `[access]`.
+struct Enforce;
+
+impl JsonSchema for Enforce {
+    fn schema_name() -> Cow<'static, str> {
+        "Enforce".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": crate::model::Enforce::ALL.map(crate::model::Enforce::name) })
     }
 }
 

@@ -10,6 +10,7 @@ use super::keys::Table;
 use super::problem::{Problem, SameFix};
 use super::reader::Text;
 use super::source::Mark;
+use super::sources;
 use super::written::{
     Leaf, Marked, Written, WrittenAccess, WrittenLimit, WrittenSafety, WrittenXinetd,
 };
@@ -42,6 +43,7 @@ pub(super) fn judge(written: &Written, text: Text) -> Judgement {
         }
     }
     incomplete_rates(written, text, &mut judgement);
+    sources::judge(&written.sources, text, &mut judgement);
     judgement
 }
 
@@ -286,6 +288,7 @@ pub(super) fn desired(written: Written) -> Desired {
         limits,
         xinetd_defaults,
         xinetd_services,
+        sources,
         panel_access,
         safety,
     } = written;
@@ -304,6 +307,7 @@ pub(super) fn desired(written: Written) -> Desired {
         limits: kept(limits, limit, &Limit::default()),
         xinetd_defaults: xinetd(xinetd_defaults),
         xinetd_services: kept(xinetd_services, xinetd, &XinetdLimit::default()),
+        access: sources::desired(&sources),
         panel_access: access(panel_access),
         safety: Safety {
             max_account_changes: max_account_changes.take().map(Marked::declared),

@@ -1,6 +1,7 @@
 //! Single values: TOML's types → checked values, or a problem at the value's place.
 
 mod access;
+mod networks;
 mod number;
 mod text;
 
@@ -14,6 +15,7 @@ use super::problem::{Problem, Range};
 use super::reader::UNMANAGED;
 
 pub(super) use access::{access, missing};
+pub(super) use networks::{allowed, enforce, networks};
 pub(super) use number::{account_cap, count, rate};
 pub(super) use text::{CONFIRM, PAUSE, addresses, duration, host_names};
 
@@ -55,6 +57,15 @@ pub(super) fn not_a_table(outer: &Table, key: &str, value: &DeValue<'_>) -> Prob
         }
         (Table::Root, _) if key == "host" => {
             "write `[host]` with `name = \"mx1.example.jp\"` below it".to_owned()
+        }
+        (Table::Root, _) if key == "networks" => {
+            "write `[networks]` with `office = [\"203.0.113.0/24\"]` below it".to_owned()
+        }
+        (Table::Root, _) if key == "access" => {
+            "write `[access.allow]` with `imap = [\"203.0.113.0/24\"]` below it".to_owned()
+        }
+        (Table::Sources, _) if key == "allow" => {
+            "write `[access.allow]` with `imap = [\"203.0.113.0/24\"]` below it".to_owned()
         }
         (Table::Limits, _) => format!("write `[{name}]` with `per_ip` and `total` below it"),
         (Table::XinetdDefaults | Table::XinetdService(_), _) => {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::{Access, AccountCap, Count, Declared, Missing, Service};
+use crate::model::{
+    Access, AccountCap, Count, Declared, Enforce, MailService, Missing, Network, Service, SetName,
+};
 
 use super::source::Mark;
 
@@ -109,6 +111,34 @@ pub(super) struct WrittenXinetd {
     pub(super) pause: Leaf<Marked<u32>>,
 }
 
+/// An item of a list of `[access.allow]`.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// An address or a network.
+    Network(Network),
+    /// A set of `[networks]`.
+    Set(SetName),
+}
+
+/// What `[access.allow]` says of a service.
+#[derive(Debug, Clone)]
+pub(super) enum WrittenAllow {
+    /// `"anyone"`.
+    Anyone,
+    /// `"nobody"`.
+    Nobody,
+    /// A list.
+    Only(Vec<Marked<Source>>),
+}
+
+/// `[networks]` and `[access]`.
+#[derive(Debug, Default)]
+pub(super) struct WrittenSources {
+    pub(super) networks: BTreeMap<SetName, Leaf<Vec<Marked<Network>>>>,
+    pub(super) enforce: Leaf<Marked<Enforce>>,
+    pub(super) allow: BTreeMap<MailService, Leaf<Marked<WrittenAllow>>>,
+}
+
 /// `[panel_access]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenAccess {
@@ -135,6 +165,7 @@ pub(super) struct Written {
     pub(super) limits: BTreeMap<Service, WrittenLimit>,
     pub(super) xinetd_defaults: WrittenXinetd,
     pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
+    pub(super) sources: WrittenSources,
     pub(super) panel_access: WrittenAccess,
     pub(super) safety: WrittenSafety,
 }
@@ -168,6 +199,23 @@ impl WrittenLimit {
     }
 }
 
+impl WrittenSources {
+    fn cover(&mut self, above: Self, drops: &mut Drops) {
+        let Self {
+            networks,
+            enforce,
+            allow,
+        } = above;
+        for (name, set) in networks {
+            self.networks.entry(name).or_default().cover(set, drops);
+        }
+        self.enforce.cover(enforce, drops);
+        for (service, allowed) in allow {
+            self.allow.entry(service).or_default().cover(allowed, drops);
+        }
+    }
+}
+
 impl WrittenXinetd {
     fn cover(&mut self, above: Self, drops: &mut Drops) {
         let Self {
@@ -191,6 +239,7 @@ impl Written {
             limits,
             xinetd_defaults,
             xinetd_services,
+            sources,
             panel_access,
             safety,
         } = above;
@@ -205,6 +254,7 @@ impl Written {
                 .or_default()
                 .cover(limit, drops);
         }
+        self.sources.cover(sources, drops);
         self.panel_access.cover(panel_access, drops);
         let WrittenSafety {
             max_account_changes,

@@ -33,6 +33,7 @@ pub fn make(
         kind: Blocked::Unknown,
         diagnostic: unread.clone(),
     }));
+    blockers.extend(not_yet(desired));
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
         let none = courier::Files::default();
@@ -143,6 +144,23 @@ fn guard(desired: &Desired, facts: &Facts) -> Vec<Blocker> {
             .because(format!("this host's name is {is}"))
             .hint("check which host and which manifest you meant"),
     }]
+}
+
+/// Source networks, which no part of a plan sets yet: a declaration without effect would be taken for protection.
+fn not_yet(desired: &Desired) -> Option<Blocker> {
+    let first = desired
+        .access
+        .allow
+        .values()
+        .map(|allow| &allow.origin)
+        .min()?;
+    Some(Blocker {
+        kind: Blocked::Manifest,
+        diagnostic: Diagnostic::new("`access` is not supported yet by this version of mailward")
+            .at(declared_at(first))
+            .because("nothing would restrict anybody")
+            .hint("leave `access.allow` out until a later version; `validate` checks it already"),
+    })
 }
 
 /// The files that a plan is made from, with their digests, by path.

@@ -6,6 +6,7 @@
     clippy::unwrap_used
 )]
 
+mod access;
 mod faults;
 mod generated;
 mod host_contract;

@@ -143,7 +143,8 @@ fn the_reader_takes_every_setting_of_the_schema() {
             "{path} takes a date"
         );
         // Where the key is a name, another one is as good.
-        if path.contains("name") && path.starts_with("panel_access") {
+        if path == "networks.some_name" || path.contains("name") && path.starts_with("panel_access")
+        {
             continue;
         }
         let misspelt = errors(&format!("version = 1\n{path}x = {example}\n"));
@@ -183,6 +184,8 @@ fn the_schema_has_every_key_that_the_reader_knows() {
         "xinetd.services.a.",
         "xinetd.defaults.cps.",
         "xinetd.services.a.cps.",
+        "access.",
+        "access.allow.",
         "panel_access.",
         "safety.",
     ] {
@@ -219,6 +222,12 @@ fn only_the_reader_sees(what: &str) -> bool {
         "are the same ",
         "needs `",
         "not UTF-8",
+        "there is no set",
+        "bits set behind",
+        "in IPv6 form",
+        "is every IPv",
+        "no address that anybody has",
+        "cannot set `smtps` apart",
         "a number with a decimal point",
     ]
     .iter()

@@ -162,7 +162,7 @@ pub(in crate::manifest) fn addresses(
 }
 
 /// Texts in a list, each checked; all problems are reported. `words`: what an item is, the hint, why empty is wrong.
-fn list<T>(
+pub(super) fn list<T>(
     to: &mut Reader<'_>,
     key: &str,
     value: &Value<'_>,

@@ -1,0 +1,49 @@
+//! Allowed source networks: packet filter rules as they are and as they shall be, and what a change of them does.
+//!
+//! Pure: texts in, rules and texts out. `rules` is the model in which all filters are compared and evaluated; `nft`,
+//! `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here runs a command.
+
+pub mod effect;
+pub mod iptables;
+pub mod nft;
+pub mod plesk;
+pub mod rules;
+
+use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};
+
+/// Who shall reach the ports of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// The service.
+    pub service: MailService,
+    /// Its TCP ports, sorted; `smtp` without 465 where `smtps` is set apart.
+    pub ports: &'static [u16],
+    /// Who may reach it, loopback apart.
+    pub allowed: Allowed,
+}
+
+impl Gate {
+    /// The addresses of a family that may reach it; none means that everybody may.
+    #[must_use]
+    pub fn only(&self, family: Family) -> Option<Networks> {
+        match &self.allowed {
+            Allowed::Anyone => None,
+            Allowed::Nobody => Some(Networks::default()),
+            Allowed::Only(networks) => Some(networks.of_family(family)),
+        }
+    }
+}
+
+/// The gates that a manifest declares, in the order of the services' names.
+#[must_use]
+pub fn gates(access: &SourceAccess) -> Vec<Gate> {
+    access
+        .allow
+        .iter()
+        .map(|(service, allow)| Gate {
+            service: *service,
+            ports: access.ports(*service),
+            allowed: allow.value.allowed.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,195 @@
+//! The own chain of iptables and of ip6tables, for kernels without nftables: `MAILWARD` in the table `raw`.
+//!
+//! `raw` comes before connection tracking, and other tools leave it alone. Only SYNs alone are dropped there, so open
+//! sessions live on; loopback returns at once. A SYN to a mail port goes through the list of its own service in a chain of
+//! its own, any other packet through a handful of rules. No ipset is assumed. Each script is for `iptables-restore
+//! --noflush` and is one transaction of its family.
+
+mod arguments;
+mod read;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+pub use self::read::{IptablesError, Own, Saved, parse};
+use super::Gate;
+use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
+use crate::model::{Allowed, Family, MailService, Networks};
+
+/// The table.
+pub const TABLE: &str = "raw";
+
+/// The chain of the kernel from which [`CHAIN`] is reached.
+pub const HOOK: &str = "PREROUTING";
+
+/// The first own chain; those of services begin with it.
+pub const CHAIN: &str = "MAILWARD";
+
+/// Which packets are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destination {
+    /// All that come in, also those that the host only forwards; for kernels without `addrtype`.
+    Any,
+    /// Those for the host itself.
+    Local,
+}
+
+/// What is there already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Present {
+    /// How often the hook jumps to [`CHAIN`] without a condition.
+    pub jumps: usize,
+    /// The own chains that exist.
+    pub chains: BTreeSet<String>,
+}
+
+fn chain_of(service: MailService) -> String {
+    format!("{CHAIN}-{service}")
+}
+
+/// What happens to the SYNs of a service in one family.
+enum Packets {
+    /// All pass.
+    Pass,
+    /// All are dropped.
+    Drop,
+    /// Those from these networks pass.
+    Only(Networks),
+}
+
+fn packets(gate: &Gate, family: Family) -> Packets {
+    match &gate.allowed {
+        Allowed::Anyone => Packets::Pass,
+        Allowed::Nobody => Packets::Drop,
+        Allowed::Only(networks) => match networks.of_family(family) {
+            none if none.is_empty() => Packets::Drop,
+            some => Packets::Only(some),
+        },
+    }
+}
+
+/// The rules that [`replacement`] makes; equal to what is read back, condensed, when the kernel has them. None where no
+/// gate restricts anybody.
+#[must_use]
+pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
+    let mut set = RuleSet::of_chain(CHAIN, Verdict::Accept, Vec::new());
+    set.family = Some(family);
+    let mut first = vec![Rule::loopback(Then::Return)];
+    for gate in gates {
+        let then = match packets(gate, family) {
+            Packets::Pass => continue,
+            Packets::Drop => Then::Drop,
+            Packets::Only(networks) => {
+                let listed = Rule {
+                    when: When {
+                        sources: Some(networks),
+                        ..When::default()
+                    },
+                    then: Then::Return,
+                };
+                let others = Rule {
+                    when: When::default(),
+                    then: Then::Drop,
+                };
+                let chain = chain_of(gate.service);
+                set.chains.insert(chain.clone(), vec![listed, others]);
+                Then::Jump(chain)
+            }
+        };
+        first.extend(gate.ports.iter().map(|port| Rule {
+            when: When {
+                protocol: Protocol::Tcp,
+                ports: Some(Ports::single(&[*port])),
+                stage: Some(Stage::Opening),
+                ..When::default()
+            },
+            then: then.clone(),
+        }));
+    }
+    let restricts = first.len() > 1;
+    set.chains.insert(CHAIN.to_owned(), first);
+    restricts.then_some(set)
+}
+
+/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that replaces the own chains of a family;
+/// that of [`removal`] where no gate restricts anybody. None where there is nothing to do.
+#[must_use]
+pub fn replacement(
+    gates: &[Gate],
+    family: Family,
+    destination: Destination,
+    present: &Present,
+) -> Option<String> {
+    let mut lists = String::new();
+    let mut dispatch = String::new();
+    let mut needed = BTreeSet::from([CHAIN.to_owned()]);
+    for gate in gates {
+        let target = match packets(gate, family) {
+            Packets::Pass => continue,
+            Packets::Drop => "DROP".to_owned(),
+            Packets::Only(networks) => {
+                let chain = chain_of(gate.service);
+                for network in networks.iter() {
+                    // Writing into a String cannot fail.
+                    let _ = writeln!(lists, "-A {chain} -s {network} -j RETURN");
+                }
+                let _ = writeln!(lists, "-A {chain} -j DROP");
+                needed.insert(chain.clone());
+                chain
+            }
+        };
+        let local = match destination {
+            Destination::Any => "",
+            Destination::Local => " -m addrtype --dst-type LOCAL",
+        };
+        for port in gate.ports {
+            let _ = writeln!(
+                dispatch,
+                "-A {CHAIN} -p tcp -m tcp --dport {port} --tcp-flags FIN,SYN,RST,ACK SYN{local} -j {target}"
+            );
+        }
+    }
+    if dispatch.is_empty() {
+        return removal(present);
+    }
+    let mut script = begun(needed.union(&present.chains));
+    for _ in 1..present.jumps {
+        let _ = writeln!(script, "-D {HOOK} -j {CHAIN}");
+    }
+    if present.jumps == 0 {
+        let _ = writeln!(script, "-I {HOOK} -j {CHAIN}");
+    }
+    let _ = write!(script, "-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}");
+    for chain in present.chains.difference(&needed) {
+        let _ = writeln!(script, "-X {chain}");
+    }
+    script.push_str("COMMIT\n");
+    Some(script)
+}
+
+/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that removes the own chains; none where there
+/// are none.
+#[must_use]
+pub fn removal(present: &Present) -> Option<String> {
+    if present.jumps == 0 && present.chains.is_empty() {
+        return None;
+    }
+    let mut script = begun(present.chains.iter());
+    for _ in 0..present.jumps {
+        let _ = writeln!(script, "-D {HOOK} -j {CHAIN}");
+    }
+    for chain in &present.chains {
+        let _ = writeln!(script, "-X {chain}");
+    }
+    script.push_str("COMMIT\n");
+    Some(script)
+}
+
+/// The beginning of a script: a line of this kind makes a chain or empties it.
+fn begun<'c>(chains: impl Iterator<Item = &'c String>) -> String {
+    let mut script = format!("*{TABLE}\n");
+    for chain in chains {
+        let _ = writeln!(script, ":{chain} - [0:0]");
+    }
+    script
+}

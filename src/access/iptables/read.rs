@@ -1,0 +1,197 @@
+//! What `iptables-save` and `ip6tables-save` print, from 1.3.5 to 1.8 → tables of chains, as rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::arguments::{self, words};
+use super::{CHAIN, HOOK, Present, TABLE};
+use crate::access::rules::{Rule, RuleSet, Then, Verdict, When};
+use crate::model::Family;
+
+/// Why what was printed cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IptablesError {
+    /// A line that `iptables-save` does not print.
+    #[error("line {line} is not what iptables-save prints")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A table without its end: the output was cut.
+    #[error("the table {table} has no end")]
+    Cut {
+        /// The table.
+        table: String,
+    },
+}
+
+/// All tables of one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    family: Family,
+    tables: BTreeMap<String, Chains>,
+    /// Tables whose rules iptables says it cannot show.
+    incompatible: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Chains {
+    rules: BTreeMap<String, Vec<Rule>>,
+    policies: BTreeMap<String, Verdict>,
+}
+
+/// mailward's own chains of one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// What of them is there.
+    pub present: Present,
+    /// Their rules, condensed.
+    pub rules: RuleSet,
+    /// What the hook does before it jumps to them; empty where the jump is its first rule.
+    pub before: Vec<Rule>,
+    /// Jumps to them that mailward did not make; such chains cannot be removed.
+    pub foreign: usize,
+}
+
+/// Reads what `iptables-save` or `ip6tables-save` printed.
+///
+/// # Errors
+/// [`IptablesError`] if it is something else; a rule that is not understood is no error.
+pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
+    let mut saved = Saved {
+        family,
+        tables: BTreeMap::new(),
+        incompatible: BTreeSet::new(),
+    };
+    let mut open: Option<(String, Chains, Vec<Vec<String>>)> = None;
+    for (index, line) in text.lines().enumerate() {
+        let wrong = || IptablesError::Line { line: index + 1 };
+        let line = line.trim();
+        if let Some(comment) = line.strip_prefix('#') {
+            let table = comment
+                .split_once("Table `")
+                .and_then(|(_, rest)| rest.split_once('\''))
+                .filter(|(_, rest)| rest.contains("incompatible"));
+            saved
+                .incompatible
+                .extend(table.map(|(table, _)| table.to_owned()));
+        } else if line.is_empty() {
+        } else if let Some(table) = line.strip_prefix('*') {
+            if open.is_some() {
+                return Err(wrong());
+            }
+            open = Some((table.to_owned(), Chains::default(), Vec::new()));
+        } else if line == "COMMIT" {
+            let (table, mut chains, rules) = open.take().ok_or_else(wrong)?;
+            for words in rules {
+                let (chain, new) =
+                    arguments::rules(&words, family, |name| chains.rules.contains_key(name))
+                        .ok_or_else(wrong)?;
+                chains.rules.entry(chain).or_default().extend(new);
+            }
+            saved.tables.insert(table, chains);
+        } else if let Some(chain) = line.strip_prefix(':') {
+            let (_, chains, _) = open.as_mut().ok_or_else(wrong)?;
+            let mut words = chain.split_whitespace();
+            let (Some(name), Some(policy)) = (words.next(), words.next()) else {
+                return Err(wrong());
+            };
+            let policy = match policy {
+                "ACCEPT" => Some(Verdict::Accept),
+                "DROP" => Some(Verdict::Drop),
+                "-" => None,
+                _ => Some(Verdict::Unknown),
+            };
+            chains
+                .policies
+                .extend(policy.map(|policy| (name.to_owned(), policy)));
+            chains.rules.entry(name.to_owned()).or_default();
+        } else {
+            let (_, _, rules) = open.as_mut().ok_or_else(wrong)?;
+            rules.push(words(line).ok_or_else(wrong)?);
+        }
+    }
+    match open {
+        None => Ok(saved),
+        Some((table, ..)) => Err(IptablesError::Cut { table }),
+    }
+}
+
+impl Saved {
+    /// The rules that a hook of the kernel goes through in a table. A table that is not loaded lets everything pass; one
+    /// that iptables cannot show decides in ways that are unknown.
+    #[must_use]
+    pub fn hook(&self, table: &str, chain: &str) -> RuleSet {
+        let known = self.tables.get(table);
+        let policy = if self.incompatible.contains(table) {
+            Verdict::Unknown
+        } else {
+            known.map_or(Verdict::Accept, |chains| {
+                let policy = chains.policies.get(chain);
+                policy.copied().unwrap_or(Verdict::Accept)
+            })
+        };
+        let chains = known.map(|chains| chains.rules.clone()).unwrap_or_default();
+        let mut set = RuleSet {
+            family: Some(self.family),
+            start: chain.to_owned(),
+            policy,
+            chains,
+        };
+        set.chains.entry(chain.to_owned()).or_default();
+        set
+    }
+
+    /// mailward's own chains, if there is any of them or a jump to them.
+    #[must_use]
+    pub fn own(&self) -> Option<Own> {
+        let chains = self.tables.get(TABLE)?;
+        let mut rules = RuleSet {
+            family: Some(self.family),
+            start: CHAIN.to_owned(),
+            policy: Verdict::Accept,
+            chains: BTreeMap::new(),
+        };
+        let (mut jumps, mut foreign, mut before) = (0, 0, None);
+        for (name, content) in &chains.rules {
+            if is_own(name) {
+                rules.chains.insert(name.clone(), content.clone());
+                continue;
+            }
+            for (index, rule) in content.iter().enumerate() {
+                match &rule.then {
+                    Then::Jump(to)
+                        if to == CHAIN && name == HOOK && rule.when == When::default() =>
+                    {
+                        jumps += 1;
+                        before.get_or_insert_with(|| content[..index].to_vec());
+                    }
+                    Then::Jump(to) if is_own(to) => foreign += 1,
+                    Then::Jump(_)
+                    | Then::Accept
+                    | Then::Drop
+                    | Then::Return
+                    | Then::Continue
+                    | Then::Unknown(_) => {}
+                }
+            }
+        }
+        if rules.chains.is_empty() {
+            return None;
+        }
+        Some(Own {
+            present: Present {
+                jumps,
+                chains: rules.chains.keys().cloned().collect(),
+            },
+            rules: rules.condensed(),
+            before: before.unwrap_or_default(),
+            foreign,
+        })
+    }
+}
+
+fn is_own(chain: &str) -> bool {
+    chain
+        .strip_prefix(CHAIN)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}

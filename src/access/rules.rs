@@ -1,0 +1,272 @@
+//! Packet filter rules, whatever program they come from: conditions, verdicts, chains, and what becomes of a connection.
+//!
+//! Two sets of rules are equal when they decide alike in the same order; how a list of networks is written means nothing.
+//! Whatever is not understood stays in the rules as a condition or a verdict that may go either way: an answer is
+//! [`Verdict::Unknown`] rather than a guess.
+
+mod decide;
+mod narrow;
+mod ports;
+mod reach;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::decide::{By, Decision};
+pub use self::ports::Ports;
+pub use self::reach::Reach;
+use crate::model::{Family, Networks};
+
+/// The interface by which a packet comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interface {
+    /// `lo`.
+    Loopback,
+    /// Any other.
+    Other,
+}
+
+/// How far the connection is to which a packet belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The packet opens it: a SYN alone, new to connection tracking.
+    Opening,
+    /// It is open.
+    Established,
+}
+
+/// A TCP packet from a client to this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Where it comes from.
+    pub source: IpAddr,
+    /// Its destination port.
+    pub port: u16,
+    /// By which interface.
+    pub interface: Interface,
+    /// How far its connection is.
+    pub stage: Stage,
+}
+
+impl Packet {
+    /// The first packet of a connection that does not come from this host itself.
+    #[must_use]
+    pub const fn opening(source: IpAddr, port: u16) -> Self {
+        Self {
+            source: source.to_canonical(),
+            port,
+            interface: Interface::Other,
+            stage: Stage::Opening,
+        }
+    }
+}
+
+/// Which transport protocols a rule is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// All of them.
+    #[default]
+    Any,
+    /// TCP.
+    Tcp,
+    /// Others only, so no packet that is asked about here.
+    NotTcp,
+}
+
+/// Which interfaces a rule is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum On {
+    /// All.
+    #[default]
+    Any,
+    /// `lo` alone.
+    Loopback,
+    /// All but `lo`.
+    NotLoopback,
+    /// One that is not `lo`, by its name or a pattern.
+    Named(String),
+}
+
+/// The conditions of a rule; all must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct When {
+    /// The family; none for both.
+    pub family: Option<Family>,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The destination ports; none for all.
+    pub ports: Option<Ports>,
+    /// The source addresses; none for all.
+    pub sources: Option<Networks>,
+    /// The interface.
+    pub on: On,
+    /// The stage of the connection; none for all.
+    pub stage: Option<Stage>,
+    /// Conditions that are not understood, as they are written: each may hold or not.
+    pub unknown: Vec<String>,
+}
+
+/// What a rule does with a packet for which its conditions hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Then {
+    /// Lets it pass this set of rules.
+    Accept,
+    /// Drops it, with or without an answer.
+    Drop,
+    /// Goes back to the rule behind the jump; at the top, to the policy.
+    Return,
+    /// Goes on in another chain and comes back at its end.
+    Jump(String),
+    /// Goes on with the next rule: it only counts, logs or marks.
+    Continue,
+    /// Something that is not understood, as it is written.
+    Unknown(String),
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rule {
+    /// Its conditions.
+    pub when: When,
+    /// What it does.
+    pub then: Then,
+}
+
+/// What becomes of a packet that no rule decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It passes.
+    Accept,
+    /// It does not.
+    Drop,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Rules that one hook of the kernel goes through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSet {
+    /// The family of all its rules; none for both.
+    pub family: Option<Family>,
+    /// The chain that the hook begins with.
+    pub start: String,
+    /// What becomes of a packet at the end of that chain.
+    pub policy: Verdict,
+    /// All chains, by name.
+    pub chains: BTreeMap<String, Vec<Rule>>,
+}
+
+impl RuleSet {
+    /// Rules in a single chain.
+    #[must_use]
+    pub fn of_chain(start: &str, policy: Verdict, rules: Vec<Rule>) -> Self {
+        Self {
+            family: None,
+            start: start.to_owned(),
+            policy,
+            chains: BTreeMap::from([(start.to_owned(), rules)]),
+        }
+    }
+}
+
+impl Rule {
+    /// A rule for packets on loopback.
+    #[must_use]
+    pub fn loopback(then: Then) -> Self {
+        Self {
+            when: When {
+                on: On::Loopback,
+                ..When::default()
+            },
+            then,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "accepted",
+            Self::Drop => "dropped",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl fmt::Display for Rule {
+    /// The rule in words, with at most three of its networks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let When {
+            family,
+            protocol,
+            ports,
+            sources,
+            on,
+            stage,
+            unknown,
+        } = &self.when;
+        let mut words = Vec::new();
+        words.extend(family.map(|family| family.to_string()));
+        match protocol {
+            Protocol::Any => {}
+            Protocol::Tcp => words.push("tcp".to_owned()),
+            Protocol::NotTcp => words.push("not tcp".to_owned()),
+        }
+        words.extend(ports.as_ref().map(|ports| format!("to {ports}")));
+        words.extend(
+            sources
+                .as_ref()
+                .map(|sources| format!("from {}", few(sources))),
+        );
+        match on {
+            On::Any => {}
+            On::Loopback => words.push("on lo".to_owned()),
+            On::NotLoopback => words.push("not on lo".to_owned()),
+            On::Named(name) => words.push(format!("on {name}")),
+        }
+        words.extend(stage.map(|stage| {
+            match stage {
+                Stage::Opening => "opening a connection",
+                Stage::Established => "of an open connection",
+            }
+            .to_owned()
+        }));
+        words.extend(unknown.iter().map(|text| format!("if `{text}`")));
+        if words.is_empty() {
+            words.push("everything".to_owned());
+        }
+        let then = match &self.then {
+            Then::Accept => "accept".to_owned(),
+            Then::Drop => "drop".to_owned(),
+            Then::Return => "return".to_owned(),
+            Then::Jump(chain) => format!("go to {chain}"),
+            Then::Continue => "go on".to_owned(),
+            Then::Unknown(text) => format!("`{text}`"),
+        };
+        write!(f, "{}: {then}", words.join(" "))
+    }
+}
+
+/// The first networks of a set, and how many more there are.
+#[must_use]
+pub fn few(networks: &Networks) -> String {
+    const SHOWN: usize = 3;
+    if networks.is_empty() {
+        return "nobody".to_owned();
+    }
+    let shown: Vec<String> = networks
+        .iter()
+        .take(SHOWN)
+        .map(|network| network.to_string())
+        .collect();
+    match networks.iter().count().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

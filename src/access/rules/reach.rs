@@ -1,0 +1,235 @@
+//! What becomes of all sources at once: exact sets of addresses for one port, interface and stage.
+
+use std::borrow::Cow;
+
+use super::decide::{DEEPEST, Holds};
+use super::{Interface, Rule, RuleSet, Stage, Then, Verdict, When};
+use crate::model::Networks;
+
+/// Which sources pass, which do not, and of which it cannot be told; together they are everybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Those that pass.
+    pub accepted: Networks,
+    /// Those that do not.
+    pub dropped: Networks,
+    /// Those of which it cannot be told.
+    pub unknown: Networks,
+}
+
+impl Reach {
+    /// What everybody is where there are no rules.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            accepted: Networks::everything(),
+            ..Self::default()
+        }
+    }
+
+    /// What is left of it behind further rules: all must let a packet pass.
+    #[must_use]
+    pub fn and(&self, then: &Self) -> Self {
+        let dropped = self.dropped.union(&then.dropped);
+        let accepted = self.accepted.intersection(&then.accepted);
+        let unknown = self.unknown.union(&then.unknown).difference(&dropped);
+        Self {
+            accepted,
+            dropped,
+            unknown,
+        }
+    }
+}
+
+/// The packets that are asked about, but for their sources.
+#[derive(Debug, Clone, Copy)]
+struct About {
+    port: u16,
+    interface: Interface,
+    stage: Stage,
+}
+
+/// Sources that may be accepted, and those that may be dropped.
+#[derive(Debug, Default)]
+struct May {
+    accept: Networks,
+    drop: Networks,
+}
+
+impl RuleSet {
+    /// What becomes of all sources; linear in the number of networks as long as rules that do the same stand together.
+    #[must_use]
+    pub fn reach(&self, port: u16, interface: Interface, stage: Stage) -> Reach {
+        let about = About {
+            port,
+            interface,
+            stage,
+        };
+        let all = self
+            .family
+            .map_or_else(Networks::everything, Networks::all_of);
+        let mut may = May {
+            // The other family does not come here.
+            accept: Networks::everything().difference(&all),
+            drop: Networks::default(),
+        };
+        let left = self.flow(&self.start, all, about, 0, &mut may);
+        may.add(self.policy, &left);
+        Reach {
+            accepted: may.accept.difference(&may.drop),
+            dropped: may.drop.difference(&may.accept),
+            unknown: may.accept.intersection(&may.drop),
+        }
+    }
+
+    /// Sends sources through a chain and gives those that may come out at its end.
+    fn flow(
+        &self,
+        chain: &str,
+        mut alive: Networks,
+        about: About,
+        depth: usize,
+        may: &mut May,
+    ) -> Networks {
+        let Some(rules) = self.chains.get(chain).filter(|_| depth < DEEPEST) else {
+            may.add(Verdict::Unknown, &alive);
+            return Networks::default();
+        };
+        let mut returned = Networks::default();
+        let mut rest = rules.as_slice();
+        while let Some((first, _)) = rest.split_first() {
+            if alive.is_empty() {
+                break;
+            }
+            let holds = first.when.holds(about.port, about.interface, about.stage);
+            let run = run(rest);
+            let sources = sources(&rest[..run]);
+            rest = &rest[run..];
+            if holds == Holds::No {
+                continue;
+            }
+            let taken = match &sources {
+                None => alive.clone(),
+                Some(sources) => alive.intersection(sources),
+            };
+            if taken.is_empty() {
+                continue;
+            }
+            let back = match &first.then {
+                Then::Accept => {
+                    may.add(Verdict::Accept, &taken);
+                    None
+                }
+                Then::Drop => {
+                    may.add(Verdict::Drop, &taken);
+                    None
+                }
+                Then::Unknown(_) => {
+                    may.add(Verdict::Unknown, &taken);
+                    None
+                }
+                Then::Return => {
+                    returned = returned.union(&taken);
+                    None
+                }
+                Then::Jump(to) => Some(self.flow(to, taken.clone(), about, depth + 1, may)),
+                Then::Continue => continue,
+            };
+            if holds == Holds::Yes {
+                alive = alive.difference(&taken);
+                if let Some(back) = back {
+                    alive = alive.union(&back);
+                }
+            }
+        }
+        returned.union(&alive)
+    }
+}
+
+impl RuleSet {
+    /// The same rules, with neighbours put together that differ in their sources alone: the form in which rules of one
+    /// network each are compared with rules of many.
+    #[must_use]
+    pub fn condensed(&self) -> Self {
+        let chains = self.chains.iter().map(|(name, rules)| {
+            let mut condensed = Vec::new();
+            let mut rest = rules.as_slice();
+            while let Some((first, _)) = rest.split_first() {
+                let run = run(rest);
+                let mut rule = first.clone();
+                if run > 1 {
+                    rule.when.sources = sources(&rest[..run]).map(Cow::into_owned);
+                }
+                condensed.push(rule);
+                rest = &rest[run..];
+            }
+            (name.clone(), condensed)
+        });
+        Self {
+            family: self.family,
+            start: self.start.clone(),
+            policy: self.policy,
+            chains: chains.collect(),
+        }
+    }
+}
+
+/// How many rules from the first one on differ in their sources alone: they are one rule with all of these.
+fn run(rules: &[Rule]) -> usize {
+    let Some((first, others)) = rules.split_first() else {
+        return 0;
+    };
+    // A jump runs its chain each time, so jumps are not put together.
+    if matches!(first.then, Then::Jump(_)) || first.when.sources.is_none() {
+        return 1;
+    }
+    1 + others
+        .iter()
+        .take_while(|other| other.when.sources.is_some() && alike(first, other))
+        .count()
+}
+
+fn alike(one: &Rule, other: &Rule) -> bool {
+    let bare = |when: &When| (when.family, when.protocol, when.stage);
+    bare(&one.when) == bare(&other.when)
+        && one.when.ports == other.when.ports
+        && one.when.on == other.when.on
+        && one.when.unknown == other.when.unknown
+        && one.then == other.then
+}
+
+/// The sources of rules that are alike otherwise; none for everybody.
+fn sources(rules: &[Rule]) -> Option<Cow<'_, Networks>> {
+    let (first, others) = rules.split_first()?;
+    let of_family = |networks: Cow<'_, Networks>| match first.when.family {
+        None => networks.into_owned(),
+        Some(family) => networks.of_family(family),
+    };
+    match (&first.when.sources, others.is_empty()) {
+        (None, _) => first
+            .when
+            .family
+            .map(|family| Cow::Owned(Networks::all_of(family))),
+        (Some(sources), true) if first.when.family.is_none() => Some(Cow::Borrowed(sources)),
+        (Some(sources), true) => Some(Cow::Owned(of_family(Cow::Borrowed(sources)))),
+        (Some(_), false) => {
+            let all: Networks = rules
+                .iter()
+                .filter_map(|rule| rule.when.sources.as_ref())
+                .flat_map(Networks::iter)
+                .collect();
+            Some(Cow::Owned(of_family(Cow::Owned(all))))
+        }
+    }
+}
+
+impl May {
+    fn add(&mut self, verdict: Verdict, sources: &Networks) {
+        if matches!(verdict, Verdict::Accept | Verdict::Unknown) {
+            self.accept = self.accept.union(sources);
+        }
+        if matches!(verdict, Verdict::Drop | Verdict::Unknown) {
+            self.drop = self.drop.union(sources);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Allowed source networks: what the manifest declares, at size too, and what is not done about it yet.
+
+mod effect;
+mod evaluate;
+mod iptables;
+mod netns;
+mod nft;
+mod plesk;
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use mailward::manifest::{Layer, check};
+use mailward::model::{Allowed, MailService};
+
+use crate::support::office_copy;
+
+#[test]
+fn access_is_refused_by_plan_apply_and_check_and_checked_by_validate() {
+    let copy = office_copy();
+    let manifest = copy.path().join("access.toml");
+    std::fs::write(
+        &manifest,
+        "version = 1\n[access.allow]\nimap = [\"203.0.113.0/24\"]\n",
+    )
+    .unwrap();
+    for command in ["plan", "check"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
+            .args([command, "--root"])
+            .arg(copy.path())
+            .arg(&manifest)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{command}: {told}");
+        assert_eq!(told.matches("error: ").count(), 1, "{command}: {told}");
+        assert!(told.contains("`access` is not supported yet"), "{told}");
+        assert!(told.contains("access.toml:3:8"), "{told}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args(["apply", "--yes", "--root"])
+        .arg(copy.path())
+        .arg(&manifest)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(!copy.path().join("var/lib/mailward/history").exists());
+    let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .arg("validate")
+        .arg(&manifest)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// The shortest of three times, since the machine has other work.
+fn fastest(time: impl Fn() -> Duration) -> Duration {
+    (0..3).map(|_| time()).min().unwrap()
+}
+
+/// A manifest with so many networks, none of which touches another, in one line.
+fn many(number: u32) -> String {
+    let mut text = "version = 1\n[networks]\nmany = [".to_owned();
+    for n in 0..number {
+        let (a, b, c) = (n >> 15, (n >> 7) & 0xff, (n & 0x7f) << 1);
+        write!(text, "\"{}.{b}.{c}.0/24\", ", 20 + a).unwrap();
+    }
+    text.push_str("]\n[access.allow]\nimap = [\"many\"]\n");
+    text
+}
+
+#[test]
+fn ten_thousand_networks_in_one_service_are_read_in_time_linear_in_their_number() {
+    let time = |number: u32| {
+        let layer = Layer {
+            name: "many.toml".to_owned(),
+            bytes: many(number).into_bytes(),
+        };
+        let begun = Instant::now();
+        let checked = check(&[layer]).unwrap();
+        let taken = begun.elapsed();
+        let Allowed::Only(networks) = &checked.desired.access.allow[&MailService::Imap]
+            .value
+            .allowed
+        else {
+            panic!("no list");
+        };
+        assert_eq!(networks.iter().count(), number as usize);
+        assert_eq!(checked.notes, []);
+        taken
+    };
+    let (few, many) = (fastest(|| time(10_000)), fastest(|| time(40_000)));
+    crate::support::covered(&format!(
+        "10,000 networks are read in {few:?}, 40,000 in {many:?}"
+    ));
+    assert!(
+        many < few * 10 + Duration::from_millis(200),
+        "10,000: {few:?}, 40,000: {many:?}"
+    );
+}

@@ -1,0 +1,371 @@
+//! What becomes of a connection, by the library and by a naive evaluator that shares nothing with it: bits are compared one
+//! by one, and every condition that is not understood is tried both ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use mailward::access::rules::{
+    Interface, On, Packet, Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When,
+};
+use mailward::model::{Family, Network, Networks};
+use proptest::prelude::*;
+
+/// A network as bits, 32 or 128 of them, and how many count.
+#[derive(Debug, Clone)]
+struct Net {
+    bits: Vec<bool>,
+    prefix: usize,
+}
+
+fn bits(address: IpAddr) -> Vec<bool> {
+    let bytes = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    bytes
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1))
+        .collect()
+}
+
+impl Net {
+    fn has(&self, address: IpAddr) -> bool {
+        let bits = bits(address);
+        bits.len() == self.bits.len() && bits[..self.prefix] == self.bits[..self.prefix]
+    }
+
+    fn network(&self) -> Network {
+        let mut kept = self.bits.clone();
+        kept[self.prefix..].fill(false);
+        let value = kept
+            .iter()
+            .fold(0u128, |sum, bit| sum << 1 | u128::from(*bit));
+        let address: IpAddr = if kept.len() == 32 {
+            Ipv4Addr::from_bits(u32::try_from(value).unwrap()).into()
+        } else {
+            Ipv6Addr::from_bits(value).into()
+        };
+        Network::parse(&format!("{address}/{}", self.prefix)).unwrap()
+    }
+}
+
+/// A rule in the naive evaluator's own terms.
+#[derive(Debug, Clone)]
+struct Plain {
+    family: Option<Family>,
+    not_tcp: bool,
+    ports: Option<(u16, u16)>,
+    sources: Option<Vec<Net>>,
+    on: usize,
+    stage: Option<Stage>,
+    unclear: bool,
+    then: usize,
+}
+
+const CHAINS: [&str; 3] = ["a", "b", "c"];
+const PORTS: [u16; 4] = [24, 25, 143, 144];
+
+fn address() -> impl Strategy<Value = IpAddr> {
+    // A few bits differ, so that networks hold some of the addresses and not others.
+    prop_oneof![
+        (0u32..16, 0u32..4).prop_map(|(low, high)| Ipv4Addr::from_bits(high << 30 | low).into()),
+        (0u128..16, 0u128..4).prop_map(|(low, high)| Ipv6Addr::from_bits(high << 126 | low).into()),
+    ]
+    .prop_filter("IPv4 in IPv6 form comes as IPv4", |address: &IpAddr| {
+        address.to_canonical() == *address
+    })
+}
+
+fn net() -> impl Strategy<Value = Net> {
+    (address(), prop_oneof![0usize..4, 0usize..129]).prop_map(|(address, prefix)| {
+        let bits = bits(address);
+        let prefix = prefix.min(bits.len());
+        let near_the_end = bits.len() - prefix.min(4);
+        Net {
+            prefix: if prefix % 2 == 0 {
+                prefix
+            } else {
+                near_the_end
+            },
+            bits,
+        }
+    })
+}
+
+fn plain() -> impl Strategy<Value = Plain> {
+    (
+        prop::option::weighted(0.2, prop::sample::select(Family::ALL.to_vec())),
+        prop::bool::weighted(0.1),
+        prop::option::of(prop::sample::select(vec![
+            (25, 25),
+            (143, 143),
+            (24, 143),
+            (0, u16::MAX),
+        ])),
+        prop::option::of(prop::collection::vec(net(), 0..4)),
+        prop_oneof![4 => Just(0usize), 1 => 1usize..4],
+        prop::option::weighted(
+            0.3,
+            prop::sample::select(vec![Stage::Opening, Stage::Established]),
+        ),
+        prop::bool::weighted(0.15),
+        0usize..12,
+    )
+        .prop_map(
+            |(family, not_tcp, ports, sources, on, stage, unclear, then)| Plain {
+                family,
+                not_tcp,
+                ports,
+                sources,
+                on,
+                stage,
+                unclear,
+                then,
+            },
+        )
+}
+
+/// Where a rule of a chain leads: jumps go to later chains only, so that they end.
+fn then(chain: usize, number: usize) -> Then {
+    match number {
+        0..=2 => Then::Accept,
+        3..=5 => Then::Drop,
+        6 => Then::Return,
+        7 => Then::Continue,
+        8 => Then::Unknown("QUEUE".to_owned()),
+        to => match CHAINS.get(chain + to - 8) {
+            Some(name) => Then::Jump((*name).to_owned()),
+            None => Then::Accept,
+        },
+    }
+}
+
+fn rule(chain: usize, plain: &Plain) -> Rule {
+    Rule {
+        when: When {
+            family: plain.family,
+            protocol: if plain.not_tcp {
+                Protocol::NotTcp
+            } else {
+                Protocol::Any
+            },
+            ports: plain.ports.map(|range| Ports::of([range])),
+            sources: plain
+                .sources
+                .as_ref()
+                .map(|nets| nets.iter().map(Net::network).collect::<Networks>()),
+            on: [
+                On::Any,
+                On::Loopback,
+                On::NotLoopback,
+                On::Named("eth0".to_owned()),
+            ][plain.on]
+                .clone(),
+            stage: plain.stage,
+            unknown: plain
+                .unclear
+                .then(|| "-m u32".to_owned())
+                .into_iter()
+                .collect(),
+        },
+        then: then(chain, plain.then),
+    }
+}
+
+fn rule_set(chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
+    RuleSet {
+        family: None,
+        start: CHAINS[0].to_owned(),
+        policy,
+        chains: chains
+            .iter()
+            .enumerate()
+            .map(|(index, rules)| {
+                (
+                    CHAINS[index].to_owned(),
+                    rules.iter().map(|plain| rule(index, plain)).collect(),
+                )
+            })
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// All that may become of a packet from one place in the rules on: `None` in it stands for the end of the chain.
+fn possible(
+    chains: &[Vec<Plain>],
+    chain: usize,
+    at: usize,
+    packet: &Packet,
+) -> BTreeSet<Option<bool>> {
+    let Some(plain) = chains[chain].get(at) else {
+        return BTreeSet::from([None]);
+    };
+    let go_on = || possible(chains, chain, at + 1, packet);
+    let family_fits = match plain.family {
+        None => true,
+        Some(Family::Ipv4) => packet.source.is_ipv4(),
+        Some(Family::Ipv6) => packet.source.is_ipv6(),
+    };
+    let on_lo = packet.interface == Interface::Loopback;
+    let fits = family_fits
+        && !plain.not_tcp
+        && plain
+            .ports
+            .is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
+        && plain
+            .sources
+            .as_ref()
+            .is_none_or(|nets| nets.iter().any(|net| net.has(packet.source)))
+        && plain.stage.is_none_or(|stage| stage == packet.stage)
+        && match plain.on {
+            0 => true,
+            1 => on_lo,
+            _ => !on_lo,
+        };
+    if !fits {
+        return go_on();
+    }
+    let matched = match then(chain, plain.then) {
+        Then::Accept => BTreeSet::from([Some(true)]),
+        Then::Drop => BTreeSet::from([Some(false)]),
+        Then::Unknown(_) => BTreeSet::from([Some(true), Some(false)]),
+        Then::Return => BTreeSet::from([None]),
+        Then::Continue => go_on(),
+        Then::Jump(to) => {
+            let to = CHAINS.iter().position(|name| *name == to).unwrap();
+            possible(chains, to, 0, packet)
+                .into_iter()
+                .flat_map(|end| match end {
+                    None => go_on(),
+                    Some(verdict) => BTreeSet::from([Some(verdict)]),
+                })
+                .collect()
+        }
+    };
+    if plain.unclear || plain.on == 3 {
+        matched.union(&go_on()).copied().collect()
+    } else {
+        matched
+    }
+}
+
+fn naive(chains: &[Vec<Plain>], policy: Verdict, packet: &Packet) -> Verdict {
+    let ends: BTreeSet<bool> = possible(chains, 0, 0, packet)
+        .into_iter()
+        .flat_map(|end| match (end, policy) {
+            (Some(verdict), _) => vec![verdict],
+            (None, Verdict::Accept) => vec![true],
+            (None, Verdict::Drop) => vec![false],
+            (None, Verdict::Unknown) => vec![true, false],
+        })
+        .collect();
+    match ends.iter().collect::<Vec<_>>()[..] {
+        [true] => Verdict::Accept,
+        [false] => Verdict::Drop,
+        _ => Verdict::Unknown,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_library_decides_as_a_naive_evaluator(
+        chains in prop::collection::vec(prop::collection::vec(plain(), 0..6), 3),
+        policy in prop::sample::select(vec![Verdict::Accept, Verdict::Drop, Verdict::Unknown]),
+        sources in prop::collection::vec(address(), 12),
+        port in prop::sample::select(PORTS.to_vec()),
+        interface in prop::sample::select(vec![Interface::Loopback, Interface::Other]),
+        stage in prop::sample::select(vec![Stage::Opening, Stage::Established]),
+    ) {
+        let rules = rule_set(&chains, policy);
+        let reach = rules.reach(port, interface, stage);
+        // The three answers are everybody, and nobody twice.
+        prop_assert_eq!(
+            reach.accepted.union(&reach.dropped).union(&reach.unknown),
+            Networks::everything()
+        );
+        prop_assert!(reach.accepted.intersection(&reach.dropped.union(&reach.unknown)).is_empty());
+        prop_assert!(reach.dropped.intersection(&reach.unknown).is_empty());
+        for source in sources {
+            let packet = Packet { source, port, interface, stage };
+            let expected = naive(&chains, policy, &packet);
+            prop_assert_eq!(rules.decide(&packet).verdict, expected, "{}", source);
+            let told = [
+                (reach.accepted.contains(source), Verdict::Accept),
+                (reach.dropped.contains(source), Verdict::Drop),
+                (reach.unknown.contains(source), Verdict::Unknown),
+            ];
+            let told: Vec<Verdict> = told.iter().filter(|(is, _)| *is).map(|(_, verdict)| *verdict).collect();
+            prop_assert_eq!(told, [expected], "{}", source);
+        }
+    }
+}
+
+#[test]
+fn the_deciding_rule_is_named() {
+    let office: Networks = Network::parse("203.0.113.0/24").unwrap().into();
+    let rules = RuleSet::of_chain(
+        "input",
+        Verdict::Accept,
+        vec![
+            Rule::loopback(Then::Accept),
+            Rule {
+                when: When {
+                    ports: Some(Ports::single(&[143, 993])),
+                    sources: Some(office),
+                    ..When::default()
+                },
+                then: Then::Accept,
+            },
+            Rule {
+                when: When {
+                    ports: Some(Ports::single(&[143, 993])),
+                    ..When::default()
+                },
+                then: Then::Drop,
+            },
+        ],
+    );
+    let told = |source: &str, port| {
+        let decision = rules.decide(&Packet::opening(source.parse().unwrap(), port));
+        let by = rules.rule(&decision.by).map(ToString::to_string);
+        (decision.verdict, by)
+    };
+    assert_eq!(
+        told("203.0.113.9", 143),
+        (
+            Verdict::Accept,
+            Some("to 143,993 from 203.0.113.0/24: accept".to_owned())
+        )
+    );
+    // The kernel hands over an IPv4 client of an IPv6 socket in this form.
+    assert_eq!(told("::ffff:203.0.113.9", 143).0, Verdict::Accept);
+    assert_eq!(
+        told("198.51.100.7", 993),
+        (Verdict::Drop, Some("to 143,993: drop".to_owned()))
+    );
+    assert_eq!(told("198.51.100.7", 22), (Verdict::Accept, None));
+}
+
+#[test]
+fn chains_that_are_missing_or_go_round_are_unknown() {
+    let jump = |to: &str| Rule {
+        when: When::default(),
+        then: Then::Jump(to.to_owned()),
+    };
+    for chains in [
+        vec![("a", vec![jump("gone")])],
+        vec![("a", vec![jump("b")]), ("b", vec![jump("a")])],
+    ] {
+        let mut rules = RuleSet::of_chain("a", Verdict::Accept, Vec::new());
+        rules.chains = chains
+            .into_iter()
+            .map(|(name, rules)| (name.to_owned(), rules))
+            .collect();
+        let packet = Packet::opening("203.0.113.9".parse().unwrap(), 25);
+        assert_eq!(rules.decide(&packet).verdict, Verdict::Unknown);
+        let reach = rules.reach(25, Interface::Other, Stage::Opening);
+        assert_eq!(reach.unknown, Networks::everything());
+    }
+}

@@ -1,0 +1,298 @@
+//! The own chain of iptables and ip6tables, loaded into a real kernel by both of Debian's variants, and read back; and the
+//! spelling of older versions.
+
+use mailward::access::iptables::{
+    Destination, IptablesError, Own, Present, parse, removal, replacement, rules,
+};
+use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
+use mailward::model::{Allowed, Family, MailService, Networks};
+
+use super::netns;
+use super::nft::{assert_connections, gate, gates, many, networks};
+
+const VARIANTS: [&str; 2] = ["legacy", "nft"];
+
+const fn program(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    }
+}
+
+/// What is there after these scripts, one after the other.
+fn loaded(variant: &str, family: Family, scripts: &[&str]) -> Option<Own> {
+    let program = program(family);
+    let text = netns::printed(
+        &format!(
+            "for script; do {program}-{variant}-restore --noflush <\"$script\"; done\n\
+             {program}-{variant}-save"
+        ),
+        scripts,
+    );
+    parse(family, &text).unwrap().own()
+}
+
+#[test]
+fn the_chains_are_read_back_as_they_were_written() {
+    if !netns::available("loading the chains of iptables") {
+        return;
+    }
+    for variant in VARIANTS {
+        for family in Family::ALL {
+            for destination in [Destination::Any, Destination::Local] {
+                let script =
+                    replacement(&gates(), family, destination, &Present::default()).unwrap();
+                let own = loaded(variant, family, &[&script]).unwrap();
+                assert_eq!(
+                    Some(&own.rules),
+                    rules(&gates(), family).as_ref(),
+                    "{variant}"
+                );
+                assert_eq!((own.present.jumps, own.foreign), (1, 0));
+                assert_eq!(own.before, []);
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_is_there_is_replaced_and_removed() {
+    if !netns::available("replacing the chains of iptables") {
+        return;
+    }
+    let befores = [
+        "*raw\n:MAILWARD - [0:0]\nCOMMIT\n",
+        "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -i eth0 -j ACCEPT\n-A PREROUTING -j MAILWARD\n\
+         -A PREROUTING -j MAILWARD\n-A MAILWARD -j DROP\nCOMMIT\n",
+        "*raw\n:MAILWARD - [0:0]\n:MAILWARD-smtp - [0:0]\n-A MAILWARD -j MAILWARD-smtp\nCOMMIT\n",
+    ];
+    for variant in VARIANTS {
+        for family in Family::ALL {
+            let wanted = rules(&gates(), family);
+            for before in befores {
+                let present = loaded(variant, family, &[before]).unwrap().present;
+                let script = replacement(&gates(), family, Destination::Local, &present).unwrap();
+                let own = loaded(variant, family, &[before, &script]).unwrap();
+                assert_eq!(Some(&own.rules), wanted.as_ref(), "{variant}\n{before}");
+                assert_eq!(own.present.jumps, 1);
+                // The second time it is the same.
+                let again =
+                    replacement(&gates(), family, Destination::Local, &own.present).unwrap();
+                let twice = loaded(variant, family, &[before, &script, &again]).unwrap();
+                assert_eq!(twice, own);
+                let gone = removal(&own.present).unwrap();
+                assert_eq!(loaded(variant, family, &[before, &script, &gone]), None);
+                // Gates that restrict nobody need no chain.
+                let open = [gate(MailService::Imap, Allowed::Anyone)];
+                let open = replacement(&open, family, Destination::Local, &own.present).unwrap();
+                assert_eq!(loaded(variant, family, &[before, &script, &open]), None);
+            }
+            assert_eq!(removal(&Present::default()), None);
+        }
+    }
+}
+
+#[test]
+fn a_script_that_fails_changes_nothing() {
+    if !netns::available("failing to load the chains of iptables") {
+        return;
+    }
+    let script = replacement(
+        &gates(),
+        Family::Ipv4,
+        Destination::Any,
+        &Present::default(),
+    )
+    .unwrap();
+    let broken = script.replace("COMMIT", "-A MAILWARD -j NO-SUCH-TARGET\nCOMMIT");
+    for variant in VARIANTS {
+        let text = netns::printed(
+            &format!(
+                "iptables-{variant}-restore --noflush <\"$1\" && exit 1\niptables-{variant}-save"
+            ),
+            &[&broken],
+        );
+        assert_eq!(parse(Family::Ipv4, &text).unwrap().own(), None, "{text}");
+    }
+}
+
+#[test]
+fn the_kernel_lets_in_whom_the_chains_let_in() {
+    if !netns::available("connecting through the chains of iptables") {
+        return;
+    }
+    let script =
+        |family| replacement(&gates(), family, Destination::Local, &Present::default()).unwrap();
+    // One set of rules for both families.
+    let mut both = rules(&gates(), Family::Ipv4).unwrap();
+    both.family = None;
+    for (name, content) in rules(&gates(), Family::Ipv6).unwrap().chains {
+        let list = both.chains.entry(name.clone()).or_default();
+        if name == "MAILWARD-imap" {
+            list.insert(0, content[0].clone());
+        }
+    }
+    for variant in VARIANTS {
+        assert_connections(
+            &format!(
+                "iptables-{variant}-restore --noflush <\"$1\"; ip6tables-{variant}-restore --noflush <\"$2\""
+            ),
+            &[&script(Family::Ipv4), &script(Family::Ipv6)],
+            &both,
+        );
+    }
+}
+
+#[test]
+fn ten_thousand_networks_go_in_and_come_back() {
+    if !netns::available("loading ten thousand networks into iptables") {
+        return;
+    }
+    let gates = [gate(MailService::Imap, Allowed::Only(many(10_000)))];
+    let script = replacement(&gates, Family::Ipv4, Destination::Any, &Present::default()).unwrap();
+    for variant in VARIANTS {
+        let begun = std::time::Instant::now();
+        let own = loaded(variant, Family::Ipv4, &[&script]).unwrap();
+        let taken = begun.elapsed();
+        assert_eq!(Some(&own.rules), rules(&gates, Family::Ipv4).as_ref());
+        let begun = std::time::Instant::now();
+        let reach = own.rules.reach(143, Interface::Other, Stage::Opening);
+        assert_eq!(reach.accepted.of_family(Family::Ipv4), many(10_000));
+        crate::support::covered(&format!(
+            "10,000 networks in iptables-{variant}: loaded, listed and read {taken:?}, evaluated {:?}",
+            begun.elapsed()
+        ));
+    }
+}
+
+/// As iptables 1.3.5 of CentOS 5 prints it.
+const OLD: &str = "\
+# Generated by iptables-save v1.3.5 on Tue Nov  3 10:00:00 2009
+*raw
+:PREROUTING ACCEPT [1234:567890]
+:OUTPUT ACCEPT [1:2]
+:MAILWARD - [0:0]
+:MAILWARD-imap - [0:0]
+-A PREROUTING -j MAILWARD 
+-A MAILWARD -i lo -j RETURN 
+-A MAILWARD -p tcp -m tcp --dport 143 --tcp-flags FIN,SYN,RST,ACK SYN -j MAILWARD-imap 
+-A MAILWARD -p tcp -m tcp --dport 993 -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j MAILWARD-imap 
+-A MAILWARD -p tcp -m tcp --dport 587 --tcp-flags FIN,SYN,RST,ACK SYN -j DROP 
+-A MAILWARD-imap -s 203.0.113.0/255.255.255.0 -j RETURN 
+-A MAILWARD-imap -s 198.51.100.7 -j RETURN 
+-A MAILWARD-imap -j DROP 
+COMMIT
+# Completed on Tue Nov  3 10:00:00 2009
+*filter
+:INPUT DROP [5:300]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:fail2ban-SSH - [0:0]
+[12:345] -A INPUT -p tcp -m tcp --dport 22 -j fail2ban-SSH 
+-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT 
+-A INPUT -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m state --state NEW -j REJECT --reject-with tcp-reset 
+-A INPUT -m state --state INVALID -j DROP 
+-A INPUT -i lo -j ACCEPT 
+-A INPUT -s ! 10.0.0.0/255.0.0.0 -p tcp -m tcp --dport 3306 -j DROP 
+-A INPUT -p tcp -m tcp --dport ! 1:1024 -j ACCEPT 
+-A INPUT -p tcp -m multiport --dports 25,110:143 -m comment --comment \"mail \\\"all\\\"\" -j ACCEPT 
+-A INPUT -p udp -m udp --dport 53 -j ACCEPT 
+-A INPUT -m recent --rcheck --seconds 60 --name x -j ACCEPT 
+-A INPUT -p tcp -m tcp --dport 80 -j NFQUEUE --queue-num 1 
+-A INPUT -d 192.0.2.1 -p tcp -j ACCEPT 
+-A INPUT -j DROP 
+-A fail2ban-SSH -s 198.51.100.66 -j DROP 
+-A fail2ban-SSH -j RETURN 
+COMMIT
+";
+
+#[test]
+fn the_spelling_of_1_3_5_is_read() {
+    let saved = parse(Family::Ipv4, OLD).unwrap();
+    let own = saved.own().unwrap();
+    let expected = [
+        gate(
+            MailService::Imap,
+            Allowed::Only(networks(&["203.0.113.0/24", "198.51.100.7"])),
+        ),
+        gate(MailService::Submission, Allowed::Nobody),
+    ];
+    assert_eq!(Some(&own.rules), rules(&expected, Family::Ipv4).as_ref());
+    let input = saved.hook("filter", "INPUT");
+    let decide = |rules: &RuleSet, source: &str, port, interface, stage| {
+        let source = source.parse().unwrap();
+        let packet = Packet {
+            source,
+            port,
+            interface,
+            stage,
+        };
+        rules.decide(&packet).verdict
+    };
+    let new = |source, port| decide(&input, source, port, Interface::Other, Stage::Opening);
+    assert_eq!(new("198.51.100.66", 22), Verdict::Drop);
+    assert_eq!(new("192.0.2.1", 3306), Verdict::Drop);
+    assert_eq!(new("10.1.2.3", 3306), Verdict::Accept);
+    assert_eq!(new("192.0.2.1", 25), Verdict::Accept);
+    assert_eq!(new("192.0.2.1", 143), Verdict::Accept);
+    // What `recent` and the queue do cannot be told.
+    assert_eq!(new("192.0.2.1", 22), Verdict::Unknown);
+    assert_eq!(new("192.0.2.1", 80), Verdict::Unknown);
+    let established = decide(
+        &input,
+        "192.0.2.1",
+        80,
+        Interface::Other,
+        Stage::Established,
+    );
+    assert_eq!(established, Verdict::Accept);
+    let local = decide(&input, "127.0.0.1", 80, Interface::Loopback, Stage::Opening);
+    assert_eq!(local, Verdict::Accept);
+    // A table that is not loaded lets everything pass.
+    let mangle = saved.hook("mangle", "INPUT");
+    assert_eq!(
+        decide(&mangle, "192.0.2.1", 80, Interface::Other, Stage::Opening),
+        Verdict::Accept
+    );
+    assert_eq!(
+        saved
+            .hook("raw", "PREROUTING")
+            .reach(143, Interface::Other, Stage::Opening)
+            .accepted,
+        networks(&["203.0.113.0/24", "198.51.100.7"]).union(&Networks::all_of(Family::Ipv6))
+    );
+}
+
+#[test]
+fn output_that_is_cut_or_no_rules_is_an_error() {
+    let cut = &OLD[..OLD.len() / 2];
+    assert!(matches!(
+        parse(Family::Ipv4, cut),
+        Err(IptablesError::Cut { .. } | IptablesError::Line { .. })
+    ));
+    for bad in [
+        "sh: iptables-save: not found\n",
+        "-A INPUT -j DROP\n",
+        "*raw\n-A X \"\nCOMMIT\n",
+    ] {
+        let result = parse(Family::Ipv4, bad);
+        assert!(
+            matches!(result, Err(IptablesError::Line { .. })),
+            "{bad}: {result:?}"
+        );
+    }
+    // Rules that only nft can show.
+    let text = "# Table `filter' is incompatible, use 'nft' tool.\n";
+    let input = parse(Family::Ipv4, text).unwrap().hook("filter", "INPUT");
+    let packet = Packet::opening("192.0.2.1".parse().unwrap(), 25);
+    assert_eq!(input.decide(&packet).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_jump_that_is_not_ours_is_counted_and_what_comes_before_ours_is_shown() {
+    let text = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n:mine - [0:0]\n\
+        -A PREROUTING -s 203.0.113.0/24 -j ACCEPT\n-A PREROUTING -j MAILWARD\n-A mine -j MAILWARD\nCOMMIT\n";
+    let own = parse(Family::Ipv4, text).unwrap().own().unwrap();
+    assert_eq!((own.present.jumps, own.foreign), (1, 1));
+    assert_eq!(own.before.len(), 1);
+}
