@@ -16,6 +16,7 @@ mod manifest_docs;
 mod manifest_properties;
 mod manifest_schema;
 mod misbehaving;
+mod network_fixture;
 mod office;
 mod office_apply;
 mod panel_fixture;
