@@ -222,7 +222,7 @@ fn ssh_from_a_client_is_seen_with_the_clients_address() {
     for client in net.clients() {
         for family in client.families() {
             let seen = (host.ssh())
-                .from_client(&client, family)
+                .at_client(&client, family)
                 .bare("echo $SSH_CLIENT")
                 .run()
                 .success();

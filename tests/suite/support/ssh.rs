@@ -137,7 +137,7 @@ impl Ssh {
     }
 
     /// Connects from a client of [`super::host::Host::network`], which is whom `SSH_CLIENT` names on the host.
-    pub fn from_client(mut self, client: &Client, family: Family) -> Self {
+    pub fn at_client(mut self, client: &Client, family: Family) -> Self {
         let dial = format!(
             "/usr/bin/nsenter --net={} /bin/nc.openbsd -F -s {} %h %p",
             client.namespace().display(),

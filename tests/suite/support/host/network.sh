@@ -15,6 +15,7 @@ client() {
     ip link add "$link" type veth peer name eth0 netns "/media/clients/$name"
     # Before the link is up, or the kernel would still ask whether anybody else has the address.
     echo 0 >"/proc/sys/net/ipv6/conf/$link/accept_dad"
+    # shellcheck disable=SC2016
     nsenter "--net=/media/clients/$name" /bin/sh -eu -c '
         echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad
         echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind

@@ -133,7 +133,7 @@ impl Host {
     }
 
     /// Starts a service at each boot.
-    pub(super) fn enable(&self, service: &str) {
+    pub fn enable(&self, service: &str) {
         match self.kind {
             Kind::Systemd => self.link(
                 &format!("/lib/systemd/system/{service}.service"),
