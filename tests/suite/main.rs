@@ -7,6 +7,7 @@
 )]
 
 mod faults;
+mod firewall_fixture;
 mod generated;
 mod host_contract;
 mod hosts;
