@@ -27,8 +27,7 @@ extensions=$(find /usr/lib/*/xtables -name 'libxt_*' -o -name 'libipt_*' -o -nam
 # shellcheck disable=SC2046,SC2086
 cp -L --parents $filter $(ldd $filter | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p') $extensions "$R"
 for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
-    ln -s xtables-legacy-multi "$R/usr/sbin/$name"
-    # By this name scripts call them, and only this folder has them on systems with two.
+    # In this folder CentOS 5 and 6 have them.
     ln -s ../usr/sbin/xtables-legacy-multi "$R/sbin/$name"
 done
 
