@@ -204,10 +204,12 @@ impl Firewall {
         self.meddle(host, &["policy", action]);
     }
 
-    /// Loads rules of other makers: Docker's in `nat` and `FORWARD`, which an apply flushes, a ban of Fail2ban's on
+    /// Loads rules of other makers: Docker's in `nat` and `FORWARD`, which an apply flushes, with its link `docker0`, a ban of Fail2ban's on
     /// `192.0.2.66`, which it spares, and a jump into a chain `imunify` in `INPUT`, which it removes.
     pub fn neighbours(self, host: &Host) {
         let script = "set -e
+            ip link add docker0 type bridge
+            ip addr add 172.17.0.1/16 dev docker0
             iptables -t nat -N DOCKER
             iptables -t nat -A PREROUTING -j DOCKER
             iptables -t nat -A DOCKER -p tcp --dport 8081 -j DNAT --to-destination 172.17.0.2:80
