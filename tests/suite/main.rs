@@ -8,6 +8,7 @@
 
 mod access;
 mod faults;
+mod firewall_fixture;
 mod generated;
 mod host_contract;
 mod hosts;
@@ -17,6 +18,7 @@ mod manifest_docs;
 mod manifest_properties;
 mod manifest_schema;
 mod misbehaving;
+mod network_fixture;
 mod office;
 mod office_apply;
 mod office_panel;

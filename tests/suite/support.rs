@@ -6,6 +6,7 @@
 
 use std::io::Write;
 
+pub mod firewall;
 pub mod host;
 mod office;
 pub mod panel;

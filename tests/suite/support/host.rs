@@ -9,6 +9,7 @@ mod inside;
 mod keeper;
 mod kind;
 mod needs;
+mod net;
 mod session;
 mod sshd;
 
@@ -23,6 +24,7 @@ use super::strace::{self, Fault, Point};
 pub use super::run::{Output, Run};
 pub use inside::{PATH, Process};
 pub use kind::{Kind, Layout};
+pub use net::{Client, Family, Net, PacketFilter, Reach};
 pub use session::{Session, dial};
 pub use sshd::{OPERATOR, VISITOR};
 
@@ -39,6 +41,7 @@ pub struct Host {
     keeper: Keeper,
     init: Option<u32>,
     sshd: bool,
+    network: bool,
 }
 
 impl Host {
@@ -86,6 +89,7 @@ impl Host {
             keeper: Keeper::new(kind, layout),
             init: None,
             sshd: false,
+            network: false,
         })
     }
 
@@ -99,12 +103,15 @@ impl Host {
         self.layout
     }
 
-    /// Boots the host and waits until it serves all of [`PORTS`], and ssh if it has an sshd.
+    /// Boots the host and waits until it serves all of [`PORTS`], ssh if it has an sshd, and what [`Host::network`] adds.
     pub fn boot(&mut self) {
         self.boot_only();
         self.wait_for_ports(&PORTS);
         if self.sshd {
             self.wait_for_ports(&[22]);
+        }
+        if self.network {
+            self.wait_for_ports(&net::PANEL_PORTS);
         }
         match self.kind {
             // Jobs that are still queued would make the next `systemctl` wait or change their order.

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::host::{Client, Family};
 use super::run::Run;
 use slow::Slow;
 
@@ -135,6 +136,17 @@ impl Ssh {
     pub fn from(mut self, source: Ipv4Addr) -> Self {
         self.dial(Some(source));
         self
+    }
+
+    /// Connects from a client of [`super::host::Host::network`], which is whom `SSH_CLIENT` names on the host.
+    pub fn at_client(mut self, client: &Client, family: Family) -> Self {
+        let dial = format!(
+            "/usr/bin/nsenter --net={} /bin/nc.openbsd -F -s {} %h %p",
+            client.namespace().display(),
+            client.address(family)
+        );
+        self.settings.insert("HostName", family.host().to_string());
+        self.option("ProxyCommand", &dial)
     }
 
     /// Sets one option of the configuration.

@@ -21,6 +21,16 @@ libraries=$(ldd $daemons | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(
 # shellcheck disable=SC2086
 cp -L --parents $daemons $libraries "$R"
 
+# The packet filter of kernels before nftables, as such an old system has it; extensions are loaded by name.
+filter=/usr/sbin/xtables-legacy-multi
+extensions=$(find /usr/lib/*/xtables -name 'libxt_*' -o -name 'libipt_*' -o -name 'libip6t_*')
+# shellcheck disable=SC2046,SC2086
+cp -L --parents $filter $(ldd $filter | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p') $extensions "$R"
+for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
+    # In this folder CentOS 5 and 6 have them.
+    ln -s ../usr/sbin/xtables-legacy-multi "$R/sbin/$name"
+done
+
 # Shell scripts, which BusyBox runs as any other sh does.
 cp /usr/sbin/imapd /usr/sbin/imapd-ssl /usr/sbin/pop3d /usr/sbin/pop3d-ssl /usr/sbin/authdaemond "$R/usr/sbin/"
 cp -R --preserve=mode,ownership /etc/courier/. "$R/etc/courier/"

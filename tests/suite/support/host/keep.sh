@@ -1,7 +1,7 @@
 # Keeps one private host: its root, its client network and its boots.
 #
 # Runs as `unshare --mount --net --propagation private sh -eu keep.sh`. Reads one command a line from standard
-# input ("boot", "halt") and answers one line to each; at the end of input, which is also what it sees when the
+# input ("boot", "halt", "network") and answers one line to each; at the end of input, which is also what it sees when the
 # test dies in any way, it ends the host and leaves. All of its mounts live in its own mount namespace, on a
 # tmpfs, so the machine's mount table and disk never see them.
 #
@@ -11,7 +11,7 @@
 mount -t tmpfs -o mode=755 mailward-test /media
 exec 2>/media/log
 cd /media
-mkdir upper work root cgroups
+mkdir upper work root cgroups clients
 mkfifo up
 
 cgroup=cgroups/mailward-test-$$
@@ -168,6 +168,10 @@ while read -r command; do
     halt)
         halt
         echo halted
+        ;;
+    network)
+        . "$SUPPORT/network.sh"
+        echo connected
         ;;
     *)
         echo "unknown command: $command" >&2

@@ -7,7 +7,7 @@ pub enum Kind {
     Systemd,
     /// A plain init and the scripts in `/etc/init.d`; no trace of systemd.
     SysV,
-    /// BusyBox's init, with BusyBox as the only userland and without the program; Courier as Plesk lays it out.
+    /// BusyBox's init, with BusyBox as the only userland beside iptables, without the program; Courier as Plesk lays it out.
     BusyBox,
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// A program that hosts need, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 21] = [
+const PROGRAMS: [(&str, &str); 23] = [
     ("/etc/init.d/courier-authdaemon", "courier-authdaemon"),
     ("/bin/busybox", "busybox-static"),
     ("/bin/nc.openbsd", "netcat-openbsd"),
@@ -12,6 +12,8 @@ const PROGRAMS: [(&str, &str); 21] = [
     ("/usr/bin/python3", "python3"),
     ("/usr/bin/ssh", "openssh-client"),
     ("/usr/bin/sudo", "sudo"),
+    ("/usr/sbin/iptables-legacy", "iptables"),
+    ("/usr/sbin/nft", "nftables"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/systemctl", "systemd"),

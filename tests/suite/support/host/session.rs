@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket, socket_with,
@@ -23,11 +25,7 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 pub(super) fn connect(keeper: u32, init: u32, port: u16, source: &str) -> io::Result<Session> {
     let address: IpAddr = source.parse().expect("a source is an address");
     let namespace = if address.is_loopback() { init } else { keeper };
-    Ok(Session {
-        stream: dial(namespace, port, source)?,
-        unread: Vec::new(),
-        closed: false,
-    })
+    dial(namespace, port, source).map(Session::over)
 }
 
 /// Opens a connection to a host from `source`, in the network namespace of the process `inside`.
@@ -40,8 +38,18 @@ pub fn dial(inside: u32, port: u16, source: &str) -> io::Result<TcpStream> {
         IpAddr::V6(_) => "2001:db8:25::1",
     };
     let host: IpAddr = host.parse().expect("an address");
-    let target = SocketAddr::new(host, port);
-    let namespace = File::open(format!("/proc/{inside}/ns/net"))?;
+    let namespace = PathBuf::from(format!("/proc/{inside}/ns/net"));
+    dial_in(&namespace, source, SocketAddr::new(host, port), HANDSHAKE)
+}
+
+/// Opens a connection from `source` in a network namespace; a time limit that ends is an error of kind `TimedOut`.
+pub(super) fn dial_in(
+    namespace: &Path,
+    source: IpAddr,
+    target: SocketAddr,
+    limit: Duration,
+) -> io::Result<TcpStream> {
+    let namespace = File::open(namespace)?;
     // A namespace belongs to a thread: this one has no other use and ends in it.
     std::thread::scope(|scope| {
         let dial = || -> io::Result<TcpStream> {
@@ -52,9 +60,12 @@ pub fn dial(inside: u32, port: u16, source: &str) -> io::Result<TcpStream> {
             };
             let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             // A time limit for sending is also one for the handshake.
-            set_socket_timeout(&socket, Timeout::Send, Some(HANDSHAKE))?;
+            set_socket_timeout(&socket, Timeout::Send, Some(limit))?;
             bind(&socket, &SocketAddr::new(source, 0))?;
-            connect_socket(&socket, &target)?;
+            connect_socket(&socket, &target).map_err(|error| match error {
+                Errno::INPROGRESS => ErrorKind::TimedOut.into(),
+                error => io::Error::from(error),
+            })?;
             Ok(TcpStream::from(socket))
         };
         scope.spawn(dial).join().expect("the thread does not panic")
@@ -69,6 +80,14 @@ pub struct Session {
 }
 
 impl Session {
+    pub(super) fn over(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            unread: Vec::new(),
+            closed: false,
+        }
+    }
+
     /// Returns the first line that the service says, or `None` where it closes without text.
     ///
     /// Fails where neither happens within eight seconds.

@@ -133,7 +133,7 @@ impl Host {
     }
 
     /// Starts a service at each boot.
-    fn enable(&self, service: &str) {
+    pub fn enable(&self, service: &str) {
         match self.kind {
             Kind::Systemd => self.link(
                 &format!("/lib/systemd/system/{service}.service"),
@@ -185,7 +185,7 @@ impl Host {
     }
 
     /// Writes a file of the host and gives it a mode.
-    fn write_as(&self, path: &str, mode: u32, bytes: impl AsRef<[u8]>) {
+    pub fn write_as(&self, path: &str, mode: u32, bytes: impl AsRef<[u8]>) {
         self.write(path, bytes);
         let mode = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(self.path_on_machine(path), mode).expect("root sets a mode");
