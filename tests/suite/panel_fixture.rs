@@ -288,7 +288,12 @@ fn a_killed_server_comes_back_with_all_that_was_done() {
     update(&world, "owner@example.jp", "false").success();
     let output = world.client(&["-e", "SELECT 1"]);
     assert_eq!(output.code(), 1);
-    assert!(output.stderr.contains("Can't connect"), "{output:?}");
+    // The kernel may still take a connection that nobody answers.
+    let said = ["Can't connect", "Lost connection"];
+    assert!(
+        said.iter().any(|text| output.stderr.contains(text)),
+        "{output:?}"
+    );
     let output = update(&world, "info@example.jp", "true");
     assert_eq!(output.code(), 1);
     world.start_database();

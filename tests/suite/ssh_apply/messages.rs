@@ -21,12 +21,15 @@ fn a_plan_takes_two_messages_and_an_apply_few_more() {
     assert_eq!(messages(&["show"], all, 0), 2);
     // The lock, the plan's two, the edits, one for each of four restarts, two to look, two to write down what was seen;
     // and for xinetd three before it is reloaded, to see what it offers and that its servers are there, and two to reload.
-    assert_eq!(messages(&["apply", "--yes"], all, 0), 17);
+    // A listener that is slow to come up is looked at twice.
+    let whole = messages(&["apply", "--yes"], all, 0);
+    assert!((17..=21).contains(&whole), "{whole}");
     assert_eq!(messages(&["plan"], all, 0), 2);
     assert_eq!(messages(&["apply", "--yes"], all, 0), 3);
     // The lock, the plan's two, the edits, two restarts, two to look, one to write it down.
     let pop3 = "version = 1\n[limits.pop3]\nper_ip = 21\n";
-    assert_eq!(messages(&["apply", "--yes"], pop3, 0), 9);
+    let two = messages(&["apply", "--yes"], pop3, 0);
+    assert!((9..=11).contains(&two), "{two}");
     // An include that is known only when its file is read is one more.
     host.replace_text(
         "/etc/xinetd.conf",
