@@ -27,6 +27,11 @@ fn host(kind: Kind) -> Option<Host> {
         Kind::Systemd | Kind::SysV => Layout::Debian,
     };
     let mut host = Host::prepare(kind, layout)?;
+    // A case restarts a service more often than a unit may start in ten seconds (systemd-system.conf(5)).
+    host.write(
+        "/etc/systemd/system.conf.d/limit.conf",
+        "[Manager]\nDefaultStartLimitIntervalSec=0\n",
+    );
     host.sshd();
     host.boot();
     Some(host)
