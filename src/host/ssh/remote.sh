@@ -259,10 +259,11 @@ contents() {
     pairs="$pairs \"\$want_$i\" /proc/self/environ"
     i=$((i + 1))
   done
-  metadata=$(eval "stat -L -c \"\$tag %h %Z %s %n\" $files" 2>/dev/null) || [ $? -lt 126 ] || metadata="$tag died"
+  metadata=$(eval "stat -L -c \"\$tag %s %h %Z %n\" $files" 2>/dev/null) || [ $? -lt 126 ] || metadata="$tag died"
   case $metadata in
     # Eight digits and more are looked at one by one: above 64 MiB a file is told of and not read.
-    *"$tag "[0-9]*' '[0-9]*' '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*)
+    # The size stands right behind the tag: a pattern with more stars costs the shell more than all the rest.
+    *"$tag "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*)
       pairs=
       i=$1
       while [ $i -le "$2" ]; do

@@ -480,9 +480,9 @@ fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<Metadata<'r>>> {
             let line = body[start + tag.len()..end].strip_suffix(b"\n")?;
             let mut fields = line.splitn(4, |&byte| byte == b' ');
             Some(Metadata {
+                size: number(fields.next()?)?,
                 links: number(fields.next()?)?,
                 changed: number(fields.next()?)?,
-                size: number(fields.next()?)?,
                 path: fields.next()?,
             })
         })

@@ -184,7 +184,7 @@ fn who_saw_the_tag_gains_nothing() {
     bench.script(
         "/stat",
         &format!(
-            "case $3 in *' %h %Z %s %n') tag=${{3%% *}}; echo \"$tag\" > {dir}/tag ;; esac\nexec {dir}/real-stat \"$@\"",
+            "case $3 in *' %s %h %Z %n') tag=${{3%% *}}; echo \"$tag\" > {dir}/tag ;; esac\nexec {dir}/real-stat \"$@\"",
             dir = bench.dir.path().display()
         ),
     );

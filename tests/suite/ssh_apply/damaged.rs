@@ -38,12 +38,12 @@ const DAMAGES: [Damage; 9] = [
     },
     Damage {
         tool: "stat",
-        arguments: "-L -c * %h %Z *",
+        arguments: "-L -c * %s %h %Z *",
         what: DEATH,
     },
     Damage {
         tool: "stat",
-        arguments: "-L -c * %h %Z *",
+        arguments: "-L -c * %s %h %Z *",
         what: "$real \"$@\" | sed '2s/ [0-9]* / noise /'; exit",
     },
     Damage {
