@@ -171,10 +171,15 @@ impl Ssh {
 
     /// Opens a connection now that every later `ssh` of this configuration shares; it ends with this value.
     pub fn warm(mut self) -> Self {
-        // It ends with its shell, which ends when the test closes its end of the pipe or dies.
+        // It ends with its shell, which ends when the test closes its end of the pipe or dies. Not with a TERM: ssh 9.2
+        // overlooks one that comes while it puts a session away, and then stays for ever.
         let mut command = Command::new("sh");
         command
-            .args(["-c", r#""$@" </dev/null & read -r _; kill $!; wait"#, "sh"])
+            .args([
+                "-c",
+                r#""$@" </dev/null & read -r _; kill -KILL $!; wait"#,
+                "sh",
+            ])
             .args(["ssh", "-M", "-N", "-F"])
             .arg(self.config())
             .arg("-o")
