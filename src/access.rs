@@ -4,6 +4,7 @@
 //! `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here runs a command.
 
 pub mod effect;
+pub mod how;
 pub mod iptables;
 pub mod nft;
 pub mod plesk;

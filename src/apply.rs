@@ -366,18 +366,12 @@ impl<'a> Running<'a> {
 
 /// The edits of a plan.
 fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
-    plan.steps.iter().filter_map(|step| match step {
-        Step::Edit(edit) => Some(edit),
-        Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => None,
-    })
+    plan.steps.iter().filter_map(Step::as_edit)
 }
 
 /// The service actions of a plan.
 fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
-    plan.steps.iter().filter_map(|step| match step {
-        Step::Action(action) => Some(action),
-        Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_) => None,
-    })
+    plan.steps.iter().filter_map(Step::as_action)
 }
 
 fn interrupted(watch: &dyn Watch) -> Result<(), Failed> {

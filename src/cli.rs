@@ -246,12 +246,9 @@ fn planned(
 
 /// The exit code of a plan that is not applied.
 fn pending(plan: &Plan) -> Exit {
-    let owed = plan.steps.iter().any(|step| match step {
-        crate::plan::Step::Action(action) => action.causes.contains(&crate::plan::Cause::Owed),
-        crate::plan::Step::Edit(_)
-        | crate::plan::Step::Panel(_)
-        | crate::plan::Step::PanelAccess(_) => false,
-    });
+    let owed = (plan.steps.iter())
+        .filter_map(crate::plan::Step::as_action)
+        .any(|action| action.causes.contains(&crate::plan::Cause::Owed));
     match (plan.is_empty(), owed) {
         (true, _) => Exit::AsDesired,
         (false, true) => Exit::Owed,

@@ -9,6 +9,7 @@ pub mod fingerprint;
 mod make;
 mod reason;
 pub mod saved;
+mod sources;
 pub mod stale;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How
 pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, inputs, make};
 pub use self::reason::{Cause, Held, Note};
+pub use self::sources::{
+    Boot, BootStep, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
+};
 use crate::edit::EditKind;
 use crate::host::Digest;
 use crate::model::{Count, Desired, HostPath, Rate};
@@ -101,6 +105,12 @@ pub enum Step {
     Action(Action),
     /// Accounts of one domain may log in to the panel, or may no longer.
     PanelAccess(AccessStep),
+    /// Who may reach mail services changes, provisionally until it is confirmed.
+    Sources(SourceStep),
+    /// The rules come back at boot, or no longer; done when the rules are confirmed.
+    Boot(BootStep),
+    /// Own rules go that something else has taken over; done when that is confirmed.
+    Retire(RetireStep),
 }
 
 /// Edits of managed lines in one file, written in one atomic replacement.
@@ -237,13 +247,63 @@ impl Plan {
 }
 
 impl Step {
+    /// It as an edit, if it is one.
+    #[must_use]
+    pub const fn as_edit(&self) -> Option<&Edit> {
+        if let Self::Edit(edit) = self {
+            Some(edit)
+        } else {
+            None
+        }
+    }
+
+    /// It as a service action, if it is one.
+    #[must_use]
+    pub const fn as_action(&self) -> Option<&Action> {
+        if let Self::Action(action) = self {
+            Some(action)
+        } else {
+            None
+        }
+    }
+
+    /// It as a change of panel access, if it is one.
+    #[must_use]
+    pub const fn as_panel_access(&self) -> Option<&AccessStep> {
+        if let Self::PanelAccess(step) = self {
+            Some(step)
+        } else {
+            None
+        }
+    }
+
+    /// It as a change of who may reach services, if it is one.
+    #[must_use]
+    pub const fn as_sources(&self) -> Option<&SourceStep> {
+        if let Self::Sources(step) = self {
+            Some(step)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it waits until a change of who may reach services is confirmed.
+    #[must_use]
+    pub const fn is_after_confirmation(&self) -> bool {
+        matches!(self, Self::Boot(_) | Self::Retire(_))
+    }
+
     /// The effective values that change by this step.
     #[must_use]
     pub fn effects(&self) -> &[Effect] {
         match self {
             Self::Edit(edit) => &edit.effects,
             Self::Panel(panel) => &panel.effects,
-            Self::Action(_) | Self::PanelAccess(_) => &[],
+            Self::Action(_)
+            | Self::PanelAccess(_)
+            | Self::Sources(_)
+            | Self::Boot(_)
+            | Self::Retire(_) => &[],
         }
     }
 }

@@ -47,7 +47,11 @@ impl Running<'_> {
             }
             let undone = match step {
                 // Files come back before daemons, which read them: actions are undone below.
-                Step::Action(_) | Step::PanelAccess(_) => continue,
+                Step::Action(_)
+                | Step::PanelAccess(_)
+                | Step::Sources(_)
+                | Step::Boot(_)
+                | Step::Retire(_) => continue,
                 Step::Edit(edit) => self.undo_edit(host, edit),
                 Step::Panel(panel) => self.undo_panel(host, panel),
             };

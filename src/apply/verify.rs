@@ -52,6 +52,8 @@ impl Running<'_> {
                             Step::Action(_) | Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_),
                             _,
                         ) => true,
+                        // Their turn comes when everything before is verified.
+                        (Step::Sources(_) | Step::Boot(_) | Step::Retire(_), _) => false,
                     })
                     .collect();
                 if !left.is_empty() {

@@ -9,7 +9,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{AccessStep, AccountChange, Action, Edit, Effect, PanelStep, Step};
+use super::{
+    AccessStep, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep, SourceStep, Step,
+};
 use crate::host::Digest;
 
 /// `mw1-` and twelve hex digits; the number is that of the scheme.
@@ -70,6 +72,25 @@ fn what(step: &Step) -> Json {
             "panel": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
         Step::PanelAccess(step) => change(step),
+        Step::Sources(SourceStep {
+            way,
+            gates,
+            effects: _,
+            confirm_within: _,
+            causes: _,
+            how: _,
+        }) => json!({ "sources": gates, "way": way }),
+        Step::Boot(BootStep {
+            boot,
+            way,
+            paths: _,
+            how: _,
+        }) => json!({ "boot": boot, "way": way }),
+        Step::Retire(RetireStep {
+            way,
+            instead,
+            how: _,
+        }) => json!({ "retire": way, "instead": instead }),
         Step::Action(Action {
             verb,
             daemon,

@@ -182,12 +182,7 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
 
 /// Lines that are not what their author may think, in the files that the manifest concerns, as they will be.
 fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step]) -> Vec<Note> {
-    let edits = || {
-        steps.iter().filter_map(|step| match step {
-            Step::Edit(edit) => Some(edit),
-            Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => None,
-        })
-    };
+    let edits = || steps.iter().filter_map(Step::as_edit);
     let mut notes = Vec::new();
     let files = observed
         .courier

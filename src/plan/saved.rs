@@ -48,7 +48,12 @@ pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
     let plan: Plan = serde_json::from_value(json).map_err(SavedError::NotAPlan)?;
     let withheld = |step: &Step| match step {
         Step::PanelAccess(step) => step.count != step.accounts.len(),
-        Step::Edit(_) | Step::Panel(_) | Step::Action(_) => false,
+        Step::Edit(_)
+        | Step::Panel(_)
+        | Step::Action(_)
+        | Step::Sources(_)
+        | Step::Boot(_)
+        | Step::Retire(_) => false,
     };
     if plan.steps.iter().any(withheld) {
         return Err(SavedError::Withheld);

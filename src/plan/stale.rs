@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::{AccessStep, Action, Edit, PanelStep, Plan, Step};
+use super::{AccessStep, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step};
 use crate::model::Access;
 
 /// A step of today that was not agreed.
@@ -27,7 +27,12 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     let steps: Vec<Step> = (now.steps.iter())
         .filter_map(|step| match step {
             Step::PanelAccess(step) => not_agreed(step, &accounts).map(Step::PanelAccess),
-            Step::Edit(_) | Step::Panel(_) | Step::Action(_) => {
+            Step::Edit(_)
+            | Step::Panel(_)
+            | Step::Action(_)
+            | Step::Sources(_)
+            | Step::Boot(_)
+            | Step::Retire(_) => {
                 (!known.contains(&essence(step))).then(|| step.clone())
             }
         })
@@ -50,7 +55,12 @@ fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access)> {
                 each.map(|change| (change.account.as_str(), *access))
                     .collect()
             }
-            Step::Edit(_) | Step::Panel(_) | Step::Action(_) => Vec::new(),
+            Step::Edit(_)
+            | Step::Panel(_)
+            | Step::Action(_)
+            | Step::Sources(_)
+            | Step::Boot(_)
+            | Step::Retire(_) => Vec::new(),
         })
         .collect()
 }
@@ -90,6 +100,26 @@ fn essence(step: &Step) -> Json {
         }) => {
             json!({ "argv": argv, "undo": undo, "effects": effects })
         }
+        Step::Sources(SourceStep {
+            way,
+            gates,
+            // Who else is banned or let in may change at any time.
+            effects: _,
+            confirm_within,
+            causes: _,
+            how: _,
+        }) => json!({ "way": way, "gates": gates, "confirm_within": confirm_within }),
+        Step::Boot(BootStep {
+            boot,
+            way,
+            paths,
+            how: _,
+        }) => json!({ "boot": boot, "way": way, "paths": paths }),
+        Step::Retire(RetireStep {
+            way,
+            instead,
+            how: _,
+        }) => json!({ "retire": way, "instead": instead }),
         // Compared account by account.
         Step::PanelAccess(_) => Json::Null,
         Step::Action(Action {

@@ -8,6 +8,7 @@ mod change;
 mod outcome;
 mod plan;
 mod show;
+mod sources;
 
 pub use self::access::Detail;
 pub use self::accounts::accounts;

@@ -47,10 +47,7 @@ impl Running<'_> {
         watch: &mut dyn Watch,
     ) -> Result<(), Failed> {
         let steps: Vec<(usize, AccessStep)> = (self.plan.steps.iter().enumerate())
-            .filter_map(|(index, step)| match step {
-                Step::PanelAccess(step) => Some((index, step.clone())),
-                Step::Edit(_) | Step::Panel(_) | Step::Action(_) => None,
-            })
+            .filter_map(|(index, step)| Some((index, step.as_panel_access()?.clone())))
             .collect();
         let all = steps.iter().map(|(_, step)| step.accounts.len()).sum();
         let mut done = 0;

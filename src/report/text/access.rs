@@ -68,10 +68,7 @@ fn heading(steps: &[&AccessStep], access: Access) -> String {
 
 /// The steps on accounts of a plan.
 pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &AccessStep> + Clone {
-    plan.steps.iter().filter_map(|step| match step {
-        Step::PanelAccess(step) => Some(step),
-        Step::Edit(_) | Step::Panel(_) | Step::Action(_) => None,
-    })
+    plan.steps.iter().filter_map(Step::as_panel_access)
 }
 
 /// Everything that a plan does to accounts.

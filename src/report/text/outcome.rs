@@ -19,7 +19,7 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
             (Step::PanelAccess(one), Step::PanelAccess(other_step)) => {
                 one.access == other_step.access && step.state == other.state
             }
-            (Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_), _) => false,
+            (_, _) => false,
         };
         let folded = rest.iter().take_while(alike).count();
         steps = rest.get(folded..).unwrap_or_default();
@@ -33,9 +33,7 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
                     .collect();
                 steps_in_brief(&group)
             }
-            (Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_), _) => {
-                step_name(&step.step)
-            }
+            (_, _) => step_name(&step.step),
         };
         let state = match step.state {
             StepState::Done => "done",

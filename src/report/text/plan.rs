@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::access::{self, Detail};
 use super::change::change;
+use super::sources;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
@@ -20,12 +21,22 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
             Step::Edit(edit) => edit_text(&mut text, edit, colour),
             Step::Panel(panel) => panel_text(&mut text, panel, colour),
             Step::Action(action) => action_text(&mut text, action, colour),
-            // Together, below.
-            Step::PanelAccess(_) => continue,
+            // Below.
+            Step::PanelAccess(_) | Step::Sources(_) | Step::Boot(_) | Step::Retire(_) => continue,
         }
         text.push('\n');
     }
     access::text(&mut text, plan, detail, colour);
+    for step in &plan.steps {
+        let said = match step {
+            Step::Sources(step) => sources::step(step, colour),
+            Step::Boot(step) => sources::boot(step, colour),
+            Step::Retire(step) => sources::retire(step, colour),
+            Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => continue,
+        };
+        text.push_str(&said);
+        text.push('\n');
+    }
     let notes: Vec<String> = plan.notes.iter().map(|n| note(n, detail)).collect();
     for note in &notes {
         let _ = writeln!(text, "{} {note}", paint("note:", WARNING, colour));
@@ -50,7 +61,7 @@ pub fn summary(plan: &Plan) -> String {
         return "Nothing to do: the host is as desired.".to_owned();
     }
     let (mut files, mut lines, mut panels) = (0, 0, 0);
-    let mut actions = Vec::new();
+    let (mut actions, mut rules) = (Vec::new(), Vec::new());
     for step in &plan.steps {
         match step {
             Step::Edit(edit) => {
@@ -58,7 +69,8 @@ pub fn summary(plan: &Plan) -> String {
                 lines += edit.lines.len();
             }
             Step::Panel(_) => panels += 1,
-            Step::PanelAccess(_) => {}
+            Step::PanelAccess(_) | Step::Boot(_) | Step::Retire(_) => {}
+            Step::Sources(step) => rules.push(sources::name(step)),
             Step::Action(action) => actions.push(format!("{} {}", action.verb.name(), action.unit)),
         }
     }
@@ -78,6 +90,16 @@ pub fn summary(plan: &Plan) -> String {
     }
     parts.extend(actions);
     parts.extend(access::in_brief(access::steps(plan)));
+    let later = plan.steps.iter().filter_map(|step| match step {
+        Step::Boot(step) => Some(sources::boot_name(step)),
+        Step::Retire(step) => Some(sources::retire_name(step)),
+        Step::Edit(_)
+        | Step::Panel(_)
+        | Step::Action(_)
+        | Step::PanelAccess(_)
+        | Step::Sources(_) => None,
+    });
+    parts.extend(rules.into_iter().chain(later));
     format!("Plan: {}.", parts.join(", "))
 }
 
@@ -88,10 +110,9 @@ pub fn check(plan: &Plan) -> String {
         return format!("OK: as desired ({})", plan.fingerprint);
     }
     let brief = steps_in_brief(&plan.steps);
-    let owed = plan.steps.iter().any(|step| match step {
-        Step::Action(action) => action.causes.contains(&Cause::Owed),
-        Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_) => false,
-    });
+    let owed = (plan.steps.iter())
+        .filter_map(Step::as_action)
+        .any(|action| action.causes.contains(&Cause::Owed));
     let word = if owed { "OWED" } else { "DRIFT" };
     format!("{word}: {brief} ({})", plan.fingerprint)
 }
@@ -104,6 +125,9 @@ pub fn step_name(step: &Step) -> String {
         Step::Panel(panel) => format!("run {}", panel.argv.join(" ")),
         Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
         Step::PanelAccess(step) => access::name(step),
+        Step::Sources(step) => sources::name(step),
+        Step::Boot(step) => sources::boot_name(step),
+        Step::Retire(step) => sources::retire_name(step),
     }
 }
 
@@ -120,12 +144,12 @@ pub fn steps_in_brief(steps: &[Step]) -> String {
             Step::Panel(panel) => Some(panel.argv.join(" ")),
             Step::Action(action) => Some(format!("{} {}", action.verb.name(), action.unit)),
             Step::PanelAccess(_) => None,
+            Step::Sources(step) => Some(sources::name(step)),
+            Step::Boot(step) => Some(sources::boot_name(step)),
+            Step::Retire(step) => Some(sources::retire_name(step)),
         })
         .collect();
-    let changes = steps.iter().filter_map(|step| match step {
-        Step::PanelAccess(step) => Some(step),
-        Step::Edit(_) | Step::Panel(_) | Step::Action(_) => None,
-    });
+    let changes = steps.iter().filter_map(Step::as_panel_access);
     brief.extend(access::in_brief(changes));
     brief.join("; ")
 }

@@ -6,7 +6,7 @@ use crate::apply::{Failed, Running};
 use crate::failure::Diagnostic;
 use crate::host::WriteHost;
 use crate::panel_access::accounts::Accounts;
-use crate::plan::{AccessStep, Step};
+use crate::plan::AccessStep;
 
 impl Running<'_> {
     /// Gives back what accounts had before this run, and tells of each step whether that was seen to be so.
@@ -15,13 +15,10 @@ impl Running<'_> {
         host: &mut H,
     ) -> Vec<(usize, Back)> {
         let tried: Vec<(usize, AccessStep)> = (self.access.tried.iter())
-            .filter_map(|(index, count)| match self.plan.steps.get(*index) {
-                Some(Step::PanelAccess(step)) => {
-                    let mut step = step.clone();
-                    step.accounts.truncate(*count);
-                    Some((*index, step))
-                }
-                Some(Step::Edit(_) | Step::Panel(_) | Step::Action(_)) | None => None,
+            .filter_map(|(index, count)| {
+                let mut step = self.plan.steps.get(*index)?.as_panel_access()?.clone();
+                step.accounts.truncate(*count);
+                Some((*index, step))
             })
             .collect();
         if tried.is_empty() {

@@ -1,0 +1,77 @@
+//! How a planned change of rules is carried out on one host: programs and complete texts, nothing left to decide.
+
+use super::Gate;
+use super::plesk::SetRule;
+use crate::host::{Command, Executable};
+use crate::model::{Family, HostPath};
+
+/// How rules are made live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceHow {
+    /// One script for `nft -f`.
+    Nftables {
+        /// The program.
+        nft: HostPath,
+        /// The script.
+        script: String,
+        /// What the kernel must have afterwards.
+        gates: Vec<Gate>,
+    },
+    /// One script a family for `iptables-restore --noflush`.
+    Iptables {
+        /// The families that the kernel has.
+        families: Vec<FamilyHow>,
+        /// What the kernel must have afterwards.
+        gates: Vec<Gate>,
+    },
+    /// Changes of the vendor's rules, which its own command makes live.
+    PleskFirewall {
+        /// The vendor's command.
+        command: Command,
+        /// The changes.
+        changes: Vec<SetRule>,
+        /// What the kernel must do afterwards.
+        gates: Vec<Gate>,
+    },
+}
+
+/// How the rules of one family are made live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyHow {
+    /// Which.
+    pub family: Family,
+    /// `iptables-restore` or `ip6tables-restore`.
+    pub restore: HostPath,
+    /// The script; none where nothing changes.
+    pub script: Option<String>,
+    /// The same for kernels without `addrtype`: it also sees packets that the host only forwards.
+    pub script_for_all: Option<String>,
+}
+
+/// How a boot is made to bring rules back, or to forget them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootHow {
+    /// Files of mailward's state that are written: path and content.
+    pub save: Vec<(HostPath, String)>,
+    /// The hook's own file: path, content, and whether it is to be executed.
+    pub put: Option<(HostPath, String, Executable)>,
+    /// Commands that follow.
+    pub run: Vec<Command>,
+    /// Files that are removed, after the commands.
+    pub remove: Vec<HostPath>,
+}
+
+/// How own rules are removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetireHow {
+    /// One script for `nft -f`.
+    Nftables {
+        /// The program.
+        nft: HostPath,
+    },
+    /// One script a family for `iptables-restore --noflush`.
+    Iptables {
+        /// Each family: the program, and the script.
+        families: Vec<(Family, HostPath, String)>,
+    },
+}

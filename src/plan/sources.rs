@@ -1,0 +1,169 @@
+//! Changes of who may reach mail services: the rules that enforce it, what brings them back at boot, and rules that go.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::how::{BootHow, RetireHow, SourceHow};
+use crate::model::{Allowed, HostPath, MailService, Networks, Origin};
+
+/// What enforces allowed source networks on a host.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// The rules of Plesk's own firewall.
+    PleskFirewall,
+    /// An own table of nftables.
+    Nftables,
+    /// An own chain of iptables and ip6tables.
+    Iptables,
+}
+
+impl Way {
+    /// The name in the manifest and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PleskFirewall => "plesk-firewall",
+            Self::Nftables => "nftables",
+            Self::Iptables => "iptables",
+        }
+    }
+
+    /// What it is, to follow "by".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::PleskFirewall => "Plesk's firewall",
+            Self::Nftables => "mailward's own nftables table",
+            Self::Iptables => "mailward's own iptables chain",
+        }
+    }
+}
+
+/// Who may reach services changes. It goes live provisionally, and back by itself unless it is confirmed in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceStep {
+    /// What enforces it.
+    pub way: Way,
+    /// Each service whose rules change.
+    pub gates: Vec<GateChange>,
+    /// Who gains or loses which service by it, all other rules of the host considered; differs from host to host.
+    pub effects: Vec<ReachChange>,
+    /// How long it stays without a confirmation, in seconds.
+    pub confirm_within: u32,
+    /// Why.
+    pub causes: Vec<SourceCause>,
+    /// How it is done on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Box<SourceHow>>,
+}
+
+/// Who may reach one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateChange {
+    /// The service.
+    #[schemars(with = "String")]
+    pub service: MailService,
+    /// Its TCP ports.
+    pub ports: Vec<u16>,
+    /// By the same rules before: `"anyone"`, `"nobody"`, or `{ "only": [networks] }`; none where they do not tell.
+    #[schemars(with = "serde_json::Value")]
+    pub from: Option<Allowed>,
+    /// Afterwards.
+    #[schemars(with = "serde_json::Value")]
+    pub to: Allowed,
+}
+
+/// What changes for new connections to ports that change alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReachChange {
+    /// The service.
+    #[schemars(with = "String")]
+    pub service: MailService,
+    /// The ports.
+    pub ports: Vec<u16>,
+    /// Who may connect afterwards and could not before.
+    #[schemars(with = "Vec<String>")]
+    pub gains: Networks,
+    /// Who could connect before and may not afterwards.
+    #[schemars(with = "Vec<String>")]
+    pub loses: Networks,
+    /// Whose case changes, but of whom it cannot be told before or afterwards.
+    #[schemars(with = "Vec<String>")]
+    pub unclear: Networks,
+}
+
+/// Why rules change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum SourceCause {
+    /// The manifest declares who may reach a service.
+    Declared {
+        /// The service.
+        #[schemars(with = "String")]
+        service: MailService,
+        /// The place in the manifest.
+        #[schemars(with = "serde_json::Value")]
+        origin: Origin,
+    },
+    /// The rules are not those that mailward makes: somebody has changed them.
+    RulesDiffer,
+    /// The rules are not in the kernel, though they shall come back at boot: somebody has removed them.
+    RulesGone,
+}
+
+/// What a boot does about the own rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BootStep {
+    /// Whether they come back.
+    pub boot: Boot,
+    /// Which rules.
+    pub way: Way,
+    /// The files that are written or removed.
+    #[schemars(with = "Vec<String>")]
+    pub paths: Vec<HostPath>,
+    /// How it is done on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Box<BootHow>>,
+}
+
+/// Whether the own rules come back at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// They do.
+    Restores,
+    /// They do not.
+    Forgets,
+}
+
+/// Own rules go, since something else enforces what they did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetireStep {
+    /// Which rules.
+    pub way: Way,
+    /// What enforces it instead.
+    pub instead: Way,
+    /// How it is done on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Box<RetireHow>>,
+}

@@ -1,0 +1,172 @@
+//! Changes of who may reach mail services as text: the rules, what they do to whom, and how they are confirmed.
+
+use std::fmt::Write as _;
+
+use super::{DIM, HEADING, WARNING, count, paint};
+use crate::access::effect::{Change, Size};
+use crate::access::rules::few;
+use crate::model::{Allowed, Family, Networks};
+use crate::plan::{Boot, BootStep, GateChange, RetireStep, SourceCause, SourceStep};
+use crate::report::Colour;
+use crate::report::printable::printable;
+
+/// `restrict imap, pop3 by mailward's own nftables table`.
+pub(super) fn name(step: &SourceStep) -> String {
+    let services: Vec<&str> = step.gates.iter().map(|gate| gate.service.name()).collect();
+    let opens = step.gates.iter().all(|gate| gate.to == Allowed::Anyone);
+    let verb = if opens { "open" } else { "restrict" };
+    format!("{verb} {} by {}", services.join(", "), step.way.words())
+}
+
+/// `have mailward's own nftables table at boot`.
+pub(super) fn boot_name(step: &BootStep) -> String {
+    match step.boot {
+        Boot::Restores => format!("have {} at boot", step.way.words()),
+        Boot::Forgets => format!("have {} no longer at boot", step.way.words()),
+    }
+}
+
+/// `remove mailward's own iptables chain`.
+pub(super) fn retire_name(step: &RetireStep) -> String {
+    format!("remove {}", step.way.words())
+}
+
+pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
+    let mut text = format!("{}\n", paint(&name(step), HEADING, colour));
+    for gate in &step.gates {
+        let _ = writeln!(text, "  {}", gate_text(gate));
+        if let Some(closed) = closed_family(gate) {
+            let closed = format!("    closed on {closed}: no {closed} network is declared");
+            let _ = writeln!(text, "{}", paint(&closed, WARNING, colour));
+        }
+    }
+    for effect in &step.effects {
+        let change = Change {
+            service: effect.service,
+            ports: effect.ports.clone(),
+            gains: effect.gains.clone(),
+            loses: effect.loses.clone(),
+            unclear: effect.unclear.clone(),
+        };
+        let _ = writeln!(text, "  effect: {change}");
+        for (word, networks) in [("gain", &effect.gains), ("lose", &effect.loses)] {
+            if !networks.is_empty() {
+                let _ = writeln!(text, "    {} {word} it", size(networks));
+            }
+        }
+    }
+    if step.effects.is_empty() {
+        text.push_str("  effect: none now, since other rules of this host decide alike\n");
+    }
+    text.push_str("  open connections live on; this host itself always gets in\n");
+    let _ = writeln!(
+        text,
+        "  goes back by itself unless it is confirmed from a new connection within {} s",
+        step.confirm_within
+    );
+    causes(&mut text, &step.causes, colour);
+    text
+}
+
+pub(super) fn boot(step: &BootStep, colour: Colour) -> String {
+    let mut text = format!("{}\n", paint(&boot_name(step), HEADING, colour));
+    let verb = match step.boot {
+        Boot::Restores => "write",
+        Boot::Forgets => "remove",
+    };
+    for path in &step.paths {
+        let _ = writeln!(text, "  {verb} {path}");
+    }
+    text
+}
+
+pub(super) fn retire(step: &RetireStep, colour: Colour) -> String {
+    let because = format!("  because {} does it now", step.instead.words());
+    format!(
+        "{}\n{}\n",
+        paint(&retire_name(step), HEADING, colour),
+        paint(&because, DIM, colour)
+    )
+}
+
+/// `imap (143, 993): anyone → 203.0.113.0/24, 2001:db8:51::/48`.
+fn gate_text(gate: &GateChange) -> String {
+    let ports: Vec<String> = gate.ports.iter().map(u16::to_string).collect();
+    let from = gate
+        .from
+        .as_ref()
+        .map_or_else(|| "unclear".to_owned(), sources);
+    format!(
+        "{} ({}): {from} → {}",
+        gate.service,
+        ports.join(", "),
+        sources(&gate.to)
+    )
+}
+
+/// Who may, in a few words.
+#[must_use]
+pub fn sources(allowed: &Allowed) -> String {
+    match allowed {
+        Allowed::Anyone => "anyone".to_owned(),
+        Allowed::Nobody => "nobody".to_owned(),
+        Allowed::Only(networks) => few(networks),
+    }
+}
+
+/// The family of which no network is allowed, where one of the other is.
+fn closed_family(gate: &GateChange) -> Option<Family> {
+    let Allowed::Only(networks) = &gate.to else {
+        return None;
+    };
+    let mut closed = Family::ALL
+        .into_iter()
+        .filter(|family| networks.of_family(*family).is_empty());
+    match (closed.next(), closed.next()) {
+        (Some(family), None) => Some(family),
+        (Some(_), Some(_)) | (None, _) => None,
+    }
+}
+
+/// `2 IPv4 networks (512 addresses), 1 IPv6 network`.
+fn size(networks: &Networks) -> String {
+    let size = Size::of(networks);
+    let mut parts = Vec::new();
+    if size.v4_networks > 0 {
+        let addresses = match size.v4_addresses {
+            1 => "1 address".to_owned(),
+            many => format!("{many} addresses"),
+        };
+        parts.push(format!(
+            "{} ({addresses})",
+            count(size.v4_networks, "IPv4 network")
+        ));
+    }
+    if size.v6_networks > 0 {
+        parts.push(count(size.v6_networks, "IPv6 network"));
+    }
+    parts.join(", ")
+}
+
+fn causes(text: &mut String, causes: &[SourceCause], colour: Colour) {
+    for cause in causes {
+        let cause = match cause {
+            SourceCause::Declared { service, origin } => format!(
+                "{}:{} declares who may reach {service}",
+                printable(&origin.layer),
+                origin.line
+            ),
+            SourceCause::RulesDiffer => {
+                "the rules are not those that mailward makes: somebody has changed them".to_owned()
+            }
+            SourceCause::RulesGone => "the rules are gone from the kernel, though they come back \
+                                       at boot: somebody has removed them"
+                .to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "{}",
+            paint(&format!("  because {cause}"), DIM, colour)
+        );
+    }
+}
