@@ -3,6 +3,7 @@
 //! Pure: texts in, rules and texts out. `rules` is the model in which all filters are compared and evaluated; `nft`,
 //! `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here runs a command.
 
+pub mod boot;
 pub mod effect;
 pub mod how;
 pub mod iptables;

@@ -91,11 +91,9 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
         Step::PanelAccess(step) => {
             accounts.map_or(StepState::Unknown, |accounts| killed(step, accounts))
         }
-        Step::Action(_)
-        | Step::Panel(_)
-        | Step::Sources(_)
-        | Step::Boot(_)
-        | Step::Retire(_) => StepState::Unknown,
+        Step::Action(_) | Step::Panel(_) | Step::Sources(_) | Step::Boot(_) | Step::Retire(_) => {
+            StepState::Unknown
+        }
     };
     Outcome {
         format: FORMAT,

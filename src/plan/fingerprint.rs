@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccessStep, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep, SourceStep, Step,
+    AccessStep, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep, SourceStep,
+    Step,
 };
 use crate::host::Digest;
 

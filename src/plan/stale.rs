@@ -32,9 +32,7 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
             | Step::Action(_)
             | Step::Sources(_)
             | Step::Boot(_)
-            | Step::Retire(_) => {
-                (!known.contains(&essence(step))).then(|| step.clone())
-            }
+            | Step::Retire(_) => (!known.contains(&essence(step))).then(|| step.clone()),
         })
         .collect();
     if steps.is_empty() {
