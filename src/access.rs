@@ -5,6 +5,7 @@
 
 pub mod boot;
 pub mod effect;
+pub mod gates;
 pub mod how;
 pub mod iptables;
 pub mod nft;
