@@ -270,6 +270,16 @@ pub enum Act {
     },
     /// Removes a file of mailward's own; nothing there is fine.
     Remove(HostPath),
+    /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever that name
+    /// stood for before: of several who do so with one file exactly one succeeds, which is how a matter is decided.
+    ///
+    /// Without the file it fails with [`ActError::Gone`].
+    Decide {
+        /// A regular file below [`STATE`].
+        from: HostPath,
+        /// Another path in its folder.
+        to: HostPath,
+    },
     /// Runs a command; its exit code is reported, not judged.
     Run(Command),
     /// Sends a signal to exactly this process.
@@ -440,6 +450,9 @@ pub enum ActError {
     /// The target is something that is not replaced.
     #[error("it is {0}")]
     NotReplaced(&'static str),
+    /// The file that should decide a matter is not there: somebody else has decided it.
+    #[error("it is not there any more")]
+    Gone,
     /// The process is gone, or its pid now belongs to another.
     #[error("the process is gone")]
     NoProcess,

@@ -113,6 +113,7 @@ impl LocalHost {
                 state::save(&self.tree, path, bytes).map(|()| Done::Quietly)
             }
             Act::Remove(path) => state::remove(&self.tree, path).map(|()| Done::Quietly),
+            Act::Decide { from, to } => state::decide(&self.tree, from, to).map(|()| Done::Quietly),
             Act::Run(command) => Ok(Done::Ran(command::run(&self.tree, command)?)),
             Act::Signal(id, signal) => {
                 signal::send(&self.tree, *id, *signal).map(|()| Done::Quietly)

@@ -227,6 +227,10 @@ impl World {
                 rules::may_remove(path)?;
                 self.remove(path.as_str().as_bytes())?;
             }
+            Act::Decide { from, to } => {
+                rules::may_decide(from, to)?;
+                self.decide(from.as_str().as_bytes(), to.as_str().as_bytes())?;
+            }
             Act::Run(command) => return Ok(Done::Ran(self.run(command))),
             Act::Signal(id, signal) => self.signal(*id, *signal)?,
             Act::Await(condition, longest) => {

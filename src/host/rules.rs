@@ -130,6 +130,7 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
             ActError::NotReplaced(_)
             | ActError::System(_)
             | ActError::Changed
+            | ActError::Gone
             | ActError::NoProcess
             | ActError::NoStandIn(_)
             | ActError::UnseenMetadata
@@ -139,12 +140,25 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
     }
 }
 
+/// What may be decided by giving a file another name: what may be saved, within one folder.
+///
+/// Two folders may be two file systems, between which `mv` copies; and a name given to itself decides nothing.
+pub(super) fn may_decide(from: &HostPath, to: &HostPath) -> Result<(), ActError> {
+    may_save(from)?;
+    may_save(to)?;
+    if from == to || from.parent() != to.parent() {
+        return Err(ActError::NotReplaced("not another name in the same folder"));
+    }
+    Ok(())
+}
+
 /// What an act was about, for the message when it fails.
 pub(super) fn attempt(act: &Act) -> String {
     match act {
         Act::Replace(Replace { path, .. }) => format!("cannot replace {path}"),
         Act::Save { path, .. } => format!("cannot save {path}"),
         Act::Remove(path) => format!("cannot remove {path}"),
+        Act::Decide { from, to } => format!("cannot rename {from} to {to}"),
         Act::Run(command) => format!("cannot run {}", command.program),
         Act::Signal(id, signal) => format!("cannot send {} to process {}", signal.name(), id.pid),
         Act::Await(..) => "cannot wait for the services".to_owned(),

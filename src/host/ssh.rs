@@ -179,7 +179,7 @@ impl SshHost {
                     Some(Request::File(replace.path.clone()))
                 }
                 Act::Replace(_) | Act::Save { .. } | Act::Remove(_) => None,
-                Act::Run(_) | Act::Signal(..) | Act::Await(..) => None,
+                Act::Decide { .. } | Act::Run(_) | Act::Signal(..) | Act::Await(..) => None,
             })
             .collect();
         if unknown.is_empty() {

@@ -20,6 +20,7 @@ mod apart;
 mod bench;
 mod commands;
 mod cut;
+mod decide;
 mod errors;
 mod files;
 mod full;

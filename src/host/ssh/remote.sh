@@ -736,6 +736,41 @@ remove() {
   acted
 }
 
+# Whether a path stands for one file of one name, or for nothing: told by one look, since others may rename it meanwhile.
+at_most_one_file() {
+  look=$(stat -c '%f %h' "$1" 2>/dev/null) || return 0
+  # The first digit of four is the kind, inode(7).
+  case $look in
+    8*' 1') return 0 ;;
+    8*) failed h ;;
+    a*) failed l ;;
+    4???' '*) failed d ;;
+    *) failed o ;;
+  esac
+}
+
+# Gives a file of mailward's own another name in its folder: from, to.
+#
+# Two who do so at once cannot both succeed: within a folder mv is one rename(2), which takes the name away from all others
+# in one step, and copies only where that says EXDEV. The mv of the loser fails with ENOENT, whether at its own look at the
+# file or at its rename. A name that exists is no matter, since -f never asks; a folder, into which mv would move, is.
+decide() {
+  at_most_one_file "$1" && at_most_one_file "$2" || return 1
+  if [ ! -e "$1" ]; then
+    failed g
+    return 1
+  fi
+  error=$(mv -f -- "$1" "$2" 2>&1) || {
+    if [ -e "$1" ]; then failed s "$error"; else failed g; fi
+    return 1
+  }
+  error=$(sync_path "${2%/*}/" 2>&1) || {
+    failed s "$error"
+    return 1
+  }
+  acted
+}
+
 # Whether exactly this process runs: pid, start time; a zombie does not.
 alive() {
   line=$(cat "/proc/$1/stat" 2>/dev/null) || return 1

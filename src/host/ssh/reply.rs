@@ -333,6 +333,7 @@ fn refusal(kind: u8, text: &[u8]) -> Refused {
     Refused::By(match kind {
         b's' => ActError::System(system(&text)),
         b'c' => ActError::Changed,
+        b'g' => ActError::Gone,
         b'p' => ActError::NoProcess,
         b'l' => ActError::NotReplaced("a symbolic link"),
         b'd' => ActError::NotReplaced("a folder"),

@@ -193,6 +193,14 @@ impl Local {
         self.dir.path().join(OsStr::from_bytes(below))
     }
 
+    /// This host over the way of its bench, for a thread of its own.
+    pub fn remote(&self) -> mailward::host::ssh::SshHost {
+        match self.kind {
+            Kind::Remote(shell, metadata) => super::remote::host(self.dir.path(), shell, metadata),
+            Kind::Tree | Kind::Machine => panic!("there is no way to this bench"),
+        }
+    }
+
     fn make_parent(&self, path: impl AsRef<[u8]>) -> PathBuf {
         let real = self.real(path);
         fs::create_dir_all(real.parent().unwrap()).unwrap();
