@@ -22,6 +22,12 @@ use crate::model::HostPath;
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
 pub const STATE: &str = "/var/lib/mailward";
 
+/// The unit by which systemd loads mailward's packet filter rules at boot.
+pub const SERVICE_UNIT: &str = "/etc/systemd/system/mailward-access.service";
+
+/// The script by which a host without systemd does.
+pub const INIT_SCRIPT: &str = "/etc/init.d/mailward-access";
+
 /// The half that reads.
 pub trait ReadHost {
     /// Answers each request, in order, in one go.
@@ -268,6 +274,15 @@ pub enum Act {
         /// The whole content.
         bytes: Vec<u8>,
     },
+    /// Writes a file of mailward's own outside its state, atomically and durably, into a folder that exists.
+    Put {
+        /// One of [`SERVICE_UNIT`] and [`INIT_SCRIPT`].
+        path: HostPath,
+        /// The whole content.
+        bytes: Vec<u8>,
+        /// Who may do what with it.
+        mode: Mode,
+    },
     /// Removes a file of mailward's own; nothing there is fine.
     Remove(HostPath),
     /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever that name
@@ -286,6 +301,26 @@ pub enum Act {
     Signal(ProcessId, Signal),
     /// Waits until something is so, at most for the given time; whether it came is reported, not judged.
     Await(Condition, Duration),
+}
+
+/// What a file of mailward's own outside its state is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is read: 0644.
+    Plain,
+    /// It is executed: 0755.
+    Program,
+}
+
+impl Mode {
+    /// The permission bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        match self {
+            Self::Plain => 0o644,
+            Self::Program => 0o755,
+        }
+    }
 }
 
 /// A file's replacement.

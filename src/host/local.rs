@@ -112,6 +112,9 @@ impl LocalHost {
             Act::Save { path, bytes } => {
                 state::save(&self.tree, path, bytes).map(|()| Done::Quietly)
             }
+            Act::Put { path, bytes, mode } => {
+                state::put(&self.tree, path, bytes, *mode).map(|()| Done::Quietly)
+            }
             Act::Remove(path) => state::remove(&self.tree, path).map(|()| Done::Quietly),
             Act::Decide { from, to } => state::decide(&self.tree, from, to).map(|()| Done::Quietly),
             Act::Run(command) => Ok(Done::Ran(command::run(&self.tree, command)?)),

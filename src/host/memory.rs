@@ -223,6 +223,10 @@ impl World {
                 rules::may_save(path)?;
                 self.save(path.as_str().as_bytes(), bytes)?;
             }
+            Act::Put { path, bytes, mode } => {
+                rules::may_put(path)?;
+                self.put(path.as_str().as_bytes(), bytes, mode.bits())?;
+            }
             Act::Remove(path) => {
                 rules::may_remove(path)?;
                 self.remove(path.as_str().as_bytes())?;

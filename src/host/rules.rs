@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    Act, ActError, ActFailed, End, Existence, Found, HostError, Process, ProcessId, Replace, Reply,
-    STATE,
+    Act, ActError, ActFailed, End, Existence, Found, HostError, INIT_SCRIPT, Process, ProcessId,
+    Replace, Reply, SERVICE_UNIT, STATE,
 };
 use crate::model::HostPath;
 
@@ -115,14 +115,23 @@ pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
     }
 }
 
-/// What may be removed: what may be saved, and a [`Replace::temporary`] that a killed run left anywhere.
+/// What may be put outside [`STATE`].
+pub(super) fn may_put(path: &HostPath) -> Result<(), ActError> {
+    if [SERVICE_UNIT, INIT_SCRIPT].contains(&path.as_str()) {
+        Ok(())
+    } else {
+        Err(ActError::NotReplaced("not a file that mailward puts there"))
+    }
+}
+
+/// What may be removed: what may be saved or put, and a [`Replace::temporary`] that a killed run left anywhere.
 pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
     let name = path.name();
     let left_over = name
         .strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".mailward"))
         .is_some_and(|target| !target.is_empty());
-    if left_over {
+    if left_over || may_put(path).is_ok() {
         Ok(())
     } else {
         may_save(path).map_err(|refusal| match refusal {
@@ -157,6 +166,7 @@ pub(super) fn attempt(act: &Act) -> String {
     match act {
         Act::Replace(Replace { path, .. }) => format!("cannot replace {path}"),
         Act::Save { path, .. } => format!("cannot save {path}"),
+        Act::Put { path, .. } => format!("cannot write {path}"),
         Act::Remove(path) => format!("cannot remove {path}"),
         Act::Decide { from, to } => format!("cannot rename {from} to {to}"),
         Act::Run(command) => format!("cannot run {}", command.program),

@@ -30,6 +30,7 @@ mod many;
 mod metadata;
 mod nobody;
 mod processes;
+mod put;
 mod remote;
 mod replace;
 mod signals;

@@ -130,6 +130,30 @@ pub(super) fn save(tree: &Tree, path: &HostPath, bytes: &[u8]) -> Result<(), Act
     Ok(fresh.place(path.name())?)
 }
 
+/// Writes a file of mailward's own outside its state.
+pub(super) fn put(
+    tree: &Tree,
+    path: &HostPath,
+    bytes: &[u8],
+    mode: crate::host::Mode,
+) -> Result<(), ActError> {
+    rules::may_put(path)?;
+    let parent = path.parent();
+    let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
+    let folder = tree
+        .folder(parent.as_bytes())
+        .map_err(std::io::Error::from)?;
+    match statat(&folder.fd, path.name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => check_kind(&stat)?,
+        Err(Errno::NOENT) => {}
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    let fresh = Fresh::write(folder.fd.as_fd(), path, bytes)?;
+    fchmod(&fresh.file, Mode::from_raw_mode(mode.bits())).map_err(std::io::Error::from)?;
+    fresh.sync()?;
+    Ok(fresh.place(path.name())?)
+}
+
 /// Removes a file of mailward's own, durably.
 pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
     rules::may_remove(path)?;

@@ -205,9 +205,13 @@ impl World {
     }
 
     pub(super) fn save(&mut self, path: &[u8], bytes: &[u8]) -> Result<(), ActError> {
+        self.write(path, bytes, 0o600)
+    }
+
+    fn write(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), ActError> {
         let changed = self.now;
         let file = File {
-            mode: 0o600,
+            mode,
             changed,
             ..File::new(bytes)
         };
@@ -219,6 +223,15 @@ impl World {
             Place::Folder(_) => return Err(Error::from(ErrorKind::IsADirectory).into()),
         }
         Ok(())
+    }
+
+    pub(super) fn put(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), ActError> {
+        let cut = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        if !matches!(self.place(&path[..cut], Last::Follow)?, Place::Folder(_)) {
+            return Err(Error::from(ErrorKind::NotFound).into());
+        }
+        self.one_file(path)?;
+        self.write(path, bytes, mode)
     }
 
     pub(super) fn decide(&mut self, from: &[u8], to: &[u8]) -> Result<(), ActError> {

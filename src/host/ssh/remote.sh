@@ -721,6 +721,21 @@ save() {
   make_way "$2" && fill "$2" "$3" && settle "$2" && place "$2" "$1" && acted
 }
 
+# Writes a file of mailward's own outside its state: path, temporary path, mode, content as a format.
+put() {
+  if [ ! -d "${1%/*}" ]; then
+    failed s 'No such file or directory'
+    return 1
+  fi
+  at_most_one_file "$1" && make_way "$2" && fill "$2" "$4" || return 1
+  error=$(chmod "$3" "$2" 2>&1) || {
+    rm -f "$2"
+    failed s "$error"
+    return 1
+  }
+  settle "$2" && place "$2" "$1" && acted
+}
+
 # Removes a file of mailward's own.
 remove() {
   if [ -d "$1" ] && [ ! -h "$1" ]; then

@@ -176,6 +176,11 @@ pub fn as_nobody(shell: Shell) -> Local {
     }
 }
 
+/// Whether a path is one of mailward's own, which a way to a shell brings into the bench's folder.
+fn is_own(path: &str) -> bool {
+    path.starts_with(STATE) || super::remote::PUT.iter().any(|way| path.starts_with(way))
+}
+
 pub struct Local {
     pub dir: tempfile::TempDir,
     kind: Kind,
@@ -228,7 +233,7 @@ impl Bench for Local {
     fn path(&self, path: &str) -> HostPath {
         match self.kind {
             Kind::Tree => super::path(path),
-            Kind::Remote(..) if path.starts_with(STATE) => super::path(path),
+            Kind::Remote(..) if is_own(path) => super::path(path),
             Kind::Machine | Kind::Remote(..) => super::path(self.real(path).to_str().unwrap()),
         }
     }
