@@ -198,6 +198,9 @@ pub struct Command {
     pub program: HostPath,
     /// Its arguments, without the program.
     pub arguments: Vec<String>,
+    /// Variables of its environment beside the few that every command has, by name: capital letters and `_`, none of
+    /// those few. A value may be any text without NUL. They are no secret: an argument list may show them.
+    pub environment: Vec<(String, String)>,
     /// A variable of its environment that nobody but the host gets to see.
     pub secret: Option<Secret>,
     /// What it reads from its standard input.
@@ -209,12 +212,13 @@ pub struct Command {
 }
 
 impl Command {
-    /// A command without secret and input, of whose output [`OUTPUT_CAP`] bytes are kept.
+    /// A command without variables, secret and input, of whose output [`OUTPUT_CAP`] bytes are kept.
     #[must_use]
     pub fn new(program: HostPath, arguments: Vec<String>, deadline: Duration) -> Self {
         Self {
             program,
             arguments,
+            environment: Vec::new(),
             secret: None,
             input: Vec::new(),
             deadline,

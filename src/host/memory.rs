@@ -275,6 +275,13 @@ impl World {
 
     fn run(&mut self, command: &super::Command) -> Output {
         let path = command.program.as_str();
+        if let Err(why) = rules::may_run(command) {
+            return Output {
+                end: End::NotStarted,
+                stdout: Vec::new(),
+                stderr: why.as_bytes().to_vec(),
+            };
+        }
         let Some(mut program) = self.commands.remove(path) else {
             let stderr = b"no such file or directory".to_vec();
             return Output {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    Act, ActError, ActFailed, End, Existence, Found, HostError, INIT_SCRIPT, Process, ProcessId,
-    Replace, Reply, SERVICE_UNIT, STATE,
+    Act, ActError, ActFailed, Command, End, Existence, Found, HostError, INIT_SCRIPT, Process,
+    ProcessId, Replace, Reply, SERVICE_UNIT, STATE,
 };
 use crate::model::HostPath;
 
@@ -79,6 +79,25 @@ pub(super) fn ends_with(new: &[u8], end: &str) -> bool {
         && new
             .trim_ascii_end()
             .ends_with(end.trim_ascii_end().as_bytes())
+}
+
+/// Why a command cannot be started with these arguments and variables, if so.
+pub(super) fn may_run(command: &Command) -> Result<(), &'static str> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    if command.arguments.iter().any(|text| text.contains('\0')) {
+        return Err("an argument holds a NUL byte");
+    }
+    for (name, value) in &command.environment {
+        if !is_name(name) {
+            return Err("a variable's name is not of capital letters");
+        } else if ["PATH", "HOME", "LC_ALL", "MAILWARD_ROOT"].contains(&name.as_str()) {
+            return Err("a variable is one that every command has");
+        } else if value.contains('\0') {
+            return Err("a variable holds a NUL byte");
+        }
+    }
+    Ok(())
 }
 
 /// The most that is shown of what a lock's holder wrote, in characters.

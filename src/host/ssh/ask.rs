@@ -65,26 +65,34 @@ pub(super) fn run(command: &Command) -> Call {
     let Command {
         program,
         arguments,
+        environment,
         secret,
         input,
         deadline,
         cap,
     } = command;
-    if arguments.iter().any(|argument| argument.contains('\0')) {
-        return Call::new("unstarted").word("an argument holds a NUL byte");
+    if let Err(why) = rules::may_run(command) {
+        return Call::new("unstarted").word(why);
     }
     let (variable, file) = match secret {
         Some(secret) => (secret.variable, secret.file.as_str()),
         None => ("", ""),
     };
-    Call::new("run")
+    let mut call = Call::new("run")
         .word(seconds((*deadline).min(rules::LONGEST_WAIT)))
         .word(u64::try_from(*cap).unwrap_or(u64::MAX))
         .word(variable)
         .word(file)
         .word(Word::Content(input))
-        .word(program)
-        .words(arguments)
+        .word(program);
+    // `env` sets them, not the shell: to a shell a name may mean something, and some cannot be set at all.
+    if !environment.is_empty() {
+        call = call.word("env");
+    }
+    for (name, value) in environment {
+        call = call.word(&format!("{name}={value}"));
+    }
+    call.word("setsid").word(program).words(arguments)
 }
 
 /// A time in seconds, rounded up.

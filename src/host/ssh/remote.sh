@@ -300,15 +300,16 @@ self() {
   self="$1-${21}"
 }
 
-# Runs a program: seconds, bytes kept of each stream, variable and file of a secret, standard input as a format, argv.
-# Prints its two streams and how it ended.
+# Runs a program: seconds, bytes kept of each stream, variable and file of a secret, standard input as a format, the program,
+# and the words that start it, setsid before it and env before that where it has variables. A group of its own lets its
+# children be ended with it. Prints its two streams and how it ended.
 run() {
-  limit=$1 cap=$2 variable=$3 secret=$4 input=$5
-  shift 5
-  if [ ! -e "$1" ]; then
+  limit=$1 cap=$2 variable=$3 secret=$4 input=$5 program=$6
+  shift 6
+  if [ ! -e "$program" ]; then
     unstarted 'no such file or directory'
     return
-  elif [ ! -f "$1" ] || [ ! -x "$1" ]; then
+  elif [ ! -f "$program" ] || [ ! -x "$program" ]; then
     unstarted 'permission denied'
     return
   fi
@@ -352,8 +353,7 @@ run() {
       umask 022
       unset PWD
       [ -z "$variable" ] || export "$variable=$value"
-      # A group of its own, so that its children can be ended with it.
-      exec setsid "$@"
+      exec "$@"
     )
   } 2>/dev/null
   code=$?

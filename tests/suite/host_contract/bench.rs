@@ -51,6 +51,8 @@ pub enum Does {
     ShowArguments,
     /// Prints its standard input.
     ShowInput,
+    /// Prints the variable `SHOWN` between brackets.
+    ShowVariable,
     /// Prints the variable `SECRET`.
     ShowSecret,
 }
@@ -296,6 +298,7 @@ impl Bench for Local {
             Does::LeaveChild => "(sleep 5; echo late) & echo started".to_owned(),
             Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
             Does::ShowInput => "cat".to_owned(),
+            Does::ShowVariable => "printf '[%s]' \"${SHOWN-unset}\"".to_owned(),
             Does::ShowSecret => "printf %s \"${SECRET-unset}\"".to_owned(),
         };
         self.script(path, &text);
@@ -421,6 +424,12 @@ impl Bench for MemoryHost {
                     (End::Code(0), shown, String::new())
                 }
                 Does::ShowInput => (End::Code(0), text(&command.input), String::new()),
+                Does::ShowVariable => {
+                    let shown = command.environment.iter().rev();
+                    let mut shown = shown.filter(|(name, _)| name == "SHOWN");
+                    let shown = shown.next().map_or("unset", |(_, value)| value);
+                    (End::Code(0), format!("[{shown}]"), String::new())
+                }
                 Does::ShowSecret => {
                     let file = command.secret.as_ref().map(|secret| &secret.file);
                     let shown = match file.map(|file| world.files.get(file.as_str().as_bytes())) {
