@@ -5,6 +5,7 @@
 //! one go: over a connection a batch is one trip. Nothing above this module knows a shell string.
 
 pub mod batch;
+mod connection;
 mod digest;
 pub mod local;
 pub mod memory;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::connection::{Connection, SshClient, Terminal};
 pub use self::digest::Digest;
 use crate::model::HostPath;
 
@@ -77,6 +79,8 @@ pub enum Request {
     Output(Command),
     /// The host's clock.
     Now,
+    /// The ssh connection under which this run stands on the host.
+    Connection,
 }
 
 /// The answer to a [`Request`], of the same name.
@@ -96,6 +100,8 @@ pub enum Reply {
     Output(Output),
     /// To [`Request::Now`]: seconds since 1970.
     Now(i64),
+    /// To [`Request::Connection`].
+    Connection(Connection),
 }
 
 /// The names in a folder, sorted by their bytes, with the file behind each.

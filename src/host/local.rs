@@ -4,6 +4,7 @@
 //! that was not looked at, and under a root nothing outside of it is touched, be it by a link or by `..`.
 
 mod command;
+mod connection;
 mod files;
 mod fresh;
 mod processes;
@@ -94,6 +95,7 @@ impl LocalHost {
             }
             Request::Output(command) => Reply::Output(self.output(command)),
             Request::Now => Reply::Now(now()),
+            Request::Connection => Reply::Connection(connection::own(&self.tree)),
         })
     }
 

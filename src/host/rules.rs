@@ -31,7 +31,7 @@ pub(super) fn is_there(reply: &Reply) -> bool {
         Reply::FirstOf(first) => first.is_some(),
         Reply::Processes(processes) => !processes.is_empty(),
         Reply::Output(output) => output.end != End::NotStarted,
-        Reply::Now(_) => true,
+        Reply::Now(_) | Reply::Connection(_) => true,
     }
 }
 

@@ -19,6 +19,7 @@ mod alike;
 mod apart;
 mod bench;
 mod commands;
+mod connection;
 mod cut;
 mod decide;
 mod errors;

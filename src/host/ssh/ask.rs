@@ -26,7 +26,8 @@ pub(super) fn busy(requests: &[Request]) -> Duration {
             | Request::Folder(_)
             | Request::Exists(_)
             | Request::Processes(_)
-            | Request::Now => Duration::ZERO,
+            | Request::Now
+            | Request::Connection => Duration::ZERO,
         })
         .sum()
 }
@@ -55,6 +56,7 @@ fn call(request: &Request) -> Call {
         }
         Request::Output(command) => run(command),
         Request::Now => Call::new("now"),
+        Request::Connection => Call::new("connection"),
         // Its choices are asked for one after another, by `flat`.
         Request::FirstOf(_) => Call::new("true"),
     }

@@ -11,7 +11,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 HOME=/root
 export PATH LC_ALL HOME
-unset SHLVL OLDPWD CDPATH
+# Not for the programs that are started.
+connected=$SSH_CONNECTION
+unset SHLVL OLDPWD CDPATH SSH_CONNECTION
 umask 077
 cd /
 # A message that has arrived is carried out to its end, whether or not anybody still listens. What is caught, unlike what
@@ -214,6 +216,38 @@ processes() {
 now() {
   say t
   want /proc/self
+}
+
+# The connection: the variables that sshd gave this shell or else the nearest ancestor that has them, since sudo takes them
+# away; the clock, beside a process that has just begun; and the ancestors.
+connection() {
+  flush
+  ancestors=
+  set --
+  pid=$$
+  while [ "$pid" -gt 1 ] && IFS= read -r line <"/proc/$pid/stat"; do
+    ancestors="$ancestors $pid"
+    set -- "$@" "/proc/$pid/environ"
+    line=${line##*) }
+    line=${line#* }
+    pid=${line%% *}
+  done 2>/dev/null
+  printf '%s variables\n' "$key"
+  if [ -n "$connected" ]; then
+    printf 'self:SSH_CONNECTION=%s\000' "$connected"
+  else
+    grep -z -H -e '^SSH_CONNECTION=' -e '^SSH_CLIENT=' "$@" 2>/dev/null
+  fi
+  printf '%s clock\n' "$key"
+  /bin/cat /proc/self/stat
+  stat -L -c '%Z %z' /proc/self
+  printf '%s ancestors\n' "$key"
+  for pid in $ancestors; do
+    say "p $pid"
+    want "/proc/$pid/stat"
+    want "/proc/$pid/cmdline"
+  done
+  say .
 }
 
 # Ends a reply: records, then metadata and content of what is wanted.
