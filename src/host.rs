@@ -5,6 +5,7 @@
 //! one go: over a connection a batch is one trip. Nothing above this module knows a shell string.
 
 pub mod batch;
+mod connection;
 mod digest;
 pub mod local;
 pub mod memory;
@@ -16,11 +17,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::connection::{Connection, SshClient, Terminal};
 pub use self::digest::Digest;
 use crate::model::HostPath;
 
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
 pub const STATE: &str = "/var/lib/mailward";
+
+/// The unit by which systemd loads mailward's packet filter rules at boot.
+pub const SERVICE_UNIT: &str = "/etc/systemd/system/mailward-access.service";
+
+/// The script by which a host without systemd does.
+pub const INIT_SCRIPT: &str = "/etc/init.d/mailward-access";
 
 /// The half that reads.
 pub trait ReadHost {
@@ -71,6 +79,8 @@ pub enum Request {
     Output(Command),
     /// The host's clock.
     Now,
+    /// The ssh connection under which this run stands on the host.
+    Connection,
 }
 
 /// The answer to a [`Request`], of the same name.
@@ -90,6 +100,8 @@ pub enum Reply {
     Output(Output),
     /// To [`Request::Now`]: seconds since 1970.
     Now(i64),
+    /// To [`Request::Connection`].
+    Connection(Connection),
 }
 
 /// The names in a folder, sorted by their bytes, with the file behind each.
@@ -192,6 +204,9 @@ pub struct Command {
     pub program: HostPath,
     /// Its arguments, without the program.
     pub arguments: Vec<String>,
+    /// Variables of its environment beside the few that every command has, by name: capital letters and `_`, none of
+    /// those few. A value may be any text without NUL. They are no secret: an argument list may show them.
+    pub environment: Vec<(String, String)>,
     /// A variable of its environment that nobody but the host gets to see.
     pub secret: Option<Secret>,
     /// What it reads from its standard input.
@@ -203,12 +218,13 @@ pub struct Command {
 }
 
 impl Command {
-    /// A command without secret and input, of whose output [`OUTPUT_CAP`] bytes are kept.
+    /// A command without variables, secret and input, of whose output [`OUTPUT_CAP`] bytes are kept.
     #[must_use]
     pub fn new(program: HostPath, arguments: Vec<String>, deadline: Duration) -> Self {
         Self {
             program,
             arguments,
+            environment: Vec::new(),
             secret: None,
             input: Vec::new(),
             deadline,
@@ -268,14 +284,53 @@ pub enum Act {
         /// The whole content.
         bytes: Vec<u8>,
     },
+    /// Writes a file of mailward's own outside its state, atomically and durably, into a folder that exists.
+    Put {
+        /// One of [`SERVICE_UNIT`] and [`INIT_SCRIPT`].
+        path: HostPath,
+        /// The whole content.
+        bytes: Vec<u8>,
+        /// Who may do what with it.
+        mode: Mode,
+    },
     /// Removes a file of mailward's own; nothing there is fine.
     Remove(HostPath),
+    /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever that name
+    /// stood for before: of several who do so with one file exactly one succeeds, which is how a matter is decided.
+    ///
+    /// Without the file it fails with [`ActError::Gone`].
+    Decide {
+        /// A regular file below [`STATE`].
+        from: HostPath,
+        /// Another path in its folder.
+        to: HostPath,
+    },
     /// Runs a command; its exit code is reported, not judged.
     Run(Command),
     /// Sends a signal to exactly this process.
     Signal(ProcessId, Signal),
     /// Waits until something is so, at most for the given time; whether it came is reported, not judged.
     Await(Condition, Duration),
+}
+
+/// What a file of mailward's own outside its state is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is read: 0644.
+    Plain,
+    /// It is executed: 0755.
+    Program,
+}
+
+impl Mode {
+    /// The permission bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        match self {
+            Self::Plain => 0o644,
+            Self::Program => 0o755,
+        }
+    }
 }
 
 /// A file's replacement.
@@ -440,6 +495,9 @@ pub enum ActError {
     /// The target is something that is not replaced.
     #[error("it is {0}")]
     NotReplaced(&'static str),
+    /// The file that should decide a matter is not there: somebody else has decided it.
+    #[error("it is not there any more")]
+    Gone,
     /// The process is gone, or its pid now belongs to another.
     #[error("the process is gone")]
     NoProcess,

@@ -85,6 +85,7 @@ impl Running<'_> {
                     ActError::System(_)
                     | ActError::Changed
                     | ActError::NotReplaced(_)
+                    | ActError::Gone
                     | ActError::NoProcess
                     | ActError::NoStandIn(_)
                     | ActError::Lost(_)

@@ -40,6 +40,7 @@ pub(super) fn may_be_done(failure: &ActFailed) -> bool {
         ActError::System(_)
         | ActError::Changed
         | ActError::NotReplaced(_)
+        | ActError::Gone
         | ActError::NoProcess
         | ActError::NoStandIn(_)
         | ActError::UnseenMetadata => false,

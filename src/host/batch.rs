@@ -1,6 +1,8 @@
 //! Builds a batch of requests and hands out each answer with its type.
 
-use super::{Command, Existence, Found, HostError, Output, Process, ReadHost, Reply, Request};
+use super::{
+    Command, Connection, Existence, Found, HostError, Output, Process, ReadHost, Reply, Request,
+};
 use crate::model::HostPath;
 
 /// Requests that are collected before they are asked in one go.
@@ -176,6 +178,17 @@ impl Answers {
         }
     }
 
+    /// The run's own connection.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn connection(&mut self, ticket: Ticket) -> Result<Connection, HostError> {
+        match self.take(ticket)? {
+            Reply::Connection(connection) => Ok(connection),
+            other => Err(misfit("the run's own connection", &other)),
+        }
+    }
+
     /// The host's clock, in seconds since 1970.
     ///
     /// # Errors
@@ -197,6 +210,7 @@ fn misfit(wanted: &str, got: &Reply) -> HostError {
         Reply::Processes(_) => "processes",
         Reply::Output(_) => "a command's output",
         Reply::Now(_) => "the time",
+        Reply::Connection(_) => "the run's own connection",
     };
     HostError::Unexpected(format!("{wanted} was asked for, {got} came"))
 }

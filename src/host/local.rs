@@ -4,6 +4,7 @@
 //! that was not looked at, and under a root nothing outside of it is touched, be it by a link or by `..`.
 
 mod command;
+mod connection;
 mod files;
 mod fresh;
 mod processes;
@@ -94,6 +95,7 @@ impl LocalHost {
             }
             Request::Output(command) => Reply::Output(self.output(command)),
             Request::Now => Reply::Now(now()),
+            Request::Connection => Reply::Connection(connection::own(&self.tree)),
         })
     }
 
@@ -112,7 +114,11 @@ impl LocalHost {
             Act::Save { path, bytes } => {
                 state::save(&self.tree, path, bytes).map(|()| Done::Quietly)
             }
+            Act::Put { path, bytes, mode } => {
+                state::put(&self.tree, path, bytes, *mode).map(|()| Done::Quietly)
+            }
             Act::Remove(path) => state::remove(&self.tree, path).map(|()| Done::Quietly),
+            Act::Decide { from, to } => state::decide(&self.tree, from, to).map(|()| Done::Quietly),
             Act::Run(command) => Ok(Done::Ran(command::run(&self.tree, command)?)),
             Act::Signal(id, signal) => {
                 signal::send(&self.tree, *id, *signal).map(|()| Done::Quietly)

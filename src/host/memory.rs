@@ -11,9 +11,9 @@ use std::time::Duration;
 pub use self::files::{Entry, File};
 use self::files::{Last, Place};
 use super::{
-    Act, ActError, ActFailed, Came, Condition, Done, End, Existence, FileState, Found, HostError,
-    Link, Output, Process, ProcessId, ReadHost, Replace, Reply, Request, STATE, Signal, WriteHost,
-    Written, rules,
+    Act, ActError, ActFailed, Came, Condition, Connection, Done, End, Existence, FileState, Found,
+    HostError, Link, Output, Process, ProcessId, ReadHost, Replace, Reply, Request, STATE, Signal,
+    SshClient, Terminal, WriteHost, Written, rules,
 };
 
 /// What a command does: it may change the world, and says how it ended.
@@ -42,6 +42,12 @@ pub struct World {
     pub on_signal: Option<SignalHandler>,
     /// The clock, in seconds since 1970; waiting in vain moves it on.
     pub now: i64,
+    /// Who is at the other end of the run's own connection.
+    pub client: Option<SshClient>,
+    /// When that connection began, in milliseconds since 1970.
+    pub since: Option<i64>,
+    /// Whether the run has a controlling terminal.
+    pub terminal: Terminal,
     /// The acts that were done, in order.
     pub log: Vec<Act>,
     tried: usize,
@@ -196,6 +202,12 @@ impl World {
             }
             Request::Output(command) => Reply::Output(self.run(command)),
             Request::Now => Reply::Now(self.now),
+            Request::Connection => Reply::Connection(Connection {
+                client: self.client.clone(),
+                since: self.since,
+                now: self.now.saturating_mul(1000),
+                terminal: self.terminal,
+            }),
         }
     }
 
@@ -223,9 +235,17 @@ impl World {
                 rules::may_save(path)?;
                 self.save(path.as_str().as_bytes(), bytes)?;
             }
+            Act::Put { path, bytes, mode } => {
+                rules::may_put(path)?;
+                self.put(path.as_str().as_bytes(), bytes, mode.bits())?;
+            }
             Act::Remove(path) => {
                 rules::may_remove(path)?;
                 self.remove(path.as_str().as_bytes())?;
+            }
+            Act::Decide { from, to } => {
+                rules::may_decide(from, to)?;
+                self.decide(from.as_str().as_bytes(), to.as_str().as_bytes())?;
             }
             Act::Run(command) => return Ok(Done::Ran(self.run(command))),
             Act::Signal(id, signal) => self.signal(*id, *signal)?,
@@ -267,6 +287,13 @@ impl World {
 
     fn run(&mut self, command: &super::Command) -> Output {
         let path = command.program.as_str();
+        if let Err(why) = rules::may_run(command) {
+            return Output {
+                end: End::NotStarted,
+                stdout: Vec::new(),
+                stderr: why.as_bytes().to_vec(),
+            };
+        }
         let Some(mut program) = self.commands.remove(path) else {
             let stderr = b"no such file or directory".to_vec();
             return Output {

@@ -8,6 +8,8 @@ pub(in crate::host) struct ProcessStat<'a> {
     pub(in crate::host) name: &'a [u8],
     pub(in crate::host) state: u8,
     pub(in crate::host) parent: u32,
+    /// The number of its controlling terminal; 0 for none.
+    pub(in crate::host) terminal: i64,
     pub(in crate::host) start: u64,
 }
 
@@ -23,12 +25,14 @@ impl<'a> ProcessStat<'a> {
             return None;
         };
         let parent = fields.next()?.parse().ok()?;
-        // Fields 5 to 21 lie between.
-        let start = fields.nth(17)?.parse().ok()?;
+        // Fields 5 and 6 lie between, then 8 to 21.
+        let terminal = fields.nth(2)?.parse().ok()?;
+        let start = fields.nth(14)?.parse().ok()?;
         Some(Self {
             name,
             state,
             parent,
+            terminal,
             start,
         })
     }
@@ -107,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_program_may_be_named_like_the_rest_of_the_line() {
-        let text = b"12 (a) Z 1 (b)) S 7 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100\n";
+        let text =
+            b"12 (a) Z 1 (b)) S 7 12 12 34816 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100\n";
         let stat = ProcessStat::parse(text).unwrap();
         assert_eq!(
             stat,
@@ -115,6 +120,7 @@ mod tests {
                 name: b"a) Z 1 (b)",
                 state: b'S',
                 parent: 7,
+                terminal: 34816,
                 start: 4242
             }
         );

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    Act, ActError, ActFailed, End, Existence, Found, HostError, Process, ProcessId, Replace, Reply,
-    STATE,
+    Act, ActError, ActFailed, Command, End, Existence, Found, HostError, INIT_SCRIPT, Process,
+    ProcessId, Replace, Reply, SERVICE_UNIT, STATE,
 };
 use crate::model::HostPath;
 
@@ -31,7 +31,7 @@ pub(super) fn is_there(reply: &Reply) -> bool {
         Reply::FirstOf(first) => first.is_some(),
         Reply::Processes(processes) => !processes.is_empty(),
         Reply::Output(output) => output.end != End::NotStarted,
-        Reply::Now(_) => true,
+        Reply::Now(_) | Reply::Connection(_) => true,
     }
 }
 
@@ -81,6 +81,25 @@ pub(super) fn ends_with(new: &[u8], end: &str) -> bool {
             .ends_with(end.trim_ascii_end().as_bytes())
 }
 
+/// Why a command cannot be started with these arguments and variables, if so.
+pub(super) fn may_run(command: &Command) -> Result<(), &'static str> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    if command.arguments.iter().any(|text| text.contains('\0')) {
+        return Err("an argument holds a NUL byte");
+    }
+    for (name, value) in &command.environment {
+        if !is_name(name) {
+            return Err("a variable's name is not of capital letters");
+        } else if ["PATH", "HOME", "LC_ALL", "MAILWARD_ROOT"].contains(&name.as_str()) {
+            return Err("a variable is one that every command has");
+        } else if value.contains('\0') {
+            return Err("a variable holds a NUL byte");
+        }
+    }
+    Ok(())
+}
+
 /// The most that is shown of what a lock's holder wrote, in characters.
 pub(super) const HOLDER_CAP: usize = 200;
 
@@ -115,14 +134,23 @@ pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
     }
 }
 
-/// What may be removed: what may be saved, and a [`Replace::temporary`] that a killed run left anywhere.
+/// What may be put outside [`STATE`].
+pub(super) fn may_put(path: &HostPath) -> Result<(), ActError> {
+    if [SERVICE_UNIT, INIT_SCRIPT].contains(&path.as_str()) {
+        Ok(())
+    } else {
+        Err(ActError::NotReplaced("not a file that mailward puts there"))
+    }
+}
+
+/// What may be removed: what may be saved or put, and a [`Replace::temporary`] that a killed run left anywhere.
 pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
     let name = path.name();
     let left_over = name
         .strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".mailward"))
         .is_some_and(|target| !target.is_empty());
-    if left_over {
+    if left_over || may_put(path).is_ok() {
         Ok(())
     } else {
         may_save(path).map_err(|refusal| match refusal {
@@ -130,6 +158,7 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
             ActError::NotReplaced(_)
             | ActError::System(_)
             | ActError::Changed
+            | ActError::Gone
             | ActError::NoProcess
             | ActError::NoStandIn(_)
             | ActError::UnseenMetadata
@@ -139,12 +168,26 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
     }
 }
 
+/// What may be decided by giving a file another name: what may be saved, within one folder.
+///
+/// Two folders may be two file systems, between which `mv` copies; and a name given to itself decides nothing.
+pub(super) fn may_decide(from: &HostPath, to: &HostPath) -> Result<(), ActError> {
+    may_save(from)?;
+    may_save(to)?;
+    if from == to || from.parent() != to.parent() {
+        return Err(ActError::NotReplaced("not another name in the same folder"));
+    }
+    Ok(())
+}
+
 /// What an act was about, for the message when it fails.
 pub(super) fn attempt(act: &Act) -> String {
     match act {
         Act::Replace(Replace { path, .. }) => format!("cannot replace {path}"),
         Act::Save { path, .. } => format!("cannot save {path}"),
+        Act::Put { path, .. } => format!("cannot write {path}"),
         Act::Remove(path) => format!("cannot remove {path}"),
+        Act::Decide { from, to } => format!("cannot rename {from} to {to}"),
         Act::Run(command) => format!("cannot run {}", command.program),
         Act::Signal(id, signal) => format!("cannot send {} to process {}", signal.name(), id.pid),
         Act::Await(..) => "cannot wait for the services".to_owned(),

@@ -178,8 +178,8 @@ impl SshHost {
                 Act::Replace(replace) if !known(replace) => {
                     Some(Request::File(replace.path.clone()))
                 }
-                Act::Replace(_) | Act::Save { .. } | Act::Remove(_) => None,
-                Act::Run(_) | Act::Signal(..) | Act::Await(..) => None,
+                Act::Replace(_) | Act::Save { .. } | Act::Put { .. } | Act::Remove(_) => None,
+                Act::Decide { .. } | Act::Run(_) | Act::Signal(..) | Act::Await(..) => None,
             })
             .collect();
         if unknown.is_empty() {

@@ -38,6 +38,9 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// # Errors
 /// What keeps it from being watched; a program that cannot be started is an [`Output`] whose `stderr` says why.
 pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
+    if let Err(why) = rules::may_run(command) {
+        return Ok(not_started(why.to_owned()));
+    }
     let program = match tree.program(command.program.as_str().as_bytes()) {
         Ok(program) => program,
         Err(error) => return Ok(not_started(reason(error))),
@@ -101,6 +104,12 @@ fn start(
         .env("LC_ALL", "C")
         .env("HOME", "/root")
         .current_dir("/")
+        .envs(
+            command
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
         .envs(secret)
         .stdin(input(tree, &command.input)?)
         .stdout(stdout.try_clone()?)

@@ -60,7 +60,8 @@ fn open(folder: &OwnedFd, name: &str) -> Result<OwnedFd, ActError> {
     Ok(fd)
 }
 
-fn check_kind(stat: &Stat) -> Result<(), ActError> {
+/// Whether a path stands for one file of one name.
+pub(super) fn check_kind(stat: &Stat) -> Result<(), ActError> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile if stat.st_nlink == 1 => Ok(()),
         // Removed or replaced between two looks.

@@ -8,11 +8,12 @@ use std::os::fd::AsFd as _;
 
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, ftruncate,
-    mkdirat, openat, statat, unlinkat,
+    mkdirat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::fresh::Fresh;
+use super::replace::check_kind;
 use super::tree::{Folder, Tree};
 use super::{files, processes};
 use crate::host::{ActError, Found, HostError, ProcessId, STATE, rules};
@@ -129,6 +130,30 @@ pub(super) fn save(tree: &Tree, path: &HostPath, bytes: &[u8]) -> Result<(), Act
     Ok(fresh.place(path.name())?)
 }
 
+/// Writes a file of mailward's own outside its state.
+pub(super) fn put(
+    tree: &Tree,
+    path: &HostPath,
+    bytes: &[u8],
+    mode: crate::host::Mode,
+) -> Result<(), ActError> {
+    rules::may_put(path)?;
+    let parent = path.parent();
+    let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
+    let folder = tree
+        .folder(parent.as_bytes())
+        .map_err(std::io::Error::from)?;
+    match statat(&folder.fd, path.name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => check_kind(&stat)?,
+        Err(Errno::NOENT) => {}
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    let fresh = Fresh::write(folder.fd.as_fd(), path, bytes)?;
+    fchmod(&fresh.file, Mode::from_raw_mode(mode.bits())).map_err(std::io::Error::from)?;
+    fresh.sync()?;
+    Ok(fresh.place(path.name())?)
+}
+
 /// Removes a file of mailward's own, durably.
 pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
     rules::may_remove(path)?;
@@ -143,6 +168,35 @@ pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
         Ok(()) => {}
         Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR) => return Err(ActError::NotReplaced("a folder")),
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    fsync(&folder.fd).map_err(|error| std::io::Error::from(error).into())
+}
+
+/// Gives a file of mailward's own another name, durably: of several who do so one succeeds.
+pub(super) fn decide(tree: &Tree, from: &HostPath, to: &HostPath) -> Result<(), ActError> {
+    rules::may_decide(from, to)?;
+    let parent = from.parent();
+    let parent = parent.as_ref().map_or(STATE, |parent| parent.as_str());
+    let folder = match tree.folder(parent.as_bytes()) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => return Err(ActError::Gone),
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    };
+    // A file of two names could win twice: rename(2) does nothing where both are one file, and succeeds.
+    match statat(&folder.fd, from.name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => check_kind(&stat)?,
+        Err(Errno::NOENT) => return Err(ActError::Gone),
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    match statat(&folder.fd, to.name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => check_kind(&stat)?,
+        Err(Errno::NOENT) => {}
+        Err(error) => return Err(std::io::Error::from(error).into()),
+    }
+    match renameat(&folder.fd, from.name(), &folder.fd, to.name()) {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Err(ActError::Gone),
         Err(error) => return Err(std::io::Error::from(error).into()),
     }
     fsync(&folder.fd).map_err(|error| std::io::Error::from(error).into())

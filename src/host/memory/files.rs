@@ -205,9 +205,13 @@ impl World {
     }
 
     pub(super) fn save(&mut self, path: &[u8], bytes: &[u8]) -> Result<(), ActError> {
+        self.write(path, bytes, 0o600)
+    }
+
+    fn write(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), ActError> {
         let changed = self.now;
         let file = File {
-            mode: 0o600,
+            mode,
             changed,
             ..File::new(bytes)
         };
@@ -219,6 +223,40 @@ impl World {
             Place::Folder(_) => return Err(Error::from(ErrorKind::IsADirectory).into()),
         }
         Ok(())
+    }
+
+    pub(super) fn put(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), ActError> {
+        let cut = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        if !matches!(self.place(&path[..cut], Last::Follow)?, Place::Folder(_)) {
+            return Err(Error::from(ErrorKind::NotFound).into());
+        }
+        self.one_file(path)?;
+        self.write(path, bytes, mode)
+    }
+
+    pub(super) fn decide(&mut self, from: &[u8], to: &[u8]) -> Result<(), ActError> {
+        let here = self.one_file(from)?.ok_or(ActError::Gone)?;
+        self.one_file(to)?;
+        if let Some(entry) = self.files.remove(&here) {
+            self.files.insert(to.to_vec(), entry);
+        }
+        Ok(())
+    }
+
+    /// Where the one file of one name is that stands at a path, if there is anything.
+    fn one_file(&mut self, path: &[u8]) -> Result<Option<Vec<u8>>, ActError> {
+        match self.place(path, Last::Stay)? {
+            Place::Entry(_, Entry::File(file)) if file.links == 1 => Ok(Some(path.to_vec())),
+            Place::Entry(_, Entry::File(_)) => {
+                Err(ActError::NotReplaced("a file with several hard links"))
+            }
+            Place::Entry(_, Entry::Link(_)) => Err(ActError::NotReplaced("a symbolic link")),
+            Place::Entry(_, Entry::Other) => Err(ActError::NotReplaced("not a regular file")),
+            Place::Entry(_, Entry::Folder) | Place::Folder(_) => {
+                Err(ActError::NotReplaced("a folder"))
+            }
+            Place::Nothing(_) => Ok(None),
+        }
     }
 
     pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), ActError> {

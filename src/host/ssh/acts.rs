@@ -29,7 +29,15 @@ pub(super) fn calls(
                 let call = Call::new("save").word(path).word(&temporary(path));
                 call.word(Word::Content(bytes))
             }),
+            Act::Put { path, bytes, mode } => rules::may_put(path).map(|()| {
+                let call = Call::new("put").word(path).word(&temporary(path));
+                let mode = format!("{:o}", mode.bits());
+                call.word(&mode).word(Word::Content(bytes))
+            }),
             Act::Remove(path) => rules::may_remove(path).map(|()| Call::new("remove").word(path)),
+            Act::Decide { from, to } => {
+                rules::may_decide(from, to).map(|()| Call::new("decide").word(from).word(to))
+            }
             Act::Run(command) => Ok(run(command).acted()),
             Act::Signal(id, signal) => Ok(Call::new("signal").word(signal.name()).process(*id)),
             Act::Await(condition, longest) => await_(condition, *longest),
@@ -103,7 +111,8 @@ pub(super) fn busy(acts: &[Act]) -> Duration {
         .map(|act| match act {
             Act::Run(command) => command.deadline.min(rules::LONGEST_WAIT),
             Act::Await(_, longest) => (*longest).min(rules::LONGEST_WAIT),
-            Act::Replace(_) | Act::Save { .. } | Act::Remove(_) | Act::Signal(..) => Duration::ZERO,
+            Act::Replace(_) | Act::Save { .. } | Act::Put { .. } => Duration::ZERO,
+            Act::Remove(_) | Act::Decide { .. } | Act::Signal(..) => Duration::ZERO,
         })
         .sum()
 }
@@ -138,7 +147,8 @@ fn result(reader: &mut Reader<'_>, act: &Act) -> Result<Done, Refused> {
     let done = match act {
         Act::Run(_) => Done::Ran(reader.output().map_err(Refused::of)?),
         Act::Await(..) => Done::Awaited(reader.awaited()?),
-        Act::Replace(_) | Act::Save { .. } | Act::Remove(_) | Act::Signal(..) => Done::Quietly,
+        Act::Replace(_) | Act::Save { .. } | Act::Put { .. } => Done::Quietly,
+        Act::Remove(_) | Act::Decide { .. } | Act::Signal(..) => Done::Quietly,
     };
     reader.acted()?;
     Ok(done)

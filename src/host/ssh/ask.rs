@@ -26,7 +26,8 @@ pub(super) fn busy(requests: &[Request]) -> Duration {
             | Request::Folder(_)
             | Request::Exists(_)
             | Request::Processes(_)
-            | Request::Now => Duration::ZERO,
+            | Request::Now
+            | Request::Connection => Duration::ZERO,
         })
         .sum()
 }
@@ -55,6 +56,7 @@ fn call(request: &Request) -> Call {
         }
         Request::Output(command) => run(command),
         Request::Now => Call::new("now"),
+        Request::Connection => Call::new("connection"),
         // Its choices are asked for one after another, by `flat`.
         Request::FirstOf(_) => Call::new("true"),
     }
@@ -65,26 +67,34 @@ pub(super) fn run(command: &Command) -> Call {
     let Command {
         program,
         arguments,
+        environment,
         secret,
         input,
         deadline,
         cap,
     } = command;
-    if arguments.iter().any(|argument| argument.contains('\0')) {
-        return Call::new("unstarted").word("an argument holds a NUL byte");
+    if let Err(why) = rules::may_run(command) {
+        return Call::new("unstarted").word(why);
     }
     let (variable, file) = match secret {
         Some(secret) => (secret.variable, secret.file.as_str()),
         None => ("", ""),
     };
-    Call::new("run")
+    let mut call = Call::new("run")
         .word(seconds((*deadline).min(rules::LONGEST_WAIT)))
         .word(u64::try_from(*cap).unwrap_or(u64::MAX))
         .word(variable)
         .word(file)
         .word(Word::Content(input))
-        .word(program)
-        .words(arguments)
+        .word(program);
+    // `env` sets them, not the shell: to a shell a name may mean something, and some cannot be set at all.
+    if !environment.is_empty() {
+        call = call.word("env");
+    }
+    for (name, value) in environment {
+        call = call.word(&format!("{name}={value}"));
+    }
+    call.word("setsid").word(program).words(arguments)
 }
 
 /// A time in seconds, rounded up.

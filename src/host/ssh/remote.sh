@@ -11,7 +11,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 HOME=/root
 export PATH LC_ALL HOME
-unset SHLVL OLDPWD CDPATH
+# Not for the programs that are started.
+connected=$SSH_CONNECTION
+unset SHLVL OLDPWD CDPATH SSH_CONNECTION
 umask 077
 cd /
 # A message that has arrived is carried out to its end, whether or not anybody still listens. What is caught, unlike what
@@ -216,6 +218,38 @@ now() {
   want /proc/self
 }
 
+# The connection: the variables that sshd gave this shell or else the nearest ancestor that has them, since sudo takes them
+# away; the clock, beside a process that has just begun; and the ancestors.
+connection() {
+  flush
+  ancestors=
+  set --
+  pid=$$
+  while [ "$pid" -gt 1 ] && IFS= read -r line <"/proc/$pid/stat"; do
+    ancestors="$ancestors $pid"
+    set -- "$@" "/proc/$pid/environ"
+    line=${line##*) }
+    line=${line#* }
+    pid=${line%% *}
+  done 2>/dev/null
+  printf '%s variables\n' "$key"
+  if [ -n "$connected" ]; then
+    printf 'self:SSH_CONNECTION=%s\000' "$connected"
+  else
+    grep -z -H -e '^SSH_CONNECTION=' -e '^SSH_CLIENT=' "$@" 2>/dev/null
+  fi
+  printf '%s clock\n' "$key"
+  /bin/cat /proc/self/stat
+  stat -L -c '%Z %z' /proc/self
+  printf '%s ancestors\n' "$key"
+  for pid in $ancestors; do
+    say "p $pid"
+    want "/proc/$pid/stat"
+    want "/proc/$pid/cmdline"
+  done
+  say .
+}
+
 # Ends a reply: records, then metadata and content of what is wanted.
 #
 # The marker between two contents is the environment of cat itself, which only root can read and which holds the key. It
@@ -300,15 +334,16 @@ self() {
   self="$1-${21}"
 }
 
-# Runs a program: seconds, bytes kept of each stream, variable and file of a secret, standard input as a format, argv.
-# Prints its two streams and how it ended.
+# Runs a program: seconds, bytes kept of each stream, variable and file of a secret, standard input as a format, the program,
+# and the words that start it, setsid before it and env before that where it has variables. A group of its own lets its
+# children be ended with it. Prints its two streams and how it ended.
 run() {
-  limit=$1 cap=$2 variable=$3 secret=$4 input=$5
-  shift 5
-  if [ ! -e "$1" ]; then
+  limit=$1 cap=$2 variable=$3 secret=$4 input=$5 program=$6
+  shift 6
+  if [ ! -e "$program" ]; then
     unstarted 'no such file or directory'
     return
-  elif [ ! -f "$1" ] || [ ! -x "$1" ]; then
+  elif [ ! -f "$program" ] || [ ! -x "$program" ]; then
     unstarted 'permission denied'
     return
   fi
@@ -352,8 +387,7 @@ run() {
       umask 022
       unset PWD
       [ -z "$variable" ] || export "$variable=$value"
-      # A group of its own, so that its children can be ended with it.
-      exec setsid "$@"
+      exec "$@"
     )
   } 2>/dev/null
   code=$?
@@ -721,6 +755,21 @@ save() {
   make_way "$2" && fill "$2" "$3" && settle "$2" && place "$2" "$1" && acted
 }
 
+# Writes a file of mailward's own outside its state: path, temporary path, mode, content as a format.
+put() {
+  if [ ! -d "${1%/*}" ]; then
+    failed s 'No such file or directory'
+    return 1
+  fi
+  at_most_one_file "$1" && make_way "$2" && fill "$2" "$4" || return 1
+  error=$(chmod "$3" "$2" 2>&1) || {
+    rm -f "$2"
+    failed s "$error"
+    return 1
+  }
+  settle "$2" && place "$2" "$1" && acted
+}
+
 # Removes a file of mailward's own.
 remove() {
   if [ -d "$1" ] && [ ! -h "$1" ]; then
@@ -733,6 +782,41 @@ remove() {
       return 1
     }
   fi
+  acted
+}
+
+# Whether a path stands for one file of one name, or for nothing: told by one look, since others may rename it meanwhile.
+at_most_one_file() {
+  look=$(stat -c '%f %h' "$1" 2>/dev/null) || return 0
+  # The first digit of four is the kind, inode(7).
+  case $look in
+    8*' 1') return 0 ;;
+    8*) failed h ;;
+    a*) failed l ;;
+    4???' '*) failed d ;;
+    *) failed o ;;
+  esac
+}
+
+# Gives a file of mailward's own another name in its folder: from, to.
+#
+# Two who do so at once cannot both succeed: within a folder mv is one rename(2), which takes the name away from all others
+# in one step, and copies only where that says EXDEV. The mv of the loser fails with ENOENT, whether at its own look at the
+# file or at its rename. A name that exists is no matter, since -f never asks; a folder, into which mv would move, is.
+decide() {
+  at_most_one_file "$1" && at_most_one_file "$2" || return 1
+  if [ ! -e "$1" ]; then
+    failed g
+    return 1
+  fi
+  error=$(mv -f -- "$1" "$2" 2>&1) || {
+    if [ -e "$1" ]; then failed s "$error"; else failed g; fi
+    return 1
+  }
+  error=$(sync_path "${2%/*}/" 2>&1) || {
+    failed s "$error"
+    return 1
+  }
   acted
 }
 

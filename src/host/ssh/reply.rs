@@ -9,8 +9,8 @@ use memchr::memmem;
 use crate::host::proc::{ProcessStat, listening, split_environment, split_words};
 use crate::host::rules::{self, FILE_CAP, TOO_LARGE};
 use crate::host::{
-    ActError, Came, End, Executable, Existence, FileState, Found, HostError, Link, Listing, Output,
-    Process, ProcessId, Reply, Request, STATE,
+    ActError, Came, Connection, End, Executable, Existence, FileState, Found, HostError, Link,
+    Listing, Output, Process, ProcessId, Reply, Request, STATE, SshClient, Terminal, connection,
 };
 
 /// Ticks of /proc/PID/stat in a second: 100 on every architecture that Plesk runs on (`USER_HZ`, time(7)).
@@ -133,6 +133,7 @@ impl<'r> Reader<'r> {
             }
             Request::Processes(programs) => Reply::Processes(self.processes(programs)?),
             Request::Output(_) => Reply::Output(self.output()?),
+            Request::Connection => Reply::Connection(self.connection()?),
             Request::Now => match self.record()? {
                 (b't', _) => {
                     let (metadata, _) = self.end.take(b"/proc/self")?;
@@ -268,6 +269,37 @@ impl<'r> Reader<'r> {
         Ok(processes)
     }
 
+    /// The connection: variables of the nearest process that has them, the clock, and the ancestors.
+    fn connection(&mut self) -> Result<Connection> {
+        self.up_to("variables")?;
+        let variables = self.up_to("clock")?;
+        let clock = self.up_to("ancestors")?;
+        let (now, ticks) = clock_of(clock).ok_or_else(|| misfit("no time"))?;
+        let mut ancestors = Vec::new();
+        while let (b'p', pid) = self.record()? {
+            let pid = String::from_utf8_lossy(pid);
+            let (_, stat) = self.end.take(format!("/proc/{pid}/stat").as_bytes())?;
+            let (_, argv) = self.end.take(format!("/proc/{pid}/cmdline").as_bytes())?;
+            if let Some(stat) = ProcessStat::parse(stat) {
+                let title = argv.split(|&byte| byte == 0).next().unwrap_or_default();
+                ancestors.push((title, stat.start));
+            }
+        }
+        // How long ago it was counts from a process that has just begun: the two clocks need not be compared.
+        let since = connection::accepted(ancestors)
+            .zip(ticks)
+            .and_then(|(start, ticks)| {
+                let age = i64::try_from(ticks.saturating_sub(start)).ok()?;
+                Some(now - age * 1000 / i64::try_from(TICKS).ok()?)
+            });
+        Ok(Connection {
+            client: client_of(variables),
+            since,
+            now,
+            terminal: Terminal::None,
+        })
+    }
+
     /// A command's two streams and how it ended.
     pub(super) fn output(&mut self) -> Result<Output> {
         self.up_to("out")?;
@@ -333,6 +365,7 @@ fn refusal(kind: u8, text: &[u8]) -> Refused {
     Refused::By(match kind {
         b's' => ActError::System(system(&text)),
         b'c' => ActError::Changed,
+        b'g' => ActError::Gone,
         b'p' => ActError::NoProcess,
         b'l' => ActError::NotReplaced("a symbolic link"),
         b'd' => ActError::NotReplaced("a folder"),
@@ -505,6 +538,41 @@ fn contents<'r>(key: &str, body: &'r [u8], all: &mut VecDeque<&'r [u8]>) -> Resu
         rest = &rest[end + length..];
     }
     if rest.is_empty() { Ok(()) } else { Err(why()) }
+}
+
+/// The client that the first process with these variables names: `FILE:NAME=VALUE`, each ended by NUL.
+fn client_of(text: &[u8]) -> Option<SshClient> {
+    let mut processes: Vec<(&[u8], Vec<u8>)> = Vec::new();
+    for line in text.split(|&byte| byte == 0) {
+        let Some(cut) = memchr::memchr(b':', line) else {
+            continue;
+        };
+        let (file, variable) = (&line[..cut], &line[cut + 1..]);
+        if processes.last().is_none_or(|(last, _)| *last != file) {
+            processes.push((file, Vec::new()));
+        }
+        if let Some((_, environment)) = processes.last_mut() {
+            environment.extend_from_slice(variable);
+            environment.push(0);
+        }
+    }
+    let mut processes = processes.iter();
+    processes.find_map(|(_, environment)| SshClient::of(&split_environment(environment)))
+}
+
+/// The time in milliseconds since 1970, and in ticks since boot: `stat` of a process that has just begun, then its clock as
+/// seconds and as a date. A host whose date has no fraction tells whole seconds.
+fn clock_of(text: &[u8]) -> Option<(i64, Option<u64>)> {
+    let mut lines = text.split(|&byte| byte == b'\n').rev();
+    let clock = lines.find(|line| !line.is_empty())?;
+    let clock = std::str::from_utf8(clock).ok()?;
+    let seconds: i64 = clock.split(' ').next()?.parse().ok()?;
+    let fraction = clock
+        .split_once('.')
+        .and_then(|(_, rest)| rest.get(..3)?.parse().ok());
+    let stat = lines.find(|line| !line.is_empty());
+    let ticks = stat.and_then(ProcessStat::parse).map(|stat| stat.start);
+    Some((seconds * 1000 + fraction.unwrap_or(0), ticks))
 }
 
 /// The inodes of the sockets among the files that processes have open; none where a line is not whole.

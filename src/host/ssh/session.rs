@@ -381,13 +381,16 @@ fn argument(option: &str) -> Vec<&str> {
     }
 }
 
-/// What the login shell is asked to run. Any shell understands it, be it POSIX, csh or fish; the environment that it made
-/// is left behind.
+/// What the login shell is asked to run. Any shell understands it, be it POSIX, csh or fish, to which all of it is plain
+/// words; the environment that it made is left behind, all but what sshd says of the connection.
 const fn shell(login: Login) -> &'static str {
     match login {
-        Login::Direct => "exec env -i sh",
-        // sudoers need to allow no more than sh.
-        Login::Sudo => "exec sudo -n sh -c 'exec env -i sh'",
+        Login::Direct => r#"exec sh -c 'exec env -i SSH_CONNECTION="$SSH_CONNECTION" sh'"#,
+        // sudoers need to allow no more than sh. An old sudo is no process that could be asked later, and takes the
+        // variables away.
+        Login::Sudo => {
+            r#"exec sh -c 'exec sudo -n sh -c "exec env -i SSH_CONNECTION=\"\$1\" sh" sh "$SSH_CONNECTION"'"#
+        }
     }
 }
 

@@ -59,6 +59,7 @@ fn all_requests() -> Vec<Request> {
         Request::Processes(vec!["xinetd", "couriertcpd"]),
         Request::Output(command(path("/usr/bin/true"), &[])),
         Request::Now,
+        Request::Connection,
     ]
 }
 

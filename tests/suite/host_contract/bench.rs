@@ -51,6 +51,8 @@ pub enum Does {
     ShowArguments,
     /// Prints its standard input.
     ShowInput,
+    /// Prints the variable `SHOWN` between brackets.
+    ShowVariable,
     /// Prints the variable `SECRET`.
     ShowSecret,
 }
@@ -176,6 +178,11 @@ pub fn as_nobody(shell: Shell) -> Local {
     }
 }
 
+/// Whether a path is one of mailward's own, which a way to a shell brings into the bench's folder.
+fn is_own(path: &str) -> bool {
+    path.starts_with(STATE) || super::remote::PUT.iter().any(|way| path.starts_with(way))
+}
+
 pub struct Local {
     pub dir: tempfile::TempDir,
     kind: Kind,
@@ -191,6 +198,14 @@ impl Local {
     pub fn real(&self, path: impl AsRef<[u8]>) -> PathBuf {
         let below = path.as_ref().strip_prefix(b"/").unwrap();
         self.dir.path().join(OsStr::from_bytes(below))
+    }
+
+    /// This host over the way of its bench, for a thread of its own.
+    pub fn remote(&self) -> mailward::host::ssh::SshHost {
+        match self.kind {
+            Kind::Remote(shell, metadata) => super::remote::host(self.dir.path(), shell, metadata),
+            Kind::Tree | Kind::Machine => panic!("there is no way to this bench"),
+        }
     }
 
     fn make_parent(&self, path: impl AsRef<[u8]>) -> PathBuf {
@@ -220,7 +235,7 @@ impl Bench for Local {
     fn path(&self, path: &str) -> HostPath {
         match self.kind {
             Kind::Tree => super::path(path),
-            Kind::Remote(..) if path.starts_with(STATE) => super::path(path),
+            Kind::Remote(..) if is_own(path) => super::path(path),
             Kind::Machine | Kind::Remote(..) => super::path(self.real(path).to_str().unwrap()),
         }
     }
@@ -283,6 +298,7 @@ impl Bench for Local {
             Does::LeaveChild => "(sleep 5; echo late) & echo started".to_owned(),
             Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
             Does::ShowInput => "cat".to_owned(),
+            Does::ShowVariable => "printf '[%s]' \"${SHOWN-unset}\"".to_owned(),
             Does::ShowSecret => "printf %s \"${SECRET-unset}\"".to_owned(),
         };
         self.script(path, &text);
@@ -408,6 +424,12 @@ impl Bench for MemoryHost {
                     (End::Code(0), shown, String::new())
                 }
                 Does::ShowInput => (End::Code(0), text(&command.input), String::new()),
+                Does::ShowVariable => {
+                    let shown = command.environment.iter().rev();
+                    let mut shown = shown.filter(|(name, _)| name == "SHOWN");
+                    let shown = shown.next().map_or("unset", |(_, value)| value);
+                    (End::Code(0), format!("[{shown}]"), String::new())
+                }
                 Does::ShowSecret => {
                     let file = command.secret.as_ref().map(|secret| &secret.file);
                     let shown = match file.map(|file| world.files.get(file.as_str().as_bytes())) {

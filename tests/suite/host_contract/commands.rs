@@ -129,6 +129,77 @@ fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
     }
 }
 
+fn with(command: Command, variables: &[(&str, &str)]) -> Command {
+    let pairs = variables.iter();
+    let pairs = pairs.map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    Command {
+        environment: pairs.collect(),
+        ..command
+    }
+}
+
+contract!(variables_arrive_as_they_are: memory, tree, machine, ssh, bash, busybox);
+fn variables_arrive_as_they_are(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::ShowVariable);
+    let host = bench.host();
+    let all: String = (1..=0x17f).filter_map(char::from_u32).collect();
+    for value in [
+        "",
+        "192.0.2.7 50111 22",
+        "a\nb\n\n",
+        "$(id) `id` ${HOME} '\" \\ \\n %s !! * ~ ; & | #",
+        "-x=y",
+        &all,
+    ] {
+        let asked = with(
+            command(bench.path("/bin/program"), &[]),
+            &[("UID", "7"), ("_X", "-"), ("SHOWN", value), ("IFS", "x")],
+        );
+        let output = output(&*host, asked);
+        assert_eq!(output.end, End::Code(0));
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(shown, format!("[{value}]"));
+    }
+    let next = output(&*host, command(bench.path("/bin/program"), &[]));
+    assert_eq!(next.stdout, b"[unset]", "they are those of one command");
+}
+
+contract!(a_variable_that_cannot_be_is_refused: memory, tree, machine, ssh, bash, busybox);
+fn a_variable_that_cannot_be_is_refused(bench: &dyn Bench) {
+    bench.program("/bin/program", Does::Exit(0));
+    for (name, value, why) in [
+        ("", "x", "a variable's name is not of capital letters"),
+        ("a", "x", "a variable's name is not of capital letters"),
+        ("A=B", "x", "a variable's name is not of capital letters"),
+        ("A B", "x", "a variable's name is not of capital letters"),
+        ("A;ID", "x", "a variable's name is not of capital letters"),
+        ("PATH", "/x", "a variable is one that every command has"),
+        ("HOME", "/x", "a variable is one that every command has"),
+        ("A", "x\0y", "a variable holds a NUL byte"),
+    ] {
+        let asked = with(
+            command(bench.path("/bin/program"), &[]),
+            &[("FINE", "x"), (name, value)],
+        );
+        let output = output(&*bench.host(), asked);
+        assert_eq!(output.end, End::NotStarted);
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), why);
+    }
+}
+
+contract!(a_program_with_variables_that_is_missing_or_hangs_is_told_the_same: memory, tree, machine, ssh, bash, busybox);
+fn a_program_with_variables_that_is_missing_or_hangs_is_told_the_same(bench: &dyn Bench) {
+    let asked = |path: &str| with(command(bench.path(path), &[]), &[("A", "b")]);
+    let missing = output(&*bench.host(), asked("/bin/none"));
+    assert_eq!(missing.end, End::NotStarted);
+    bench.program("/bin/hangs", Does::Hang);
+    let hanging = Command {
+        deadline: Duration::from_millis(150),
+        ..asked("/bin/hangs")
+    };
+    assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+}
+
 contract!(a_command_that_hangs_is_stopped_at_its_deadline: memory, tree, machine, ssh, bash, busybox);
 fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Hang);

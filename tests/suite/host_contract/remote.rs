@@ -28,10 +28,16 @@ pub enum User {
     Nobody,
 }
 
+/// The folders outside its state that mailward puts files into.
+pub const PUT: [&str; 2] = ["/etc/systemd/system", "/etc/init.d"];
+
 /// Prepares the way to a shell in the folder of a bench. `setup` is what root's shell does first in the mount namespace of
 /// the host; `$dir` is the bench's folder there.
 pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
     fs::create_dir_all(dir.join("var/lib")).unwrap();
+    for folder in PUT {
+        fs::create_dir_all(dir.join(&folder[1..])).unwrap();
+    }
     let dir = dir.to_str().unwrap();
     let other = match shell {
         Shell::Ssh => String::new(),
@@ -56,7 +62,10 @@ pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
         }
         (Shell::BusyBox, User::Nobody) => "exec su -s /bin/sh nobody -c \"$1\"".to_owned(),
     };
-    let inner = format!("dir={dir}\nmount --bind $dir/var/lib /var/lib\n{other}\n{setup}\n{run}");
+    let inner = format!(
+        "dir={dir}\nfor folder in var/lib {}; do mount --bind $dir/$folder /$folder; done\n{other}\n{setup}\n{run}",
+        PUT.map(|folder| &folder[1..]).join(" ")
+    );
     script(&format!("{dir}/inner"), &inner);
     // What mailward's own ssh ignores is no business of the host.
     script(

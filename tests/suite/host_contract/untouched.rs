@@ -86,6 +86,7 @@ fn everything(bench: &Local) -> Vec<Request> {
         }),
         Request::Output(command(bench.path("/bin/none"), &[])),
         Request::Now,
+        Request::Connection,
     ]
 }
 
