@@ -6,8 +6,10 @@
 pub mod effect;
 pub mod iptables;
 pub mod nft;
+pub mod observed;
 pub mod plesk;
 pub mod rules;
+pub mod tools;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};
 
