@@ -9,8 +9,10 @@ pub mod gates;
 pub mod how;
 pub mod iptables;
 pub mod nft;
+pub mod observed;
 pub mod plesk;
 pub mod rules;
+pub mod tools;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};
 

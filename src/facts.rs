@@ -3,9 +3,12 @@
 //! Facts are about the host as such: its names, its service manager, which services and vendor commands exist, which
 //! mail daemons run. What the manifest manages is read afterwards, by `observe`.
 
+mod filters;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
@@ -79,6 +82,8 @@ pub struct Facts {
     pub courier: Option<HostPath>,
     /// The mail daemons that run.
     pub processes: Vec<Process>,
+    /// The packet filter commands that exist, and what the kernel shows of packet filters.
+    pub tools: Tools,
     /// What earlier runs wrote down.
     pub journal: Journal,
     /// Why the journal could not be read, if so: then it is not known what is owed, and no plan is made.
@@ -167,6 +172,7 @@ struct Tickets {
     secret: Ticket,
     courier: Ticket,
     processes: Ticket,
+    tools: filters::Tickets,
     journal: Ticket,
     loaded: Ticket,
     now: Ticket,
@@ -213,6 +219,7 @@ fn ask(batch: &mut Batch) -> Tickets {
         secret: batch.exists(known(SECRET)),
         courier: batch.first_file(COURIER_FILES.map(known)),
         processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        tools: filters::ask(batch),
         journal: batch.file(journal::path()),
         loaded: batch.file(Loaded::path()),
         now: batch.ask(Request::Now),
@@ -277,6 +284,7 @@ impl Tickets {
             plesk,
             courier,
             processes: answers.processes(self.processes)?,
+            tools: self.tools.tools(answers)?,
             journal,
             journal_unread,
             loaded: Loaded::read(answers.file(self.loaded)?),

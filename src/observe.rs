@@ -1,5 +1,6 @@
 //! Reads the state that a manifest concerns, and no more; one trip, and one more for each level of unknown includes.
 
+mod access;
 mod accounts;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use self::accounts::Options;
 pub use self::accounts::accounts;
 
+use crate::access::observed::AccessObserved;
 use crate::edit::xinetd::{Config, Entry, Tree, Wanted};
 use crate::facts::Facts;
 use crate::host::batch::{Batch, Listing};
@@ -34,6 +36,8 @@ pub struct Observed {
     pub xinetd: Option<Xinetd>,
     /// The panel's mail accounts.
     pub accounts: Option<PanelAccounts>,
+    /// The packet filters.
+    pub access: Option<AccessObserved>,
 }
 
 /// What is to be read.
@@ -62,6 +66,14 @@ impl Scope<'_> {
             Self::All => (facts.plesk.as_ref())
                 .filter(|plesk| plesk.secret != Existence::Missing)
                 .map(|_| Options::NotAsked),
+        }
+    }
+
+    /// Whether the packet filters are read.
+    fn access(self) -> bool {
+        match self {
+            Self::Of(desired) => !desired.access.allow.is_empty(),
+            Self::All => true,
         }
     }
 
@@ -114,6 +126,7 @@ impl Observed {
         });
         let asked =
             (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options));
+        let filters = scope.access().then(|| access::ask(&mut batch, facts));
         let mut answers = batch.read(host)?;
 
         let mut observed = Self::default();
@@ -129,6 +142,9 @@ impl Observed {
         }
         observed.accounts = asked
             .map(|asked| asked.accounts(&mut answers))
+            .transpose()?;
+        observed.access = filters
+            .map(|filters| filters.observed(host, &mut answers))
             .transpose()?;
         if let Some((start, folder, services, inetd)) = xinetd {
             let mut reading = Reading::default();

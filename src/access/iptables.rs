@@ -11,7 +11,7 @@ mod read;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-pub use self::read::{IptablesError, Own, Saved, parse};
+pub use self::read::{IptablesError, Own, Saved, is_own, parse};
 use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
 use crate::model::{Allowed, Family, MailService, Networks};

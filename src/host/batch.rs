@@ -141,6 +141,21 @@ impl Answers {
         }
     }
 
+    /// The place in the list of the first path that exists.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn first_existing(&mut self, ticket: Ticket) -> Result<Option<usize>, HostError> {
+        match self.take(ticket)? {
+            Reply::FirstOf(None) => Ok(None),
+            Reply::FirstOf(Some((index, reply))) => match *reply {
+                Reply::Exists(_) => Ok(Some(index)),
+                other => Err(misfit("whether a path exists", &other)),
+            },
+            other => Err(misfit("the first of several", &other)),
+        }
+    }
+
     /// The processes.
     ///
     /// # Errors

@@ -171,6 +171,7 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
         panel: _,
         xinetd,
         accounts: _,
+        access: _,
     } = observed;
     let courier = courier.iter().flat_map(courier::Files::inputs);
     let courier = courier.map(|(path, digest)| Input { path, digest });

@@ -141,6 +141,12 @@ impl Saved {
         set
     }
 
+    /// Whether the rules of a table are all in what was printed.
+    #[must_use]
+    pub fn shows(&self, table: &str) -> bool {
+        self.tables.contains_key(table) && !self.incompatible.contains(table)
+    }
+
     /// mailward's own chains, if there is any of them or a jump to them.
     #[must_use]
     pub fn own(&self) -> Option<Own> {
@@ -190,7 +196,9 @@ impl Saved {
     }
 }
 
-fn is_own(chain: &str) -> bool {
+/// Whether a chain has a name of mailward's.
+#[must_use]
+pub fn is_own(chain: &str) -> bool {
     chain
         .strip_prefix(CHAIN)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))

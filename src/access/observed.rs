@@ -1,0 +1,147 @@
+//! What was read of a host's packet filters: all rules that decide about its mail ports, mailward's own among them, the
+//! rules of Plesk's firewall, and who else is at work there.
+//!
+//! What cannot be read is told as such and never taken for nothing.
+
+mod layers;
+mod plesk;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::layers::{Decider, Hook, Layer, Layers, Owner, Place};
+pub(crate) use self::plesk::Asked;
+pub use self::plesk::{Enabled, PleskFirewall, Running};
+pub use self::read::{LegacyNames, Raw};
+use super::tools::{Tools, Variant};
+use super::{iptables, nft};
+use crate::model::Family;
+
+/// The packet filters of a host.
+#[derive(Debug, Clone)]
+pub struct AccessObserved {
+    /// The commands, and the kernel.
+    pub tools: Tools,
+    /// All that a TCP packet to the host goes through.
+    pub layers: Result<Layers, Unread>,
+    /// The table of nftables that has mailward's name.
+    pub own_nft: Result<Option<nft::Table>, Unread>,
+    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel.
+    pub own_iptables: BTreeMap<Family, Result<Vec<OwnChains>, Unread>>,
+    /// What plain `iptables` and `ip6tables` work on, where that is known.
+    pub plain: BTreeMap<Family, Variant>,
+    /// Plesk's firewall, where its command exists.
+    pub plesk: Option<PleskFirewall>,
+    /// Others that make rules.
+    pub neighbours: BTreeSet<Neighbour>,
+    /// The ports on which sshd listens; empty where that is not known.
+    pub ssh_ports: BTreeSet<u16>,
+}
+
+/// mailward's own chains of one family in one half of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnChains {
+    /// In which half.
+    pub variant: Variant,
+    /// The chains.
+    pub own: iptables::Own,
+}
+
+/// Why rules are not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// A command did not print them.
+    #[error("`{command}` does not tell: {reason}")]
+    Command {
+        /// With its arguments.
+        command: String,
+        /// What it said, or what is wrong with what it printed.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The kernel has tables that no command here shows.
+    #[error("the kernel has tables of {family} ({tables}), and no {command} is there to show them")]
+    NoCommand {
+        /// `iptables` or `ip6tables`.
+        family: &'static str,
+        /// Their names.
+        tables: String,
+        /// The command that would.
+        command: String,
+    },
+}
+
+/// A program that makes packet filter rules beside mailward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Neighbour {
+    /// ConfigServer Security & Firewall.
+    Csf,
+    /// Advanced Policy Firewall.
+    Apf,
+    /// firewalld.
+    Firewalld,
+    /// Imunify360.
+    Imunify,
+    /// Docker.
+    Docker,
+}
+
+impl Neighbour {
+    /// The name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csf => "csf",
+            Self::Apf => "apf",
+            Self::Firewalld => "firewalld",
+            Self::Imunify => "imunify",
+            Self::Docker => "docker",
+        }
+    }
+
+    /// What its presence means, in one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Csf => {
+                "CSF loads iptables rules of its own and flushes others' when it restarts; what it closes stays closed \
+                 whatever mailward opens"
+            }
+            Self::Apf => {
+                "APF loads iptables rules of its own and flushes others' when it restarts; what it closes stays closed \
+                 whatever mailward opens"
+            }
+            Self::Firewalld => {
+                "firewalld makes rules of its own; what it closes stays closed whatever mailward opens, and Plesk advises \
+                 against it beside its own firewall"
+            }
+            Self::Imunify => {
+                "Imunify360 makes rules of its own, and Plesk's firewall removes its jumps from INPUT whenever it applies"
+            }
+            Self::Docker => {
+                "Docker forwards ports by rules of its own, which Plesk's firewall flushes whenever it applies: then its \
+                 containers are cut off until Docker restarts"
+            }
+        }
+    }
+}
+
+impl AccessObserved {
+    /// mailward's own chains of a family.
+    ///
+    /// # Errors
+    /// [`Unread`] where that is not known.
+    pub fn own_chains(&self, family: Family) -> Result<&[OwnChains], &Unread> {
+        match self.own_iptables.get(&family) {
+            None => Ok(&[]),
+            Some(chains) => chains.as_deref(),
+        }
+    }
+}

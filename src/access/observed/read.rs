@@ -1,0 +1,280 @@
+//! What the commands printed and the kernel shows → what is observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::layers::TABLES;
+use super::plesk::{Asked, PleskFirewall};
+use super::{AccessObserved, Layers, Neighbour, OwnChains, Unread};
+use crate::access::iptables::{self, Saved};
+use crate::access::nft::{self, Table};
+use crate::access::tools::{Tools, Variant};
+use crate::host::{Command, End, Found, Output};
+use crate::model::Family;
+
+/// The answers about a host's packet filters. What was not asked since it is not there is none.
+#[derive(Debug, Default)]
+pub struct Raw {
+    /// Of `nft -j list ruleset`.
+    pub nft: Option<(Command, Output)>,
+    /// Of the `-save` commands.
+    pub saved: Vec<(Family, Variant, Command, Output)>,
+    /// The names of the tables of the old kind, of each family.
+    pub names: Vec<(Family, LegacyNames)>,
+    /// Of the `--version` of the plain commands.
+    pub versions: Vec<(Family, Output)>,
+    /// Neighbours found by files and processes.
+    pub neighbours: BTreeSet<Neighbour>,
+    /// The ports of sshd.
+    pub ssh_ports: BTreeSet<u16>,
+    /// About Plesk's firewall.
+    pub(crate) plesk: Option<Asked>,
+}
+
+/// What iptables shows of one family, with the half of the kernel that it is in.
+type OfFamily = Result<Vec<(Variant, Saved)>, Unread>;
+
+/// The names of the tables of the old kind of one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegacyNames(Result<Vec<String>, Unread>);
+
+impl LegacyNames {
+    /// Reads `/proc/net/ip_tables_names` or its like.
+    #[must_use]
+    pub fn read(path: &str, found: &Found) -> Self {
+        let unread = |reason: &str| {
+            Err(Unread::File {
+                path: path.to_owned(),
+                reason: reason.to_owned(),
+            })
+        };
+        Self(match found {
+            Found::File(state) => Ok(String::from_utf8_lossy(&state.bytes)
+                .lines()
+                .map(str::to_owned)
+                .collect()),
+            Found::Missing => Ok(Vec::new()),
+            Found::NotRegular => unread("it is not a regular file"),
+            Found::Unreadable(reason) => unread(reason),
+        })
+    }
+}
+
+/// A command as somebody would type it.
+pub(super) fn line(command: &Command) -> String {
+    let mut line = command.program.to_string();
+    for argument in &command.arguments {
+        line.push(' ');
+        line.push_str(argument);
+    }
+    line
+}
+
+/// An error and its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Why a command's output is none.
+pub(super) fn failure(command: &Command, output: &Output) -> Unread {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().find(|line| !line.trim().is_empty());
+    let ended = match output.end {
+        End::NotStarted => "it cannot be started".to_owned(),
+        End::TimedOut => "it did not end in time".to_owned(),
+        End::Signal(signal) => format!("signal {signal} ended it"),
+        End::Code(code) => format!("it ended with {code}"),
+    };
+    Unread::Command {
+        command: line(command),
+        reason: match said {
+            Some(said) => format!("{ended}: {}", said.trim()),
+            None => ended,
+        },
+    }
+}
+
+/// The whole of what a command printed that has ended well.
+pub(super) fn printed<'o>(command: &Command, output: &'o Output) -> Result<&'o [u8], Unread> {
+    if output.end != End::Code(0) {
+        return Err(failure(command, output));
+    }
+    if output.stdout.len() >= command.cap {
+        return Err(Unread::Command {
+            command: line(command),
+            reason: format!("it prints more than {} bytes", command.cap),
+        });
+    }
+    Ok(&output.stdout)
+}
+
+fn tables(raw: &Raw) -> Result<Vec<Table>, Unread> {
+    let Some((command, output)) = &raw.nft else {
+        return Ok(Vec::new());
+    };
+    nft::tables(printed(command, output)?).map_err(|error| Unread::Command {
+        command: line(command),
+        reason: chain(&error),
+    })
+}
+
+/// The tables of iptables of a family, with the half of the kernel that each is in.
+fn saved(raw: &Raw, tools: &Tools, family: Family) -> OfFamily {
+    let mut names = Vec::new();
+    for (of, LegacyNames(known)) in &raw.names {
+        if *of == family {
+            names.extend(known.clone()?);
+        }
+    }
+    let mut all = Vec::new();
+    let mut shows_legacy = false;
+    for (of, variant, command, output) in &raw.saved {
+        if *of != family {
+            continue;
+        }
+        match variant {
+            // Without tables some versions fail.
+            Variant::Legacy if names.is_empty() => continue,
+            Variant::Legacy => shows_legacy = true,
+            Variant::Nft => {}
+        }
+        let text = String::from_utf8_lossy(printed(command, output)?);
+        let saved = iptables::parse(family, &text).map_err(|error| Unread::Command {
+            command: line(command),
+            reason: chain(&error),
+        })?;
+        all.push((*variant, saved));
+    }
+    if !names.is_empty() && !shows_legacy {
+        let program = match family {
+            Family::Ipv4 => "iptables",
+            Family::Ipv6 => "ip6tables",
+        };
+        let legacy = if tools.of(family).nft_save.is_some() {
+            "-legacy"
+        } else {
+            ""
+        };
+        return Err(Unread::NoCommand {
+            family: program,
+            tables: names.join(", "),
+            command: format!("{program}{legacy}-save"),
+        });
+    }
+    Ok(all)
+}
+
+/// Whether `iptables-nft-save` shows a table of nftables, and with it what nft cannot express.
+fn is_shown(table: &Table, saved: &BTreeMap<Family, OfFamily>) -> bool {
+    let family = match table.family.as_str() {
+        "ip" => Family::Ipv4,
+        "ip6" => Family::Ipv6,
+        _ => return false,
+    };
+    let Some(Ok(saved)) = saved.get(&family) else {
+        return false;
+    };
+    TABLES.contains(&table.name.as_str())
+        && saved.iter().any(|(variant, saved)| match variant {
+            Variant::Nft => saved.shows(&table.name),
+            Variant::Legacy => false,
+        })
+}
+
+impl AccessObserved {
+    /// Puts the answers together.
+    #[must_use]
+    pub fn read(tools: &Tools, raw: Raw) -> Self {
+        let tables = tables(&raw);
+        let saved: BTreeMap<Family, OfFamily> = Family::ALL
+            .into_iter()
+            .map(|family| (family, saved(&raw, tools, family)))
+            .collect();
+        let layers = layers(&tables, &saved);
+        let mut neighbours = raw.neighbours.clone();
+        for chain in layers.iter().flat_map(|layers| &layers.0) {
+            neighbours.extend(chain.rules.chains.keys().filter_map(|name| of_chain(name)));
+            if let super::Place::Nft { table, .. } = &chain.place
+                && table == "firewalld"
+            {
+                neighbours.insert(Neighbour::Firewalld);
+            }
+        }
+        let own_iptables = saved.into_iter().map(|(family, saved)| {
+            let own = saved.map(|saved| {
+                (saved.iter())
+                    .filter_map(|(variant, saved)| {
+                        Some(OwnChains {
+                            variant: *variant,
+                            own: saved.own()?,
+                        })
+                    })
+                    .collect()
+            });
+            (family, own)
+        });
+        let plain = raw.versions.iter().filter_map(|(family, output)| {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let variant = match (output.end, text.contains("(nf_tables)")) {
+                (End::Code(0), true) => Variant::Nft,
+                (End::Code(0), false) => Variant::Legacy,
+                (End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted, _) => {
+                    return None;
+                }
+            };
+            Some((*family, variant))
+        });
+        Self {
+            tools: tools.clone(),
+            plain: plain.collect(),
+            own_iptables: own_iptables.collect(),
+            own_nft: tables.map(|tables| {
+                tables.into_iter().find(|table| match table.mark {
+                    nft::Mark::Own | nft::Mark::NameAlone => true,
+                    nft::Mark::Other => false,
+                })
+            }),
+            layers,
+            neighbours,
+            ssh_ports: raw.ssh_ports,
+            plesk: raw.plesk.and_then(PleskFirewall::read),
+        }
+    }
+}
+
+fn layers(
+    tables: &Result<Vec<Table>, Unread>,
+    saved: &BTreeMap<Family, OfFamily>,
+) -> Result<Layers, Unread> {
+    let mut layers = Layers::default();
+    for table in tables.as_ref().map_err(Clone::clone)? {
+        if !is_shown(table, saved) {
+            layers.add_nft(table);
+        }
+    }
+    for (family, saved) in saved {
+        for (variant, saved) in saved.as_ref().map_err(Clone::clone)? {
+            layers.add_iptables(saved, *family, *variant);
+        }
+    }
+    layers.sort();
+    Ok(layers)
+}
+
+/// Who makes a chain of this name.
+fn of_chain(name: &str) -> Option<Neighbour> {
+    match name {
+        "LOCALINPUT" | "DENYIN" | "ALLOWIN" => Some(Neighbour::Csf),
+        "TALLOW" | "TDENY" | "TGALLOW" | "TGDENY" => Some(Neighbour::Apf),
+        "INPUT_direct" | "INPUT_ZONES" => Some(Neighbour::Firewalld),
+        "DOCKER" | "DOCKER-USER" => Some(Neighbour::Docker),
+        name if name.to_ascii_lowercase().contains("imunify") => Some(Neighbour::Imunify),
+        _ => None,
+    }
+}

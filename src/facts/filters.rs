@@ -1,0 +1,123 @@
+//! Asks which packet filter commands exist and what the kernel shows of packet filters; runs none of them.
+
+use super::text;
+use crate::access::tools::{IptablesTools, Kernel, Shown, Tools};
+use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::{HostError, Request};
+use crate::model::{HostPath, known};
+
+/// Where such commands are, in the order of preference: `/sbin` alone has them on Debian 10 and older and on CentOS 6.
+const FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
+
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+
+const NETFILTER: [&str; 3] = [
+    "/proc/net/netfilter",
+    "/proc/net/ip_tables_names",
+    "/proc/net/ip6_tables_names",
+];
+
+const ENDINGS: [&str; 7] = [
+    "",
+    "-save",
+    "-restore",
+    "-legacy-save",
+    "-legacy-restore",
+    "-nft-save",
+    "-nft-restore",
+];
+
+/// Requests under way.
+pub(super) struct Tickets {
+    nft: Program,
+    families: [Vec<Program>; 2],
+    release: Ticket,
+    netfilter: Vec<Ticket>,
+    nf_tables: Ticket,
+    modules: Ticket,
+}
+
+struct Program {
+    name: String,
+    ticket: Ticket,
+}
+
+fn paths(name: &str) -> impl Iterator<Item = HostPath> + '_ {
+    FOLDERS
+        .iter()
+        .map(move |folder| known(&format!("{folder}/{name}")))
+}
+
+fn program(batch: &mut Batch, name: String) -> Program {
+    let ticket = batch.ask(Request::FirstOf(
+        paths(&name).map(Request::Exists).collect(),
+    ));
+    Program { name, ticket }
+}
+
+pub(super) fn ask(batch: &mut Batch) -> Tickets {
+    Tickets {
+        nft: program(batch, "nft".to_owned()),
+        families: ["iptables", "ip6tables"].map(|name| {
+            ENDINGS
+                .iter()
+                .map(|ending| program(batch, format!("{name}{ending}")))
+                .collect()
+        }),
+        release: batch.file(known(RELEASE)),
+        netfilter: NETFILTER
+            .iter()
+            .map(|path| batch.exists(known(path)))
+            .collect(),
+        nf_tables: batch.exists(known("/sys/module/nf_tables")),
+        modules: batch.exists(known("/proc/modules")),
+    }
+}
+
+impl Program {
+    fn path(&self, answers: &mut Answers) -> Result<Option<HostPath>, HostError> {
+        let place = answers.first_existing(self.ticket)?;
+        Ok(place.and_then(|place| paths(&self.name).nth(place)))
+    }
+}
+
+impl Tickets {
+    pub(super) fn tools(self, answers: &mut Answers) -> Result<Tools, super::FactsError> {
+        let nft = self.nft.path(answers)?;
+        let mut families = Vec::new();
+        for programs in self.families {
+            let mut tools = IptablesTools::default();
+            let slots = [
+                &mut tools.plain,
+                &mut tools.save,
+                &mut tools.restore,
+                &mut tools.legacy_save,
+                &mut tools.legacy_restore,
+                &mut tools.nft_save,
+                &mut tools.nft_restore,
+            ];
+            for (slot, program) in slots.into_iter().zip(&programs) {
+                *slot = program.path(answers)?;
+            }
+            families.push(tools);
+        }
+        let release =
+            text(answers.file(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
+        let mut netfilter = Vec::new();
+        for ticket in self.netfilter {
+            netfilter.push(answers.exists(ticket)?);
+        }
+        let shown = Shown {
+            netfilter,
+            nf_tables: answers.exists(self.nf_tables)?,
+            modules: answers.exists(self.modules)?,
+        };
+        let mut families = families.into_iter();
+        Ok(Tools {
+            nft,
+            v4: families.next().unwrap_or_default(),
+            v6: families.next().unwrap_or_default(),
+            kernel: Kernel::seen(release, &shown),
+        })
+    }
+}

@@ -1,0 +1,268 @@
+//! Asks for a host's packet filters: each command once, and none that would load a module into the kernel.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::access::observed::{AccessObserved, Asked, LegacyNames, Neighbour, Raw, Running};
+use crate::access::tools::{Netfilter, NfTables, Tools, Variant};
+use crate::facts::{Facts, Plesk};
+use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request};
+use crate::model::{Family, HostPath, known};
+
+/// How long a command that lists rules may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long Plesk's command may take: it starts PHP.
+const PLESK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most that a command may print, in bytes: about 200,000 networks of nft's JSON.
+const LONGEST: usize = 32 * 1024 * 1024;
+
+/// sshd, daemons that make rules, and the programs that a script of Plesk's firewall is run by.
+const PROGRAMS: [&str; 10] = [
+    "sshd",
+    "firewalld",
+    "dockerd",
+    "firewall-new.sh",
+    "sh",
+    "bash",
+    "dash",
+    "php",
+    "sw-engine",
+    "python3",
+];
+
+/// A file that only an installed neighbour has, and one that says that it is off.
+const FILES: [(Neighbour, &str, Option<&str>); 3] = [
+    (
+        Neighbour::Csf,
+        "/etc/csf/csf.conf",
+        Some("/etc/csf/csf.disable"),
+    ),
+    (Neighbour::Apf, "/etc/apf/conf.apf", None),
+    (
+        Neighbour::Imunify,
+        "/etc/sysconfig/imunify360/imunify360.config",
+        None,
+    ),
+];
+
+/// Requests under way.
+pub(super) struct Tickets {
+    tools: Tools,
+    kernel: KernelTickets,
+    /// What tells whether nftables is built in, where that must be known first.
+    built_in: Option<Ticket>,
+    names: Vec<(Family, &'static str, Ticket)>,
+    processes: Ticket,
+    files: Vec<(Neighbour, Ticket, Option<Ticket>)>,
+    plesk: Option<PleskTickets>,
+}
+
+#[derive(Default)]
+struct KernelTickets {
+    nft: Option<(Command, Ticket)>,
+    saved: Vec<(Family, Variant, Command, Ticket)>,
+    versions: Vec<(Family, Ticket)>,
+}
+
+struct PleskTickets {
+    exists: Ticket,
+    enabled: (Command, Ticket),
+    list: (Command, Ticket),
+    ini: (HostPath, Ticket),
+}
+
+fn lister(program: &HostPath, arguments: &[&str]) -> Command {
+    let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
+    let mut command = Command::new(program.clone(), arguments, PATIENCE);
+    command.cap = LONGEST;
+    command
+}
+
+pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
+    let tools = &facts.tools;
+    let mut kernel = KernelTickets::default();
+    let mut names = Vec::new();
+    let mut built_in = None;
+    if tools.kernel.netfilter == Netfilter::Shown {
+        for (family, path) in [
+            (Family::Ipv4, "/proc/net/ip_tables_names"),
+            (Family::Ipv6, "/proc/net/ip6_tables_names"),
+        ] {
+            names.push((family, path, batch.file(known(path))));
+            if let Some(program) = tools.of(family).legacy_saver() {
+                kernel.save(batch, family, Variant::Legacy, program);
+            }
+        }
+        match (tools.kernel.nf_tables, &tools.kernel.release) {
+            (NfTables::Present, _) => kernel.nf_tables(batch, tools),
+            (NfTables::NotLoaded, Some(release)) if tools.ask_nf_tables() => {
+                let path = HostPath::new(format!("/lib/modules/{release}/modules.builtin"));
+                built_in = path.ok().map(|path| batch.file(path));
+            }
+            (NfTables::NotLoaded, _) => {}
+        }
+    }
+    Tickets {
+        tools: tools.clone(),
+        kernel,
+        built_in,
+        names,
+        processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        files: FILES
+            .iter()
+            .map(|(neighbour, file, off)| {
+                let off = off.map(|off| batch.exists(known(off)));
+                (*neighbour, batch.exists(known(file)), off)
+            })
+            .collect(),
+        plesk: facts
+            .plesk
+            .as_ref()
+            .and_then(|plesk| of_plesk(batch, plesk)),
+    }
+}
+
+impl KernelTickets {
+    fn save(&mut self, batch: &mut Batch, family: Family, variant: Variant, program: &HostPath) {
+        let command = lister(program, &[]);
+        let ticket = batch.output(command.clone());
+        self.saved.push((family, variant, command, ticket));
+    }
+
+    /// Asks what nftables holds, which has no module loaded for it where it is there.
+    fn nf_tables(&mut self, batch: &mut Batch, tools: &Tools) {
+        if let Some(nft) = &tools.nft {
+            let command = lister(nft, &["-j", "list", "ruleset"]);
+            self.nft = Some((command.clone(), batch.output(command)));
+        }
+        for family in Family::ALL {
+            let tools = tools.of(family);
+            if let Some(program) = &tools.nft_save {
+                self.save(batch, family, Variant::Nft, program);
+            }
+            if let Some(program) = &tools.plain {
+                let command = lister(program, &["--version"]);
+                self.versions.push((family, batch.output(command)));
+            }
+        }
+    }
+
+    fn answers(self, answers: &mut Answers, raw: &mut Raw) -> Result<(), HostError> {
+        if let Some((command, ticket)) = self.nft {
+            raw.nft = Some((command, answers.output(ticket)?));
+        }
+        for (family, variant, command, ticket) in self.saved {
+            let output = answers.output(ticket)?;
+            raw.saved.push((family, variant, command, output));
+        }
+        for (family, ticket) in self.versions {
+            raw.versions.push((family, answers.output(ticket)?));
+        }
+        Ok(())
+    }
+}
+
+fn of_plesk(batch: &mut Batch, plesk: &Plesk) -> Option<PleskTickets> {
+    let program = plesk.root.join("bin/modules/firewall/settings").ok()?;
+    let ini = plesk.root.join("admin/conf/panel.ini").ok()?;
+    let mut ask = |option: &str| {
+        let mut command = lister(&program, &[option]);
+        command.deadline = PLESK_PATIENCE;
+        (command.clone(), batch.output(command))
+    };
+    let (enabled, list) = (ask("--is-enabled"), ask("--list-json"));
+    Some(PleskTickets {
+        exists: batch.exists(program),
+        enabled,
+        list,
+        ini: (ini.clone(), batch.file(ini)),
+    })
+}
+
+impl Tickets {
+    /// Takes the answers, and asks once more where whether nftables may be asked had to be known first.
+    pub(super) fn observed<H: ReadHost + ?Sized>(
+        self,
+        host: &H,
+        answers: &mut Answers,
+    ) -> Result<AccessObserved, HostError> {
+        let mut raw = Raw::default();
+        self.kernel.answers(answers, &mut raw)?;
+        if let Some(ticket) = self.built_in
+            && may_ask(&answers.file(ticket)?)
+        {
+            let mut batch = Batch::default();
+            let mut kernel = KernelTickets::default();
+            kernel.nf_tables(&mut batch, &self.tools);
+            kernel.answers(&mut batch.read(host)?, &mut raw)?;
+        }
+        for (family, path, ticket) in self.names {
+            let names = LegacyNames::read(path, &answers.file(ticket)?);
+            raw.names.push((family, names));
+        }
+        let processes = answers.processes(self.processes)?;
+        raw.ssh_ports = ssh_ports(&processes);
+        for (neighbour, file, off) in self.files {
+            let there = answers.exists(file)? != Existence::Missing;
+            let off = match off {
+                Some(ticket) => answers.exists(ticket)? != Existence::Missing,
+                None => false,
+            };
+            if there && !off {
+                raw.neighbours.insert(neighbour);
+            }
+        }
+        for process in &processes {
+            raw.neighbours.extend(match process.name.as_str() {
+                "firewalld" => Some(Neighbour::Firewalld),
+                "dockerd" => Some(Neighbour::Docker),
+                _ => None,
+            });
+        }
+        if let Some(plesk) = self.plesk {
+            raw.plesk = Some(Asked {
+                exists: answers.exists(plesk.exists)?,
+                enabled: (plesk.enabled.0, answers.output(plesk.enabled.1)?),
+                list: (plesk.list.0, answers.output(plesk.list.1)?),
+                ini: (plesk.ini.0, answers.file(plesk.ini.1)?),
+                apply: apply_of_plesk(&processes),
+            });
+        }
+        Ok(AccessObserved::read(&self.tools, raw))
+    }
+}
+
+/// Whether asking nftables loads nothing: it is built in, or this system has no modules for its kernel.
+fn may_ask(built_in: &Found) -> bool {
+    match built_in {
+        Found::File(state) => String::from_utf8_lossy(&state.bytes).contains("/nf_tables.ko"),
+        Found::Missing | Found::NotRegular | Found::Unreadable(_) => true,
+    }
+}
+
+fn ssh_ports(processes: &[Process]) -> BTreeSet<u16> {
+    (processes.iter())
+        .filter(|process| process.name == "sshd")
+        .filter_map(|process| process.ports.as_deref())
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// The vendor's article tells to look for `firewall-new.sh` in what `ps` shows.
+fn apply_of_plesk(processes: &[Process]) -> Running {
+    let names = |word: &Vec<u8>| {
+        (word.windows(b"firewall-new.sh".len())).any(|part| part == b"firewall-new.sh")
+    };
+    if processes
+        .iter()
+        .any(|process| process.argv.iter().any(names))
+    {
+        Running::Yes
+    } else {
+        Running::No
+    }
+}
