@@ -10,6 +10,7 @@ pub mod how;
 pub mod iptables;
 pub mod nft;
 pub mod observed;
+pub mod plan;
 pub mod plesk;
 pub mod rules;
 pub mod tools;

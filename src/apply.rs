@@ -10,11 +10,13 @@ pub mod outcome;
 mod settle;
 mod undo;
 mod verify;
+pub mod window;
 
 use std::time::Duration;
 
 use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use self::window::open::Phase;
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
@@ -92,6 +94,23 @@ fn ended(verdict: Verdict, messages: Vec<Diagnostic>) -> Box<Outcome> {
     Box::new(Outcome::without_run(verdict, messages))
 }
 
+/// Why the lock is not to be had.
+fn locked(error: &HostError) -> Box<Outcome> {
+    match error {
+        HostError::Locked { .. } => ended(
+            Verdict::Locked,
+            vec![
+                Diagnostic::of(error)
+                    .hint("wait until it has ended; the lock ends with its process"),
+            ],
+        ),
+        HostError::NoLock { .. }
+        | HostError::Lost { .. }
+        | HostError::Unreachable { .. }
+        | HostError::Unexpected(_) => unknown(error),
+    }
+}
+
 fn unknown(error: &dyn std::error::Error) -> Box<Outcome> {
     ended(Verdict::Unknown, vec![Diagnostic::of(error)])
 }
@@ -121,21 +140,14 @@ fn try_apply<H: WriteHost + ?Sized>(
     request: &Request<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, Box<Outcome>> {
-    host.lock().map_err(|error| match error {
-        HostError::Locked { .. } => ended(
-            Verdict::Locked,
-            vec![
-                Diagnostic::of(&error)
-                    .hint("wait until it has ended; the lock ends with its process"),
-            ],
-        ),
-        HostError::NoLock { .. }
-        | HostError::Lost { .. }
-        | HostError::Unreachable { .. }
-        | HostError::Unexpected(_) => unknown(&error),
-    })?;
+    host.lock().map_err(|error| locked(&error))?;
     let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
     settle::killed_run(host, &mut facts)?;
+    if window::settle::before_a_run(host, &facts, request.deadline)?
+        == window::settle::Settled::Anew
+    {
+        facts = Facts::read(host).map_err(|error| unknown(&error))?;
+    }
     let observed = Observed::read(host, &facts, Scope::Of(request.desired))
         .map_err(|error| unknown(&error))?;
     let plan = plan::make(
@@ -347,7 +359,13 @@ impl<'a> Running<'a> {
             }
         }
         self.change_accounts(host, watch)?;
-        self.verify(host)
+        self.verify(host)?;
+        // Last, when everything before is seen to be right.
+        if self.change_sources(host, watch)? == Phase::Waits {
+            self.outcome.conclude(self.outcome.result.and_waits());
+        }
+        self.close(host);
+        Ok(())
     }
 
     fn history(&self) -> HostPath {

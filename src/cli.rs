@@ -7,6 +7,7 @@ mod allow;
 mod apply;
 mod args;
 mod check;
+mod confirm;
 mod files;
 mod generate;
 mod host;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use self::allow::allowed;
-use self::args::{ApplyArgs, CheckArgs, PlanArgs, ShowArgs, ValidateArgs};
+use self::args::{ApplyArgs, CheckArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::Terminal;
 use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
@@ -48,7 +49,7 @@ use crate::report::redact::Names;
 Exit codes, the largest of many being the worst:
    0  as desired: nothing to do, or applied and verified
    2  changes pending
-   3  something is still owed
+   3  something is still owed, or a change of access waits for its confirmation
    4  usage or manifest error
    5  locked by another run
    6  stale plan, or another fingerprint than expected
@@ -72,6 +73,13 @@ enum Command {
     Plan(PlanArgs),
     /// Plan, ask, apply, verify; undo everything where a step fails
     Apply(ApplyArgs),
+    /// Keep a change of who may reach mail services that an apply has made; only a new connection can
+    ///
+    /// Such a change goes back by itself unless it is confirmed in time. What comes by the connection that made it, or by
+    /// one that was open before, shows nothing: open connections live on whatever the rules are.
+    Confirm(DecideArgs),
+    /// Take such a change back at once
+    Revert(DecideArgs),
     /// Check for drift in one line, for cron and monitoring; changes nothing
     Check(CheckArgs),
     /// Show the effective limits of a host, where each comes from, and what the running daemons have
@@ -122,6 +130,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let exit = match &cli.command {
         Command::Plan(args) => plan::run(args, &mut terminal),
         Command::Apply(args) => apply::run(args, &mut terminal),
+        Command::Confirm(args) => confirm::run(args, &mut terminal),
+        Command::Revert(args) => confirm::revert(args, &mut terminal),
         Command::Check(args) => check::run(args, &mut terminal),
         Command::Show(args) => show::run(args, &mut terminal),
         Command::Validate(args) => validate::run(args, &mut terminal),
@@ -146,7 +156,9 @@ impl Cli {
             Command::Apply(args) => args.accounts.redact_accounts,
             Command::Check(args) => args.redact_accounts,
             Command::Show(args) => args.redact_accounts,
-            Command::Validate(_)
+            Command::Confirm(_)
+            | Command::Revert(_)
+            | Command::Validate(_)
             | Command::Schema(_)
             | Command::Completions(_)
             | Command::Man(_) => false,

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
+use crate::apply::window::{self, Waiting};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request};
+use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request, STATE};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
@@ -88,6 +89,16 @@ pub struct Facts {
     pub journal: Journal,
     /// Why the journal could not be read, if so: then it is not known what is owed, and no plan is made.
     pub journal_unread: Option<Diagnostic>,
+    /// The change of access that waits for its confirmation, or what became of it.
+    pub waiting: Waiting,
+    /// Why that could not be read, if so: then it is not known what waits, and no plan is made.
+    pub waiting_unread: Option<Diagnostic>,
+    /// Whether there is anything of access in mailward's state.
+    pub has_access: bool,
+    /// Tells one boot from another (`/proc/sys/kernel/random/boot_id`); none where the host does not tell.
+    pub boot: Option<String>,
+    /// Milliseconds since the boot (`/proc/uptime`), or since 1970 where the host does not tell.
+    pub uptime: u64,
     /// What xinetd was last seen to have loaded.
     pub loaded: Option<Loaded>,
     /// The host's clock, in seconds since 1970.
@@ -174,6 +185,10 @@ struct Tickets {
     processes: Ticket,
     tools: filters::Tickets,
     journal: Ticket,
+    waiting: [Ticket; 4],
+    access: Ticket,
+    boot: Ticket,
+    uptime: Ticket,
     loaded: Ticket,
     now: Ticket,
 }
@@ -221,6 +236,16 @@ fn ask(batch: &mut Batch) -> Tickets {
         processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
         tools: filters::ask(batch),
         journal: batch.file(journal::path()),
+        waiting: [
+            window::files::open(),
+            window::files::reverting(),
+            window::files::reverted(),
+            window::files::confirmed(),
+        ]
+        .map(|path| batch.file(path)),
+        access: batch.exists(known(&format!("{STATE}/access"))),
+        boot: batch.file(known("/proc/sys/kernel/random/boot_id")),
+        uptime: batch.file(known("/proc/uptime")),
         loaded: batch.file(Loaded::path()),
         now: batch.ask(Request::Now),
     }
@@ -275,6 +300,16 @@ impl Tickets {
             Ok(journal) => (journal, None),
             Err(error) => (Journal::default(), Some(error.diagnostic())),
         };
+        let [open, reverting, reverted, confirmed] =
+            self.waiting.map(|ticket| answers.file(ticket));
+        let (waiting, waiting_unread) =
+            match Waiting::read(open?, reverting?, reverted?, confirmed?) {
+                Ok(waiting) => (waiting, None),
+                Err(unread) => (Waiting::default(), Some(unread)),
+            };
+        let boot = line(answers.file(self.boot)?);
+        let uptime = line(answers.file(self.uptime)?);
+        let now = answers.now(self.now)?;
         Ok(Facts {
             names: names(node.as_deref(), &hosts),
             node,
@@ -287,10 +322,36 @@ impl Tickets {
             tools: self.tools.tools(answers)?,
             journal,
             journal_unread,
+            waiting,
+            waiting_unread,
+            has_access: answers.exists(self.access)? == Existence::Folder,
+            boot,
+            uptime: milliseconds(uptime.as_deref(), now),
             loaded: Loaded::read(answers.file(self.loaded)?),
-            now: answers.now(self.now)?,
+            now,
         })
     }
+}
+
+/// The first line of a file of the kernel, if it can be had.
+fn line(found: Found) -> Option<String> {
+    let Found::File(state) = found else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(&state.bytes).into_owned();
+    (text.lines().next()).map(|line| line.trim().to_owned())
+}
+
+/// The first number of `/proc/uptime`, which has seconds with two decimals; without it the clock.
+fn milliseconds(uptime: Option<&str>, now: i64) -> u64 {
+    let seconds = uptime
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|number| number.split_once('.'))
+        .and_then(|(whole, part)| {
+            let hundredths: u64 = part.get(..2)?.parse().ok()?;
+            Some(whole.parse::<u64>().ok()? * 1000 + hundredths * 10)
+        });
+    seconds.unwrap_or_else(|| u64::try_from(now).unwrap_or(0).saturating_mul(1000))
 }
 
 fn text(found: Found, path: &str) -> Result<Option<String>, FactsError> {

@@ -361,6 +361,19 @@ pub struct Desired {
     pub safety: Safety,
 }
 
+impl Desired {
+    /// What of it is about who may reach mail services, with the guards that concern that.
+    #[must_use]
+    pub fn only_access(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            access: self.access.clone(),
+            safety: self.safety.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A path known when mailward was built, checked by a test.
 ///
 /// The `const` texts of this crate are all absolute and normal.

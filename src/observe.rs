@@ -2,17 +2,19 @@
 
 mod access;
 mod accounts;
+mod boot;
 
 use std::collections::BTreeMap;
 
 use self::accounts::Options;
 pub use self::accounts::accounts;
 
+use crate::access::boot::BootObserved;
 use crate::access::observed::AccessObserved;
 use crate::edit::xinetd::{Config, Entry, Tree, Wanted};
 use crate::facts::Facts;
 use crate::host::batch::{Batch, Listing};
-use crate::host::{Digest, Existence, FileState, Found, HostError, Link, ReadHost};
+use crate::host::{Connection, Digest, Existence, FileState, Found, HostError, Link, ReadHost};
 use crate::limits::courier::{self, Absent, CourierFile, Files};
 use crate::limits::panel::{self, Panel};
 use crate::limits::xinetd::{self, About, Inetd, Xinetd};
@@ -38,6 +40,10 @@ pub struct Observed {
     pub accounts: Option<PanelAccounts>,
     /// The packet filters.
     pub access: Option<AccessObserved>,
+    /// What a boot does about mailward's own rules.
+    pub boot: Option<BootObserved>,
+    /// The ssh connection by which this run stands on the host.
+    pub connection: Option<Connection>,
 }
 
 /// What is to be read.
@@ -70,9 +76,10 @@ impl Scope<'_> {
     }
 
     /// Whether the packet filters are read.
-    fn access(self) -> bool {
+    fn access(self, facts: &Facts) -> bool {
         match self {
-            Self::Of(desired) => !desired.access.allow.is_empty(),
+            // What earlier manifests have set may have to be told of.
+            Self::Of(desired) => !desired.access.allow.is_empty() || facts.has_access,
             Self::All => true,
         }
     }
@@ -126,7 +133,14 @@ impl Observed {
         });
         let asked =
             (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options));
-        let filters = scope.access().then(|| access::ask(&mut batch, facts));
+        let filters = scope.access(facts).then(|| {
+            let connection = batch.connection();
+            (
+                access::ask(&mut batch, facts),
+                boot::ask(&mut batch),
+                connection,
+            )
+        });
         let mut answers = batch.read(host)?;
 
         let mut observed = Self::default();
@@ -143,9 +157,11 @@ impl Observed {
         observed.accounts = asked
             .map(|asked| asked.accounts(&mut answers))
             .transpose()?;
-        observed.access = filters
-            .map(|filters| filters.observed(host, &mut answers))
-            .transpose()?;
+        if let Some((filters, boot, connection)) = filters {
+            observed.access = Some(filters.observed(host, &mut answers)?);
+            observed.boot = Some(boot.observed(&mut answers)?);
+            observed.connection = Some(answers.connection(connection)?);
+        }
         if let Some((start, folder, services, inetd)) = xinetd {
             let mut reading = Reading::default();
             reading.file(main.clone(), answers.file(start)?);

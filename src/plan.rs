@@ -15,7 +15,7 @@ pub mod stale;
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{
-    AccessCause, AccessStep, AccountChange, AccountProblem, AccountState, Allowed,
+    AccessCause, AccessStep, AccountChange, AccountProblem, AccountState, Allowed, Permission,
 };
 pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
 pub use self::fingerprint::Fingerprint;

@@ -1,6 +1,7 @@
 //! How a planned change of rules is carried out on one host: programs and complete texts, nothing left to decide.
 
 use super::Gate;
+use super::iptables::Present;
 use super::plesk::SetRule;
 use crate::host::{Command, Executable};
 use crate::model::{Family, HostPath};
@@ -42,6 +43,10 @@ pub struct FamilyHow {
     pub family: Family,
     /// `iptables-restore` or `ip6tables-restore`.
     pub restore: HostPath,
+    /// `iptables-save` or `ip6tables-save`.
+    pub save: HostPath,
+    /// What of the own chains is there before.
+    pub present: Present,
     /// The script; none where nothing changes.
     pub script: Option<String>,
     /// The same for kernels without `addrtype`: it also sees packets that the host only forwards.

@@ -185,6 +185,44 @@ pub fn removal(present: &Present) -> Option<String> {
     Some(script)
 }
 
+/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that gives the own chains of a family back what
+/// they held, by what `iptables-save` printed then. It may be loaded any number of times, also where the replacement that
+/// it takes back was never loaded.
+///
+/// Chains that were not there stay behind, empty, and so does a jump to them: whether one has to go depends on what the
+/// kernel has by then, which a script cannot ask. [`removal`] takes them away.
+#[must_use]
+pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> String {
+    let later = replaced_by.unwrap_or_default();
+    let made = later.lines().filter_map(|line| own_chain(line, ":"));
+    let chains: BTreeSet<String> = before.chains.iter().cloned().chain(made).collect();
+    let mut script = begun(chains.iter());
+    let jump = format!("{HOOK} -j {CHAIN}");
+    if before.jumps > 0 && later.lines().any(|line| line == format!("-D {jump}")) {
+        let _ = writeln!(script, "-I {jump}");
+    }
+    // Other tables have no chains of these names.
+    for line in own_lines(saved) {
+        let _ = writeln!(script, "{line}");
+    }
+    script.push_str("COMMIT\n");
+    script
+}
+
+/// The lines of a script, or of what `iptables-save` printed, that are rules of own chains.
+#[must_use]
+pub fn own_lines(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter(|line| own_chain(line, "-A ").is_some())
+        .collect()
+}
+
+/// The own chain that a line is about, if it begins like this.
+fn own_chain(line: &str, start: &str) -> Option<String> {
+    let name = line.strip_prefix(start)?.split_whitespace().next()?;
+    is_own(name).then(|| name.to_owned())
+}
+
 /// The beginning of a script: a line of this kind makes a chain or empties it.
 fn begun<'c>(chains: impl Iterator<Item = &'c String>) -> String {
     let mut script = format!("*{TABLE}\n");

@@ -101,6 +101,13 @@ pub fn script(gates: &[Gate]) -> String {
     script
 }
 
+/// The script that brings the table back as `nft list table inet mailward` printed it, whatever it is by then; [`REMOVAL`]
+/// where there was none. It may be loaded any number of times.
+#[must_use]
+pub fn revert(listed: Option<&str>) -> String {
+    format!("{REMOVAL}{}", listed.unwrap_or_default())
+}
+
 /// The rules that the script makes; equal to what is read back when the kernel has them.
 #[must_use]
 pub fn rules(gates: &[Gate]) -> Option<RuleSet> {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::layers::{Decider, Hook, Layer, Layers, Owner, Place};
 pub(crate) use self::plesk::Asked;
-pub use self::plesk::{Enabled, PleskFirewall, Running};
+pub use self::plesk::{Enabled, PleskFirewall};
 pub use self::read::{LegacyNames, Raw};
 use super::tools::{Tools, Variant};
 use super::{iptables, nft};
@@ -36,6 +36,8 @@ pub struct AccessObserved {
     pub neighbours: BTreeSet<Neighbour>,
     /// The ports on which sshd listens; empty where that is not known.
     pub ssh_ports: BTreeSet<u16>,
+    /// Whether any interface has an IPv6 address (`/proc/net/if_inet6`).
+    pub speaks_ipv6: bool,
 }
 
 /// mailward's own chains of one family in one half of the kernel.

@@ -197,7 +197,7 @@ fn how_it_ended(command: &Command, end: End) -> Diagnostic {
     })
 }
 
-fn failed_command(command: &Command, output: &Output) -> Diagnostic {
+pub(super) fn failed_command(command: &Command, output: &Output) -> Diagnostic {
     let diagnostic = how_it_ended(command, output.end);
     let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
     let said: Vec<String> = said

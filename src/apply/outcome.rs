@@ -45,6 +45,12 @@ pub enum Verdict {
     AsDesired,
     /// Everything was done and verified.
     Applied,
+    /// Done; a change of access is live and goes back by itself unless it is confirmed.
+    Waiting,
+    /// The change of access that waited is confirmed.
+    Confirmed,
+    /// The change of access that waited was taken back, as asked.
+    Reverted,
     /// Done, with service actions put off.
     Owed,
     /// Done, but somebody else has changed something since.
@@ -74,13 +80,22 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What a run has come to that ends with a change of access that waits.
+    #[must_use]
+    pub(super) const fn and_waits(self) -> Self {
+        match self {
+            Self::AsDesired | Self::Applied | Self::ChangedSince => Self::Waiting,
+            other => other,
+        }
+    }
+
     /// The exit code.
     #[must_use]
     pub const fn exit(self) -> Exit {
         match self {
-            Self::AsDesired | Self::Applied => Exit::AsDesired,
+            Self::AsDesired | Self::Applied | Self::Confirmed | Self::Reverted => Exit::AsDesired,
             Self::ChangedSince | Self::Declined | Self::Interrupted => Exit::Pending,
-            Self::Owed => Exit::Owed,
+            Self::Owed | Self::Waiting => Exit::Owed,
             Self::Usage => Exit::Usage,
             Self::Locked => Exit::Locked,
             Self::Stale => Exit::Stale,
@@ -117,6 +132,10 @@ pub enum StepState {
     NotTried,
     /// It was done, and undone since.
     Undone,
+    /// Live, until it is confirmed or goes back by itself.
+    Provisional,
+    /// It waits until the change before it is confirmed.
+    Waits,
     /// The run was killed while it was under way, or undoing it failed.
     Unknown,
 }

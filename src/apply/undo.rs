@@ -36,6 +36,9 @@ impl Running<'_> {
     /// Undoes this run, writes its history entry, and concludes the outcome.
     pub(super) fn undo<H: WriteHost + ?Sized>(&mut self, host: &mut H) {
         let mut back = Back::Yes;
+        if let Some((index, undone)) = self.undo_sources(host) {
+            self.note_undone(index, undone, &mut back);
+        }
         for (index, undone) in self.undo_accounts(host) {
             self.note_undone(index, undone, &mut back);
         }
@@ -47,11 +50,9 @@ impl Running<'_> {
             }
             let undone = match step {
                 // Files come back before daemons, which read them: actions are undone below.
-                Step::Action(_)
-                | Step::PanelAccess(_)
-                | Step::Sources(_)
-                | Step::Boot(_)
-                | Step::Retire(_) => continue,
+                Step::Action(_) | Step::PanelAccess(_) | Step::Sources(_) => continue,
+                // They come last and only where nothing waits; the next run does what is missing.
+                Step::Boot(_) | Step::Retire(_) => Back::No,
                 Step::Edit(edit) => self.undo_edit(host, edit),
                 Step::Panel(panel) => self.undo_panel(host, panel),
             };

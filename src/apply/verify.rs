@@ -12,7 +12,7 @@ use crate::plan::{self, Input, Step};
 use crate::report::text;
 
 impl Running<'_> {
-    /// Looks at the whole again, and concludes the run.
+    /// Looks at the whole again, and concludes the run as far as it has come.
     pub(super) fn verify<H: WriteHost + ?Sized>(&mut self, host: &mut H) -> Result<(), Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
@@ -110,7 +110,6 @@ impl Running<'_> {
                 &[],
             );
         }
-        self.close(host);
         Ok(())
     }
 

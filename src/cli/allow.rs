@@ -3,16 +3,25 @@
 
 use std::str::FromStr;
 
-use crate::plan::Allowed;
+use crate::plan::{Allowed, Permission};
 
 /// One thing that is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Allowance {
     /// `account-changes=N`: so many accounts may change.
     AccountChanges(u32),
+    /// `inbound-mail`: rules may keep other mail servers away.
+    InboundMail,
+    /// `docker`: Plesk's firewall may be applied where it takes the network from Docker's containers.
+    Docker,
+    /// `unproven-confirm`: a change of access may be confirmed without showing that somebody still gets in.
+    UnprovenConfirm,
     /// `unseen-metadata`: files may be replaced whose ACL and extended attributes the host has no tool to show.
     UnseenMetadata,
 }
+
+/// All of them, as they are listed for people.
+const KNOWN: &str = "account-changes=N, inbound-mail, docker, unproven-confirm and unseen-metadata";
 
 impl FromStr for Allowance {
     type Err = String;
@@ -30,8 +39,11 @@ impl FromStr for Allowance {
             ("account-changes", None) => {
                 Err("account-changes needs a number, as account-changes=120".to_owned())
             }
+            ("inbound-mail", None) => Ok(Self::InboundMail),
+            ("docker", None) => Ok(Self::Docker),
+            ("unproven-confirm", None) => Ok(Self::UnprovenConfirm),
             ("unseen-metadata", None) => Ok(Self::UnseenMetadata),
-            _ => Err("what can be allowed is account-changes=N and unseen-metadata".to_owned()),
+            _ => Err(format!("what can be allowed is {KNOWN}")),
         }
     }
 }
@@ -42,8 +54,10 @@ pub(super) fn allowed(allowances: &[Allowance]) -> Allowed {
     for allowance in allowances {
         match allowance {
             Allowance::AccountChanges(number) => allowed.account_changes = Some(*number),
-            // The way to the host asks for it.
-            Allowance::UnseenMetadata => {}
+            Allowance::InboundMail => allowed.inbound_mail = Permission::Given,
+            Allowance::Docker => allowed.docker = Permission::Given,
+            // The way to the host asks for the one, `confirm` for the other.
+            Allowance::UnseenMetadata | Allowance::UnprovenConfirm => {}
         }
     }
     allowed
@@ -59,9 +73,13 @@ mod tests {
         assert_eq!(
             allowed(&[parsed]),
             Allowed {
-                account_changes: Some(120)
+                account_changes: Some(120),
+                ..Allowed::default()
             }
         );
+        let mail: Allowance = "inbound-mail".parse().unwrap();
+        assert_eq!(allowed(&[mail]).inbound_mail, Permission::Given);
+        assert_eq!(allowed(&[]).inbound_mail, Permission::Withheld);
         for bad in [
             "",
             "account-changes",
@@ -69,6 +87,7 @@ mod tests {
             "account-changes=-1",
             "all=1",
             "unseen-metadata=1",
+            "inbound-mail=1",
         ] {
             assert!(bad.parse::<Allowance>().is_err(), "{bad}");
         }

@@ -4,7 +4,7 @@ use super::allow::Allowance;
 use super::files::Private;
 use super::progress::Progress;
 use super::terminal::{Signals, Terminal, ask, can_ask};
-use super::{ApplyArgs, Ended, Format, allowed, files, planned};
+use super::{ApplyArgs, Ended, Format, allowed, confirm, files, planned};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
@@ -33,6 +33,10 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         };
         Outcome::without_run(verdict, diagnostics)
     });
+    let outcome = match outcome.result {
+        Verdict::Waiting => confirm::after(args, outcome, terminal),
+        _ => outcome,
+    };
     match args.format {
         Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
         Format::Json => match terminal.names {

@@ -32,7 +32,7 @@ pub(super) struct AccountArgs {
 /// What is allowed beyond the safety rules.
 #[derive(Debug, Args)]
 pub(super) struct AllowArgs {
-    /// Allow for once what a safety rule refuses: account-changes=N, unseen-metadata
+    /// Allow for once what a safety rule refuses: account-changes=N, inbound-mail, docker, unseen-metadata
     #[arg(long, value_name = "NAME")]
     pub(super) allow: Vec<Allowance>,
 }
@@ -83,6 +83,10 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "FINGERPRINT")]
     pub(super) expect: Option<String>,
 
+    /// Stay until a change of access is confirmed from elsewhere, or has gone back
+    #[arg(long, conflicts_with = "host")]
+    pub(super) wait: bool,
+
     /// Change files and leave service actions owed; a later apply runs them
     #[arg(long)]
     pub(super) defer_restarts: bool,
@@ -90,6 +94,21 @@ pub(super) struct ApplyArgs {
     /// Write the outcome to a file as JSON, however the run ends
     #[arg(long, value_name = "FILE")]
     pub(super) outcome: Option<PathBuf>,
+
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+/// The arguments of `confirm` and `revert`.
+#[derive(Debug, Args)]
+pub(super) struct DecideArgs {
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+
+    /// Allow for once what a safety rule refuses: unproven-confirm
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow: Vec<Allowance>,
 
     /// How to print the outcome
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -84,6 +84,23 @@ impl HostArgs {
         }
     }
 
+    /// Opens a connection of its own, shared with no other: that it comes about shows that one still gets in.
+    pub(super) fn open_anew(&self) -> Result<Box<dyn WriteHost>, Ended> {
+        let mut anew = Self {
+            host: self.host.clone(),
+            ssh_option: Vec::new(),
+            ssh_timeout: self.ssh_timeout,
+            sudo: self.sudo,
+            root: self.root.clone(),
+            action_timeout: self.action_timeout,
+        };
+        // The first of two equal options counts (ssh_config(5)).
+        anew.ssh_option
+            .extend(["ControlMaster=no", "ControlPath=none"].map(str::to_owned));
+        anew.ssh_option.extend(self.ssh_option.iter().cloned());
+        anew.open(Metadata::Shown, Signals::RunOnly)
+    }
+
     pub(super) const fn deadline(&self) -> Duration {
         Duration::from_secs(self.action_timeout)
     }

@@ -54,6 +54,11 @@ impl Batch {
         self.ask(Request::FirstOf(commands))
     }
 
+    /// Asks for the run's own connection.
+    pub fn connection(&mut self) -> Ticket {
+        self.ask(Request::Connection)
+    }
+
     /// Asks the host, in one go.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Variables;
 
 /// The ssh connection under which this run stands on the host.
@@ -29,7 +31,7 @@ pub enum Terminal {
 }
 
 /// Who is at the other end of an ssh connection, as sshd tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshClient {
     /// The address that the host sees.
     pub address: IpAddr,

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::access::observed::{AccessObserved, Asked, LegacyNames, Neighbour, Raw, Running};
+use crate::access::observed::{AccessObserved, Asked, LegacyNames, Neighbour, Raw};
 use crate::access::tools::{Netfilter, NfTables, Tools, Variant};
 use crate::facts::{Facts, Plesk};
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request};
+use crate::host::{Command, Existence, Found, HostError, Process, ProcessId, ReadHost, Request};
 use crate::model::{Family, HostPath, known};
 
 /// How long a command that lists rules may take.
@@ -56,6 +56,7 @@ pub(super) struct Tickets {
     built_in: Option<Ticket>,
     names: Vec<(Family, &'static str, Ticket)>,
     processes: Ticket,
+    addresses: Ticket,
     files: Vec<(Neighbour, Ticket, Option<Ticket>)>,
     plesk: Option<PleskTickets>,
 }
@@ -111,6 +112,7 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
         built_in,
         names,
         processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        addresses: batch.file(known("/proc/net/if_inet6")),
         files: FILES
             .iter()
             .map(|(neighbour, file, off)| {
@@ -205,6 +207,12 @@ impl Tickets {
         }
         let processes = answers.processes(self.processes)?;
         raw.ssh_ports = ssh_ports(&processes);
+        raw.speaks_ipv6 = match answers.file(self.addresses)? {
+            Found::File(state) => !state.bytes.is_empty(),
+            // A kernel without IPv6 has no such file.
+            Found::Missing => false,
+            Found::NotRegular | Found::Unreadable(_) => true,
+        };
         for (neighbour, file, off) in self.files {
             let there = answers.exists(file)? != Existence::Missing;
             let off = match off {
@@ -228,7 +236,7 @@ impl Tickets {
                 enabled: (plesk.enabled.0, answers.output(plesk.enabled.1)?),
                 list: (plesk.list.0, answers.output(plesk.list.1)?),
                 ini: (plesk.ini.0, answers.file(plesk.ini.1)?),
-                apply: apply_of_plesk(&processes),
+                applies: applies_of_plesk(&processes),
             });
         }
         Ok(AccessObserved::read(&self.tools, raw))
@@ -253,16 +261,12 @@ fn ssh_ports(processes: &[Process]) -> BTreeSet<u16> {
 }
 
 /// The vendor's article tells to look for `firewall-new.sh` in what `ps` shows.
-fn apply_of_plesk(processes: &[Process]) -> Running {
+fn applies_of_plesk(processes: &[Process]) -> Vec<ProcessId> {
     let names = |word: &Vec<u8>| {
         (word.windows(b"firewall-new.sh".len())).any(|part| part == b"firewall-new.sh")
     };
-    if processes
-        .iter()
-        .any(|process| process.argv.iter().any(names))
-    {
-        Running::Yes
-    } else {
-        Running::No
-    }
+    (processes.iter())
+        .filter(|process| process.argv.iter().any(names))
+        .map(|process| process.id)
+        .collect()
 }

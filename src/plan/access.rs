@@ -185,4 +185,30 @@ impl AccountProblem {
 pub struct Allowed {
     /// So many accounts may change.
     pub account_changes: Option<u32>,
+    /// Inbound mail may be cut.
+    pub inbound_mail: Permission,
+    /// Plesk's firewall may be applied beside Docker.
+    pub docker: Permission,
+}
+
+/// Whether something is allowed for once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Permission {
+    /// It is.
+    Given,
+    /// It is not.
+    #[default]
+    Withheld,
+}
+
+impl Allowed {
+    /// What was allowed when a change was applied need not be allowed again to look at it.
+    #[must_use]
+    pub(crate) const fn everything() -> Self {
+        Self {
+            account_changes: Some(u32::MAX),
+            inbound_mail: Permission::Given,
+            docker: Permission::Given,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
 use super::{Allowed, FORMAT, HostId, Input, Note, Plan, Settled, Step};
+use crate::access;
 use crate::edit::shellvars;
 use crate::edit::xinetd::{Effect, ProblemKind};
 use crate::facts::Facts;
@@ -33,7 +34,6 @@ pub fn make(
         kind: Blocked::Unknown,
         diagnostic: unread.clone(),
     }));
-    blockers.extend(not_yet(desired));
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
         let none = courier::Files::default();
@@ -70,14 +70,16 @@ pub fn make(
         notes.extend(n);
         blockers.extend(b);
     }
-    let access = panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
     let panel_access::plan::Part {
-        steps: access,
+        steps: accounts,
         notes: left,
         blockers: refused,
-    } = access;
+    } = panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
     notes.extend(left);
     blockers.extend(refused);
+    let access = access::plan::plan(desired, facts, observed, allowed, deadline);
+    notes.extend(access.notes);
+    blockers.extend(access.blockers);
     if !blockers.is_empty() {
         blockers.sort();
         blockers.dedup();
@@ -97,7 +99,8 @@ pub fn make(
     let steps: Vec<Step> = (edits.into_iter().map(Step::Edit))
         .chain(panels.into_iter().map(Step::Panel))
         .chain(actions.into_iter().map(Step::Action))
-        .chain(access.into_iter().map(Step::PanelAccess))
+        .chain(accounts.into_iter().map(Step::PanelAccess))
+        .chain(access.steps)
         .collect();
     if steps.is_empty() {
         // With nothing to restart there is nothing to explain about what is not restarted.
@@ -146,23 +149,6 @@ fn guard(desired: &Desired, facts: &Facts) -> Vec<Blocker> {
     }]
 }
 
-/// Source networks, which no part of a plan sets yet: a declaration without effect would be taken for protection.
-fn not_yet(desired: &Desired) -> Option<Blocker> {
-    let first = desired
-        .access
-        .allow
-        .values()
-        .map(|allow| &allow.origin)
-        .min()?;
-    Some(Blocker {
-        kind: Blocked::Manifest,
-        diagnostic: Diagnostic::new("`access` is not supported yet by this version of mailward")
-            .at(declared_at(first))
-            .because("nothing would restrict anybody")
-            .hint("leave `access.allow` out until a later version; `validate` checks it already"),
-    })
-}
-
 /// The files that a plan is made from, with their digests, by path.
 #[must_use]
 pub fn inputs(observed: &Observed) -> Vec<Input> {
@@ -172,6 +158,8 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
         xinetd,
         accounts: _,
         access: _,
+        boot: _,
+        connection: _,
     } = observed;
     let courier = courier.iter().flat_map(courier::Files::inputs);
     let courier = courier.map(|(path, digest)| Input { path, digest });

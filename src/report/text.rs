@@ -15,6 +15,7 @@ pub use self::accounts::accounts;
 pub use self::outcome::{outcome, summary as outcome_summary};
 pub use self::plan::{check, plan, step_name, steps_in_brief, summary};
 pub use self::show::show;
+pub use self::sources::sources;
 
 use anstyle::{AnsiColor, Style};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Unread;
 use crate::access::plesk::{PleskRule, parse};
-use crate::host::{Command, End, Existence, Found, Output};
+use crate::host::{Command, End, Existence, Found, Output, ProcessId};
 use crate::model::HostPath;
 
 /// The time in which Plesk's firewall wants a confirmation unless `panel.ini` says otherwise (Plesk's knowledge base).
@@ -19,8 +19,8 @@ pub struct PleskFirewall {
     pub enabled: Enabled,
     /// Its rules, in the order in which they are decided.
     pub list: Result<Vec<PleskRule>, Unread>,
-    /// Whether an apply of it waits for its confirmation.
-    pub apply: Running,
+    /// The processes of an apply of it that waits for its confirmation: those with `firewall-new.sh` among their arguments.
+    pub applies: Vec<ProcessId>,
     /// How long it waits for a confirmation.
     pub window: Result<Duration, Unread>,
 }
@@ -36,15 +36,6 @@ pub enum Enabled {
     Unknown(Unread),
 }
 
-/// Whether an apply is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Running {
-    /// A process with `firewall-new.sh` among its arguments runs.
-    Yes,
-    /// None does.
-    No,
-}
-
 /// The answers about it.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -52,7 +43,7 @@ pub(crate) struct Asked {
     pub(crate) enabled: (Command, Output),
     pub(crate) list: (Command, Output),
     pub(crate) ini: (HostPath, Found),
-    pub(crate) apply: Running,
+    pub(crate) applies: Vec<ProcessId>,
 }
 
 impl PleskFirewall {
@@ -80,7 +71,7 @@ impl PleskFirewall {
             command: asked.list.0.program.clone(),
             enabled,
             list,
-            apply: asked.apply,
+            applies: asked.applies,
             window: window(&asked.ini.0, &asked.ini.1),
         })
     }

@@ -26,6 +26,8 @@ pub struct Raw {
     pub neighbours: BTreeSet<Neighbour>,
     /// The ports of sshd.
     pub ssh_ports: BTreeSet<u16>,
+    /// Whether any interface has an IPv6 address.
+    pub speaks_ipv6: bool,
     /// About Plesk's firewall.
     pub(crate) plesk: Option<Asked>,
 }
@@ -243,6 +245,7 @@ impl AccessObserved {
             layers,
             neighbours,
             ssh_ports: raw.ssh_ports,
+            speaks_ipv6: raw.speaks_ipv6,
             plesk: raw.plesk.and_then(PleskFirewall::read),
         }
     }

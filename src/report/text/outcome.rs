@@ -41,6 +41,8 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
             StepState::Failed => "failed",
             StepState::NotTried => "not tried",
             StepState::Undone => "undone",
+            StepState::Provisional => "live",
+            StepState::Waits => "waits",
             StepState::Unknown => "unknown",
         };
         let _ = writeln!(text, "{state:>9}  {brief}");
@@ -63,6 +65,11 @@ pub fn summary(outcome: &Outcome) -> String {
     let line = match outcome.result {
         Verdict::AsDesired => "Nothing to do: the host is as desired.",
         Verdict::Applied => "Applied and verified.",
+        Verdict::Waiting => {
+            "Applied; who may reach the mail services goes back by itself unless it is confirmed."
+        }
+        Verdict::Confirmed => "Confirmed.",
+        Verdict::Reverted => "Taken back.",
         Verdict::Owed => "Applied; something is still owed.",
         Verdict::ChangedSince => {
             "Applied, but somebody else has changed something since: plan again."

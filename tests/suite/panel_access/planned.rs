@@ -312,6 +312,7 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
     let make = |number| {
         let allowed = Allowed {
             account_changes: Some(number),
+            ..Allowed::default()
         };
         let deadline = mailward::plan::ACTION_DEADLINE;
         mailward::plan::make(&wanted, &[], &facts, &observed, deadline, &allowed)

@@ -1,0 +1,294 @@
+//! Plans who may reach mail services: what enforces it, which rules that needs, what they do to whom, and what is refused.
+//!
+//! Pure.
+
+mod own;
+mod plesk;
+mod proof;
+mod way;
+
+use std::time::Duration;
+
+use super::boot::{self, BootObserved};
+use super::effect::{Filters, changes};
+use super::how::SourceHow;
+use super::observed::AccessObserved;
+use super::{Gate, gates};
+use crate::apply::window::{Left, Waiting};
+use crate::facts::Facts;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::host::Connection;
+use crate::limits::declared_at;
+use crate::model::{Allowed as Who, Desired, MailService};
+use crate::observe::Observed;
+use crate::plan::{
+    Allowed, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause, SourceStep, Step,
+    Way,
+};
+use crate::report::text::sources;
+
+/// How long a change stays without a confirmation where the manifest does not say, in seconds.
+const CONFIRM_WITHIN: u32 = 60;
+
+/// What the source networks contribute to a plan.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What is not done, or worth a look.
+    pub notes: Vec<Note>,
+    /// What keeps a plan from being made.
+    pub blockers: Vec<Blocker>,
+}
+
+/// Everything that is known when a plan is made.
+struct Scene<'a> {
+    desired: &'a Desired,
+    facts: &'a Facts,
+    observed: &'a AccessObserved,
+    boot: &'a BootObserved,
+    connection: Option<&'a Connection>,
+    allowed: &'a Allowed,
+    deadline: Duration,
+}
+
+/// What a way needs: the change of its rules, if any, and how the host's filters are with it.
+struct Needs {
+    /// Each service whose rules change; none where the rules are right.
+    change: Option<(Vec<GateChange>, SourceHow, Vec<SourceCause>)>,
+    /// The gates that are in force afterwards, those included that nobody names any more.
+    gates: Vec<Gate>,
+    /// Those of them that nobody names.
+    kept: Vec<Gate>,
+    /// The host's filters before.
+    before: Filters,
+    /// The same afterwards.
+    after: Filters,
+}
+
+/// Plans.
+pub fn plan(
+    desired: &Desired,
+    facts: &Facts,
+    observed: &Observed,
+    allowed: &Allowed,
+    deadline: Duration,
+) -> Part {
+    let Some(access) = &observed.access else {
+        return Part::default();
+    };
+    let mut part = Part::default();
+    if let Some(unread) = &facts.waiting_unread {
+        part.blockers.push(Blocker {
+            kind: Blocked::Unknown,
+            diagnostic: unread.clone(),
+        });
+        return part;
+    }
+    let none = BootObserved::default();
+    let scene = Scene {
+        desired,
+        facts,
+        observed: access,
+        boot: observed.boot.as_ref().unwrap_or(&none),
+        connection: observed.connection.as_ref(),
+        allowed,
+        deadline,
+    };
+    if desired.access.allow.is_empty() {
+        scene.left_alone(&mut part);
+        return part;
+    }
+    match scene.try_plan(&mut part) {
+        Ok(()) => {}
+        Err(blockers) => part.blockers.extend(blockers),
+    }
+    part
+}
+
+fn blocked(kind: Blocked, diagnostic: Diagnostic) -> Vec<Blocker> {
+    vec![Blocker { kind, diagnostic }]
+}
+
+impl Scene<'_> {
+    fn try_plan(&self, part: &mut Part) -> Result<(), Vec<Blocker>> {
+        let way = way::choose(self)?;
+        let declared = gates(&self.desired.access);
+        let needs = match way {
+            Way::Nftables => own::nftables(self, &declared)?,
+            Way::Iptables => own::iptables(self, &declared)?,
+            Way::PleskFirewall => plesk::needs(self, &declared)?,
+        };
+        self.notes(part, way, &needs);
+        if let Some((change, how, causes)) = needs.change {
+            self.inbound_mail(&change)?;
+            proof::nobody_is_shut_out(self, &needs.before, &needs.after, part)?;
+            let services: Vec<(MailService, &'static [u16])> = (needs.gates.iter())
+                .map(|gate| (gate.service, gate.ports))
+                .collect();
+            let effects = changes(&needs.before, &needs.after, &services);
+            part.steps.push(Step::Sources(SourceStep {
+                way,
+                gates: change,
+                effects: effects
+                    .into_iter()
+                    .map(|change| ReachChange {
+                        service: change.service,
+                        ports: change.ports,
+                        gains: change.gains,
+                        loses: change.loses,
+                        unclear: change.unclear,
+                    })
+                    .collect(),
+                confirm_within: self.confirm_within(way)?,
+                causes,
+                how: Some(Box::new(how)),
+            }));
+        }
+        let boot = boot::step(
+            way,
+            &needs.gates,
+            &self.facts.manager,
+            self.boot,
+            self.deadline,
+        );
+        part.steps.extend(boot.map(Step::Boot));
+        for other in [Way::Nftables, Way::Iptables] {
+            if other != way
+                && let Some(how) = own::retire(self, other)?
+            {
+                part.steps.push(Step::Retire(RetireStep {
+                    way: other,
+                    instead: way,
+                    how: Some(Box::new(how)),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// How long a change stays without a confirmation, in seconds.
+    fn confirm_within(&self, way: Way) -> Result<u32, Vec<Blocker>> {
+        let declared = self.desired.safety.confirm_within.as_ref();
+        match way {
+            Way::Nftables | Way::Iptables => {
+                Ok(declared.map_or(CONFIRM_WITHIN, |declared| declared.value))
+            }
+            Way::PleskFirewall => plesk::window(self, declared),
+        }
+    }
+
+    /// Other servers deliver mail to port 25 from anywhere.
+    fn inbound_mail(&self, change: &[GateChange]) -> Result<(), Vec<Blocker>> {
+        let cuts = change.iter().find(|change| {
+            change.ports.contains(&25)
+                && change.to != Who::Anyone
+                && !change
+                    .from
+                    .as_ref()
+                    .is_some_and(|from| change.to.networks().covers(&from.networks()))
+        });
+        match (cuts, self.allowed.inbound_mail) {
+            (None, _) | (_, Permission::Given) => Ok(()),
+            (Some(change), Permission::Withheld) => {
+                let diagnostic = Diagnostic::new("restricting `smtp` cuts inbound mail from the internet")
+                    .because("other servers deliver to port 25 of this host, from anywhere")
+                    .hint("restrict `submission` (587) for your users' programs; if this host gets no mail from elsewhere: --allow inbound-mail");
+                Err(blocked(
+                    Blocked::Refused,
+                    self.at(change.service, diagnostic),
+                ))
+            }
+        }
+    }
+
+    /// A message with the place where the manifest names a service.
+    fn at(&self, service: MailService, diagnostic: Diagnostic) -> Diagnostic {
+        match self.desired.access.allow.get(&service) {
+            Some(allow) => diagnostic.at(declared_at(&allow.origin)),
+            None => diagnostic,
+        }
+    }
+
+    fn notes(&self, part: &mut Part, way: Way, needs: &Needs) {
+        let remark = |text: String| Note::Remark { text };
+        for gate in &needs.kept {
+            part.notes.push(remark(format!(
+                "{} is not named any more and stays restricted to {} by {}; \"anyone\" opens it",
+                gate.service,
+                sources(&gate.allowed),
+                way.words()
+            )));
+        }
+        for neighbour in &self.observed.neighbours {
+            part.notes.push(remark(neighbour.meaning().to_owned()));
+        }
+        let restricts = needs.gates.iter().any(|gate| gate.allowed != Who::Anyone);
+        if restricts && way != Way::PleskFirewall && !self.boot.can_hook(&self.facts.manager) {
+            part.notes.push(remark(
+                "the rules do not come back at boot: this host has neither systemd nor folders of init scripts"
+                    .to_owned(),
+            ));
+        }
+        self.waits(part);
+    }
+
+    /// A change that waits, or one that was taken back and not yet settled.
+    fn waits(&self, part: &mut Part) {
+        let text = match &self.facts.waiting {
+            Waiting::Open(window) => {
+                match window.left(self.facts.boot.as_deref(), self.facts.uptime) {
+                    Left::Seconds(seconds) => format!(
+                        "a change of access waits for its confirmation, and goes back by itself in {seconds} s"
+                    ),
+                    Left::Nothing | Left::Booted => {
+                        "a change of access that nobody confirmed is being taken back".to_owned()
+                    }
+                }
+            }
+            Waiting::Reverting(_) => {
+                "a change of access that nobody confirmed is being taken back".to_owned()
+            }
+            Waiting::Reverted(_) => {
+                "the last change of access was taken back: nobody confirmed it".to_owned()
+            }
+            Waiting::Confirmed(_) => {
+                "the last change of access is confirmed, and what follows is still to be done"
+                    .to_owned()
+            }
+            Waiting::Nothing => return,
+        };
+        part.notes.push(Note::Remark { text });
+    }
+
+    /// A manifest without access leaves what earlier ones set.
+    fn left_alone(&self, part: &mut Part) {
+        for (way, rules) in own::both(self) {
+            for gate in super::gates::kept(&rules, &[]) {
+                part.notes.push(Note::Remark {
+                    text: format!(
+                        "{} is not named any more and stays restricted to {} by {}; \"anyone\" opens it",
+                        gate.service,
+                        sources(&gate.allowed),
+                        way.words()
+                    ),
+                });
+            }
+        }
+        self.waits(part);
+    }
+}
+
+/// The changes from the gates that rules have to those that they shall have, services that stay as they are left out.
+fn gate_changes(rules: &Filters, gates: &[Gate]) -> Vec<GateChange> {
+    gates
+        .iter()
+        .map(|gate| GateChange {
+            service: gate.service,
+            ports: gate.ports.to_vec(),
+            from: super::gates::of_ports(rules, gate.ports),
+            to: gate.allowed.clone(),
+        })
+        .filter(|change| change.from.as_ref() != Some(&change.to))
+        .collect()
+}

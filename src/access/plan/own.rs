@@ -1,0 +1,301 @@
+//! The own table of nftables and the own chains of iptables: what they have, what they shall have, and how that is done.
+
+use super::{Needs, Scene, blocked, gate_changes};
+use crate::access::Gate;
+use crate::access::effect::Filters;
+use crate::access::gates::kept;
+use crate::access::how::{FamilyHow, RetireHow, SourceHow};
+use crate::access::iptables::{self, Destination, Present};
+use crate::access::nft::{self, Mark};
+use crate::access::observed::{OwnChains, Unread};
+use crate::access::tools::Variant;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::limits::declared_at;
+use crate::model::Family;
+use crate::plan::{GateChange, SourceCause, Way};
+
+fn unread(what: &str, unread: &Unread) -> Vec<Blocker> {
+    let diagnostic = Diagnostic::new(what)
+        .because(unread.to_string())
+        .hint("run as root; `mailward show` tells what can be read");
+    blocked(Blocked::Unknown, diagnostic)
+}
+
+/// All filters but mailward's own.
+pub(super) fn others(scene: &Scene<'_>) -> Result<(Filters, Filters), Vec<Blocker>> {
+    let layers = (scene.observed.layers.as_ref())
+        .map_err(|why| unread("the packet filter of this host cannot be read", why))?;
+    Ok((layers.filters(), layers.others()))
+}
+
+/// What nftables needs.
+pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Vec<Blocker>> {
+    let table = (scene.observed.own_nft.as_ref())
+        .map_err(|why| unread("mailward's own table of nftables cannot be read", why))?
+        .as_ref();
+    if table.is_some_and(|table| table.mark == Mark::NameAlone) {
+        let diagnostic =
+            Diagnostic::new("the table `inet mailward` of nftables is not one that mailward made")
+                .because("the comment by which mailward knows its own is missing")
+                .hint("see `nft list table inet mailward`; delete it if nobody needs it");
+        return Err(blocked(Blocked::Refused, diagnostic));
+    }
+    let now = Filters(
+        table
+            .iter()
+            .flat_map(|table| &table.base)
+            .map(|chain| chain.rules.clone())
+            .collect(),
+    );
+    let kept = kept(&now, declared);
+    let gates = all(declared, &kept);
+    let wanted = nft::rules(&gates);
+    let as_made = match (table, &wanted) {
+        (None, None) => true,
+        (Some(table), Some(wanted)) => matches!(
+            table.base.as_slice(),
+            [chain] if chain.rules == *wanted
+                && (chain.hook.as_str(), chain.priority) == ("input", nft::PRIORITY)
+        ),
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    let Some(nft) = &scene.observed.tools.nft else {
+        let diagnostic = Diagnostic::new("nft is not installed");
+        return Err(blocked(Blocked::Manifest, diagnostic));
+    };
+    let (before, mut after) = others(scene)?;
+    after.0.extend(wanted);
+    let change = (!as_made).then(|| {
+        let how = SourceHow::Nftables {
+            nft: nft.clone(),
+            script: nft::script(&gates),
+            gates: gates.clone(),
+        };
+        let (changes, causes) = change(scene, &now, &gates, table.is_some());
+        (changes, how, causes)
+    });
+    Ok(Needs {
+        change,
+        gates,
+        kept,
+        before,
+        after,
+    })
+}
+
+/// What iptables needs.
+pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Vec<Blocker>> {
+    let mut now = Filters::default();
+    let mut there = Vec::new();
+    for family in families(scene) {
+        let chains = own_chains(scene, family)?;
+        now.0
+            .extend(chains.iter().map(|chains| chains.own.rules.clone()));
+        there.push((family, chains));
+    }
+    let kept = kept(&now, declared);
+    let gates = all(declared, &kept);
+    let mut families = Vec::new();
+    let mut as_made = true;
+    let mut wanted_rules = Vec::new();
+    for (family, chains) in there {
+        let wanted = iptables::rules(&gates, family);
+        let good = match (chains.as_slice(), &wanted) {
+            ([], None) => true,
+            ([one], Some(wanted)) => {
+                one.own.rules == wanted.condensed()
+                    && one.own.present.jumps == 1
+                    && one.own.before.is_empty()
+            }
+            ([], Some(_)) | ([_, ..], _) => false,
+        };
+        wanted_rules.extend(wanted);
+        if good {
+            continue;
+        }
+        as_made = false;
+        if chains.len() > 1 {
+            let diagnostic =
+                Diagnostic::new(format!("mailward's own chains of {family} are there twice"))
+                    .because("in the kernel's old tables and in nftables")
+                    .hint("remove those of one kind with iptables-legacy or iptables-nft");
+            return Err(blocked(Blocked::Refused, diagnostic));
+        }
+        let one = chains.first();
+        let present = one.map_or_else(Present::default, |chains| chains.own.present.clone());
+        let (save, restore) = programs(scene, family, one.map(|chains| chains.variant))?;
+        let script = |destination| iptables::replacement(&gates, family, destination, &present);
+        families.push(FamilyHow {
+            family,
+            restore,
+            save,
+            script: script(Destination::Local),
+            script_for_all: script(Destination::Any),
+            present: present.clone(),
+        });
+    }
+    let (before, mut after) = others(scene)?;
+    after.0.extend(wanted_rules);
+    let change = (!as_made).then(|| {
+        let how = SourceHow::Iptables {
+            families,
+            gates: gates.clone(),
+        };
+        let (changes, causes) = change(scene, &now, &gates, !now.0.is_empty());
+        (changes, how, causes)
+    });
+    Ok(Needs {
+        change,
+        gates,
+        kept,
+        before,
+        after,
+    })
+}
+
+/// The families that the host speaks.
+fn families(scene: &Scene<'_>) -> Vec<Family> {
+    Family::ALL
+        .into_iter()
+        .filter(|family| *family == Family::Ipv4 || scene.observed.speaks_ipv6)
+        .collect()
+}
+
+fn own_chains(scene: &Scene<'_>, family: Family) -> Result<Vec<OwnChains>, Vec<Blocker>> {
+    (scene.observed.own_chains(family))
+        .map(<[OwnChains]>::to_vec)
+        .map_err(|why| unread("mailward's own chains of iptables cannot be read", why))
+}
+
+/// The programs of a family that work where the chains are, or where plain iptables works.
+fn programs(
+    scene: &Scene<'_>,
+    family: Family,
+    variant: Option<Variant>,
+) -> Result<(crate::model::HostPath, crate::model::HostPath), Vec<Blocker>> {
+    let tools = scene.observed.tools.of(family);
+    let plain = scene.observed.plain.get(&family).copied();
+    let pair = match variant {
+        Some(variant) if plain.is_some() && plain != Some(variant) => match variant {
+            Variant::Legacy => (&tools.legacy_save, &tools.legacy_restore),
+            Variant::Nft => (&tools.nft_save, &tools.nft_restore),
+        },
+        Some(_) | None => (&tools.save, &tools.restore),
+    };
+    match pair {
+        (Some(save), Some(restore)) => Ok((save.clone(), restore.clone())),
+        (None, _) | (_, None) => {
+            let diagnostic =
+                Diagnostic::new(format!("iptables for {family} is not wholly installed"));
+            Err(blocked(Blocked::Manifest, diagnostic))
+        }
+    }
+}
+
+/// The declared gates and the others, in the order of the services.
+fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
+    let mut all = [declared, kept].concat();
+    all.sort_by_key(|gate| gate.service);
+    all
+}
+
+/// What changes, and why.
+fn change(
+    scene: &Scene<'_>,
+    now: &Filters,
+    gates: &[Gate],
+    there: bool,
+) -> (Vec<GateChange>, Vec<SourceCause>) {
+    let mut changes = gate_changes(now, gates);
+    let mut causes = declared(scene, &changes);
+    if changes.is_empty() {
+        // The same for everybody, and yet not as mailward makes it.
+        causes.push(SourceCause::RulesDiffer);
+        changes = gates
+            .iter()
+            .map(|gate| GateChange {
+                service: gate.service,
+                ports: gate.ports.to_vec(),
+                from: Some(gate.allowed.clone()),
+                to: gate.allowed.clone(),
+            })
+            .collect();
+    } else if !there && scene.boot.restores(&scene.facts.manager) {
+        causes.push(SourceCause::RulesGone);
+    }
+    (changes, causes)
+}
+
+/// The places of the manifest that ask for changes.
+pub(super) fn declared(scene: &Scene<'_>, changes: &[GateChange]) -> Vec<SourceCause> {
+    changes
+        .iter()
+        .filter_map(|change| {
+            let allow = scene.desired.access.allow.get(&change.service)?;
+            Some(SourceCause::Declared {
+                service: change.service,
+                origin: allow.origin.clone(),
+            })
+        })
+        .collect()
+}
+
+/// How the own rules of a way are removed; none where there are none.
+pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, Vec<Blocker>> {
+    match way {
+        Way::PleskFirewall => Ok(None),
+        Way::Nftables => match (&scene.observed.own_nft, &scene.observed.tools.nft) {
+            (Ok(Some(table)), Some(nft)) if table.mark == Mark::Own => {
+                Ok(Some(RetireHow::Nftables { nft: nft.clone() }))
+            }
+            // Others' are not touched, and what cannot be read is told by `show`.
+            (Ok(_) | Err(_), _) => Ok(None),
+        },
+        Way::Iptables => {
+            let mut scripts = Vec::new();
+            for family in Family::ALL {
+                let Ok(chains) = scene.observed.own_chains(family) else {
+                    continue;
+                };
+                for one in chains {
+                    let (_, restore) = programs(scene, family, Some(one.variant))?;
+                    if one.own.foreign > 0 {
+                        let diagnostic = Diagnostic::new(format!(
+                            "mailward's own chains of {family} cannot be removed: others jump to them"
+                        ))
+                        .hint("take the jumps to MAILWARD out of the other chains first");
+                        let diagnostic = match scene.desired.access.enforce.as_ref() {
+                            Some(declared) => diagnostic.at(declared_at(&declared.origin)),
+                            None => diagnostic,
+                        };
+                        return Err(blocked(Blocked::Refused, diagnostic));
+                    }
+                    scripts.extend(
+                        iptables::removal(&one.own.present).map(|script| (family, restore, script)),
+                    );
+                }
+            }
+            Ok((!scripts.is_empty()).then_some(RetireHow::Iptables { families: scripts }))
+        }
+    }
+}
+
+/// The own rules of each own way, as far as they can be read.
+pub(super) fn both(scene: &Scene<'_>) -> Vec<(Way, Filters)> {
+    let nft = match &scene.observed.own_nft {
+        Ok(Some(table)) if table.mark == Mark::Own => {
+            table.base.iter().map(|chain| chain.rules.clone()).collect()
+        }
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    let iptables = Family::ALL
+        .into_iter()
+        .filter_map(|family| scene.observed.own_chains(family).ok())
+        .flatten()
+        .map(|chains| chains.own.rules.clone())
+        .collect();
+    vec![
+        (Way::Nftables, Filters(nft)),
+        (Way::Iptables, Filters(iptables)),
+    ]
+}

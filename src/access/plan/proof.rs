@@ -1,0 +1,127 @@
+//! Nobody is shut out: the rules as they will be, evaluated against the connections that must stay possible.
+
+use std::collections::BTreeSet;
+
+use super::{Part, Scene};
+use crate::access::effect::{Filters, PANEL, ShutOut, Who, probes, shut_out};
+use crate::access::rules::Verdict;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::limits::declared_at;
+use crate::model::MailService;
+use crate::plan::Note;
+
+/// Where sshd listens unless it is told otherwise (sshd_config(5)).
+const USUAL_SSH: u16 = 22;
+
+/// Refuses a change that shuts out the operator, an address of `must_reach`, or the host itself.
+pub(super) fn nobody_is_shut_out(
+    scene: &Scene<'_>,
+    before: &Filters,
+    after: &Filters,
+    part: &mut Part,
+) -> Result<(), Vec<Blocker>> {
+    let remark = |text: &str| Note::Remark {
+        text: text.to_owned(),
+    };
+    let operator = scene
+        .connection
+        .and_then(|connection| connection.client.as_ref())
+        .map(|client| client.address);
+    if operator.is_none() {
+        part.notes.push(remark(
+            "no ssh connection of yours shows here, so that it cannot be checked against the rules; `safety.must_reach` can",
+        ));
+    }
+    let mut ssh_ports = scene.observed.ssh_ports.clone();
+    // The operator's own way in counts, whatever process it leads to.
+    ssh_ports.extend(
+        (scene.connection)
+            .and_then(|connection| connection.client.as_ref())
+            .and_then(|client| client.server_port),
+    );
+    if ssh_ports.is_empty() {
+        part.notes.push(remark(
+            "where sshd listens is not known; the rules are checked for port 22",
+        ));
+        ssh_ports.insert(USUAL_SSH);
+    }
+    let must: Vec<_> = (scene.desired.safety.must_reach.iter())
+        .map(|declared| declared.value)
+        .collect();
+    let services: Vec<(MailService, &'static [u16])> = MailService::ALL
+        .into_iter()
+        .map(|service| (service, service.ports()))
+        .collect();
+    let probes = probes(operator, &must, &ssh_ports, &services);
+    let mut blockers = Vec::new();
+    let mut unclear = BTreeSet::new();
+    for out in shut_out(before, after, &probes) {
+        match (out.before, out.verdict) {
+            // It is so already, by rules that are not ours.
+            (Verdict::Drop, _) => {}
+            (Verdict::Accept, Verdict::Drop | Verdict::Unknown)
+            | (Verdict::Unknown, Verdict::Drop) => blockers.push(blocker(scene, &out)),
+            (Verdict::Unknown, Verdict::Unknown) => {
+                unclear.insert(words(&out));
+            }
+            (Verdict::Accept | Verdict::Unknown, Verdict::Accept) => {}
+        }
+    }
+    if let Some(first) = unclear.first() {
+        let more = match unclear.len() {
+            1 => String::new(),
+            several => format!(" (and {} more)", several - 1),
+        };
+        part.notes.push(Note::Remark {
+            text: format!(
+                "whether {first} is let in{more} is decided by rules that are not understood, before and afterwards"
+            ),
+        });
+    }
+    if blockers.is_empty() {
+        Ok(())
+    } else {
+        Err(blockers)
+    }
+}
+
+/// `203.0.113.9 to port 22 (ssh)`.
+fn words(out: &ShutOut) -> String {
+    let packet = &out.probe.packet;
+    let what = if PANEL.contains(&packet.port) {
+        " (the panel)"
+    } else if MailService::ALL
+        .iter()
+        .any(|service| service.ports().contains(&packet.port))
+    {
+        ""
+    } else {
+        " (ssh)"
+    };
+    let who = match out.probe.who {
+        Who::Operator => format!("your own address {}", packet.source),
+        Who::MustReach => packet.source.to_string(),
+        Who::Loopback => format!("this host itself ({})", packet.source),
+    };
+    format!("{who} to port {}{what}", packet.port)
+}
+
+fn blocker(scene: &Scene<'_>, out: &ShutOut) -> Blocker {
+    let certain = match out.verdict {
+        Verdict::Drop | Verdict::Accept => "would be shut out",
+        Verdict::Unknown => "might be shut out",
+    };
+    let mut diagnostic = Diagnostic::new(format!("{} {certain}", words(out)))
+        .because("the plan's whole set of rules was evaluated for it")
+        .hint("let it in, in the rules or in `access.allow`; nothing was changed");
+    if out.probe.who == Who::MustReach
+        && let Some(declared) = (scene.desired.safety.must_reach.iter())
+            .find(|declared| declared.value == out.probe.packet.source)
+    {
+        diagnostic = diagnostic.at(declared_at(&declared.origin));
+    }
+    Blocker {
+        kind: Blocked::Refused,
+        diagnostic,
+    }
+}

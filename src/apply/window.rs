@@ -1,0 +1,41 @@
+//! The time in which a change of access waits for its confirmation.
+//!
+//! A change goes live provisionally. Everything that takes it back is written and started beforehand; then one rename
+//! decides whether it stays: a confirmation gives the window's record another name, or the timer does. What is to last over
+//! a boot is written after the confirmation, so that a boot takes back what nobody confirmed.
+
+mod back;
+mod close;
+pub mod confirm;
+mod finish;
+mod load;
+pub(super) mod open;
+mod plesk;
+mod record;
+pub mod revert;
+pub(super) mod settle;
+
+use std::time::Duration;
+
+pub use self::record::{Left, Waiting, Window, files};
+use self::settle::Now;
+use super::outcome::{Outcome, Verdict};
+use crate::host::WriteHost;
+
+/// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
+pub fn became<H: WriteHost + ?Sized>(
+    host: &mut H,
+    run: &str,
+    deadline: Duration,
+) -> Option<Outcome> {
+    match confirm::begin(host, deadline) {
+        Ok((_, Now::Open(window, _))) if window.run == run => None,
+        Ok(_) => match close::history(host, run) {
+            Ok(Some(outcome)) => Some(outcome),
+            Ok(None) => Some(Outcome::without_run(Verdict::Unknown, Vec::new())),
+            Err(why) => Some(*confirm::failed(Verdict::Unknown, why)),
+        },
+        Err(outcome) if outcome.result == Verdict::Locked => None,
+        Err(outcome) => Some(*outcome),
+    }
+}

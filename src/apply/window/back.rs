@@ -1,0 +1,178 @@
+//! Takes a change back: what was written down beforehand is loaded, and looked for in the kernel.
+
+use std::time::Duration;
+
+use super::load::{self, LIST_CAP};
+use super::open::printed;
+use super::record::Window;
+use crate::access::{boot, iptables, nft};
+use crate::apply::Failed;
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::batch::Batch;
+use crate::host::timer::Load;
+use crate::host::{Command, End, Found, WriteHost};
+use crate::model::{Family, known};
+use crate::observe::{Observed, Scope};
+use crate::plan::Way;
+
+/// Whether the host has booted since a change went live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Booted {
+    /// It has: the kernel has what the boot brought back.
+    Since,
+    /// It has not.
+    No,
+}
+
+/// Loads what was before, and looks whether it is there.
+pub(super) fn take_back<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    booted: Booted,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    match &window.load {
+        Some(load) if booted == Booted::No => {
+            restore(host, load, deadline)?;
+            tidy(host, facts, window, deadline)?;
+            if is_back(host, window, deadline)? {
+                Ok(())
+            } else {
+                Err(Failed(vec![
+                    Diagnostic::new("the rules of before are not in the kernel").hint(
+                        "look at them with `nft list ruleset` or `iptables-save`; what was before lies in \
+                         /var/lib/mailward/access/revert.*",
+                    ),
+                ]))
+            }
+        }
+        Some(_) => Ok(()),
+        None => super::plesk::reset(host, facts, window, booted, deadline),
+    }
+}
+
+/// Loads the files that were written beforehand.
+fn restore<H: WriteHost + ?Sized>(
+    host: &mut H,
+    load: &Load,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    match load {
+        Load::Nftables { nft } => {
+            let arguments = vec!["-f".to_owned(), boot::state("revert.nft").to_string()];
+            load::run(host, Command::new(nft.clone(), arguments, deadline))
+        }
+        Load::Iptables { v4, v6 } => {
+            for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
+                let (Some(restore), Some(text)) = (restore, text(host, name)?) else {
+                    continue;
+                };
+                load::script_of_iptables(host, restore, &text, deadline)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Takes away what a script could not: empty chains that were not there before.
+fn tidy<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    if window.way != Way::Iptables {
+        return Ok(());
+    }
+    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let Some(access) = &observed.access else {
+        return Ok(());
+    };
+    let Some(Load::Iptables { v4, v6 }) = &window.load else {
+        return Ok(());
+    };
+    for (restore, name, family) in [
+        (v4, "revert.v4", Family::Ipv4),
+        (v6, "revert.v6", Family::Ipv6),
+    ] {
+        let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
+            continue;
+        };
+        if !iptables::own_lines(&was).is_empty() {
+            continue;
+        }
+        for chains in access.own_chains(family).unwrap_or_default() {
+            if let Some(script) = iptables::removal(&chains.own.present) {
+                load::script_of_iptables(host, restore, &script, deadline)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file of access in mailward's state.
+fn text<H: WriteHost + ?Sized>(host: &H, name: &str) -> Result<Option<String>, Failed> {
+    let mut batch = Batch::default();
+    let ticket = batch.file(boot::state(name));
+    match batch
+        .read(host)
+        .and_then(|mut answers| answers.file(ticket))
+    {
+        Ok(Found::File(state)) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
+        Ok(Found::Missing) => Ok(None),
+        Ok(Found::NotRegular | Found::Unreadable(_)) => Err(Failed(vec![Diagnostic::new(
+            format!("cannot read {}", boot::state(name)),
+        )])),
+        Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
+    }
+}
+
+/// Whether the own rules are those that were written down before the change.
+pub(super) fn is_back<H: WriteHost + ?Sized>(
+    host: &mut H,
+    window: &Window,
+    deadline: Duration,
+) -> Result<bool, Failed> {
+    match &window.load {
+        Some(Load::Nftables { nft }) => {
+            let words = ["list", "table", "inet", nft::TABLE];
+            let mut command = Command::new(
+                nft.clone(),
+                words.iter().map(|&word| word.to_owned()).collect(),
+                deadline,
+            );
+            command.cap = LIST_CAP;
+            let mut batch = Batch::default();
+            let ticket = batch.output(command);
+            let output = batch
+                .read(host)
+                .and_then(|mut answers| answers.output(ticket))
+                .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+            let now = match output.end {
+                End::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
+                // There is none.
+                End::Code(_) => String::new(),
+                End::Signal(_) | End::TimedOut | End::NotStarted => return Ok(false),
+            };
+            Ok(text(host, "revert.nft")?.is_some_and(|was| was == nft::revert(Some(&now))))
+        }
+        Some(Load::Iptables { v4, v6 }) => {
+            for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
+                let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
+                    continue;
+                };
+                let save = known(&restore.as_str().replace("-restore", "-save"));
+                let words = ["-t", iptables::TABLE];
+                let now = printed(host, &save, &words, deadline)?;
+                if iptables::own_lines(&now) != iptables::own_lines(&was) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        None => Ok(true),
+    }
+}

@@ -1,0 +1,233 @@
+//! Confirms a change that waits: only somebody who got in anew shows that nobody is locked out.
+
+use std::time::Duration;
+
+use super::close::close;
+use super::finish;
+use super::open::{connection, nothing_left};
+use super::record::{Window, files};
+use super::settle::{self, Decided, Now, decide};
+use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::{Failed, locked, settle as runs, unknown};
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::{Connection, Terminal, WriteHost, timer};
+use crate::observe::{Observed, Scope};
+use crate::plan::{self, Allowed, Way};
+
+/// How a change is confirmed.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// How long a command may take.
+    pub deadline: Duration,
+    /// What must be shown.
+    pub proof: Proof,
+}
+
+/// What a confirmation must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// That it comes by a connection made since the change, or from the console.
+    Needed,
+    /// Nothing: the operator takes it on himself.
+    Waived,
+}
+
+/// Confirms the change that waits, has it last over a boot, and removes what it replaces.
+pub fn confirm<H: WriteHost + ?Sized>(host: &mut H, request: Request) -> Outcome {
+    match try_confirm(host, request) {
+        Ok(outcome) => outcome,
+        Err(outcome) => *outcome,
+    }
+}
+
+pub(super) fn failed(verdict: Verdict, failed: Failed) -> Box<Outcome> {
+    Box::new(Outcome::without_run(verdict, failed.0))
+}
+
+fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
+    Outcome::without_run(verdict, vec![message])
+}
+
+/// The lock, the facts, and where a change stands.
+pub(super) fn begin<H: WriteHost + ?Sized>(
+    host: &mut H,
+    deadline: Duration,
+) -> Result<(Facts, Now), Box<Outcome>> {
+    host.lock().map_err(|error| locked(&error))?;
+    let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
+    if let Some(unread) = facts.waiting_unread.take() {
+        return Err(failed(Verdict::Unknown, Failed(vec![unread])));
+    }
+    runs::killed_run(host, &mut facts)?;
+    let now = settle::now(host, &facts, deadline).map_err(|why| failed(Verdict::Unknown, why))?;
+    Ok((facts, now))
+}
+
+fn try_confirm<H: WriteHost + ?Sized>(
+    host: &mut H,
+    request: Request,
+) -> Result<Outcome, Box<Outcome>> {
+    let (facts, now) = begin(host, request.deadline)?;
+    let window = match now {
+        Now::Nothing => {
+            let message = Diagnostic::new("no change of access waits for a confirmation");
+            return Ok(said(Verdict::AsDesired, message));
+        }
+        Now::TakenBack => {
+            let message = Diagnostic::new("too late: the change of access was taken back")
+                .because("nobody confirmed it in time, or the host has booted since")
+                .hint("see why, then apply again");
+            return Ok(said(Verdict::RolledBack, message));
+        }
+        Now::Confirmed(window) => window,
+        Now::Open(window, seconds) => {
+            let connection = connection(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            if request.proof == Proof::Needed
+                && let Err(refused) = proof(&window, facts.uptime, &connection)
+            {
+                let refused = refused.hint(format!(
+                    "open a new connection and say it there: `ssh HOST mailward confirm`; without it the change goes back in {seconds} s"
+                ));
+                return Ok(said(Verdict::Refused, refused));
+            }
+            still_there(host, &facts, &window, request)?;
+            if window.way == Way::PleskFirewall {
+                super::plesk::confirm(host, &facts, &window, &connection, request.deadline)
+                    .map_err(|why| failed(Verdict::Waiting, why))?;
+            }
+            match decide(host, &files::open(), &files::confirmed())
+                .map_err(|why| failed(Verdict::Unknown, why))?
+            {
+                Decided::ByUs => {}
+                Decided::ByOthers => {
+                    let message =
+                        Diagnostic::new("too late: the change of access is being taken back")
+                            .hint("see why nobody confirmed it in time, then apply again");
+                    return Ok(said(Verdict::RolledBack, message));
+                }
+            }
+            // It finds its file gone in any case.
+            let _ = host.write(&timer::disarm(&facts.manager), &[]);
+            window
+        }
+    };
+    let done = finished(host, &facts, &window, request)
+        .and_then(|()| close(host, &window, StepState::Done, Verdict::Applied, None));
+    Ok(match done {
+        Ok(()) => said(
+            Verdict::Confirmed,
+            Diagnostic::new("the change of access is confirmed, and stays"),
+        ),
+        Err(Failed(mut messages)) => {
+            let message =
+                Diagnostic::new("the change is confirmed, but what follows did not succeed")
+                    .hint("see to the reason, then run `mailward confirm` again, or apply");
+            messages.insert(0, message);
+            Outcome::without_run(Verdict::PartlyApplied, messages)
+        }
+    })
+}
+
+/// Whether a confirmation by this connection shows that people still get in.
+fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Diagnostic> {
+    let refuse = |why: &str| {
+        Err(Diagnostic::new("this does not show that anybody still gets in").because(why))
+    };
+    match (&connection.client, &window.by) {
+        (Some(client), Some(by)) if (client.address, client.port) == (by.address, by.port) => {
+            refuse(
+                "it comes by the connection that made the change, and open connections always live on",
+            )
+        }
+        (Some(_), _) => match connection.since {
+            Some(since) if is_newer(connection.now, since, window, uptime) => Ok(()),
+            Some(_) => refuse(
+                "it comes by a connection that was there before the change, and open connections always live on",
+            ),
+            None => refuse(
+                "it cannot be told when this connection was made, e.g. inside tmux or screen",
+            ),
+        },
+        (None, _) => match connection.terminal {
+            Terminal::Controlling => Ok(()),
+            Terminal::None => refuse("it comes neither by ssh nor from a console, e.g. from cron"),
+        },
+    }
+}
+
+/// Whether a connection was accepted after the change went live: each is as old as its own clock says, so that no clock that
+/// was set meanwhile matters.
+fn is_newer(now: i64, since: i64, window: &Window, uptime: u64) -> bool {
+    let age = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
+    age < uptime.saturating_sub(window.opened)
+}
+
+/// The kernel must still have what was applied.
+fn still_there<H: WriteHost + ?Sized>(
+    host: &H,
+    facts: &Facts,
+    window: &Window,
+    request: Request,
+) -> Result<(), Box<Outcome>> {
+    let observed =
+        Observed::read(host, facts, Scope::Of(&window.desired)).map_err(|error| unknown(&error))?;
+    let planned = plan::make(
+        &window.desired,
+        &[],
+        facts,
+        &observed,
+        request.deadline,
+        &Allowed::everything(),
+    );
+    let refused = |why: Vec<Diagnostic>| {
+        let first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
+            .hint("it goes back by itself, or now with `mailward revert`; then plan again");
+        Box::new(Outcome::without_run(
+            Verdict::Refused,
+            std::iter::once(first).chain(why).collect(),
+        ))
+    };
+    match planned {
+        Ok(plan) if plan.steps.iter().all(plan::Step::is_after_confirmation) => Ok(()),
+        Ok(_) => Err(refused(Vec::new())),
+        Err(blockers) => Err(refused(
+            blockers
+                .into_iter()
+                .map(|blocker| blocker.diagnostic)
+                .collect(),
+        )),
+    }
+}
+
+/// Does what comes after a confirmation, as the host needs it now, and looks again.
+fn finished<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    request: Request,
+) -> Result<(), Failed> {
+    let allowed = Allowed::everything();
+    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let plan = plan::make(
+        &window.desired,
+        &[],
+        facts,
+        &observed,
+        request.deadline,
+        &allowed,
+    )
+    .map_err(|blockers| {
+        Failed(
+            blockers
+                .into_iter()
+                .map(|blocker| blocker.diagnostic)
+                .collect(),
+        )
+    })?;
+    for step in &plan.steps {
+        finish::carry_out(host, step, request.deadline)?;
+    }
+    nothing_left(host, &window.desired, request.deadline, &allowed)
+}

@@ -1,0 +1,72 @@
+//! What comes after a confirmation: the rules come back at boot, and others that did the same go.
+
+use std::time::Duration;
+
+use super::load;
+use crate::access::how::{BootHow, RetireHow};
+use crate::access::nft;
+use crate::apply::Failed;
+use crate::failure::Diagnostic;
+use crate::host::{Act, Executable, Mode, WriteHost};
+use crate::plan::Step;
+
+/// Carries out one step that comes after a confirmation; whether it took is seen by planning again.
+pub(in crate::apply) fn carry_out<H: WriteHost + ?Sized>(
+    host: &mut H,
+    step: &Step,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    match step {
+        Step::Boot(step) => match &step.how {
+            Some(how) => hook(host, how),
+            None => Err(no_way()),
+        },
+        Step::Retire(step) => match step.how.as_deref() {
+            Some(RetireHow::Nftables { nft }) => {
+                load::script_of_nft(host, nft, "load.nft", nft::REMOVAL, deadline)
+            }
+            Some(RetireHow::Iptables { families }) => {
+                families.iter().try_for_each(|(_, restore, script)| {
+                    load::script_of_iptables(host, restore, script, deadline)
+                })
+            }
+            None => Err(no_way()),
+        },
+        Step::Edit(_)
+        | Step::Panel(_)
+        | Step::Action(_)
+        | Step::PanelAccess(_)
+        | Step::Sources(_) => Ok(()),
+    }
+}
+
+fn no_way() -> Failed {
+    Failed(vec![Diagnostic::new(
+        "the plan does not say how this is done: plan again on this host",
+    )])
+}
+
+fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
+    let mut acts: Vec<Act> = (how.save.iter())
+        .map(|(path, text)| Act::Save {
+            path: path.clone(),
+            bytes: text.as_bytes().to_vec(),
+        })
+        .collect();
+    acts.extend(how.put.iter().map(|(path, text, executable)| Act::Put {
+        path: path.clone(),
+        bytes: text.as_bytes().to_vec(),
+        mode: match executable {
+            Executable::Yes => Mode::Program,
+            Executable::No => Mode::Plain,
+        },
+    }));
+    let first = acts.len();
+    acts.extend(how.run.iter().cloned().map(Act::Run));
+    acts.extend(how.remove.iter().cloned().map(Act::Remove));
+    let written = host
+        .write(&acts, &[])
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    (how.run.iter().enumerate())
+        .try_for_each(|(index, command)| load::judge(command, written.done.get(first + index)))
+}

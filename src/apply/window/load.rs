@@ -1,0 +1,155 @@
+//! Makes rules live, and takes them back: programs that are run, whose word is not taken for it.
+
+use std::time::Duration;
+
+use crate::access::boot;
+use crate::access::how::{FamilyHow, SourceHow};
+use crate::access::plesk::{Action, SetRule};
+use crate::apply::Failed;
+use crate::apply::act::failed_command;
+use crate::failure::Diagnostic;
+use crate::host::{Act, Command, Done, End, Output, SshClient, WriteHost};
+use crate::model::HostPath;
+
+/// The most that a list of networks is kept of what a program prints, in bytes.
+pub(super) const LIST_CAP: usize = 64 * 1024 * 1024;
+
+/// Makes the planned rules live.
+pub(super) fn load<H: WriteHost + ?Sized>(
+    host: &mut H,
+    how: &SourceHow,
+    by: Option<&SshClient>,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    match how {
+        SourceHow::Nftables { nft, script, .. } => {
+            script_of_nft(host, nft, "load.nft", script, deadline)
+        }
+        SourceHow::Iptables { families, .. } => families
+            .iter()
+            .try_for_each(|family| family_of_iptables(host, family, deadline)),
+        SourceHow::PleskFirewall {
+            command, changes, ..
+        } => {
+            for change in changes {
+                run(host, set_rule(command, change))?;
+            }
+            run(host, with(command, &["--apply"], by))
+        }
+    }
+}
+
+/// Loads a script of nftables from a file, since old versions read nothing else.
+pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
+    host: &mut H,
+    nft: &HostPath,
+    name: &str,
+    script: &str,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    let path = boot::state(name);
+    let arguments = vec!["-f".to_owned(), path.to_string()];
+    let command = Command::new(nft.clone(), arguments, deadline);
+    let acts = [
+        Act::Save {
+            path,
+            bytes: script.as_bytes().to_vec(),
+        },
+        Act::Run(command.clone()),
+    ];
+    let written = host
+        .write(&acts, &[])
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    judge(&command, written.done.get(1))
+}
+
+fn family_of_iptables<H: WriteHost + ?Sized>(
+    host: &mut H,
+    family: &FamilyHow,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    let Some(script) = &family.script else {
+        return Ok(());
+    };
+    let first = script_of_iptables(host, &family.restore, script, deadline);
+    match (first, &family.script_for_all) {
+        (Ok(()), _) => Ok(()),
+        // A transaction that failed has changed nothing.
+        (Err(_), Some(other)) if other != script => {
+            script_of_iptables(host, &family.restore, other, deadline)
+        }
+        (Err(failed), _) => Err(failed),
+    }
+}
+
+/// Loads a script of iptables; other rules stay.
+pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
+    host: &mut H,
+    restore: &HostPath,
+    script: &str,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    let mut command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
+    command.input = script.as_bytes().to_vec();
+    run(host, command)
+}
+
+/// One change of a rule of Plesk's firewall; its list replaces the old one, and is never empty.
+fn set_rule(command: &Command, change: &SetRule) -> Command {
+    let action = match change.action {
+        Action::Allow => "allow",
+        Action::Deny => "deny",
+    };
+    let mut words = vec!["--set-rule", "-id", change.id.as_str(), "-action", action];
+    let list = change.from.as_ref().map(|from| {
+        let networks: Vec<String> = from.iter().map(|network| network.to_string()).collect();
+        networks.join(",")
+    });
+    if let Some(list) = &list {
+        words.extend(["-remote-addresses", list]);
+    }
+    with(command, &words, None)
+}
+
+/// The vendor's command with more arguments, and the ssh connection that it looks at.
+pub(super) fn with(command: &Command, words: &[&str], by: Option<&SshClient>) -> Command {
+    let mut command = command.clone();
+    (command.arguments).extend(words.iter().map(|&word| word.to_owned()));
+    if let Some(by) = by {
+        command
+            .environment
+            .push(("SSH_CLIENT".to_owned(), variable(by)));
+    }
+    command
+}
+
+/// `SSH_CLIENT` as sshd sets it: the client's address and port, and the own port (ssh(1)).
+fn variable(by: &SshClient) -> String {
+    format!(
+        "{} {} {}",
+        by.address,
+        by.port,
+        by.server_port.unwrap_or(22)
+    )
+}
+
+/// Runs a command that must end with 0.
+pub(super) fn run<H: WriteHost + ?Sized>(host: &mut H, command: Command) -> Result<(), Failed> {
+    let written = host
+        .write(&[Act::Run(command.clone())], &[])
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    judge(&command, written.done.first())
+}
+
+/// Whether a command ended with 0.
+pub(super) fn judge(command: &Command, done: Option<&Done>) -> Result<(), Failed> {
+    match done {
+        Some(Done::Ran(Output {
+            end: End::Code(0), ..
+        })) => Ok(()),
+        Some(Done::Ran(output)) => Err(Failed(vec![failed_command(command, output)])),
+        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
+            format!("it is not known what became of {}", command.program),
+        )])),
+    }
+}

@@ -1,0 +1,251 @@
+//! The last phase of an apply: rules go live provisionally, behind a timer that takes them back.
+
+use std::time::Duration;
+
+use super::record::{Window, files};
+use super::{finish, load};
+use crate::access::boot;
+use crate::access::how::SourceHow;
+use crate::access::{iptables, nft};
+use crate::apply::outcome::StepState;
+use crate::apply::{Failed, Running, Watch, interrupted};
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::batch::Batch;
+use crate::host::timer::{self, Load};
+use crate::host::{Act, Command, Connection, End, WriteHost};
+use crate::model::{Desired, Family, HostPath};
+use crate::observe::{Observed, Scope};
+use crate::plan::{self, Allowed, SourceStep, Step};
+use crate::report::text;
+
+/// How a run leaves access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::apply) enum Phase {
+    /// Nothing of it waits.
+    Final,
+    /// A change is live and waits for its confirmation.
+    Waits,
+}
+
+impl Running<'_> {
+    /// Changes who may reach services, where the plan says so; without such a change, what comes after one is done at once.
+    pub(in crate::apply) fn change_sources<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        watch: &mut dyn Watch,
+    ) -> Result<Phase, Failed> {
+        let steps = self.plan.steps.clone();
+        let change =
+            (steps.iter().enumerate()).find_map(|(index, step)| Some((index, step.as_sources()?)));
+        let phase = match change {
+            Some((index, step)) => {
+                interrupted(watch)?;
+                watch.begins(&steps[index]);
+                self.outcome.steps[index].state = StepState::Failed;
+                self.open(host, step)?;
+                self.outcome.steps[index].state = StepState::Provisional;
+                Phase::Waits
+            }
+            None => Phase::Final,
+        };
+        let mut did = false;
+        for (index, step) in steps.iter().enumerate() {
+            if !step.is_after_confirmation() {
+                continue;
+            }
+            match phase {
+                Phase::Waits => self.outcome.steps[index].state = StepState::Waits,
+                Phase::Final => {
+                    interrupted(watch)?;
+                    watch.begins(step);
+                    self.outcome.steps[index].state = StepState::Failed;
+                    finish::carry_out(host, step, self.request.deadline)?;
+                    self.outcome.steps[index].state = StepState::Done;
+                    did = true;
+                }
+            }
+        }
+        if did {
+            let desired = self.request.desired.only_access();
+            nothing_left(host, &desired, self.request.deadline, self.request.allowed)?;
+        }
+        Ok(phase)
+    }
+
+    /// Writes down and arms what takes the change back, then makes it live and looks at the kernel.
+    fn open<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        step: &SourceStep,
+    ) -> Result<(), Failed> {
+        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+        let Some(how) = step.how.as_deref() else {
+            return Err(Failed(vec![Diagnostic::new(
+                "the plan does not say how this is done: plan again on this host",
+            )]));
+        };
+        let deadline = self.request.deadline;
+        let back = self.backwards(host, how)?;
+        let facts = Facts::read(host).map_err(|error| failed(&error))?;
+        let connection = connection(host)?;
+        let seconds = step.confirm_within;
+        let window = Window {
+            format: Window::FORMAT,
+            run: self.outcome.run.clone().unwrap_or_default(),
+            way: step.way,
+            desired: self.request.desired.only_access(),
+            boot: facts.boot.clone(),
+            opened: facts.uptime,
+            until: facts.uptime.saturating_add(u64::from(seconds) * 1000),
+            by: connection.client.clone(),
+            load: back.as_ref().map(|(load, _)| load.clone()),
+        };
+        let record = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
+        let mut acts = vec![
+            Act::Remove(files::reverted()),
+            Act::Remove(files::confirmed()),
+        ];
+        let load = back.as_ref().map(|(load, texts)| {
+            acts.extend(texts.iter().map(|(name, text)| Act::Save {
+                path: boot::state(name),
+                bytes: text.as_bytes().to_vec(),
+            }));
+            load
+        });
+        acts.push(Act::Save {
+            path: files::open(),
+            bytes: record,
+        });
+        let first = acts.len();
+        if let Some(load) = load {
+            acts.extend(timer::arm(&facts.manager, seconds, load));
+        }
+        let written = host.write(&acts, &[]).map_err(|error| failed(&error))?;
+        for (place, act) in acts.iter().enumerate().skip(first) {
+            if let Act::Run(command) = act {
+                load::judge(command, written.done.get(place))?;
+            }
+        }
+        load::load(host, how, connection.client.as_ref(), deadline)?;
+        nothing_left(host, &window.desired, deadline, self.request.allowed)
+    }
+
+    /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
+    #[expect(clippy::type_complexity, reason = "a pair that lives for one line")]
+    fn backwards<H: WriteHost + ?Sized>(
+        &self,
+        host: &H,
+        how: &SourceHow,
+    ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, Failed> {
+        let deadline = self.request.deadline;
+        Ok(match how {
+            SourceHow::Nftables { nft, .. } => {
+                let listed = if (self.observed.access.as_ref())
+                    .is_some_and(|access| matches!(access.own_nft, Ok(Some(_))))
+                {
+                    let words = ["list", "table", "inet", nft::TABLE];
+                    Some(printed(host, nft, &words, deadline)?)
+                } else {
+                    None
+                };
+                let text = nft::revert(listed.as_deref());
+                Some((
+                    Load::Nftables { nft: nft.clone() },
+                    vec![("revert.nft", text)],
+                ))
+            }
+            SourceHow::Iptables { families, .. } => {
+                let (mut v4, mut v6, mut texts) = (None, None, Vec::new());
+                for family in families {
+                    let saved = printed(host, &family.save, &["-t", iptables::TABLE], deadline)?;
+                    let text = iptables::revert(&saved, &family.present, family.script.as_deref());
+                    let (restore, name) = match family.family {
+                        Family::Ipv4 => (&mut v4, "revert.v4"),
+                        Family::Ipv6 => (&mut v6, "revert.v6"),
+                    };
+                    *restore = Some(family.restore.clone());
+                    texts.push((name, text));
+                }
+                Some((Load::Iptables { v4, v6 }, texts))
+            }
+            SourceHow::PleskFirewall { .. } => None,
+        })
+    }
+}
+
+/// What a program prints that only reads.
+pub(super) fn printed<H: WriteHost + ?Sized>(
+    host: &H,
+    program: &HostPath,
+    words: &[&str],
+    deadline: Duration,
+) -> Result<String, Failed> {
+    let mut command = Command::new(
+        program.clone(),
+        words.iter().map(|&word| word.to_owned()).collect(),
+        deadline,
+    );
+    command.cap = load::LIST_CAP;
+    let mut batch = Batch::default();
+    let ticket = batch.output(command.clone());
+    let output = batch
+        .read(host)
+        .and_then(|mut answers| answers.output(ticket))
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    match output.end {
+        End::Code(0) => {
+            String::from_utf8(output.stdout).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+        }
+        End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted => {
+            Err(Failed(vec![crate::apply::act::failed_command(
+                &command, &output,
+            )]))
+        }
+    }
+}
+
+/// The ssh connection by which this run stands on the host.
+pub(super) fn connection<H: WriteHost + ?Sized>(host: &H) -> Result<Connection, Failed> {
+    let mut batch = Batch::default();
+    let ticket = batch.connection();
+    batch
+        .read(host)
+        .and_then(|mut answers| answers.connection(ticket))
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+}
+
+/// Looks at the host again: nothing of access may be left to do but what waits for a confirmation.
+pub(super) fn nothing_left<H: WriteHost + ?Sized>(
+    host: &H,
+    desired: &Desired,
+    deadline: Duration,
+    allowed: &Allowed,
+) -> Result<(), Failed> {
+    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    let facts = Facts::read(host).map_err(|error| failed(&error))?;
+    let observed =
+        Observed::read(host, &facts, Scope::Of(desired)).map_err(|error| failed(&error))?;
+    let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
+    match planned {
+        Ok(plan) => {
+            let waits = matches!(facts.waiting, super::Waiting::Open(_));
+            let left: Vec<Step> = (plan.steps.into_iter())
+                .filter(|step| !(waits && step.is_after_confirmation()))
+                .collect();
+            if left.is_empty() {
+                return Ok(());
+            }
+            Err(Failed(vec![
+                Diagnostic::new("the kernel's rules are not what they should be")
+                    .because(text::steps_in_brief(&left)),
+            ]))
+        }
+        Err(blockers) => Err(Failed(
+            blockers
+                .into_iter()
+                .map(|blocker| blocker.diagnostic)
+                .collect(),
+        )),
+    }
+}

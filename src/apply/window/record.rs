@@ -1,0 +1,202 @@
+//! What is written down of a change that waits, and what became of it: the record's name tells.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::boot;
+use crate::failure::Diagnostic;
+use crate::host::timer::Load;
+use crate::host::{Found, SshClient};
+use crate::model::{Desired, HostPath};
+use crate::plan::Way;
+
+/// The number of the record's format.
+const FORMAT: u32 = 1;
+
+/// A change of access that waits for its confirmation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The format's number, 1.
+    pub format: u32,
+    /// The run that made it.
+    pub run: String,
+    /// What enforces it.
+    pub way: Way,
+    /// What was declared of access.
+    pub desired: Desired,
+    /// Tells one boot from another (`/proc/sys/kernel/random/boot_id`); none where the host does not tell.
+    pub boot: Option<String>,
+    /// When it went live, in milliseconds since the boot.
+    pub opened: u64,
+    /// When it goes back by itself, likewise.
+    pub until: u64,
+    /// The ssh connection by which it was made; none where there was none, e.g. on a console.
+    pub by: Option<SshClient>,
+    /// What the timer loads; none where the vendor's own window takes the change back.
+    pub load: Option<Load>,
+}
+
+/// What has become of a change that waited.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Waiting {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// It is live and waits.
+    Open(Box<Window>),
+    /// It is being taken back, or should be.
+    Reverting(Box<Window>),
+    /// Its timer has taken it back.
+    Reverted(Box<Window>),
+    /// It was confirmed, and what comes after that is not done.
+    Confirmed(Box<Window>),
+}
+
+/// How long a window is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// So many seconds, at least one.
+    Seconds(u64),
+    /// Its time is up.
+    Nothing,
+    /// The host has booted since, which took the change back.
+    Booted,
+}
+
+/// The record's names, in mailward's state.
+pub mod files {
+    use super::{HostPath, boot};
+
+    /// While it waits.
+    #[must_use]
+    pub fn open() -> HostPath {
+        boot::state("window.json")
+    }
+
+    /// While it is taken back.
+    #[must_use]
+    pub fn reverting() -> HostPath {
+        boot::state("reverting.json")
+    }
+
+    /// When the timer has taken it back.
+    #[must_use]
+    pub fn reverted() -> HostPath {
+        boot::state("reverted.json")
+    }
+
+    /// When it is confirmed.
+    #[must_use]
+    pub fn confirmed() -> HostPath {
+        boot::state("confirmed.json")
+    }
+}
+
+impl Window {
+    /// A record of this version.
+    pub(super) const FORMAT: u32 = FORMAT;
+
+    /// How long it is still open, by the host's own boot and the milliseconds since it.
+    #[must_use]
+    pub fn left(&self, boot: Option<&str>, uptime: u64) -> Left {
+        // A clock that stands before the beginning is that of another boot.
+        if self.boot.as_deref() != boot || uptime < self.opened {
+            return Left::Booted;
+        }
+        match self.until.saturating_sub(uptime).div_ceil(1000) {
+            0 => Left::Nothing,
+            seconds => Left::Seconds(seconds),
+        }
+    }
+}
+
+impl Waiting {
+    /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and [`files::confirmed`].
+    ///
+    /// # Errors
+    /// What to tell where one of them cannot be read: whether something waits must never be guessed.
+    pub fn read(
+        open: Found,
+        reverting: Found,
+        reverted: Found,
+        confirmed: Found,
+    ) -> Result<Self, Diagnostic> {
+        let read = |path: HostPath, found: Found| match found {
+            Found::Missing => Ok(None),
+            Found::File(state) => serde_json::from_slice::<Window>(&state.bytes)
+                .map_err(|error| error.to_string())
+                .and_then(|window| {
+                    if window.format == FORMAT {
+                        Ok(Some(Box::new(window)))
+                    } else {
+                        Err(format!("format {} instead of {FORMAT}", window.format))
+                    }
+                })
+                .map_err(|why| foreign(&path, &why)),
+            Found::NotRegular => Err(foreign(&path, "it is not a regular file")),
+            Found::Unreadable(reason) => Err(Diagnostic::new(format!(
+                "cannot read {path}, so it is not known whether a change of access waits: {reason}"
+            ))),
+        };
+        // The later in a window's life, the more it tells.
+        if let Some(window) = read(files::open(), open)? {
+            return Ok(Self::Open(window));
+        }
+        if let Some(window) = read(files::reverting(), reverting)? {
+            return Ok(Self::Reverting(window));
+        }
+        if let Some(window) = read(files::confirmed(), confirmed)? {
+            return Ok(Self::Confirmed(window));
+        }
+        Ok(read(files::reverted(), reverted)?.map_or(Self::Nothing, Self::Reverted))
+    }
+
+    /// Its record, if there is one.
+    #[must_use]
+    pub fn window(&self) -> Option<&Window> {
+        match self {
+            Self::Nothing => None,
+            Self::Open(window)
+            | Self::Reverting(window)
+            | Self::Reverted(window)
+            | Self::Confirmed(window) => Some(window),
+        }
+    }
+}
+
+fn foreign(path: &HostPath, why: &str) -> Diagnostic {
+    Diagnostic::new(format!(
+        "{path} is not a record that this version of mailward can read"
+    ))
+    .because(why)
+    .hint("use the version of mailward that wrote it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window() -> Window {
+        Window {
+            format: FORMAT,
+            run: "r".to_owned(),
+            way: Way::Nftables,
+            desired: Desired::default(),
+            boot: Some("a".to_owned()),
+            opened: 1000,
+            until: 61_000,
+            by: None,
+            load: None,
+        }
+    }
+
+    #[test]
+    fn a_window_closes_with_its_time_and_with_a_boot() {
+        let window = window();
+        assert_eq!(window.left(Some("a"), 1000), Left::Seconds(60));
+        assert_eq!(window.left(Some("a"), 60_001), Left::Seconds(1));
+        assert_eq!(window.left(Some("a"), 61_000), Left::Nothing);
+        assert_eq!(window.left(Some("b"), 2000), Left::Booted);
+        assert_eq!(window.left(Some("a"), 999), Left::Booted);
+    }
+}

@@ -1,0 +1,183 @@
+//! `mailward confirm` and `mailward revert`, and what an apply does itself once its change of access waits.
+
+use std::time::{Duration, Instant};
+
+use super::allow::Allowance;
+use super::terminal::{Signals, Terminal};
+use super::{ApplyArgs, DecideArgs, Ended, Format};
+use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::window::confirm::{self, Proof, Request};
+use crate::apply::window::{self, revert};
+use crate::failure::{Diagnostic, Exit};
+use crate::host::ssh::{Metadata, Signals as SshSignals};
+use crate::report::{json, text};
+
+/// How long between two looks whether a change still waits, and between two tries to get in.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) fn run(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let mut host = args.host.open(Metadata::Shown, SshSignals::RunOnly)?;
+    let proof = if args.allow.contains(&Allowance::UnprovenConfirm) {
+        Proof::Waived
+    } else {
+        Proof::Needed
+    };
+    let request = Request {
+        deadline: args.host.deadline(),
+        proof,
+    };
+    print(args, confirm::confirm(&mut *host, request), terminal)
+}
+
+pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let mut host = args.host.open(Metadata::Shown, SshSignals::RunOnly)?;
+    let outcome = revert::revert(&mut *host, args.host.deadline());
+    print(args, outcome, terminal)
+}
+
+fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    match args.format {
+        Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
+        Format::Json => terminal.print(&json::text(&outcome)?),
+    }
+    Ok(outcome.result.exit())
+}
+
+/// What becomes of an apply whose change of access waits: over ssh it is confirmed by a new connection, with `--wait` it is
+/// waited for, and otherwise it is left to somebody else.
+pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> Outcome {
+    if args.host.host.is_some() {
+        from_here(args, outcome, terminal)
+    } else if args.wait {
+        wait(args, outcome, terminal)
+    } else {
+        let mut outcome = outcome;
+        outcome.messages.push(
+            Diagnostic::new("who may reach the mail services waits for a confirmation")
+                .because("it is live, and goes back by itself")
+                .hint(
+                    "see whether you still get in: `ssh HOST mailward confirm` over a new connection keeps it, \
+                     `mailward revert` takes it back at once",
+                ),
+        );
+        outcome
+    }
+}
+
+/// Gets in anew and confirms; as long as the change waits, it is tried again.
+fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome {
+    terminal.say("confirm over a new connection …\n");
+    let signals = Signals::catch();
+    let until = Instant::now() + longest(&outcome);
+    loop {
+        let request = Request {
+            deadline: args.host.deadline(),
+            proof: Proof::Needed,
+        };
+        let said = match args.host.open_anew() {
+            Ok(mut host) => confirm::confirm(&mut *host, request),
+            Err(Ended { diagnostics, .. }) => Outcome::without_run(Verdict::Unknown, diagnostics),
+        };
+        match said.result {
+            Verdict::Confirmed => {
+                for step in &mut outcome.steps {
+                    if matches!(step.state, StepState::Provisional | StepState::Waits) {
+                        step.state = StepState::Done;
+                    }
+                }
+                outcome.conclude(Verdict::Applied);
+                return outcome;
+            }
+            // Not yet, or not reached.
+            Verdict::Unknown | Verdict::Locked
+                if Instant::now() < until && signals.came().is_none() =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            Verdict::RolledBack => {
+                outcome.messages.extend(said.messages);
+                return gone_back(outcome);
+            }
+            verdict => {
+                outcome.messages.push(
+                    Diagnostic::new("no new connection confirmed who may reach the mail services")
+                        .because("the change goes back by itself")
+                        .hint("see whether you still get in, and `mailward show` what the host has now"),
+                );
+                outcome.messages.extend(said.messages);
+                outcome.conclude(match verdict {
+                    Verdict::PartlyApplied => Verdict::PartlyApplied,
+                    Verdict::Refused => Verdict::Waiting,
+                    _ => Verdict::Unknown,
+                });
+                return outcome;
+            }
+        }
+    }
+}
+
+/// Looks until somebody has decided, or time has.
+fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome {
+    let Some(run) = outcome.run.clone() else {
+        return outcome;
+    };
+    terminal.say("waiting for `mailward confirm` over a new connection …\n");
+    let signals = Signals::catch();
+    loop {
+        let became = args
+            .host
+            .open(Metadata::Shown, SshSignals::RunOnly)
+            .map(|mut host| window::became(&mut *host, &run, args.host.deadline()));
+        match became {
+            Ok(Some(became)) => return became,
+            Ok(None) => {}
+            Err(Ended { diagnostics, .. }) => {
+                outcome.messages.extend(diagnostics);
+                return outcome;
+            }
+        }
+        if let Some(signal) = signals.came() {
+            outcome.messages.push(
+                Diagnostic::new(format!("interrupted by {signal}: nobody waits any more"))
+                    .because("the change goes back by itself unless it is confirmed"),
+            );
+            return outcome;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// How long a change may wait, with some time to spare.
+fn longest(outcome: &Outcome) -> Duration {
+    let seconds = outcome
+        .steps
+        .iter()
+        .find_map(|step| Some(step.step.as_sources()?.confirm_within));
+    Duration::from_secs(u64::from(seconds.unwrap_or(0)) + 20)
+}
+
+/// The change was taken back; what else the run did stands.
+fn gone_back(mut outcome: Outcome) -> Outcome {
+    for step in &mut outcome.steps {
+        match step.state {
+            StepState::Provisional => step.state = StepState::Undone,
+            StepState::Waits => step.state = StepState::NotTried,
+            StepState::Done
+            | StepState::Deferred
+            | StepState::Failed
+            | StepState::NotTried
+            | StepState::Undone
+            | StepState::Unknown => {}
+        }
+    }
+    let others = outcome
+        .steps
+        .iter()
+        .any(|step| step.state == StepState::Done);
+    outcome.conclude(if others {
+        Verdict::PartlyApplied
+    } else {
+        Verdict::RolledBack
+    });
+    outcome
+}

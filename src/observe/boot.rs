@@ -1,0 +1,36 @@
+//! Asks what a boot does about mailward's own rules.
+
+use crate::access::boot::{BootObserved, paths, places};
+use crate::host::HostError;
+use crate::host::batch::{Answers, Batch, Ticket};
+use crate::model::HostPath;
+
+/// Requests under way.
+pub(super) struct Tickets {
+    files: Vec<(HostPath, Ticket)>,
+    places: Vec<(HostPath, Ticket)>,
+}
+
+pub(super) fn ask(batch: &mut Batch) -> Tickets {
+    Tickets {
+        files: (paths().into_iter())
+            .map(|path| (path.clone(), batch.file(path)))
+            .collect(),
+        places: (places().into_iter())
+            .map(|path| (path.clone(), batch.exists(path)))
+            .collect(),
+    }
+}
+
+impl Tickets {
+    pub(super) fn observed(self, answers: &mut Answers) -> Result<BootObserved, HostError> {
+        let mut observed = BootObserved::default();
+        for (path, ticket) in self.files {
+            observed.files.insert(path, answers.file(ticket)?);
+        }
+        for (path, ticket) in self.places {
+            observed.places.insert(path, answers.exists(ticket)?);
+        }
+        Ok(observed)
+    }
+}

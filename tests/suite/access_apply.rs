@@ -1,0 +1,164 @@
+//! Who may reach mail services, on real kernels: what goes live, what goes back by itself, what a confirmation makes last, and
+//! who may confirm. Clients on networks of their own are the judges.
+
+use std::time::Duration;
+
+use crate::support::host::{Client, Family, Host, Kind, Layout, Net, Output, Reach};
+use crate::support::ssh::Ssh;
+
+/// Where the manifest lies in a host.
+const MANIFEST: &str = "/root/mx1.toml";
+
+/// IMAP and POP3 are for the office and one address of the vpn; `ENFORCE` and `SECONDS` are put in.
+const DECLARED: &str = r#"version = 1
+[networks]
+office = ["198.18.1.0/24", "2001:db8:1::/64"]
+[access]
+enforce = "ENFORCE"
+[access.allow]
+imap = ["office", "198.18.2.1"]
+pop3 = ["office"]
+[safety]
+confirm_within = "SECONDS"
+"#;
+
+const SERVED: [u16; 4] = [143, 993, 110, 995];
+
+struct Scene {
+    host: Host,
+    net: Net,
+}
+
+impl Scene {
+    fn new(kind: Kind, enforce: &str, seconds: &str) -> Option<Self> {
+        let mut host = Host::start_with(kind, Layout::Debian)?;
+        let net = host.network();
+        let text = DECLARED
+            .replace("ENFORCE", enforce)
+            .replace("SECONDS", seconds);
+        host.write(MANIFEST, text);
+        Some(Self { host, net })
+    }
+
+    fn office(&self) -> Client {
+        self.net.client("office")
+    }
+
+    fn stranger(&self) -> Client {
+        self.net.client("stranger")
+    }
+
+    /// A new connection from the office each time.
+    fn ssh(&self) -> Ssh {
+        self.host.ssh().at_client(&self.office(), Family::V4)
+    }
+
+    /// Only the declared clients reach what is declared; nothing else changes.
+    fn assert_restricted(&self) {
+        for family in Family::ALL {
+            for port in SERVED {
+                assert_eq!(self.office().reaches(port, family), Reach::Connects);
+                let stranger = self.stranger().reaches(port, family);
+                assert_eq!(stranger, Reach::Silent, "{port} {family:?}");
+                assert_eq!(self.host.reaches_itself(port, family), Reach::Connects);
+                assert_eq!(self.host.reaches_its_card(port, family), Reach::Connects);
+            }
+            for port in [22, 25, 587, 8443] {
+                let stranger = self.stranger().reaches(port, family);
+                assert_eq!(stranger, Reach::Connects, "{port} {family:?}");
+            }
+        }
+        let vpn = self.net.client("vpn");
+        assert_eq!(vpn.reaches(143, Family::V4), Reach::Connects);
+        assert_eq!(vpn.reaches(110, Family::V4), Reach::Silent);
+        assert_eq!(vpn.reaches(143, Family::V6), Reach::Silent);
+        let neighbour = vpn.at("198.18.2.2");
+        assert_eq!(neighbour.reaches(143, Family::V4), Reach::Silent);
+    }
+
+    /// Everybody reaches everything.
+    fn assert_open(&self) {
+        for family in Family::ALL {
+            for port in SERVED {
+                let stranger = self.stranger().reaches(port, family);
+                assert_eq!(stranger, Reach::Connects, "{port} {family:?}");
+            }
+        }
+    }
+
+    fn wait_until_open(&self) {
+        self.host.wait_until("the change goes back", || {
+            Family::ALL
+                .into_iter()
+                .all(|family| self.stranger().reaches(143, family) == Reach::Connects)
+        });
+    }
+}
+
+fn over(ssh: &Ssh, command: &str) -> Output {
+    let script = format!("mailward {command}");
+    ssh.bare(&script).within(Duration::from_secs(60)).run()
+}
+
+#[test]
+fn a_change_is_live_at_once_and_lasts_when_a_new_connection_confirms_it() {
+    for (kind, enforce) in [
+        (Kind::Systemd, "nftables"),
+        (Kind::SysV, "nftables"),
+        (Kind::Systemd, "iptables"),
+        (Kind::SysV, "iptables"),
+    ] {
+        let Some(mut scene) = Scene::new(kind, enforce, "60s") else {
+            return;
+        };
+        let mut sessions: Vec<_> = Family::ALL
+            .into_iter()
+            .map(|family| {
+                let mut session = scene.stranger().open(143, family);
+                session.greeting().expect("a greeting");
+                session
+            })
+            .collect();
+        let first = scene.ssh().warm();
+        let plan = over(&first, &format!("plan {MANIFEST}"));
+        assert_eq!(plan.code(), 2, "{plan:#?}");
+        let applied = over(&first, &format!("apply --yes {MANIFEST}"));
+        assert_eq!(applied.code(), 3, "{kind:?} {enforce}: {applied:#?}");
+        scene.assert_restricted();
+        for session in &mut sessions {
+            let answer = session.exchange("a NOOP");
+            assert!(answer.contains("a OK"), "{answer:?}");
+        }
+        let refused = over(&first, "confirm");
+        assert_eq!(refused.code(), 7, "{refused:#?}");
+        let confirmed = over(&scene.ssh(), "confirm");
+        assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
+        let again = over(&scene.ssh(), &format!("apply --yes {MANIFEST}"));
+        assert_eq!(again.code(), 0, "{again:#?}");
+        drop((first, sessions));
+        scene.host.reboot();
+        scene.assert_restricted();
+        let check = over(&scene.ssh(), &format!("check {MANIFEST}"));
+        assert_eq!(check.code(), 0, "{check:#?}");
+    }
+}
+
+#[test]
+fn a_change_that_nobody_confirms_goes_back_by_itself() {
+    for (kind, enforce) in [(Kind::Systemd, "nftables"), (Kind::SysV, "iptables")] {
+        let Some(scene) = Scene::new(kind, enforce, "10s") else {
+            return;
+        };
+        let applied = over(&scene.ssh(), &format!("apply --yes {MANIFEST}"));
+        assert_eq!(applied.code(), 3, "{kind:?} {enforce}: {applied:#?}");
+        scene.assert_restricted();
+        let locked = over(&scene.ssh(), &format!("apply --yes {MANIFEST}"));
+        assert_eq!(locked.code(), 5, "{locked:#?}");
+        scene.wait_until_open();
+        scene.assert_open();
+        let late = over(&scene.ssh(), "confirm");
+        assert_eq!(late.code(), 8, "{late:#?}");
+        let check = over(&scene.ssh(), &format!("check {MANIFEST}"));
+        assert_eq!(check.code(), 2, "{check:#?}");
+    }
+}
