@@ -261,6 +261,9 @@ fn pending(plan: &Plan) -> Exit {
     let owed = (plan.steps.iter())
         .filter_map(crate::plan::Step::as_action)
         .any(|action| action.causes.contains(&crate::plan::Cause::Owed));
+    if (plan.notes.iter()).any(|note| matches!(note, crate::plan::Note::Waits { .. })) {
+        return Exit::Owed;
+    }
     match (plan.is_empty(), owed) {
         (true, _) => Exit::AsDesired,
         (false, true) => Exit::Owed,

@@ -2,7 +2,7 @@
 
 use super::Gate;
 use super::iptables::Present;
-use super::plesk::SetRule;
+use super::plesk::{PleskRule, SetRule};
 use crate::host::{Command, Executable};
 use crate::model::{Family, HostPath};
 
@@ -31,7 +31,11 @@ pub enum SourceHow {
         command: Command,
         /// The changes.
         changes: Vec<SetRule>,
-        /// What the kernel must do afterwards.
+        /// The whole list before.
+        before: Vec<PleskRule>,
+        /// The whole list afterwards, which the kernel must do then.
+        list: Vec<PleskRule>,
+        /// What the kernel must do beyond that, since a list leaves open what becomes of a family without sources.
         gates: Vec<Gate>,
     },
 }

@@ -100,7 +100,7 @@ pub fn plan(
         return part;
     }
     match scene.try_plan(&mut part) {
-        Ok(()) => {}
+        Ok(()) => scene.waits(&mut part),
         Err(blockers) => part.blockers.extend(blockers),
     }
     part
@@ -220,6 +220,16 @@ impl Scene<'_> {
                 way.words()
             )));
         }
+        if way != Way::PleskFirewall {
+            for gate in plesk::restricted(self) {
+                part.notes.push(remark(format!(
+                    "{} is restricted to {} by {} too, which stays so",
+                    gate.service,
+                    sources(&gate.allowed),
+                    Way::PleskFirewall.words()
+                )));
+            }
+        }
         for neighbour in &self.observed.neighbours {
             part.notes.push(remark(neighbour.meaning().to_owned()));
         }
@@ -230,41 +240,47 @@ impl Scene<'_> {
                     .to_owned(),
             ));
         }
-        self.waits(part);
     }
 
     /// A change that waits, or one that was taken back and not yet settled.
     fn waits(&self, part: &mut Part) {
-        let text = match &self.facts.waiting {
+        let changes = part.steps.iter().any(|step| step.as_sources().is_some());
+        let back = |why: &str| match changes {
+            true => Note::Remark {
+                text: why.to_owned(),
+            },
+            // It is still in force, and that is not yet decided.
+            false => Note::Waits { seconds: 0 },
+        };
+        part.notes.push(match &self.facts.waiting {
             Waiting::Open(window) => {
                 match window.left(self.facts.boot.as_deref(), self.facts.uptime) {
-                    Left::Seconds(seconds) => format!(
-                        "a change of access waits for its confirmation, and goes back by itself in {seconds} s"
-                    ),
+                    Left::Seconds(seconds) => Note::Waits { seconds },
                     Left::Nothing | Left::Booted => {
-                        "a change of access that nobody confirmed is being taken back".to_owned()
+                        back("a change of access that nobody confirmed is taken back")
                     }
                 }
             }
-            Waiting::Reverting(_) => {
-                "a change of access that nobody confirmed is being taken back".to_owned()
-            }
-            Waiting::Reverted(_) => {
-                "the last change of access was taken back: nobody confirmed it".to_owned()
-            }
-            Waiting::Confirmed(_) => {
-                "the last change of access is confirmed, and what follows is still to be done"
-                    .to_owned()
-            }
+            Waiting::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
+            Waiting::Reverted(_) => Note::Remark {
+                text: "the last change of access was taken back: nobody confirmed it".to_owned(),
+            },
+            Waiting::Confirmed(_) => Note::Remark {
+                text:
+                    "the last change of access is confirmed, and what follows is still to be done"
+                        .to_owned(),
+            },
             Waiting::Nothing => return,
-        };
-        part.notes.push(Note::Remark { text });
+        });
     }
 
     /// A manifest without access leaves what earlier ones set.
     fn left_alone(&self, part: &mut Part) {
-        for (way, rules) in own::both(self) {
-            for gate in super::gates::kept(&rules, &[]) {
+        let own = own::both(self)
+            .into_iter()
+            .map(|(way, rules)| (way, super::gates::kept(&rules, &[])));
+        for (way, gates) in own.chain([(Way::PleskFirewall, plesk::restricted(self))]) {
+            for gate in gates {
                 part.notes.push(Note::Remark {
                     text: format!(
                         "{} is not named any more and stays restricted to {} by {}; \"anyone\" opens it",

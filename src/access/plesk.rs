@@ -6,6 +6,7 @@
 
 mod effect;
 mod find;
+pub mod kernel;
 mod list;
 
 use serde::{Deserialize, Serialize};

@@ -89,7 +89,7 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                 return outcome;
             }
             // Not yet, or not reached.
-            Verdict::Unknown | Verdict::Locked
+            Verdict::Unknown | Verdict::Locked | Verdict::Waiting
                 if Instant::now() < until && signals.came().is_none() =>
             {
                 std::thread::sleep(PAUSE);

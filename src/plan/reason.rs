@@ -104,6 +104,11 @@ pub enum Note {
     },
     /// Advice on the manifest itself.
     Advice(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
+    /// A change of who may reach services is live and waits for its confirmation.
+    Waits {
+        /// How long it still does, in seconds; 0 where it is being taken back.
+        seconds: u64,
+    },
     /// Anything else worth a word, in one sentence.
     Remark {
         /// The sentence.

@@ -200,7 +200,7 @@ fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
 }
 
 /// What changes, and why.
-fn change(
+pub(super) fn change(
     scene: &Scene<'_>,
     now: &Filters,
     gates: &[Gate],

@@ -1,22 +1,35 @@
 //! Plesk's own firewall: its list as it is and as it shall be, and when it is not touched.
 
-use super::own::{declared, others};
+use super::own::{change, declared, others};
 use super::{Needs, Scene, blocked, gate_changes};
-use crate::access::Gate;
-use crate::access::effect::{Filters, PANEL};
+use crate::access::effect::Filters;
+use crate::access::gates::kept;
 use crate::access::how::SourceHow;
-use crate::access::observed::{Hook, Layers, Neighbour, Place, PleskFirewall};
+use crate::access::observed::{Enabled, Neighbour, PleskFirewall};
+use crate::access::plesk::kernel::{self, Differs};
 use crate::access::plesk::{self, PleskRule, Refusal, SetRule};
-use crate::access::rules::{Interface, RuleSet, Stage, Then, few};
-use crate::apply::window::Waiting;
+use crate::access::rules::few;
+use crate::access::{Gate, nft};
+use crate::apply::window::{Left, Waiting};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::Command;
 use crate::limits::declared_at;
-use crate::model::{Declared, Family, MailService, Networks};
-use crate::plan::{Permission, Way};
+use crate::model::{Declared, MailService};
+use crate::plan::{GateChange, Permission, SourceCause, Way};
 
 /// The longest list that one argument of a command can hold, in bytes: Linux has 131,072 for each (execve(2)).
 const LONGEST_LIST: usize = 130_000;
+
+/// How far the list can be taken for what is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// It can: no change of mailward's waits.
+    Settled,
+    /// A change is live, and its list may be shown or the one before.
+    Live,
+    /// A change was taken back, and its list may still be shown.
+    Unsettled,
+}
 
 /// What Plesk's firewall needs.
 pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Blocker>> {
@@ -29,60 +42,126 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
             .because(unread.to_string());
         blocked(Blocked::Unknown, diagnostic)
     })?;
-    let (before, mut after) = others(scene)?;
+    let (before, others) = others(scene)?;
     let planned = plesk::plan(list, gates).map_err(|refusals| {
         refusals
             .into_iter()
             .map(|refusal| refused(scene, refusal))
             .collect::<Vec<_>>()
     })?;
-    // What it loads takes the place of the kernel's own INPUT chains.
-    if let Ok(layers) = &scene.observed.layers {
-        after = Filters(
-            (layers.0.iter())
-                .filter(|layer| !is_plesks(&layer.place, layer.turn.0))
-                .filter_map(|layer| layer.without_own())
-                .collect(),
-        );
-    }
-    after.0.push(plesk::rules(&planned.list));
-    let rules = Filters(vec![plesk::rules(list)]);
-    let changes = gate_changes(&rules, gates);
-    let change = if planned.changes.is_empty() {
-        None
-    } else {
-        may_apply(scene, firewall, list)?;
-        for change in &planned.changes {
-            fits(scene, change)?;
+    let has = in_kernel(scene);
+    let spoken = kernel::spoken(scene.observed.speaks_ipv6);
+    let unmet = kernel::unmet(&has, gates, &spoken);
+    let differs = |list| kernel::unexplained(&has, list, &scene.observed.ssh_ports, &spoken);
+    let said = Filters(vec![plesk::rules(list)]);
+    let change = match stands(scene) {
+        Stands::Settled if planned.changes.is_empty() => match unmet {
+            None => None,
+            Some(differs) => return Err(foreign(&differs)),
+        },
+        Stands::Settled => {
+            may_apply(scene, firewall)?;
+            // Somebody's pending edits, or rules from elsewhere, would come and go with an apply.
+            if let Some(differs) = differs(list) {
+                return Err(foreign(&differs));
+            }
+            let changes = gate_changes(&said, gates);
+            let causes = declared(scene, &changes);
+            Some((changes, causes))
         }
-        let causes = declared(scene, &changes);
-        let how = SourceHow::PleskFirewall {
-            command: command(firewall, scene.deadline),
-            changes: planned.changes,
-            gates: gates.to_vec(),
-        };
-        Some((changes, how, causes))
+        Stands::Live if unmet.is_none() && differs(&planned.list).is_none() => None,
+        Stands::Unsettled if unmet.is_none() => None,
+        Stands::Live | Stands::Unsettled => Some(by_kernel(scene, &has, gates)),
+    };
+    let change = match change {
+        None => None,
+        Some((changes, causes)) => {
+            for change in &planned.changes {
+                fits(scene, change)?;
+            }
+            let how = SourceHow::PleskFirewall {
+                command: command(firewall, scene.deadline),
+                changes: planned.changes,
+                before: list.clone(),
+                list: planned.list.clone(),
+                gates: gates.to_vec(),
+            };
+            Some((changes, how, causes))
+        }
     };
     Ok(Needs {
         change,
         gates: gates.to_vec(),
-        kept: Vec::new(),
+        kept: match stands(scene) {
+            Stands::Settled => kept(&said, gates),
+            Stands::Live | Stands::Unsettled => kept(&has, gates),
+        },
         before,
-        after,
+        after: afterwards(scene, others, &planned.list, gates),
     })
+}
+
+fn stands(scene: &Scene<'_>) -> Stands {
+    let waiting = &scene.facts.waiting;
+    if (waiting.window()).is_none_or(|window| window.way != Way::PleskFirewall) {
+        return Stands::Settled;
+    }
+    match waiting {
+        Waiting::Nothing | Waiting::Confirmed(_) => Stands::Settled,
+        Waiting::Open(window) => match window.left(scene.facts.boot.as_deref(), scene.facts.uptime)
+        {
+            Left::Seconds(_) => Stands::Live,
+            Left::Nothing | Left::Booted => Stands::Unsettled,
+        },
+        Waiting::Reverting(_) | Waiting::Reverted(_) => Stands::Unsettled,
+    }
+}
+
+fn in_kernel(scene: &Scene<'_>) -> Filters {
+    (scene.observed.layers.as_ref()).map_or_else(|_| Filters::default(), kernel::loaded)
+}
+
+/// What changes where only the kernel tells what is in force.
+fn by_kernel(
+    scene: &Scene<'_>,
+    has: &Filters,
+    gates: &[Gate],
+) -> (Vec<GateChange>, Vec<SourceCause>) {
+    change(scene, has, gates, true)
+}
+
+/// The host's filters afterwards: what the script loads takes the place of the kernel's own INPUT chains.
+fn afterwards(scene: &Scene<'_>, others: Filters, list: &[PleskRule], gates: &[Gate]) -> Filters {
+    let mut after = match &scene.observed.layers {
+        Ok(layers) => Filters(
+            (layers.0.iter())
+                .filter(|layer| !kernel::is_loaded_by_it(&layer.place, layer.turn.0))
+                .filter_map(|layer| layer.without_own())
+                .collect(),
+        ),
+        Err(_) => others,
+    };
+    after.0.push(plesk::rules(list));
+    // What the list leaves open, as IPv6 beside IPv4 sources alone, is seen to in the kernel: otherwise it goes back.
+    after.0.extend(nft::rules(gates));
+    after
+}
+
+/// Services that the list restricts, as far as it is in force.
+pub(super) fn restricted(scene: &Scene<'_>) -> Vec<Gate> {
+    match &scene.observed.plesk {
+        Some(PleskFirewall {
+            enabled: Enabled::Yes,
+            list: Ok(list),
+            ..
+        }) => kept(&Filters(vec![plesk::rules(list)]), &[]),
+        Some(_) | None => Vec::new(),
+    }
 }
 
 /// The vendor's command, to which words are added.
 pub(crate) fn command(firewall: &PleskFirewall, deadline: std::time::Duration) -> Command {
     Command::new(firewall.command.clone(), Vec::new(), deadline)
-}
-
-/// Whether rules are those that Plesk's script loads.
-fn is_plesks(place: &Place, hook: Hook) -> bool {
-    match place {
-        Place::Iptables { table, .. } => table == "filter" && hook == Hook::Input,
-        Place::Nft { .. } => false,
-    }
 }
 
 fn refused(scene: &Scene<'_>, refusal: Refusal) -> Blocker {
@@ -117,12 +196,8 @@ fn refused(scene: &Scene<'_>, refusal: Refusal) -> Blocker {
     }
 }
 
-/// Whether an apply of the vendor's firewall does what is planned and no more.
-fn may_apply(
-    scene: &Scene<'_>,
-    firewall: &PleskFirewall,
-    list: &[PleskRule],
-) -> Result<(), Vec<Blocker>> {
+/// Whether the vendor's firewall may be applied now.
+fn may_apply(scene: &Scene<'_>, firewall: &PleskFirewall) -> Result<(), Vec<Blocker>> {
     if !firewall.applies.is_empty() {
         let diagnostic = Diagnostic::new(
             "an apply of Plesk's firewall is under way and waits for its confirmation",
@@ -139,76 +214,19 @@ fn may_apply(
             .hint("take an own table: access.enforce = \"nftables\"; or restart Docker afterwards: --allow docker");
         return Err(blocked(Blocked::Refused, diagnostic));
     }
-    explained(scene, list)
-}
-
-/// Whether the kernel has what the list says: otherwise somebody's pending edits, or rules from elsewhere, would come and go
-/// with an apply.
-fn explained(scene: &Scene<'_>, list: &[PleskRule]) -> Result<(), Vec<Blocker>> {
-    // A change of our own that was taken back may still stand in the list; the next apply settles that first.
-    if scene.facts.waiting != Waiting::Nothing {
-        return Ok(());
-    }
-    let Ok(layers) = &scene.observed.layers else {
-        return Ok(());
-    };
-    let kernel = in_kernel(layers);
-    let says = Filters(vec![plesk::rules(list)]);
-    let mail = MailService::ALL
-        .into_iter()
-        .flat_map(|service| service.ports().iter().copied());
-    let ports = mail
-        .chain(PANEL)
-        .chain(scene.observed.ssh_ports.iter().copied())
-        // Web and FTP, which have rules of their own in every list.
-        .chain([21, 80, 443]);
-    for port in ports {
-        let has = kernel.reach(port, Interface::Other, Stage::Opening);
-        let should = says.reach(port, Interface::Other, Stage::Opening);
-        let other = [
-            has.accepted.intersection(&should.dropped),
-            has.dropped.intersection(&should.accepted),
-        ];
-        let differs = other
-            .iter()
-            .fold(Networks::default(), |all, one| all.union(one));
-        if !differs.is_empty() {
-            let diagnostic = Diagnostic::new("the kernel's rules are not those of Plesk's firewall")
-                .because(format!(
-                    "port {port} differs for {}: somebody's edits are not applied yet, or something else has changed the rules",
-                    few(&differs)
-                ))
-                .hint("apply or take back those edits in Plesk, Tools & Settings > Firewall, then plan again");
-            return Err(blocked(Blocked::Refused, diagnostic));
-        }
-    }
     Ok(())
 }
 
-/// What Plesk's script has loaded, without the jumps of Fail2ban that it leaves alone: who is banned comes and goes.
-fn in_kernel(layers: &Layers) -> Filters {
-    let mut filters = Filters::default();
-    for family in Family::ALL {
-        let of_family = layers.0.iter().filter(|layer| {
-            matches!(&layer.place, Place::Iptables { family: of, .. } if *of == family)
-                && is_plesks(&layer.place, layer.turn.0)
-        });
-        for layer in of_family {
-            let mut rules: RuleSet = layer.rules.clone();
-            for list in rules.chains.values_mut() {
-                list.retain(|rule| match &rule.then {
-                    Then::Jump(to) => !(to.starts_with("f2b-") || to.starts_with("fail2ban-")),
-                    Then::Accept
-                    | Then::Drop
-                    | Then::Return
-                    | Then::Continue
-                    | Then::Unknown(_) => true,
-                });
-            }
-            filters.0.push(rules);
-        }
-    }
-    filters
+/// The kernel has something else than the list.
+fn foreign(differs: &Differs) -> Vec<Blocker> {
+    let diagnostic = Diagnostic::new("the kernel's rules are not those of Plesk's firewall")
+        .because(format!(
+            "port {} differs for {}: somebody's edits are not applied yet, or something else has changed the rules",
+            differs.port,
+            few(&differs.sources)
+        ))
+        .hint("apply or take back those edits in Plesk, Tools & Settings > Firewall, then plan again");
+    blocked(Blocked::Refused, diagnostic)
 }
 
 /// Whether a list of sources fits into one argument.

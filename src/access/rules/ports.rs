@@ -45,6 +45,11 @@ impl Ports {
         self.0.is_empty()
     }
 
+    /// The first and the last port of each of its ranges.
+    pub fn edges(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().flat_map(|(first, last)| [*first, *last])
+    }
+
     /// All ports that it does not hold.
     #[must_use]
     pub fn others(&self) -> Self {

@@ -25,6 +25,16 @@ pub(super) enum Booted {
     No,
 }
 
+/// What became of a change that was to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a change may have been confirmed by others"]
+pub(super) enum Taken {
+    /// It is taken back.
+    Back,
+    /// It stays: the vendor's own command has confirmed it.
+    Stays,
+}
+
 /// Loads what was before, and looks whether it is there.
 pub(super) fn take_back<H: WriteHost + ?Sized>(
     host: &mut H,
@@ -32,13 +42,13 @@ pub(super) fn take_back<H: WriteHost + ?Sized>(
     window: &Window,
     booted: Booted,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<Taken, Failed> {
     match &window.load {
         Some(load) if booted == Booted::No => {
             restore(host, load, deadline)?;
             tidy(host, facts, window, deadline)?;
             if is_back(host, window, deadline)? {
-                Ok(())
+                Ok(Taken::Back)
             } else {
                 Err(Failed(vec![
                     Diagnostic::new("the rules of before are not in the kernel").hint(
@@ -48,8 +58,8 @@ pub(super) fn take_back<H: WriteHost + ?Sized>(
                 ]))
             }
         }
-        Some(_) => Ok(()),
-        None => super::plesk::reset(host, facts, window, booted, deadline),
+        Some(_) => Ok(Taken::Back),
+        None => super::plesk::reset(host, window, booted, deadline),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::back::{Booted, Taken, take_back};
 use super::close::close;
 use super::finish;
 use super::open::{connection, nothing_left};
+use super::plesk::Confirmed;
 use super::record::{Window, files};
 use super::settle::{self, Decided, Now, decide};
 use crate::apply::outcome::{Outcome, StepState, Verdict};
@@ -93,8 +95,11 @@ fn try_confirm<H: WriteHost + ?Sized>(
             }
             still_there(host, &facts, &window, request)?;
             if window.way == Way::PleskFirewall {
-                super::plesk::confirm(host, &facts, &window, &connection, request.deadline)
+                let confirmed = super::plesk::confirm(host, &window, &connection, request.deadline)
                     .map_err(|why| failed(Verdict::Waiting, why))?;
+                if confirmed == Confirmed::WentBack {
+                    return went_back(host, &facts, &window, request);
+                }
             }
             match decide(host, &files::open(), &files::confirmed())
                 .map_err(|why| failed(Verdict::Unknown, why))?
@@ -127,6 +132,38 @@ fn try_confirm<H: WriteHost + ?Sized>(
             Outcome::without_run(Verdict::PartlyApplied, messages)
         }
     })
+}
+
+/// The vendor said that it confirmed, and took the change back all the same.
+fn went_back<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    request: Request,
+) -> Result<Outcome, Box<Outcome>> {
+    let unsure = |why| failed(Verdict::PartlyApplied, why);
+    decide(host, &files::open(), &files::reverting()).map_err(unsure)?;
+    let taken = take_back(host, facts, window, Booted::No, request.deadline).map_err(unsure)?;
+    let message = match taken {
+        Taken::Back => Diagnostic::new("Plesk's firewall did not keep the change")
+            .because("its confirmation took no effect, and its own time was up")
+            .hint("see why, then apply again"),
+        Taken::Stays => {
+            return Ok(said(
+                Verdict::PartlyApplied,
+                Diagnostic::new("Plesk's firewall took the change back, and has it again"),
+            ));
+        }
+    };
+    close(
+        host,
+        window,
+        StepState::Undone,
+        Verdict::RolledBack,
+        Some(message.clone()),
+    )
+    .map_err(unsure)?;
+    Ok(said(Verdict::RolledBack, message))
 }
 
 /// Whether a confirmation by this connection shows that people still get in.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::record::Window;
 use crate::access::boot;
 use crate::access::how::{FamilyHow, SourceHow};
 use crate::access::plesk::{Action, SetRule};
 use crate::apply::Failed;
 use crate::apply::act::failed_command;
 use crate::failure::Diagnostic;
-use crate::host::{Act, Command, Done, End, Output, SshClient, WriteHost};
+use crate::host::{Act, Command, Done, End, Output, WriteHost};
 use crate::model::HostPath;
 
 /// The most that a list of networks is kept of what a program prints, in bytes.
@@ -18,7 +19,7 @@ pub(super) const LIST_CAP: usize = 64 * 1024 * 1024;
 pub(super) fn load<H: WriteHost + ?Sized>(
     host: &mut H,
     how: &SourceHow,
-    by: Option<&SshClient>,
+    window: &Window,
     deadline: Duration,
 ) -> Result<(), Failed> {
     match how {
@@ -28,14 +29,7 @@ pub(super) fn load<H: WriteHost + ?Sized>(
         SourceHow::Iptables { families, .. } => families
             .iter()
             .try_for_each(|family| family_of_iptables(host, family, deadline)),
-        SourceHow::PleskFirewall {
-            command, changes, ..
-        } => {
-            for change in changes {
-                run(host, set_rule(command, change))?;
-            }
-            run(host, with(command, &["--apply"], by))
-        }
+        SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
     }
 }
 
@@ -95,7 +89,7 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
 }
 
 /// One change of a rule of Plesk's firewall; its list replaces the old one, and is never empty.
-fn set_rule(command: &Command, change: &SetRule) -> Command {
+pub(super) fn set_rule(command: &Command, change: &SetRule) -> Command {
     let action = match change.action {
         Action::Allow => "allow",
         Action::Deny => "deny",
@@ -108,29 +102,23 @@ fn set_rule(command: &Command, change: &SetRule) -> Command {
     if let Some(list) = &list {
         words.extend(["-remote-addresses", list]);
     }
-    with(command, &words, None)
+    extended(command, &words)
 }
 
-/// The vendor's command with more arguments, and the ssh connection that it looks at.
-pub(super) fn with(command: &Command, words: &[&str], by: Option<&SshClient>) -> Command {
+/// The vendor's command with more arguments.
+fn extended(command: &Command, words: &[&str]) -> Command {
     let mut command = command.clone();
     (command.arguments).extend(words.iter().map(|&word| word.to_owned()));
-    if let Some(by) = by {
-        command
-            .environment
-            .push(("SSH_CLIENT".to_owned(), variable(by)));
-    }
     command
 }
 
-/// `SSH_CLIENT` as sshd sets it: the client's address and port, and the own port (ssh(1)).
-fn variable(by: &SshClient) -> String {
-    format!(
-        "{} {} {}",
-        by.address,
-        by.port,
-        by.server_port.unwrap_or(22)
-    )
+/// The same with the ssh connection that it looks at: mailward gives its commands no other variable of its own session.
+pub(super) fn with(command: &Command, words: &[&str], client: &str) -> Command {
+    let mut command = extended(command, words);
+    command
+        .environment
+        .push(("SSH_CLIENT".to_owned(), client.to_owned()));
+    command
 }
 
 /// Runs a command that must end with 0.

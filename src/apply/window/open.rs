@@ -90,7 +90,7 @@ impl Running<'_> {
         let facts = Facts::read(host).map_err(|error| failed(&error))?;
         let connection = connection(host)?;
         let seconds = step.confirm_within;
-        let window = Window {
+        let mut window = Window {
             format: Window::FORMAT,
             run: self.outcome.run.clone().unwrap_or_default(),
             way: step.way,
@@ -127,7 +127,19 @@ impl Running<'_> {
                 load::judge(command, written.done.get(place))?;
             }
         }
-        load::load(host, how, connection.client.as_ref(), deadline)?;
+        load::load(host, how, &window, deadline)?;
+        if window.load.is_none() {
+            // The vendor's command takes its time, and only then its window begins. No timer looks for the record.
+            let facts = Facts::read(host).map_err(|error| failed(&error))?;
+            window.opened = facts.uptime;
+            window.until = facts.uptime.saturating_add(u64::from(seconds) * 1000);
+            let bytes = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
+            let act = Act::Save {
+                path: files::open(),
+                bytes,
+            };
+            let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+        }
         nothing_left(host, &window.desired, deadline, self.request.allowed)
     }
 

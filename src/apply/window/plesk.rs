@@ -1,93 +1,251 @@
-//! The vendor's own window of Plesk's firewall: its confirmation, and what follows when it has taken a change back.
+//! The vendor's own window of Plesk's firewall: its apply, its confirmation, and what follows when it takes a change back.
+//!
+//! What its command says is never taken for what it did. A change is live when the kernel has the whole planned list; it
+//! is confirmed when the process that would take it back is gone and the kernel still has it; and it is back when that
+//! process is gone and the kernel has what the list says again.
+
+mod look;
 
 use std::time::Duration;
 
-use super::back::Booted;
-use super::load::{run, with};
+use self::look::{Seen, look, pause};
+use super::back::{Booted, Taken};
+use super::load::{run, set_rule, with};
 use super::record::Window;
-use crate::access::observed::PleskFirewall;
+use crate::access::how::SourceHow;
+use crate::access::plesk::kernel;
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Act, Command, Condition, Connection, WriteHost};
-use crate::observe::{Observed, Scope};
+use crate::host::{Act, Command, Condition, Connection, SshClient, WriteHost};
+use crate::model::HostPath;
 
 /// How much longer than its window the vendor's process may take.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(15);
 
-/// Confirms, and waits until that is seen: the process that would take the change back is gone, and the rules are there.
+/// How long the kernel may stay as it is, in looks a second apart, before nothing more is expected of an apply.
+const STILL: u32 = 3;
+
+/// The most looks at the kernel that an apply gets.
+const LOOKS: u32 = 30;
+
+/// With more than this left of a window, in milliseconds, what was active is loaded at once; with less, the vendor does it
+/// soon, and two scripts at the same time would spoil each other.
+const WORTH_IT: u64 = 10_000;
+
+/// Sets the rules, applies them, and waits until the kernel has the whole planned list.
+pub(super) fn apply<H: WriteHost + ?Sized>(
+    host: &mut H,
+    how: &SourceHow,
+    window: &Window,
+) -> Result<(), Failed> {
+    let SourceHow::PleskFirewall {
+        command,
+        changes,
+        before,
+        list,
+        gates,
+    } = how
+    else {
+        return Ok(());
+    };
+    for change in changes {
+        run(host, set_rule(command, change))?;
+    }
+    // Which of its sets the command lists is not documented.
+    let now = look(host, window)?.list()?;
+    if !kernel::same(&now, list) && !kernel::same(&now, before) {
+        return Err(Failed(vec![
+            Diagnostic::new("the rules of Plesk's firewall are not what was set")
+                .because("somebody edits them at the same time, or its ids have changed meanwhile")
+                .hint("nothing was applied; plan again"),
+        ]));
+    }
+    run(host, with(command, &["--apply"], &variable(&window.by)))?;
+    let mut last = None;
+    let mut still = 0;
+    for _ in 0..LOOKS {
+        let seen = look(host, window)?;
+        let wrong = seen.unmet(gates).or_else(|| seen.unexplained(list));
+        let Some(wrong) = wrong else { return Ok(()) };
+        still = if last.as_ref() == Some(&seen.kernel) {
+            still + 1
+        } else {
+            0
+        };
+        last = Some(seen.kernel);
+        if still >= STILL {
+            return Err(Failed(vec![look::told(
+                "the kernel's rules are not what Plesk's firewall was told",
+                &wrong,
+            )]));
+        }
+        pause(host)?;
+    }
+    Err(Failed(vec![Diagnostic::new(
+        "Plesk's firewall does not come to an end with its apply",
+    )]))
+}
+
+/// What became of a change that was to be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmed {
+    /// It stays.
+    Stays,
+    /// The vendor has taken it back all the same.
+    WentBack,
+}
+
+/// Confirms, and waits until it is seen what became of it.
 pub(super) fn confirm<H: WriteHost + ?Sized>(
     host: &mut H,
-    facts: &Facts,
     window: &Window,
     connection: &Connection,
     deadline: Duration,
-) -> Result<(), Failed> {
-    let firewall = firewall(host, facts, window)?;
-    let command = Command::new(firewall.command.clone(), Vec::new(), deadline);
-    run(
-        host,
-        with(&command, &["--confirm"], connection.client.as_ref()),
-    )?;
-    settled(host, facts, window)
+) -> Result<Confirmed, Failed> {
+    let before = look(host, window)?;
+    let mut client = variable(&connection.client);
+    if client == variable(&window.by) {
+        // The operator has waived the proof that it is another, which the vendor looks at too.
+        client = "127.0.0.1 65534 22".to_owned();
+    }
+    let command = Command::new(before.command.clone(), Vec::new(), deadline);
+    let ran = run(host, with(&command, &["--confirm"], &client));
+    let left = Duration::from_millis(window.until.saturating_sub(before.facts.uptime)) + GRACE;
+    let patience = match &ran {
+        Ok(()) => left,
+        // It may have done it all the same.
+        Err(_) => Duration::from_secs(3),
+    };
+    let gone = if before.applies.is_empty() {
+        // Nothing shows whether it still waits but the end of its time.
+        wait(host, left)?;
+        true
+    } else {
+        await_gone(host, &before, patience)?
+    };
+    if !gone {
+        return Err(ran.err().unwrap_or_else(|| {
+            Failed(vec![Diagnostic::new(
+                "an apply of Plesk's firewall is still under way though its time is up",
+            )])
+        }));
+    }
+    let seen = quiet(host, window)?;
+    Ok(match seen.as_applied(window) {
+        None => Confirmed::Stays,
+        Some(_) => Confirmed::WentBack,
+    })
 }
 
-/// Takes the pending edits back, once the vendor has taken back the rules in the kernel.
+/// Takes the pending edits back, and sees to it that the kernel has the rules of before.
 pub(super) fn reset<H: WriteHost + ?Sized>(
     host: &mut H,
-    facts: &Facts,
     window: &Window,
     booted: Booted,
     deadline: Duration,
-) -> Result<(), Failed> {
-    let firewall = firewall(host, facts, window)?;
-    let command = Command::new(firewall.command.clone(), Vec::new(), deadline);
-    run(host, with(&command, &["--reset"], None))?;
-    match booted {
-        // At boot it loads what was confirmed last.
-        Booted::Since => Ok(()),
-        Booted::No => settled(host, facts, window),
+) -> Result<Taken, Failed> {
+    let before = look(host, window)?;
+    let command = Command::new(before.command.clone(), Vec::new(), deadline);
+    run(host, with(&command, &["--reset"], &variable(&None)))?;
+    if booted == Booted::No && !before.applies.is_empty() {
+        if window.until.saturating_sub(before.facts.uptime) > WORTH_IT {
+            // What it says is seen in the end.
+            let _ = load_active(host, &before.facts, deadline);
+        }
+        let whole = Duration::from_millis(window.until.saturating_sub(window.opened));
+        if !await_gone(host, &before, whole + GRACE)? {
+            return Err(Failed(vec![Diagnostic::new(
+                "an apply of Plesk's firewall is still under way though its time is up",
+            )]));
+        }
     }
+    let mut seen = quiet(host, window)?;
+    let mut list = seen.list()?;
+    if seen.unexplained(&list).is_some() {
+        // An apply that was cut off in the middle.
+        load_active(host, &seen.facts, deadline)?;
+        seen = quiet(host, window)?;
+        list = seen.list()?;
+    }
+    if let Some(wrong) = seen.unexplained(&list) {
+        return Err(Failed(vec![
+            look::told(
+                "the kernel's rules are not those of Plesk's firewall",
+                &wrong,
+            )
+            .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there"),
+        ]));
+    }
+    Ok(match seen.as_applied(window) {
+        Some(_) => Taken::Back,
+        // The vendor's own command has confirmed it, whoever ran it.
+        None => Taken::Stays,
+    })
 }
 
-/// Waits until no apply of the vendor's waits any more.
-fn settled<H: WriteHost + ?Sized>(
+/// Runs the script of what was confirmed last, as the vendor's service does at boot and its window at its end.
+fn load_active<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
-    window: &Window,
+    deadline: Duration,
 ) -> Result<(), Failed> {
-    let left = Duration::from_millis(window.until.saturating_sub(facts.uptime)) + GRACE;
-    let firewall = firewall(host, facts, window)?;
-    if firewall.applies.is_empty() {
-        return Ok(());
-    }
-    let act = Act::Await(Condition::Gone(firewall.applies), left);
-    let _came = host
-        .write(&[act], &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    if self::firewall(host, facts, window)?.applies.is_empty() {
-        Ok(())
-    } else {
-        Err(Failed(vec![Diagnostic::new(
-            "an apply of Plesk's firewall is still under way though its time is up",
-        )]))
+    let script: Option<HostPath> = (facts.plesk.as_ref()).and_then(|plesk| {
+        plesk
+            .root
+            .join("var/modules/firewall/firewall-active.sh")
+            .ok()
+    });
+    match script {
+        Some(script) => run(host, Command::new(script, Vec::new(), deadline)),
+        None => Ok(()),
     }
 }
 
-/// The vendor's firewall as it is now.
-fn firewall<H: WriteHost + ?Sized>(
-    host: &H,
-    facts: &Facts,
-    window: &Window,
-) -> Result<PleskFirewall, Failed> {
-    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
+/// Waits until no apply of the vendor's waits any more; false where one still does.
+fn await_gone<H: WriteHost + ?Sized>(
+    host: &mut H,
+    seen: &Seen,
+    patience: Duration,
+) -> Result<bool, Failed> {
+    let act = Act::Await(Condition::Gone(seen.applies.clone()), patience);
+    let done = host
+        .write(&[act], &[])
         .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    observed
-        .access
-        .and_then(|access| access.plesk)
-        .ok_or_else(|| {
-            Failed(vec![Diagnostic::new(
-                "the command of Plesk's firewall is not there any more",
-            )])
-        })
+    Ok(look::came(&done))
+}
+
+/// Waits.
+fn wait<H: WriteHost + ?Sized>(host: &mut H, time: Duration) -> Result<(), Failed> {
+    for _ in 0..time.as_secs() {
+        pause(host)?;
+    }
+    Ok(())
+}
+
+/// Looks until nothing changes any more.
+fn quiet<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Seen, Failed> {
+    let mut seen = look(host, window)?;
+    for _ in 0..LOOKS {
+        pause(host)?;
+        let next = look(host, window)?;
+        let same = next.kernel == seen.kernel && next.applies.is_empty();
+        seen = next;
+        if same {
+            break;
+        }
+    }
+    Ok(seen)
+}
+
+/// `SSH_CLIENT` as sshd sets it: the client's address and port, and the own port (ssh(1)). Without a connection it is what
+/// published set-up scripts give, since the command may want one.
+fn variable(by: &Option<SshClient>) -> String {
+    by.as_ref().map_or_else(
+        || "127.0.0.1 65535 22".to_owned(),
+        |by| {
+            let port = by.server_port.unwrap_or(22);
+            format!("{} {} {port}", by.address, by.port)
+        },
+    )
 }

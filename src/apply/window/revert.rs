@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, take_back};
+use super::back::{Booted, Taken, take_back};
 use super::close::close;
 use super::confirm::{begin, failed};
 use super::record::{Waiting, files};
@@ -41,15 +41,7 @@ fn try_revert<H: WriteHost + ?Sized>(
                 "the change of access was taken back already",
             ));
         }
-        Now::Confirmed(_) => {
-            return Ok(Outcome::without_run(
-                Verdict::Refused,
-                vec![
-                    Diagnostic::new("the change of access is confirmed already")
-                        .hint("declare in the manifest what shall be instead, and apply that"),
-                ],
-            ));
-        }
+        Now::Confirmed(_) => return Ok(too_late()),
         Now::Open(window, _) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
@@ -60,7 +52,13 @@ fn try_revert<H: WriteHost + ?Sized>(
         // The timer does it already; what it did is done again, which changes nothing.
         Decided::ByOthers => wait_for_timer(host).map_err(unsure)?,
     }
-    take_back(host, &facts, &window, Booted::No, deadline).map_err(unsure)?;
+    match take_back(host, &facts, &window, Booted::No, deadline).map_err(unsure)? {
+        Taken::Back => {}
+        Taken::Stays => {
+            decide(host, &files::reverting(), &files::confirmed()).map_err(unsure)?;
+            return Ok(too_late());
+        }
+    }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
     close(
         host,
@@ -74,6 +72,12 @@ fn try_revert<H: WriteHost + ?Sized>(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
     ))
+}
+
+fn too_late() -> Outcome {
+    let message = Diagnostic::new("the change of access is confirmed already")
+        .hint("declare in the manifest what shall be instead, and apply that");
+    Outcome::without_run(Verdict::Refused, vec![message])
 }
 
 impl Running<'_> {
@@ -118,7 +122,14 @@ impl Running<'_> {
             }
             Decided::ByOthers => wait_for_timer(host)?,
         }
-        take_back(host, &facts, window, Booted::No, self.request.deadline)?;
+        match take_back(host, &facts, window, Booted::No, self.request.deadline)? {
+            Taken::Back => {}
+            Taken::Stays => {
+                return Err(Failed(vec![Diagnostic::new(
+                    "Plesk's firewall has the rules, though its apply was not confirmed",
+                )]));
+            }
+        }
         close(host, window, StepState::Undone, Verdict::RolledBack, None)
     }
 }

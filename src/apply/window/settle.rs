@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, is_back, take_back};
+use super::back::{Booted, Taken, is_back, take_back};
 use super::close::close;
 use super::confirm::failed;
 use super::record::{Left, Waiting, Window, files};
@@ -48,13 +48,9 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
                     Waiting::Open(window) => {
                         // The timer is not there any more.
                         decide(host, &files::open(), &files::reverting())?;
-                        take_back(host, facts, &window, Booted::No, deadline)?;
-                        ended(host, &window)
+                        end(host, facts, window, Booted::No, deadline)
                     }
-                    Waiting::Reverting(window) => {
-                        take_back(host, facts, &window, Booted::No, deadline)?;
-                        ended(host, &window)
-                    }
+                    Waiting::Reverting(window) => end(host, facts, window, Booted::No, deadline),
                     Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
                     Waiting::Confirmed(window) => Ok(Now::Confirmed(window)),
                     Waiting::Nothing => Ok(Now::Nothing),
@@ -62,8 +58,7 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
             }
             Left::Booted => {
                 decide(host, &files::open(), &files::reverting())?;
-                take_back(host, facts, window, Booted::Since, deadline)?;
-                ended(host, window)
+                end(host, facts, window.clone(), Booted::Since, deadline)
             }
         },
         Waiting::Reverting(window) => {
@@ -77,10 +72,7 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
                 Waiting::Reverting(_)
                 | Waiting::Open(_)
                 | Waiting::Confirmed(_)
-                | Waiting::Nothing => {
-                    take_back(host, facts, window, booted, deadline)?;
-                    ended(host, window)
-                }
+                | Waiting::Nothing => end(host, facts, window.clone(), booted, deadline),
             }
         }
         Waiting::Reverted(window) => timer_was_right(host, facts, window.clone(), deadline),
@@ -201,9 +193,26 @@ fn timer_was_right<H: WriteHost + ?Sized>(
         Left::Seconds(_) | Left::Nothing => Booted::No,
     };
     if booted == Booted::No && !is_back(host, &window, deadline)? {
-        take_back(host, facts, &window, booted, deadline)?;
+        return end(host, facts, window, booted, deadline);
     }
     ended(host, &window)
+}
+
+/// Takes a change back whose record says so by its name.
+fn end<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: Box<Window>,
+    booted: Booted,
+    deadline: Duration,
+) -> Result<Now, Failed> {
+    match take_back(host, facts, &window, booted, deadline)? {
+        Taken::Back => ended(host, &window),
+        Taken::Stays => {
+            decide(host, &files::reverting(), &files::confirmed())?;
+            Ok(Now::Confirmed(window))
+        }
+    }
 }
 
 fn ended<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Now, Failed> {

@@ -106,6 +106,17 @@ pub fn summary(plan: &Plan) -> String {
 /// The drift of a host in one line, for monitoring.
 #[must_use]
 pub fn check(plan: &Plan) -> String {
+    let waits = (plan.notes.iter()).find(|note| matches!(note, Note::Waits { .. }));
+    if let Some(waits) = waits {
+        let brief = steps_in_brief(&plan.steps);
+        let brief = if brief.is_empty() {
+            brief
+        } else {
+            format!("; {brief}")
+        };
+        let waits = note(waits, Detail::Brief);
+        return format!("WAITS: {waits}{brief} ({})", plan.fingerprint);
+    }
     if plan.is_empty() {
         return format!("OK: as desired ({})", plan.fingerprint);
     }
@@ -403,6 +414,12 @@ fn note(note: &Note, detail: Detail) -> String {
                 .map(|place| format!("{}:{}: ", place.file, place.line));
             printable(&format!("{}{}", place.unwrap_or_default(), advice.what)).into_owned()
         }
+        Note::Waits { seconds: 0 } => {
+            "a change of access that nobody confirmed is being taken back".to_owned()
+        }
+        Note::Waits { seconds } => format!(
+            "a change of access waits for its confirmation, and goes back by itself in {seconds} s"
+        ),
         Note::Remark { text } => printable(text).into_owned(),
     }
 }

@@ -1,0 +1,102 @@
+//! One look at Plesk's firewall and the kernel, in which nothing is changed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::record::Window;
+use crate::access::effect::Filters;
+use crate::access::plesk::PleskRule;
+use crate::access::plesk::kernel::{self, Differs};
+use crate::access::rules::few;
+use crate::access::{Gate, gates};
+use crate::apply::Failed;
+use crate::facts::Facts;
+use crate::failure::Diagnostic;
+use crate::host::{Act, Came, Command, Done, ProcessId, WriteHost, Written};
+use crate::model::{HostPath, Networks, known};
+use crate::observe::{Observed, Scope};
+
+/// What was seen.
+pub(super) struct Seen {
+    pub(super) facts: Facts,
+    /// The vendor's command.
+    pub(super) command: HostPath,
+    /// What the vendor's script has loaded.
+    pub(super) kernel: Filters,
+    /// The applies that wait for the vendor's confirmation.
+    pub(super) applies: Vec<ProcessId>,
+    list: Result<Vec<PleskRule>, Diagnostic>,
+    ssh_ports: BTreeSet<u16>,
+    spoken: Networks,
+}
+
+impl Seen {
+    /// The vendor's list.
+    pub(super) fn list(&self) -> Result<Vec<PleskRule>, Failed> {
+        self.list.clone().map_err(|unread| Failed(vec![unread]))
+    }
+
+    pub(super) fn unmet(&self, gates: &[Gate]) -> Option<Differs> {
+        kernel::unmet(&self.kernel, gates, &self.spoken)
+    }
+
+    pub(super) fn unexplained(&self, list: &[PleskRule]) -> Option<Differs> {
+        kernel::unexplained(&self.kernel, list, &self.ssh_ports, &self.spoken)
+    }
+
+    /// Where the kernel is not what a change has made it; none where it is.
+    pub(super) fn as_applied(&self, window: &Window) -> Option<Differs> {
+        self.unmet(&gates(&window.desired.access))
+    }
+}
+
+/// Looks.
+pub(super) fn look<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Seen, Failed> {
+    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    let facts = Facts::read(host).map_err(|error| failed(&error))?;
+    let observed =
+        Observed::read(host, &facts, Scope::Of(&window.desired)).map_err(|error| failed(&error))?;
+    let missing = || {
+        Failed(vec![Diagnostic::new(
+            "the command of Plesk's firewall is not there any more",
+        )])
+    };
+    let access = observed.access.ok_or_else(missing)?;
+    let firewall = access.plesk.ok_or_else(missing)?;
+    let layers = access.layers.map_err(|unread| failed(&unread))?;
+    Ok(Seen {
+        facts,
+        command: firewall.command,
+        kernel: kernel::loaded(&layers),
+        applies: firewall.applies,
+        list: firewall.list.map_err(|unread| Diagnostic::of(&unread)),
+        ssh_ports: access.ssh_ports,
+        spoken: kernel::spoken(access.speaks_ipv6),
+    })
+}
+
+/// Lets a second pass.
+pub(super) fn pause<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
+    let command = Command::new(
+        known("/bin/sleep"),
+        vec!["1".to_owned()],
+        Duration::from_secs(10),
+    );
+    host.write(&[Act::Run(command)], &[])
+        .map(|_| ())
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+}
+
+/// Whether what was waited for came.
+pub(super) fn came(written: &Written) -> bool {
+    matches!(written.done.first(), Some(Done::Awaited(Came::InTime)))
+}
+
+/// What is wrong in the kernel.
+pub(super) fn told(what: &str, wrong: &Differs) -> Diagnostic {
+    Diagnostic::new(what).because(format!(
+        "port {} differs for {}",
+        wrong.port,
+        few(&wrong.sources)
+    ))
+}
