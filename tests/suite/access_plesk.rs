@@ -117,6 +117,12 @@ impl Scene {
         shut[0]
     }
 
+    /// Whether a stranger is let in by both families; for a moment in which a script loads rules he is not.
+    fn lets_in(&self) -> bool {
+        let reaches = |family| self.client("vpn").reaches(143, family) == Reach::Connects;
+        Family::ALL.into_iter().all(reaches)
+    }
+
     /// Only the office reaches IMAP; everything else is as it was.
     fn assert_restricted(&self) {
         assert!(self.imap_is_shut());

@@ -29,9 +29,10 @@ fn whenever_the_run_is_killed_the_change_goes_back_and_the_next_run_tidies_up() 
         scene.host.wait_until("it hangs there", || {
             let hangs = |argv: &[String]| argv.iter().any(|it| it == word);
             scene.host.processes().iter().any(|it| hangs(&it.argv))
-                && (!is_live || scene.imap_is_shut())
+                && (!is_live || scene.firewall.waits(&scene.host) && !scene.lets_in())
         });
-        std::thread::sleep(Duration::from_millis(300));
+        // Its script is through.
+        std::thread::sleep(Duration::from_millis(700));
         for process in scene.host.processes() {
             if process
                 .argv

@@ -17,6 +17,12 @@ fn however_the_list_is_shown_a_change_is_made_and_found_again() {
         for knob in &knobs {
             scene.firewall.set(&scene.host, *knob);
         }
+        // Both sets have the same ids where they are kept.
+        scene
+            .firewall
+            .command(&scene.host, &["--reset"])
+            .run()
+            .success();
         scene.declare(
             r#"imap = ["198.18.1.0/24", "198.18.2.1", "2001:db8:1::/64", "2001:db8:2::1"]"#,
         );

@@ -22,8 +22,10 @@ fn what_it_cannot_do_or_what_is_dangerous_is_refused() {
     let Some(scene) = Scene::new(Kind::Systemd, LONG) else {
         return;
     };
-    scene.declare("smtps = [\"office\"]");
-    refused(&scene, 4, "smtps apart");
+    for enforce in ["plesk-firewall", "auto"] {
+        scene.declare_by(enforce, "smtps = [\"office\"]", "");
+        refused(&scene, 4, "apart from");
+    }
     scene.declare("smtp = [\"office\"]");
     refused(&scene, 7, "cuts inbound mail");
     scene.declare_by(
