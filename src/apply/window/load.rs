@@ -15,11 +15,11 @@ use crate::model::HostPath;
 /// The most that a list of networks is kept of what a program prints, in bytes.
 pub(super) const LIST_CAP: usize = 64 * 1024 * 1024;
 
-/// Makes the planned rules live.
+/// Makes the planned rules live; where the vendor's own window takes them back, the record gets its times.
 pub(super) fn load<H: WriteHost + ?Sized>(
     host: &mut H,
     how: &SourceHow,
-    window: &Window,
+    window: &mut Window,
     deadline: Duration,
 ) -> Result<(), Failed> {
     match how {

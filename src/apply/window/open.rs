@@ -127,12 +127,9 @@ impl Running<'_> {
                 load::judge(command, written.done.get(place))?;
             }
         }
-        load::load(host, how, &window, deadline)?;
+        load::load(host, how, &mut window, deadline)?;
         if window.load.is_none() {
-            // The vendor's command takes its time, and only then its window begins. No timer looks for the record.
-            let facts = Facts::read(host).map_err(|error| failed(&error))?;
-            window.opened = facts.uptime;
-            window.until = facts.uptime.saturating_add(u64::from(seconds) * 1000);
+            // The vendor's command took its time. No timer looks for the record.
             let bytes = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
             let act = Act::Save {
                 path: files::open(),

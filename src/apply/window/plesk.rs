@@ -37,7 +37,7 @@ const WORTH_IT: u64 = 10_000;
 pub(super) fn apply<H: WriteHost + ?Sized>(
     host: &mut H,
     how: &SourceHow,
-    window: &Window,
+    window: &mut Window,
 ) -> Result<(), Failed> {
     let SourceHow::PleskFirewall {
         command,
@@ -61,13 +61,20 @@ pub(super) fn apply<H: WriteHost + ?Sized>(
                 .hint("nothing was applied; plan again"),
         ]));
     }
+    let length = window.until.saturating_sub(window.opened);
     run(host, with(command, &["--apply"], &variable(&window.by)))?;
+    let began = look(host, window)?.facts.uptime;
     let mut last = None;
     let mut still = 0;
     for _ in 0..LOOKS {
         let seen = look(host, window)?;
         let wrong = seen.unmet(gates).or_else(|| seen.unexplained(list));
-        let Some(wrong) = wrong else { return Ok(()) };
+        let Some(wrong) = wrong else {
+            // Who comes in now has passed the new rules.
+            window.opened = seen.facts.uptime;
+            window.until = began.saturating_add(length);
+            return Ok(());
+        };
         still = if last.as_ref() == Some(&seen.kernel) {
             still + 1
         } else {

@@ -90,3 +90,40 @@ fn applied_on_a_console_it_can_be_confirmed_though_the_vendor_wants_an_ssh_conne
     code(&scene.say("confirm"), 0);
     scene.assert_restricted();
 }
+
+#[test]
+fn a_connection_made_while_the_vendor_still_loads_its_rules_does_not_confirm() {
+    use crate::support::firewall::{Trouble, Verb};
+    let Some(scene) = Scene::new(Kind::SysV, LONG) else {
+        return;
+    };
+    let slow = Trouble::Slow(4.0);
+    scene
+        .firewall
+        .misbehave_once(&scene.host, Verb::Apply, &slow);
+    std::thread::scope(|scope| {
+        let applied = scope.spawn(|| scene.apply());
+        scene.host.wait_until("the vendor applies", || {
+            let calls = scene.firewall.calls(&scene.host);
+            calls.iter().any(|call| call == "--apply")
+        });
+        assert!(!scene.imap_is_shut());
+        let between = scene.ssh().warm();
+        code(&applied.join().expect("the thread ends"), 3);
+        code(&over(&between, "confirm"), 7);
+    });
+    code(&scene.say("confirm"), 0);
+    scene.assert_restricted();
+}
+
+#[test]
+fn beside_fail2ban_and_others_a_change_is_made_and_bans_stay() {
+    let Some(scene) = Scene::new(Kind::Systemd, LONG) else {
+        return;
+    };
+    scene.firewall.neighbours(&scene.host);
+    scene.make_last();
+    scene.assert_restricted();
+    let rules = scene.host.run(&["iptables-save"]).success();
+    assert!(rules.contains("-j f2b-postfix"), "{rules}");
+}

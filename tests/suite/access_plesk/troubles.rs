@@ -1,6 +1,6 @@
 //! The vendor's command misbehaves: nothing is claimed that is not seen, and what failed goes back.
 
-use super::{Kind, LONG, SHORT, Scene, code, says};
+use super::{Kind, LONG, MANIFEST, SHORT, Scene, code, says};
 use crate::support::firewall::{Knob, Trouble, Verb};
 use crate::support::host::{Family, Reach};
 
@@ -89,6 +89,12 @@ fn a_confirmation_is_claimed_only_when_it_is_seen() {
     says(&lost, "did not keep the change");
     scene.assert_as_before();
     code(&scene.check(), 2);
+
+    let manifest = scene.host.read_text(MANIFEST);
+    let ssh = scene.ssh();
+    let away = ssh.mailward(&["apply", "--yes", "-"]).stdin(manifest);
+    code(&away.within(LONG).run(), 8);
+    scene.assert_as_before();
 
     scene.firewall.behave(&scene.host);
     scene.firewall.confirm_within(&scene.host, LONG);
