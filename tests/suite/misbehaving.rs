@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 const MANIFEST: &str = "examples/office/mailward.toml";
@@ -35,7 +36,7 @@ fn apply_within(root: &Path, manifest: &str, seconds: &str) -> Output {
         .args(["apply", "--yes", "--action-timeout", seconds, "--root"])
         .arg(root)
         .arg(manifest)
-        .output()
+        .output_in_time()
         .unwrap()
 }
 
@@ -224,7 +225,7 @@ fn an_xinetd_that_died_and_did_not_start_is_owed_and_started_by_the_next_apply()
         .args(["check", "--root"])
         .arg(root)
         .arg(MANIFEST)
-        .output()
+        .output_in_time()
         .unwrap();
     assert_eq!(
         plan.status.code(),
@@ -281,7 +282,7 @@ fn what_was_owed_and_is_done_stands_when_something_else_fails() {
         .args(["apply", "--yes", "--defer-restarts", "--root"])
         .arg(root)
         .arg(&manifest)
-        .output()
+        .output_in_time()
         .unwrap();
     assert_eq!(deferred.status.code(), Some(3), "{deferred:?}");
     let both = "version = 1\n[limits.imap]\nper_ip = 20\n[limits.pop3]\nper_ip = 20\n";

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -96,9 +97,11 @@ fn watched<T>(run: impl FnOnce() -> T) -> (T, BTreeSet<String>, BTreeSet<String>
             }
             (arguments, environments)
         });
-        let done = run();
+        // A run that fails must end the watch as well, or the scope would wait for it for ever.
+        let done = catch_unwind(AssertUnwindSafe(run));
         ended.store(true, Ordering::Relaxed);
         let (arguments, environments) = watch.join().unwrap();
+        let done = done.unwrap_or_else(|failure| resume_unwind(failure));
         (done, arguments, environments)
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::on_each_kind;
 use crate::support::host::{Host, Kind, Layout, PORTS};
+use crate::support::in_time::CommandInTime as _;
 use crate::support::strace::Fault;
 
 #[test]
@@ -134,7 +135,7 @@ fn cgroups_of(keeper: u32) -> String {
             "-name",
             &format!("mailward-test-{keeper}"),
         ])
-        .output()
+        .output_in_time()
         .unwrap();
     String::from_utf8_lossy(&found.stdout).into_owned()
 }
@@ -182,7 +183,7 @@ fn a_test_program_that_makes_hosts_leaves_no_temporary_file_behind() {
             "real_daemons::hosts::a_program_in_a_host_is_killed_at_a_call_of_its_own",
         ])
         .env("TMPDIR", folder.path())
-        .output()
+        .output_in_time()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("1 passed"), "{text}");
