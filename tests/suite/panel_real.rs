@@ -48,7 +48,7 @@ fn apply(world: &PanelWorld) -> Output {
     let more = [
         "--yes",
         "--action-timeout",
-        "2",
+        "4",
         "--outcome",
         outcome.to_str().unwrap(),
     ];

@@ -207,6 +207,6 @@ fn gone_is_seen_as_soon_as_a_real_process_ends() {
         drop(child.0.stdin.take());
         let written = host.write(&[gone], &[]).unwrap();
         assert_eq!(written.done, [Done::Awaited(Came::InTime)]);
-        assert!(begin.elapsed() < Duration::from_secs(5));
+        assert!(begin.elapsed() < Duration::from_secs(15));
     }
 }

@@ -311,7 +311,7 @@ fn a_real_zombie_is_gone() {
     let patient = Act::Await(Condition::Gone(vec![id]), Duration::from_secs(20));
     let written = host.write(&[patient], &[]).unwrap();
     assert_eq!(written.done, [Done::Awaited(Came::InTime)]);
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(15));
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.pid)).unwrap();
     assert!(stat.contains(") Z "), "{stat}");
     assert_eq!(processes(&*host, &["mw-zombie"]), []);

@@ -90,7 +90,7 @@ fn a_reboot_keeps_files_and_clears_run_and_brings_the_services_back() {
         let id = host.read("/etc/machine-id");
         let mut session = host.open_until_cut(110, "198.51.100.7", 1);
         host.reboot();
-        assert!(session[0].closes_within(Duration::from_secs(5)));
+        assert!(session[0].closes_within(Duration::from_secs(30)));
         assert_eq!(host.read_text("/etc/kept"), "kept");
         assert!(!host.exists("/run/cleared"));
         assert_eq!(host.read("/etc/machine-id"), id);
@@ -202,7 +202,7 @@ fn a_host_whose_keeper_is_killed_ends_and_the_next_host_removes_its_cgroup() {
         .status();
     assert!(killed.unwrap().success());
     let namespaces = [namespace];
-    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let end = std::time::Instant::now() + Duration::from_secs(60);
     while !in_namespaces(&namespaces).is_empty() {
         assert!(
             std::time::Instant::now() < end,

@@ -192,9 +192,9 @@ impl Ssh {
             .stdin(Stdio::piped())
             .stdout(Stdio::null());
         let master = command.spawn().expect("sh runs");
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while !self.control().exists() {
-            assert!(Instant::now() < end, "no shared connection in ten seconds");
+            assert!(Instant::now() < end, "no shared connection in a minute");
             std::thread::sleep(Duration::from_millis(5));
         }
         self.master = Some(master);

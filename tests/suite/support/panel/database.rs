@@ -40,7 +40,7 @@ const RUNNING: [&str; 15] = [
 ];
 
 /// Time in which a server must be up.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) struct Database {
     /// The socket, as the machine sees it.
