@@ -13,6 +13,7 @@ mod firewall_fixture;
 mod generated;
 mod host_contract;
 mod hosts;
+mod in_time;
 mod injection;
 mod manifest;
 mod manifest_docs;

@@ -295,7 +295,7 @@ impl Bench for Local {
             Does::Print(out, err) => format!(
                 "head -c {out} /dev/zero | tr '\\0' o; head -c {err} /dev/zero | tr '\\0' e >&2"
             ),
-            Does::LeaveChild => "(sleep 5; echo late) & echo started".to_owned(),
+            Does::LeaveChild => "(sleep 30; echo late) & echo started".to_owned(),
             Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
             Does::ShowInput => "cat".to_owned(),
             Does::ShowVariable => "printf '[%s]' \"${SHOWN-unset}\"".to_owned(),

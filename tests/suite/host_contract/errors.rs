@@ -10,6 +10,7 @@ use mailward::host::{Act, Existence, Found, HostError, ReadHost as _, Reply, Req
 use super::apart::{TREE, traced};
 use super::bench::{Bench, Local, machine, tree};
 use super::{act, ask, found, path, replacing};
+use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
 
 /// The calls that change something, with how often each is made in one replacement.
 const CALLS: [(&str, usize); 6] = [
@@ -240,7 +241,7 @@ fn hidden_old_kernel() {
     )
     .unwrap();
     let mut child = child;
-    assert_eq!(child.0.wait().unwrap().code(), Some(9));
+    assert_eq!(child.0.wait_within(PATIENCE).unwrap().code(), Some(9));
 }
 
 /// Runs this on a thread that is nobody's.
@@ -366,7 +367,7 @@ fn where_processes_are_hidden_there_is_no_answer() {
                 "--ignored",
                 "host_contract::errors::hidden_processes",
             ])
-            .output()
+            .output_in_time()
             .expect("unshare (apt package util-linux)");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(
