@@ -9,6 +9,7 @@ pub mod nft;
 pub mod observed;
 pub mod plesk;
 pub mod rules;
+pub mod show;
 pub mod tools;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};

@@ -7,12 +7,14 @@ mod accounts;
 mod change;
 mod outcome;
 mod plan;
+mod reach;
 mod show;
 
 pub use self::access::Detail;
 pub use self::accounts::accounts;
 pub use self::outcome::{outcome, summary as outcome_summary};
 pub use self::plan::{check, plan, step_name, steps_in_brief, summary};
+pub use self::reach::reach;
 pub use self::show::show;
 
 use anstyle::{AnsiColor, Style};
