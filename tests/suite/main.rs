@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod access_show;
 mod faults;
 mod firewall_fixture;
 mod generated;
