@@ -136,6 +136,23 @@ impl Neighbour {
 }
 
 impl AccessObserved {
+    /// Why the rules of the kernel are not known, if so, each reason once.
+    #[must_use]
+    pub fn unread(&self) -> Vec<&Unread> {
+        let mut unread = Vec::new();
+        let own = self.own_iptables.values().map(|own| own.as_ref().err());
+        for reason in [self.layers.as_ref().err(), self.own_nft.as_ref().err()]
+            .into_iter()
+            .chain(own)
+            .flatten()
+        {
+            if !unread.contains(&reason) {
+                unread.push(reason);
+            }
+        }
+        unread
+    }
+
     /// mailward's own chains of a family.
     ///
     /// # Errors

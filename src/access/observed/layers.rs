@@ -107,7 +107,10 @@ impl Layers {
     pub fn decider(&self, index: usize, by: &By) -> Option<Decider> {
         let layer = self.0.get(index)?;
         let (chain, what) = match by {
-            By::Rule { chain, number } => (chain, format!(", rule {number}")),
+            By::Rule { chain, number } => {
+                let number = position(&layer.rules, chain, *number);
+                (chain, format!(", rule {number}"))
+            }
             By::Policy => (&layer.rules.start, ", policy".to_owned()),
             By::Chain(chain) => (chain, String::new()),
             By::Nothing => return None,
@@ -179,6 +182,22 @@ impl Layers {
             self.0.push(layer);
         }
     }
+}
+
+/// A rule's position among those that its program counts: a `goto` is a jump and a return here.
+fn position(rules: &RuleSet, chain: &str, number: usize) -> usize {
+    let before = (rules.chains.get(chain).into_iter().flatten()).take(number);
+    let before: Vec<_> = before.collect();
+    let gone = before
+        .windows(2)
+        .filter(|pair| {
+            matches!(
+                (&pair[0].then, &pair[1].then),
+                (Then::Jump(_), Then::Return)
+            ) && pair[0].when == pair[1].when
+        })
+        .count();
+    number - gone
 }
 
 /// The rules of a base chain; of which device those behind a device are is not known here.
