@@ -305,7 +305,7 @@ impl Tickets {
         let (waiting, waiting_unread) =
             match Waiting::read(open?, reverting?, reverted?, confirmed?) {
                 Ok(waiting) => (waiting, None),
-                Err(unread) => (Waiting::default(), Some(unread)),
+                Err(unread) => (Waiting::default(), Some(*unread)),
             };
         let boot = line(answers.file(self.boot)?);
         let uptime = line(answers.file(self.uptime)?);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::effect::Filters;
-use super::observed::{AccessObserved, Decider, Enabled, Layer, Layers, Owner, Running, Unread};
+use super::observed::{AccessObserved, Decider, Enabled, Layer, Layers, Owner, Unread};
 use super::rules::{Interface, Packet, Reach, Stage};
 use crate::access::nft::Mark;
 use crate::model::{Family, MailService, Network, Networks};
@@ -137,7 +137,7 @@ pub fn shown(observed: &AccessObserved) -> Shown {
                 Enabled::No => Some(false),
                 Enabled::Unknown(_) => None,
             },
-            waits: plesk.apply == Running::Yes,
+            waits: !plesk.applies.is_empty(),
         }),
         neighbours: (observed.neighbours.iter())
             .map(|neighbour| NeighbourEntry {
