@@ -12,6 +12,7 @@ pub mod memory;
 mod proc;
 mod rules;
 pub mod ssh;
+pub mod timer;
 
 use std::time::Duration;
 
