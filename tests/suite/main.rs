@@ -30,6 +30,7 @@ mod panel_fixture;
 mod panel_real;
 mod real_apply;
 mod real_daemons;
+mod revert_timer;
 mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;
