@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Act, Command, Done, End, ProcessId};
 use crate::model::{HostPath, known};
 
@@ -62,7 +64,8 @@ pub enum Starter {
 }
 
 /// How the rules are loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Load {
     /// [`REVERT_NFT`], with `nft -f`.
     Nftables {

@@ -108,7 +108,7 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 }
             }
             // It finds its file gone in any case.
-            let _ = host.write(&timer::disarm(&facts.manager), &[]);
+            let _ = host.write(&timer::disarm(&facts.starter), &[]);
             window
         }
     };

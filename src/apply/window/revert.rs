@@ -55,7 +55,7 @@ fn try_revert<H: WriteHost + ?Sized>(
     let unsure = |why| failed(Verdict::PartlyApplied, why);
     match decide(host, &files::open(), &files::reverting()).map_err(unsure)? {
         Decided::ByUs => {
-            let _ = host.write(&timer::disarm(&facts.manager), &[]);
+            let _ = host.write(&timer::disarm(&facts.starter), &[]);
         }
         // The timer does it already; what it did is done again, which changes nothing.
         Decided::ByOthers => wait_for_timer(host).map_err(unsure)?,
@@ -114,7 +114,7 @@ impl Running<'_> {
         };
         match decide(host, &files::open(), &files::reverting())? {
             Decided::ByUs => {
-                let _ = host.write(&timer::disarm(&facts.manager), &[]);
+                let _ = host.write(&timer::disarm(&facts.starter), &[]);
             }
             Decided::ByOthers => wait_for_timer(host)?,
         }
