@@ -183,3 +183,58 @@ fn a_timer_is_deaf_to_signals_and_to_the_end_of_its_sleep() {
         );
     }
 }
+
+/// Loads real rules into the kernel of the host's own network, also where one family fails at first.
+#[test]
+fn real_programs_load_what_was_written_before() {
+    let Some(hosts) = hosts() else { return };
+    for (host, starter) in &hosts {
+        let at = |name: &str| {
+            let folders = ["/usr/sbin", "/sbin"].map(|folder| format!("{folder}/{name}"));
+            let found = folders.into_iter().find(|path| host.exists(path));
+            found.unwrap_or_else(|| panic!("{name} is missing (apt package iptables)"))
+        };
+        let (v4, v6) = (at("iptables-restore"), at("ip6tables-restore"));
+        let rules = "*filter\n:MW - [0:0]\n-A MW -j RETURN\nCOMMIT\n";
+        let load = Load::Iptables {
+            v4: Some(path(&v4)),
+            v6: Some(path(&v6)),
+        };
+        let mut acts = vec![
+            save(timer::WINDOW, "{}"),
+            save(timer::REVERT_V4, rules),
+            save(timer::REVERT_V6, rules),
+        ];
+        acts.extend(timer::arm(starter, 1, &load));
+        let ssh = host.ssh();
+        let written = along(&ssh).write(&acts, &[]).unwrap();
+        timer::armed(&written.done).unwrap();
+        host.wait_until("it has fired", || host.exists(timer::REVERTED));
+        for list in [at("iptables-save"), at("ip6tables-save")] {
+            let rules = host.run(&[&list]).success();
+            assert!(rules.contains("-A MW -j RETURN"), "{list}: {rules}");
+        }
+        assert_eq!(host.read_text(timer::REVERT_LOG), "");
+    }
+}
+
+#[test]
+fn a_timer_that_cannot_be_started_is_told() {
+    let Some(hosts) = hosts() else { return };
+    for (host, starter) in &hosts {
+        let broken = match starter {
+            Starter::Systemd { systemctl, .. } => Starter::Systemd {
+                systemctl: systemctl.clone(),
+                systemd_run: path("/bin/false"),
+            },
+            // The process cannot be found out where /proc is not.
+            Starter::Session => continue,
+        };
+        let nft = path("/root/nft");
+        let acts = timer::arm(&broken, 1, &Load::Nftables { nft });
+        let ssh = host.ssh();
+        let written = along(&ssh).write(&acts, &[]).unwrap();
+        let why = timer::armed(&written.done).unwrap_err();
+        assert_eq!(why, "no timer is running");
+    }
+}
