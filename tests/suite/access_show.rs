@@ -244,6 +244,42 @@ fn a_family_that_nft_may_leave_out_of_its_list_makes_a_rule_unclear_and_never_wr
 }
 
 #[test]
+fn native_rules_in_a_table_of_iptables_keep_what_iptables_does_not_show() {
+    let Some(mut host) = Host::prepare(Kind::SysV, Layout::Debian) else {
+        return;
+    };
+    let net = host.network();
+    host.boot();
+    let native = "
+table ip filter {
+    set vpn { type ipv4_addr; flags interval; elements = { 198.18.2.0/24 } }
+    chain INPUT {
+        type filter hook input priority 0; policy accept;
+        tcp dport 143 ip saddr @vpn drop
+    }
+}
+table ip raw {
+    chain odd { type filter hook prerouting priority -301; tcp dport 993 drop
+    }
+}
+";
+    load(&host, &["nft", "-f", "-"], native);
+    let rule = "*filter\n-A INPUT -p tcp -m multiport --dports 110,995 ! -s 198.18.1.0/24 -j DROP\nCOMMIT\n";
+    load(&host, &["iptables-nft-restore", "--noflush"], rule);
+    let saved = host.run(&["iptables-nft-save"]).success();
+    assert!(
+        !saved.contains("198.18.2.0"),
+        "it shows sets after all: {saved}"
+    );
+    let access = shown(&host);
+    agrees(&access, &net);
+    let rule = ("iptables table filter, chain INPUT, rule 2", "other");
+    assert_decided(&access, 110, &[rule]);
+    let odd = ("nft table ip raw, chain odd, rule 1", "other");
+    assert_decided(&access, 993, &[odd]);
+}
+
+#[test]
 fn what_each_kind_of_iptables_lets_in_is_shown_as_connections_find_it() {
     let Some(mut host) = Host::prepare(Kind::SysV, Layout::Debian) else {
         return;
