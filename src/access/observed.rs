@@ -80,6 +80,25 @@ pub enum Unread {
     },
 }
 
+impl Unread {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Command { reason, .. } | Self::File { reason, .. }
+                if ["ermission", "ermitted", "root"]
+                    .iter()
+                    .any(|word| reason.contains(word)) =>
+            {
+                "packet filters are shown to root alone".to_owned()
+            }
+            Self::Command { command, .. } => format!("see what `{command}` prints on the host"),
+            Self::File { path, .. } => format!("see what stands at {path}"),
+            Self::NoCommand { command, .. } => format!("install {command}"),
+        }
+    }
+}
+
 /// A program that makes packet filter rules beside mailward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Neighbour {

@@ -65,9 +65,8 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     }
     let filters = observed.access.iter().flat_map(|access| access.unread());
     unreadable.extend(filters.map(|unread| {
-        Diagnostic::new("who reaches the mail services cannot be read")
-            .because(unread.to_string())
-            .hint("packet filters are shown to root alone")
+        let what = Diagnostic::new("who reaches the mail services cannot be read");
+        what.because(unread.to_string()).hint(unread.hint())
     }));
     if unreadable.is_empty() {
         return Ok(Exit::AsDesired);

@@ -113,6 +113,15 @@ fn sorted(value: &Value) -> Vec<&str> {
     found
 }
 
+/// Whether a rule has a match or a target of iptables, which nft lists by its name at most.
+#[must_use]
+pub fn is_of_iptables(rule: &Rule) -> bool {
+    rule.when
+        .unknown
+        .iter()
+        .any(|text| text.starts_with("{\"xt\":"))
+}
+
 /// Whether a rule may be about one family although nft does not list that: of `meta nfproto ipv6 tcp dport 25 reject with
 /// tcp reset` in a table of both, nft 1.0.6 lists neither the family nor that it left it out.
 pub(super) fn hides_family(statements: &[Value]) -> bool {

@@ -126,8 +126,9 @@ impl Layers {
             .sort_by(|one, other| (one.turn, &one.place).cmp(&(other.turn, &other.place)));
     }
 
-    /// Adds the base chains of a table that incoming packets to the host pass.
-    pub(super) fn add_nft(&mut self, table: &Table) {
+    /// Adds the base chains of a table that incoming packets to the host pass; it is called a table of iptables where that
+    /// made it.
+    pub(super) fn add_nft(&mut self, table: &Table, made_by_iptables: Option<Family>) {
         if !matches!(table.family.as_str(), "inet" | "ip" | "ip6" | "netdev") {
             return;
         }
@@ -143,12 +144,19 @@ impl Layers {
                 continue;
             }
             self.add(Layer {
-                place: Place::Nft {
-                    family: table.family.clone(),
-                    table: table.name.clone(),
-                    owner: match table.mark {
-                        Mark::Own => Owner::Mailward,
-                        Mark::NameAlone | Mark::Other => Owner::Other,
+                place: match made_by_iptables {
+                    Some(family) => Place::Iptables {
+                        family,
+                        variant: Variant::Nft,
+                        table: table.name.clone(),
+                    },
+                    None => Place::Nft {
+                        family: table.family.clone(),
+                        table: table.name.clone(),
+                        owner: match table.mark {
+                            Mark::Own => Owner::Mailward,
+                            Mark::NameAlone | Mark::Other => Owner::Other,
+                        },
                     },
                 },
                 turn: (hook, base.priority),
