@@ -22,8 +22,8 @@ use crate::limits::declared_at;
 use crate::model::{Allowed as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{
-    Allowed, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause, SourceStep, Step,
-    Way,
+    Allowed, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
+    SourceStep, Step, Way,
 };
 use crate::report::text::sources;
 
@@ -135,9 +135,9 @@ impl Scene<'_> {
                     .map(|change| ReachChange {
                         service: change.service,
                         ports: change.ports,
-                        gains: change.gains,
-                        loses: change.loses,
-                        unclear: change.unclear,
+                        gains: Extent::of(change.gains),
+                        loses: Extent::of(change.loses),
+                        unclear: Extent::of(change.unclear),
                     })
                     .collect(),
                 confirm_within: self.confirm_within(way)?,
