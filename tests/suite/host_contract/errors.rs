@@ -225,22 +225,20 @@ fn hidden_old_kernel() {
     let run = Request::Output(super::command(path("/usr/bin/true"), &[]));
     assert!(matches!(ask(&host, run), Reply::Output(output) if output.stdout == b"printed\n"));
     let bench = machine();
-    let child = super::processes::start(
+    let mut child = super::processes::start(
         &bench,
         "mw-old",
-        "trap 'exit 9' HUP; echo; while :; do sleep 0.02; done",
+        "trap 'exit 9' HUP; echo; while kill -0 $PPID; do sleep 0.02; done",
         &[],
     );
     let mut host = LocalHost::machine();
     let Reply::Processes(found) = ask(&host, Request::Processes(vec!["mw-old"])) else {
         panic!("no processes");
     };
-    act(
-        &mut host,
-        Act::Signal(found[0].id, mailward::host::Signal::Hangup),
-    )
-    .unwrap();
-    let mut child = child;
+    // Another run of this suite may have one of that name.
+    let own = found.iter().find(|process| process.id.pid == child.0.id());
+    let hangup = Act::Signal(own.unwrap().id, mailward::host::Signal::Hangup);
+    act(&mut host, hangup).unwrap();
     assert_eq!(child.0.wait_within(PATIENCE).unwrap().code(), Some(9));
 }
 
