@@ -2,6 +2,7 @@
 //!
 //! Pure.
 
+mod beside;
 mod own;
 mod plesk;
 mod proof;
@@ -220,6 +221,7 @@ impl Scene<'_> {
                 way.words()
             )));
         }
+        part.notes.extend(beside::plesk(self, way, needs));
         for neighbour in &self.observed.neighbours {
             part.notes.push(remark(neighbour.meaning().to_owned()));
         }
