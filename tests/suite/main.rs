@@ -8,6 +8,7 @@
 
 mod access;
 mod access_apply;
+mod access_busybox;
 mod access_show;
 mod faults;
 mod firewall_fixture;
