@@ -13,6 +13,7 @@ use crate::apply::journal::{self, Journal};
 use crate::apply::window::{self, Waiting};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::timer::Starter;
 use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request, STATE};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
@@ -55,6 +56,7 @@ const UNIT_FOLDERS: [&str; 4] = [
     "/lib/systemd/system",
 ];
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
+const SYSTEMD_RUN: [&str; 2] = ["/usr/bin/systemd-run", "/bin/systemd-run"];
 const COURIER_FILES: [&str; 4] = [
     "/etc/courier-imap/imapd",
     "/etc/courier-imap/pop3d",
@@ -75,6 +77,8 @@ pub struct Facts {
     pub machine_id: Option<String>,
     /// How services are started and stopped.
     pub manager: Manager,
+    /// Who starts the timer that takes a change of access back.
+    pub starter: Starter,
     /// Which of [`SERVICES`] exist.
     pub services: BTreeSet<&'static str>,
     /// Plesk, where it is installed.
@@ -176,6 +180,7 @@ struct Tickets {
     machine_id: Ticket,
     booted: Ticket,
     systemctl: Vec<Ticket>,
+    systemd_run: Ticket,
     units: Vec<(&'static str, Vec<Ticket>)>,
     scripts: Vec<(&'static str, Ticket)>,
     psa: Ticket,
@@ -216,6 +221,9 @@ fn ask(batch: &mut Batch) -> Tickets {
             .iter()
             .map(|path| batch.exists(known(path)))
             .collect(),
+        systemd_run: batch.ask(Request::FirstOf(
+            SYSTEMD_RUN.map(known).map(Request::Exists).to_vec(),
+        )),
         units: SERVICES
             .iter()
             .map(|name| {
@@ -274,6 +282,15 @@ impl Tickets {
             Some(systemctl) if booted => Manager::Systemd { systemctl },
             Some(_) | None => Manager::SysV,
         };
+        let systemd_run = answers.first_existing(self.systemd_run)?;
+        let systemd_run = systemd_run.and_then(|place| SYSTEMD_RUN.get(place));
+        let starter = match (&manager, systemd_run) {
+            (Manager::Systemd { systemctl }, Some(path)) => Starter::Systemd {
+                systemctl: systemctl.clone(),
+                systemd_run: known(path),
+            },
+            (Manager::Systemd { .. }, None) | (Manager::SysV, _) => Starter::Session,
+        };
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
             for ticket in tickets {
@@ -305,7 +322,7 @@ impl Tickets {
         let (waiting, waiting_unread) =
             match Waiting::read(open?, reverting?, reverted?, confirmed?) {
                 Ok(waiting) => (waiting, None),
-                Err(unread) => (Waiting::default(), Some(unread)),
+                Err(unread) => (Waiting::default(), Some(*unread)),
             };
         let boot = line(answers.file(self.boot)?);
         let uptime = line(answers.file(self.uptime)?);
@@ -315,6 +332,7 @@ impl Tickets {
             node,
             machine_id,
             manager,
+            starter,
             services,
             plesk,
             courier,

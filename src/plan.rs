@@ -22,7 +22,7 @@ pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, inputs, make};
 pub use self::reason::{Cause, Held, Note};
 pub use self::sources::{
-    Boot, BootStep, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
+    Boot, BootStep, Extent, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
 };
 use crate::edit::EditKind;
 use crate::host::Digest;

@@ -8,12 +8,15 @@
 
 mod access;
 mod access_apply;
+mod access_busybox;
 mod access_plesk;
+mod access_show;
 mod faults;
 mod firewall_fixture;
 mod generated;
 mod host_contract;
 mod hosts;
+mod in_time;
 mod injection;
 mod manifest;
 mod manifest_docs;
@@ -29,6 +32,7 @@ mod panel_fixture;
 mod panel_real;
 mod real_apply;
 mod real_daemons;
+mod revert_timer;
 mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;

@@ -113,7 +113,7 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 }
             }
             // It finds its file gone in any case.
-            let _ = host.write(&timer::disarm(&facts.manager), &[]);
+            let _ = host.write(&timer::disarm(&facts.starter), &[]);
             window
         }
     };
@@ -167,9 +167,10 @@ fn went_back<H: WriteHost + ?Sized>(
 }
 
 /// Whether a confirmation by this connection shows that people still get in.
-fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Diagnostic> {
+fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Box<Diagnostic>> {
     let refuse = |why: &str| {
-        Err(Diagnostic::new("this does not show that anybody still gets in").because(why))
+        let what = "this does not show that anybody still gets in";
+        Err(Box::new(Diagnostic::new(what).because(why)))
     };
     match (&connection.client, &window.by) {
         (Some(client), Some(by)) if (client.address, client.port) == (by.address, by.port) => {

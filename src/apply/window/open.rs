@@ -119,13 +119,15 @@ impl Running<'_> {
         });
         let first = acts.len();
         if let Some(load) = load {
-            acts.extend(timer::arm(&facts.manager, seconds, load));
+            acts.extend(timer::arm(&facts.starter, seconds, load));
         }
         let written = host.write(&acts, &[]).map_err(|error| failed(&error))?;
-        for (place, act) in acts.iter().enumerate().skip(first) {
-            if let Act::Run(command) = act {
-                load::judge(command, written.done.get(place))?;
-            }
+        if back.is_some() {
+            // Without it nothing goes live.
+            timer::armed(written.done.get(first..).unwrap_or_default()).map_err(|said| {
+                let what = "the timer that would take the change back does not start";
+                Failed(vec![Diagnostic::new(what).because(said)])
+            })?;
         }
         load::load(host, how, &mut window, deadline)?;
         if window.load.is_none() {

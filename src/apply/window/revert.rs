@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::back::{Booted, Taken, take_back};
 use super::close::close;
 use super::confirm::{begin, failed};
-use super::record::{Waiting, files};
+use super::record::{Waiting, Window, files};
 use super::settle::{Decided, Now, decide, wait_for_timer};
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
@@ -45,19 +45,9 @@ fn try_revert<H: WriteHost + ?Sized>(
         Now::Open(window, _) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
-    match decide(host, &files::open(), &files::reverting()).map_err(unsure)? {
-        Decided::ByUs => {
-            let _ = host.write(&timer::disarm(&facts.manager), &[]);
-        }
-        // The timer does it already; what it did is done again, which changes nothing.
-        Decided::ByOthers => wait_for_timer(host).map_err(unsure)?,
-    }
-    match take_back(host, &facts, &window, Booted::No, deadline).map_err(unsure)? {
+    match back(host, &facts, &window, deadline).map_err(unsure)? {
         Taken::Back => {}
-        Taken::Stays => {
-            decide(host, &files::reverting(), &files::confirmed()).map_err(unsure)?;
-            return Ok(too_late());
-        }
+        Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
     close(
@@ -78,6 +68,29 @@ fn too_late() -> Outcome {
     let message = Diagnostic::new("the change of access is confirmed already")
         .hint("declare in the manifest what shall be instead, and apply that");
     Outcome::without_run(Verdict::Refused, vec![message])
+}
+
+/// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
+fn back<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    deadline: Duration,
+) -> Result<Taken, Failed> {
+    let taken = take_back(host, facts, window, Booted::No, deadline)?;
+    let name = match taken {
+        Taken::Back => files::reverting(),
+        Taken::Stays => files::confirmed(),
+    };
+    match decide(host, &files::open(), &name)? {
+        Decided::ByUs => {
+            // It finds its file gone in any case.
+            let _ = host.write(&timer::disarm(&facts.starter), &[]);
+        }
+        // It loads the same.
+        Decided::ByOthers => wait_for_timer(host)?,
+    }
+    Ok(taken)
 }
 
 impl Running<'_> {
@@ -116,13 +129,10 @@ impl Running<'_> {
             // It failed before anything was written down, and so before anything was changed.
             Waiting::Nothing => return Ok(()),
         };
-        match decide(host, &files::open(), &files::reverting())? {
-            Decided::ByUs => {
-                let _ = host.write(&timer::disarm(&facts.manager), &[]);
-            }
-            Decided::ByOthers => wait_for_timer(host)?,
+        if matches!(facts.waiting, Waiting::Reverting(_)) {
+            wait_for_timer(host)?;
         }
-        match take_back(host, &facts, window, Booted::No, self.request.deadline)? {
+        match back(host, &facts, window, self.request.deadline)? {
             Taken::Back => {}
             Taken::Stays => {
                 return Err(Failed(vec![Diagnostic::new(

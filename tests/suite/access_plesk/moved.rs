@@ -33,7 +33,7 @@ fn the_own_table_and_its_boot_hook_go_when_plesks_firewall_is_confirmed() {
         scene.declare_by(enforce, OFFICE, "");
         let back = scene.plan();
         code(&back, 2);
-        says(&back, "by Plesk's firewall too");
+        says(&back, "Plesk's firewall itself lets only");
     }
 }
 
