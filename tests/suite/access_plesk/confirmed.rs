@@ -122,7 +122,14 @@ fn beside_fail2ban_and_others_a_change_is_made_and_bans_stay() {
         return;
     };
     scene.firewall.neighbours(&scene.host);
-    scene.make_last();
+    // Docker's rules are among them.
+    code(&scene.apply(), 7);
+    code(
+        &scene.say(&format!("apply --yes --allow docker {MANIFEST}")),
+        3,
+    );
+    code(&scene.say("confirm"), 0);
+    code(&scene.check(), 0);
     scene.assert_restricted();
     let rules = scene.host.run(&["iptables-save"]).success();
     assert!(rules.contains("-j f2b-postfix"), "{rules}");
