@@ -23,6 +23,7 @@ mod manifest_schema;
 mod misbehaving;
 mod network_fixture;
 mod office;
+mod office_access;
 mod office_apply;
 mod office_panel;
 mod panel_access;
