@@ -8,6 +8,7 @@
 
 mod access;
 mod access_apply;
+mod access_docs;
 mod access_show;
 mod faults;
 mod firewall_fixture;
