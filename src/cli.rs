@@ -72,17 +72,24 @@ enum Command {
     /// Show what would change, why, and which restarts it needs; changes nothing
     Plan(PlanArgs),
     /// Plan, ask, apply, verify; undo everything where a step fails
+    ///
+    /// A change of who may reach mail services is live at once and goes back by itself unless it is confirmed: exit 3 until
+    /// then. With `--host` the run confirms it itself, over a new connection.
     Apply(ApplyArgs),
     /// Keep a change of who may reach mail services that an apply has made; only a new connection can
     ///
     /// Such a change goes back by itself unless it is confirmed in time. What comes by the connection that made it, or by
-    /// one that was open before, shows nothing: open connections live on whatever the rules are.
+    /// one that was open before, shows nothing: open connections live on whatever the rules are. A terminal without ssh,
+    /// such as the console, may confirm; cron may not. After the confirmation the rules also come back at boot.
     Confirm(DecideArgs),
-    /// Take such a change back at once
+    /// Take back at once a change of who may reach mail services that waits for its confirmation
+    ///
+    /// The rules are those of before again. Anybody may, by any connection. What is confirmed already is not taken back:
+    /// declare what shall be instead, and apply that.
     Revert(DecideArgs),
     /// Check for drift in one line, for cron and monitoring; changes nothing
     Check(CheckArgs),
-    /// Show the effective limits of a host, where each comes from, and what the running daemons have
+    /// Show the effective limits of a host, who reaches its mail services, and panel access, and where each comes from
     Show(ShowArgs),
     /// Check manifests without any host
     Validate(ValidateArgs),

@@ -83,7 +83,7 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "FINGERPRINT")]
     pub(super) expect: Option<String>,
 
-    /// Stay until a change of access is confirmed from elsewhere, or has gone back
+    /// Stay until a change of who may reach services is confirmed from elsewhere, or has gone back
     #[arg(long, conflicts_with = "host")]
     pub(super) wait: bool,
 

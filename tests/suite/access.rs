@@ -1,4 +1,4 @@
-//! Allowed source networks: what the manifest declares, at size too, and what is not done about it yet.
+//! Allowed source networks: what the manifest declares, at size too, and hosts that cannot enforce it.
 
 mod effect;
 mod evaluate;
@@ -18,34 +18,43 @@ use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 #[test]
-fn access_is_refused_by_plan_apply_and_check_and_checked_by_validate() {
+fn a_host_that_nothing_can_enforce_access_on_is_told_and_left_as_it_is() {
     let copy = office_copy();
-    let manifest = copy.path().join("access.toml");
-    std::fs::write(
-        &manifest,
-        "version = 1\n[access.allow]\nimap = [\"203.0.113.0/24\"]\n",
-    )
-    .unwrap();
-    for command in ["plan", "check"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
-            .args([command, "--root"])
-            .arg(copy.path())
-            .arg(&manifest)
-            .output_in_time()
-            .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(4), "{command}: {told}");
-        assert_eq!(told.matches("error: ").count(), 1, "{command}: {told}");
-        assert!(told.contains("`access` is not supported yet"), "{told}");
-        assert!(told.contains("access.toml:3:8"), "{told}");
+    for program in ["iptables-save", "ip6tables-restore"] {
+        std::fs::remove_file(copy.path().join("sbin").join(program)).unwrap();
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args(["apply", "--yes", "--root"])
-        .arg(copy.path())
-        .arg(&manifest)
-        .output_in_time()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(4));
+    let manifest = copy.path().join("access.toml");
+    for (enforce, told) in [
+        ("auto", "nothing on this host can enforce `access`"),
+        ("nftables", "nft is not installed"),
+        (
+            "iptables",
+            "iptables-save and iptables-restore is not installed",
+        ),
+        (
+            "plesk-firewall",
+            "there is no Plesk firewall with a command",
+        ),
+    ] {
+        let text = format!(
+            "version = 1\n[access]\nenforce = \"{enforce}\"\n[access.allow]\nimap = [\"203.0.113.0/24\"]\n"
+        );
+        std::fs::write(&manifest, text).unwrap();
+        for command in [&["plan"][..], &["check"], &["apply", "--yes"]] {
+            let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
+                .args(command)
+                .arg("--root")
+                .arg(copy.path())
+                .arg(&manifest)
+                .output_in_time()
+                .unwrap();
+            let printed = [output.stderr, output.stdout].concat();
+            let printed = String::from_utf8(printed).unwrap();
+            assert_eq!(output.status.code(), Some(4), "{command:?}: {printed}");
+            assert_eq!(printed.matches("error: ").count(), 1, "{printed}");
+            assert!(printed.contains(told), "{printed}");
+        }
+    }
     assert!(!copy.path().join("var/lib/mailward/history").exists());
     let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
         .arg("validate")

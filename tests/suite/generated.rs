@@ -69,6 +69,8 @@ fn completions_and_manual_pages_are_printed_for_every_shell_and_command() {
     for command in [
         "plan",
         "apply",
+        "confirm",
+        "revert",
         "check",
         "show",
         "validate",

@@ -3,6 +3,7 @@
 //! Each case runs with dash and Debian's tools, and again with nothing but busybox. mailward itself has no part here.
 
 mod files;
+mod filter;
 mod harness;
 mod listeners;
 mod oracle;

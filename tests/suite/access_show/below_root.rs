@@ -115,8 +115,8 @@ fn packet_filters_are_read_in_the_same_two_trips_and_only_for_a_manifest_that_re
     let before = commands(limits);
     assert!(before.1.is_none() && !root.join("asked").exists());
     let (asked, access) = commands(&format!("{limits}[access.allow]\npop3 = \"nobody\"\n"));
-    // nft, iptables-save, and Plesk's firewall, which is not there, twice.
-    assert_eq!(asked, before.0 + 4);
+    // nft, iptables-save, ip6tables-save, and Plesk's firewall, which is not there, twice.
+    assert_eq!(asked, before.0 + 5);
     let access = access.unwrap();
     assert!(access.plesk.is_none());
     assert_eq!(access.layers.unwrap().0.len(), 1);

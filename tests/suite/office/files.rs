@@ -119,6 +119,10 @@ fn a_stand_in_refuses_to_run_without_a_tree_of_its_kind() {
                 "usr/sbin/courierlogger",
                 "usr/bin/mysql",
                 "usr/local/psa/bin/mail",
+                "sbin/iptables-restore",
+                "sbin/ip6tables-save",
+                "bin/sh",
+                "bin/rm",
             ] {
                 let mut command = office.command(script, "stop");
                 command.env_remove("MAILWARD_ROOT");

@@ -111,7 +111,7 @@ fn the_dump_is_the_real_xinetds() {
             "case {case}: {real}"
         );
 
-        fs::create_dir(office.at("bin")).expect("a folder can be made");
+        fs::create_dir_all(office.at("bin")).expect("a folder can be made");
         fs::copy(office.at("usr/bin/imapd"), office.at("bin/cat")).expect("a server");
         fs::remove_dir_all(office.at("etc/xinetd.d")).expect("it can be removed");
         assert_eq!(office.service("xinetd", "stop"), Some(0));

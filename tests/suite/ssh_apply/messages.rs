@@ -39,3 +39,26 @@ fn a_plan_takes_two_messages_and_an_apply_few_more() {
     host.write("/etc/more", "includedir /etc/more.d\n");
     assert_eq!(messages(&["plan"], all, 2), 4);
 }
+
+#[test]
+fn a_change_of_access_takes_two_connections_and_a_known_number_of_messages() {
+    let Some(host) = host(Kind::SysV) else { return };
+    let count = |arguments: &[&str], manifest: &str, code: i32| {
+        let line = Line::counting();
+        let output = run(&host.ssh().over(&line), arguments, manifest);
+        assert_eq!(output.code(), code, "{output:#?}");
+        (line.connections(), line.trips().len())
+    };
+    for enforce in ["nftables", "iptables"] {
+        let manifest = format!(
+            "version = 1\n[access]\nenforce = \"{enforce}\"\n[access.allow]\nimap = [\"203.0.113.0/24\"]\n"
+        );
+        assert_eq!(count(&["plan"], &manifest, 2), (1, 2));
+        // With what goes before: the way back is written and the timer started, the rules are loaded and looked at; then the
+        // confirmation, which looks at them before and after, and writes what the boot loads.
+        let (connections, whole) = count(&["apply", "--yes"], &manifest, 0);
+        assert_eq!(connections, 2);
+        assert!((24..=30).contains(&whole), "{whole}");
+        assert_eq!(count(&["apply", "--yes"], &manifest, 0), (1, 3));
+    }
+}

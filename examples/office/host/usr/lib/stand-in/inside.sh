@@ -1,0 +1,16 @@
+# inside.sh COMMAND ARGUMENT...: this machine's command with the paths of the tree. Called by bin/ln, bin/rm and bin/sh.
+#
+# Each argument that begins with a slash is a path of the host, and so one of the tree; also those that a script is given.
+
+. "${MAILWARD_ROOT:?}/usr/lib/stand-in/common.sh"
+
+command=$1
+shift
+for argument; do
+	case $argument in
+	/*) argument=$MAILWARD_ROOT$argument ;;
+	esac
+	shift
+	set -- "$@" "$argument"
+done
+exec "$command" "$@"

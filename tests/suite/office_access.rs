@@ -1,0 +1,180 @@
+//! The second layer of the example, who may reach its mail services: planned, applied, confirmed and taken back in a copy of
+//! its host.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::in_time::CommandInTime as _;
+use crate::support::office_copy;
+
+const HOST: &str = "examples/office/host";
+const MANIFEST: &str = "examples/office/mailward.toml";
+const ACCESS: &str = "examples/office/access.toml";
+const README: &str = include_str!("../../examples/office/README.md");
+
+/// `-A MAILWARD-imap -s …`: who may reach IMAP, as the stand-in's kernel has it.
+const IMAP: [&str; 3] = [
+    "-A MAILWARD-imap -s 198.51.100.7/32 -j RETURN",
+    "-A MAILWARD-imap -s 203.0.113.0/24 -j RETURN",
+    "-A MAILWARD-imap -j DROP",
+];
+
+fn on(command: &str, root: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mailward"))
+        .args([command, "--root"])
+        .arg(root)
+        .args(more)
+        .output_in_time()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn rules(root: &Path, program: &str) -> String {
+    std::fs::read_to_string(root.join("var/lib/stand-in").join(program)).unwrap()
+}
+
+fn own_lines(root: &Path) -> usize {
+    let all = rules(root, "iptables") + &rules(root, "ip6tables");
+    all.lines().filter(|line| line.contains("MAILWARD")).count()
+}
+
+fn is_file(root: &Path, path: &str) -> bool {
+    root.join(path).is_file()
+}
+
+#[test]
+fn the_readme_of_the_example_shows_the_plan_of_its_second_layer() {
+    let output = on("plan", Path::new(HOST), &[ACCESS]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let shown = README.split("```text\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    assert_eq!(text(&output), shown);
+}
+
+#[test]
+fn both_layers_are_one_plan_and_the_first_alone_is_as_before() {
+    let both = text(&on("plan", Path::new(HOST), &[MANIFEST, ACCESS]));
+    let limits = text(&on("plan", Path::new(HOST), &[MANIFEST]));
+    let access = text(&on("plan", Path::new(HOST), &[ACCESS]));
+    let steps = |text: &str| -> Vec<String> {
+        let blocks = text.split("\n\n").map(str::to_owned);
+        blocks.filter(|block| !block.contains("note: ")).collect()
+    };
+    for part in [&limits, &access] {
+        let parts = steps(part);
+        for step in &parts[..parts.len() - 1] {
+            assert!(both.contains(step.as_str()), "{step}\n is not in\n{both}");
+        }
+    }
+    assert!(!limits.contains("iptables"), "{limits}");
+}
+
+#[test]
+fn both_layers_are_applied_confirmed_and_then_as_desired() {
+    let copy = office_copy();
+    let root = copy.path();
+    let applied = on("apply", root, &["--yes", MANIFEST, ACCESS]);
+    assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    let four = rules(root, "iptables");
+    let six = rules(root, "ip6tables");
+    for line in IMAP {
+        assert!(four.contains(line), "{four}");
+    }
+    // Its kernel knows addresses of its own by their kind for IPv4 alone.
+    assert!(four.contains("-m addrtype --dst-type LOCAL"), "{four}");
+    assert!(!six.contains("addrtype"), "{six}");
+    assert!(six.contains("-A MAILWARD-pop3 -s 2001:db8:51::/48 -j RETURN"));
+    // Nothing of it would come back at a boot.
+    for path in ["etc/init.d/mailward-access", "etc/rc3.d/S09mailward-access"] {
+        assert!(!root.join(path).exists(), "{path}");
+    }
+    let other = on("apply", root, &["--yes", MANIFEST]);
+    assert_eq!(other.status.code(), Some(5), "{other:?}");
+
+    let refused = on("confirm", root, &[]);
+    assert_eq!(refused.status.code(), Some(7), "{refused:?}");
+    let confirmed = on("confirm", root, &["--allow", "unproven-confirm"]);
+    assert_eq!(confirmed.status.code(), Some(0), "{confirmed:?}");
+    for path in [
+        "boot.sh",
+        "boot.v4",
+        "boot.v4-all",
+        "boot.v6",
+        "boot.v6-all",
+    ] {
+        assert!(is_file(root, &format!("var/lib/mailward/access/{path}")));
+    }
+    assert!(is_file(root, "etc/init.d/mailward-access"));
+    for level in 2..6 {
+        let link = root.join(format!("etc/rc{level}.d/S09mailward-access"));
+        let to = std::fs::read_link(link).unwrap();
+        assert_eq!(to, Path::new("../init.d/mailward-access"));
+    }
+    let check = on("check", root, &[MANIFEST, ACCESS]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check));
+    let again = on("confirm", root, &[]);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+}
+
+#[test]
+fn a_change_that_is_taken_back_leaves_nothing() {
+    let copy = office_copy();
+    let root = copy.path();
+    let applied = on("apply", root, &["--yes", ACCESS]);
+    assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    assert!(own_lines(root) > 0);
+    let reverted = on("revert", root, &[]);
+    assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
+    assert_eq!(own_lines(root), 0);
+    let left: Vec<_> = std::fs::read_dir(root.join("var/lib/mailward/access"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let check = on("check", root, &[ACCESS]);
+    assert_eq!(check.status.code(), Some(2));
+    let nothing = on("revert", root, &[]);
+    assert_eq!(nothing.status.code(), Some(0), "{nothing:?}");
+}
+
+#[test]
+fn a_change_that_nobody_confirms_goes_back_in_the_copy_and_nowhere_else() {
+    let copy = office_copy();
+    let root = copy.path();
+    let soon = root.join("soon.toml");
+    let text = std::fs::read_to_string(ACCESS).unwrap();
+    std::fs::write(&soon, text.replace("\"60s\"", "\"10s\"")).unwrap();
+    let applied = on("apply", root, &["--yes", "--wait", soon.to_str().unwrap()]);
+    assert_eq!(applied.status.code(), Some(8), "{applied:?}");
+    let four = rules(root, "iptables");
+    assert!(!four.contains("DROP"), "{four}");
+    let log = root.join("var/lib/mailward/access/revert.log");
+    assert!(!log.exists(), "it was settled");
+    let late = on("confirm", root, &[]);
+    assert_eq!(late.status.code(), Some(0), "{late:?}");
+}
+
+#[test]
+fn a_load_that_does_nothing_is_found_out_and_one_that_fails_is_undone() {
+    for wish in ["lie", "fail"] {
+        let copy = office_copy();
+        let root = copy.path();
+        std::fs::write(
+            root.join("var/lib/stand-in/iptables.restore"),
+            format!("{wish}\n"),
+        )
+        .unwrap();
+        let applied = on("apply", root, &["--yes", ACCESS]);
+        assert!(
+            matches!(applied.status.code(), Some(8 | 9)),
+            "{wish}: {applied:?}"
+        );
+        assert_eq!(own_lines(root), 0, "{wish}");
+        std::fs::remove_file(root.join("var/lib/stand-in/iptables.restore")).unwrap();
+        let again = on("apply", root, &["--yes", ACCESS]);
+        assert_eq!(again.status.code(), Some(3), "{wish}: {again:?}");
+    }
+}
