@@ -24,7 +24,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use self::allow::allowed;
-use self::args::{ApplyArgs, CheckArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
+use self::args::{ApplyArgs, CheckArgs, ConfirmArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::Terminal;
 use crate::facts::{Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
@@ -81,7 +81,7 @@ enum Command {
     /// Such a change goes back by itself unless it is confirmed in time. What comes by the connection that made it, or by
     /// one that was open before, shows nothing: open connections live on whatever the rules are. A terminal without ssh,
     /// such as the console, may confirm; cron may not. After the confirmation the rules also come back at boot.
-    Confirm(DecideArgs),
+    Confirm(ConfirmArgs),
     /// Take back at once a change of who may reach mail services that waits for its confirmation
     ///
     /// The rules are those of before again. Anybody may, by any connection. What is confirmed already is not taken back:

@@ -34,11 +34,23 @@ pub enum Destination {
     Local,
 }
 
+/// Where the hook's jump to the own chains is: rules in front of it may let packets pass that it would drop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In front of all other rules of the hook.
+    #[default]
+    First,
+    /// Behind others.
+    Behind,
+}
+
 /// What is there already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Present {
     /// How often the hook jumps to [`CHAIN`] without a condition.
     pub jumps: usize,
+    /// Where the first of these is.
+    pub place: Place,
     /// The own chains that exist.
     pub chains: BTreeSet<String>,
 }
@@ -153,10 +165,10 @@ pub fn replacement(
         return removal(present);
     }
     let mut script = begun(needed.union(&present.chains));
-    for _ in 1..present.jumps {
-        let _ = writeln!(script, "-D {HOOK} -j {CHAIN}");
-    }
-    if present.jumps == 0 {
+    if (present.jumps, present.place) != (1, Place::First) {
+        for _ in 0..present.jumps {
+            let _ = writeln!(script, "-D {HOOK} -j {CHAIN}");
+        }
         let _ = writeln!(script, "-I {HOOK} -j {CHAIN}");
     }
     let _ = write!(script, "-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}");
@@ -198,7 +210,8 @@ pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> Strin
     let chains: BTreeSet<String> = before.chains.iter().cloned().chain(made).collect();
     let mut script = begun(chains.iter());
     let jump = format!("{HOOK} -j {CHAIN}");
-    if before.jumps > 0 && later.lines().any(|line| line == format!("-D {jump}")) {
+    let later_does = |verb: &str| later.lines().any(|line| line == format!("{verb} {jump}"));
+    if before.jumps > 0 && later_does("-D") && !later_does("-I") {
         let _ = writeln!(script, "-I {jump}");
     }
     // Other tables have no chains of these names.

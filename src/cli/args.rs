@@ -100,15 +100,21 @@ pub(super) struct ApplyArgs {
     pub(super) format: Format,
 }
 
-/// The arguments of `confirm` and `revert`.
 #[derive(Debug, Args)]
-pub(super) struct DecideArgs {
+pub(super) struct ConfirmArgs {
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(super) decide: DecideArgs,
 
     /// Allow for once what a safety rule refuses: unproven-confirm
     #[arg(long, value_name = "NAME")]
     pub(super) allow: Vec<Allowance>,
+}
+
+/// What `confirm` and `revert` both take.
+#[derive(Debug, Args)]
+pub(super) struct DecideArgs {
+    #[command(flatten)]
+    pub(super) host: HostArgs,
 
     /// How to print the outcome
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::allow::Allowance;
 use super::terminal::{Signals, Terminal};
-use super::{ApplyArgs, DecideArgs, Ended, Format};
+use super::{ApplyArgs, ConfirmArgs, DecideArgs, Ended, Format};
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::window::confirm::{self, Proof, Request};
 use crate::apply::window::{self, revert};
@@ -15,18 +15,22 @@ use crate::report::{json, text};
 /// How long between two looks whether a change still waits, and between two tries to get in.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let mut host = args.host.open(Metadata::Shown, SshSignals::RunOnly)?;
+pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+    let mut host = args.decide.host.open_anew()?;
     let proof = if args.allow.contains(&Allowance::UnprovenConfirm) {
         Proof::Waived
     } else {
         Proof::Needed
     };
     let request = Request {
-        deadline: args.host.deadline(),
+        deadline: args.decide.host.deadline(),
         proof,
     };
-    print(args, confirm::confirm(&mut *host, request), terminal)
+    print(
+        &args.decide,
+        confirm::confirm(&mut *host, request),
+        terminal,
+    )
 }
 
 pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {

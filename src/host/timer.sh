@@ -48,6 +48,14 @@ check() {
   return 1
 }
 
+# A program of a stand-in, never the machine's.
+inside() {
+  case $1 in
+    '' | "$MAILWARD_ROOT"/*) printf '%s\n' "$1" ;;
+    *) printf '%s\n' "$MAILWARD_ROOT$1" ;;
+  esac
+}
+
 # Sleeps through to the end, also when its sleep is killed.
 wait_for() {
   read -r up rest </proc/uptime
@@ -93,7 +101,7 @@ load_all() {
 }
 
 run() {
-  seconds=$1 way=$2 one=$3 other=$4
+  seconds=$1 way=$2 one=$(inside "$3") other=$(inside "$4")
   # What is ignored here is ignored by what it starts as well.
   trap '' HUP INT QUIT TERM PIPE
   named $$ || exit 1

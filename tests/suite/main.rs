@@ -9,8 +9,8 @@
 mod access;
 mod access_apply;
 mod access_busybox;
-mod access_plesk;
 mod access_docs;
+mod access_plesk;
 mod access_show;
 mod faults;
 mod firewall_fixture;

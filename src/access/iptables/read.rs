@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{self, words};
-use super::{CHAIN, HOOK, Present, TABLE};
+use super::{CHAIN, HOOK, Place, Present, TABLE};
 use crate::access::rules::{Rule, RuleSet, Then, Verdict, When};
 use crate::model::Family;
 
@@ -187,6 +187,10 @@ impl Saved {
         Some(Own {
             present: Present {
                 jumps,
+                place: match &before {
+                    Some(before) if !before.is_empty() => Place::Behind,
+                    Some(_) | None => Place::First,
+                },
                 chains: rules.chains.keys().cloned().collect(),
             },
             rules: rules.condensed(),

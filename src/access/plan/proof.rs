@@ -27,9 +27,9 @@ pub(super) fn nobody_is_shut_out(
         .connection
         .and_then(|connection| connection.client.as_ref())
         .map(|client| client.address);
-    if operator.is_none() {
+    if operator.is_none() && scene.desired.safety.must_reach.is_empty() {
         part.notes.push(remark(
-            "no ssh connection of yours shows here, so that it cannot be checked against the rules; `safety.must_reach` can",
+            "no ssh connection of yours shows here, so that it cannot be held against the rules; addresses of `safety.must_reach` can",
         ));
     }
     let mut ssh_ports = scene.observed.ssh_ports.clone();

@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::files;
 use super::tree::{Tree, reason};
-use crate::host::{Command, End, Found, Output, Secret, rules};
+use crate::host::{Command, End, Found, Output, STATE, Secret, rules};
 
 /// When a stream's file is this much above [`Command::cap`] it is cut back while the command runs, in bytes.
 const CUT_ABOVE: u64 = 1024 * 1024;
@@ -95,7 +95,7 @@ fn start(
 ) -> std::io::Result<Child> {
     let mut starter = std::process::Command::new(program);
     starter
-        .args(&command.arguments)
+        .args(arguments(tree, command))
         .env_clear()
         .env(
             "PATH",
@@ -131,6 +131,21 @@ fn start(
             other => return other,
         }
     }
+}
+
+/// A command's arguments. Below a root those that name mailward's own files are the tree's: a program that knows nothing of
+/// the root would take them for the machine's.
+fn arguments(tree: &Tree, command: &Command) -> Vec<OsString> {
+    let own = format!("{STATE}/");
+    let argument = |argument: &String| match tree {
+        Tree::Below(below) if argument.starts_with(&own) => {
+            let mut path = below.path.clone().into_os_string();
+            path.push(argument);
+            path
+        }
+        Tree::Below(_) | Tree::Machine => OsString::from(argument),
+    };
+    command.arguments.iter().map(argument).collect()
 }
 
 /// What the secret's variable is, or why it cannot be had.

@@ -2,7 +2,7 @@
 //! spelling of older versions.
 
 use mailward::access::iptables::{
-    Destination, IptablesError, Own, Present, parse, removal, replacement, rules,
+    Destination, IptablesError, Own, Place, Present, parse, removal, replacement, revert, rules,
 };
 use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
 use mailward::model::{Allowed, Family, MailService, Networks};
@@ -295,4 +295,29 @@ fn a_jump_that_is_not_ours_is_counted_and_what_comes_before_ours_is_shown() {
     let own = parse(Family::Ipv4, text).unwrap().own().unwrap();
     assert_eq!((own.present.jumps, own.foreign), (1, 1));
     assert_eq!(own.before.len(), 1);
+}
+
+#[test]
+fn a_jump_behind_other_rules_is_put_in_front_of_them() {
+    let gates = [gate(MailService::Imap, Allowed::Nobody)];
+    let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
+        -A PREROUTING -p tcp -m tcp --dport 143 -j ACCEPT\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
+    let own = parse(Family::Ipv4, saved).unwrap().own().unwrap();
+    let script = |present: Present| {
+        replacement(&gates, Family::Ipv4, Destination::Any, &present).expect("something to do")
+    };
+    let moved = script(own.present.clone());
+    let jumps: Vec<_> = (moved.lines().filter(|line| line.contains("PREROUTING"))).collect();
+    assert_eq!(
+        jumps,
+        ["-D PREROUTING -j MAILWARD", "-I PREROUTING -j MAILWARD"]
+    );
+    // Brought back, the jump stays where it is: it does no harm there.
+    let back = revert(saved, &own.present, Some(&moved));
+    assert!(!back.contains("PREROUTING"), "{back}");
+    let alone = Present {
+        place: Place::First,
+        ..own.present
+    };
+    assert!(!script(alone).contains("PREROUTING"));
 }

@@ -8,6 +8,7 @@ command=$1
 shift
 for argument; do
 	case $argument in
+	"$MAILWARD_ROOT"/*) ;;
 	/*) argument=$MAILWARD_ROOT$argument ;;
 	esac
 	shift
