@@ -5,7 +5,7 @@ use super::files::Private;
 use super::progress::Progress;
 use super::terminal::{Signals, Terminal, ask, can_ask};
 use super::{ApplyArgs, Ended, Format, allowed, confirm, files, planned};
-use crate::apply::outcome::{Outcome, Verdict};
+use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::ssh::{self, Metadata};
@@ -33,9 +33,11 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         };
         Outcome::without_run(verdict, diagnostics)
     });
-    let outcome = match outcome.result {
-        Verdict::Waiting => confirm::after(args, outcome, terminal),
-        _ => outcome,
+    let waits = (outcome.steps.iter()).any(|step| step.state == StepState::Provisional);
+    let outcome = if waits {
+        confirm::after(args, outcome, terminal)
+    } else {
+        outcome
     };
     match args.format {
         Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),

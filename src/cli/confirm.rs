@@ -9,6 +9,7 @@ use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::window::confirm::{self, Proof, Request};
 use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
+use crate::host::WriteHost;
 use crate::host::ssh::{Metadata, Signals as SshSignals};
 use crate::report::{json, text};
 
@@ -75,7 +76,16 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
             proof: Proof::Needed,
         };
         let said = match args.host.open_anew() {
-            Ok(mut host) => confirm::confirm(&mut *host, request),
+            Ok(mut host) => {
+                let said = confirm::confirm(&mut *host, request);
+                match (said.result, host.lost()) {
+                    // Whatever it said last: the next connection tells what became of it.
+                    (_, Some(_)) => Outcome::without_run(Verdict::Unknown, said.messages),
+                    // Somebody else was faster.
+                    (Verdict::AsDesired, None) => return decided(outcome, &mut *host, args),
+                    (_, None) => said,
+                }
+            }
             Err(Ended { diagnostics, .. }) => Outcome::without_run(Verdict::Unknown, diagnostics),
         };
         match said.result {
@@ -85,7 +95,10 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                         step.state = StepState::Done;
                     }
                 }
-                outcome.conclude(Verdict::Applied);
+                outcome.conclude(match outcome.result {
+                    Verdict::Waiting => Verdict::Applied,
+                    other => other,
+                });
                 return outcome;
             }
             // Not yet, or not reached.
@@ -105,15 +118,25 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                         .hint("see whether you still get in, and `mailward show` what the host has now"),
                 );
                 outcome.messages.extend(said.messages);
-                outcome.conclude(match verdict {
-                    Verdict::PartlyApplied => Verdict::PartlyApplied,
-                    Verdict::Refused => Verdict::Waiting,
-                    _ => Verdict::Unknown,
+                outcome.conclude(match (verdict, signals.came()) {
+                    (Verdict::PartlyApplied, _) => Verdict::PartlyApplied,
+                    (Verdict::Refused, _) | (_, Some(_)) => Verdict::Waiting,
+                    (_, None) => Verdict::Unknown,
                 });
                 return outcome;
             }
         }
     }
+}
+
+/// What became of a change on which somebody else has decided.
+fn decided(mut outcome: Outcome, host: &mut dyn WriteHost, args: &ApplyArgs) -> Outcome {
+    let run = outcome.run.clone().unwrap_or_default();
+    if let Some(became) = window::became(host, &run, args.host.deadline()) {
+        return became;
+    }
+    outcome.conclude(Verdict::Unknown);
+    outcome
 }
 
 /// Looks until somebody has decided, or time has.

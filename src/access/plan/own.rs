@@ -47,7 +47,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             .map(|chain| chain.rules.clone())
             .collect(),
     );
-    let kept = kept(&now, declared);
+    let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
     let wanted = nft::rules(&gates);
     let as_made = match (table, &wanted) {
@@ -93,7 +93,7 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             .extend(chains.iter().map(|chains| chains.own.rules.clone()));
         there.push((family, chains));
     }
-    let kept = kept(&now, declared);
+    let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
     let mut families = Vec::new();
     let mut as_made = true;
@@ -151,6 +151,17 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
         before,
         after,
     })
+}
+
+/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move.
+fn kept_anywhere(scene: &Scene<'_>, now: &Filters, declared: &[Gate]) -> Vec<Gate> {
+    let mut all = kept(now, declared);
+    for (_, rules) in both(scene) {
+        let named = [declared, all.as_slice()].concat();
+        all.extend(kept(&rules, &named));
+    }
+    all.sort_by_key(|gate| gate.service);
+    all
 }
 
 /// The families that the host speaks.

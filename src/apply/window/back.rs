@@ -77,7 +77,7 @@ fn restore<H: WriteHost + ?Sized>(
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-fn tidy<H: WriteHost + ?Sized>(
+pub(super) fn tidy<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
     window: &Window,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::close::close;
+use super::close::{Fate, close};
 use super::finish;
 use super::open::{connection, nothing_left};
 use super::record::{Window, files};
 use super::settle::{self, Decided, Now, decide};
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
@@ -113,7 +113,7 @@ fn try_confirm<H: WriteHost + ?Sized>(
         }
     };
     let done = finished(host, &facts, &window, request)
-        .and_then(|()| close(host, &window, StepState::Done, Verdict::Applied, None));
+        .and_then(|()| close(host, &window, Fate::Stays, None));
     Ok(match done {
         Ok(()) => said(
             Verdict::Confirmed,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::{Window, files};
+use super::record::{Left, Waiting, Window, files};
 use super::{finish, load};
 use crate::access::boot;
 use crate::access::how::SourceHow;
@@ -127,8 +127,11 @@ impl Running<'_> {
                 load::judge(command, written.done.get(place))?;
             }
         }
-        load::load(host, how, connection.client.as_ref(), deadline)?;
-        nothing_left(host, &window.desired, deadline, self.request.allowed)
+        // A program that hangs must not load anything once the timer is through.
+        let in_time = deadline.min(Duration::from_secs(u64::from(seconds)) * 4 / 5);
+        load::load(host, how, connection.client.as_ref(), in_time)?;
+        nothing_left(host, &window.desired, deadline, self.request.allowed)?;
+        still_waits(host, &window.run)
     }
 
     /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
@@ -171,6 +174,27 @@ impl Running<'_> {
             }
             SourceHow::PleskFirewall { .. } => None,
         })
+    }
+}
+
+/// The change of a run must still wait when it is live: its timer may have come before it.
+fn still_waits<H: WriteHost + ?Sized>(host: &H, run: &str) -> Result<(), Failed> {
+    let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    match &facts.waiting {
+        Waiting::Open(window)
+            if window.run == run
+                && window.left(facts.boot.as_deref(), facts.uptime) != Left::Nothing =>
+        {
+            Ok(())
+        }
+        Waiting::Open(_)
+        | Waiting::Nothing
+        | Waiting::Reverting(_)
+        | Waiting::Reverted(_)
+        | Waiting::Confirmed(_) => Err(Failed(vec![
+            Diagnostic::new("the time for a confirmation was over before the change was live")
+                .hint("declare a longer `safety.confirm_within`"),
+        ])),
     }
 }
 
@@ -229,7 +253,7 @@ pub(super) fn nothing_left<H: WriteHost + ?Sized>(
     let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
-            let waits = matches!(facts.waiting, super::Waiting::Open(_));
+            let waits = matches!(facts.waiting, Waiting::Open(_));
             let left: Vec<Step> = (plan.steps.into_iter())
                 .filter(|step| !(waits && step.is_after_confirmation()))
                 .collect();

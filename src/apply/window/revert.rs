@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::back::{Booted, take_back};
-use super::close::close;
+use super::close::{Fate, close};
 use super::confirm::{begin, failed};
 use super::record::{Waiting, files};
 use super::settle::{Decided, Now, decide, wait_for_timer};
@@ -62,14 +62,7 @@ fn try_revert<H: WriteHost + ?Sized>(
     }
     take_back(host, &facts, &window, Booted::No, deadline).map_err(unsure)?;
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    close(
-        host,
-        &window,
-        StepState::Undone,
-        Verdict::RolledBack,
-        Some(message),
-    )
-    .map_err(unsure)?;
+    close(host, &window, Fate::Back, Some(message)).map_err(unsure)?;
     Ok(said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
@@ -119,6 +112,6 @@ impl Running<'_> {
             Decided::ByOthers => wait_for_timer(host)?,
         }
         take_back(host, &facts, window, Booted::No, self.request.deadline)?;
-        close(host, window, StepState::Undone, Verdict::RolledBack, None)
+        close(host, window, Fate::Back, None)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, is_back, take_back};
-use super::close::close;
+use super::back::{Booted, is_back, take_back, tidy};
+use super::close::{Fate, close};
 use super::confirm::failed;
 use super::record::{Left, Waiting, Window, files};
 use crate::apply::Failed;
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, Verdict};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -111,7 +111,7 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
             // What is still to be done for it is part of the plan now.
-            close(host, &window, StepState::Done, Verdict::PartlyApplied, None)
+            close(host, &window, Fate::StaysUnfinished, None)
                 .map_err(|why| failed(Verdict::Unknown, why))?;
             Ok(Settled::Anew)
         }
@@ -200,20 +200,19 @@ fn timer_was_right<H: WriteHost + ?Sized>(
         Left::Booted => Booted::Since,
         Left::Seconds(_) | Left::Nothing => Booted::No,
     };
-    if booted == Booted::No && !is_back(host, &window, deadline)? {
-        take_back(host, facts, &window, booted, deadline)?;
+    if booted == Booted::No {
+        // What the timer's one transaction could not take away is no harm, and yet was not there before.
+        if is_back(host, &window, deadline)? {
+            tidy(host, facts, &window, deadline)?;
+        } else {
+            take_back(host, facts, &window, booted, deadline)?;
+        }
     }
     ended(host, &window)
 }
 
 fn ended<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Now, Failed> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
-    close(
-        host,
-        window,
-        StepState::Undone,
-        Verdict::RolledBack,
-        Some(message),
-    )?;
+    close(host, window, Fate::Back, Some(message))?;
     Ok(Now::TakenBack)
 }

@@ -51,11 +51,35 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
         if !outcome.steps.is_empty() {
             text.push('\n');
         }
-        text.push_str(&render(&outcome.messages, Severity::Error, colour));
+        text.push_str(&render(&outcome.messages, severity(outcome.result), colour));
     }
     text.push_str(&summary(outcome));
     text.push('\n');
     text
+}
+
+/// What went well has nothing to tell but notes.
+const fn severity(result: Verdict) -> Severity {
+    match result {
+        Verdict::AsDesired
+        | Verdict::Applied
+        | Verdict::Waiting
+        | Verdict::Confirmed
+        | Verdict::Reverted => Severity::Note,
+        Verdict::Owed
+        | Verdict::ChangedSince
+        | Verdict::Declined
+        | Verdict::Interrupted
+        | Verdict::Usage
+        | Verdict::Locked
+        | Verdict::Stale
+        | Verdict::Refused
+        | Verdict::RolledBack
+        | Verdict::PartlyApplied
+        | Verdict::Killed
+        | Verdict::Internal
+        | Verdict::Unknown => Severity::Error,
+    }
 }
 
 /// The outcome in one line.
@@ -63,6 +87,8 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
 pub fn summary(outcome: &Outcome) -> String {
     let owed: Vec<String> = outcome.owed.iter().map(|owed| owed.unit.clone()).collect();
     let line = match outcome.result {
+        // Without a plan nobody has looked at more than a change that waits.
+        Verdict::AsDesired if outcome.fingerprint.is_none() => "Nothing to do.",
         Verdict::AsDesired => "Nothing to do: the host is as desired.",
         Verdict::Applied => "Applied and verified.",
         Verdict::Waiting => {
@@ -77,7 +103,7 @@ pub fn summary(outcome: &Outcome) -> String {
         Verdict::Declined => "Nothing was changed: the answer was no.",
         Verdict::Interrupted => "Nothing was changed: the run was interrupted.",
         Verdict::Usage => "Nothing was changed: usage or manifest error.",
-        Verdict::Locked => "Nothing was changed: another run is under way.",
+        Verdict::Locked => "Nothing was changed: another change is under way.",
         Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
         Verdict::Refused => "Nothing was changed: refused.",
         Verdict::RolledBack => "Failed and rolled back: the host is as it was before.",
