@@ -13,6 +13,7 @@ pub mod observed;
 pub mod plan;
 pub mod plesk;
 pub mod rules;
+pub mod show;
 pub mod tools;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};

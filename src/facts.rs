@@ -13,6 +13,7 @@ use crate::apply::journal::{self, Journal};
 use crate::apply::window::{self, Waiting};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::timer::Starter;
 use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request, STATE};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
@@ -55,6 +56,7 @@ const UNIT_FOLDERS: [&str; 4] = [
     "/lib/systemd/system",
 ];
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
+const SYSTEMD_RUN: [&str; 2] = ["/usr/bin/systemd-run", "/bin/systemd-run"];
 const COURIER_FILES: [&str; 4] = [
     "/etc/courier-imap/imapd",
     "/etc/courier-imap/pop3d",
@@ -75,6 +77,8 @@ pub struct Facts {
     pub machine_id: Option<String>,
     /// How services are started and stopped.
     pub manager: Manager,
+    /// Who starts the timer that takes a change of access back.
+    pub starter: Starter,
     /// Which of [`SERVICES`] exist.
     pub services: BTreeSet<&'static str>,
     /// Plesk, where it is installed.
@@ -95,7 +99,9 @@ pub struct Facts {
     pub waiting_unread: Option<Diagnostic>,
     /// Whether there is anything of access in mailward's state.
     pub has_access: bool,
-    /// Tells one boot from another (`/proc/sys/kernel/random/boot_id`); none where the host does not tell.
+    /// Tells one boot from another; none where the host does not tell.
+    ///
+    /// `/proc/sys/kernel/random/boot_id`, and when the first process began: a container boots on a kernel that goes on.
     pub boot: Option<String>,
     /// Milliseconds since the boot (`/proc/uptime`), or since 1970 where the host does not tell.
     pub uptime: u64,
@@ -176,6 +182,7 @@ struct Tickets {
     machine_id: Ticket,
     booted: Ticket,
     systemctl: Vec<Ticket>,
+    systemd_run: Ticket,
     units: Vec<(&'static str, Vec<Ticket>)>,
     scripts: Vec<(&'static str, Ticket)>,
     psa: Ticket,
@@ -188,6 +195,7 @@ struct Tickets {
     waiting: [Ticket; 4],
     access: Ticket,
     boot: Ticket,
+    first: Ticket,
     uptime: Ticket,
     loaded: Ticket,
     now: Ticket,
@@ -216,6 +224,9 @@ fn ask(batch: &mut Batch) -> Tickets {
             .iter()
             .map(|path| batch.exists(known(path)))
             .collect(),
+        systemd_run: batch.ask(Request::FirstOf(
+            SYSTEMD_RUN.map(known).map(Request::Exists).to_vec(),
+        )),
         units: SERVICES
             .iter()
             .map(|name| {
@@ -245,6 +256,7 @@ fn ask(batch: &mut Batch) -> Tickets {
         .map(|path| batch.file(path)),
         access: batch.exists(known(&format!("{STATE}/access"))),
         boot: batch.file(known("/proc/sys/kernel/random/boot_id")),
+        first: batch.file(known("/proc/1/stat")),
         uptime: batch.file(known("/proc/uptime")),
         loaded: batch.file(Loaded::path()),
         now: batch.ask(Request::Now),
@@ -273,6 +285,15 @@ impl Tickets {
         let manager = match systemctl {
             Some(systemctl) if booted => Manager::Systemd { systemctl },
             Some(_) | None => Manager::SysV,
+        };
+        let systemd_run = answers.first_existing(self.systemd_run)?;
+        let systemd_run = systemd_run.and_then(|place| SYSTEMD_RUN.get(place));
+        let starter = match (&manager, systemd_run) {
+            (Manager::Systemd { systemctl }, Some(path)) => Starter::Systemd {
+                systemctl: systemctl.clone(),
+                systemd_run: known(path),
+            },
+            (Manager::Systemd { .. }, None) | (Manager::SysV, _) => Starter::Session,
         };
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
@@ -305,9 +326,10 @@ impl Tickets {
         let (waiting, waiting_unread) =
             match Waiting::read(open?, reverting?, reverted?, confirmed?) {
                 Ok(waiting) => (waiting, None),
-                Err(unread) => (Waiting::default(), Some(unread)),
+                Err(unread) => (Waiting::default(), Some(*unread)),
             };
-        let boot = line(answers.file(self.boot)?);
+        let first = line(answers.file(self.first)?);
+        let boot = line(answers.file(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
         let uptime = line(answers.file(self.uptime)?);
         let now = answers.now(self.now)?;
         Ok(Facts {
@@ -315,6 +337,7 @@ impl Tickets {
             node,
             machine_id,
             manager,
+            starter,
             services,
             plesk,
             courier,
@@ -340,6 +363,18 @@ fn line(found: Found) -> Option<String> {
     };
     let text = String::from_utf8_lossy(&state.bytes).into_owned();
     (text.lines().next()).map(|line| line.trim().to_owned())
+}
+
+/// The kernel's boot and the start of the first process, in ticks since then: the 22nd field of its `stat` (proc(5)), whose
+/// second may hold anything within parentheses.
+fn boot_of(kernel: &str, first: Option<&str>) -> String {
+    let start = first
+        .and_then(|stat| stat.rsplit_once(')'))
+        .and_then(|(_, rest)| rest.split_whitespace().nth(19));
+    match start {
+        Some(start) => format!("{kernel}/{start}"),
+        None => kernel.to_owned(),
+    }
 }
 
 /// The first number of `/proc/uptime`, which has seconds with two decimals; without it the clock.

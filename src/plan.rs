@@ -22,7 +22,7 @@ pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, inputs, make};
 pub use self::reason::{Cause, Held, Note};
 pub use self::sources::{
-    Boot, BootStep, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
+    Boot, BootStep, Extent, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
 };
 use crate::edit::EditKind;
 use crate::host::Digest;
@@ -291,6 +291,12 @@ impl Step {
     #[must_use]
     pub const fn is_after_confirmation(&self) -> bool {
         matches!(self, Self::Boot(_) | Self::Retire(_))
+    }
+
+    /// Whether it is about who may reach services, before or after a confirmation.
+    #[must_use]
+    pub const fn is_of_access(&self) -> bool {
+        matches!(self, Self::Sources(_) | Self::Boot(_) | Self::Retire(_))
     }
 
     /// The effective values that change by this step.

@@ -8,6 +8,7 @@ mod read;
 
 use std::fmt::Write as _;
 
+pub use self::expression::is_of_iptables;
 pub use self::read::{BaseChain, Mark, NftError, Table, own, tables};
 use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};

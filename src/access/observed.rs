@@ -80,6 +80,25 @@ pub enum Unread {
     },
 }
 
+impl Unread {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Command { reason, .. } | Self::File { reason, .. }
+                if ["ermission", "ermitted", "root"]
+                    .iter()
+                    .any(|word| reason.contains(word)) =>
+            {
+                "packet filters are shown to root alone".to_owned()
+            }
+            Self::Command { command, .. } => format!("see what `{command}` prints on the host"),
+            Self::File { path, .. } => format!("see what stands at {path}"),
+            Self::NoCommand { command, .. } => format!("install {command}"),
+        }
+    }
+}
+
 /// A program that makes packet filter rules beside mailward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Neighbour {
@@ -136,6 +155,23 @@ impl Neighbour {
 }
 
 impl AccessObserved {
+    /// Why the rules of the kernel are not known, if so, each reason once.
+    #[must_use]
+    pub fn unread(&self) -> Vec<&Unread> {
+        let mut unread = Vec::new();
+        let own = self.own_iptables.values().map(|own| own.as_ref().err());
+        for reason in [self.layers.as_ref().err(), self.own_nft.as_ref().err()]
+            .into_iter()
+            .chain(own)
+            .flatten()
+        {
+            if !unread.contains(&reason) {
+                unread.push(reason);
+            }
+        }
+        unread
+    }
+
     /// mailward's own chains of a family.
     ///
     /// # Errors

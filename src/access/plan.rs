@@ -2,6 +2,7 @@
 //!
 //! Pure.
 
+mod beside;
 mod own;
 mod plesk;
 mod proof;
@@ -22,8 +23,8 @@ use crate::limits::declared_at;
 use crate::model::{Allowed as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{
-    Allowed, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause, SourceStep, Step,
-    Way,
+    Allowed, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
+    SourceStep, Step, Way,
 };
 use crate::report::text::sources;
 
@@ -135,9 +136,9 @@ impl Scene<'_> {
                     .map(|change| ReachChange {
                         service: change.service,
                         ports: change.ports,
-                        gains: change.gains,
-                        loses: change.loses,
-                        unclear: change.unclear,
+                        gains: Extent::of(change.gains),
+                        loses: Extent::of(change.loses),
+                        unclear: Extent::of(change.unclear),
                     })
                     .collect(),
                 confirm_within: self.confirm_within(way)?,
@@ -220,6 +221,7 @@ impl Scene<'_> {
                 way.words()
             )));
         }
+        part.notes.extend(beside::plesk(self, way, needs));
         for neighbour in &self.observed.neighbours {
             part.notes.push(remark(neighbour.meaning().to_owned()));
         }

@@ -5,7 +5,7 @@ use super::files::Private;
 use super::progress::Progress;
 use super::terminal::{Signals, Terminal, ask, can_ask};
 use super::{ApplyArgs, Ended, Format, allowed, confirm, files, planned};
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::ssh::{self, Metadata};
@@ -33,8 +33,8 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         };
         Outcome::without_run(verdict, diagnostics)
     });
-    let waits = (outcome.steps.iter()).any(|step| step.state == StepState::Provisional);
-    let outcome = if waits {
+    let waits = |step: &StepOutcome| step.state == StepState::Provisional;
+    let outcome = if outcome.steps.iter().any(waits) {
         confirm::after(args, outcome, terminal)
     } else {
         outcome

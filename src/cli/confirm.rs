@@ -95,9 +95,10 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                         step.state = StepState::Done;
                     }
                 }
-                outcome.conclude(match outcome.result {
-                    Verdict::Waiting => Verdict::Applied,
-                    other => other,
+                outcome.conclude(if outcome.owed.is_empty() {
+                    Verdict::Applied
+                } else {
+                    Verdict::Owed
                 });
                 return outcome;
             }
@@ -111,7 +112,22 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                 outcome.messages.extend(said.messages);
                 return gone_back(outcome);
             }
-            verdict => {
+            verdict @ (Verdict::Unknown
+            | Verdict::Locked
+            | Verdict::AsDesired
+            | Verdict::Applied
+            | Verdict::Waiting
+            | Verdict::Reverted
+            | Verdict::Owed
+            | Verdict::ChangedSince
+            | Verdict::Declined
+            | Verdict::Interrupted
+            | Verdict::Usage
+            | Verdict::Stale
+            | Verdict::Refused
+            | Verdict::PartlyApplied
+            | Verdict::Killed
+            | Verdict::Internal) => {
                 outcome.messages.push(
                     Diagnostic::new("no new connection confirmed who may reach the mail services")
                         .because("the change goes back by itself")

@@ -2,6 +2,7 @@
 
 use super::terminal::Terminal;
 use super::{Ended, Format, ShowArgs, checked};
+use crate::access;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, Exit};
 use crate::host::ssh::{Metadata, Signals};
@@ -34,9 +35,13 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     let panel = observed.accounts.as_ref();
     let accounts = panel.and_then(|panel| panel.accounts.as_ref().ok());
     let accounts = accounts.map(|accounts| show::shown(accounts, names));
+    let reach = observed.access.as_ref().map(access::show::shown);
     match args.format {
         Format::Text => {
             terminal.print(&text::show(&entries, terminal.colour));
+            if let Some(reach) = &reach {
+                terminal.print(&format!("\n{}", text::reach(reach, terminal.colour)));
+            }
             if let Some(accounts) = &accounts {
                 terminal.print(&format!("\n{}", text::accounts(accounts, terminal.colour)));
             }
@@ -48,6 +53,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
                 machine_id: facts.machine_id,
             },
             limits: entries,
+            access: reach,
             panel_access: accounts,
         })?),
     }
@@ -57,6 +63,11 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
         let diagnostic = Diagnostic::new(what).because(unread.to_string());
         unreadable.push(diagnostic.hint(unread.hint()));
     }
+    let filters = observed.access.iter().flat_map(|access| access.unread());
+    unreadable.extend(filters.map(|unread| {
+        let what = Diagnostic::new("who reaches the mail services cannot be read");
+        what.because(unread.to_string()).hint(unread.hint())
+    }));
     if unreadable.is_empty() {
         return Ok(Exit::AsDesired);
     }

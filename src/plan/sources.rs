@@ -98,14 +98,43 @@ pub struct ReachChange {
     /// The ports.
     pub ports: Vec<u16>,
     /// Who may connect afterwards and could not before.
-    #[schemars(with = "Vec<String>")]
-    pub gains: Networks,
+    pub gains: Extent,
     /// Who could connect before and may not afterwards.
-    #[schemars(with = "Vec<String>")]
-    pub loses: Networks,
+    pub loses: Extent,
     /// Whose case changes, but of whom it cannot be told before or afterwards.
-    #[schemars(with = "Vec<String>")]
-    pub unclear: Networks,
+    pub unclear: Extent,
+}
+
+/// Addresses, by the shorter of two lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// These.
+    Only(#[schemars(with = "Vec<String>")] Networks),
+    /// All but these.
+    AllBut(#[schemars(with = "Vec<String>")] Networks),
+}
+
+impl Extent {
+    /// Chooses the shorter list.
+    #[must_use]
+    pub fn of(networks: Networks) -> Self {
+        let others = Networks::everything().difference(&networks);
+        if others.iter().count() < networks.iter().count() {
+            Self::AllBut(others)
+        } else {
+            Self::Only(networks)
+        }
+    }
+
+    /// The addresses.
+    #[must_use]
+    pub fn networks(&self) -> Networks {
+        match self {
+            Self::Only(networks) => networks.clone(),
+            Self::AllBut(others) => Networks::everything().difference(others),
+        }
+    }
 }
 
 /// Why rules change.

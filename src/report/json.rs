@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::access::show::Shown as Access;
 use crate::limits::show::Entry;
 use crate::panel_access::show::Shown as Accounts;
 use crate::plan::{HostId, Plan};
@@ -16,6 +17,9 @@ pub struct Shown {
     pub host: HostId,
     /// One entry a setting.
     pub limits: Vec<Entry>,
+    /// Who reaches each mail service, and which rules decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// The panel's mail accounts, where there is a panel and they can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panel_access: Option<Accounts>,

@@ -7,6 +7,7 @@ mod accounts;
 mod change;
 mod outcome;
 mod plan;
+mod reach;
 mod show;
 mod sources;
 
@@ -14,6 +15,7 @@ pub use self::access::Detail;
 pub use self::accounts::accounts;
 pub use self::outcome::{outcome, summary as outcome_summary};
 pub use self::plan::{check, plan, step_name, steps_in_brief, summary};
+pub use self::reach::reach;
 pub use self::show::show;
 pub use self::sources::sources;
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use mailward::manifest::{Layer, check};
 use mailward::model::{Allowed, MailService};
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 #[test]
@@ -30,7 +31,7 @@ fn access_is_refused_by_plan_apply_and_check_and_checked_by_validate() {
             .args([command, "--root"])
             .arg(copy.path())
             .arg(&manifest)
-            .output()
+            .output_in_time()
             .unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(4), "{command}: {told}");
@@ -42,14 +43,14 @@ fn access_is_refused_by_plan_apply_and_check_and_checked_by_validate() {
         .args(["apply", "--yes", "--root"])
         .arg(copy.path())
         .arg(&manifest)
-        .output()
+        .output_in_time()
         .unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(!copy.path().join("var/lib/mailward/history").exists());
     let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
         .arg("validate")
         .arg(&manifest)
-        .output()
+        .output_in_time()
         .unwrap();
     assert_eq!(output.status.code(), Some(0));
 }

@@ -193,6 +193,7 @@ fn is_frame(line: &str) -> bool {
 }
 
 fn without_counters(line: &str) -> String {
+    let line = line.trim_start();
     let mut words = Vec::new();
     let mut skip = 0;
     for word in line.split(' ') {

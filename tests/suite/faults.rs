@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 use crate::support::strace::{Fault, Point, count, inject};
 
@@ -42,7 +43,7 @@ fn run(root: &Path, command: &str) -> Output {
     let arguments = arguments(root, command);
     Command::new(&arguments[0])
         .args(&arguments[1..])
-        .output()
+        .output_in_time()
         .unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::support::host::{Family, Host, Kind, Net, PacketFilter, Reach};
 const OFFICE: &str = "198.18.1.0/24,2001:db8:1::/64";
 
 /// Long enough for the test to act within it on a busy machine.
-const WINDOW: Duration = Duration::from_secs(6);
+const WINDOW: Duration = Duration::from_secs(15);
 
 fn world(kind: Kind, era: Era) -> Option<(Host, Net, Firewall)> {
     let mut host = Host::start(kind)?;
@@ -80,7 +80,7 @@ fn only_another_connection_of_ssh_confirms_and_then_the_boot_brings_the_rules_ba
         let Some((mut host, net, firewall)) = world(kind, era) else {
             return;
         };
-        firewall.confirm_within(&host, Duration::from_secs(15));
+        firewall.confirm_within(&host, Duration::from_secs(60));
         let mut before = net.client("stranger").open(110, Family::V6);
         assert!(before.greeting().expect("greeted").starts_with("+OK"));
         let id = firewall.id(&host, "pop3");
@@ -186,7 +186,11 @@ fn calls_go_wrong_as_asked() {
     firewall.misbehave(&host, Verb::Apply, &Trouble::HangAfter);
     let hung = ["timeout", "-s", "KILL", "1.5", SETTINGS, "--apply"];
     assert_ne!(host.run(&hung).status.code(), Some(0));
-    assert!(pop3_is_shut(&net), "the window outlives the command");
+    // On a busy machine the script that loads the rules is not at its end when the command is killed.
+    host.wait_until("the window outlives the command", || {
+        let reaches = |client: &str, port| net.client(client).reaches(port, Family::V6);
+        (reaches("vpn", 143), reaches("stranger", 110)) == (Reach::Connects, Reach::Silent)
+    });
     firewall.settle(&host);
     assert!(!pop3_is_shut(&net));
 

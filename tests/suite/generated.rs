@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
+use crate::support::in_time::CommandInTime as _;
+
 fn mailward(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_mailward"))
         .args(arguments)
-        .output()
+        .output_in_time()
         .unwrap()
 }
 

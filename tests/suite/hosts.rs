@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 fn on(command: &str, root: &Path, manifest: &str, more: &[&str]) -> Output {
@@ -18,7 +19,7 @@ fn on(command: &str, root: &Path, manifest: &str, more: &[&str]) -> Output {
             path.to_str().unwrap(),
         ])
         .args(more)
-        .output()
+        .output_in_time()
         .unwrap()
 }
 
@@ -58,7 +59,7 @@ fn stop(root: &Path, service: &str) {
         .arg("stop")
         .env("MAILWARD_ROOT", root)
         .current_dir(root)
-        .status();
+        .status_in_time();
     assert!(status.unwrap().success());
 }
 

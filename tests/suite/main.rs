@@ -8,11 +8,14 @@
 
 mod access;
 mod access_apply;
+mod access_busybox;
+mod access_show;
 mod faults;
 mod firewall_fixture;
 mod generated;
 mod host_contract;
 mod hosts;
+mod in_time;
 mod injection;
 mod manifest;
 mod manifest_docs;
@@ -28,6 +31,7 @@ mod panel_fixture;
 mod panel_real;
 mod real_apply;
 mod real_daemons;
+mod revert_timer;
 mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;

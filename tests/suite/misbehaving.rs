@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 const MANIFEST: &str = "examples/office/mailward.toml";
@@ -19,7 +20,7 @@ const FILES: [&str; 5] = [
 const POP3D: &str = "etc/courier-imap/pop3d";
 
 fn apply(root: &Path, manifest: &str) -> Output {
-    apply_within(root, manifest, "1")
+    apply_within(root, manifest, "2")
 }
 
 fn xinetd_runs(root: &Path) -> bool {
@@ -35,7 +36,7 @@ fn apply_within(root: &Path, manifest: &str, seconds: &str) -> Output {
         .args(["apply", "--yes", "--action-timeout", seconds, "--root"])
         .arg(root)
         .arg(manifest)
-        .output()
+        .output_in_time()
         .unwrap()
 }
 
@@ -87,7 +88,7 @@ fn misbehaves(stand_in: &str, word: &str, code: i32) {
     let output = apply(root, MANIFEST);
     assert!(
         began.elapsed() < Duration::from_secs(60),
-        "a time limit of one second"
+        "a time limit of two seconds"
     );
     assert_eq!(
         output.status.code(),
@@ -104,14 +105,17 @@ fn misbehaves(stand_in: &str, word: &str, code: i32) {
         _ => panic!("a code that says nothing about the daemons: {code}"),
     }
     fs::remove_file(&ask).unwrap();
-    let next = apply(root, MANIFEST);
+    let next = apply_within(root, MANIFEST, "20");
     assert_eq!(
         next.status.code(),
         Some(0),
         "{stand_in} {word}, then: {next:?}"
     );
     let good = office_copy();
-    assert_eq!(apply(good.path(), MANIFEST).status.code(), Some(0));
+    assert_eq!(
+        apply_within(good.path(), MANIFEST, "20").status.code(),
+        Some(0)
+    );
     assert!(files(root) == files(good.path()), "{stand_in} {word}");
     assert_eq!(running(root), running(good.path()), "{stand_in} {word}");
     assert!(!owes(root), "{stand_in} {word}");
@@ -224,7 +228,7 @@ fn an_xinetd_that_died_and_did_not_start_is_owed_and_started_by_the_next_apply()
         .args(["check", "--root"])
         .arg(root)
         .arg(MANIFEST)
-        .output()
+        .output_in_time()
         .unwrap();
     assert_eq!(
         plan.status.code(),
@@ -237,7 +241,10 @@ fn an_xinetd_that_died_and_did_not_start_is_owed_and_started_by_the_next_apply()
     assert_eq!(next.status.code(), Some(0), "{next:?}");
     assert!(xinetd_runs(root) && !owes(root));
     let good = office_copy();
-    assert_eq!(apply(good.path(), MANIFEST).status.code(), Some(0));
+    assert_eq!(
+        apply_within(good.path(), MANIFEST, "20").status.code(),
+        Some(0)
+    );
     assert!(files(root) == files(good.path()));
     assert_eq!(running(root), running(good.path()));
 }
@@ -281,7 +288,7 @@ fn what_was_owed_and_is_done_stands_when_something_else_fails() {
         .args(["apply", "--yes", "--defer-restarts", "--root"])
         .arg(root)
         .arg(&manifest)
-        .output()
+        .output_in_time()
         .unwrap();
     assert_eq!(deferred.status.code(), Some(3), "{deferred:?}");
     let both = "version = 1\n[limits.imap]\nper_ip = 20\n[limits.pop3]\nper_ip = 20\n";

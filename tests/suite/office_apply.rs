@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 const MANIFEST: &str = "examples/office/mailward.toml";
@@ -12,7 +13,7 @@ const MANIFEST: &str = "examples/office/mailward.toml";
 fn mailward(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mailward"))
         .args(arguments)
-        .output()
+        .output_in_time()
         .unwrap()
 }
 
@@ -109,7 +110,7 @@ fn a_daemon_stopped_by_somebody_after_its_restart_was_put_off_is_not_started() {
         .arg("stop")
         .env("MAILWARD_ROOT", copy.path())
         .current_dir(copy.path())
-        .status();
+        .status_in_time();
     assert!(stopped.unwrap().success());
     let next = on("apply", copy.path(), &["--yes", MANIFEST]);
     assert_eq!(next.status.code(), Some(0), "{next:?}");

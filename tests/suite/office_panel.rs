@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 const DENY: &str = "[panel_access]\ndefault = false\n";
@@ -24,7 +25,7 @@ fn on(command: &str, root: &Path, manifest: &str, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mailward"))
         .args(arguments)
         .args(more)
-        .output()
+        .output_in_time()
         .unwrap()
 }
 
@@ -142,7 +143,7 @@ fn a_redacted_plan_cannot_be_applied_and_a_saved_one_holds_the_accounts() {
             .args(["apply", "--yes", "--root"])
             .arg(copy.path())
             .arg(plan)
-            .output()
+            .output_in_time()
             .unwrap()
     };
     let refused = apply(&redacted);

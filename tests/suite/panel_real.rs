@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::panel::{
     CANARY, Generation, HOSTILE_NAMES, Knob, OnFalse, PanelWorld, Spelling, When, bulk_access,
     bulk_address, small_world,
@@ -29,7 +30,9 @@ fn command(world: &PanelWorld, verb: &str, manifest: &str, more: &[&str]) -> Com
 }
 
 fn on(world: &PanelWorld, verb: &str, manifest: &str, more: &[&str]) -> Output {
-    command(world, verb, manifest, more).output().unwrap()
+    command(world, verb, manifest, more)
+        .output_in_time()
+        .unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -45,7 +48,7 @@ fn apply(world: &PanelWorld) -> Output {
     let more = [
         "--yes",
         "--action-timeout",
-        "2",
+        "4",
         "--outcome",
         outcome.to_str().unwrap(),
     ];

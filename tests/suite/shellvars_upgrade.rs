@@ -5,6 +5,8 @@ use std::process::Command;
 
 use mailward::edit::shellvars::{File, Value, daemon_number, ensure};
 
+use crate::support::in_time::CommandInTime as _;
+
 const SYSCONFTOOL: &str = "/usr/share/sysconftool/sysconftool";
 
 /// A file of the shape that Courier installs.
@@ -53,7 +55,7 @@ fn upgraded(file: &[u8], shipped: &[u8]) -> Vec<u8> {
     fs::write(dir.path().join("pop3d.dist"), release).unwrap();
     let output = Command::new(SYSCONFTOOL)
         .arg(dir.path().join("pop3d.dist"))
-        .output()
+        .output_in_time()
         .expect("sysconftool runs (apt package sysconftool)");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");

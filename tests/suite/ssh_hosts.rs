@@ -1,6 +1,7 @@
 //! The hosts that are reached by ssh are what they claim to be: each kind comes up with a real sshd, its bad ends are
 //! bad in the way they say, and a line that is to break breaks where it should.
 
+mod connection;
 mod ends;
 mod kinds;
 mod lines;

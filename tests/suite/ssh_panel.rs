@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -96,9 +97,11 @@ fn watched<T>(run: impl FnOnce() -> T) -> (T, BTreeSet<String>, BTreeSet<String>
             }
             (arguments, environments)
         });
-        let done = run();
+        // A run that fails must end the watch as well, or the scope would wait for it for ever.
+        let done = catch_unwind(AssertUnwindSafe(run));
         ended.store(true, Ordering::Relaxed);
         let (arguments, environments) = watch.join().unwrap();
+        let done = done.unwrap_or_else(|failure| resume_unwind(failure));
         (done, arguments, environments)
     })
 }
@@ -219,7 +222,7 @@ fn a_third_account_that_goes_wrong_is_undone_or_told_and_the_next_run_converges(
             let before = world.contents();
             world.misbehave(&Knob::PrintPassword, When::Always);
             world.misbehave(knob, When::At(3));
-            let apply = ["apply", "--yes", "--action-timeout", "2"];
+            let apply = ["apply", "--yes", "--action-timeout", "4"];
             let ssh = world.host().ssh();
             let failed = run(&ssh, &apply, &four(false));
             assert_eq!(failed.code(), *code, "{what}: {failed:#?}");
@@ -282,10 +285,15 @@ fn breaks(world: &PanelWorld, access: bool, fate: Fate, moment: Moment, message:
     let line = Line::failing(fate, moment, message);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("outcome.json");
+    // A line that is cut ends by itself; the time to give up a silent one is waited for.
+    let patience = match fate {
+        Fate::Cut => "--ssh-timeout=20",
+        Fate::Hang => "--ssh-timeout=4",
+    };
     let apply = [
         "apply",
         "--yes",
-        "--ssh-timeout=2",
+        patience,
         "--action-timeout=5",
         "--outcome",
         file.to_str().unwrap(),

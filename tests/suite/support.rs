@@ -1,13 +1,13 @@
-//! What the cases share: the one way to say that something was not run, private hosts with real daemons, ways to them by ssh, copies of the
-//! host in `examples/office`, and system calls made to fail. Must hold no test.
-//! What the cases share: the one way to say that something was not run, private hosts with real daemons, copies of the
-//! host in `examples/office`, a panel with its database, and system calls made to fail. Must hold no test.
+//! What the cases share: the one way to say that something was not run, private hosts with real daemons, ways to them by
+//! ssh, copies of the host in `examples/office`, a panel with its database, system calls made to fail, and waits that end.
+//! Must hold no test.
 #![allow(dead_code, reason = "a helper may be waiting for its first case")]
 
 use std::io::Write;
 
 pub mod firewall;
 pub mod host;
+pub mod in_time;
 mod office;
 pub mod panel;
 pub mod run;

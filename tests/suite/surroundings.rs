@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
 use crate::support::{not_run, office_copy};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailward");
@@ -59,7 +60,7 @@ fn in_own_mounts(script: &str, root: &Path) -> Output {
             PROGRAM,
         ])
         .arg(root)
-        .output()
+        .output_in_time()
         .expect("unshare runs (Debian package util-linux)")
 }
 
@@ -71,11 +72,15 @@ fn a_terminal_that_has_gone_away_does_not_stop_an_apply() {
     let status = mailward(copy.path(), "apply", &["--yes"])
         .stdout(writer.try_clone().unwrap())
         .stderr(writer)
-        .status()
+        .status_in_time()
         .unwrap();
     assert_eq!(status.code(), Some(0));
     assert_eq!(
-        code(&mailward(copy.path(), "check", &[]).output().unwrap()),
+        code(
+            &mailward(copy.path(), "check", &[])
+                .output_in_time()
+                .unwrap()
+        ),
         Some(0)
     );
 }
@@ -102,7 +107,7 @@ fn a_signal_ends_an_apply_between_two_steps_and_what_was_done_is_undone() {
     }
     let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.output_within(PATIENCE).unwrap();
     assert_eq!(code(&output), Some(8), "{output:?}");
     assert_eq!(pop3d(copy.path()), before);
     let told = fs::read_to_string(outcome).unwrap();
@@ -127,11 +132,13 @@ fn a_second_run_at_the_same_time_is_told_who_holds_the_lock() {
         assert!(Instant::now() < end, "no lock is taken");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let second = mailward(copy.path(), "apply", &["--yes"]).output().unwrap();
+    let second = mailward(copy.path(), "apply", &["--yes"])
+        .output_in_time()
+        .unwrap();
     assert_eq!(code(&second), Some(5), "{second:?}");
     let said = String::from_utf8_lossy(&second.stdout).into_owned();
     assert!(said.contains(&format!("pid {}", first.id())), "{said}");
-    assert!(first.wait().unwrap().success());
+    assert!(first.wait_within(PATIENCE).unwrap().success());
 }
 
 #[test]
@@ -151,7 +158,7 @@ fn a_person_is_asked_at_a_terminal_and_only_yes_is_yes() {
         let mut stdin = child.stdin.take().unwrap();
         std::thread::sleep(Duration::from_millis(500));
         stdin.write_all(answer.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = child.output_within(PATIENCE).unwrap();
         drop(stdin);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(code(&output), Some(expected), "{answer:?}: {said}");
@@ -178,7 +185,7 @@ fn another_user_is_told_what_it_cannot_read_and_never_that_there_is_no_drift() {
             ])
             .arg(copy.path())
             .arg(copy.path().join("manifest.toml"))
-            .output()
+            .output_in_time()
             .expect("setpriv runs (Debian package util-linux)")
     };
     fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -248,7 +255,7 @@ fn what_a_file_holds_cannot_control_the_terminal() {
         text.replace("MAXPERIP=4", "MAXPERIP=4 # \u{1b}[31mred\u{7}"),
     )
     .unwrap();
-    let output = mailward(copy.path(), "plan", &[]).output().unwrap();
+    let output = mailward(copy.path(), "plan", &[]).output_in_time().unwrap();
     assert_eq!(code(&output), Some(2), "{output:?}");
     assert!(
         !output.stdout.contains(&0x1b) && !output.stdout.contains(&7),

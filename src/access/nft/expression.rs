@@ -113,6 +113,29 @@ fn sorted(value: &Value) -> Vec<&str> {
     found
 }
 
+/// Whether a rule has a match or a target of iptables, which nft lists by its name at most.
+#[must_use]
+pub fn is_of_iptables(rule: &Rule) -> bool {
+    rule.when
+        .unknown
+        .iter()
+        .any(|text| text.starts_with("{\"xt\":"))
+}
+
+/// Whether a rule may be about one family although nft does not list that: of `meta nfproto ipv6 tcp dport 25 reject with
+/// tcp reset` in a table of both, nft 1.0.6 lists neither the family nor that it left it out.
+pub(super) fn hides_family(statements: &[Value]) -> bool {
+    let reset = |statement: &Value| statement["reject"]["type"] == "tcp reset";
+    let place = statements.iter().position(reset);
+    // What stands between, as a counter, keeps nft from leaving it out.
+    place.is_some_and(|place| {
+        place
+            .checked_sub(1)
+            .and_then(|before| statements.get(before))
+            .is_none_or(|before| before.get("match").is_some())
+    })
+}
+
 /// The rule that these statements are: two where it goes to a chain and does not come back.
 pub(super) fn rules<'s>(
     statements: &[Value],
@@ -136,7 +159,15 @@ pub(super) fn rules<'s>(
                 }
             }
             "accept" => then = Then::Accept,
-            "drop" | "reject" => then = Then::Drop,
+            "drop" => then = Then::Drop,
+            "reject" => {
+                match content["type"].as_str() {
+                    Some("icmp") => when.narrow_family(Family::Ipv4),
+                    Some("icmpv6") => when.narrow_family(Family::Ipv6),
+                    Some(_) | None => {}
+                }
+                then = Then::Drop;
+            }
             "return" => then = Then::Return,
             "jump" => then = target(content),
             "goto" => {

@@ -144,7 +144,14 @@ pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
         let statements = rule["expr"].as_array().unwrap_or(&none);
         let of_table = sets.get(&(family, table));
         let lookup = |name: &str| of_table?.get(name);
-        chain.rules.extend(expression::rules(statements, &lookup));
+        let mut rules = expression::rules(statements, &lookup);
+        if matches!(family, "inet" | "bridge") && expression::hides_family(statements) {
+            for rule in rules.iter_mut().filter(|rule| rule.when.family.is_none()) {
+                let hidden = "of its family, which nft does not list before a reset";
+                rule.when.unknown.push(hidden.to_owned());
+            }
+        }
+        chain.rules.extend(rules);
     }
     Ok(found
         .into_iter()

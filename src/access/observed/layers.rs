@@ -107,7 +107,10 @@ impl Layers {
     pub fn decider(&self, index: usize, by: &By) -> Option<Decider> {
         let layer = self.0.get(index)?;
         let (chain, what) = match by {
-            By::Rule { chain, number } => (chain, format!(", rule {number}")),
+            By::Rule { chain, number } => {
+                let number = position(&layer.rules, chain, *number);
+                (chain, format!(", rule {number}"))
+            }
             By::Policy => (&layer.rules.start, ", policy".to_owned()),
             By::Chain(chain) => (chain, String::new()),
             By::Nothing => return None,
@@ -123,8 +126,9 @@ impl Layers {
             .sort_by(|one, other| (one.turn, &one.place).cmp(&(other.turn, &other.place)));
     }
 
-    /// Adds the base chains of a table that incoming packets to the host pass.
-    pub(super) fn add_nft(&mut self, table: &Table) {
+    /// Adds the base chains of a table that incoming packets to the host pass; it is called a table of iptables where that
+    /// made it.
+    pub(super) fn add_nft(&mut self, table: &Table, made_by_iptables: Option<Family>) {
         if !matches!(table.family.as_str(), "inet" | "ip" | "ip6" | "netdev") {
             return;
         }
@@ -140,12 +144,19 @@ impl Layers {
                 continue;
             }
             self.add(Layer {
-                place: Place::Nft {
-                    family: table.family.clone(),
-                    table: table.name.clone(),
-                    owner: match table.mark {
-                        Mark::Own => Owner::Mailward,
-                        Mark::NameAlone | Mark::Other => Owner::Other,
+                place: match made_by_iptables {
+                    Some(family) => Place::Iptables {
+                        family,
+                        variant: Variant::Nft,
+                        table: table.name.clone(),
+                    },
+                    None => Place::Nft {
+                        family: table.family.clone(),
+                        table: table.name.clone(),
+                        owner: match table.mark {
+                            Mark::Own => Owner::Mailward,
+                            Mark::NameAlone | Mark::Other => Owner::Other,
+                        },
                     },
                 },
                 turn: (hook, base.priority),
@@ -179,6 +190,22 @@ impl Layers {
             self.0.push(layer);
         }
     }
+}
+
+/// A rule's position among those that its program counts: a `goto` is a jump and a return here.
+fn position(rules: &RuleSet, chain: &str, number: usize) -> usize {
+    let before = (rules.chains.get(chain).into_iter().flatten()).take(number);
+    let before: Vec<_> = before.collect();
+    let gone = before
+        .windows(2)
+        .filter(|pair| {
+            matches!(
+                (&pair[0].then, &pair[1].then),
+                (Then::Jump(_), Then::Return)
+            ) && pair[0].when == pair[1].when
+        })
+        .count();
+    number - gone
 }
 
 /// The rules of a base chain; of which device those behind a device are is not known here.

@@ -116,14 +116,16 @@ pub(super) fn printed<'o>(command: &Command, output: &'o Output) -> Result<&'o [
     Ok(&output.stdout)
 }
 
-fn tables(raw: &Raw) -> Result<Vec<Table>, Unread> {
+/// The tables of nftables; none where there is no nft to ask.
+fn tables(raw: &Raw) -> Result<Option<Vec<Table>>, Unread> {
     let Some((command, output)) = &raw.nft else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
-    nft::tables(printed(command, output)?).map_err(|error| Unread::Command {
+    let tables = nft::tables(printed(command, output)?).map_err(|error| Unread::Command {
         command: line(command),
         reason: chain(&error),
-    })
+    })?;
+    Ok(Some(tables))
 }
 
 /// The tables of iptables of a family, with the half of the kernel that each is in.
@@ -172,21 +174,45 @@ fn saved(raw: &Raw, tools: &Tools, family: Family) -> OfFamily {
     Ok(all)
 }
 
-/// Whether `iptables-nft-save` shows a table of nftables, and with it what nft cannot express.
-fn is_shown(table: &Table, saved: &BTreeMap<Family, OfFamily>) -> bool {
+/// What `iptables-nft-save` shows of a table of nftables that has the name of one of iptables.
+fn of_iptables<'s>(
+    table: &Table,
+    saved: &'s BTreeMap<Family, OfFamily>,
+) -> Option<(Family, &'s Saved)> {
     let family = match table.family.as_str() {
         "ip" => Family::Ipv4,
         "ip6" => Family::Ipv6,
-        _ => return false,
+        _ => return None,
     };
-    let Some(Ok(saved)) = saved.get(&family) else {
-        return false;
-    };
-    TABLES.contains(&table.name.as_str())
-        && saved.iter().any(|(variant, saved)| match variant {
-            Variant::Nft => saved.shows(&table.name),
-            Variant::Legacy => false,
-        })
+    let saved = saved.get(&family)?.as_ref().ok()?;
+    let (_, saved) = saved.iter().find(|(variant, _)| *variant == Variant::Nft)?;
+    let known = TABLES.contains(&table.name.as_str());
+    known.then_some((family, saved))
+}
+
+/// Puts the rules of iptables that nft cannot express in their places. All others stay as nft lists them:
+/// `iptables-nft-save` 1.8.9 leaves out conditions that iptables cannot express, and says nothing about it.
+fn completed(table: &Table, saved: &Saved) -> Table {
+    let mut table = table.clone();
+    let name = table.name.clone();
+    for base in &mut table.base {
+        let shown = saved.hook(&name, &base.rules.start);
+        for (chain, rules) in &mut base.rules.chains {
+            let Some(shown) = shown
+                .chains
+                .get(chain)
+                .filter(|shown| shown.len() == rules.len())
+            else {
+                continue;
+            };
+            for (rule, shown) in rules.iter_mut().zip(shown) {
+                if nft::is_of_iptables(rule) {
+                    rule.clone_from(shown);
+                }
+            }
+        }
+    }
+    table
 }
 
 impl AccessObserved {
@@ -237,7 +263,7 @@ impl AccessObserved {
             plain: plain.collect(),
             own_iptables: own_iptables.collect(),
             own_nft: tables.map(|tables| {
-                tables.into_iter().find(|table| match table.mark {
+                tables.into_iter().flatten().find(|table| match table.mark {
                     nft::Mark::Own | nft::Mark::NameAlone => true,
                     nft::Mark::Other => false,
                 })
@@ -252,18 +278,29 @@ impl AccessObserved {
 }
 
 fn layers(
-    tables: &Result<Vec<Table>, Unread>,
+    tables: &Result<Option<Vec<Table>>, Unread>,
     saved: &BTreeMap<Family, OfFamily>,
 ) -> Result<Layers, Unread> {
     let mut layers = Layers::default();
-    for table in tables.as_ref().map_err(Clone::clone)? {
-        if !is_shown(table, saved) {
-            layers.add_nft(table);
+    let tables = tables.as_ref().map_err(Clone::clone)?;
+    for table in tables.iter().flatten() {
+        match of_iptables(table, saved) {
+            None => layers.add_nft(table, None),
+            Some((family, saved)) => {
+                let made = saved.shows(&table.name).then_some(family);
+                layers.add_nft(&completed(table, saved), made);
+            }
         }
     }
     for (family, saved) in saved {
         for (variant, saved) in saved.as_ref().map_err(Clone::clone)? {
-            layers.add_iptables(saved, *family, *variant);
+            match (variant, tables) {
+                // Read above.
+                (Variant::Nft, Some(_)) => {}
+                (Variant::Nft, None) | (Variant::Legacy, _) => {
+                    layers.add_iptables(saved, *family, *variant);
+                }
+            }
         }
     }
     layers.sort();

@@ -10,7 +10,7 @@ use crate::model::{HostPath, known};
 use super::record::Window;
 
 /// The files that a window leaves.
-const LEFT: [&str; 9] = [
+const LEFT: [&str; 11] = [
     "window.json",
     "reverting.json",
     "reverted.json",
@@ -20,6 +20,8 @@ const LEFT: [&str; 9] = [
     "revert.v6",
     "load.nft",
     "revert.log",
+    "timer.pid",
+    "timer.sh",
 ];
 
 /// What became of a change.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::close::{Fate, close};
 use super::finish;
 use super::open::{connection, nothing_left};
-use super::record::{Window, files};
+use super::record::{Waiting, Window, files};
 use super::settle::{self, Decided, Now, decide};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
@@ -47,6 +47,13 @@ pub(super) fn failed(verdict: Verdict, failed: Failed) -> Box<Outcome> {
 
 fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
     Outcome::without_run(verdict, vec![message])
+}
+
+/// The timer was faster.
+fn being_taken_back() -> Outcome {
+    let message = Diagnostic::new("too late: the change of access is being taken back")
+        .hint("see why nobody confirmed it in time, then apply again");
+    said(Verdict::RolledBack, message)
 }
 
 /// The lock, the facts, and where a change stands.
@@ -91,7 +98,18 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 ));
                 return Ok(said(Verdict::Refused, refused));
             }
-            still_there(host, &facts, &window, request)?;
+            if let Err(refused) = still_there(host, &facts, &window, request) {
+                // Its timer may have come meanwhile, and is the reason then.
+                return match settle::read(host) {
+                    Ok(Waiting::Open(_)) | Err(_) => Err(refused),
+                    Ok(
+                        Waiting::Nothing
+                        | Waiting::Reverting(_)
+                        | Waiting::Reverted(_)
+                        | Waiting::Confirmed(_),
+                    ) => Ok(being_taken_back()),
+                };
+            }
             if window.way == Way::PleskFirewall {
                 super::plesk::confirm(host, &facts, &window, &connection, request.deadline)
                     .map_err(|why| failed(Verdict::Waiting, why))?;
@@ -100,15 +118,10 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 .map_err(|why| failed(Verdict::Unknown, why))?
             {
                 Decided::ByUs => {}
-                Decided::ByOthers => {
-                    let message =
-                        Diagnostic::new("too late: the change of access is being taken back")
-                            .hint("see why nobody confirmed it in time, then apply again");
-                    return Ok(said(Verdict::RolledBack, message));
-                }
+                Decided::ByOthers => return Ok(being_taken_back()),
             }
             // It finds its file gone in any case.
-            let _ = host.write(&timer::disarm(&facts.manager), &[]);
+            let _ = host.write(&timer::disarm(&facts.starter), &[]);
             window
         }
     };
@@ -130,9 +143,10 @@ fn try_confirm<H: WriteHost + ?Sized>(
 }
 
 /// Whether a confirmation by this connection shows that people still get in.
-fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Diagnostic> {
+fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Box<Diagnostic>> {
     let refuse = |why: &str| {
-        Err(Diagnostic::new("this does not show that anybody still gets in").because(why))
+        let what = "this does not show that anybody still gets in";
+        Err(Box::new(Diagnostic::new(what).because(why)))
     };
     match (&connection.client, &window.by) {
         (Some(client), Some(by)) if (client.address, client.port) == (by.address, by.port) => {
@@ -189,7 +203,7 @@ fn still_there<H: WriteHost + ?Sized>(
         ))
     };
     match planned {
-        Ok(plan) if plan.steps.iter().all(plan::Step::is_after_confirmation) => Ok(()),
+        Ok(plan) if !plan.steps.iter().any(|step| step.as_sources().is_some()) => Ok(()),
         Ok(_) => Err(refused(Vec::new())),
         Err(blockers) => Err(refused(
             blockers

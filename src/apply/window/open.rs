@@ -14,7 +14,7 @@ use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, Load};
 use crate::host::{Act, Command, Connection, End, WriteHost};
-use crate::model::{Desired, Family, HostPath};
+use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, SourceStep, Step};
 use crate::report::text;
@@ -103,6 +103,8 @@ impl Running<'_> {
         };
         let record = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
         let mut acts = vec![
+            // An earlier timer that still sleeps finds that it is not meant any more.
+            Act::Remove(known(timer::PROCESS)),
             Act::Remove(files::reverted()),
             Act::Remove(files::confirmed()),
         ];
@@ -119,13 +121,15 @@ impl Running<'_> {
         });
         let first = acts.len();
         if let Some(load) = load {
-            acts.extend(timer::arm(&facts.manager, seconds, load));
+            acts.extend(timer::arm(&facts.starter, seconds, load));
         }
         let written = host.write(&acts, &[]).map_err(|error| failed(&error))?;
-        for (place, act) in acts.iter().enumerate().skip(first) {
-            if let Act::Run(command) = act {
-                load::judge(command, written.done.get(place))?;
-            }
+        if back.is_some() {
+            // Without it nothing goes live.
+            timer::armed(written.done.get(first..).unwrap_or_default()).map_err(|said| {
+                let what = "the timer that would take the change back does not start";
+                Failed(vec![Diagnostic::new(what).because(said)])
+            })?;
         }
         // A program that hangs must not load anything once the timer is through.
         let in_time = deadline.min(Duration::from_secs(u64::from(seconds)) * 4 / 5);
@@ -255,7 +259,8 @@ pub(super) fn nothing_left<H: WriteHost + ?Sized>(
         Ok(plan) => {
             let waits = matches!(facts.waiting, Waiting::Open(_));
             let left: Vec<Step> = (plan.steps.into_iter())
-                .filter(|step| !(waits && step.is_after_confirmation()))
+                // A service action that is owed is a matter of its own.
+                .filter(|step| step.is_of_access() && !(waits && step.is_after_confirmation()))
                 .collect();
             if left.is_empty() {
                 return Ok(());

@@ -120,7 +120,7 @@ impl Waiting {
         reverting: Found,
         reverted: Found,
         confirmed: Found,
-    ) -> Result<Self, Diagnostic> {
+    ) -> Result<Self, Box<Diagnostic>> {
         let read = |path: HostPath, found: Found| match found {
             Found::Missing => Ok(None),
             Found::File(state) => serde_json::from_slice::<Window>(&state.bytes)
@@ -134,9 +134,9 @@ impl Waiting {
                 })
                 .map_err(|why| foreign(&path, &why)),
             Found::NotRegular => Err(foreign(&path, "it is not a regular file")),
-            Found::Unreadable(reason) => Err(Diagnostic::new(format!(
+            Found::Unreadable(reason) => Err(Box::new(Diagnostic::new(format!(
                 "cannot read {path}, so it is not known whether a change of access waits: {reason}"
-            ))),
+            )))),
         };
         // The later in a window's life, the more it tells.
         if let Some(window) = read(files::open(), open)? {
@@ -164,12 +164,13 @@ impl Waiting {
     }
 }
 
-fn foreign(path: &HostPath, why: &str) -> Diagnostic {
-    Diagnostic::new(format!(
-        "{path} is not a record that this version of mailward can read"
-    ))
-    .because(why)
-    .hint("use the version of mailward that wrote it")
+fn foreign(path: &HostPath, why: &str) -> Box<Diagnostic> {
+    let what = format!("{path} is not a record that this version of mailward can read");
+    Box::new(
+        Diagnostic::new(what)
+            .because(why)
+            .hint("use the version of mailward that wrote it"),
+    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::back::{Booted, take_back};
 use super::close::{Fate, close};
 use super::confirm::{begin, failed};
-use super::record::{Waiting, files};
+use super::record::{Waiting, Window, files};
 use super::settle::{Decided, Now, decide, wait_for_timer};
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
@@ -53,20 +53,32 @@ fn try_revert<H: WriteHost + ?Sized>(
         Now::Open(window, _) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
-    match decide(host, &files::open(), &files::reverting()).map_err(unsure)? {
-        Decided::ByUs => {
-            let _ = host.write(&timer::disarm(&facts.manager), &[]);
-        }
-        // The timer does it already; what it did is done again, which changes nothing.
-        Decided::ByOthers => wait_for_timer(host).map_err(unsure)?,
-    }
-    take_back(host, &facts, &window, Booted::No, deadline).map_err(unsure)?;
+    back(host, &facts, &window, deadline).map_err(unsure)?;
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
     close(host, &window, Fate::Back, Some(message)).map_err(unsure)?;
     Ok(said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
     ))
+}
+
+/// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
+fn back<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    take_back(host, facts, window, Booted::No, deadline)?;
+    match decide(host, &files::open(), &files::reverting())? {
+        Decided::ByUs => {
+            // It finds its file gone in any case.
+            let _ = host.write(&timer::disarm(&facts.starter), &[]);
+            Ok(())
+        }
+        // It loads the same.
+        Decided::ByOthers => wait_for_timer(host),
+    }
 }
 
 impl Running<'_> {
@@ -105,13 +117,10 @@ impl Running<'_> {
             // It failed before anything was written down, and so before anything was changed.
             Waiting::Nothing => return Ok(()),
         };
-        match decide(host, &files::open(), &files::reverting())? {
-            Decided::ByUs => {
-                let _ = host.write(&timer::disarm(&facts.manager), &[]);
-            }
-            Decided::ByOthers => wait_for_timer(host)?,
+        if matches!(facts.waiting, Waiting::Reverting(_)) {
+            wait_for_timer(host)?;
         }
-        take_back(host, &facts, window, Booted::No, self.request.deadline)?;
+        back(host, &facts, window, self.request.deadline)?;
         close(host, window, Fate::Back, None)
     }
 }

@@ -12,8 +12,8 @@ use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer;
-use crate::host::{Act, ActError, Condition, Found, ProcessId, WriteHost};
-use crate::model::HostPath;
+use crate::host::{Act, ActError, Came, Condition, Done, Found, WriteHost};
+use crate::model::{HostPath, known};
 
 /// How long a timer may take once its time is up.
 const TIMER_GRACE: Duration = Duration::from_secs(15);
@@ -126,7 +126,7 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
 }
 
 /// What lies in the state now.
-fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
+pub(super) fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
     let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
     match facts.waiting_unread {
         Some(unread) => Err(Failed(vec![unread])),
@@ -164,29 +164,30 @@ pub(super) enum Decided {
 pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let mut batch = Batch::default();
-    let ticket = batch.file(timer::pid_file());
+    let ticket = batch.file(known(timer::PROCESS));
     let found = batch
         .read(host)
         .and_then(|mut answers| answers.file(ticket))
         .map_err(|error| failed(&error))?;
     let Some(process) = (match found {
-        Found::File(state) => process(&state.bytes),
+        Found::File(state) => timer::process(&state.bytes),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
     }) else {
         return Ok(());
     };
     let act = Act::Await(Condition::Gone(vec![process]), TIMER_GRACE);
-    let _came = host.write(&[act], &[]).map_err(|error| failed(&error))?;
-    Ok(())
-}
-
-fn process(bytes: &[u8]) -> Option<ProcessId> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let mut words = text.split_whitespace();
-    Some(ProcessId {
-        pid: words.next()?.parse().ok()?,
-        start: words.next()?.parse().ok()?,
-    })
+    let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+    match written.done.first() {
+        Some(Done::Awaited(Came::InTime)) => Ok(()),
+        // Two that load at the same time could not tell whose rules are there.
+        Some(Done::Awaited(Came::TooLate) | Done::Quietly | Done::Ran(_)) | None => {
+            Err(Failed(vec![
+                Diagnostic::new("the timer is still taking the change of access back")
+                    .because("loading the rules of before has not succeeded yet; see /var/lib/mailward/access/revert.log")
+                    .hint("try again in a minute"),
+            ]))
+        }
+    }
 }
 
 /// The timer says that it has loaded what was before; that is looked at, and done again where it is not so.

@@ -58,7 +58,7 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
     text
 }
 
-/// What went well has nothing to tell but notes.
+/// What messages are that come with a result.
 const fn severity(result: Verdict) -> Severity {
     match result {
         Verdict::AsDesired
@@ -103,7 +103,7 @@ pub fn summary(outcome: &Outcome) -> String {
         Verdict::Declined => "Nothing was changed: the answer was no.",
         Verdict::Interrupted => "Nothing was changed: the run was interrupted.",
         Verdict::Usage => "Nothing was changed: usage or manifest error.",
-        Verdict::Locked => "Nothing was changed: another change is under way.",
+        Verdict::Locked => "Nothing was changed: another run is under way, or its change waits.",
         Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
         Verdict::Refused => "Nothing was changed: refused.",
         Verdict::RolledBack => "Failed and rolled back: the host is as it was before.",

@@ -85,7 +85,7 @@ pub fn summary(plan: &Plan) -> String {
     if panels > 0 {
         parts.push(format!("run {} of the panel", count(panels, "command")));
     }
-    if actions.is_empty() {
+    if actions.is_empty() && (rules.is_empty() || files + panels > 0) {
         parts.push("no service action".to_owned());
     }
     parts.extend(actions);

@@ -6,7 +6,7 @@ use super::{DIM, HEADING, WARNING, count, paint};
 use crate::access::effect::{Change, Size};
 use crate::access::rules::few;
 use crate::model::{Allowed, Family, Networks};
-use crate::plan::{Boot, BootStep, GateChange, RetireStep, SourceCause, SourceStep};
+use crate::plan::{Boot, BootStep, Extent, GateChange, RetireStep, SourceCause, SourceStep};
 use crate::report::Colour;
 use crate::report::printable::printable;
 
@@ -44,15 +44,21 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
         let change = Change {
             service: effect.service,
             ports: effect.ports.clone(),
-            gains: effect.gains.clone(),
-            loses: effect.loses.clone(),
-            unclear: effect.unclear.clone(),
+            gains: effect.gains.networks(),
+            loses: effect.loses.networks(),
+            unclear: effect.unclear.networks(),
         };
         let _ = writeln!(text, "  effect: {change}");
         for (word, networks) in [("gain", &effect.gains), ("lose", &effect.loses)] {
-            if !networks.is_empty() {
-                let _ = writeln!(text, "    {} {word} it", size(networks));
-            }
+            let counted = match networks {
+                Extent::Only(networks) if networks.is_empty() => continue,
+                Extent::Only(networks) => format!("{} {word} it", size(networks)),
+                Extent::AllBut(others) if others.is_empty() => format!("all {word} it"),
+                Extent::AllBut(others) => {
+                    format!("all but {} {word} it", size(others))
+                }
+            };
+            let _ = writeln!(text, "    {counted}");
         }
     }
     if step.effects.is_empty() {
@@ -96,12 +102,12 @@ fn gate_text(gate: &GateChange) -> String {
         .from
         .as_ref()
         .map_or_else(|| "unclear".to_owned(), sources);
-    format!(
-        "{} ({}): {from} → {}",
-        gate.service,
-        ports.join(", "),
-        sources(&gate.to)
-    )
+    let change = if gate.from.as_ref() == Some(&gate.to) {
+        format!("{from}, as before")
+    } else {
+        format!("{from} → {}", sources(&gate.to))
+    };
+    format!("{} ({}): {change}", gate.service, ports.join(", "))
 }
 
 /// Who may, in a few words.

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::in_time::CommandInTime as _;
+
 /// Whether namespaces can be made; says so where they cannot.
 pub fn available(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -30,7 +32,7 @@ pub fn sh(script: &str, files: &[&str]) -> Output {
     }
     command
         .stdin(Stdio::null())
-        .output()
+        .output_in_time()
         .expect("unshare is there (apt package util-linux)")
 }
 

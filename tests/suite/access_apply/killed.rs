@@ -17,11 +17,13 @@ fn killed_anywhere(kind: Kind, enforce: &str) {
         return;
     };
     let host = &scene.host;
-    host.run(&["nft", "-f", "/dev/stdin"]);
     let others = "table inet others { chain c { tcp dport 4000 drop; }; }";
     host.run(&["sh", "-c", &format!("echo '{others}' | nft -f /dev/stdin")])
         .success();
     let before = scene.rules();
+    // The second time: the first one makes folders.
+    scene.apply();
+    assert_eq!(scene.run("revert").code(), 0);
     let points = host.points_ending_with(&APPLY, 3);
     let reverted = scene.run("revert");
     assert_eq!(reverted.code(), 0, "{reverted:#?}");

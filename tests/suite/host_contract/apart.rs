@@ -13,6 +13,7 @@ use mailward::host::{
 
 use super::bench::{Bench, Does, Standing, tree};
 use super::{act, ask, command, found, path, replacing};
+use crate::support::in_time::CommandInTime as _;
 
 /// Names the folder that the hidden cases work on.
 pub const TREE: &str = "MAILWARD_TEST_TREE";
@@ -33,7 +34,7 @@ pub fn traced(case: &str, tree: &Path, arguments: &[&str]) -> (std::process::Out
             case,
         ])
         .env(TREE, tree)
-        .output()
+        .output_in_time()
         .expect("strace (apt package strace)");
     let text = std::fs::read(log.path()).unwrap();
     (output, String::from_utf8_lossy(&text).into_owned())

@@ -149,13 +149,39 @@ pub fn busybox() -> Local {
     remote(Shell::BusyBox)
 }
 
+/// This machine over ssh, with the folders that mailward puts files into.
+pub fn put_ssh() -> Local {
+    put(Shell::Ssh)
+}
+
+/// The same through bash.
+pub fn put_bash() -> Local {
+    put(Shell::Bash)
+}
+
+/// The same through BusyBox.
+pub fn put_busybox() -> Local {
+    put(Shell::BusyBox)
+}
+
+fn put(shell: Shell) -> Local {
+    let folders = super::remote::PUT.join(" ");
+    let setup = format!(
+        "for folder in {folders}; do mkdir -p $dir$folder; mount --bind $dir$folder $folder; done"
+    );
+    changed(shell, metadata(shell), &setup)
+}
+
 fn remote(shell: Shell) -> Local {
-    let metadata = match shell {
+    changed(shell, metadata(shell), "")
+}
+
+fn metadata(shell: Shell) -> Metadata {
+    match shell {
         Shell::Ssh | Shell::Bash => Metadata::Shown,
         // BusyBox can neither copy nor show attributes.
         Shell::BusyBox => Metadata::Unseen,
-    };
-    changed(shell, metadata, "")
+    }
 }
 
 /// This machine over a way to it on which root's shell first changes something.
@@ -295,7 +321,7 @@ impl Bench for Local {
             Does::Print(out, err) => format!(
                 "head -c {out} /dev/zero | tr '\\0' o; head -c {err} /dev/zero | tr '\\0' e >&2"
             ),
-            Does::LeaveChild => "(sleep 5; echo late) & echo started".to_owned(),
+            Does::LeaveChild => "(sleep 30; echo late) & echo started".to_owned(),
             Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
             Does::ShowInput => "cat".to_owned(),
             Does::ShowVariable => "printf '[%s]' \"${SHOWN-unset}\"".to_owned(),

@@ -210,7 +210,7 @@ fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
         ..command(bench.path("/bin/program"), &[])
     };
     assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
-    assert!(begin.elapsed() < Duration::from_secs(3));
+    assert!(begin.elapsed() < Duration::from_secs(15));
 }
 
 contract!(what_a_command_leaves_behind_is_not_waited_for: memory, tree, machine, ssh, bash, busybox);
@@ -222,7 +222,7 @@ fn what_a_command_leaves_behind_is_not_waited_for(bench: &dyn Bench) {
         (output.end, &output.stdout[..]),
         (End::Code(0), &b"started\n"[..])
     );
-    assert!(begin.elapsed() < Duration::from_secs(3));
+    assert!(begin.elapsed() < Duration::from_secs(15));
 }
 
 fn all() -> [Local; 5] {
@@ -239,7 +239,7 @@ fn a_daemon_left_behind_may_still_print() {
         let sign = bench.real("/alive");
         let started = command(bench.path("/bin/start"), &[sign.to_str().unwrap()]);
         assert_eq!(output(&*bench.host(), started).end, End::Code(0));
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !sign.exists() {
             assert!(Instant::now() < deadline, "the daemon died when it printed");
             std::thread::sleep(Duration::from_millis(10));

@@ -15,7 +15,7 @@ use super::processes::is_root;
 fn until_free(bench: &Local) -> Duration {
     let begin = Instant::now();
     while bench.host().lock().is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it stays locked");
+        assert!(begin.elapsed() < Duration::from_secs(60), "it stays locked");
         std::thread::sleep(Duration::from_millis(20));
     }
     begin.elapsed()
@@ -67,7 +67,7 @@ fn hidden_run() {
 fn appears(bench: &Local, path: &str) {
     let begin = Instant::now();
     while bench.bytes(path).is_none() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "no {path}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "no {path}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -125,7 +125,7 @@ fn a_connection_that_is_cut_while_nothing_runs_gives_the_lock_back() {
         let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
-    assert!(until_free(&bench) < Duration::from_secs(2));
+    assert!(until_free(&bench) < Duration::from_secs(15));
     assert!(host.write(&[], &[mailward::host::Request::Now]).is_err());
 }
 
@@ -153,7 +153,7 @@ fn a_daemon_holds_neither_the_lock_nor_the_connection() {
             .unwrap();
         drop(host);
         bench.host().lock().unwrap();
-        assert!(begin.elapsed() < Duration::from_secs(5));
+        assert!(begin.elapsed() < Duration::from_secs(15));
         let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("the daemon lives on");
         let mut open: Vec<u32> = open
             .map(|entry| {

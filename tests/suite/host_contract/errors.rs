@@ -10,6 +10,7 @@ use mailward::host::{Act, Existence, Found, HostError, ReadHost as _, Reply, Req
 use super::apart::{TREE, traced};
 use super::bench::{Bench, Local, machine, tree};
 use super::{act, ask, found, path, replacing};
+use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
 
 /// The calls that change something, with how often each is made in one replacement.
 const CALLS: [(&str, usize); 6] = [
@@ -224,23 +225,21 @@ fn hidden_old_kernel() {
     let run = Request::Output(super::command(path("/usr/bin/true"), &[]));
     assert!(matches!(ask(&host, run), Reply::Output(output) if output.stdout == b"printed\n"));
     let bench = machine();
-    let child = super::processes::start(
+    let mut child = super::processes::start(
         &bench,
         "mw-old",
-        "trap 'exit 9' HUP; echo; while :; do sleep 0.02; done",
+        "trap 'exit 9' HUP; echo; while kill -0 $PPID; do sleep 0.02; done",
         &[],
     );
     let mut host = LocalHost::machine();
     let Reply::Processes(found) = ask(&host, Request::Processes(vec!["mw-old"])) else {
         panic!("no processes");
     };
-    act(
-        &mut host,
-        Act::Signal(found[0].id, mailward::host::Signal::Hangup),
-    )
-    .unwrap();
-    let mut child = child;
-    assert_eq!(child.0.wait().unwrap().code(), Some(9));
+    // Another run of this suite may have one of that name.
+    let own = found.iter().find(|process| process.id.pid == child.0.id());
+    let hangup = Act::Signal(own.unwrap().id, mailward::host::Signal::Hangup);
+    act(&mut host, hangup).unwrap();
+    assert_eq!(child.0.wait_within(PATIENCE).unwrap().code(), Some(9));
 }
 
 /// Runs this on a thread that is nobody's.
@@ -366,7 +365,7 @@ fn where_processes_are_hidden_there_is_no_answer() {
                 "--ignored",
                 "host_contract::errors::hidden_processes",
             ])
-            .output()
+            .output_in_time()
             .expect("unshare (apt package util-linux)");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(

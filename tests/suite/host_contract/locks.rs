@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, ChildStdin, ChildStdout, Command as Starter, Stdio};
 
 use mailward::host::local::LocalHost;
@@ -10,6 +11,7 @@ use mailward::host::{Act, HostError, WriteHost};
 use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::processes::is_root;
 use super::{act, path};
+use crate::support::in_time::{InTime, PATIENCE};
 
 pub const HOLDERS: &str = "/var/lib/mailward/holders";
 
@@ -17,7 +19,7 @@ pub const HOLDERS: &str = "/var/lib/mailward/holders";
 struct OnServer {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: BufReader<InTime<ChildStdout>>,
 }
 
 impl OnServer {
@@ -35,7 +37,7 @@ impl OnServer {
             .spawn()
             .expect("unshare (apt package util-linux)");
         let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let output = BufReader::new(InTime::new(child.stdout.take().unwrap(), PATIENCE));
         Self {
             child,
             input,
@@ -145,12 +147,19 @@ fn many_at_once_are_never_two() {
             let threads: Vec<_> = (0..6)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut host = bench.host();
-                        super::ask(&*host, mailward::host::Request::Now);
+                        // One that fails comes to both meetings, or the others would wait there for ever.
+                        let host = catch_unwind(AssertUnwindSafe(|| {
+                            let host = bench.host();
+                            super::ask(&*host, mailward::host::Request::Now);
+                            host
+                        }));
                         together.wait();
-                        let taken = host.lock().is_ok();
+                        let taken = host.map(|mut host| (host.lock().is_ok(), host));
                         together.wait();
-                        usize::from(taken)
+                        taken.map_or_else(
+                            |failure| resume_unwind(failure),
+                            |(taken, _)| usize::from(taken),
+                        )
                     })
                 })
                 .collect();

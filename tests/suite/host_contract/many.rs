@@ -110,8 +110,7 @@ fn busy(files: usize) -> super::processes::Running {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("python3 (apt package python3)");
-    let out = child.stdout.as_mut().unwrap();
-    std::io::Read::read_exact(out, &mut [0]).unwrap();
+    super::processes::said(&mut child);
     super::processes::Running(child)
 }
 

@@ -10,6 +10,7 @@ use mailward::host::{
 
 use super::ask;
 use super::bench::{Bench, Standing, machine, tree};
+use crate::support::in_time::{InTime, PATIENCE};
 
 pub fn processes(host: &dyn WriteHost, names: &[&'static str]) -> Vec<Process> {
     match ask(host, Request::Processes(names.to_vec())) {
@@ -232,14 +233,17 @@ pub fn start(bench: &super::bench::Local, name: &str, script: &str, wrapper: &[&
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{words:?} (apt package util-linux): {error}"));
+    said(&mut child);
+    Running(child)
+}
+
+/// Waits for the first byte that a child prints, which it returns.
+pub fn said(child: &mut Child) -> u8 {
     let mut byte = [0];
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
+    InTime::new(child.stdout.as_mut().unwrap(), PATIENCE)
         .read_exact(&mut byte)
         .unwrap();
-    Running(child)
+    byte[0]
 }
 
 /// Prints, and then waits for its standard input to end without any child of its own.
@@ -307,7 +311,7 @@ fn a_real_zombie_is_gone() {
     let patient = Act::Await(Condition::Gone(vec![id]), Duration::from_secs(20));
     let written = host.write(&[patient], &[]).unwrap();
     assert_eq!(written.done, [Done::Awaited(Came::InTime)]);
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(15));
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.pid)).unwrap();
     assert!(stat.contains(") Z "), "{stat}");
     assert_eq!(processes(&*host, &["mw-zombie"]), []);
@@ -375,13 +379,7 @@ fn a_listener_of_another_network_has_unknown_ports() {
         .spawn()
         .expect("unshare (apt package util-linux)");
     let mut child = Running(child);
-    child
-        .0
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut [0])
-        .unwrap();
+    said(&mut child.0);
     assert_eq!(processes(&*bench.host(), &["mw-other-net"])[0].ports, None);
     drop(ours);
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use mailward::host::{Act, INIT_SCRIPT, Mode, SERVICE_UNIT};
 
-use super::bench::{Bench, bash, busybox, ssh, tree};
+use super::bench::{Bench, put_bash, put_busybox, put_ssh, tree};
 use super::{act, path};
 
 fn putting(to: &str, bytes: &[u8], mode: Mode) -> Act {
@@ -14,7 +14,7 @@ fn putting(to: &str, bytes: &[u8], mode: Mode) -> Act {
 
 const UNIT: &[u8] = b"[Service]\nExecStart=/bin/sh -c '%n $x \\'\n\xff\0-";
 
-contract!(a_file_is_put_where_the_host_looks_for_it: memory, tree, ssh, bash, busybox);
+contract!(a_file_is_put_where_the_host_looks_for_it: memory, tree, put_ssh, put_bash, put_busybox);
 fn a_file_is_put_where_the_host_looks_for_it(bench: &dyn Bench) {
     let mut host = bench.host();
     for folder in super::remote::PUT {
@@ -43,7 +43,7 @@ fn a_file_is_put_where_the_host_looks_for_it(bench: &dyn Bench) {
     }
 }
 
-contract!(nothing_else_is_put_anywhere: memory, tree, ssh, bash, busybox);
+contract!(nothing_else_is_put_anywhere: memory, tree, put_ssh, put_bash, put_busybox);
 fn nothing_else_is_put_anywhere(bench: &dyn Bench) {
     let mut host = bench.host();
     for folder in super::remote::PUT {
@@ -63,7 +63,7 @@ fn nothing_else_is_put_anywhere(bench: &dyn Bench) {
     assert_eq!(bench.names("/etc/systemd/system"), [""; 0]);
 }
 
-contract!(what_stands_there_and_is_no_file_stays: memory, tree, ssh, bash, busybox);
+contract!(what_stands_there_and_is_no_file_stays: memory, tree, put_ssh, put_bash, put_busybox);
 fn what_stands_there_and_is_no_file_stays(bench: &dyn Bench) {
     let mut host = bench.host();
     let refusal = |host: &mut dyn mailward::host::WriteHost| {
@@ -101,7 +101,7 @@ fn its_folder_must_be_there(bench: &dyn Bench) {
 
 #[test]
 fn everybody_may_read_what_is_put_and_execute_a_program() {
-    for bench in [tree(), ssh(), bash(), busybox()] {
+    for bench in [tree(), put_ssh(), put_bash(), put_busybox()] {
         for folder in super::remote::PUT {
             bench.folder(folder);
         }

@@ -35,9 +35,6 @@ pub const PUT: [&str; 2] = ["/etc/systemd/system", "/etc/init.d"];
 /// the host; `$dir` is the bench's folder there.
 pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
     fs::create_dir_all(dir.join("var/lib")).unwrap();
-    for folder in PUT {
-        fs::create_dir_all(dir.join(&folder[1..])).unwrap();
-    }
     let dir = dir.to_str().unwrap();
     let other = match shell {
         Shell::Ssh => String::new(),
@@ -62,10 +59,7 @@ pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
         }
         (Shell::BusyBox, User::Nobody) => "exec su -s /bin/sh nobody -c \"$1\"".to_owned(),
     };
-    let inner = format!(
-        "dir={dir}\nfor folder in var/lib {}; do mount --bind $dir/$folder /$folder; done\n{other}\n{setup}\n{run}",
-        PUT.map(|folder| &folder[1..]).join(" ")
-    );
+    let inner = format!("dir={dir}\nmount --bind $dir/var/lib /var/lib\n{other}\n{setup}\n{run}");
     script(&format!("{dir}/inner"), &inner);
     // What mailward's own ssh ignores is no business of the host.
     script(

@@ -5,6 +5,7 @@ use mailward::host::{Act, ActError, HostError, Request, WriteHost};
 
 use super::bench::{Bench, Local, tree};
 use super::{act, path};
+use crate::support::in_time::CommandInTime as _;
 
 const LOCK: &str = "/var/lib/mailward/lock";
 
@@ -287,7 +288,7 @@ fn on_this_machine_state_is_where_it_belongs() {
             "host_contract::state::hidden_machine_state",
         ])
         .env("MAILWARD_TEST_TREE", "/")
-        .output()
+        .output_in_time()
         .expect("unshare (apt package util-linux)");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::harness::{Office, Tools, output, with_each};
+use crate::support::in_time::CommandInTime as _;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/office");
 
@@ -170,7 +171,7 @@ fn no_stand_in_changes_anything_outside_of_its_tree() {
         );
         traced.current_dir(plain.get_current_dir().expect("a working folder"));
         let status = traced
-            .status()
+            .status_in_time()
             .expect("strace is missing: apt-get install strace");
         assert!(status.success(), "{script} {argument}: {status}");
         let log = fs::read_to_string(trace.path()).expect("the trace can be read");

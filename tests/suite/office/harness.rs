@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 /// The shells and tools that the stand-ins are to run with.
@@ -247,7 +248,7 @@ pub fn per_source(dump: &str) -> BTreeMap<String, i64> {
 
 pub fn output(mut command: Command) -> Output {
     command
-        .output()
+        .output_in_time()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 

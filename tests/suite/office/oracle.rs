@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::harness::{Office, Tools};
+use crate::support::in_time::CommandInTime as _;
 use crate::support::not_run;
 
 /// What the real one runs in: its own network, mounts and pids, `/run` empty.
@@ -98,7 +99,7 @@ fn the_dump_is_the_real_xinetds() {
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .current_dir(files.path())
-            .output()
+            .output_in_time()
             .expect("unshare is missing: apt-get install util-linux");
         assert!(
             real.status.success() && !String::from_utf8_lossy(&real.stderr).contains("not found"),

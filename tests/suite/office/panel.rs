@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use super::harness::{Office, output, with_each};
+use crate::support::in_time::{ChildInTime as _, PATIENCE};
 
 /// Asks the database.
 fn ask(office: &Office, statements: &str, password: &str) -> (String, String) {
@@ -18,7 +19,7 @@ fn ask(office: &Office, statements: &str, password: &str) -> (String, String) {
     // A client that refuses does not read.
     let _ = input.write_all(statements.as_bytes());
     drop(input);
-    let done = child.wait_with_output().expect("it ends");
+    let done = child.output_within(PATIENCE).expect("it ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&done.stdout), text(&done.stderr))
 }

@@ -14,10 +14,15 @@ fn breaks(host: &Host, per_ip: u32, fate: Fate, moment: Moment, message: usize) 
     let manifest = manifest(per_ip);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("outcome.json");
+    // A line that is cut ends by itself; the time to give up a silent one is waited for.
+    let patience = match fate {
+        Fate::Cut => "--ssh-timeout=20",
+        Fate::Hang => "--ssh-timeout=4",
+    };
     let arguments = [
         "apply",
         "--yes",
-        "--ssh-timeout=2",
+        patience,
         "--action-timeout=10",
         "--allow=unseen-metadata",
         "--outcome",

@@ -57,7 +57,7 @@ impl Begun {
 
     /// How it ended, and its outcome.
     fn end(mut self) -> (Option<i32>, Value) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -90,6 +90,7 @@ fn no_ssh_is_left(host: &Host, ssh: &Ssh) {
 fn a_signal_before_the_first_change_ends_a_run_there() {
     let Some(host) = host(Kind::SysV) else { return };
     let ssh = host.ssh().slow(Duration::from_millis(60));
+    let config = ssh.config().display().to_string();
     let before = edited(&host).map(|edited| edited.before);
     for (signal, to, options) in [
         (Signal::TERM, To::Run, &[][..]),
@@ -99,6 +100,10 @@ fn a_signal_before_the_first_change_ends_a_run_there() {
     ] {
         let what = format!("{signal:?} to {to:?}, {options:?}");
         let begun = Begun::new(&ssh, &[&["apply", "--yes"], options].concat(), 20);
+        host.wait_until("its ssh runs", || {
+            let runs = with_argument(&config);
+            runs.iter().any(|argv| argv.starts_with("ssh\0"))
+        });
         std::thread::sleep(Duration::from_millis(600));
         begun.signal(signal, to);
         let (code, outcome) = begun.end();

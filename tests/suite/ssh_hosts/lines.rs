@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::host_with;
 use crate::support::host::{Host, Kind, Layout};
+use crate::support::in_time::{ChildInTime as _, CommandInTime as _, InTime, PATIENCE};
 use crate::support::ssh::{Fate, Line, Moment, Ssh, Trip};
 
 /// A shell on a host, spoken to over a line.
 struct Talk {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: BufReader<InTime<ChildStdout>>,
     _ssh: Ssh,
 }
 
@@ -31,7 +32,7 @@ impl Talk {
             .unwrap();
         Self {
             input: child.stdin.take().unwrap(),
-            output: BufReader::new(child.stdout.take().unwrap()),
+            output: BufReader::new(InTime::new(child.stdout.take().unwrap(), PATIENCE)),
             child,
             _ssh: ssh,
         }
@@ -58,7 +59,7 @@ impl Talk {
         drop(input);
         let mut rest = String::new();
         output.read_to_string(&mut rest).unwrap();
-        (child.wait().unwrap().code(), rest)
+        (child.wait_within(PATIENCE).unwrap().code(), rest)
     }
 }
 
@@ -112,7 +113,7 @@ fn a_line_breaks_once_at_the_moment_of_the_message_that_it_was_told() {
             talk.say(&message(1));
             assert_eq!(talk.hear().as_deref(), Some("answer-011\n"));
             talk.say(&message(2));
-            let end = Instant::now() + Duration::from_secs(10);
+            let end = Instant::now() + Duration::from_secs(60);
             while !line.failed() {
                 assert!(
                     Instant::now() < end,
@@ -211,7 +212,7 @@ fn ways_and_lines_leave_no_file_and_no_process_behind() {
             "ssh_hosts::lines::a_line_that_hangs_ends_with_the_program_that_used_it",
         ])
         .env("TMPDIR", folder.path())
-        .output()
+        .output_in_time()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("3 passed"), "{text}");

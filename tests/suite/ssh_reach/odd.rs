@@ -89,7 +89,7 @@ fn a_file_of_a_gibibyte_is_told_of_and_not_read() {
     let begun = Instant::now();
     both_say(&host, &["plan"], 11, "larger than 64 MiB");
     both_say(&host, &["check"], 11, "/etc/xinetd.d/big");
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

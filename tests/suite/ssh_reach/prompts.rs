@@ -34,7 +34,7 @@ impl Asked {
     fn end(self) -> (Option<i32>, String) {
         let ended = self.terminal.end();
         let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap();
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + Duration::from_secs(30);
         while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|argv| !argv.is_empty()) {
             assert!(Instant::now() < end, "its ssh is still there");
             std::thread::sleep(Duration::from_millis(5));

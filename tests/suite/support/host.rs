@@ -32,7 +32,7 @@ pub use sshd::{OPERATOR, VISITOR};
 pub const PORTS: [u16; 8] = [21, 25, 110, 143, 465, 587, 993, 995];
 
 /// Time in which anything that a host does must be done.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A private host; ended, with all that runs in it, when dropped.
 pub struct Host {

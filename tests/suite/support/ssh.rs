@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::host::{Client, Family};
+use super::in_time::ChildInTime as _;
 use super::run::Run;
 use slow::Slow;
 
@@ -29,6 +30,9 @@ pub use terminal::Terminal;
 
 /// The name by which the configuration knows a host unless it is given another.
 const ALIAS: &str = "mx1";
+
+/// Time for a shared connection to end.
+const FAREWELL: Duration = Duration::from_secs(20);
 
 /// The host's address on its network card.
 const ADDRESS: &str = "192.0.2.1";
@@ -188,9 +192,9 @@ impl Ssh {
             .stdin(Stdio::piped())
             .stdout(Stdio::null());
         let master = command.spawn().expect("sh runs");
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while !self.control().exists() {
-            assert!(Instant::now() < end, "no shared connection in ten seconds");
+            assert!(Instant::now() < end, "no shared connection in a minute");
             std::thread::sleep(Duration::from_millis(5));
         }
         self.master = Some(master);
@@ -292,8 +296,7 @@ impl Ssh {
 impl Drop for Ssh {
     fn drop(&mut self) {
         if let Some(master) = &mut self.master {
-            drop(master.stdin.take());
-            let _ = master.wait();
+            master.end_within(FAREWELL);
         }
         if self.leaves_master && self.control().exists() {
             end_master(&self.config(), &self.alias);
@@ -305,5 +308,7 @@ impl Drop for Ssh {
 fn end_master(config: &Path, alias: &str) {
     let mut command = Command::new("ssh");
     command.arg("-F").arg(config).args(["-O", "exit", alias]);
-    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if let Ok(mut child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+        child.end_within(FAREWELL);
+    }
 }

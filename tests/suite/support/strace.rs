@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
+use crate::support::in_time::CommandInTime as _;
+
 /// The calls by which a program changes files, or reaches another process.
 ///
 /// Those with `?` do not exist on every architecture.
@@ -100,7 +102,7 @@ pub fn count(argv: &[&str]) -> Vec<Point> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let traced = tracing(argv, log.path().to_str().expect("a path in text"));
     let output = command(&traced)
-        .output()
+        .output_in_time()
         .expect("strace runs (Debian package strace)");
     assert!(output.status.success(), "{argv:?}: {output:?}");
     points(&std::fs::read_to_string(log.path()).expect("strace has written its log"))
@@ -109,7 +111,7 @@ pub fn count(argv: &[&str]) -> Vec<Point> {
 /// Runs `argv` on the machine with one fault, without input, and returns how it ended.
 pub fn inject(argv: &[&str], point: &Point, fault: &Fault) -> std::process::Output {
     command(&injecting(argv, point, fault))
-        .output()
+        .output_in_time()
         .expect("strace runs (Debian package strace)")
 }
 

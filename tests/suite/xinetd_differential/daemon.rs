@@ -1,15 +1,21 @@
 //! The judge: a real xinetd in a namespace of its own, asked for its state.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use mailward::edit::xinetd::dump::Dump;
 use mailward::edit::xinetd::{Config, Entry, Tree, Wanted};
 use mailward::model::HostPath;
 
+use crate::support::in_time::ChildInTime as _;
+
 const DRIVER: &str = include_str!("daemon.sh");
+
+/// Time for all cases of one driver, which takes half a second for each on a machine with nothing else to do.
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// Files by their path below the case's folder; `@DIR@` in them stands for that folder.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -131,17 +137,19 @@ pub fn judge(cases: &[Case]) -> Vec<Verdict> {
             Path::new(tool).exists() || Path::new(&tool.replace("/usr/bin", "/usr/sbin")).exists();
         assert!(here, "{tool} is missing: install the package {package}");
     }
-    let mut child = Command::new("unshare")
-        .args(["-n", "-m", "-p", "-f", "--mount-proc", "sh", "-c", DRIVER])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+    // A file, not a pipe: a driver that hangs would not take all of it.
+    let mut folders = tempfile::tempfile().unwrap();
     for case in cases {
-        writeln!(stdin, "{}", case.dir.display()).unwrap();
+        writeln!(folders, "{}", case.dir.display()).unwrap();
     }
-    drop(stdin);
-    let status = child.wait().unwrap();
+    folders.rewind().unwrap();
+    let status = Command::new("unshare")
+        .args(["-n", "-m", "-p", "-f", "--kill-child", "--mount-proc"])
+        .args(["sh", "-c", DRIVER])
+        .stdin(folders)
+        .spawn()
+        .and_then(|mut child| child.wait_within(LIMIT))
+        .unwrap();
     assert!(status.success(), "the driver ends with {status}");
     cases.iter().map(verdict).collect()
 }

@@ -4,14 +4,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::{Kind, LIMIT, Layout, inside};
+use crate::support::in_time::{ChildInTime as _, InTime, PATIENCE};
 
 pub(super) struct Keeper {
     child: Child,
     commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    answers: BufReader<InTime<ChildStdout>>,
 }
 
 impl Keeper {
@@ -35,7 +35,7 @@ impl Keeper {
             .spawn()
             .expect("unshare runs");
         let commands = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        let answers = BufReader::new(InTime::new(child.stdout.take().expect("piped"), PATIENCE));
         let mut keeper = Self {
             child,
             commands,
@@ -61,7 +61,7 @@ impl Keeper {
         let mut line = String::new();
         self.answers
             .read_line(&mut line)
-            .expect("the host's keeper answers in text");
+            .expect("the host's keeper answers, and in text");
         line.trim_end().to_owned()
     }
 }
@@ -70,15 +70,7 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         // The end of its input tells the keeper to end the host and leave.
         drop(self.commands.take());
-        let end = Instant::now() + LIMIT;
-        while let Ok(None) = self.child.try_wait() {
-            if Instant::now() > end {
-                // Its death takes init along, and with init the host; only an empty cgroup may stay.
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        // Where it is killed, its death takes init along, and with init the host; only an empty cgroup may stay.
+        self.child.end_within(LIMIT);
     }
 }

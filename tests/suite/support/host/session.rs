@@ -16,7 +16,7 @@ use rustix::net::{
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Time in which a daemon greets or closes a connection.
-const GREETING: Duration = Duration::from_secs(8);
+const GREETING: Duration = Duration::from_secs(30);
 
 /// Time in which a connection is made or refused.
 const HANDSHAKE: Duration = Duration::from_secs(3);
@@ -90,7 +90,7 @@ impl Session {
 
     /// Returns the first line that the service says, or `None` where it closes without text.
     ///
-    /// Fails where neither happens within eight seconds.
+    /// Fails where neither happens within half a minute.
     pub fn greeting(&mut self) -> Option<String> {
         match self.line_within(GREETING) {
             Ok(line) => line,
@@ -103,7 +103,7 @@ impl Session {
         self.stream.write_all(text.as_bytes())
     }
 
-    /// Returns the next line without its end, or `None` where the service has closed; fails after eight seconds.
+    /// Returns the next line without its end, or `None` where the service has closed; fails after half a minute.
     pub fn receive(&mut self) -> Option<String> {
         self.greeting()
     }

@@ -15,6 +15,7 @@ use super::accounts::HOSTILE_NAMES;
 use super::place::{FILES, Place, copy};
 
 use self::template::{CLIENT, MAKING, MARIADBD, as_root, template};
+use crate::support::in_time::{ChildInTime as _, PATIENCE};
 
 const DATA: &str = "/var/lib/mysql";
 const PID_FILE: &str = "/var/lib/mysql/server.pid";
@@ -39,7 +40,7 @@ const RUNNING: [&str; 15] = [
 ];
 
 /// Time in which a server must be up.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) struct Database {
     /// The socket, as the machine sees it.
@@ -236,7 +237,10 @@ impl Database {
             .arg(database)
             .env("MYSQL_PWD", "fixture")
             .stdin(Stdio::from(input))
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .and_then(|child| child.output_within(PATIENCE))
             .expect("mysql can be run");
         assert!(
             output.status.success(),

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::super::host::{Host, Output};
 use super::{Generation, STATE};
+use crate::support::in_time::CommandInTime as _;
 
 /// The search path that mailward gives to programs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -102,7 +103,7 @@ impl Place {
                     .env("MAILWARD_ROOT", tree.path())
                     .envs(more.iter().copied())
                     .current_dir(tree.path())
-                    .output()
+                    .output_in_time()
                     .unwrap_or_else(|error| panic!("{argv:?} in the tree: {error}"));
                 Output {
                     argv: argv.iter().map(|&word| word.to_owned()).collect(),

@@ -47,7 +47,7 @@ impl Terminal {
 
     /// Waits until it shows a text.
     pub fn wait_for(&mut self, text: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while !self.shown().contains(text) {
             assert!(
                 Instant::now() < end,

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::place::FILES;
 use super::file;
+use crate::support::in_time::CommandInTime as _;
 
 pub(super) const MARIADBD: &str = "/usr/sbin/mariadbd";
 pub(super) const CLIENT: &str = "/usr/bin/mysql";
@@ -69,7 +70,7 @@ pub(super) fn template() -> PathBuf {
         .arg(format!("--datadir={}", data.display()))
         .args(MAKING)
         .args(as_root())
-        .output()
+        .output_in_time()
         .expect("mariadb-install-db can be run");
     assert!(
         output.status.success(),
