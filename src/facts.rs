@@ -487,6 +487,14 @@ mod tests {
     }
 
     #[test]
+    fn a_container_boots_on_a_kernel_that_goes_on() {
+        let stat = "1 (a) b (c)) S 0 1 1 0 -1 4194560 9 8 7 6 5 4 3 2 20 0 1 0 4711 170000 99\n";
+        assert_eq!(boot_of("6f", Some(stat)), "6f/4711");
+        assert_eq!(boot_of("6f", None), "6f");
+        assert_eq!(boot_of("6f", Some("1 (x")), "6f");
+    }
+
+    #[test]
     fn the_names_of_a_host_come_from_the_lines_that_hold_its_node_name() {
         let names = names(
             Some("MX1"),

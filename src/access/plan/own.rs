@@ -71,7 +71,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             script: nft::script(&gates),
             gates: gates.clone(),
         };
-        let (changes, causes) = change(scene, &now, &gates, table.is_some());
+        let (changes, causes) = change(scene, Way::Nftables, &now, &gates, table.is_some());
         (changes, how, causes)
     });
     Ok(Needs {
@@ -141,7 +141,7 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             families,
             gates: gates.clone(),
         };
-        let (changes, causes) = change(scene, &now, &gates, !now.0.is_empty());
+        let (changes, causes) = change(scene, Way::Iptables, &now, &gates, !now.0.is_empty());
         (changes, how, causes)
     });
     Ok(Needs {
@@ -213,6 +213,7 @@ fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
 /// What changes, and why.
 fn change(
     scene: &Scene<'_>,
+    way: Way,
     now: &Filters,
     gates: &[Gate],
     there: bool,
@@ -231,7 +232,7 @@ fn change(
                 to: gate.allowed.clone(),
             })
             .collect();
-    } else if !there && scene.boot.restores(&scene.facts.manager) {
+    } else if !there && scene.boot.restores(way, &scene.facts.manager) {
         causes.push(SourceCause::RulesGone);
     }
     (changes, causes)

@@ -64,10 +64,10 @@ const fn severity(result: Verdict) -> Severity {
         Verdict::AsDesired
         | Verdict::Applied
         | Verdict::Waiting
+        | Verdict::Owed
         | Verdict::Confirmed
         | Verdict::Reverted => Severity::Note,
-        Verdict::Owed
-        | Verdict::ChangedSince
+        Verdict::ChangedSince
         | Verdict::Declined
         | Verdict::Interrupted
         | Verdict::Usage

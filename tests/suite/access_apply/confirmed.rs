@@ -31,7 +31,6 @@ fn only_what_shows_that_somebody_gets_in_confirms() {
     let first = scene.ssh().warm();
     let applied = over(&first, &format!("apply --yes {MANIFEST}"));
     assert_eq!(applied.code(), 3, "{applied:#?}");
-    println!("{}", applied.stdout);
     scene.ssh().bare(DETACHED).run().success();
     scene.host.write("/tmp/go", "");
     scene.host.wait_until("the detached one has answered", || {
@@ -45,13 +44,11 @@ fn only_what_shows_that_somebody_gets_in_confirms() {
         ("cron", scene.run("confirm")),
     ] {
         assert_eq!(refused.code(), 7, "{who}: {refused:#?}");
-        println!("{who}: {}", refused.stdout);
         scene.assert_restricted();
     }
     let console = Terminal::run(scene.host.command(&["mailward", "confirm"]));
     let (code, shown) = console.end();
     assert_eq!(code, Some(0), "{shown}");
-    println!("console: {shown}");
     scene.assert_restricted();
     assert_eq!(scene.result(), "applied");
 }

@@ -42,7 +42,6 @@ fn rules_that_cannot_be_loaded_take_the_limits_back_with_them() {
         );
         let failed = scene.run(&format!("apply --yes --action-timeout 3 {MANIFEST}"));
         assert_eq!(failed.code(), 8, "{what}: {failed:#?}");
-        println!("{what}: {}", failed.stdout);
         assert_eq!(scene.rules(), before, "{what}");
         assert_eq!(scene.host.read(IMAPD), imapd, "{what}");
         assert_eq!(scene.result(), "rolled-back", "{what}");
@@ -67,7 +66,6 @@ fn where_a_limit_fails_access_is_never_begun() {
     scene.host.write_as(script, 0o755, "#!/bin/sh\nexit 1\n");
     let failed = scene.run(&format!("apply --yes {MANIFEST}"));
     assert!([8, 9].contains(&failed.code()), "{failed:#?}");
-    println!("{}", failed.stdout);
     assert_eq!(scene.rules(), before);
     assert!(!scene.state("window.json") && !scene.state("revert.nft"));
     scene.assert_open();
@@ -80,7 +78,6 @@ fn service_actions_may_be_put_off_while_access_waits() {
     };
     let applied = scene.run(&format!("apply --yes --defer-restarts {MANIFEST}"));
     assert_eq!(applied.code(), 3, "{applied:#?}");
-    println!("{}", applied.stdout);
     assert!(applied.stdout.contains("mailward confirm"), "{applied:#?}");
     let ssh = scene.ssh();
     assert_eq!(scene.run("revert").code(), 0);

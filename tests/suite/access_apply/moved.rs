@@ -46,7 +46,10 @@ fn what_is_not_named_any_more_stays_restricted_when_the_way_changes() {
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
     assert!(plan.contains("pop3 is not named any more"), "{plan}");
-    println!("{plan}");
+    assert!(!plan.contains("somebody"), "{plan}");
+    let boot = "/var/lib/mailward/access/boot";
+    assert!(plan.contains(&format!("remove {boot}.nft")), "{plan}");
+    assert!(plan.contains(&format!("write {boot}.v4")), "{plan}");
     scene.apply_for_good();
     scene.assert_restricted();
     assert_eq!(scene.stranger().reaches(110, Family::V4), Reach::Silent);

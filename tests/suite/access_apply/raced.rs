@@ -9,7 +9,19 @@ const RACES: u32 = 24;
 /// What a timer does, at a moment of the test's choosing; then the confirmation's exit code is the last line.
 const RACE: &str = r#"
 cd /var/lib/mailward/access || exit 99
-(sleep "$1"; mv window.json reverting.json 2>/dev/null || exit 0; nft -f revert.nft; mv reverting.json reverted.json) &
+# The real one finds that it is not meant any more.
+rm -f timer.pid
+sh -c '
+    set -- "$1" $(cat /proc/$$/stat)
+    echo "$$ ${23}" >timer.new
+    mv timer.new timer.pid
+    sleep "$1"
+    mv window.json reverting.json 2>/dev/null || exit 0
+    nft -f revert.nft
+    mv reverting.json reverted.json
+    rm -f timer.pid
+' sh "$1" &
+while [ ! -e timer.pid ]; do :; done
 mailward confirm --allow unproven-confirm
 echo $?
 wait

@@ -32,7 +32,6 @@ fn comes_and_goes(kind: Kind, enforce: &str) {
     );
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
-    println!("{plan}");
     assert!(plan.contains("closed on IPv6"), "{plan}");
     scene.apply_for_good();
     assert_eq!(reaches(&scene, 143), [Reach::Silent; 2]);
@@ -48,7 +47,6 @@ fn comes_and_goes(kind: Kind, enforce: &str) {
     scene.declare("smtps = [\"office\"]", "smtp = [\"office\"]");
     let refused = scene.run(&format!("apply --yes {MANIFEST}"));
     assert_eq!(refused.code(), 7, "{refused:#?}");
-    println!("{}", refused.stdout);
     assert_eq!(scene.rules(), rules);
     let allowed = scene.run(&format!("apply --yes --allow inbound-mail {MANIFEST}"));
     assert_eq!(allowed.code(), 3, "{allowed:#?}");
@@ -63,7 +61,6 @@ fn comes_and_goes(kind: Kind, enforce: &str) {
     );
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
-    println!("{plan}");
     scene.apply_for_good();
     scene.assert_open();
     assert_eq!(reaches(&scene, 25), [Reach::Connects; 2]);

@@ -12,7 +12,6 @@ fn drifts(scene: &Scene, ways: &[&str]) {
         assert_eq!(check.code(), 2, "{way}: {check:#?}");
         let (code, plan) = scene.plan();
         assert_eq!(code, 2, "{way}: {plan}");
-        println!("{way}:\n{}\n{plan}", check.stdout);
         scene.apply_for_good();
         scene.assert_restricted();
         let check = scene.run(&format!("check {MANIFEST}"));
@@ -48,7 +47,6 @@ fn drift_of_nftables_is_seen_and_mended() {
     let rules = scene.host.run(&["nft", "list", "ruleset"]).success();
     let refused = scene.run(&format!("apply --yes {MANIFEST}"));
     assert_eq!(refused.code(), 7, "{refused:#?}");
-    println!("{}", refused.stdout);
     assert_eq!(scene.host.run(&["nft", "list", "ruleset"]).success(), rules);
 }
 
@@ -75,13 +73,11 @@ fn drift_of_iptables_is_seen_and_mended() {
         let script = "iptables -t raw -N OTHERS; iptables -t raw -A OTHERS -j MAILWARD";
         scene.host.run(&["sh", "-c", script]).success();
         let check = scene.run(&format!("check {MANIFEST}"));
-        println!("{}", check.stdout);
         assert_eq!(check.code(), 0, "{check:#?}");
         scene.declare("imap = [\"office\", \"198.18.2.1\"]", "imap = [\"office\"]");
         scene.apply_for_good();
         scene.declare("enforce = \"iptables\"", "enforce = \"nftables\"");
         let refused = scene.run(&format!("apply --yes {MANIFEST}"));
-        println!("{}", refused.stdout);
         assert_eq!(refused.code(), 7, "{refused:#?}");
     }
 }
@@ -93,7 +89,6 @@ fn a_plan_knows_its_own_connection_and_what_others_rule() {
     };
     let here = over(&scene.ssh(), &format!("plan {MANIFEST}"));
     assert_eq!(here.code(), 2, "{here:#?}");
-    println!("{}", here.stdout);
     assert!(!here.stdout.contains("no ssh connection"), "{here:#?}");
     let (_, plan) = scene.plan();
     assert!(plan.contains("no ssh connection of yours"), "{plan}");
@@ -122,7 +117,6 @@ fn who_may_not_look_is_told_so_and_a_saved_plan_waits_too() {
         .bare("mailward check /tmp/mx1.toml")
         .within(Duration::from_secs(20))
         .run();
-    println!("{}{}", blind.stdout, blind.stderr);
     assert_eq!(blind.code(), 11, "{blind:#?}");
     scene.declare("imap = [\"office\", \"198.18.2.1\"]", "imap = [\"office\"]");
     let saved = scene.run(&format!("plan -o /root/plan.json {MANIFEST}"));
