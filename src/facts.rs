@@ -99,7 +99,9 @@ pub struct Facts {
     pub waiting_unread: Option<Diagnostic>,
     /// Whether there is anything of access in mailward's state.
     pub has_access: bool,
-    /// Tells one boot from another (`/proc/sys/kernel/random/boot_id`); none where the host does not tell.
+    /// Tells one boot from another; none where the host does not tell.
+    ///
+    /// `/proc/sys/kernel/random/boot_id`, and when the first process began: a container boots on a kernel that goes on.
     pub boot: Option<String>,
     /// Milliseconds since the boot (`/proc/uptime`), or since 1970 where the host does not tell.
     pub uptime: u64,
@@ -193,6 +195,7 @@ struct Tickets {
     waiting: [Ticket; 4],
     access: Ticket,
     boot: Ticket,
+    first: Ticket,
     uptime: Ticket,
     loaded: Ticket,
     now: Ticket,
@@ -253,6 +256,7 @@ fn ask(batch: &mut Batch) -> Tickets {
         .map(|path| batch.file(path)),
         access: batch.exists(known(&format!("{STATE}/access"))),
         boot: batch.file(known("/proc/sys/kernel/random/boot_id")),
+        first: batch.file(known("/proc/1/stat")),
         uptime: batch.file(known("/proc/uptime")),
         loaded: batch.file(Loaded::path()),
         now: batch.ask(Request::Now),
@@ -324,7 +328,8 @@ impl Tickets {
                 Ok(waiting) => (waiting, None),
                 Err(unread) => (Waiting::default(), Some(*unread)),
             };
-        let boot = line(answers.file(self.boot)?);
+        let first = line(answers.file(self.first)?);
+        let boot = line(answers.file(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
         let uptime = line(answers.file(self.uptime)?);
         let now = answers.now(self.now)?;
         Ok(Facts {
@@ -358,6 +363,18 @@ fn line(found: Found) -> Option<String> {
     };
     let text = String::from_utf8_lossy(&state.bytes).into_owned();
     (text.lines().next()).map(|line| line.trim().to_owned())
+}
+
+/// The kernel's boot and the start of the first process, in ticks since then: the 22nd field of its `stat` (proc(5)), whose
+/// second may hold anything within parentheses.
+fn boot_of(kernel: &str, first: Option<&str>) -> String {
+    let start = first
+        .and_then(|stat| stat.rsplit_once(')'))
+        .and_then(|(_, rest)| rest.split_whitespace().nth(19));
+    match start {
+        Some(start) => format!("{kernel}/{start}"),
+        None => kernel.to_owned(),
+    }
 }
 
 /// The first number of `/proc/uptime`, which has seconds with two decimals; without it the clock.
@@ -467,6 +484,14 @@ mod tests {
             Some("11.0.9")
         );
         assert_eq!(version_in("nothing here"), None);
+    }
+
+    #[test]
+    fn a_container_boots_on_a_kernel_that_goes_on() {
+        let stat = "1 (a) b (c)) S 0 1 1 0 -1 4194560 9 8 7 6 5 4 3 2 20 0 1 0 4711 170000 99\n";
+        assert_eq!(boot_of("6f", Some(stat)), "6f/4711");
+        assert_eq!(boot_of("6f", None), "6f");
+        assert_eq!(boot_of("6f", Some("1 (x")), "6f");
     }
 
     #[test]

@@ -293,6 +293,12 @@ impl Step {
         matches!(self, Self::Boot(_) | Self::Retire(_))
     }
 
+    /// Whether it is about who may reach services, before or after a confirmation.
+    #[must_use]
+    pub const fn is_of_access(&self) -> bool {
+        matches!(self, Self::Sources(_) | Self::Boot(_) | Self::Retire(_))
+    }
+
     /// The effective values that change by this step.
     #[must_use]
     pub fn effects(&self) -> &[Effect] {

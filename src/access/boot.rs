@@ -56,6 +56,17 @@ pub const RULES: [&str; 5] = [
     "boot.v6-all",
 ];
 
+/// The way that a file of rules belongs to; none where it is none.
+#[must_use]
+pub fn way_of(path: &HostPath) -> Option<Way> {
+    let name = RULES.into_iter().find(|name| state(name) == *path)?;
+    Some(if name == "boot.nft" {
+        Way::Nftables
+    } else {
+        Way::Iptables
+    })
+}
+
 /// The script's file name.
 pub const LOADER_NAME: &str = "boot.sh";
 
@@ -114,10 +125,11 @@ impl BootObserved {
         }
     }
 
-    /// Whether rules come back at boot, whatever they are.
+    /// Whether rules of this way come back at boot, whatever they are.
     #[must_use]
-    pub fn restores(&self, manager: &Manager) -> bool {
-        let rules = RULES.iter().any(|name| self.is_there(state(name).as_str()));
+    pub fn restores(&self, way: Way, manager: &Manager) -> bool {
+        let rules = (RULES.iter().map(|name| state(name)))
+            .any(|path| way_of(&path) == Some(way) && self.is_there(path.as_str()));
         rules && self.hooked(manager)
     }
 
@@ -153,7 +165,7 @@ impl BootObserved {
 }
 
 /// The files of rules that a way needs for its gates; none where no gate restricts anybody.
-fn rules(way: Way, gates: &[Gate]) -> BTreeMap<&'static str, String> {
+fn rules(way: Way, gates: &[Gate], families: &[Family]) -> BTreeMap<&'static str, String> {
     let mut rules = BTreeMap::new();
     match way {
         Way::PleskFirewall => {}
@@ -170,6 +182,9 @@ fn rules(way: Way, gates: &[Gate]) -> BTreeMap<&'static str, String> {
                 (Family::Ipv6, iptables::Destination::Local, "boot.v6"),
                 (Family::Ipv6, iptables::Destination::Any, "boot.v6-all"),
             ] {
+                if !families.contains(&family) {
+                    continue;
+                }
                 if let Some(script) = iptables::replacement(gates, family, destination, &present) {
                     rules.insert(name, script);
                 }
@@ -184,11 +199,12 @@ fn rules(way: Way, gates: &[Gate]) -> BTreeMap<&'static str, String> {
 pub fn step(
     way: Way,
     gates: &[Gate],
+    families: &[Family],
     manager: &Manager,
     observed: &BootObserved,
     deadline: std::time::Duration,
 ) -> Option<BootStep> {
-    let wanted = rules(way, gates);
+    let wanted = rules(way, gates, families);
     if wanted.is_empty() {
         return forget(way, manager, observed, deadline);
     }

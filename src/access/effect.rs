@@ -140,7 +140,7 @@ impl fmt::Display for Change {
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         write!(f, "{} ({})", self.service, ports.join(", "))?;
         let kinds = [
-            ("reached by", &self.gains),
+            ("opened to", &self.gains),
             ("closed to", &self.loses),
             ("unclear for", &self.unclear),
         ];

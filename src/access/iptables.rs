@@ -214,8 +214,10 @@ pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> Strin
     if before.jumps > 0 && later_does("-D") && !later_does("-I") {
         let _ = writeln!(script, "-I {jump}");
     }
-    // Other tables have no chains of these names.
-    for line in own_lines(saved) {
+    // Other tables have no chains of these names. Rules that no jump led to were not in force, and a jump that has come
+    // since stays.
+    let in_force = if before.jumps > 0 { saved } else { "" };
+    for line in own_lines(in_force) {
         let _ = writeln!(script, "{line}");
     }
     script.push_str("COMMIT\n");
@@ -228,6 +230,13 @@ pub fn own_lines(text: &str) -> Vec<&str> {
     text.lines()
         .filter(|line| own_chain(line, "-A ").is_some())
         .collect()
+}
+
+/// Whether the hook jumps to the own chains, by what `iptables-save` printed.
+#[must_use]
+pub fn is_hooked(saved: &str) -> bool {
+    let jump = format!("-A {HOOK} -j {CHAIN}");
+    saved.lines().any(|line| line == jump)
 }
 
 /// The own chain that a line is about, if it begins like this.

@@ -109,6 +109,26 @@ pub fn revert(listed: Option<&str>) -> String {
     format!("{REMOVAL}{}", listed.unwrap_or_default())
 }
 
+/// Whether two listings are of the same rules: what was counted since, and how long an element still lasts, makes no
+/// difference.
+#[must_use]
+pub fn same_listing(one: &str, other: &str) -> bool {
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        let mut words = text.split_whitespace();
+        std::iter::from_fn(move || {
+            loop {
+                match words.next()? {
+                    "packets" | "bytes" | "expires" => {
+                        words.next();
+                    }
+                    word => return Some(word),
+                }
+            }
+        })
+    }
+    words(one).eq(words(other))
+}
+
 /// The rules that the script makes; equal to what is read back when the kernel has them.
 #[must_use]
 pub fn rules(gates: &[Gate]) -> Option<RuleSet> {

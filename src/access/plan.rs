@@ -114,11 +114,16 @@ fn blocked(kind: Blocked, diagnostic: Diagnostic) -> Vec<Blocker> {
 impl Scene<'_> {
     fn try_plan(&self, part: &mut Part) -> Result<(), Vec<Blocker>> {
         let way = way::choose(self)?;
-        let declared = gates(&self.desired.access);
+        let mut declared = gates(&self.desired.access);
         let needs = match way {
             Way::Nftables => own::nftables(self, &declared)?,
             Way::Iptables => own::iptables(self, &declared)?,
-            Way::PleskFirewall => plesk::needs(self, &declared)?,
+            Way::PleskFirewall => {
+                // What own rules restrict beyond it moves too: they are removed.
+                declared.extend(own::kept_anywhere(self, &Filters::default(), &declared));
+                declared.sort_by_key(|gate| gate.service);
+                plesk::needs(self, &declared)?
+            }
         };
         self.notes(part, way, &needs);
         if let Some((change, how, causes)) = needs.change {
@@ -149,6 +154,7 @@ impl Scene<'_> {
         let boot = boot::step(
             way,
             &needs.gates,
+            &own::families(self),
             &self.facts.manager,
             self.boot,
             self.deadline,

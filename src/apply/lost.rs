@@ -16,6 +16,18 @@ impl Running<'_> {
         // It is in the host's journal, if the message that writes it down arrived there.
         self.outcome.owed = self.noted.clone();
         self.outcome.conclude(Verdict::Unknown);
+        if self
+            .plan
+            .steps
+            .iter()
+            .any(|step| step.as_sources().is_some())
+        {
+            self.outcome.messages.push(
+                Diagnostic::new("a change of who may reach the mail services may be live")
+                    .because("then it goes back by itself, and until then an apply is told to wait")
+                    .hint("`mailward confirm` over a new connection keeps it, `mailward revert` takes it back"),
+            );
+        }
         self.outcome.messages.push(
             Diagnostic::new("it is not known how far the host came")
                 .because("what is owed is written down there before anything changes")

@@ -20,14 +20,30 @@ use std::time::Duration;
 pub use self::record::{Left, Waiting, Window, files};
 use self::settle::Now;
 use super::outcome::{Outcome, Verdict};
+use crate::facts::Facts;
 use crate::host::WriteHost;
 
 /// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
+///
+/// As long as it waits, the lock is left alone: a confirmation must never find it taken by somebody who only looks.
 pub fn became<H: WriteHost + ?Sized>(
     host: &mut H,
     run: &str,
     deadline: Duration,
 ) -> Option<Outcome> {
+    let facts = match Facts::read(host) {
+        Ok(facts) => facts,
+        Err(error) => return Some(*super::unknown(&error)),
+    };
+    if let Waiting::Open(window) = &facts.waiting
+        && window.run == run
+        && matches!(
+            window.left(facts.boot.as_deref(), facts.uptime),
+            Left::Seconds(_)
+        )
+    {
+        return None;
+    }
     match confirm::begin(host, deadline) {
         Ok((_, Now::Open(window, _))) if window.run == run => None,
         Ok(_) => match close::history(host, run) {

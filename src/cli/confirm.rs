@@ -9,6 +9,7 @@ use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::window::confirm::{self, Proof, Request};
 use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
+use crate::host::WriteHost;
 use crate::host::ssh::{Metadata, Signals as SshSignals};
 use crate::report::{json, text};
 
@@ -25,10 +26,11 @@ pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, E
     let request = Request {
         deadline: args.decide.host.deadline(),
         proof,
+        run: None,
     };
     print(
         &args.decide,
-        confirm::confirm(&mut *host, request),
+        confirm::confirm(&mut *host, &request),
         terminal,
     )
 }
@@ -60,7 +62,7 @@ pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> 
             Diagnostic::new("who may reach the mail services waits for a confirmation")
                 .because("it is live, and goes back by itself")
                 .hint(
-                    "see whether you still get in: `ssh HOST mailward confirm` over a new connection keeps it, \
+                    "see whether you still get in: `ssh -o ControlPath=none HOST mailward confirm` keeps it, \
                      `mailward revert` takes it back at once",
                 ),
         );
@@ -77,9 +79,19 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
         let request = Request {
             deadline: args.host.deadline(),
             proof: Proof::Needed,
+            run: outcome.run.clone(),
         };
         let said = match args.host.open_anew() {
-            Ok(mut host) => confirm::confirm(&mut *host, request),
+            Ok(mut host) => {
+                let said = confirm::confirm(&mut *host, &request);
+                match (said.result, host.lost()) {
+                    // Whatever it said last: the next connection tells what became of it.
+                    (_, Some(_)) => Outcome::without_run(Verdict::Unknown, said.messages),
+                    // Somebody else was faster.
+                    (Verdict::AsDesired, None) => return decided(outcome, &mut *host, args),
+                    (_, None) => said,
+                }
+            }
             Err(Ended { diagnostics, .. }) => Outcome::without_run(Verdict::Unknown, diagnostics),
         };
         match said.result {
@@ -106,6 +118,24 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                 outcome.messages.extend(said.messages);
                 return gone_back(outcome);
             }
+            // It is confirmed and stays, and what follows did not succeed.
+            Verdict::PartlyApplied => {
+                for step in &mut outcome.steps {
+                    match step.state {
+                        StepState::Provisional => step.state = StepState::Done,
+                        StepState::Waits => step.state = StepState::Unknown,
+                        StepState::Done
+                        | StepState::Deferred
+                        | StepState::Failed
+                        | StepState::NotTried
+                        | StepState::Undone
+                        | StepState::Unknown => {}
+                    }
+                }
+                outcome.messages.extend(said.messages);
+                outcome.conclude(Verdict::PartlyApplied);
+                return outcome;
+            }
             verdict @ (Verdict::Unknown
             | Verdict::Locked
             | Verdict::AsDesired
@@ -119,7 +149,6 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
             | Verdict::Usage
             | Verdict::Stale
             | Verdict::Refused
-            | Verdict::PartlyApplied
             | Verdict::Killed
             | Verdict::Internal) => {
                 outcome.messages.push(
@@ -128,15 +157,24 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                         .hint("see whether you still get in, and `mailward show` what the host has now"),
                 );
                 outcome.messages.extend(said.messages);
-                outcome.conclude(match verdict {
-                    Verdict::PartlyApplied => Verdict::PartlyApplied,
-                    Verdict::Refused => Verdict::Waiting,
-                    _ => Verdict::Unknown,
+                outcome.conclude(match (verdict, signals.came()) {
+                    (Verdict::Refused, _) | (_, Some(_)) => Verdict::Waiting,
+                    (_, None) => Verdict::Unknown,
                 });
                 return outcome;
             }
         }
     }
+}
+
+/// What became of a change on which somebody else has decided.
+fn decided(mut outcome: Outcome, host: &mut dyn WriteHost, args: &ApplyArgs) -> Outcome {
+    let run = outcome.run.clone().unwrap_or_default();
+    if let Some(became) = window::became(host, &run, args.host.deadline()) {
+        return became;
+    }
+    outcome.conclude(Verdict::Unknown);
+    outcome
 }
 
 /// Looks until somebody has decided, or time has.

@@ -126,7 +126,10 @@ run() {
     sleep 1
   done
   rm -f timer.pid
-  exit 0
+  [ -e reverting.json ] || exit 0
+  # The next run of mailward tries again; until then nobody does.
+  logger -p daemon.crit -t mailward 'the packet filter rules of before cannot be loaded; see revert.log' 2>/dev/null
+  exit 1
 }
 
 verb=$1

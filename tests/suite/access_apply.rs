@@ -1,6 +1,17 @@
 //! Who may reach mail services, on real kernels: what goes live, what goes back by itself, what a confirmation makes last, and
 //! who may confirm. Clients on networks of their own are the judges.
 
+mod confirmed;
+mod from_here;
+mod killed;
+mod last;
+mod moved;
+mod raced;
+mod rebooted;
+mod redeclared;
+mod seen;
+mod waited;
+
 use std::time::Duration;
 
 use crate::support::host::{Client, Family, Host, Kind, Layout, Net, Output, Reach};
@@ -93,6 +104,109 @@ impl Scene {
                 .all(|family| self.stranger().reaches(143, family) == Reach::Connects)
         });
     }
+}
+
+impl Scene {
+    /// Runs the program on the host, where neither ssh nor a terminal is.
+    fn run(&self, words: &str) -> Output {
+        let argv: Vec<&str> = ["/usr/local/bin/mailward"]
+            .into_iter()
+            .chain(words.split(' '))
+            .collect();
+        self.host
+            .command(&argv)
+            .within(Duration::from_secs(60))
+            .run()
+    }
+
+    /// Applies the manifest; it must come to wait.
+    fn apply(&self) {
+        let applied = self.run(&format!("apply --yes {MANIFEST}"));
+        assert_eq!(applied.code(), 3, "{applied:#?}");
+    }
+
+    /// Applies the manifest and confirms it over a new connection.
+    fn apply_for_good(&self) {
+        self.apply();
+        let confirmed = over(&self.ssh(), "confirm");
+        assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
+    }
+
+    /// Replaces a piece of the manifest.
+    fn declare(&self, from: &str, to: &str) {
+        self.host.replace_text(MANIFEST, from, to);
+    }
+
+    /// Plans; what it says, with its exit code.
+    fn plan(&self) -> (i32, String) {
+        let plan = self.run(&format!("plan {MANIFEST}"));
+        (plan.code(), format!("{}{}", plan.stdout, plan.stderr))
+    }
+
+    /// All rules of the kernel as the tools list them, without counters and tables that hold nothing.
+    fn rules(&self) -> String {
+        let script = "nft list ruleset 2>/dev/null; iptables-legacy-save; ip6tables-legacy-save; \
+             iptables-nft-save; ip6tables-nft-save";
+        let listed = self.host.run(&["sh", "-c", script]).success();
+        listed
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.starts_with('*') && *line != "COMMIT")
+            .filter(|line| !line.contains(" ACCEPT ["))
+            .filter(|line| !line.trim_start().starts_with("type filter hook"))
+            .filter(|line| !is_frame(line))
+            .map(without_counters)
+            .collect()
+    }
+
+    /// A file of access in the program's state.
+    fn state(&self, name: &str) -> bool {
+        self.host
+            .exists(&format!("/var/lib/mailward/access/{name}"))
+    }
+
+    /// The history's newest entry, or one before it.
+    fn history(&self, back: usize) -> serde_json::Value {
+        let script = format!(
+            "cat \"$(ls -t /var/lib/mailward/history/*.json | sed -n {}p)\"",
+            back + 1
+        );
+        let text = self.host.run(&["sh", "-c", &script]).success();
+        serde_json::from_str(&text).expect("the history is JSON")
+    }
+
+    /// What the newest entry of the history calls the run.
+    fn result(&self) -> String {
+        self.history(0)["result"]
+            .as_str()
+            .expect("a word")
+            .to_owned()
+    }
+}
+
+/// The braces, tables and chains of `nft list`, in which rules lie.
+fn is_frame(line: &str) -> bool {
+    let line = line.trim();
+    line == "}"
+        || line.is_empty()
+        || (line.starts_with("table ") && line.ends_with("{"))
+        || (line.starts_with("chain ") && line.ends_with("{") && !line.contains("MAILWARD"))
+}
+
+fn without_counters(line: &str) -> String {
+    let line = line.trim_start();
+    let mut words = Vec::new();
+    let mut skip = 0;
+    for word in line.split(' ') {
+        if word == "counter" {
+            skip = 5;
+        }
+        if skip == 0 {
+            words.push(word);
+        } else {
+            skip -= 1;
+        }
+    }
+    words.join(" ") + "\n"
 }
 
 fn over(ssh: &Ssh, command: &str) -> Output {

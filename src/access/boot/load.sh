@@ -3,14 +3,25 @@
 PATH=/usr/sbin:/sbin:/usr/bin:/bin
 cd /var/lib/mailward/access || exit 1
 status=0
+
+# restore PROGRAM FILE: tries again while somebody else holds the lock of iptables (4). Kernels without addrtype take the
+# file's second form, which also sees what is only forwarded.
+restore() {
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        "$1" --noflush <"$2" && return 0
+        [ $? = 4 ] || break
+        sleep 1
+    done
+    "$1" --noflush <"$2-all"
+}
+
 if [ -f boot.nft ]; then
     nft -f boot.nft || status=1
 fi
-# Kernels without addrtype take the second form, which also sees what is only forwarded.
 if [ -f boot.v4 ]; then
-    iptables-restore --noflush <boot.v4 || iptables-restore --noflush <boot.v4-all || status=1
+    restore iptables-restore boot.v4 || status=1
 fi
 if [ -f boot.v6 ]; then
-    ip6tables-restore --noflush <boot.v6 || ip6tables-restore --noflush <boot.v6-all || status=1
+    restore ip6tables-restore boot.v6 || status=1
 fi
 exit $status

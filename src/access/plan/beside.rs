@@ -38,8 +38,7 @@ pub(super) fn plesk(scene: &Scene<'_>, way: Way, needs: &Needs) -> Vec<Note> {
         notes.push(Note::Remark {
             text: format!(
                 "Plesk's firewall itself lets only {who} reach {}, and a connection must pass both; to give that up, \
-                 apply `{} = \"anyone\"` with access.enforce = \"plesk-firewall\" once",
-                gate.service,
+                 open its rule in Plesk, Tools & Settings > Firewall",
                 gate.service,
             ),
         });

@@ -47,7 +47,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             .map(|chain| chain.rules.clone())
             .collect(),
     );
-    let kept = kept(&now, declared);
+    let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
     let wanted = nft::rules(&gates);
     let as_made = match (table, &wanted) {
@@ -71,7 +71,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             script: nft::script(&gates),
             gates: gates.clone(),
         };
-        let (changes, causes) = change(scene, &now, &gates, table.is_some());
+        let (changes, causes) = change(scene, Way::Nftables, &now, &gates, table.is_some());
         (changes, how, causes)
     });
     Ok(Needs {
@@ -93,7 +93,7 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             .extend(chains.iter().map(|chains| chains.own.rules.clone()));
         there.push((family, chains));
     }
-    let kept = kept(&now, declared);
+    let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
     let mut families = Vec::new();
     let mut as_made = true;
@@ -141,7 +141,7 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             families,
             gates: gates.clone(),
         };
-        let (changes, causes) = change(scene, &now, &gates, !now.0.is_empty());
+        let (changes, causes) = change(scene, Way::Iptables, &now, &gates, !now.0.is_empty());
         (changes, how, causes)
     });
     Ok(Needs {
@@ -153,8 +153,19 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     })
 }
 
+/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move.
+pub(super) fn kept_anywhere(scene: &Scene<'_>, now: &Filters, declared: &[Gate]) -> Vec<Gate> {
+    let mut all = kept(now, declared);
+    for (_, rules) in both(scene) {
+        let named = [declared, all.as_slice()].concat();
+        all.extend(kept(&rules, &named));
+    }
+    all.sort_by_key(|gate| gate.service);
+    all
+}
+
 /// The families that the host speaks.
-fn families(scene: &Scene<'_>) -> Vec<Family> {
+pub(super) fn families(scene: &Scene<'_>) -> Vec<Family> {
     Family::ALL
         .into_iter()
         .filter(|family| *family == Family::Ipv4 || scene.observed.speaks_ipv6)
@@ -202,6 +213,7 @@ fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
 /// What changes, and why.
 pub(super) fn change(
     scene: &Scene<'_>,
+    way: Way,
     now: &Filters,
     gates: &[Gate],
     there: bool,
@@ -220,7 +232,7 @@ pub(super) fn change(
                 to: gate.allowed.clone(),
             })
             .collect();
-    } else if !there && scene.boot.restores(&scene.facts.manager) {
+    } else if !there && scene.boot.restores(way, &scene.facts.manager) {
         causes.push(SourceCause::RulesGone);
     }
     (changes, causes)

@@ -117,10 +117,17 @@ pub fn spoken(speaks_ipv6: bool) -> Networks {
 /// Whether two lists say the same in the same order; ids are given anew now and then.
 #[must_use]
 pub fn same(one: &[PleskRule], other: &[PleskRule]) -> bool {
-    let plain = |rule: &PleskRule| PleskRule {
-        name: None,
-        id: super::RuleId(String::new()),
-        ..rule.clone()
+    let plain = |rule: &PleskRule| {
+        let mut rule = PleskRule {
+            name: None,
+            id: super::RuleId(String::new()),
+            ..rule.clone()
+        };
+        // An empty list and one of everybody mean the same, and either may be shown for the other.
+        if super::sources(&rule) == Some(Networks::everything()) {
+            rule.from.clear();
+        }
+        rule
     };
     one.len() == other.len()
         && (one.iter().zip(other)).all(|(one, other)| plain(one) == plain(other))

@@ -43,24 +43,35 @@ pub(super) fn take_back<H: WriteHost + ?Sized>(
     booted: Booted,
     deadline: Duration,
 ) -> Result<Taken, Failed> {
-    match &window.load {
-        Some(load) if booted == Booted::No => {
-            restore(host, load, deadline)?;
-            tidy(host, facts, window, deadline)?;
-            if is_back(host, window, deadline)? {
-                Ok(Taken::Back)
-            } else {
-                Err(Failed(vec![
-                    Diagnostic::new("the rules of before are not in the kernel").hint(
-                        "look at them with `nft list ruleset` or `iptables-save`; what was before lies in \
-                         /var/lib/mailward/access/revert.*",
-                    ),
-                ]))
-            }
-        }
-        Some(_) => Ok(Taken::Back),
-        None => super::plesk::reset(host, window, booted, deadline),
+    let Some(load) = &window.load else {
+        return super::plesk::reset(host, window, booted, deadline);
+    };
+    // Whatever the programs say and whatever happened meanwhile, a boot included: what the kernel has decides.
+    let loaded = if is_back(host, window, deadline)? {
+        Ok(())
+    } else {
+        restore(host, load, deadline)
+    };
+    let Err(Failed(mut messages)) = loaded else {
+        tidy(host, facts, window, deadline)?;
+        return if is_back(host, window, deadline)? {
+            Ok(Taken::Back)
+        } else {
+            Err(Failed(vec![not_back()]))
+        };
+    };
+    if is_back(host, window, deadline)? {
+        return Ok(Taken::Back);
     }
+    messages.push(not_back());
+    Err(Failed(messages))
+}
+
+fn not_back() -> Diagnostic {
+    Diagnostic::new("the rules of before are not in the kernel").hint(
+        "`mailward revert` tries again; look at the rules with `nft list ruleset` or `iptables-save`; what was before \
+         lies in /var/lib/mailward/access/revert.*",
+    )
 }
 
 /// Loads the files that were written beforehand.
@@ -75,19 +86,22 @@ fn restore<H: WriteHost + ?Sized>(
             load::run(host, Command::new(nft.clone(), arguments, deadline))
         }
         Load::Iptables { v4, v6 } => {
+            // One that fails keeps nobody from loading the other.
+            let mut all = Ok(());
             for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
                 let (Some(restore), Some(text)) = (restore, text(host, name)?) else {
                     continue;
                 };
-                load::script_of_iptables(host, restore, &text, deadline)?;
+                let loaded = load::script_of_iptables(host, restore, &text, deadline);
+                all = all.and(loaded);
             }
-            Ok(())
+            all
         }
     }
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-fn tidy<H: WriteHost + ?Sized>(
+pub(super) fn tidy<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
     window: &Window,
@@ -124,7 +138,7 @@ fn tidy<H: WriteHost + ?Sized>(
 }
 
 /// A file of access in mailward's state.
-fn text<H: WriteHost + ?Sized>(host: &H, name: &str) -> Result<Option<String>, Failed> {
+pub(super) fn text<H: WriteHost + ?Sized>(host: &H, name: &str) -> Result<Option<String>, Failed> {
     let mut batch = Batch::default();
     let ticket = batch.file(boot::state(name));
     match batch
@@ -167,7 +181,8 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                 End::Code(_) => String::new(),
                 End::Signal(_) | End::TimedOut | End::NotStarted => return Ok(false),
             };
-            Ok(text(host, "revert.nft")?.is_some_and(|was| was == nft::revert(Some(&now))))
+            let was = text(host, "revert.nft")?;
+            Ok(was.is_some_and(|was| nft::same_listing(&was, &nft::revert(Some(&now)))))
         }
         Some(Load::Iptables { v4, v6 }) => {
             for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
@@ -177,7 +192,10 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                 let save = known(&restore.as_str().replace("-restore", "-save"));
                 let words = ["-t", iptables::TABLE];
                 let now = printed(host, &save, &words, deadline)?;
-                if iptables::own_lines(&now) != iptables::own_lines(&was) {
+                let own = iptables::own_lines(&was);
+                // Without a jump to them they are not in force.
+                let in_force = own.is_empty() || iptables::is_hooked(&now);
+                if !in_force || iptables::own_lines(&now) != own {
                     return Ok(false);
                 }
             }

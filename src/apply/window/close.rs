@@ -10,7 +10,7 @@ use crate::model::{HostPath, known};
 use super::record::Window;
 
 /// The files that a window leaves.
-const LEFT: [&str; 11] = [
+pub(super) const LEFT: [&str; 12] = [
     "window.json",
     "reverting.json",
     "reverted.json",
@@ -20,29 +20,36 @@ const LEFT: [&str; 11] = [
     "revert.v6",
     "load.nft",
     "revert.log",
+    "live",
     "timer.pid",
     "timer.sh",
 ];
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It was taken back.
+    Back,
+    /// It was confirmed, and all that comes after that is done.
+    Stays,
+    /// It was confirmed, and what comes after that is left to the next plan.
+    StaysUnfinished,
+}
 
 /// Writes down in the history what became of a change, and removes what it left in the state.
 pub(super) fn close<H: WriteHost + ?Sized>(
     host: &mut H,
     window: &Window,
-    change: StepState,
-    verdict: Verdict,
+    fate: Fate,
     message: Option<Diagnostic>,
 ) -> Result<(), Failed> {
     let mut acts = Vec::new();
     if let Some(mut outcome) = history(host, &window.run)? {
-        let later = match change {
-            StepState::Done => StepState::Done,
-            StepState::Deferred
-            | StepState::Failed
-            | StepState::NotTried
-            | StepState::Undone
-            | StepState::Unknown
-            | StepState::Provisional
-            | StepState::Waits => StepState::NotTried,
+        let (change, later, verdict) = match fate {
+            Fate::Back => (StepState::Undone, StepState::NotTried, Verdict::RolledBack),
+            Fate::Stays => (StepState::Done, StepState::Done, Verdict::Applied),
+            // How far it came is for the next plan to see.
+            Fate::StaysUnfinished => (StepState::Done, StepState::Unknown, Verdict::PartlyApplied),
         };
         for step in &mut outcome.steps {
             if step.step.as_sources().is_some() {
@@ -56,9 +63,11 @@ pub(super) fn close<H: WriteHost + ?Sized>(
             .steps
             .iter()
             .any(|step| step.state == StepState::Done);
-        outcome.conclude(match verdict {
-            Verdict::RolledBack if others => Verdict::PartlyApplied,
-            verdict => verdict,
+        outcome.conclude(match fate {
+            Fate::Back if others => Verdict::PartlyApplied,
+            // What was put off is still owed.
+            Fate::Stays if !outcome.owed.is_empty() => Verdict::Owed,
+            Fate::Back | Fate::Stays | Fate::StaysUnfinished => verdict,
         });
         outcome.messages.extend(message);
         let bytes = serde_json::to_vec_pretty(&outcome)

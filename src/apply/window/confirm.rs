@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, take_back};
-use super::close::close;
+use super::back::{Booted, Taken, take_back, text};
+use super::close::{Fate, close};
 use super::finish;
 use super::open::{connection, nothing_left};
 use super::plesk::Confirmed;
-use super::record::{Window, files};
+use super::record::{Waiting, Window, files};
 use super::settle::{self, Decided, Now, decide};
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
@@ -18,12 +18,14 @@ use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, Way};
 
 /// How a change is confirmed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// How long a command may take.
     pub deadline: Duration,
     /// What must be shown.
     pub proof: Proof,
+    /// The run whose change is meant; none for whichever waits.
+    pub run: Option<String>,
 }
 
 /// What a confirmation must show.
@@ -36,7 +38,7 @@ pub enum Proof {
 }
 
 /// Confirms the change that waits, has it last over a boot, and removes what it replaces.
-pub fn confirm<H: WriteHost + ?Sized>(host: &mut H, request: Request) -> Outcome {
+pub fn confirm<H: WriteHost + ?Sized>(host: &mut H, request: &Request) -> Outcome {
     match try_confirm(host, request) {
         Ok(outcome) => outcome,
         Err(outcome) => *outcome,
@@ -49,6 +51,13 @@ pub(super) fn failed(verdict: Verdict, failed: Failed) -> Box<Outcome> {
 
 fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
     Outcome::without_run(verdict, vec![message])
+}
+
+/// The timer was faster.
+fn being_taken_back() -> Outcome {
+    let message = Diagnostic::new("too late: the change of access is being taken back")
+        .hint("see why nobody confirmed it in time, then apply again");
+    said(Verdict::RolledBack, message)
 }
 
 /// The lock, the facts, and where a change stands.
@@ -68,7 +77,7 @@ pub(super) fn begin<H: WriteHost + ?Sized>(
 
 fn try_confirm<H: WriteHost + ?Sized>(
     host: &mut H,
-    request: Request,
+    request: &Request,
 ) -> Result<Outcome, Box<Outcome>> {
     let (facts, now) = begin(host, request.deadline)?;
     let window = match now {
@@ -83,17 +92,35 @@ fn try_confirm<H: WriteHost + ?Sized>(
             return Ok(said(Verdict::RolledBack, message));
         }
         Now::Confirmed(window) => window,
+        Now::Open(window, _) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
+            let message = Diagnostic::new("another run's change of access waits by now")
+                .because(format!("it was made by the run {}", window.run))
+                .hint("see `mailward show` and `mailward plan`");
+            return Ok(said(Verdict::Refused, message));
+        }
         Now::Open(window, seconds) => {
             let connection = connection(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
             if request.proof == Proof::Needed
-                && let Err(refused) = proof(&window, facts.uptime, &connection)
+                && let Err(refused) = proof(&window, live, facts.uptime, &connection)
             {
                 let refused = refused.hint(format!(
-                    "open a new connection and say it there: `ssh HOST mailward confirm`; without it the change goes back in {seconds} s"
+                    "open a connection of its own and say it there: `ssh -o ControlPath=none HOST mailward confirm`; without it the change goes back in {seconds} s"
                 ));
                 return Ok(said(Verdict::Refused, refused));
             }
-            still_there(host, &facts, &window, request)?;
+            if let Err(refused) = still_there(host, &facts, &window, request) {
+                // Its timer may have come meanwhile, and is the reason then.
+                return match settle::read(host) {
+                    Ok(Waiting::Open(_)) | Err(_) => Err(refused),
+                    Ok(
+                        Waiting::Nothing
+                        | Waiting::Reverting(_)
+                        | Waiting::Reverted(_)
+                        | Waiting::Confirmed(_),
+                    ) => Ok(being_taken_back()),
+                };
+            }
             if window.way == Way::PleskFirewall {
                 let confirmed = super::plesk::confirm(host, &window, &connection, request.deadline)
                     .map_err(|why| failed(Verdict::Waiting, why))?;
@@ -105,24 +132,26 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 .map_err(|why| failed(Verdict::Unknown, why))?
             {
                 Decided::ByUs => {}
-                Decided::ByOthers => {
-                    let message =
-                        Diagnostic::new("too late: the change of access is being taken back")
-                            .hint("see why nobody confirmed it in time, then apply again");
-                    return Ok(said(Verdict::RolledBack, message));
-                }
+                Decided::ByOthers => return Ok(being_taken_back()),
             }
             // It finds its file gone in any case.
             let _ = host.write(&timer::disarm(&facts.starter), &[]);
             window
         }
     };
+    let what: Vec<&str> = (window.desired.access.allow.keys())
+        .map(|service| service.name())
+        .collect();
+    let what = what.join(", ");
     let done = finished(host, &facts, &window, request)
-        .and_then(|()| close(host, &window, StepState::Done, Verdict::Applied, None));
+        .and_then(|()| close(host, &window, Fate::Stays, None));
     Ok(match done {
         Ok(()) => said(
             Verdict::Confirmed,
-            Diagnostic::new("the change of access is confirmed, and stays"),
+            Diagnostic::new(format!(
+                "the change of access to {what} is confirmed, and stays"
+            ))
+            .because(format!("it was made by the run {}", window.run)),
         ),
         Err(Failed(mut messages)) => {
             let message =
@@ -139,7 +168,7 @@ fn went_back<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
     window: &Window,
-    request: Request,
+    request: &Request,
 ) -> Result<Outcome, Box<Outcome>> {
     let unsure = |why| failed(Verdict::PartlyApplied, why);
     decide(host, &files::open(), &files::reverting()).map_err(unsure)?;
@@ -155,19 +184,17 @@ fn went_back<H: WriteHost + ?Sized>(
             ));
         }
     };
-    close(
-        host,
-        window,
-        StepState::Undone,
-        Verdict::RolledBack,
-        Some(message.clone()),
-    )
-    .map_err(unsure)?;
+    close(host, window, Fate::Back, Some(message.clone())).map_err(unsure)?;
     Ok(said(Verdict::RolledBack, message))
 }
 
 /// Whether a confirmation by this connection shows that people still get in.
-fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Box<Diagnostic>> {
+fn proof(
+    window: &Window,
+    live: Option<u64>,
+    uptime: u64,
+    connection: &Connection,
+) -> Result<(), Box<Diagnostic>> {
     let refuse = |why: &str| {
         let what = "this does not show that anybody still gets in";
         Err(Box::new(Diagnostic::new(what).because(why)))
@@ -179,7 +206,7 @@ fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Bo
             )
         }
         (Some(_), _) => match connection.since {
-            Some(since) if is_newer(connection.now, since, window, uptime) => Ok(()),
+            Some(since) if is_newer(connection.now, since, live, uptime) => Ok(()),
             Some(_) => refuse(
                 "it comes by a connection that was there before the change, and open connections always live on",
             ),
@@ -196,9 +223,18 @@ fn proof(window: &Window, uptime: u64, connection: &Connection) -> Result<(), Bo
 
 /// Whether a connection was accepted after the change went live: each is as old as its own clock says, so that no clock that
 /// was set meanwhile matters.
-fn is_newer(now: i64, since: i64, window: &Window, uptime: u64) -> bool {
+fn is_newer(now: i64, since: i64, live: Option<u64>, uptime: u64) -> bool {
     let age = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
-    age < uptime.saturating_sub(window.opened)
+    live.is_some_and(|live| age < uptime.saturating_sub(live))
+}
+
+/// Since when the change is live; none where its run did not get so far as to say.
+fn live_since<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Option<u64>, Failed> {
+    if window.load.is_none() {
+        return Ok(Some(window.opened));
+    }
+    let text = text(host, "live")?;
+    Ok(text.and_then(|text| text.trim().parse().ok()))
 }
 
 /// The kernel must still have what was applied.
@@ -206,7 +242,7 @@ fn still_there<H: WriteHost + ?Sized>(
     host: &H,
     facts: &Facts,
     window: &Window,
-    request: Request,
+    request: &Request,
 ) -> Result<(), Box<Outcome>> {
     let observed =
         Observed::read(host, facts, Scope::Of(&window.desired)).map_err(|error| unknown(&error))?;
@@ -220,14 +256,14 @@ fn still_there<H: WriteHost + ?Sized>(
     );
     let refused = |why: Vec<Diagnostic>| {
         let first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
-            .hint("it goes back by itself, or now with `mailward revert`; then plan again");
+            .hint("take it back with `mailward revert`, then plan again");
         Box::new(Outcome::without_run(
             Verdict::Refused,
             std::iter::once(first).chain(why).collect(),
         ))
     };
     match planned {
-        Ok(plan) if plan.steps.iter().all(plan::Step::is_after_confirmation) => Ok(()),
+        Ok(plan) if !plan.steps.iter().any(|step| step.as_sources().is_some()) => Ok(()),
         Ok(_) => Err(refused(Vec::new())),
         Err(blockers) => Err(refused(
             blockers
@@ -243,7 +279,7 @@ fn finished<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
     window: &Window,
-    request: Request,
+    request: &Request,
 ) -> Result<(), Failed> {
     let allowed = Allowed::everything();
     let observed = Observed::read(host, facts, Scope::Of(&window.desired))
@@ -264,8 +300,16 @@ fn finished<H: WriteHost + ?Sized>(
                 .collect(),
         )
     })?;
+    if !plan.steps.iter().all(plan::Step::is_after_confirmation) {
+        // What was to take over is not in force: what did it before must stay.
+        return Err(Failed(vec![
+            Diagnostic::new("the rules that were confirmed are not in force any more")
+                .because(crate::report::text::steps_in_brief(&plan.steps))
+                .hint("apply again"),
+        ]));
+    }
     for step in &plan.steps {
         finish::carry_out(host, step, request.deadline)?;
     }
-    nothing_left(host, &window.desired, request.deadline, &allowed)
+    nothing_left(host, &window.desired, request.deadline, &allowed).map(|_| ())
 }

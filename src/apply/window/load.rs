@@ -10,10 +10,13 @@ use crate::apply::Failed;
 use crate::apply::act::failed_command;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Command, Done, End, Output, WriteHost};
-use crate::model::HostPath;
+use crate::model::{HostPath, known};
 
 /// The most that a list of networks is kept of what a program prints, in bytes.
 pub(super) const LIST_CAP: usize = 64 * 1024 * 1024;
+
+/// How often the lock of iptables is asked for again, a second apart.
+const LOCK_TRIES: u32 = 5;
 
 /// Makes the planned rules live; where the vendor's own window takes them back, the record gets its times.
 pub(super) fn load<H: WriteHost + ?Sized>(
@@ -65,15 +68,27 @@ fn family_of_iptables<H: WriteHost + ?Sized>(
     let Some(script) = &family.script else {
         return Ok(());
     };
-    let first = script_of_iptables(host, &family.restore, script, deadline);
-    match (first, &family.script_for_all) {
-        (Ok(()), _) => Ok(()),
+    match (
+        restored(host, &family.restore, script, deadline)?,
+        &family.script_for_all,
+    ) {
+        (Restored::Yes, _) => Ok(()),
         // A transaction that failed has changed nothing.
-        (Err(_), Some(other)) if other != script => {
+        (Restored::No(_), Some(other)) if other != script => {
             script_of_iptables(host, &family.restore, other, deadline)
         }
-        (Err(failed), _) => Err(failed),
+        (Restored::No(failed) | Restored::Busy(failed), _) => Err(failed),
     }
+}
+
+/// What became of a script of iptables.
+enum Restored {
+    /// It is loaded.
+    Yes,
+    /// Somebody else holds the lock of iptables all the time.
+    Busy(Failed),
+    /// It is not.
+    No(Failed),
 }
 
 /// Loads a script of iptables; other rules stay.
@@ -83,9 +98,54 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
     script: &str,
     deadline: Duration,
 ) -> Result<(), Failed> {
+    match restored(host, restore, script, deadline)? {
+        Restored::Yes => Ok(()),
+        Restored::Busy(failed) | Restored::No(failed) => Err(failed),
+    }
+}
+
+/// Tries again as long as somebody else holds the lock of iptables: exit code 4 (iptables(8)).
+fn restored<H: WriteHost + ?Sized>(
+    host: &mut H,
+    restore: &HostPath,
+    script: &str,
+    deadline: Duration,
+) -> Result<Restored, Failed> {
+    const BUSY: End = End::Code(4);
     let mut command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
     command.input = script.as_bytes().to_vec();
-    run(host, command)
+    let mut tries = LOCK_TRIES;
+    loop {
+        let written = host
+            .write(&[Act::Run(command.clone())], &[])
+            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        let done = written.done.first();
+        let Err(failed) = judge(&command, done) else {
+            return Ok(Restored::Yes);
+        };
+        match done {
+            Some(Done::Ran(Output { end: BUSY, .. })) if tries > 0 => {
+                tries -= 1;
+                pause(host)?;
+            }
+            Some(Done::Ran(Output { end: BUSY, .. })) => return Ok(Restored::Busy(failed)),
+            Some(Done::Ran(_) | Done::Quietly | Done::Awaited(_)) | None => {
+                return Ok(Restored::No(failed));
+            }
+        }
+    }
+}
+
+/// Lets a second pass.
+pub(super) fn pause<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
+    let command = Command::new(
+        known("/bin/sleep"),
+        vec!["1".to_owned()],
+        Duration::from_secs(10),
+    );
+    host.write(&[Act::Run(command)], &[])
+        .map(|_| ())
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
 }
 
 /// One change of a rule of Plesk's firewall; its list replaces the old one, and is never empty.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::record::{Window, files};
+use super::close::LEFT;
+use super::record::{Left, Waiting, Window, files};
 use super::{finish, load};
 use crate::access::boot;
 use crate::access::how::SourceHow;
@@ -102,10 +103,10 @@ impl Running<'_> {
             load: back.as_ref().map(|(load, _)| load.clone()),
         };
         let record = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
-        let mut acts = vec![
-            Act::Remove(files::reverted()),
-            Act::Remove(files::confirmed()),
-        ];
+        // What an earlier window left is not this one's; a timer that still sleeps finds that it is not meant any more.
+        let mut acts: Vec<Act> = (LEFT.iter())
+            .map(|name| Act::Remove(boot::state(name)))
+            .collect();
         let load = back.as_ref().map(|(load, texts)| {
             acts.extend(texts.iter().map(|(name, text)| Act::Save {
                 path: boot::state(name),
@@ -129,7 +130,12 @@ impl Running<'_> {
                 Failed(vec![Diagnostic::new(what).because(said)])
             })?;
         }
-        load::load(host, how, &mut window, deadline)?;
+        // A program that hangs must not load anything once the timer is through.
+        let in_time = match window.load {
+            Some(_) => deadline.min(Duration::from_secs(u64::from(seconds)) * 4 / 5),
+            None => deadline,
+        };
+        load::load(host, how, &mut window, in_time)?;
         if window.load.is_none() {
             // The vendor's command took its time. No timer looks for the record.
             let bytes = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
@@ -139,7 +145,17 @@ impl Running<'_> {
             };
             let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
         }
-        nothing_left(host, &window.desired, deadline, self.request.allowed)
+        if window.load.is_some() {
+            // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
+            let facts = Facts::read(host).map_err(|error| failed(&error))?;
+            let act = Act::Save {
+                path: files::live(),
+                bytes: facts.uptime.to_string().into_bytes(),
+            };
+            let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+        }
+        let facts = nothing_left(host, &window.desired, deadline, self.request.allowed)?;
+        still_waits(&facts, &window.run)
     }
 
     /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
@@ -182,6 +198,26 @@ impl Running<'_> {
             }
             SourceHow::PleskFirewall { .. } => None,
         })
+    }
+}
+
+/// The change of a run must still wait when it is live: its timer may have come before it.
+fn still_waits(facts: &Facts, run: &str) -> Result<(), Failed> {
+    match &facts.waiting {
+        Waiting::Open(window)
+            if window.run == run
+                && window.left(facts.boot.as_deref(), facts.uptime) != Left::Nothing =>
+        {
+            Ok(())
+        }
+        Waiting::Open(_)
+        | Waiting::Nothing
+        | Waiting::Reverting(_)
+        | Waiting::Reverted(_)
+        | Waiting::Confirmed(_) => Err(Failed(vec![
+            Diagnostic::new("the time for a confirmation was over before the change was live")
+                .hint("declare a longer `safety.confirm_within`"),
+        ])),
     }
 }
 
@@ -232,7 +268,7 @@ pub(super) fn nothing_left<H: WriteHost + ?Sized>(
     desired: &Desired,
     deadline: Duration,
     allowed: &Allowed,
-) -> Result<(), Failed> {
+) -> Result<Facts, Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let facts = Facts::read(host).map_err(|error| failed(&error))?;
     let observed =
@@ -240,12 +276,13 @@ pub(super) fn nothing_left<H: WriteHost + ?Sized>(
     let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
-            let waits = matches!(facts.waiting, super::Waiting::Open(_));
+            let waits = matches!(facts.waiting, Waiting::Open(_));
             let left: Vec<Step> = (plan.steps.into_iter())
-                .filter(|step| !(waits && step.is_after_confirmation()))
+                // A service action that is owed is a matter of its own.
+                .filter(|step| step.is_of_access() && !(waits && step.is_after_confirmation()))
                 .collect();
             if left.is_empty() {
-                return Ok(());
+                return Ok(facts);
             }
             Err(Failed(vec![
                 Diagnostic::new("the kernel's rules are not what they should be")

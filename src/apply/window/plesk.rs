@@ -8,11 +8,12 @@ mod look;
 
 use std::time::Duration;
 
-use self::look::{Seen, look, pause};
+use self::look::{Seen, look};
 use super::back::{Booted, Taken};
-use super::load::{run, set_rule, with};
+use super::load::{pause, run, set_rule, with};
 use super::record::Window;
 use crate::access::how::SourceHow;
+use crate::access::observed::Enabled;
 use crate::access::plesk::kernel;
 use crate::apply::Failed;
 use crate::facts::Facts;
@@ -154,7 +155,12 @@ pub(super) fn reset<H: WriteHost + ?Sized>(
 ) -> Result<Taken, Failed> {
     let before = look(host, window)?;
     let command = Command::new(before.command.clone(), Vec::new(), deadline);
-    run(host, with(&command, &["--reset"], &variable(&None)))?;
+    let reset = run(host, with(&command, &["--reset"], &variable(&None)));
+    if before.enabled == Enabled::No {
+        // Somebody has switched it off meanwhile, which took the change back and whatever else it had loaded.
+        return Ok(Taken::Back);
+    }
+    reset?;
     if booted == Booted::No && !before.applies.is_empty() {
         if window.until.saturating_sub(before.facts.uptime) > WORTH_IT {
             // What it says is seen in the end.

@@ -85,6 +85,12 @@ pub mod files {
         boot::state("reverted.json")
     }
 
+    /// Since when it is live, in milliseconds since the boot; there from then on, where a timer would take it back.
+    #[must_use]
+    pub fn live() -> HostPath {
+        boot::state("live")
+    }
+
     /// When it is confirmed.
     #[must_use]
     pub fn confirmed() -> HostPath {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::back::{Booted, Taken, take_back};
-use super::close::close;
+use super::close::{Fate, close};
 use super::confirm::{begin, failed};
 use super::record::{Waiting, Window, files};
 use super::settle::{Decided, Now, decide, wait_for_timer};
@@ -50,14 +50,7 @@ fn try_revert<H: WriteHost + ?Sized>(
         Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    close(
-        host,
-        &window,
-        StepState::Undone,
-        Verdict::RolledBack,
-        Some(message),
-    )
-    .map_err(unsure)?;
+    close(host, &window, Fate::Back, Some(message)).map_err(unsure)?;
     Ok(said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
@@ -121,6 +114,9 @@ impl Running<'_> {
 
     fn take_sources_back<H: WriteHost + ?Sized>(&self, host: &mut H) -> Result<(), Failed> {
         let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        if let Some(unread) = facts.waiting_unread {
+            return Err(Failed(vec![unread]));
+        }
         let window = match &facts.waiting {
             Waiting::Open(window)
             | Waiting::Reverting(window)
@@ -140,6 +136,6 @@ impl Running<'_> {
                 )]));
             }
         }
-        close(host, window, StepState::Undone, Verdict::RolledBack, None)
+        close(host, window, Fate::Back, None)
     }
 }

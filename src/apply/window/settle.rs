@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back};
-use super::close::close;
+use super::back::{Booted, Taken, is_back, take_back, tidy};
+use super::close::{Fate, close};
 use super::confirm::failed;
 use super::record::{Left, Waiting, Window, files};
 use crate::apply::Failed;
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, Verdict};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -16,7 +16,7 @@ use crate::host::{Act, ActError, Came, Condition, Done, Found, WriteHost};
 use crate::model::{HostPath, known};
 
 /// How long a timer may take once its time is up.
-const TIMER_GRACE: Duration = Duration::from_secs(15);
+const TIMER_GRACE: Duration = Duration::from_secs(30);
 
 /// Where a change stands.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
             // What is still to be done for it is part of the plan now.
-            close(host, &window, StepState::Done, Verdict::PartlyApplied, None)
+            close(host, &window, Fate::StaysUnfinished, None)
                 .map_err(|why| failed(Verdict::Unknown, why))?;
             Ok(Settled::Anew)
         }
@@ -118,7 +118,7 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
 }
 
 /// What lies in the state now.
-fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
+pub(super) fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
     let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
     match facts.waiting_unread {
         Some(unread) => Err(Failed(vec![unread])),
@@ -193,8 +193,12 @@ fn timer_was_right<H: WriteHost + ?Sized>(
         Left::Booted => Booted::Since,
         Left::Seconds(_) | Left::Nothing => Booted::No,
     };
-    if booted == Booted::No && !is_back(host, &window, deadline)? {
-        return end(host, facts, window, booted, deadline);
+    if booted == Booted::No {
+        if !is_back(host, &window, deadline)? {
+            return end(host, facts, window, booted, deadline);
+        }
+        // What the timer's one transaction could not take away is no harm, and yet was not there before.
+        tidy(host, facts, &window, deadline)?;
     }
     ended(host, &window)
 }
@@ -218,12 +222,6 @@ fn end<H: WriteHost + ?Sized>(
 
 fn ended<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Now, Failed> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
-    close(
-        host,
-        window,
-        StepState::Undone,
-        Verdict::RolledBack,
-        Some(message),
-    )?;
+    close(host, window, Fate::Back, Some(message))?;
     Ok(Now::TakenBack)
 }

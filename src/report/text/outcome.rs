@@ -64,10 +64,10 @@ const fn severity(result: Verdict) -> Severity {
         Verdict::AsDesired
         | Verdict::Applied
         | Verdict::Waiting
+        | Verdict::Owed
         | Verdict::Confirmed
         | Verdict::Reverted => Severity::Note,
-        Verdict::Owed
-        | Verdict::ChangedSince
+        Verdict::ChangedSince
         | Verdict::Declined
         | Verdict::Interrupted
         | Verdict::Usage
@@ -87,6 +87,8 @@ const fn severity(result: Verdict) -> Severity {
 pub fn summary(outcome: &Outcome) -> String {
     let owed: Vec<String> = outcome.owed.iter().map(|owed| owed.unit.clone()).collect();
     let line = match outcome.result {
+        // Without a plan nobody has looked at more than a change that waits.
+        Verdict::AsDesired if outcome.fingerprint.is_none() => "Nothing to do.",
         Verdict::AsDesired => "Nothing to do: the host is as desired.",
         Verdict::Applied => "Applied and verified.",
         Verdict::Waiting => {

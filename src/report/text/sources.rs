@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DIM, HEADING, WARNING, count, paint};
+use crate::access::boot::way_of;
 use crate::access::effect::{Change, Size};
 use crate::access::rules::few;
 use crate::model::{Allowed, Family, Networks};
@@ -55,7 +56,7 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
                 Extent::Only(networks) => format!("{} {word} it", size(networks)),
                 Extent::AllBut(others) if others.is_empty() => format!("all {word} it"),
                 Extent::AllBut(others) => {
-                    format!("all {word} it but {}", size(others))
+                    format!("all but {} {word} it", size(others))
                 }
             };
             let _ = writeln!(text, "    {counted}");
@@ -76,11 +77,13 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
 
 pub(super) fn boot(step: &BootStep, colour: Colour) -> String {
     let mut text = format!("{}\n", paint(&boot_name(step), HEADING, colour));
-    let verb = match step.boot {
-        Boot::Restores => "write",
-        Boot::Forgets => "remove",
-    };
     for path in &step.paths {
+        let verb = match step.boot {
+            // The other way's rules must not come back beside these.
+            Boot::Restores if way_of(path).is_some_and(|way| way != step.way) => "remove",
+            Boot::Restores => "write",
+            Boot::Forgets => "remove",
+        };
         let _ = writeln!(text, "  {verb} {path}");
     }
     text
@@ -102,12 +105,12 @@ fn gate_text(gate: &GateChange) -> String {
         .from
         .as_ref()
         .map_or_else(|| "unclear".to_owned(), sources);
-    format!(
-        "{} ({}): {from} → {}",
-        gate.service,
-        ports.join(", "),
-        sources(&gate.to)
-    )
+    let change = if gate.from.as_ref() == Some(&gate.to) {
+        format!("{from}, as before")
+    } else {
+        format!("{from} → {}", sources(&gate.to))
+    };
+    format!("{} ({}): {change}", gate.service, ports.join(", "))
 }
 
 /// Who may, in a few words.

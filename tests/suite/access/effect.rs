@@ -48,7 +48,7 @@ fn a_change_is_told_in_exact_sets() {
     assert_eq!(told[1].loses, Networks::everything());
     assert_eq!(
         told[0].to_string(),
-        "imap (143, 993): reached by 198.51.100.7; closed to 203.0.113.128/25"
+        "imap (143, 993): opened to 198.51.100.7; closed to 203.0.113.128/25"
     );
     assert_eq!(told[1].to_string(), "submission (587): closed to everybody");
     assert_eq!(changes(&after, &after, &SERVICES), []);

@@ -174,10 +174,16 @@ impl Host {
 
     /// Runs a program in the host under strace and returns the points at which it changed something.
     pub fn points(&self, argv: &[&str]) -> Vec<Point> {
+        self.points_ending_with(argv, 0)
+    }
+
+    /// Does the same with a program that ends with another exit code.
+    pub fn points_ending_with(&self, argv: &[&str], code: i32) -> Vec<Point> {
         let log = "/tmp/strace.log";
         let traced = strace::tracing(argv, log);
         let traced: Vec<_> = traced.iter().map(String::as_str).collect();
-        self.run(&traced).success();
+        let output = self.run(&traced);
+        assert_eq!(output.code(), code, "{output:#?}");
         strace::points(&self.read_text(log))
     }
 

@@ -1,10 +1,10 @@
 //! One look at Plesk's firewall and the kernel, in which nothing is changed.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::super::record::Window;
 use crate::access::effect::Filters;
+use crate::access::observed::Enabled;
 use crate::access::plesk::PleskRule;
 use crate::access::plesk::kernel::{self, Differs};
 use crate::access::rules::few;
@@ -12,8 +12,8 @@ use crate::access::{Gate, gates};
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Act, Came, Command, Done, ProcessId, WriteHost, Written};
-use crate::model::{HostPath, Networks, known};
+use crate::host::{Came, Done, ProcessId, WriteHost, Written};
+use crate::model::{HostPath, Networks};
 use crate::observe::{Observed, Scope};
 
 /// What was seen.
@@ -23,6 +23,8 @@ pub(super) struct Seen {
     pub(super) command: HostPath,
     /// What the vendor's script has loaded.
     pub(super) kernel: Filters,
+    /// Whether it manages rules.
+    pub(super) enabled: Enabled,
     /// The applies that wait for the vendor's confirmation.
     pub(super) applies: Vec<ProcessId>,
     list: Result<Vec<PleskRule>, Diagnostic>,
@@ -67,24 +69,13 @@ pub(super) fn look<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<S
     Ok(Seen {
         facts,
         command: firewall.command,
+        enabled: firewall.enabled,
         kernel: kernel::loaded(&layers),
         applies: firewall.applies,
         list: firewall.list.map_err(|unread| Diagnostic::of(&unread)),
         ssh_ports: access.ssh_ports,
         spoken: kernel::spoken(access.speaks_ipv6),
     })
-}
-
-/// Lets a second pass.
-pub(super) fn pause<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
-    let command = Command::new(
-        known("/bin/sleep"),
-        vec!["1".to_owned()],
-        Duration::from_secs(10),
-    );
-    host.write(&[Act::Run(command)], &[])
-        .map(|_| ())
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
 }
 
 /// Whether what was waited for came.
