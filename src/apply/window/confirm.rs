@@ -300,7 +300,7 @@ fn finished<H: WriteHost + ?Sized>(
                 .collect(),
         )
     })?;
-    if !plan.steps.iter().all(plan::Step::is_after_confirmation) {
+    if (plan.steps.iter()).any(|step| step.as_sources().is_some()) {
         // What was to take over is not in force: what did it before must stay.
         return Err(Failed(vec![
             Diagnostic::new("the rules that were confirmed are not in force any more")
