@@ -9,6 +9,7 @@
 mod access;
 mod access_apply;
 mod access_show;
+mod access_size;
 mod faults;
 mod firewall_fixture;
 mod generated;
