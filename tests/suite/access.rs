@@ -3,9 +3,11 @@
 mod effect;
 mod evaluate;
 mod iptables;
+mod kernel;
 mod netns;
 mod nft;
 mod plesk;
+mod plesk_evaluate;
 
 use std::fmt::Write as _;
 use std::process::Command;
