@@ -4,6 +4,7 @@
 //! once. What a value means to a daemon beyond its range is not decided here.
 
 mod accounts;
+mod desired;
 mod keys;
 mod names;
 mod problem;
@@ -78,7 +79,7 @@ pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
     if !problems.is_empty() {
         return Err(told(problems));
     }
-    let desired = together::desired(written);
+    let desired = desired::desired(written);
     let mut notes = judgement.notes;
     for ((mark, key), dropped) in drops {
         match dropped {

@@ -1,25 +1,23 @@
 //! Walks the files in xinetd's order: follows includes, and turns blocks into services, defaults and problems.
 
+mod includes;
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::edit::Spot;
-use crate::model::{Count, HostPath};
+use crate::model::HostPath;
 
 use super::attribute::{self, Attribute, Known};
 use super::config::{
     Assignment, At, BUILT_IN_RATE, Config, ServiceEntry, ServiceState, Source, UNLIMITED, count,
     rate,
 };
-use super::file::{Block, BlockEnd, Fate, File, Folder, Heading, Item, Line, Setting, Specified};
+use super::file::{Block, BlockEnd, Fate, File, Heading, Item, Line, Setting, Specified};
 use super::problem::{Problem, ProblemKind};
 use super::services::{self, Meaning};
 use super::tree::{Entry, Tree, Wanted};
-
-/// Includes inside of includes beyond this depth are a mistake, not a configuration.
-const MAX_DEPTH: usize = 32;
-/// The same for files read in all, repeated ones counted again.
-const MAX_FILES: usize = 20_000;
 
 /// How reading a service's block ended, before the whole is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,174 +166,6 @@ impl Reading<'_> {
         }
     }
 
-    fn setting_problems(
-        &mut self,
-        path: &HostPath,
-        file: &File,
-        heading: &Heading,
-        setting: &Setting,
-        fate: Fate,
-    ) {
-        let parts = &setting.parts;
-        let values = match (parts.values.first(), parts.values.last()) {
-            (Some(first), Some(last)) => first.start..last.end,
-            _ => parts.operator_at.clone(),
-        };
-        let (at, kind) = match fate {
-            Fate::Set(known) => {
-                self.value_warnings(path, file, setting, known);
-                return;
-            }
-            Fate::Unknown => match heading {
-                Heading::Defaults => (parts.name.clone(), ProblemKind::NotInDefaults),
-                Heading::Service { .. } => (parts.name.clone(), ProblemKind::UnknownAttribute),
-            },
-            Fate::AlreadySet(_) => (parts.name.clone(), ProblemKind::AlreadySet),
-            Fate::OperatorNotAllowed(_) => {
-                (parts.operator_at.clone(), ProblemKind::OperatorNotAllowed)
-            }
-            Fate::WrongValueCount(_, expected) => (
-                values,
-                ProblemKind::WrongValueCount {
-                    expected,
-                    found: parts.values.len(),
-                    comment: parts.values.iter().any(|v| file.text(v).starts_with(b"#")),
-                },
-            ),
-            Fate::Bad(_) => match heading {
-                Heading::Defaults => (values, ProblemKind::BadDefault),
-                Heading::Service { .. } => (values, ProblemKind::BadValue),
-            },
-        };
-        self.problem(path, file, setting.line, &at, kind);
-    }
-
-    /// Values that xinetd takes, but hardly as meant.
-    fn value_warnings(&mut self, path: &HostPath, file: &File, setting: &Setting, known: Known) {
-        let values = &setting.parts.values;
-        let texts: Vec<&[u8]> = values.iter().map(|at| file.text(at)).collect();
-        let kept = match known.check {
-            attribute::Check::Count => match attribute::count(texts[0]) {
-                Some(Count::Number(0)) => {
-                    let kind = ProblemKind::RefusesEverybody;
-                    self.problem(path, file, setting.line, &values[0], kind);
-                    return;
-                }
-                Some(count) => count.to_string(),
-                None => return,
-            },
-            attribute::Check::Rate => match attribute::rate(&texts) {
-                Some(rate) => rate.to_string(),
-                None => return,
-            },
-            _ => return,
-        };
-        if let Some(at) = values.iter().find(|at| attribute::wraps(file.text(at))) {
-            self.problem(path, file, setting.line, at, ProblemKind::Wraps { kept });
-        }
-    }
-
-    fn include(
-        &mut self,
-        path: &HostPath,
-        file: &File,
-        folder: Folder,
-        at: &Range<usize>,
-        line: Line,
-    ) {
-        let Some(target) = host_path(file.text(at)) else {
-            self.problem(path, file, line, at, ProblemKind::IncludePath);
-            return;
-        };
-        let problem = match folder {
-            Folder::No => self.include_file(&target, Including::Named),
-            Folder::Yes => {
-                self.include_folder(path, file, at, line, &target);
-                None
-            }
-        };
-        if let Some(kind) = problem {
-            self.problem(path, file, line, at, kind);
-        }
-    }
-
-    fn include_file(&mut self, target: &HostPath, including: Including) -> Option<ProblemKind> {
-        let tree = self.tree;
-        match tree.files.get(target) {
-            Some(Entry::File(bytes)) => {
-                if self.open.contains(target)
-                    || self.open.len() >= MAX_DEPTH
-                    || self.config.files.len() >= MAX_FILES
-                {
-                    return Some(ProblemKind::IncludeLoop);
-                }
-                self.file(target, bytes);
-                None
-            }
-            Some(Entry::NotRegular) => Some(ProblemKind::NotRegular),
-            Some(Entry::Missing) => Some(ProblemKind::IncludeMissing),
-            Some(Entry::Unreadable(why)) => {
-                Some(ProblemKind::IncludeUnreadable { why: why.clone() })
-            }
-            None => {
-                if including == Including::Named {
-                    self.wanted.insert(Wanted::File(target.clone()));
-                }
-                None
-            }
-        }
-    }
-
-    fn include_folder(
-        &mut self,
-        path: &HostPath,
-        file: &File,
-        at: &Range<usize>,
-        line: Line,
-        target: &HostPath,
-    ) {
-        let tree = self.tree;
-        let names = match tree.dirs.get(target) {
-            Some(Some(names)) => names,
-            Some(None) => {
-                self.problem(path, file, line, at, ProblemKind::IncludeMissing);
-                return;
-            }
-            None => {
-                self.wanted.insert(Wanted::Dir(target.clone()));
-                return;
-            }
-        };
-        let mut sorted: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-        sorted.sort_unstable();
-        for name in sorted {
-            if matches!(name, b"" | b"." | b"..") {
-                continue;
-            }
-            let Some(inside) = std::str::from_utf8(name)
-                .ok()
-                .and_then(|name| target.join(name).ok())
-            else {
-                self.problem(path, file, line, at, ProblemKind::IncludePath);
-                continue;
-            };
-            if name.contains(&b'.') || name.ends_with(b"~") {
-                self.main_problem(&inside, ProblemKind::NameSkipped);
-                continue;
-            }
-            if !tree.files.contains_key(&inside) {
-                self.wanted.insert(Wanted::Dir(target.clone()));
-            }
-            match self.include_file(&inside, Including::InFolder) {
-                Some(ProblemKind::IncludeLoop) => {
-                    self.problem(path, file, line, at, ProblemKind::IncludeLoop);
-                }
-                Some(kind) => self.main_problem(&inside, kind),
-                None => {}
-            }
-        }
-    }
-
     fn lost(
         &mut self,
         path: &HostPath,
@@ -419,13 +249,6 @@ impl Reading<'_> {
     }
 }
 
-/// How a file came to be included.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Including {
-    Named,
-    InFolder,
-}
-
 fn assignment(path: &HostPath, file: &File, setting: &Setting, known: Known) -> Assignment {
     Assignment {
         name: known.name,
@@ -441,17 +264,4 @@ fn assignment(path: &HostPath, file: &File, setting: &Setting, known: Known) -> 
             line: setting.line.number,
         },
     }
-}
-
-/// A path as a host path: repeated and final slashes and `.` do not matter.
-fn host_path(text: &[u8]) -> Option<HostPath> {
-    let text = std::str::from_utf8(text).ok()?;
-    if !text.starts_with('/') {
-        return None;
-    }
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    HostPath::new(format!("/{}", parts.join("/"))).ok()
 }

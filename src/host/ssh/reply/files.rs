@@ -1,0 +1,107 @@
+//! Reads what files, folders and paths are. What a file holds comes from the sections; nothing here cuts those apart.
+
+use memchr::memmem;
+
+use super::ending::Metadata;
+use super::{Reader, Result, misfit};
+use crate::host::rules::{FILE_CAP, TOO_LARGE};
+use crate::host::{Executable, Existence, FileState, Found, Link, Listing};
+
+impl Reader<'_> {
+    pub(super) fn file(&mut self, path: &[u8]) -> Result<Found> {
+        let (kind, text) = self.record()?;
+        Ok(match kind {
+            b'f' => {
+                let link = match text {
+                    b"s" => Link::Symbolic,
+                    _ => Link::Plain,
+                };
+                let (metadata, bytes) = self.end.take(path)?;
+                match metadata {
+                    // It went away between two looks.
+                    None if bytes.is_empty() => Found::Missing,
+                    None => return Err(misfit("a file has content, but no metadata")),
+                    Some(Metadata { size, .. }) if size > FILE_CAP => {
+                        Found::Unreadable(TOO_LARGE.to_owned())
+                    }
+                    Some(Metadata { size, .. })
+                        if (bytes.len() as u64) < size && !is_of_the_kernel(path) =>
+                    {
+                        let got = bytes.len();
+                        Found::Unreadable(format!("only {got} of its {size} bytes can be read"))
+                    }
+                    Some(Metadata { size, .. })
+                        if (bytes.len() as u64) > size && !is_of_the_kernel(path) =>
+                    {
+                        Found::Unreadable("it grew while it was read".to_owned())
+                    }
+                    Some(Metadata { links, changed, .. }) => Found::File(FileState {
+                        bytes: bytes.to_vec(),
+                        link,
+                        links,
+                        changed,
+                    }),
+                }
+            }
+            b'm' => Found::Missing,
+            b'n' => Found::NotRegular,
+            b'u' => Found::Unreadable(reason(text)),
+            _ => return Err(misfit("a file's line is of no known kind")),
+        })
+    }
+
+    pub(super) fn folder(
+        &mut self,
+        path: &str,
+    ) -> Result<std::result::Result<Option<Listing>, String>> {
+        match self.record()? {
+            (b'm', _) => Ok(Ok(None)),
+            (b'u', text) => Ok(Err(reason(text))),
+            (b'd', _) => {
+                let mut listing = Vec::new();
+                while let Some(rest) = self.rest.strip_prefix(b"e ") {
+                    // A name may hold a line's end, but never the byte before this one.
+                    let end = memmem::find(rest, b"/\n").ok_or_else(|| misfit("half a name"))?;
+                    self.rest = &rest[end + 2..];
+                    let name = rest[..end].to_vec();
+                    let full = [path.as_bytes(), b"/", &name].concat();
+                    let found = self.file(&full)?;
+                    listing.push((name, found));
+                }
+                match self.record()? {
+                    (b'.', _) => {}
+                    _ => return Err(misfit("a folder has no end")),
+                }
+                listing.sort_by(|(one, _), (other, _)| one.cmp(other));
+                Ok(Ok(Some(listing)))
+            }
+            _ => Err(misfit("a folder's line is of no known kind")),
+        }
+    }
+
+    pub(super) fn exists(&mut self) -> Result<Existence> {
+        Ok(match self.record()? {
+            (b'm', _) => Existence::Missing,
+            (b'x', b"y") => Existence::File(Executable::Yes),
+            (b'x', b"n") => Existence::File(Executable::No),
+            (b'd', _) => Existence::Folder,
+            (b'o', _) => Existence::Other,
+            (b'u', text) => Existence::Unknown(reason(text)),
+            _ => return Err(misfit("it does not say whether something exists")),
+        })
+    }
+}
+
+/// Files whose size the kernel makes up.
+fn is_of_the_kernel(path: &[u8]) -> bool {
+    path.starts_with(b"/proc/") || path.starts_with(b"/sys/")
+}
+
+/// A tool's reason as the rest of mailward words it.
+fn reason(text: &[u8]) -> String {
+    let mut text = crate::report::printable::line(text);
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}

@@ -1,0 +1,122 @@
+//! Reads which processes run, from their files in `/proc`. One that changed while it was looked at is no process.
+
+use super::ending::Ending;
+use super::{Reader, Result, TICKS, misfit, number};
+use crate::host::proc::{ProcessStat, split_environment, split_words};
+use crate::host::{HostError, Process, ProcessId};
+
+impl Reader<'_> {
+    pub(super) fn processes(&mut self, programs: &[&'static str]) -> Result<Vec<Process>> {
+        let mut seen = Vec::new();
+        loop {
+            match self.record()? {
+                (b'p', text) => seen.push(Seen::read(text, &mut self.end)?),
+                (b'!', text) => {
+                    return Err(HostError::Unreachable {
+                        what: String::from_utf8_lossy(text).into_owned(),
+                        source: std::io::ErrorKind::PermissionDenied.into(),
+                    });
+                }
+                (b'.', _) => break,
+                _ => return Err(misfit("a process's line is of no known kind")),
+            }
+        }
+        if seen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (_, kernel) = self.end.take(b"/proc/stat")?;
+        let boot = kernel
+            .split(|&byte| byte == b'\n')
+            .find_map(|line| number::<i64>(line.strip_prefix(b"btime ")?));
+        let processes = seen
+            .iter()
+            .filter_map(|seen| seen.process(programs, boot, &self.end).transpose());
+        let mut processes = processes.collect::<Result<Vec<Process>>>()?;
+        processes.sort_by_key(|process| process.id);
+        Ok(processes)
+    }
+}
+
+/// A process as its records show it.
+struct Seen<'r> {
+    pid: u32,
+    environment: u8,
+    ports: u8,
+    /// stat, cmdline, environ, and stat again.
+    files: [&'r [u8]; 4],
+}
+
+impl<'r> Seen<'r> {
+    fn read(text: &'r [u8], end: &mut Ending<'r>) -> Result<Self> {
+        let mut fields = text.split(|&byte| byte == b' ');
+        let pid = fields.next().and_then(number::<u32>);
+        let (Some(pid), Some(&[environment]), Some(&[ports])) = (pid, fields.next(), fields.next())
+        else {
+            return Err(misfit("half a process"));
+        };
+        let mut files = [&b""[..]; 4];
+        for (file, name) in files.iter_mut().zip(["stat", "cmdline", "environ", "stat"]) {
+            *file = end.take(format!("/proc/{pid}/{name}").as_bytes())?.1;
+        }
+        Ok(Self {
+            pid,
+            environment,
+            ports,
+            files,
+        })
+    }
+
+    /// The process; none where it is gone, has become another program, or was never one of these.
+    fn process(
+        &self,
+        programs: &[&'static str],
+        boot: Option<i64>,
+        end: &Ending<'_>,
+    ) -> Result<Option<Process>> {
+        let [stat, argv, environment, after] = self.files;
+        if stat.is_empty() || after.is_empty() {
+            return Ok(None);
+        }
+        let parsed = ProcessStat::parse(stat).zip(ProcessStat::parse(after));
+        let (stat, after) = parsed.ok_or_else(|| misfit("half a process"))?;
+        let Some(name) = programs.iter().find(|name| name.as_bytes() == stat.name) else {
+            return Ok(None);
+        };
+        let same = after.name == stat.name && after.start == stat.start;
+        if !same || !stat.is_alive() || !after.is_alive() {
+            return Ok(None);
+        }
+        let started = boot.and_then(|boot| {
+            let since = i64::try_from(stat.start / TICKS).ok()?;
+            boot.checked_add(since)
+        });
+        let sockets = end.sockets.as_ref().map(|all| all.get(&self.pid));
+        let ports = match (self.ports, sockets, &end.listening) {
+            // In another network namespace its sockets are in another table than this one.
+            (b'y' | b'o', Some(None), _) => Some(Vec::new()),
+            (b'y', Some(Some(sockets)), Some(listening)) => {
+                let ports = sockets.iter().filter_map(|inode| listening.get(inode));
+                let mut ports: Vec<u16> = ports.copied().collect();
+                ports.sort_unstable();
+                ports.dedup();
+                Some(ports)
+            }
+            _ => None,
+        };
+        Ok(Some(Process {
+            id: ProcessId {
+                pid: self.pid,
+                start: stat.start,
+            },
+            parent: stat.parent,
+            started,
+            name: (*name).to_owned(),
+            argv: split_words(argv),
+            environment: match self.environment {
+                b'y' => Ok(split_environment(environment)),
+                _ => Err("permission denied".to_owned()),
+            },
+            ports,
+        }))
+    }
+}
