@@ -3,6 +3,7 @@
 mod effect;
 mod evaluate;
 mod iptables;
+mod kernel;
 mod netns;
 mod nft;
 mod plesk;

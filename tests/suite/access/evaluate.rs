@@ -11,8 +11,8 @@ use mailward::model::{Family, Network, Networks};
 use proptest::prelude::*;
 
 /// A network as bits, 32 or 128 of them, and how many count.
-#[derive(Debug, Clone)]
-struct Net {
+#[derive(Clone)]
+pub struct Net {
     bits: Vec<bool>,
     prefix: usize,
 }
@@ -28,13 +28,24 @@ fn bits(address: IpAddr) -> Vec<bool> {
         .collect()
 }
 
+impl std::fmt::Debug for Net {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.network())
+    }
+}
+
 impl Net {
-    fn has(&self, address: IpAddr) -> bool {
+    /// Whether it leaves anybody out.
+    pub fn is_some(&self) -> bool {
+        self.prefix > 0
+    }
+
+    pub fn has(&self, address: IpAddr) -> bool {
         let bits = bits(address);
         bits.len() == self.bits.len() && bits[..self.prefix] == self.bits[..self.prefix]
     }
 
-    fn network(&self) -> Network {
+    pub fn network(&self) -> Network {
         let mut kept = self.bits.clone();
         kept[self.prefix..].fill(false);
         let value = kept
@@ -65,7 +76,7 @@ struct Plain {
 const CHAINS: [&str; 3] = ["a", "b", "c"];
 const PORTS: [u16; 4] = [24, 25, 143, 144];
 
-fn address() -> impl Strategy<Value = IpAddr> {
+pub fn address() -> impl Strategy<Value = IpAddr> {
     // A few bits differ, so that networks hold some of the addresses and not others.
     prop_oneof![
         (0u32..16, 0u32..4).prop_map(|(low, high)| Ipv4Addr::from_bits(high << 30 | low).into()),
@@ -76,7 +87,7 @@ fn address() -> impl Strategy<Value = IpAddr> {
     })
 }
 
-fn net() -> impl Strategy<Value = Net> {
+pub fn net() -> impl Strategy<Value = Net> {
     (address(), prop_oneof![0usize..4, 0usize..129]).prop_map(|(address, prefix)| {
         let bits = bits(address);
         let prefix = prefix.min(bits.len());

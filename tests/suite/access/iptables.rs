@@ -10,9 +10,9 @@ use mailward::model::{Allowed, Family, MailService, Networks};
 use super::netns;
 use super::nft::{assert_connections, gate, gates, many, networks};
 
-const VARIANTS: [&str; 2] = ["legacy", "nft"];
+pub const VARIANTS: [&str; 2] = ["legacy", "nft"];
 
-const fn program(family: Family) -> &'static str {
+pub const fn program(family: Family) -> &'static str {
     match family {
         Family::Ipv4 => "iptables",
         Family::Ipv6 => "ip6tables",
