@@ -249,19 +249,24 @@ impl Networks {
         Self::all_of(Family::Ipv4).union(&Self::all_of(Family::Ipv6))
     }
 
-    /// The addresses from `first` to `last`, both in it; none where the families differ or the order is wrong.
-    #[must_use]
-    pub fn range(first: IpAddr, last: IpAddr) -> Self {
-        match (first, last) {
-            (IpAddr::V4(first), IpAddr::V4(last)) if first <= last => Self {
-                v4: Intervals::of(vec![(first.to_bits(), last.to_bits())]),
-                v6: Intervals::default(),
-            },
-            (IpAddr::V6(first), IpAddr::V6(last)) if first <= last => Self {
-                v4: Intervals::default(),
-                v6: Intervals::of(vec![(first.to_bits(), last.to_bits())]),
-            },
-            (IpAddr::V4(_) | IpAddr::V6(_), _) => Self::default(),
+    /// The addresses of ranges, each from its first to its last, both in it; one whose families differ or whose order is
+    /// wrong holds none.
+    pub fn of_ranges(ranges: impl IntoIterator<Item = (IpAddr, IpAddr)>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for range in ranges {
+            match range {
+                (IpAddr::V4(first), IpAddr::V4(last)) if first <= last => {
+                    v4.push((first.to_bits(), last.to_bits()));
+                }
+                (IpAddr::V6(first), IpAddr::V6(last)) if first <= last => {
+                    v6.push((first.to_bits(), last.to_bits()));
+                }
+                (IpAddr::V4(_) | IpAddr::V6(_), _) => {}
+            }
+        }
+        Self {
+            v4: Intervals::of(v4),
+            v6: Intervals::of(v6),
         }
     }
 
@@ -374,17 +379,8 @@ impl Networks {
 
 impl FromIterator<Network> for Networks {
     fn from_iter<I: IntoIterator<Item = Network>>(networks: I) -> Self {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for Network(net) in networks {
-            match net {
-                IpNet::V4(net) => v4.push((net.network().to_bits(), net.broadcast().to_bits())),
-                IpNet::V6(net) => v6.push((net.network().to_bits(), net.broadcast().to_bits())),
-            }
-        }
-        Self {
-            v4: Intervals::of(v4),
-            v6: Intervals::of(v6),
-        }
+        let ranges = networks.into_iter();
+        Self::of_ranges(ranges.map(|network| (network.first(), network.last())))
     }
 }
 

@@ -39,22 +39,11 @@ impl Elements {
         if let Some(ports) = items.iter().map(ports).collect::<Option<Vec<_>>>() {
             return Self::Ports(Ports::of(ports));
         }
-        let mut singles = Vec::with_capacity(items.len());
-        let mut ranges = Networks::default();
-        for item in items {
-            match networks(item) {
-                Some(Addresses::Network(network)) => singles.push(network),
-                Some(Addresses::Range(range)) => ranges = ranges.union(&range),
-                None => return Self::Unknown,
-            }
-        }
-        Self::Networks(singles.into_iter().collect::<Networks>().union(&ranges))
+        let ranges: Option<Vec<(IpAddr, IpAddr)>> = items.iter().map(addresses).collect();
+        ranges.map_or(Self::Unknown, |ranges| {
+            Self::Networks(Networks::of_ranges(ranges))
+        })
     }
-}
-
-enum Addresses {
-    Network(Network),
-    Range(Networks),
 }
 
 /// An element without what may be kept beside it: a counter, a timeout, a comment.
@@ -81,19 +70,20 @@ fn ports(value: &Value) -> Option<(u16, u16)> {
     }
 }
 
-fn networks(value: &Value) -> Option<Addresses> {
+/// The first and the last address of an element.
+fn addresses(value: &Value) -> Option<(IpAddr, IpAddr)> {
     let value = bare(value);
     let address = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
     if let Some(prefix) = value.get("prefix") {
         let text = format!("{}/{}", prefix["addr"].as_str()?, prefix["len"].as_u64()?);
-        return Network::parse(&text).ok().map(Addresses::Network);
+        let network = Network::parse(&text).ok()?;
+        return Some((network.first(), network.last()));
     }
     if let Some((first, last)) = range(value) {
-        let range = Networks::range(address(first)?, address(last)?);
-        return Some(Addresses::Range(range));
+        return Some((address(first)?, address(last)?));
     }
-    let network = address(value)?;
-    Some(Addresses::Network(Network::from(network)))
+    let network = Network::from(address(value)?);
+    Some((network.first(), network.last()))
 }
 
 /// The words of a list, a set or a sum of flags.

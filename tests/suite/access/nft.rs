@@ -348,6 +348,54 @@ fn ten_thousand_networks_are_one_transaction() {
     ));
 }
 
+/// What nft prints of a table of somebody else's that lets in so many ranges which are no networks.
+fn ranges(number: u32) -> String {
+    let elements: Vec<String> = (0..number)
+        .map(|n| {
+            let start = format!("{}.{}.{}", 20 + (n >> 16), (n >> 8) & 0xff, n & 0xff);
+            format!(r#"{{"range": ["{start}.1", "{start}.6"]}}"#)
+        })
+        .collect();
+    let rule = r#"[{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@list"}}, {"drop": null}]"#;
+    format!(
+        r#"{{"nftables": [
+            {{"table": {{"family": "inet", "name": "other"}}}},
+            {{"chain": {{"family": "inet", "table": "other", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}}}},
+            {{"set": {{"family": "inet", "table": "other", "name": "list", "type": "ipv4_addr", "flags": ["interval"], "elem": [{}]}}}},
+            {{"rule": {{"family": "inet", "table": "other", "chain": "in", "expr": {rule}}}}}
+        ]}}"#,
+        elements.join(",")
+    )
+}
+
+#[test]
+fn sets_of_ranges_are_read_in_time_linear_in_their_number() {
+    let time = |number| {
+        let json = ranges(number);
+        let begun = Instant::now();
+        let tables = nft::tables(json.as_bytes()).unwrap();
+        let taken = begun.elapsed();
+        let reach = tables[0].base[0]
+            .rules
+            .reach(143, Interface::Other, Stage::Opening);
+        assert_eq!(reach.dropped.ranges().count(), number as usize);
+        assert!(reach.dropped.contains("20.0.1.6".parse().unwrap()));
+        assert!(!reach.dropped.contains("20.0.1.7".parse().unwrap()));
+        taken
+    };
+    let (few, more) = (
+        super::fastest(|| time(10_000)),
+        super::fastest(|| time(40_000)),
+    );
+    crate::support::covered(&format!(
+        "10,000 ranges in a set of nftables are read in {few:?}, 40,000 in {more:?}"
+    ));
+    assert!(
+        more < few * 10 + std::time::Duration::from_millis(200),
+        "{few:?}, {more:?}"
+    );
+}
+
 /// So many networks that do not touch.
 pub fn many(number: u32) -> Networks {
     (0..number)
