@@ -64,7 +64,7 @@ impl Net {
 #[derive(Debug, Clone)]
 struct Plain {
     family: Option<Family>,
-    not_tcp: bool,
+    protocol: Protocol,
     ports: Option<(u16, u16)>,
     sources: Option<Vec<Net>>,
     on: usize,
@@ -106,7 +106,13 @@ pub fn net() -> impl Strategy<Value = Net> {
 fn plain() -> impl Strategy<Value = Plain> {
     (
         prop::option::weighted(0.2, prop::sample::select(Family::ALL.to_vec())),
-        prop::bool::weighted(0.1),
+        prop::sample::select(vec![
+            Protocol::Any,
+            Protocol::Any,
+            Protocol::Tcp,
+            Protocol::Tcp,
+            Protocol::NotTcp,
+        ]),
         prop::option::of(prop::sample::select(vec![
             (25, 25),
             (143, 143),
@@ -123,9 +129,9 @@ fn plain() -> impl Strategy<Value = Plain> {
         0usize..12,
     )
         .prop_map(
-            |(family, not_tcp, ports, sources, on, stage, unclear, then)| Plain {
+            |(family, protocol, ports, sources, on, stage, unclear, then)| Plain {
                 family,
-                not_tcp,
+                protocol,
                 ports,
                 sources,
                 on,
@@ -155,11 +161,7 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
     Rule {
         when: When {
             family: plain.family,
-            protocol: if plain.not_tcp {
-                Protocol::NotTcp
-            } else {
-                Protocol::Any
-            },
+            protocol: plain.protocol,
             ports: plain.ports.map(|range| Ports::of([range])),
             sources: plain
                 .sources
@@ -183,9 +185,9 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
     }
 }
 
-fn rule_set(chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
+fn rule_set(family: Option<Family>, chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
     RuleSet {
-        family: None,
+        family,
         start: CHAINS[0].to_owned(),
         policy,
         chains: chains
@@ -219,7 +221,7 @@ fn possible(
     };
     let on_lo = packet.interface == Interface::Loopback;
     let fits = family_fits
-        && !plain.not_tcp
+        && plain.protocol != Protocol::NotTcp
         && plain
             .ports
             .is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
@@ -260,7 +262,16 @@ fn possible(
     }
 }
 
-fn naive(chains: &[Vec<Plain>], policy: Verdict, packet: &Packet) -> Verdict {
+fn naive(
+    family: Option<Family>,
+    chains: &[Vec<Plain>],
+    policy: Verdict,
+    packet: &Packet,
+) -> Verdict {
+    // Rules of one family do not see the other.
+    if family.is_some_and(|family| (family == Family::Ipv4) != packet.source.is_ipv4()) {
+        return Verdict::Accept;
+    }
     let ends: BTreeSet<bool> = possible(chains, 0, 0, packet)
         .into_iter()
         .flat_map(|end| match (end, policy) {
@@ -282,6 +293,7 @@ proptest! {
 
     #[test]
     fn the_library_decides_as_a_naive_evaluator(
+        family in prop::option::weighted(0.3, prop::sample::select(Family::ALL.to_vec())),
         chains in prop::collection::vec(prop::collection::vec(plain(), 0..6), 3),
         policy in prop::sample::select(vec![Verdict::Accept, Verdict::Drop, Verdict::Unknown]),
         sources in prop::collection::vec(address(), 12),
@@ -289,7 +301,7 @@ proptest! {
         interface in prop::sample::select(vec![Interface::Loopback, Interface::Other]),
         stage in prop::sample::select(vec![Stage::Opening, Stage::Established]),
     ) {
-        let rules = rule_set(&chains, policy);
+        let rules = rule_set(family, &chains, policy);
         let reach = rules.reach(port, interface, stage);
         // The three answers are everybody, and nobody twice.
         prop_assert_eq!(
@@ -300,8 +312,9 @@ proptest! {
         prop_assert!(reach.dropped.intersection(&reach.unknown).is_empty());
         for source in sources {
             let packet = Packet { source, port, interface, stage };
-            let expected = naive(&chains, policy, &packet);
+            let expected = naive(family, &chains, policy, &packet);
             prop_assert_eq!(rules.decide(&packet).verdict, expected, "{}", source);
+            prop_assert_eq!(rules.condensed().decide(&packet).verdict, expected, "{}", source);
             let told = [
                 (reach.accepted.contains(source), Verdict::Accept),
                 (reach.dropped.contains(source), Verdict::Drop),
