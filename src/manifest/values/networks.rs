@@ -227,7 +227,11 @@ fn network(text: &str, within: Within) -> Result<Network, Problem> {
             (WrongNetwork::Unspecified, everybody.to_owned())
         }
         Ok(network) => return Ok(network),
-        Err(NotANetwork::HostBits { corrected }) if corrected.is_everything() => (
+        Err(
+            NotANetwork::HostBits { corrected }
+            | NotANetwork::Mask { corrected }
+            | NotANetwork::Mapped { corrected },
+        ) if corrected.is_everything() => (
             WrongNetwork::Everything(corrected.family()),
             everybody.to_owned(),
         ),
