@@ -8,6 +8,7 @@
 
 mod access;
 mod access_apply;
+mod access_lists;
 mod access_show;
 mod access_size;
 mod faults;
