@@ -7,6 +7,7 @@ mod kernel;
 mod netns;
 mod nft;
 mod plesk;
+mod plesk_evaluate;
 
 use std::fmt::Write as _;
 use std::process::Command;
