@@ -94,8 +94,6 @@ struct Way {
     /// Writes the live rules down for [`Way::load`].
     keep: &'static str,
     load: &'static str,
-    /// Takes away everything that is in force.
-    clear: &'static str,
     /// What comes before one command for each network, in files of `xargs`: IPv4, then IPv6.
     begin: &'static str,
     each: [&'static str; 2],
@@ -107,7 +105,6 @@ const WAYS: [Way; 2] = [
         list: "nft -j list ruleset >/dev/null",
         keep: "cp /var/lib/mailward/access/load.nft /root/same.nft",
         load: "nft -f /root/same.nft",
-        clear: "nft flush ruleset",
         begin: "nft 'table inet by_hand { chain input { type filter hook input priority 0; }; }'",
         each: [
             "nft add rule inet by_hand input tcp dport { 143, 993 } ip saddr {} accept",
@@ -116,10 +113,10 @@ const WAYS: [Way; 2] = [
     },
     Way {
         enforce: "iptables",
-        list: "iptables-save >/dev/null; ip6tables-save >/dev/null",
+        // Tables of nftables that are not of iptables are rules too.
+        list: "iptables-save >/dev/null; ip6tables-save >/dev/null; nft -j list ruleset >/dev/null",
         keep: "iptables-save -t raw >/root/same.v4; ip6tables-save -t raw >/root/same.v6",
         load: "iptables-restore --noflush </root/same.v4; ip6tables-restore --noflush </root/same.v6",
-        clear: "nft flush ruleset",
         begin: "iptables -N by_hand; ip6tables -N by_hand",
         each: [
             "iptables -A by_hand -p tcp -m multiport --dports 143,993 -s {} -j ACCEPT",
@@ -131,87 +128,88 @@ const WAYS: [Way; 2] = [
 /// The most networks for which one command each is waited for.
 const BY_HAND: usize = 1_000;
 
-fn measure(host: &Host, way: &Way, runs: usize, largest: usize) {
+/// Measures a plan that changes nothing and an apply from nothing, and leaves the host without any rules.
+fn measure(host: &Host, way: &Way, number: usize, runs: usize) -> [Pair; 2] {
+    let text = manifest(way.enforce, number);
+    // Without any network nobody is let in.
+    let text = match number {
+        0 => text
+            .replace("many = [\n]", "")
+            .replace("[\"many\"]", "\"nobody\""),
+        _ => text,
+    };
+    let mailward = |words: &str, code| seconds(host, &format!("mailward {words}"), code);
+    let clear = || seconds(host, "nft flush ruleset", 0);
+    host.write(MANIFEST, &text);
+    let apply = || {
+        let wall = mailward(&format!("apply --yes {MANIFEST}"), 3);
+        seconds(host, way.keep, 0);
+        mailward("revert", 0);
+        clear();
+        wall
+    };
+    let load = || {
+        let wall = seconds(host, way.load, 0);
+        clear();
+        wall
+    };
+    let applies = Pair::measure(runs, apply, load);
+    let last = || {
+        mailward(&format!("apply --yes {MANIFEST}"), 3);
+        mailward("confirm --allow unproven-confirm", 0);
+    };
+    last();
+    let plan = || mailward(&format!("plan {MANIFEST}"), 0);
+    let plans = Pair::measure(runs, plan, || seconds(host, way.list, 0));
+    let (before, _) = text.split_once("imap =").expect("the one service");
+    host.write(MANIFEST, format!("{before}imap = \"anyone\"\n"));
+    last();
+    clear();
+    [plans, applies]
+}
+
+fn table(host: &Host, way: &Way, runs: usize, largest: usize) {
     println!(
-        "\n| {}: networks | no-op plan, ms | its tool's list, ms | ratio | full apply, ms | its tool's load, ms | ratio | one command each, ms |",
+        "\n| {}: networks | no-op plan, ms | the tools' lists, ms | ratio | full apply, ms | the tools' loads, ms | ratio | one command each, ms |",
         way.enforce
     );
     println!("|---|---|---|---|---|---|---|---|");
-    let mut times: Vec<(f64, f64)> = Vec::new();
+    let mut times = Vec::new();
     for number in [0, 100, 1_000, 10_000, 100_000] {
         if number > largest {
             continue;
         }
         let runs = if number > 10_000 { runs.min(5) } else { runs };
-        // What there is without any network: nobody is let in.
-        let text = match number {
-            0 => manifest(way.enforce, 0)
-                .replace("[\"many\"]", "\"nobody\"")
-                .replace("many = [\n]", ""),
-            number => manifest(way.enforce, number),
-        };
-        host.write(MANIFEST, text);
-        let apply = || {
-            let wall = seconds(host, &format!("mailward apply --yes {MANIFEST}"), 3);
-            seconds(host, way.keep, 0);
-            seconds(host, "mailward revert", 8);
-            seconds(host, way.clear, 0);
-            wall
-        };
-        let load = || {
-            let wall = seconds(host, way.load, 0);
-            seconds(host, way.clear, 0);
-            wall
-        };
-        let applies = Pair::measure(runs, apply, load);
-        seconds(host, &format!("mailward apply --yes {MANIFEST}"), 3);
-        seconds(host, "mailward confirm", 0);
-        let plan = || seconds(host, &format!("mailward plan {MANIFEST}"), 0);
-        let plans = Pair::measure(runs, plan, || seconds(host, way.list, 0));
+        let pairs = measure(host, way, number, runs);
+        let [plans, applies] = pairs.each_ref().map(|pair| {
+            let (ours, bare) = (pair.ours * 1e3, pair.bare * 1e3);
+            format!("{ours:.1} | {bare:.1} | {:.2}", pair.ratio)
+        });
         let by_hand = by_hand(host, way, number);
-        println!(
-            "| {number} | {:.1} | {:.1} | {:.2} | {:.1} | {:.1} | {:.2} | {by_hand} |",
-            plans.ours * 1e3,
-            plans.bare * 1e3,
-            plans.ratio,
-            applies.ours * 1e3,
-            applies.bare * 1e3,
-            applies.ratio
-        );
-        times.push((plans.ours, applies.ours));
-        host.write(
-            MANIFEST,
-            "version = 1\n[access.allow]\nimap = \"anyone\"\n".replace(
-                "[access.allow]",
-                &format!("[access]\nenforce = \"{}\"\n[access.allow]", way.enforce),
-            ),
-        );
-        seconds(host, &format!("mailward apply --yes {MANIFEST}"), 3);
-        seconds(host, "mailward confirm", 0);
-        seconds(host, way.clear, 0);
+        println!("| {number} | {plans} | {applies} | {by_hand} |");
+        times.push((number, pairs.map(|pair| pair.ours)));
     }
-    let fixed = times[0];
-    println!(
-        "\nFixed cost (no network): plan {:.1} ms, apply {:.1} ms. Ten times as many networks take, that taken off:",
-        fixed.0 * 1e3,
-        fixed.1 * 1e3
-    );
-    let mut number = 1_000;
-    for pair in times[1..].windows(2) {
-        let ratio = |few: f64, many: f64, fixed: f64| (many - fixed) / (few - fixed);
-        println!(
-            "- {number}: plan {:.1} times, apply {:.1} times",
-            ratio(pair[0].0, pair[1].0, fixed.0),
-            ratio(pair[0].1, pair[1].1, fixed.1)
-        );
-        number *= 10;
+    let [(_, fixed), sizes @ ..] = times.as_slice() else {
+        return;
+    };
+    println!("\nTen times as many networks take so many times as long, the fixed cost taken off:");
+    for pair in sizes.windows(2) {
+        let ratio = |which: usize| {
+            let [few, many] = [&pair[0], &pair[1]].map(|(_, times)| times[which]);
+            // What is hardly more than the fixed cost tells nothing.
+            if few < fixed[which] * 1.25 {
+                return "-".to_owned();
+            }
+            format!("{:.1}", (many - fixed[which]) / (few - fixed[which]))
+        };
+        println!("- {}: plan {}, apply {}", pair[1].0, ratio(0), ratio(1));
     }
 }
 
 /// Milliseconds for one command a network, as an administrator's script has it.
 fn by_hand(host: &Host, way: &Way, number: usize) -> String {
     if number == 0 || number > BY_HAND {
-        return "not waited for".to_owned();
+        return "-".to_owned();
     }
     for (family, name) in [(0, "v4"), (1, "v6")] {
         let list: Vec<String> = networks(number).skip(family).step_by(2).collect();
@@ -242,6 +240,6 @@ fn main() {
         median((0..runs).map(|_| seconds(&host, "true", 0)).collect()) * 1e3
     );
     for way in &WAYS {
-        measure(&host, way, runs, largest);
+        table(&host, way, runs, largest);
     }
 }

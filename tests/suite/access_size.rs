@@ -166,7 +166,7 @@ fn one_more(scene: &Scene, enforce: &str) {
 }
 
 #[test]
-fn ten_thousand_networks_are_two_sets_and_no_more_rules_than_four_in_nftables() {
+fn ten_thousand_networks_are_two_sets_and_the_rules_of_two_in_nftables() {
     for from in [From::Console, From::Ssh] {
         let Some(scene) = Scene::new(from) else {
             return;

@@ -202,18 +202,9 @@ fn a_panel_that_does_anything_but_lock_a_user_is_stopped_at_the_first_account() 
 
 #[test]
 fn an_update_that_goes_wrong_is_undone_or_told_and_the_next_run_converges() {
-    let knobs = [
-        (Knob::Fail, 8),
-        (Knob::DoAndFail, 8),
-        (Knob::Lie, 8),
-        (Knob::HangBefore, 8),
-        (Knob::HangAfter, 8),
-        (Knob::KillServerBefore, 9),
-        (Knob::KillServerAfter, 9),
-    ];
     for generation in Generation::ALL {
         let mut world = PanelWorld::tree(generation);
-        for (knob, code) in &knobs {
+        for (knob, code) in &Knob::ACCIDENTS {
             for at in [1, 3] {
                 let before = world.contents();
                 world.misbehave(knob, When::At(at));

@@ -204,20 +204,11 @@ fn each_account_is_one_message_and_the_first_three() {
 
 #[test]
 fn a_third_account_that_goes_wrong_is_undone_or_told_and_the_next_run_converges() {
-    let knobs = [
-        (Knob::Fail, 8),
-        (Knob::DoAndFail, 8),
-        (Knob::Lie, 8),
-        (Knob::HangBefore, 8),
-        (Knob::HangAfter, 8),
-        (Knob::KillServerBefore, 9),
-        (Knob::KillServerAfter, 9),
-    ];
     for generation in Generation::ALL {
         let Some(mut world) = world(Kind::SysV, generation) else {
             return;
         };
-        for (knob, code) in &knobs {
+        for (knob, code) in &Knob::ACCIDENTS {
             let what = format!("{generation:?} {knob:?}");
             let before = world.contents();
             world.misbehave(&Knob::PrintPassword, When::Always);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mailward::host::{Act, Came, Condition, Done, Process, ProcessId, WriteHost};
 
 use super::bench::{Bench, Local, bash, busybox, machine, ssh};
-use super::processes::{Running, WAIT, is_root, processes, said, start, waits};
+use super::processes::{Running, WAIT, in_another_network, is_root, processes, said, start, waits};
 
 fn others() -> [Local; 3] {
     [ssh(), bash(), busybox()]
@@ -145,17 +145,7 @@ fn a_listener_in_another_network_has_unknown_ports_everywhere() {
         return;
     }
     let bench = machine();
-    let (_ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    let program = bench.real("/mw-far");
-    std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
-    let child = Command::new("unshare")
-        .args(["--net", program.to_str().unwrap(), "-c", WAIT])
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("unshare (apt package util-linux)");
-    let mut child = Running(child);
-    said(&mut child.0);
+    let _running = in_another_network(&bench, "mw-far");
     assert_eq!(agreed("mw-far")[0].ports, None);
 }
 

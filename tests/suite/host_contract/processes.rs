@@ -1,6 +1,7 @@
 //! Finding processes, and waiting for them.
 
 use std::io::Read as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -362,15 +363,11 @@ fn processes_of_other_containers_do_not_count() {
     assert_eq!(processes(&*host, &["mw-other-root"]), []);
 }
 
-#[test]
-fn a_listener_of_another_network_has_unknown_ports() {
-    if !is_root("a_listener_of_another_network_has_unknown_ports") {
-        return;
-    }
-    let bench = machine();
-    // Its standard input is a socket, so that there is something to look up.
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    let program = bench.real("/mw-other-net");
+/// Starts a process in a network of its own, and gives the socket that is its standard input, so that there is something to
+/// look up.
+pub fn in_another_network(bench: &super::bench::Local, name: &str) -> (Running, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let program = bench.real(format!("/{name}"));
     std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
     let child = Command::new("unshare")
         .args(["--net", program.to_str().unwrap(), "-c", WAIT])
@@ -380,6 +377,15 @@ fn a_listener_of_another_network_has_unknown_ports() {
         .expect("unshare (apt package util-linux)");
     let mut child = Running(child);
     said(&mut child.0);
+    (child, ours)
+}
+
+#[test]
+fn a_listener_of_another_network_has_unknown_ports() {
+    if !is_root("a_listener_of_another_network_has_unknown_ports") {
+        return;
+    }
+    let bench = machine();
+    let _running = in_another_network(&bench, "mw-other-net");
     assert_eq!(processes(&*bench.host(), &["mw-other-net"])[0].ports, None);
-    drop(ours);
 }

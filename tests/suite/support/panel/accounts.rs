@@ -19,11 +19,12 @@ pub struct Known {
 }
 
 /// Returns all accounts of the small world, in no order.
-pub fn small_world(generation: Generation) -> &'static [Known] {
-    match generation {
-        Generation::Nine => &NINE,
-        Generation::Ten => &TEN,
-    }
+pub fn small_world(generation: Generation) -> Vec<Known> {
+    let own = match generation {
+        Generation::Nine => NINE.as_slice(),
+        Generation::Ten => TEN.as_slice(),
+    };
+    [&BOTH, own].concat()
 }
 
 const fn known(address: &'static str, access: bool, what: &'static str) -> Known {
@@ -44,22 +45,8 @@ const fn odd(address: &'static str, access: bool, what: &'static str) -> Known {
     }
 }
 
-const NINE: [Known; 18] = [
-    known("owner@example.jp", true, ""),
-    known("info@example.jp", false, ""),
-    known("norow@example.jp", false, "perm_id is zero"),
-    known("dangling@example.jp", false, "perm_id names no row"),
-    known(
-        "otherrow@example.jp",
-        false,
-        "only another permission has a row",
-    ),
-    known("null@example.jp", false, "the value is NULL"),
-    known(
-        "shouting@example.jp",
-        false,
-        "the value is TRUE, which the vendor's query does not take for true",
-    ),
+/// Those of either panel.
+const BOTH: [Known; 7] = [
     known("nobox@example.jp", true, "without a mailbox"),
     known("Sales@example.jp", true, "a capital"),
     known("o'brien@example.jp", true, "a quote"),
@@ -74,6 +61,24 @@ const NINE: [Known; 18] = [
         "info@example.net",
         true,
         "a name that another domain has too; the domain is shown as Example.NET",
+    ),
+];
+
+const NINE: [Known; 11] = [
+    known("owner@example.jp", true, ""),
+    known("info@example.jp", false, ""),
+    known("norow@example.jp", false, "perm_id is zero"),
+    known("dangling@example.jp", false, "perm_id names no row"),
+    known(
+        "otherrow@example.jp",
+        false,
+        "only another permission has a row",
+    ),
+    known("null@example.jp", false, "the value is NULL"),
+    known(
+        "shouting@example.jp",
+        false,
+        "the value is TRUE, which the vendor's query does not take for true",
     ),
     known("user+tag@example.net", false, "a plus sign"),
     known(
@@ -93,7 +98,7 @@ const NINE: [Known; 18] = [
     ),
 ];
 
-const TEN: [Known; 23] = [
+const TEN: [Known; 16] = [
     known(
         "owner@example.jp",
         true,
@@ -129,21 +134,6 @@ const TEN: [Known; 23] = [
         "moved@example.jp",
         true,
         "the user's e-mail is elsewhere: the vendor's backup agent would not count it",
-    ),
-    known("nobox@example.jp", true, "without a mailbox"),
-    known("Sales@example.jp", true, "a capital"),
-    known("o'brien@example.jp", true, "a quote"),
-    known("100%@example.net", true, "a percent sign"),
-    known(
-        "a_b@example.net",
-        false,
-        "what LIKE takes for any character",
-    ),
-    known("axb@example.net", true, "what LIKE would take it for"),
-    known(
-        "info@example.net",
-        true,
-        "a name that another domain has too; the domain is shown as Example.NET",
     ),
     known(
         "unlinked@example.net",

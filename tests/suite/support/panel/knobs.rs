@@ -30,6 +30,17 @@ pub enum Knob {
 }
 
 impl Knob {
+    /// What may go wrong with one update, and the exit code of the run: 8 where it is undone, 9 where that is not known.
+    pub const ACCIDENTS: [(Self, i32); 7] = [
+        (Self::Fail, 8),
+        (Self::DoAndFail, 8),
+        (Self::Lie, 8),
+        (Self::HangBefore, 8),
+        (Self::HangAfter, 8),
+        (Self::KillServerBefore, 9),
+        (Self::KillServerAfter, 9),
+    ];
+
     /// Somebody removes the account after the update.
     pub fn vanish() -> Self {
         Self::Meddle("DELETE FROM mail WHERE id = @mail;".to_owned())
