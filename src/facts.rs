@@ -3,11 +3,19 @@
 //! Facts are about the host as such: its names, its service manager, which services and vendor commands exist, which
 //! mail daemons run. What the manifest manages is read afterwards, by `observe`.
 
+mod boot;
 mod filters;
+mod names;
+mod plesk;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use self::plesk::Plesk;
+
+use self::boot::{boot_of, line, milliseconds};
+use self::names::names;
+use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
 use crate::apply::window::{self, Waiting};
@@ -64,7 +72,6 @@ const COURIER_FILES: [&str; 4] = [
     "/etc/courier/pop3d",
 ];
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-const PRODUCT_ROOTS: [&str; 2] = ["/usr/local/psa", "/opt/psa"];
 
 /// What kind of host it is.
 #[derive(Debug, Clone)]
@@ -121,19 +128,6 @@ pub enum Manager {
     },
     /// Init scripts in `/etc/init.d`.
     SysV,
-}
-
-/// An installed Plesk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plesk {
-    /// `PRODUCT_ROOT_D`.
-    pub root: HostPath,
-    /// The version file's first word that holds a number with a dot, e.g. `11.0.9`.
-    pub version: Option<String>,
-    /// `MYSQL_BIN_D`: the folder of the database's client.
-    pub mysql: Option<HostPath>,
-    /// Whether there is a file with the password of the panel's database.
-    pub secret: Existence,
 }
 
 /// Facts cannot be had.
@@ -356,39 +350,6 @@ impl Tickets {
     }
 }
 
-/// The first line of a file of the kernel, if it can be had.
-fn line(found: Found) -> Option<String> {
-    let Found::File(state) = found else {
-        return None;
-    };
-    let text = String::from_utf8_lossy(&state.bytes).into_owned();
-    (text.lines().next()).map(|line| line.trim().to_owned())
-}
-
-/// The kernel's boot and the start of the first process, in ticks since then: the 22nd field of its `stat` (proc(5)), whose
-/// second may hold anything within parentheses.
-fn boot_of(kernel: &str, first: Option<&str>) -> String {
-    let start = first
-        .and_then(|stat| stat.rsplit_once(')'))
-        .and_then(|(_, rest)| rest.split_whitespace().nth(19));
-    match start {
-        Some(start) => format!("{kernel}/{start}"),
-        None => kernel.to_owned(),
-    }
-}
-
-/// The first number of `/proc/uptime`, which has seconds with two decimals; without it the clock.
-fn milliseconds(uptime: Option<&str>, now: i64) -> u64 {
-    let seconds = uptime
-        .and_then(|line| line.split_whitespace().next())
-        .and_then(|number| number.split_once('.'))
-        .and_then(|(whole, part)| {
-            let hundredths: u64 = part.get(..2)?.parse().ok()?;
-            Some(whole.parse::<u64>().ok()? * 1000 + hundredths * 10)
-        });
-    seconds.unwrap_or_else(|| u64::try_from(now).unwrap_or(0).saturating_mul(1000))
-}
-
 fn text(found: Found, path: &str) -> Result<Option<String>, FactsError> {
     match found {
         Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
@@ -401,108 +362,5 @@ fn text(found: Found, path: &str) -> Result<Option<String>, FactsError> {
             path: path.to_owned(),
             reason,
         }),
-    }
-}
-
-/// The node name and what `/etc/hosts` calls the same address.
-fn names(node: Option<&str>, hosts: &str) -> BTreeSet<String> {
-    let Some(node) = node.map(str::to_lowercase) else {
-        return BTreeSet::new();
-    };
-    let mut names = BTreeSet::from([node.clone()]);
-    for line in hosts.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let found: Vec<String> = line
-            .split_whitespace()
-            .skip(1)
-            .map(str::to_lowercase)
-            .collect();
-        if found.contains(&node) {
-            names.extend(
-                found
-                    .into_iter()
-                    .filter(|name| !name.starts_with("localhost")),
-            );
-        }
-    }
-    names
-}
-
-/// `psa.conf` has lines of a key, blanks and a value; `#` starts a comment.
-fn plesk(
-    conf: Option<&str>,
-    version: Option<(usize, Found)>,
-    secret: Existence,
-) -> Result<Option<Plesk>, FactsError> {
-    let folder = |wanted: &str| {
-        conf.and_then(|conf| {
-            conf.lines()
-                .map(|line| line.split('#').next().unwrap_or_default())
-                .filter_map(|line| line.trim().split_once(char::is_whitespace))
-                .find(|(key, _)| *key == wanted)
-                .and_then(|(_, value)| HostPath::new(value.trim()).ok())
-        })
-    };
-    let root = folder("PRODUCT_ROOT_D");
-    let (found, version) = match version {
-        Some((index, found)) => {
-            let root = PRODUCT_ROOTS[index];
-            let text = text(found, &format!("{root}/version"))?.unwrap_or_default();
-            (Some(known(root)), version_in(&text))
-        }
-        None => (None, None),
-    };
-    Ok(root.or(found).map(|root| Plesk {
-        root,
-        version,
-        mysql: folder("MYSQL_BIN_D"),
-        secret,
-    }))
-}
-
-/// The oldest version files are not number-first: `psa v8.6.0_build86080722.00 os_Ubuntu 8.04`.
-fn version_in(text: &str) -> Option<String> {
-    text.split_whitespace()
-        .map(|word| word.trim_start_matches('v'))
-        .map(|word| word.split('_').next().unwrap_or_default())
-        .find(|word| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.'))
-        .map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_found_in_old_and_new_version_files() {
-        assert_eq!(
-            version_in("psa v8.6.0_build86080722.00 os_Ubuntu 8.04").as_deref(),
-            Some("8.6.0")
-        );
-        assert_eq!(
-            version_in("11.0.9 CentOS 6 110120608.16\n").as_deref(),
-            Some("11.0.9")
-        );
-        assert_eq!(version_in("nothing here"), None);
-    }
-
-    #[test]
-    fn a_container_boots_on_a_kernel_that_goes_on() {
-        let stat = "1 (a) b (c)) S 0 1 1 0 -1 4194560 9 8 7 6 5 4 3 2 20 0 1 0 4711 170000 99\n";
-        assert_eq!(boot_of("6f", Some(stat)), "6f/4711");
-        assert_eq!(boot_of("6f", None), "6f");
-        assert_eq!(boot_of("6f", Some("1 (x")), "6f");
-    }
-
-    #[test]
-    fn the_names_of_a_host_come_from_the_lines_that_hold_its_node_name() {
-        let names = names(
-            Some("MX1"),
-            "127.0.0.1 localhost\n203.0.113.5 mx1.example.jp mx1 # mail\n203.0.113.6 mx2\n",
-        );
-        assert_eq!(
-            names,
-            BTreeSet::from(["mx1".to_owned(), "mx1.example.jp".to_owned()])
-        );
     }
 }
