@@ -47,8 +47,8 @@ fn the_clock_is_told_in_milliseconds() {
         let host = bench.host();
         let before = now();
         let told = connection(&*host).now;
-        // The kernel's own times are those of its last tick.
-        assert!((before - 20..=now()).contains(&told), "{before} {told}");
+        // The kernel's own times are those of its last tick, and what compares two clocks may be kept waiting between them.
+        assert!((before - 500..=now()).contains(&told), "{before} {told}");
         let whole = (0..3).all(|_| connection(&*host).now % 1000 == 0);
         assert!(!whole, "seconds are not enough");
     }
@@ -172,9 +172,10 @@ fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
     let said = told_below(&["setsid", "bash", "-c", &outer, "bash"]);
     let since = said.lines().find_map(|line| line.strip_prefix("since: "));
     let since: i64 = since.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
-    // Starts are counted in hundredths of a second.
+    // Starts are counted in hundredths of a second; the next process begins a second later. A clock that is looked at too late
+    // makes a connection older, never younger.
     assert!(
-        (before - 20..before + 1000).contains(&since),
+        (before - 500..before + 1000).contains(&since),
         "{since} {before}"
     );
     assert!(said.contains("terminal: None\n"), "{said}");
