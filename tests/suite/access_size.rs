@@ -156,7 +156,7 @@ fn one_more(scene: &Scene, enforce: &str) {
     assert_eq!(planned.code(), 2, "{planned:#?}");
     let text = planned.stdout;
     assert!(
-        text.contains("reached by 198.18.3.8/29, 2001:db8:3::8/125"),
+        text.contains("opened to 198.18.3.8/29, 2001:db8:3::8/125"),
         "{text}"
     );
     assert!(text.contains("and 9997 more → "), "{text}");
