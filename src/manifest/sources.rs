@@ -96,6 +96,10 @@ pub(super) fn judge(written: &WrittenSources, text: Text, judgement: &mut Judgem
         match value {
             WrittenAllow::Anyone => continue,
             WrittenAllow::Nobody => {}
+            WrittenAllow::Broken(items) => {
+                judge_list(&key, items, networks, &sets, text, judgement);
+                continue;
+            }
             WrittenAllow::Only(items) => {
                 let known = judge_list(&key, items, networks, &sets, text, judgement);
                 let whole = allowed_of(items, &sets);
@@ -324,7 +328,7 @@ pub(super) fn desired(written: &WrittenSources) -> SourceAccess {
         let (allowed, mut named) = match value {
             WrittenAllow::Anyone => (Allowed::Anyone, Vec::new()),
             WrittenAllow::Nobody => (Allowed::Nobody, Vec::new()),
-            WrittenAllow::Only(items) => {
+            WrittenAllow::Only(items) | WrittenAllow::Broken(items) => {
                 let named = items.iter().filter_map(|item| match &item.value {
                     Source::Network(_) => None,
                     Source::Set(set) => Some(set.clone()),

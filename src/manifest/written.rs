@@ -129,6 +129,8 @@ pub(super) enum WrittenAllow {
     Nobody,
     /// A list.
     Only(Vec<Marked<Source>>),
+    /// What is good of a list of which something was reported as wrong: whether its sets exist is still judged.
+    Broken(Vec<Marked<Source>>),
 }
 
 /// `[networks]` and `[access]`.

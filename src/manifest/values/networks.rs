@@ -93,14 +93,22 @@ pub(in crate::manifest) fn allowed(
                 to.report(&at, Problem::NotAlone { key, word });
                 return None;
             }
-            let items = list(
+            let mut good = Vec::new();
+            let whole = list(
                 to,
                 key,
                 value,
                 ("a set, an address or a network in quotes", HINT, EMPTY),
-                item,
-            )?;
-            Some(to.marked(&span, WrittenAllow::Only(items)))
+                |to, text, span| {
+                    good.push(item(to, text, span)?);
+                    Some(())
+                },
+            );
+            let allowed = match whole {
+                Some(_) => WrittenAllow::Only(good),
+                None => WrittenAllow::Broken(good),
+            };
+            Some(to.marked(&span, allowed))
         }
         other => {
             let problem = Problem::WrongType {
