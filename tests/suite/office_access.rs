@@ -55,6 +55,26 @@ fn the_readme_of_the_example_shows_the_plan_of_its_second_layer() {
 }
 
 #[test]
+fn the_commands_of_the_examples_readme_do_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("{}/", folder.path().display());
+    let blocks = README.split("```sh\n").skip(1);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    let mut ended = Vec::new();
+    for line in lines.filter(|line| line.starts_with("cp ") || line.starts_with("cargo ")) {
+        let line = line.replace("/tmp/", &place).replace(
+            "cargo run --release --quiet --",
+            env!("CARGO_BIN_EXE_mailward"),
+        );
+        let run = Command::new("sh").args(["-c", &line]).output_in_time();
+        ended.push(run.unwrap().status.code().unwrap());
+    }
+    // Planned; copied and applied; planned by one layer and by two; copied, applied, confirmed and checked.
+    assert_eq!(ended, [2, 0, 0, 2, 2, 0, 3, 0, 0]);
+    assert!(!README.contains("\nmailward "), "it is not installed");
+}
+
+#[test]
 fn both_layers_are_one_plan_and_the_first_alone_is_as_before() {
     let both = text(&on("plan", Path::new(HOST), &[MANIFEST, ACCESS]));
     let limits = text(&on("plan", Path::new(HOST), &[MANIFEST]));
