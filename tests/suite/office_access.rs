@@ -1,8 +1,14 @@
 //! The second layer of the example, who may reach its mail services: planned, applied, confirmed and taken back in a copy of
 //! its host.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
+
+use mailward::apply::outcome::Verdict;
+use mailward::apply::window::confirm::{self, Proof, Request};
+use mailward::host::local::LocalHost;
 
 use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
@@ -197,4 +203,53 @@ fn a_load_that_does_nothing_is_found_out_and_one_that_fails_is_undone() {
         let again = on("apply", root, &["--yes", ACCESS]);
         assert_eq!(again.status.code(), Some(3), "{wish}: {again:?}");
     }
+}
+
+#[test]
+fn a_lock_that_others_hold_for_a_moment_is_waited_for_and_no_wider_rules_are_taken_instead() {
+    let copy = office_copy();
+    let root = copy.path();
+    let program = root.join("sbin/iptables-restore");
+    std::fs::rename(&program, root.join("sbin/real-restore")).unwrap();
+    // iptables(8): exit code 4 where somebody else holds its lock.
+    let busy = "#!/bin/sh\nread -r left <\"$MAILWARD_ROOT/left\"\n\
+        [ \"$left\" -gt 0 ] || exec \"$MAILWARD_ROOT/sbin/real-restore\" \"$@\"\n\
+        echo $((left - 1)) >\"$MAILWARD_ROOT/left\"\nexit 4\n";
+    std::fs::write(&program, busy).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::write(root.join("bin/sleep"), "#!/bin/sh\nexit 0\n").unwrap();
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(root.join("bin/sleep"), mode).unwrap();
+    std::fs::write(root.join("left"), "2\n").unwrap();
+    let applied = on("apply", root, &["--yes", ACCESS]);
+    assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    assert_eq!(std::fs::read_to_string(root.join("left")).unwrap(), "0\n");
+    let four = rules(root, "iptables");
+    assert!(four.contains("-m addrtype --dst-type LOCAL"), "{four}");
+    assert_eq!(on("revert", root, &[]).status.code(), Some(0));
+    // One that is held all the time is no reason to take the script for old kernels.
+    std::fs::write(root.join("left"), "6\n").unwrap();
+    let applied = on("apply", root, &["--yes", ACCESS]);
+    assert_eq!(applied.status.code(), Some(8), "{applied:?}");
+    assert_eq!(own_lines(root), 0);
+}
+
+#[test]
+fn a_confirmation_that_means_one_run_confirms_no_other() {
+    let copy = office_copy();
+    let applied = on("apply", copy.path(), &["--yes", ACCESS]);
+    assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    let mut host = LocalHost::tree(copy.path().to_owned()).unwrap();
+    let mut confirm = |run: Option<&str>| {
+        let request = Request {
+            deadline: Duration::from_secs(20),
+            proof: Proof::Waived,
+            run: run.map(str::to_owned),
+        };
+        confirm::confirm(&mut host, &request).result
+    };
+    assert_eq!(confirm(Some("another")), Verdict::Refused);
+    assert!(is_file(copy.path(), "var/lib/mailward/access/window.json"));
+    assert_eq!(confirm(None), Verdict::Confirmed);
 }

@@ -321,3 +321,21 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
     };
     assert!(!script(alone).contains("PREROUTING"));
 }
+
+#[test]
+fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
+    let gates = [gate(MailService::Imap, Allowed::Nobody)];
+    let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
+        -A MAILWARD -p tcp -m tcp --dport 110 -j DROP\nCOMMIT\n";
+    let own = parse(Family::Ipv4, saved).unwrap().own().unwrap();
+    assert_eq!(own.present.jumps, 0);
+    let change = replacement(&gates, Family::Ipv4, Destination::Any, &own.present).unwrap();
+    assert!(change.contains("-I PREROUTING -j MAILWARD"), "{change}");
+    let back = revert(saved, &own.present, Some(&change));
+    assert!(!back.contains("DROP"), "{back}");
+    assert!(back.contains(":MAILWARD - [0:0]"), "{back}");
+    let hooked = saved.replace("COMMIT", "-A PREROUTING -j MAILWARD\nCOMMIT");
+    let own = parse(Family::Ipv4, &hooked).unwrap().own().unwrap();
+    let change = replacement(&gates, Family::Ipv4, Destination::Any, &own.present).unwrap();
+    assert!(revert(&hooked, &own.present, Some(&change)).contains("--dport 110 -j DROP"));
+}

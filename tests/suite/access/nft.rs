@@ -448,3 +448,18 @@ proptest! {
         prop_assert_eq!(rules_of(&table), &expected);
     }
 }
+
+#[test]
+fn what_was_counted_meanwhile_makes_no_other_listing() {
+    let listing = |count: u32| {
+        format!(
+            "table inet mailward {{\n\tchain input {{\n\t\ttcp dport 143 counter packets {count} bytes {count} drop\n\t}}\n}}\n"
+        )
+    };
+    assert!(nft::same_listing(&listing(1), &listing(70)));
+    assert!(!nft::same_listing(
+        &listing(1),
+        &listing(1).replace("143", "110")
+    ));
+    assert!(!nft::same_listing(&listing(1), ""));
+}
