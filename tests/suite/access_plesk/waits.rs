@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Family, Kind, LONG, SHORT, Scene, code, says};
+use super::{Kind, LONG, SHORT, Scene, code, says};
 
 #[test]
 fn a_change_that_nobody_confirms_goes_back_and_its_pending_rules_are_not_taken_for_it() {
@@ -130,20 +130,26 @@ fn a_firewall_that_was_switched_off_while_a_change_waited_is_not_loaded_again() 
     let Some(scene) = Scene::new(Kind::Systemd, LONG) else {
         return;
     };
-    // Something that the script of what was confirmed last would close.
-    scene.firewall.set_policy(&scene.host, "deny");
+    // The script of what was confirmed last closes something that is open without it.
+    let mysql = scene.firewall.id(&scene.host, "mysql");
+    for words in [
+        &["--set-rule", "-id", &mysql, "-action", "deny"][..],
+        &[
+            "--apply",
+            "-auto-confirm-this-may-lock-me-out-of-the-server",
+        ],
+    ] {
+        let run = scene.firewall.command(&scene.host, words).run();
+        run.success();
+    }
     code(&scene.apply(), 3);
     assert!(scene.imap_is_shut());
     let disable = scene.firewall.command(&scene.host, &["--disable"]);
     disable.run().success();
     assert!(scene.lets_in());
-    let closed_port = 21;
-    let before = scene.client("stranger").reaches(closed_port, Family::V4);
     code(&scene.say("revert"), 0);
-    let after = scene.client("stranger").reaches(closed_port, Family::V4);
-    assert_eq!(before, after);
     assert!(scene.lets_in());
     let rules = scene.host.run(&["iptables-save", "-t", "filter"]).success();
-    assert!(!rules.contains("--dport 143"), "{rules}");
+    assert!(!rules.contains("--dport"), "{rules}");
     code(&scene.say("confirm"), 0);
 }
