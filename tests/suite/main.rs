@@ -11,6 +11,7 @@ mod access_apply;
 mod access_busybox;
 mod access_docs;
 mod access_lists;
+mod access_lockout;
 mod access_plesk;
 mod access_show;
 mod access_size;

@@ -60,9 +60,9 @@ pub(super) fn nobody_is_shut_out(
             // It is so already, by rules that are not ours.
             (Verdict::Drop, _) => {}
             (Verdict::Accept, Verdict::Drop | Verdict::Unknown)
-            | (Verdict::Unknown, Verdict::Drop) => blockers.push(blocker(scene, &out)),
+            | (Verdict::Unknown, Verdict::Drop) => blockers.push(blocker(scene, &out, &ssh_ports)),
             (Verdict::Unknown, Verdict::Unknown) => {
-                unclear.insert(words(&out));
+                unclear.insert(words(&out, &ssh_ports));
             }
             (Verdict::Accept | Verdict::Unknown, Verdict::Accept) => {}
         }
@@ -86,17 +86,14 @@ pub(super) fn nobody_is_shut_out(
 }
 
 /// `203.0.113.9 to port 22 (ssh)`.
-fn words(out: &ShutOut) -> String {
+fn words(out: &ShutOut, ssh_ports: &BTreeSet<u16>) -> String {
     let packet = &out.probe.packet;
     let what = if PANEL.contains(&packet.port) {
         " (the panel)"
-    } else if MailService::ALL
-        .iter()
-        .any(|service| service.ports().contains(&packet.port))
-    {
-        ""
-    } else {
+    } else if ssh_ports.contains(&packet.port) {
         " (ssh)"
+    } else {
+        ""
     };
     let who = match out.probe.who {
         Who::Operator => format!("your own address {}", packet.source),
@@ -106,12 +103,12 @@ fn words(out: &ShutOut) -> String {
     format!("{who} to port {}{what}", packet.port)
 }
 
-fn blocker(scene: &Scene<'_>, out: &ShutOut) -> Blocker {
+fn blocker(scene: &Scene<'_>, out: &ShutOut, ssh_ports: &BTreeSet<u16>) -> Blocker {
     let certain = match out.verdict {
         Verdict::Drop | Verdict::Accept => "would be shut out",
         Verdict::Unknown => "might be shut out",
     };
-    let mut diagnostic = Diagnostic::new(format!("{} {certain}", words(out)))
+    let mut diagnostic = Diagnostic::new(format!("{} {certain}", words(out, ssh_ports)))
         .because("the plan's whole set of rules was evaluated for it")
         .hint("let it in, in the rules or in `access.allow`; nothing was changed");
     if out.probe.who == Who::MustReach
