@@ -44,6 +44,8 @@ pub struct Request<'a> {
     pub allowed: &'a Allowed,
     /// Tells this run from another that began in the same second.
     pub run: u32,
+    /// The id of the window that a change of access opens: 32 hexadecimal digits that nobody can guess.
+    pub window: String,
 }
 
 /// Whether service actions are run now.
@@ -361,11 +363,15 @@ impl<'a> Running<'a> {
         self.change_accounts(host, watch)?;
         self.verify(host)?;
         // Last, when everything before is seen to be right.
-        if self.change_sources(host, watch)? == Phase::Waits {
+        let phase = self.change_sources(host, watch)?;
+        if phase == Phase::Waits {
             self.outcome.conclude(self.outcome.result.and_waits());
         }
         self.close(host);
-        Ok(())
+        match phase {
+            Phase::Waits => self.still_waits(host),
+            Phase::Final => Ok(()),
+        }
     }
 
     fn history(&self) -> HostPath {

@@ -268,7 +268,11 @@ fn pending(plan: &Plan) -> Exit {
     let owed = (plan.steps.iter())
         .filter_map(crate::plan::Step::as_action)
         .any(|action| action.causes.contains(&crate::plan::Cause::Owed));
-    if (plan.notes.iter()).any(|note| matches!(note, crate::plan::Note::Waits { .. })) {
+    let waits = |note: &crate::plan::Note| {
+        use crate::plan::Note;
+        matches!(note, Note::Waits { .. } | Note::Unwatched { .. })
+    };
+    if plan.notes.iter().any(waits) {
         return Exit::Owed;
     }
     match (plan.is_empty(), owed) {

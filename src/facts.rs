@@ -18,7 +18,7 @@ use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
-use crate::apply::window::{self, Waiting};
+use crate::apply::window::{self, Waiting, Watched};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::timer::Starter;
@@ -64,7 +64,6 @@ const UNIT_FOLDERS: [&str; 4] = [
     "/lib/systemd/system",
 ];
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
-const SYSTEMD_RUN: [&str; 2] = ["/usr/bin/systemd-run", "/bin/systemd-run"];
 const COURIER_FILES: [&str; 4] = [
     "/etc/courier-imap/imapd",
     "/etc/courier-imap/pop3d",
@@ -102,6 +101,8 @@ pub struct Facts {
     pub journal_unread: Option<Diagnostic>,
     /// The change of access that waits for its confirmation, or what became of it.
     pub waiting: Waiting,
+    /// What the window's own folder shows of it; none where nothing waits, or no timer of this version.
+    pub watched: Option<Watched>,
     /// Why that could not be read, if so: then it is not known what waits, and no plan is made.
     pub waiting_unread: Option<Diagnostic>,
     /// Whether there is anything of access in mailward's state.
@@ -176,7 +177,6 @@ struct Tickets {
     machine_id: Ticket,
     booted: Ticket,
     systemctl: Vec<Ticket>,
-    systemd_run: Ticket,
     units: Vec<(&'static str, Vec<Ticket>)>,
     scripts: Vec<(&'static str, Ticket)>,
     psa: Ticket,
@@ -196,7 +196,7 @@ struct Tickets {
 }
 
 impl Facts {
-    /// Reads the facts in one trip.
+    /// Reads the facts in one trip, and in a second one where a change of access waits.
     ///
     /// # Errors
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
@@ -204,7 +204,12 @@ impl Facts {
         let mut batch = Batch::default();
         let tickets = ask(&mut batch);
         let mut answers = batch.read(host)?;
-        tickets.facts(&mut answers)
+        let mut facts = tickets.facts(&mut answers)?;
+        match std::mem::take(&mut facts.waiting).look(host)? {
+            Ok((waiting, watched)) => (facts.waiting, facts.watched) = (waiting, watched),
+            Err(unread) => facts.waiting_unread = Some(*unread),
+        }
+        Ok(facts)
     }
 }
 
@@ -218,9 +223,6 @@ fn ask(batch: &mut Batch) -> Tickets {
             .iter()
             .map(|path| batch.exists(known(path)))
             .collect(),
-        systemd_run: batch.ask(Request::FirstOf(
-            SYSTEMD_RUN.map(known).map(Request::Exists).to_vec(),
-        )),
         units: SERVICES
             .iter()
             .map(|name| {
@@ -280,14 +282,11 @@ impl Tickets {
             Some(systemctl) if booted => Manager::Systemd { systemctl },
             Some(_) | None => Manager::SysV,
         };
-        let systemd_run = answers.first_existing(self.systemd_run)?;
-        let systemd_run = systemd_run.and_then(|place| SYSTEMD_RUN.get(place));
-        let starter = match (&manager, systemd_run) {
-            (Manager::Systemd { systemctl }, Some(path)) => Starter::Systemd {
+        let starter = match &manager {
+            Manager::Systemd { systemctl } => Starter::Systemd {
                 systemctl: systemctl.clone(),
-                systemd_run: known(path),
             },
-            (Manager::Systemd { .. }, None) | (Manager::SysV, _) => Starter::Session,
+            Manager::SysV => Starter::Session,
         };
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
@@ -340,6 +339,7 @@ impl Tickets {
             journal,
             journal_unread,
             waiting,
+            watched: None,
             waiting_unread,
             has_access: answers.exists(self.access)? == Existence::Folder,
             boot,

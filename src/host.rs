@@ -25,6 +25,13 @@ use crate::model::HostPath;
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
 pub const STATE: &str = "/var/lib/mailward";
 
+/// The folder that holds one of its own for each change of access that waits, where `/run` is in memory; mode 0700.
+pub const WINDOWS: &str = "/run/mailward";
+
+/// What such a folder begins with where `/run` is on a disk: root's own in a folder of everybody's, with a name that nobody
+/// can guess.
+pub const SHARED_WINDOW: &str = "/dev/shm/mailward-";
+
 /// The unit by which systemd loads mailward's packet filter rules at boot.
 pub const SERVICE_UNIT: &str = "/etc/systemd/system/mailward-access.service";
 
@@ -280,7 +287,7 @@ pub enum Act {
     Replace(Replace),
     /// Writes a file of mailward's own state (mode 0600), atomically and durably.
     Save {
-        /// A path below [`STATE`].
+        /// A path below [`STATE`], or in a folder of a window.
         path: HostPath,
         /// The whole content.
         bytes: Vec<u8>,
@@ -294,14 +301,14 @@ pub enum Act {
         /// Who may do what with it.
         mode: Mode,
     },
-    /// Removes a file of mailward's own; nothing there is fine.
+    /// Removes a file of mailward's own, or the empty folder of a window; nothing there is fine.
     Remove(HostPath),
     /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever that name
     /// stood for before: of several who do so with one file exactly one succeeds, which is how a matter is decided.
     ///
     /// Without the file it fails with [`ActError::Gone`].
     Decide {
-        /// A regular file below [`STATE`].
+        /// A regular file below [`STATE`], or in a folder of a window.
         from: HostPath,
         /// Another path in its folder.
         to: HostPath,

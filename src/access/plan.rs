@@ -15,7 +15,7 @@ use super::effect::{Filters, changes};
 use super::how::SourceHow;
 use super::observed::AccessObserved;
 use super::{Gate, gates};
-use crate::apply::window::{Left, Waiting};
+use crate::apply::window::{Left, Waiting, is_unwatched};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::Connection;
@@ -243,33 +243,11 @@ impl Scene<'_> {
     /// A change that waits, or one that was taken back and not yet settled.
     fn waits(&self, part: &mut Part) {
         let changes = part.steps.iter().any(|step| step.as_sources().is_some());
-        let back = |why: &str| match changes {
-            true => Note::Remark {
-                text: why.to_owned(),
-            },
-            // It is still in force, and that is not yet decided.
-            false => Note::Waits { seconds: 0 },
+        let in_force = match changes {
+            true => InForce::No,
+            false => InForce::Yes,
         };
-        part.notes.push(match &self.facts.waiting {
-            Waiting::Open(window) => {
-                match window.left(self.facts.boot.as_deref(), self.facts.uptime) {
-                    Left::Seconds(seconds) => Note::Waits { seconds },
-                    Left::Nothing | Left::Booted => {
-                        back("a change of access that nobody confirmed is taken back")
-                    }
-                }
-            }
-            Waiting::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
-            Waiting::Reverted(_) => Note::Remark {
-                text: "the last change of access was taken back: nobody confirmed it".to_owned(),
-            },
-            Waiting::Confirmed(_) => Note::Remark {
-                text:
-                    "the last change of access is confirmed, and what follows is still to be done"
-                        .to_owned(),
-            },
-            Waiting::Nothing => return,
-        });
+        part.notes.extend(waiting(self.facts, in_force));
     }
 
     /// A manifest without access leaves what earlier ones set.
@@ -291,6 +269,45 @@ impl Scene<'_> {
         }
         self.waits(part);
     }
+}
+
+/// Whether the rules that nobody has confirmed yet are in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InForce {
+    /// They are, or that was not looked at.
+    Yes,
+    /// Others are.
+    No,
+}
+
+/// What there is to say of a change that waits, or that was taken back and is not settled yet.
+#[must_use]
+pub fn waiting(facts: &Facts, in_force: InForce) -> Option<Note> {
+    let back = |why: &str| match in_force {
+        InForce::No => Note::Remark {
+            text: why.to_owned(),
+        },
+        // It is still in force, and that is not yet decided.
+        InForce::Yes => Note::Waits { seconds: 0 },
+    };
+    Some(match &facts.waiting {
+        Waiting::Open(window) => match window.left(facts.boot.as_deref(), facts.uptime) {
+            Left::Seconds(seconds) if is_unwatched(facts) => Note::Unwatched { seconds },
+            Left::Seconds(seconds) => Note::Waits { seconds },
+            Left::Nothing | Left::Booted => {
+                back("a change of access that nobody confirmed is taken back")
+            }
+        },
+        Waiting::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
+        Waiting::Reverted(_) => Note::Remark {
+            text: "the last change of access was taken back: nobody confirmed it".to_owned(),
+        },
+        Waiting::Confirmed(_) => Note::Remark {
+            text: "the last change of access is confirmed, and what follows is still to be done"
+                .to_owned(),
+        },
+        Waiting::Nothing => return None,
+    })
 }
 
 /// The changes from the gates that rules have to those that they shall have, services that stay as they are left out.

@@ -17,7 +17,9 @@ pub(super) mod settle;
 
 use std::time::Duration;
 
-pub use self::record::{Left, Waiting, Window, files};
+pub use self::record::{Decidable, Left, Waiting, Watched, Window, files};
+pub use self::settle::is_unwatched;
+
 use self::settle::Now;
 use super::outcome::{Outcome, Verdict};
 use crate::facts::Facts;

@@ -111,6 +111,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
         deadline: args.host.deadline(),
         allowed: &allowed,
         run: std::process::id(),
+        window: window_id()?,
     };
     let mut watch = Watching {
         terminal,
@@ -120,6 +121,23 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
         progress: Progress::default(),
     };
     Ok(apply::apply(&mut *host, &request, &mut watch))
+}
+
+/// 128 random bits: nobody can guess the name of a window's folder, and no two windows have one.
+fn window_id() -> Result<String, Ended> {
+    let mut bytes = [0; 16];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let rest = bytes.get_mut(filled..).unwrap_or_default();
+        let read = rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty());
+        filled += read.map_err(|error| Ended {
+            exit: Exit::Internal,
+            diagnostics: vec![
+                Diagnostic::new("the system has no random numbers").because(error.to_string()),
+            ],
+        })?;
+    }
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, Ended> {

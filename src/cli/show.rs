@@ -3,6 +3,7 @@
 use super::terminal::Terminal;
 use super::{Ended, Format, ShowArgs, checked};
 use crate::access;
+use crate::access::plan::InForce;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, Exit};
 use crate::host::ssh::{Metadata, Signals};
@@ -23,6 +24,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     let host = args.host.open(Metadata::Shown, Signals::All)?;
     let facts = Facts::read(&*host)?;
     let observed = Observed::read(&*host, &facts, Scope::All)?;
+    let waiting = access::plan::waiting(&facts, InForce::Yes);
     let entries = entries(
         checked.as_ref().map(|checked| &checked.desired),
         &facts,
@@ -38,6 +40,10 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     let reach = observed.access.as_ref().map(access::show::shown);
     match args.format {
         Format::Text => {
+            if let Some(waiting) = &waiting {
+                let said = text::waiting(waiting, terminal.colour);
+                terminal.print(&format!("{said}\n\n"));
+            }
             terminal.print(&text::show(&entries, terminal.colour));
             if let Some(reach) = &reach {
                 terminal.print(&format!("\n{}", text::reach(reach, terminal.colour)));
@@ -53,6 +59,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
                 machine_id: facts.machine_id,
             },
             limits: entries,
+            waiting,
             access: reach,
             panel_access: accounts,
         })?),

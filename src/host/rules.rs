@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Act, ActError, ActFailed, Command, End, Existence, Found, HostError, INIT_SCRIPT, Process,
-    ProcessId, Replace, Reply, SERVICE_UNIT, STATE,
+    ProcessId, Replace, Reply, SERVICE_UNIT, SHARED_WINDOW, STATE, WINDOWS,
 };
 use crate::model::HostPath;
 
@@ -121,8 +121,52 @@ pub(super) fn holder(text: &str) -> String {
         .collect()
 }
 
-/// What may be saved: below [`STATE`], the lock apart.
+/// Digits of a window's id.
+const ID: usize = 32;
+
+/// Whether this folder is that of one window: named by its id, in memory or, where there is no such place, below [`STATE`].
+pub(super) fn is_window(path: &str) -> bool {
+    let on_disk = format!("{STATE}/access/");
+    let in_memory = format!("{WINDOWS}/");
+    let id = (path.strip_prefix(&in_memory))
+        .or_else(|| path.strip_prefix(SHARED_WINDOW))
+        .or_else(|| path.strip_prefix(&on_disk));
+    id.is_some_and(|id| {
+        id.len() == ID
+            && id
+                .bytes()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Whether everything in this folder is mailward's own, which nobody else may look at.
+pub(super) fn is_private(path: &str) -> bool {
+    path.starts_with(STATE) || path == WINDOWS || is_window(path)
+}
+
+/// Whether this is what makes systemd keep a window's watch: its unit, or the link that a start of the user space follows.
+fn is_watch(path: &HostPath) -> bool {
+    let (units, links) = (
+        "/run/systemd/system/",
+        "/run/systemd/system/sysinit.target.wants/",
+    );
+    let text = path.as_str();
+    (text
+        .strip_prefix(links)
+        .or_else(|| text.strip_prefix(units)))
+    .and_then(|name| name.strip_prefix("mailward-revert-"))
+    .and_then(|name| name.strip_suffix(".service"))
+    .is_some_and(|id| is_window(&format!("{WINDOWS}/{id}")))
+}
+
+/// What may be saved: below [`STATE`], the lock apart, and in the folder of a window.
 pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
+    if path
+        .parent()
+        .is_some_and(|folder| is_window(folder.as_str()))
+    {
+        return Ok(());
+    }
     let below = path
         .as_str()
         .strip_prefix(STATE)
@@ -143,14 +187,14 @@ pub(super) fn may_put(path: &HostPath) -> Result<(), ActError> {
     }
 }
 
-/// What may be removed: what may be saved or put, and a [`Replace::temporary`] that a killed run left anywhere.
+/// What may be removed: what may be saved or put, a window's own folder and unit, and a [`Replace::temporary`] that a killed run left anywhere.
 pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
     let name = path.name();
     let left_over = name
         .strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".mailward"))
         .is_some_and(|target| !target.is_empty());
-    if left_over || may_put(path).is_ok() {
+    if left_over || may_put(path).is_ok() || is_window(path.as_str()) || is_watch(path) {
         Ok(())
     } else {
         may_save(path).map_err(|refusal| match refusal {

@@ -1,63 +1,46 @@
 //! The timer that loads packet filter rules as they were before, unless somebody confirms the new ones in time.
 //!
-//! It is a process of the host and needs nothing of whoever starts it: it survives a logout, the end of the ssh connection
-//! and the end of the run, and dies with the boot, as the rules do. What it decides over and what it loads are files in
-//! [`FOLDER`], written before. Here are the acts that start and end it; that the process itself does no more is
-//! `timer.sh`'s part.
+//! It is one or two processes of the host that need nothing of whoever starts them: they survive a logout, the end of the
+//! ssh connection and the end of the run, and die with the boot, as the rules do. What they decide over and what they load
+//! lies in the folder of the window, in memory where the host has such a place. Here are the acts that start them, and what
+//! is where; that they do no more is `timer.sh`'s part.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Command, Done, End, ProcessId};
+use super::{Act, Command, Done, End, Process, ProcessId, SHARED_WINDOW, STATE, WINDOWS};
 use crate::model::{HostPath, known};
 
-/// The folder of everything that a provisional change of the rules leaves on the host.
-pub const FOLDER: &str = "/var/lib/mailward/access";
-
-/// There while a change waits for its confirmation; whoever renames it ([`Act::Decide`]) has decided.
-pub const WINDOW: &str = "/var/lib/mailward/access/window.json";
-
-/// What the timer makes of [`WINDOW`] before it loads: still there, it is to be loaded by whoever comes.
-pub const REVERTING: &str = "/var/lib/mailward/access/reverting.json";
-
-/// What the timer makes of [`REVERTING`] when all is loaded.
-pub const REVERTED: &str = "/var/lib/mailward/access/reverted.json";
-
-/// What [`Load::Nftables`] loads.
-pub const REVERT_NFT: &str = "/var/lib/mailward/access/revert.nft";
+/// What [`Load::Nftables`] loads, by its name in the window's folder and in mailward's state.
+pub const REVERT_NFT: &str = "revert.nft";
 
 /// What [`Load::Iptables`] loads for IPv4, if it is there.
-pub const REVERT_V4: &str = "/var/lib/mailward/access/revert.v4";
+pub const REVERT_V4: &str = "revert.v4";
 
 /// What [`Load::Iptables`] loads for IPv6, if it is there.
-pub const REVERT_V6: &str = "/var/lib/mailward/access/revert.v6";
+pub const REVERT_V6: &str = "revert.v6";
 
-/// What the programs said that loaded.
-pub const REVERT_LOG: &str = "/var/lib/mailward/access/revert.log";
+/// The name that the kernel keeps of a watcher's program.
+pub const PROGRAM: &str = "sh";
 
-/// Which process the timer is: see [`process`].
-pub const PROCESS: &str = "/var/lib/mailward/access/timer.pid";
+/// Where the kernel tells what is mounted, and so what is in memory.
+pub const MOUNTS: &str = "/proc/self/mounts";
 
-/// systemd's name for the timer.
-pub const UNIT: &str = "mailward-revert.service";
-
-const SCRIPT: &str = "/var/lib/mailward/access/timer.sh";
+const SCRIPT: &str = "revert.sh";
 const SCRIPT_TEXT: &str = include_str!("timer.sh");
 const SHELL: &str = "/bin/sh";
 
-/// How long each command may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// How long the start of the watch may take: two waits of five seconds, and what systemd takes.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who starts the timer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Starter {
-    /// systemd, as a transient service.
+    /// systemd, as a service that it starts again.
     Systemd {
         /// `systemctl`.
         systemctl: HostPath,
-        /// `systemd-run`.
-        systemd_run: HostPath,
     },
     /// A shell, in a session of its own.
     Session,
@@ -81,50 +64,215 @@ pub enum Load {
     },
 }
 
-/// The acts that start a timer, which a later one replaces; whether it runs is told by [`armed`].
-///
-/// It begins to count now. [`WINDOW`] and what is loaded must have been saved before, and an earlier window been decided.
-#[must_use]
-pub fn arm(starter: &Starter, seconds: u32, load: &Load) -> Vec<Act> {
-    let mut acts = vec![
-        Act::Save {
-            path: known(SCRIPT),
-            bytes: SCRIPT_TEXT.as_bytes().to_vec(),
-        },
-        Act::Remove(known(PROCESS)),
-    ];
-    let work = work(seconds, load);
-    match starter {
-        Starter::Systemd {
-            systemctl,
-            systemd_run,
-        } => {
-            // One that ended badly keeps its name.
-            acts.extend(stop(systemctl));
-            // Known to systemd 215 already: --collect came with 236, --quiet with 219. The timer ignores TERM, for which
-            // a shutdown would wait.
-            let mut arguments = [
-                format!("--unit={UNIT}"),
-                "--description=Reverts mailward's packet filter rules unless they are confirmed"
-                    .to_owned(),
-                "--property=KillSignal=SIGKILL".to_owned(),
-                SHELL.to_owned(),
-                SCRIPT.to_owned(),
-                "run".to_owned(),
-            ]
-            .to_vec();
-            arguments.extend(work);
-            acts.push(run(systemd_run.clone(), arguments));
-        }
-        Starter::Session => {
-            let mut arguments = vec![SCRIPT.to_owned(), "start".to_owned()];
-            arguments.extend(work);
-            acts.push(run(known(SHELL), arguments));
+/// The folder of one window: what its timer loads, and the files whose names say what was decided. Each of these holds the
+/// window's id, and counts for nothing otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WindowFolder(HostPath);
+
+impl WindowFolder {
+    /// The folder of the window with this id of 32 hexadecimal digits: in memory, so that neither a full nor a read-only
+    /// disk keeps rules from going back; on the disk where `mounts`, the text of [`MOUNTS`], shows no such place.
+    #[must_use]
+    pub fn new(mounts: &str, id: &str) -> Self {
+        let path = if is_in_memory(mounts, "/run") {
+            format!("{WINDOWS}/{id}")
+        } else if is_in_memory(mounts, "/dev/shm") {
+            format!("{SHARED_WINDOW}{id}")
+        } else {
+            format!("{STATE}/access/{id}")
+        };
+        Self(known(&path))
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &HostPath {
+        &self.0
+    }
+
+    /// The window's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        let name = self.0.name();
+        name.strip_prefix("mailward-").unwrap_or(name)
+    }
+
+    /// There while nothing is decided; whoever renames it ([`Act::Decide`]) has decided.
+    #[must_use]
+    pub fn open(&self) -> HostPath {
+        self.file("open")
+    }
+
+    /// What a confirmation makes of [`Self::open`].
+    #[must_use]
+    pub fn confirmed(&self) -> HostPath {
+        self.file("confirmed")
+    }
+
+    /// What is made of [`Self::open`] by whoever takes the change back.
+    #[must_use]
+    pub fn reverting(&self) -> HostPath {
+        self.file("reverting")
+    }
+
+    /// What the timer makes of [`Self::reverting`] when all is loaded.
+    #[must_use]
+    pub fn reverted(&self) -> HostPath {
+        self.file("reverted")
+    }
+
+    /// Written when the window is over for good: no watcher may load anything any more.
+    #[must_use]
+    pub fn closed(&self) -> HostPath {
+        self.file("closed")
+    }
+
+    /// Since when the change is live, in milliseconds since the boot.
+    #[must_use]
+    pub fn live(&self) -> HostPath {
+        self.file("live")
+    }
+
+    /// What the programs said when they could not load.
+    #[must_use]
+    pub fn log(&self) -> HostPath {
+        self.file("log")
+    }
+
+    /// What [`Self::open`] holds, and each name that it gets.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        format!("{}\n", self.id())
+    }
+
+    /// The processes that watch over this window.
+    #[must_use]
+    pub fn watchers(&self, processes: &[Process]) -> Vec<ProcessId> {
+        let script = self.file(SCRIPT);
+        watching(processes)
+            .filter(|(path, _)| path.ends_with(script.as_str()))
+            .map(|(_, id)| id)
+            .collect()
+    }
+
+    /// What is removed when the window is over and nobody watches any more: the folder last, and what systemd has of it.
+    #[must_use]
+    pub fn remains(&self) -> Vec<Act> {
+        const NAMES: [&str; 18] = [
+            "open",
+            "confirmed",
+            "reverting",
+            "reverted",
+            "reverted.new",
+            "live",
+            "log",
+            "ready.alone",
+            "ready.first",
+            "ready.second",
+            REVERT_NFT,
+            REVERT_V4,
+            REVERT_V6,
+            SCRIPT,
+            "open.new",
+            "confirmed.new",
+            "closed.new",
+            "closed",
+        ];
+        let unit = format!("mailward-revert-{}.service", self.id());
+        let units = [
+            format!("/run/systemd/system/sysinit.target.wants/{unit}"),
+            format!("/run/systemd/system/{unit}"),
+        ];
+        let files = NAMES.iter().map(|name| self.file(name));
+        (units.iter().map(|path| known(path)))
+            .chain(files)
+            .chain([self.0.clone()])
+            .map(Act::Remove)
+            .collect()
+    }
+
+    fn file(&self, name: &str) -> HostPath {
+        known(&format!("{}/{name}", self.0))
+    }
+}
+
+/// Whether a path lies in a file system that is in memory and can be written, by the text of [`MOUNTS`].
+fn is_in_memory(mounts: &str, path: &str) -> bool {
+    let holds = |point: &str| {
+        path.strip_prefix(point)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || point == "/")
+    };
+    // Of several at one place the last is on top.
+    let mut over: Option<(usize, bool)> = None;
+    for line in mounts.lines() {
+        let mut words = line.split(' ');
+        let (Some(_), Some(point), Some(kind), Some(options)) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        if holds(point) && over.is_none_or(|(length, _)| length <= point.len()) {
+            let writable = options.split(',').next() == Some("rw");
+            over = Some((point.len(), kind == "tmpfs" && writable));
         }
     }
-    let check = vec![SCRIPT.to_owned(), "check".to_owned()];
-    acts.push(run(known(SHELL), check));
+    over.is_some_and(|(_, fits)| fits)
+}
+
+/// The watchers of all windows, with the script that each runs.
+pub fn watching(processes: &[Process]) -> impl Iterator<Item = (&str, ProcessId)> {
+    processes.iter().filter_map(|process| {
+        let script = std::str::from_utf8(process.argv.get(1)?).ok()?;
+        let verb = process.argv.get(2)?;
+        let is_one = script.ends_with(&format!("/{SCRIPT}")) && verb == b"watch";
+        is_one.then_some((script, process.id))
+    })
+}
+
+/// The acts that write down what a timer needs and start it; whether it stands is told by [`armed`].
+///
+/// `until` is when the window ends, in milliseconds since the boot; an earlier window must be over.
+#[must_use]
+pub fn arm(
+    folder: &WindowFolder,
+    starter: &Starter,
+    seconds: u32,
+    until: u64,
+    load: &Load,
+    texts: &[(&'static str, String)],
+) -> Vec<Act> {
+    let save = |path: HostPath, text: &str| Act::Save {
+        path,
+        bytes: text.as_bytes().to_vec(),
+    };
+    let mut acts = vec![save(folder.file(SCRIPT), SCRIPT_TEXT)];
+    acts.extend((texts.iter()).map(|(name, text)| save(folder.file(name), text)));
+    acts.push(save(folder.open(), &folder.mark()));
+    acts.push(start(folder, starter, seconds, until, load));
     acts
+}
+
+/// The act that starts the watch of a window whose files are there.
+fn start(folder: &WindowFolder, starter: &Starter, seconds: u32, until: u64, load: &Load) -> Act {
+    let text = |path: &Option<HostPath>| path.as_ref().map_or("", HostPath::as_str).to_owned();
+    let mut words = vec![
+        folder.file(SCRIPT).to_string(),
+        "start".to_owned(),
+        seconds.to_string(),
+        until.div_ceil(1000).to_string(),
+    ];
+    match load {
+        Load::Nftables { nft } => {
+            words.extend(["nftables".to_owned(), nft.to_string(), String::new()]);
+        }
+        Load::Iptables { v4, v6 } => words.extend(["iptables".to_owned(), text(v4), text(v6)]),
+    }
+    words.push(match starter {
+        Starter::Systemd { systemctl } => systemctl.to_string(),
+        Starter::Session => String::new(),
+    });
+    Act::Run(Command::new(known(SHELL), words, DEADLINE))
 }
 
 /// Whether the acts of [`arm`] have started a timer, from what was done.
@@ -132,91 +280,130 @@ pub fn arm(starter: &Starter, seconds: u32, load: &Load) -> Vec<Act> {
 /// # Errors
 /// What the programs said, where it does not run.
 pub fn armed(done: &[Done]) -> Result<(), String> {
-    let outputs: Vec<_> = done
-        .iter()
-        .filter_map(|done| match done {
-            Done::Ran(output) => Some(output),
-            Done::Quietly | Done::Awaited(_) => None,
-        })
-        .collect();
-    if outputs.last().is_some_and(|last| last.end == End::Code(0)) {
+    let Some(Done::Ran(output)) = done.last() else {
+        return Err("it is not known what became of its start".to_owned());
+    };
+    if output.end == End::Code(0) {
         return Ok(());
     }
-    // The one that starts it, and the one that looks; what comes before is about an earlier one.
-    let last = outputs.iter().skip(outputs.len().saturating_sub(2));
-    let said: Vec<_> = last
-        .flat_map(|output| output.stderr.split(|&byte| byte == b'\n'))
+    let said: Vec<_> = (output.stderr.split(|&byte| byte == b'\n'))
         .filter(|line| !line.trim_ascii().is_empty())
         .map(|line| crate::report::printable::line(line.trim_ascii()))
         .collect();
     Err(said.join(" / "))
 }
 
-/// The acts that end a timer whose matter is decided: only a matter of tidiness, since it would find [`WINDOW`] gone and end
-/// by itself when its time has come.
-#[must_use]
-pub fn disarm(starter: &Starter) -> Vec<Act> {
-    match starter {
-        Starter::Systemd { systemctl, .. } => stop(systemctl).to_vec(),
-        Starter::Session => Vec::new(),
+/// The timer of the version before, which may still wait when this one comes: it lies in mailward's state, and decides by
+/// the name of the record.
+pub mod former {
+    use super::{Act, Command, DEADLINE, HostPath, ProcessId, Starter};
+
+    /// Which process the timer is: see [`process`].
+    pub const PROCESS: &str = "/var/lib/mailward/access/timer.pid";
+
+    /// systemd's name for the timer.
+    pub const UNIT: &str = "mailward-revert.service";
+
+    /// Which process [`PROCESS`] names, from its content; it is removed when the timer ends by itself.
+    #[must_use]
+    pub fn process(bytes: &[u8]) -> Option<ProcessId> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (pid, start) = text.strip_suffix('\n')?.split_once(' ')?;
+        Some(ProcessId {
+            pid: pid.parse().ok()?,
+            start: start.parse().ok()?,
+        })
     }
-}
 
-/// Which process [`PROCESS`] names, from its content; it is removed when the timer ends by itself.
-#[must_use]
-pub fn process(bytes: &[u8]) -> Option<ProcessId> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (pid, start) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some(ProcessId {
-        pid: pid.parse().ok()?,
-        start: start.parse().ok()?,
-    })
-}
-
-/// What the script is told.
-fn work(seconds: u32, load: &Load) -> Vec<String> {
-    let text = |path: &Option<HostPath>| path.as_ref().map_or("", HostPath::as_str).to_owned();
-    let mut words = vec![seconds.to_string()];
-    match load {
-        Load::Nftables { nft } => words.extend(["nftables".to_owned(), nft.as_str().to_owned()]),
-        Load::Iptables { v4, v6 } => words.extend(["iptables".to_owned(), text(v4), text(v6)]),
+    /// The acts that end a timer whose matter is decided: only tidiness, since it would find its record gone and end by
+    /// itself when its time has come.
+    #[must_use]
+    pub fn disarm(starter: &Starter) -> Vec<Act> {
+        let stop = |systemctl: &HostPath, verb: &str| {
+            let arguments = vec![verb.to_owned(), UNIT.to_owned()];
+            Act::Run(Command::new(systemctl.clone(), arguments, DEADLINE))
+        };
+        match starter {
+            Starter::Systemd { systemctl } => ["stop", "reset-failed"]
+                .map(|verb| stop(systemctl, verb))
+                .to_vec(),
+            Starter::Session => Vec::new(),
+        }
     }
-    words
-}
 
-fn stop(systemctl: &HostPath) -> [Act; 2] {
-    ["stop", "reset-failed"].map(|verb| {
-        let arguments = vec![verb.to_owned(), UNIT.to_owned()];
-        run(systemctl.clone(), arguments)
-    })
-}
+    #[cfg(test)]
+    mod tests {
+        use super::*;
 
-fn run(program: HostPath, arguments: Vec<String>) -> Act {
-    Act::Run(Command::new(program, arguments, DEADLINE))
+        #[test]
+        fn a_process_is_a_pid_and_a_start() {
+            let id = ProcessId { pid: 12, start: 34 };
+            assert_eq!(process(b"12 34\n"), Some(id));
+            for text in ["", "12\n", "12 34", "12 34 5\n", "x 34\n", "-1 34\n"] {
+                assert_eq!(process(text.as_bytes()), None, "{text}");
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::rules::{is_window, may_decide, may_remove, may_save};
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
 
     #[test]
-    fn every_path_is_one_and_may_be_saved() {
-        for path in [
-            WINDOW, REVERTING, REVERTED, REVERT_NFT, REVERT_V4, REVERT_V6, REVERT_LOG, PROCESS,
-            SCRIPT,
+    fn a_window_lies_in_memory_where_the_host_has_such_a_place() {
+        for (mounts, path) in [
+            (
+                "/dev/vda / ext4 rw 0 0\ntmpfs /run tmpfs rw,size=9 0 0\ntmpfs /run/lock tmpfs rw 0 0\n",
+                "/run/mailward/ID",
+            ),
+            (
+                "/dev/vda / ext4 rw 0 0\ntmpfs /run tmpfs ro 0 0\ntmpfs /dev/shm tmpfs rw 0 0\n",
+                "/dev/shm/mailward-ID",
+            ),
+            (
+                "tmpfs /run tmpfs rw 0 0\n/dev/vdb /run ext4 rw 0 0\nx /dev tmpfs rw 0 0\n",
+                "/dev/shm/mailward-ID",
+            ),
+            ("none / tmpfs rw 0 0\n", "/run/mailward/ID"),
+            (
+                "/dev/vda / ext4 rw 0 0\ntmpfs /running tmpfs rw 0 0\n",
+                "/var/lib/mailward/access/ID",
+            ),
+            ("", "/var/lib/mailward/access/ID"),
         ] {
-            assert!(path.starts_with(&format!("{FOLDER}/")), "{path}");
-            super::super::rules::may_save(&HostPath::new(path).unwrap()).unwrap();
+            let folder = WindowFolder::new(mounts, ID);
+            assert_eq!(folder.path().as_str(), path.replace("ID", ID), "{mounts}");
+            assert_eq!(folder.id(), ID);
+            assert!(is_window(folder.path().as_str()));
+            may_save(&folder.log()).unwrap();
+            may_decide(&folder.open(), &folder.confirmed()).unwrap();
+            for act in folder.remains() {
+                let Act::Remove(path) = act else {
+                    panic!("{act:?}")
+                };
+                may_remove(&path).unwrap();
+            }
         }
-        HostPath::new(SHELL).unwrap();
     }
 
     #[test]
-    fn a_process_is_a_pid_and_a_start() {
-        let id = ProcessId { pid: 12, start: 34 };
-        assert_eq!(process(b"12 34\n"), Some(id));
-        for text in ["", "12\n", "12 34", "12 34 5\n", "x 34\n", "-1 34\n"] {
-            assert_eq!(process(text.as_bytes()), None, "{text}");
+    fn what_only_looks_like_a_window_is_none() {
+        for path in [
+            "/run/mailward",
+            "/run/mailward/0011",
+            "/run/mailward/00112233445566778899aabbccddeefg",
+            "/run/mailward/00112233445566778899aabbccddeeff/x",
+            "/run/mailward-00112233445566778899aabbccddeeff",
+            "/dev/shm/00112233445566778899aabbccddeeff",
+            "/var/lib/mailward/00112233445566778899aabbccddeeff",
+        ] {
+            assert!(!is_window(path), "{path}");
         }
+        let other = known("/run/systemd/system/ssh.service");
+        assert!(may_remove(&other).is_err());
     }
 }

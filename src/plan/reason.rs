@@ -109,6 +109,11 @@ pub enum Note {
         /// How long it still does, in seconds; 0 where it is being taken back.
         seconds: u64,
     },
+    /// A change of who may reach services is live, and the timer that would take it back has ended.
+    Unwatched {
+        /// How long it may still be confirmed, in seconds.
+        seconds: u64,
+    },
     /// Anything else worth a word, in one sentence.
     Remark {
         /// The sentence.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::access::show::Shown as Access;
 use crate::limits::show::Entry;
 use crate::panel_access::show::Shown as Accounts;
-use crate::plan::{HostId, Plan};
+use crate::plan::{HostId, Note, Plan};
 
 /// What `show --format json` prints.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -17,6 +17,9 @@ pub struct Shown {
     pub host: HostId,
     /// One entry a setting.
     pub limits: Vec<Entry>,
+    /// A change of access that waits for its confirmation, or what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Note>,
     /// Who reaches each mail service, and which rules decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,

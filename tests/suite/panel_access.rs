@@ -83,6 +83,7 @@ fn apply(host: &mut Host, manifest: &str) -> Outcome {
     static RUNS: AtomicU32 = AtomicU32::new(1);
     let desired = desired(manifest);
     let request = Request {
+        window: "0".repeat(32),
         desired: &desired,
         advice: &[],
         agreed: None,

@@ -12,7 +12,7 @@ use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::Load;
 use crate::host::{Command, End, Found, WriteHost};
-use crate::model::{Family, known};
+use crate::model::{Family, HostPath, known};
 use crate::observe::{Observed, Scope};
 use crate::plan::Way;
 
@@ -139,17 +139,25 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
 
 /// A file of access in mailward's state.
 pub(super) fn text<H: WriteHost + ?Sized>(host: &H, name: &str) -> Result<Option<String>, Failed> {
+    text_at(host, boot::state(name))
+}
+
+/// A file of mailward's own; none where it is missing.
+pub(super) fn text_at<H: WriteHost + ?Sized>(
+    host: &H,
+    path: HostPath,
+) -> Result<Option<String>, Failed> {
     let mut batch = Batch::default();
-    let ticket = batch.file(boot::state(name));
+    let ticket = batch.file(path.clone());
     match batch
         .read(host)
         .and_then(|mut answers| answers.file(ticket))
     {
         Ok(Found::File(state)) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
         Ok(Found::Missing) => Ok(None),
-        Ok(Found::NotRegular | Found::Unreadable(_)) => Err(Failed(vec![Diagnostic::new(
-            format!("cannot read {}", boot::state(name)),
-        )])),
+        Ok(Found::NotRegular | Found::Unreadable(_)) => {
+            Err(Failed(vec![Diagnostic::new(format!("cannot read {path}"))]))
+        }
         Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
     }
 }

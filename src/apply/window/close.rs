@@ -1,20 +1,22 @@
 //! Writes down what became of a change, and removes what it left.
 
+use std::time::Duration;
+
 use crate::access::boot;
 use crate::apply::Failed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::failure::Diagnostic;
-use crate::host::{Act, Found, Reply, Request, STATE, WriteHost};
+use crate::host::batch::Batch;
+use crate::host::{
+    Act, Came, Condition, Done, Found, HostError, ProcessId, Reply, Request, STATE, WriteHost,
+    timer,
+};
 use crate::model::{HostPath, known};
 
 use super::record::Window;
 
-/// The files that a window leaves.
+/// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried again.
 pub(super) const LEFT: [&str; 12] = [
-    "window.json",
-    "reverting.json",
-    "reverted.json",
-    "confirmed.json",
     "revert.nft",
     "revert.v4",
     "revert.v6",
@@ -23,7 +25,15 @@ pub(super) const LEFT: [&str; 12] = [
     "live",
     "timer.pid",
     "timer.sh",
+    "reverted.json",
+    "reverting.json",
+    "window.json",
+    "confirmed.json",
 ];
+
+/// How long watchers may take to find that their window is over: they look four times a second, those of a shell that knows
+/// whole seconds once.
+const NOTICE: Duration = Duration::from_secs(5);
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,51 +46,113 @@ pub(super) enum Fate {
     StaysUnfinished,
 }
 
-/// Writes down in the history what became of a change, and removes what it left in the state.
+/// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
+///
+/// Returns what to tell where that does not succeed: it changes nothing of what became of the change, and the next run tries
+/// again.
+#[must_use = "what could not be written down or removed is told"]
 pub(super) fn close<H: WriteHost + ?Sized>(
     host: &mut H,
     window: &Window,
     fate: Fate,
     message: Option<Diagnostic>,
-) -> Result<(), Failed> {
-    let mut acts = Vec::new();
-    if let Some(mut outcome) = history(host, &window.run)? {
-        let (change, later, verdict) = match fate {
-            Fate::Back => (StepState::Undone, StepState::NotTried, Verdict::RolledBack),
-            Fate::Stays => (StepState::Done, StepState::Done, Verdict::Applied),
-            // How far it came is for the next plan to see.
-            Fate::StaysUnfinished => (StepState::Done, StepState::Unknown, Verdict::PartlyApplied),
-        };
-        for step in &mut outcome.steps {
-            if step.step.as_sources().is_some() {
-                step.state = change;
-            } else if step.step.is_after_confirmation() {
-                step.state = later;
-            }
+) -> Vec<Diagnostic> {
+    let mut told = Vec::new();
+    let (outcome, watchers) = match left(host, window) {
+        Ok(left) => left,
+        Err(error) => return vec![untidy(&error)],
+    };
+    if let Some(outcome) = outcome {
+        let path = history_path(&window.run);
+        let saved = serde_json::to_vec_pretty(&concluded(outcome, fate, message))
+            .map_err(|error| Box::new(Diagnostic::of(&error)))
+            .and_then(|bytes| {
+                (host.write(&[Act::Save { path, bytes }], &[]))
+                    .map_err(|error| Box::new(Diagnostic::of(&error)))
+            });
+        if let Err(why) = saved {
+            told.push(why.hint("what became of the change is not in the history"));
         }
-        // What else the run did was done and verified before.
-        let others = outcome
-            .steps
-            .iter()
-            .any(|step| step.state == StepState::Done);
-        outcome.conclude(match fate {
-            Fate::Back if others => Verdict::PartlyApplied,
-            // What was put off is still owed.
-            Fate::Stays if !outcome.owed.is_empty() => Verdict::Owed,
-            Fate::Back | Fate::Stays | Fate::StaysUnfinished => verdict,
-        });
-        outcome.messages.extend(message);
-        let bytes = serde_json::to_vec_pretty(&outcome)
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-        acts.push(Act::Save {
-            path: history_path(&window.run),
-            bytes,
-        });
     }
+    let mut acts: Vec<Act> = Vec::new();
+    if let Some(folder) = &window.folder {
+        acts.push(Act::Save {
+            path: folder.closed(),
+            bytes: folder.mark().into_bytes(),
+        });
+        acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
+    }
+    let first = acts.len();
     acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    host.write(&acts, &[])
-        .map(|_| ())
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    let gone = match host.write(&acts, &[]) {
+        Ok(written) => matches!(
+            written.done.get(first.saturating_sub(1)),
+            Some(Done::Awaited(Came::InTime))
+        ),
+        Err(error) => {
+            told.push(untidy(&error));
+            return told;
+        }
+    };
+    // A watcher that has not noticed yet must find that its window is over.
+    if let (Some(folder), true) = (&window.folder, gone)
+        && let Err(error) = host.write(&folder.remains(), &[])
+    {
+        told.push(untidy(&error));
+    }
+    told
+}
+
+fn untidy(error: &dyn std::error::Error) -> Diagnostic {
+    Diagnostic::of(error).hint("what the change left is removed by the next run that may write")
+}
+
+/// What the history says of the run that made a change, and who still watches over it.
+fn left<H: WriteHost + ?Sized>(
+    host: &H,
+    window: &Window,
+) -> Result<(Option<Outcome>, Vec<ProcessId>), HostError> {
+    let mut batch = Batch::default();
+    let entry = batch.file(history_path(&window.run));
+    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let mut answers = batch.read(host)?;
+    let outcome = match answers.file(entry)? {
+        Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
+        Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+    };
+    let processes = answers.processes(processes)?;
+    let watchers = (window.folder.as_ref()).map(|folder| folder.watchers(&processes));
+    Ok((outcome, watchers.unwrap_or_default()))
+}
+
+/// The outcome of the run that made a change, with what became of the change.
+fn concluded(mut outcome: Outcome, fate: Fate, message: Option<Diagnostic>) -> Outcome {
+    let (change, later, verdict) = match fate {
+        Fate::Back => (StepState::Undone, StepState::NotTried, Verdict::RolledBack),
+        Fate::Stays => (StepState::Done, StepState::Done, Verdict::Applied),
+        // How far it came is for the next plan to see.
+        Fate::StaysUnfinished => (StepState::Done, StepState::Unknown, Verdict::PartlyApplied),
+    };
+    for step in &mut outcome.steps {
+        if step.step.as_sources().is_some() {
+            step.state = change;
+        } else if step.step.is_after_confirmation() {
+            step.state = later;
+        }
+    }
+    // What else the run did was done and verified before.
+    let others = outcome
+        .steps
+        .iter()
+        .any(|step| step.state == StepState::Done);
+    outcome.conclude(match fate {
+        Fate::Back if others => Verdict::PartlyApplied,
+        // What was put off is still owed.
+        Fate::Stays if !outcome.owed.is_empty() => Verdict::Owed,
+        Fate::Back | Fate::Stays | Fate::StaysUnfinished => verdict,
+    });
+    outcome.messages.extend(message);
+    outcome
 }
 
 fn history_path(run: &str) -> HostPath {

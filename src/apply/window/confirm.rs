@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, take_back, text};
+use super::back::{Booted, Taken, take_back, text_at};
 use super::close::{Fate, close};
 use super::finish;
 use super::open::{connection, nothing_left};
 use super::plesk::Confirmed;
-use super::record::{Waiting, Window, files};
-use super::settle::{self, Decided, Now, decide};
+use super::record::{Waiting, Window};
+use super::settle::{self, Decided, Decision, Now, decide};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
@@ -80,6 +80,7 @@ fn try_confirm<H: WriteHost + ?Sized>(
     request: &Request,
 ) -> Result<Outcome, Box<Outcome>> {
     let (facts, now) = begin(host, request.deadline)?;
+    let mut fleeting = None;
     let window = match now {
         Now::Nothing => {
             let message = Diagnostic::new("no change of access waits for a confirmation");
@@ -128,31 +129,50 @@ fn try_confirm<H: WriteHost + ?Sized>(
                     return went_back(host, &facts, &window, request);
                 }
             }
-            match decide(host, &files::open(), &files::confirmed())
+            match decide(host, &window, Decision::Confirm)
                 .map_err(|why| failed(Verdict::Unknown, why))?
             {
-                Decided::ByUs => {}
+                Decided::ByUs(unsaved) => fleeting = unsaved,
                 Decided::ByOthers => return Ok(being_taken_back()),
             }
-            // It finds its file gone in any case.
-            let _ = host.write(&timer::disarm(&facts.starter), &[]);
+            if window.folder.is_none() {
+                // It finds its file gone in any case.
+                let _ = host.write(&timer::former::disarm(&facts.starter), &[]);
+            }
             window
         }
     };
+    if let Some(why) = fleeting {
+        return Ok(Outcome::without_run(
+            Verdict::PartlyApplied,
+            vec![
+                Diagnostic::new(
+                    "the change is confirmed, but that cannot be written down: a reboot takes it back",
+                )
+                .hint("see to the reason, then run `mailward confirm` again"),
+                why,
+            ],
+        ));
+    }
     let what: Vec<&str> = (window.desired.access.allow.keys())
         .map(|service| service.name())
         .collect();
     let what = what.join(", ");
-    let done = finished(host, &facts, &window, request)
-        .and_then(|()| close(host, &window, Fate::Stays, None));
+    let done = finished(host, &facts, &window, request);
     Ok(match done {
-        Ok(()) => said(
-            Verdict::Confirmed,
-            Diagnostic::new(format!(
-                "the change of access to {what} is confirmed, and stays"
-            ))
-            .because(format!("it was made by the run {}", window.run)),
-        ),
+        Ok(()) => {
+            let mut outcome = said(
+                Verdict::Confirmed,
+                Diagnostic::new(format!(
+                    "the change of access to {what} is confirmed, and stays"
+                ))
+                .because(format!("it was made by the run {}", window.run)),
+            );
+            outcome
+                .messages
+                .extend(close(host, &window, Fate::Stays, None));
+            outcome
+        }
         Err(Failed(mut messages)) => {
             let message =
                 Diagnostic::new("the change is confirmed, but what follows did not succeed")
@@ -171,7 +191,7 @@ fn went_back<H: WriteHost + ?Sized>(
     request: &Request,
 ) -> Result<Outcome, Box<Outcome>> {
     let unsure = |why| failed(Verdict::PartlyApplied, why);
-    decide(host, &files::open(), &files::reverting()).map_err(unsure)?;
+    let _decided = decide(host, window, Decision::TakeBack).map_err(unsure)?;
     let taken = take_back(host, facts, window, Booted::No, request.deadline).map_err(unsure)?;
     let message = match taken {
         Taken::Back => Diagnostic::new("Plesk's firewall did not keep the change")
@@ -184,8 +204,10 @@ fn went_back<H: WriteHost + ?Sized>(
             ));
         }
     };
-    close(host, window, Fate::Back, Some(message.clone())).map_err(unsure)?;
-    Ok(said(Verdict::RolledBack, message))
+    let told = close(host, window, Fate::Back, Some(message.clone()));
+    let mut outcome = said(Verdict::RolledBack, message);
+    outcome.messages.extend(told);
+    Ok(outcome)
 }
 
 /// Whether a confirmation by this connection shows that people still get in.
@@ -233,7 +255,7 @@ fn live_since<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Option
     if window.load.is_none() {
         return Ok(Some(window.opened));
     }
-    let text = text(host, "live")?;
+    let text = text_at(host, window.live())?;
     Ok(text.and_then(|text| text.trim().parse().ok()))
 }
 

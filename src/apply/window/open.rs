@@ -13,12 +13,17 @@ use crate::apply::{Failed, Running, Watch, interrupted};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::timer::{self, Load};
-use crate::host::{Act, Command, Connection, End, WriteHost};
-use crate::model::{Desired, Family, HostPath};
+use crate::host::timer::{self, Load, WindowFolder};
+use crate::host::{
+    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WriteHost,
+};
+use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, SourceStep, Step};
 use crate::report::text;
+
+/// How long a watcher of an earlier window may take to notice that it is over.
+const EARLIER_GRACE: Duration = Duration::from_secs(5);
 
 /// How a run leaves access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +94,7 @@ impl Running<'_> {
         let deadline = self.request.deadline;
         let back = self.backwards(host, how)?;
         let facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let connection = connection(host)?;
+        let place = place(host, &self.request.window)?;
         let seconds = step.confirm_within;
         let mut window = Window {
             format: Window::FORMAT,
@@ -99,33 +104,40 @@ impl Running<'_> {
             boot: facts.boot.clone(),
             opened: facts.uptime,
             until: facts.uptime.saturating_add(u64::from(seconds) * 1000),
-            by: connection.client.clone(),
+            by: place.connection.client.clone(),
             load: back.as_ref().map(|(load, _)| load.clone()),
+            folder: back.is_some().then_some(place.folder),
         };
         let record = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
-        // What an earlier window left is not this one's; a timer that still sleeps finds that it is not meant any more.
+        // What an earlier window left is not this one's.
         let mut acts: Vec<Act> = (LEFT.iter())
             .map(|name| Act::Remove(boot::state(name)))
             .collect();
-        let load = back.as_ref().map(|(load, texts)| {
-            acts.extend(texts.iter().map(|(name, text)| Act::Save {
-                path: boot::state(name),
-                bytes: text.as_bytes().to_vec(),
-            }));
-            load
-        });
+        let save = |name: &str, text: &str| Act::Save {
+            path: boot::state(name),
+            bytes: text.as_bytes().to_vec(),
+        };
+        if let Some((_, texts)) = &back {
+            acts.extend(texts.iter().map(|(name, text)| save(name, text)));
+        }
         acts.push(Act::Save {
             path: files::open(),
             bytes: record,
         });
-        let first = acts.len();
-        if let Some(load) = load {
-            acts.extend(timer::arm(&facts.starter, seconds, load));
+        if let (Some((load, texts)), Some(folder)) = (&back, &window.folder) {
+            acts.extend(timer::arm(
+                folder,
+                &facts.starter,
+                seconds,
+                window.until,
+                load,
+                texts,
+            ));
         }
         let written = host.write(&acts, &[]).map_err(|error| failed(&error))?;
         if back.is_some() {
             // Without it nothing goes live.
-            timer::armed(written.done.get(first..).unwrap_or_default()).map_err(|said| {
+            timer::armed(&written.done).map_err(|said| {
                 let what = "the timer that would take the change back does not start";
                 Failed(vec![Diagnostic::new(what).because(said)])
             })?;
@@ -149,13 +161,23 @@ impl Running<'_> {
             // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
             let facts = Facts::read(host).map_err(|error| failed(&error))?;
             let act = Act::Save {
-                path: files::live(),
+                path: window.live(),
                 bytes: facts.uptime.to_string().into_bytes(),
             };
             let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
         }
-        let facts = nothing_left(host, &window.desired, deadline, self.request.allowed)?;
-        still_waits(&facts, &window.run)
+        nothing_left(host, &window.desired, deadline, self.request.allowed).map(|_| ())
+    }
+
+    /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
+    /// seen to be right and written down.
+    pub(in crate::apply) fn still_waits<H: WriteHost + ?Sized>(
+        &self,
+        host: &H,
+    ) -> Result<(), Failed> {
+        let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        let run = self.outcome.run.as_deref().unwrap_or_default();
+        still_waits(&facts, run)
     }
 
     /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
@@ -206,7 +228,10 @@ fn still_waits(facts: &Facts, run: &str) -> Result<(), Failed> {
     match &facts.waiting {
         Waiting::Open(window)
             if window.run == run
-                && window.left(facts.boot.as_deref(), facts.uptime) != Left::Nothing =>
+                && matches!(
+                    window.left(facts.boot.as_deref(), facts.uptime),
+                    Left::Seconds(_)
+                ) =>
         {
             Ok(())
         }
@@ -219,6 +244,48 @@ fn still_waits(facts: &Facts, run: &str) -> Result<(), Failed> {
                 .hint("declare a longer `safety.confirm_within`"),
         ])),
     }
+}
+
+/// What there is to know before a window opens.
+struct WindowPlace {
+    connection: Connection,
+    folder: WindowFolder,
+}
+
+/// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it would load what is
+/// not from before this change.
+fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, Failed> {
+    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    let mut batch = Batch::default();
+    let connection = batch.connection();
+    let mounts = batch.file(known(timer::MOUNTS));
+    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let connection = (answers.connection(connection)).map_err(|error| failed(&error))?;
+    let mounts = match answers.file(mounts).map_err(|error| failed(&error))? {
+        Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
+        Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
+    };
+    let processes = (answers.processes(processes)).map_err(|error| failed(&error))?;
+    let earlier: Vec<ProcessId> = timer::watching(&processes).map(|(_, id)| id).collect();
+    if let Some(first) = earlier.first().copied() {
+        let act = Act::Await(Condition::Gone(earlier), EARLIER_GRACE);
+        let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+        if written.done != [Done::Awaited(Came::InTime)] {
+            return Err(Failed(vec![
+                Diagnostic::new("the timer of an earlier change of access is still running")
+                    .because(format!(
+                        "process {} has not noticed that its change is decided",
+                        first.pid
+                    ))
+                    .hint("see what keeps it, end it with `kill -9`, then apply again"),
+            ]));
+        }
+    }
+    Ok(WindowPlace {
+        connection,
+        folder: WindowFolder::new(&mounts, id),
+    })
 }
 
 /// What a program prints that only reads.

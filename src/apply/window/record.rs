@@ -4,19 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::boot;
 use crate::failure::Diagnostic;
-use crate::host::timer::Load;
-use crate::host::{Found, SshClient};
+use crate::host::batch::{Batch, Ticket};
+use crate::host::timer::{self, Load, WindowFolder};
+use crate::host::{Found, HostError, ProcessId, ReadHost, Request, SshClient};
 use crate::model::{Desired, HostPath};
 use crate::plan::Way;
 
 /// The number of the record's format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The format of the version before, whose timer decides by the record's name.
+const FORMER: u32 = 1;
 
 /// A change of access that waits for its confirmation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// The format's number, 1.
+    /// The format's number, 2.
     pub format: u32,
     /// The run that made it.
     pub run: String,
@@ -34,6 +38,10 @@ pub struct Window {
     pub by: Option<SshClient>,
     /// What the timer loads; none where the vendor's own window takes the change back.
     pub load: Option<Load>,
+    /// Where the timer looks for a decision. Without it the record's own name is what decides: there is no timer, or it is
+    /// that of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<WindowFolder>,
 }
 
 /// What has become of a change that waited.
@@ -73,28 +81,28 @@ pub mod files {
         boot::state("window.json")
     }
 
-    /// While it is taken back.
+    /// While it is taken back, where no folder of the window says so.
     #[must_use]
     pub fn reverting() -> HostPath {
         boot::state("reverting.json")
     }
 
-    /// When the timer has taken it back.
+    /// When the timer of the version before has taken it back.
     #[must_use]
     pub fn reverted() -> HostPath {
         boot::state("reverted.json")
-    }
-
-    /// Since when it is live, in milliseconds since the boot; there from then on, where a timer would take it back.
-    #[must_use]
-    pub fn live() -> HostPath {
-        boot::state("live")
     }
 
     /// When it is confirmed.
     #[must_use]
     pub fn confirmed() -> HostPath {
         boot::state("confirmed.json")
+    }
+
+    /// Since when a change of the version before is live.
+    #[must_use]
+    pub fn live() -> HostPath {
+        boot::state("live")
     }
 }
 
@@ -114,7 +122,44 @@ impl Window {
             seconds => Left::Seconds(seconds),
         }
     }
+
+    /// Where it says since when the change is live.
+    pub(super) fn live(&self) -> HostPath {
+        (self.folder.as_ref()).map_or_else(files::live, WindowFolder::live)
+    }
 }
+
+/// What the folder of a window shows beside its decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// The processes that will take the change back.
+    pub watchers: Vec<ProcessId>,
+    /// Whether the file is there over which it is decided.
+    pub decidable: Decidable,
+}
+
+/// Whether a window can be decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Decidable {
+    /// It can, or is.
+    Yes,
+    /// What would be renamed is gone: nobody can confirm, and the change goes back.
+    #[default]
+    No,
+}
+
+/// The requests for what the folder of a window shows.
+struct FolderTickets {
+    open: Ticket,
+    reverting: Ticket,
+    reverted: Ticket,
+    closed: Ticket,
+    confirmed: Ticket,
+    processes: Ticket,
+}
+
+/// A change that waits as its window's folder has it, and who watches over it where there is such a folder.
+type Looked = (Waiting, Option<Watched>);
 
 impl Waiting {
     /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and [`files::confirmed`].
@@ -131,18 +176,13 @@ impl Waiting {
             Found::Missing => Ok(None),
             Found::File(state) => serde_json::from_slice::<Window>(&state.bytes)
                 .map_err(|error| error.to_string())
-                .and_then(|window| {
-                    if window.format == FORMAT {
-                        Ok(Some(Box::new(window)))
-                    } else {
-                        Err(format!("format {} instead of {FORMAT}", window.format))
-                    }
+                .and_then(|window| match window.format {
+                    FORMAT | FORMER => Ok(Some(Box::new(window))),
+                    other => Err(format!("format {other} instead of {FORMAT}")),
                 })
                 .map_err(|why| foreign(&path, &why)),
             Found::NotRegular => Err(foreign(&path, "it is not a regular file")),
-            Found::Unreadable(reason) => Err(Box::new(Diagnostic::new(format!(
-                "cannot read {path}, so it is not known whether a change of access waits: {reason}"
-            )))),
+            Found::Unreadable(reason) => Err(unreadable(&path, &reason)),
         };
         // The later in a window's life, the more it tells.
         if let Some(window) = read(files::open(), open)? {
@@ -157,6 +197,82 @@ impl Waiting {
         Ok(read(files::reverted(), reverted)?.map_or(Self::Nothing, Self::Reverted))
     }
 
+    /// Looks into the folder of a window that its record calls open: what was decided there, and who watches over it. A trip
+    /// of its own, made only where a change waits.
+    ///
+    /// # Errors
+    /// [`HostError`] where the host cannot be asked; inside, what to tell where a file cannot be read.
+    pub fn look<H: ReadHost + ?Sized>(
+        self,
+        host: &H,
+    ) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
+        let (window, folder) = match self {
+            Self::Open(window) => match window.folder.clone() {
+                Some(folder) => (window, folder),
+                None => return Ok(Ok((Self::Open(window), None))),
+            },
+            other @ (Self::Nothing
+            | Self::Reverting(_)
+            | Self::Reverted(_)
+            | Self::Confirmed(_)) => {
+                return Ok(Ok((other, None)));
+            }
+        };
+        let mut batch = Batch::default();
+        let tickets = FolderTickets {
+            open: batch.file(folder.open()),
+            reverting: batch.file(folder.reverting()),
+            reverted: batch.file(folder.reverted()),
+            closed: batch.file(folder.closed()),
+            confirmed: batch.file(folder.confirmed()),
+            processes: batch.ask(Request::Processes(vec![timer::PROGRAM])),
+        };
+        let mut answers = batch.read(host)?;
+        let mark = folder.mark();
+        let mut names = |ticket: Ticket, path: HostPath| match answers.file(ticket)? {
+            Found::File(state) => Ok(Ok(state.bytes == mark.as_bytes())),
+            // As for its timer, it counts for nothing.
+            Found::Missing | Found::NotRegular => Ok(Ok(false)),
+            Found::Unreadable(reason) => Ok(Err(unreadable(&path, &reason))),
+        };
+        let all = [
+            names(tickets.open, folder.open())?,
+            names(tickets.reverting, folder.reverting())?,
+            names(tickets.reverted, folder.reverted())?,
+            names(tickets.closed, folder.closed())?,
+            names(tickets.confirmed, folder.confirmed())?,
+        ];
+        let processes = answers.processes(tickets.processes)?;
+        let mut read = Vec::with_capacity(all.len());
+        for one in all {
+            match one {
+                Ok(is_there) => read.push(is_there),
+                Err(unread) => return Ok(Err(unread)),
+            }
+        }
+        let [open, reverting, reverted, closed, confirmed] = read[..] else {
+            return Ok(Ok((Self::Open(window), None)));
+        };
+        let decidable = match open || reverting || reverted || closed || confirmed {
+            true => Decidable::Yes,
+            false => Decidable::No,
+        };
+        let watched = Watched {
+            watchers: folder.watchers(&processes),
+            decidable,
+        };
+        let waiting = if confirmed {
+            Self::Confirmed(window)
+        } else if reverted || closed {
+            Self::Reverted(window)
+        } else if reverting {
+            Self::Reverting(window)
+        } else {
+            Self::Open(window)
+        };
+        Ok(Ok((waiting, Some(watched))))
+    }
+
     /// Its record, if there is one.
     #[must_use]
     pub fn window(&self) -> Option<&Window> {
@@ -168,6 +284,12 @@ impl Waiting {
             | Self::Confirmed(window) => Some(window),
         }
     }
+}
+
+fn unreadable(path: &HostPath, reason: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::new(format!(
+        "cannot read {path}, so it is not known whether a change of access waits: {reason}"
+    )))
 }
 
 fn foreign(path: &HostPath, why: &str) -> Box<Diagnostic> {
@@ -194,6 +316,7 @@ mod tests {
             until: 61_000,
             by: None,
             load: None,
+            folder: None,
         }
     }
 

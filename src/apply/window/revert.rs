@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::back::{Booted, Taken, take_back};
 use super::close::{Fate, close};
 use super::confirm::{begin, failed};
-use super::record::{Waiting, Window, files};
-use super::settle::{Decided, Now, decide, wait_for_timer};
+use super::record::{Waiting, Window};
+use super::settle::{Decided, Decision, Now, decide, wait_for_timer};
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
 use crate::apply::{Failed, Running};
@@ -50,11 +50,13 @@ fn try_revert<H: WriteHost + ?Sized>(
         Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    close(host, &window, Fate::Back, Some(message)).map_err(unsure)?;
-    Ok(said(
+    let told = close(host, &window, Fate::Back, Some(message));
+    let mut outcome = said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
-    ))
+    );
+    outcome.messages.extend(told);
+    Ok(outcome)
 }
 
 fn too_late() -> Outcome {
@@ -71,17 +73,19 @@ fn back<H: WriteHost + ?Sized>(
     deadline: Duration,
 ) -> Result<Taken, Failed> {
     let taken = take_back(host, facts, window, Booted::No, deadline)?;
-    let name = match taken {
-        Taken::Back => files::reverting(),
-        Taken::Stays => files::confirmed(),
+    let decision = match taken {
+        Taken::Back => Decision::TakeBack,
+        Taken::Stays => Decision::Confirm,
     };
-    match decide(host, &files::open(), &name)? {
-        Decided::ByUs => {
+    match (decide(host, window, decision)?, &window.folder) {
+        // What watches over it finds that it is over when it is closed.
+        (Decided::ByUs(_) | Decided::ByOthers, Some(_)) => {}
+        (Decided::ByUs(_), None) => {
             // It finds its file gone in any case.
-            let _ = host.write(&timer::disarm(&facts.starter), &[]);
+            let _ = host.write(&timer::former::disarm(&facts.starter), &[]);
         }
         // It loads the same.
-        Decided::ByOthers => wait_for_timer(host)?,
+        (Decided::ByOthers, None) => wait_for_timer(host, window)?,
     }
     Ok(taken)
 }
@@ -103,7 +107,10 @@ impl Running<'_> {
             | StepState::Unknown => return None,
         }
         let undone = match self.take_sources_back(host) {
-            Ok(()) => Back::Yes,
+            Ok(told) => {
+                self.outcome.messages.extend(told);
+                Back::Yes
+            }
             Err(Failed(messages)) => {
                 self.outcome.messages.extend(messages);
                 Back::No
@@ -112,7 +119,11 @@ impl Running<'_> {
         Some((index, undone))
     }
 
-    fn take_sources_back<H: WriteHost + ?Sized>(&self, host: &mut H) -> Result<(), Failed> {
+    /// Returns what to tell beside that it is back.
+    fn take_sources_back<H: WriteHost + ?Sized>(
+        &self,
+        host: &mut H,
+    ) -> Result<Vec<Diagnostic>, Failed> {
         let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
         if let Some(unread) = facts.waiting_unread {
             return Err(Failed(vec![unread]));
@@ -123,10 +134,10 @@ impl Running<'_> {
             | Waiting::Reverted(window)
             | Waiting::Confirmed(window) => window,
             // It failed before anything was written down, and so before anything was changed.
-            Waiting::Nothing => return Ok(()),
+            Waiting::Nothing => return Ok(Vec::new()),
         };
         if matches!(facts.waiting, Waiting::Reverting(_)) {
-            wait_for_timer(host)?;
+            wait_for_timer(host, window)?;
         }
         match back(host, &facts, window, self.request.deadline)? {
             Taken::Back => {}
@@ -136,6 +147,6 @@ impl Running<'_> {
                 )]));
             }
         }
-        close(host, window, Fate::Back, None)
+        Ok(close(host, window, Fate::Back, None))
     }
 }

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back, tidy};
+use super::back::{Booted, Taken, is_back, take_back, text, tidy};
 use super::close::{Fate, close};
 use super::confirm::failed;
 use super::record::{Left, Waiting, Window, files};
+use crate::access::boot;
 use crate::apply::Failed;
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::timer;
-use crate::host::{Act, ActError, Came, Condition, Done, Found, WriteHost};
-use crate::model::{HostPath, known};
+use crate::host::timer::{self, WindowFolder};
+use crate::host::{Act, ActError, Came, Condition, Done, Found, Request, WriteHost};
+use crate::model::known;
 
 /// How long a timer may take once its time is up.
 const TIMER_GRACE: Duration = Duration::from_secs(30);
@@ -37,17 +38,22 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
     facts: &Facts,
     deadline: Duration,
 ) -> Result<Now, Failed> {
+    let left = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime);
+    let booted = |window: &Window| match left(window) {
+        Left::Booted => Booted::Since,
+        Left::Seconds(_) | Left::Nothing => Booted::No,
+    };
     match &facts.waiting {
         Waiting::Nothing => Ok(Now::Nothing),
         Waiting::Confirmed(window) => Ok(Now::Confirmed(window.clone())),
-        Waiting::Open(window) => match window.left(facts.boot.as_deref(), facts.uptime) {
+        Waiting::Open(window) => match left(window) {
             Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds)),
             Left::Nothing => {
-                wait_for_timer(host)?;
+                wait_for_timer(host, window)?;
                 match read(host)? {
                     Waiting::Open(window) => {
                         // The timer is not there any more.
-                        decide(host, &files::open(), &files::reverting())?;
+                        let _decided = decide(host, &window, Decision::TakeBack)?;
                         end(host, facts, window, Booted::No, deadline)
                     }
                     Waiting::Reverting(window) => end(host, facts, window, Booted::No, deadline),
@@ -57,16 +63,13 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
                 }
             }
             Left::Booted => {
-                decide(host, &files::open(), &files::reverting())?;
+                let _decided = decide(host, window, Decision::TakeBack)?;
                 end(host, facts, window.clone(), Booted::Since, deadline)
             }
         },
         Waiting::Reverting(window) => {
-            let booted = match window.left(facts.boot.as_deref(), facts.uptime) {
-                Left::Booted => Booted::Since,
-                Left::Seconds(_) | Left::Nothing => Booted::No,
-            };
-            wait_for_timer(host)?;
+            let booted = booted(window);
+            wait_for_timer(host, window)?;
             match read(host)? {
                 Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
                 Waiting::Reverting(_)
@@ -103,18 +106,72 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
             // What is still to be done for it is part of the plan now.
-            close(host, &window, Fate::StaysUnfinished, None)
-                .map_err(|why| failed(Verdict::Unknown, why))?;
+            // A record that cannot be removed is found again by the next run.
+            let _told = close(host, &window, Fate::StaysUnfinished, None);
             Ok(Settled::Anew)
         }
-        Now::Open(_, seconds) => {
+        Now::Open(window, seconds) => {
+            let mut messages = Vec::new();
+            if is_unwatched(facts) {
+                match watch_again(host, facts, &window, seconds) {
+                    Ok(()) => messages.push(Diagnostic::new(
+                        "the timer that takes the change back had ended: it is started again",
+                    )),
+                    Err(Failed(mut why)) => {
+                        // Nothing else would take it back.
+                        why.insert(0, Diagnostic::new("the timer that takes the change back has ended, and does not start again"));
+                        let taken = decide(host, &window, Decision::TakeBack)
+                            .and_then(|_| end(host, facts, window, Booted::No, deadline));
+                        return match taken {
+                            Ok(_) => Ok(Settled::Anew),
+                            Err(Failed(more)) => {
+                                why.extend(more);
+                                Err(failed(Verdict::Unknown, Failed(why)))
+                            }
+                        };
+                    }
+                }
+            }
             let message =
                 Diagnostic::new("a change of access waits for its confirmation on this host")
-                    .because(format!("it goes back by itself in {seconds} s"))
+                    .because(format!(
+                        "unless it is confirmed, it is taken back in {seconds} s"
+                    ))
                     .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
-            Err(failed(Verdict::Locked, Failed(vec![message])))
+            messages.insert(0, message);
+            Err(failed(Verdict::Locked, Failed(messages)))
         }
     }
+}
+
+/// Whether a change waits whose timer of this version runs no more.
+#[must_use]
+pub fn is_unwatched(facts: &Facts) -> bool {
+    matches!(&facts.waiting, Waiting::Open(window)
+        if matches!(window.left(facts.boot.as_deref(), facts.uptime), Left::Seconds(_)))
+        && (facts.watched.as_ref()).is_some_and(|watched| watched.watchers.is_empty())
+}
+
+/// Starts the timer of a window again, for the time that is left; what it loads is what was written down before.
+fn watch_again<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    seconds: u64,
+) -> Result<(), Failed> {
+    let (Some(folder), Some(load)) = (&window.folder, &window.load) else {
+        return Ok(());
+    };
+    let mut texts = Vec::new();
+    for name in [timer::REVERT_NFT, timer::REVERT_V4, timer::REVERT_V6] {
+        texts.extend(text(host, name)?.map(|text| (name, text)));
+    }
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+    let acts = timer::arm(folder, &facts.starter, seconds, window.until, load, &texts);
+    let written = host
+        .write(&acts, &[])
+        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    timer::armed(&written.done).map_err(|said| Failed(vec![Diagnostic::new(said)]))
 }
 
 /// What lies in the state now.
@@ -126,56 +183,89 @@ pub(super) fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
     }
 }
 
-/// Gives the record another name; true where it was still there to be given one.
+/// What is decided of a change that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It stays.
+    Confirm,
+    /// It goes back.
+    TakeBack,
+}
+
+/// Who decided what becomes of a change.
+#[derive(Debug)]
+#[must_use = "somebody else may have decided"]
+pub(super) enum Decided {
+    /// This run; what to tell where that could not be made to outlast a boot.
+    ByUs(Option<Diagnostic>),
+    /// The timer was first, or what would be decided over is gone: then it takes the change back.
+    ByOthers,
+}
+
+/// Decides what becomes of a change: one rename, of which only one succeeds. Where a timer of this version waits that is done
+/// in the window's folder, and a confirmation then makes it last by the record's name.
 pub(super) fn decide<H: WriteHost + ?Sized>(
     host: &mut H,
-    from: &HostPath,
-    to: &HostPath,
+    window: &Window,
+    decision: Decision,
 ) -> Result<Decided, Failed> {
-    let act = Act::Decide {
-        from: from.clone(),
-        to: to.clone(),
+    let (first, second) = match (&window.folder, decision) {
+        (Some(folder), Decision::Confirm) => (
+            (folder.open(), folder.confirmed()),
+            Some((files::open(), files::confirmed())),
+        ),
+        (Some(folder), Decision::TakeBack) => ((folder.open(), folder.reverting()), None),
+        (None, Decision::Confirm) => ((files::open(), files::confirmed()), None),
+        (None, Decision::TakeBack) => ((files::open(), files::reverting()), None),
     };
-    match host.write(&[act], &[]) {
-        Ok(_) => Ok(Decided::ByUs),
+    let acts: Vec<Act> = (std::iter::once(first).chain(second))
+        .map(|(from, to)| Act::Decide { from, to })
+        .collect();
+    match host.write(&acts, &[]) {
+        Ok(_) => Ok(Decided::ByUs(None)),
+        Err(error) if error.index > 0 => Ok(Decided::ByUs(Some(Diagnostic::of(&error)))),
         Err(error) if matches!(error.source, ActError::Gone) => Ok(Decided::ByOthers),
         Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
     }
 }
 
-/// Who decided what becomes of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decided {
-    /// This run.
-    ByUs,
-    /// The timer was first.
-    ByOthers,
-}
-
 /// Waits until the timer has done its work, if there is one.
-pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
+pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(
+    host: &mut H,
+    window: &Window,
+) -> Result<(), Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let mut batch = Batch::default();
-    let ticket = batch.file(known(timer::PROCESS));
-    let found = batch
-        .read(host)
-        .and_then(|mut answers| answers.file(ticket))
-        .map_err(|error| failed(&error))?;
-    let Some(process) = (match found {
-        Found::File(state) => timer::process(&state.bytes),
-        Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
-    }) else {
-        return Ok(());
+    let former = batch.file(known(timer::former::PROCESS));
+    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let watchers = match &window.folder {
+        Some(folder) => {
+            folder.watchers(&(answers.processes(processes)).map_err(|error| failed(&error))?)
+        }
+        None => match answers.file(former).map_err(|error| failed(&error))? {
+            Found::File(state) => timer::former::process(&state.bytes).into_iter().collect(),
+            Found::Missing | Found::NotRegular | Found::Unreadable(_) => Vec::new(),
+        },
     };
-    let act = Act::Await(Condition::Gone(vec![process]), TIMER_GRACE);
+    if watchers.is_empty() {
+        return Ok(());
+    }
+    let act = Act::Await(Condition::Gone(watchers), TIMER_GRACE);
     let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
     match written.done.first() {
         Some(Done::Awaited(Came::InTime)) => Ok(()),
         // Two that load at the same time could not tell whose rules are there.
         Some(Done::Awaited(Came::TooLate) | Done::Quietly | Done::Ran(_)) | None => {
+            let log = window
+                .folder
+                .as_ref()
+                .map_or_else(|| boot::state("revert.log"), WindowFolder::log);
             Err(Failed(vec![
                 Diagnostic::new("the timer is still taking the change of access back")
-                    .because("loading the rules of before has not succeeded yet; see /var/lib/mailward/access/revert.log")
+                    .because(format!(
+                        "the rules of before could not be loaded yet; see {log}"
+                    ))
                     .hint("try again in a minute"),
             ]))
         }
@@ -214,7 +304,13 @@ fn end<H: WriteHost + ?Sized>(
     match take_back(host, facts, &window, booted, deadline)? {
         Taken::Back => ended(host, &window),
         Taken::Stays => {
-            decide(host, &files::reverting(), &files::confirmed())?;
+            // The vendor's own: it has no folder.
+            let act = Act::Decide {
+                from: files::reverting(),
+                to: files::confirmed(),
+            };
+            let _written =
+                (host.write(&[act], &[])).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
             Ok(Now::Confirmed(window))
         }
     }
@@ -222,6 +318,7 @@ fn end<H: WriteHost + ?Sized>(
 
 fn ended<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Now, Failed> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
-    close(host, window, Fate::Back, Some(message))?;
+    // A record that cannot be removed is found again by the next run, which takes back what is back.
+    let _told = close(host, window, Fate::Back, Some(message));
     Ok(Now::TakenBack)
 }

@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::files;
 use super::tree::{Tree, reason};
-use crate::host::{Command, End, Found, Output, STATE, Secret, rules};
+use crate::host::{Command, End, Found, Output, SHARED_WINDOW, STATE, Secret, WINDOWS, rules};
 
 /// When a stream's file is this much above [`Command::cap`] it is cut back while the command runs, in bytes.
 const CUT_ABOVE: u64 = 1024 * 1024;
@@ -136,9 +136,13 @@ fn start(
 /// A command's arguments. Below a root those that name mailward's own files are the tree's: a program that knows nothing of
 /// the root would take them for the machine's.
 fn arguments(tree: &Tree, command: &Command) -> Vec<OsString> {
-    let own = format!("{STATE}/");
+    let own = [
+        format!("{STATE}/"),
+        format!("{WINDOWS}/"),
+        SHARED_WINDOW.to_owned(),
+    ];
     let argument = |argument: &String| match tree {
-        Tree::Below(below) if argument.starts_with(&own) => {
+        Tree::Below(below) if own.iter().any(|own| argument.starts_with(own)) => {
             let mut path = below.path.clone().into_os_string();
             path.push(argument);
             path

@@ -167,6 +167,12 @@ pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
     match unlinkat(&folder.fd, path.name(), AtFlags::empty()) {
         Ok(()) => {}
         Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) if rules::is_window(path.as_str()) => {
+            match unlinkat(&folder.fd, path.name(), AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(std::io::Error::from(error).into()),
+            }
+        }
         Err(Errno::ISDIR) => return Err(ActError::NotReplaced("a folder")),
         Err(error) => return Err(std::io::Error::from(error).into()),
     }
@@ -202,7 +208,7 @@ pub(super) fn decide(tree: &Tree, from: &HostPath, to: &HostPath) -> Result<(), 
     fsync(&folder.fd).map_err(|error| std::io::Error::from(error).into())
 }
 
-/// Opens a folder at or below [`STATE`], made where it is missing: mode 0700, and above [`STATE`] 0755.
+/// Opens a folder of mailward's own, made where it is missing: mode 0700, and those above it 0755.
 fn make_folder(tree: &Tree, path: &str) -> std::io::Result<Folder> {
     let folder = match tree.folder(path.as_bytes()) {
         Ok(folder) => folder,
@@ -213,7 +219,7 @@ fn make_folder(tree: &Tree, path: &str) -> std::io::Result<Folder> {
             } else {
                 make_folder(tree, parent)?
             };
-            let mode = if path.starts_with(STATE) {
+            let mode = if rules::is_private(path) {
                 0o700
             } else {
                 0o755
@@ -228,7 +234,7 @@ fn make_folder(tree: &Tree, path: &str) -> std::io::Result<Folder> {
         }
         Err(error) => return Err(error.into()),
     };
-    if path == STATE {
+    if path == STATE || !path.starts_with(STATE) && rules::is_private(path) {
         let stat = fstat(&folder.fd)?;
         if stat.st_uid != rustix::process::geteuid().as_raw() {
             return Err(std::io::Error::other("its folder belongs to somebody else"));

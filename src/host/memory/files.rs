@@ -4,7 +4,7 @@ use std::io::{Error, ErrorKind};
 
 use super::{Existence, FileState, Found, Link, World};
 use crate::host::rules::{FILE_CAP, TOO_LARGE};
-use crate::host::{ActError, Executable, Listing};
+use crate::host::{ActError, Executable, Listing, rules};
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,8 +260,17 @@ impl World {
     }
 
     pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), ActError> {
-        if let Place::Folder(_) = self.place(path, Last::Stay)? {
-            return Err(ActError::NotReplaced("a folder"));
+        match self.place(path, Last::Stay)? {
+            Place::Folder(_) | Place::Entry(_, Entry::Folder) => {
+                let is_window = std::str::from_utf8(path).is_ok_and(rules::is_window);
+                let inside = [path, b"/"].concat();
+                if !is_window {
+                    return Err(ActError::NotReplaced("a folder"));
+                } else if self.files.keys().any(|other| other.starts_with(&inside)) {
+                    return Err(Error::from(ErrorKind::DirectoryNotEmpty).into());
+                }
+            }
+            Place::Entry(..) | Place::Nothing(_) => {}
         }
         // A link in the way itself would be a state folder elsewhere, which no test needs.
         self.files.remove(path);

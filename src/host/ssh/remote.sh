@@ -444,9 +444,21 @@ lacks() {
 
 make_folder() {
   [ -d "$1" ] && return 0
-  case $1 in "$state" | "$state"/*) ;; *) ( umask 022 && mkdir -p "$1" ) && return 0 ;; esac
+  case $1 in "$state" | "$state"/* | /run/mailward | /run/mailward/* | /dev/shm/mailward-*) ;; *) ( umask 022 && mkdir -p "$1" ) && return 0 ;; esac
   [ -d "${1%/*}" ] || make_folder "${1%/*}" || return 1
   mkdir "$1" && sync_path "${1%/*}"
+}
+
+# Whether a folder is that of one window of mailward's: its name is the window's id.
+is_window() {
+  case $1 in
+    /run/mailward/*) window=${1#/run/mailward/} ;;
+    /dev/shm/mailward-*) window=${1#/dev/shm/mailward-} ;;
+    "$state"/access/*) window=${1#"$state"/access/} ;;
+    *) return 1 ;;
+  esac
+  case $window in *[!0-9a-f]*) return 1 ;; esac
+  [ ${#window} = 32 ]
 }
 
 # Makes a file or a folder survive a crash. Tools before 2015 take no name and sync everything.
@@ -748,6 +760,10 @@ save() {
     failed s "${error:-the folder cannot be made}"
     return 1
   }
+  if is_window "${1%/*}" && { [ -h "${1%/*}" ] || [ ! -O "${1%/*}" ]; }; then
+    failed s 'its folder belongs to somebody else'
+    return 1
+  fi
   if [ -d "$1" ]; then
     failed s 'Is a directory'
     return 1
@@ -770,9 +786,14 @@ put() {
   settle "$2" && place "$2" "$1" && acted
 }
 
-# Removes a file of mailward's own.
+# Removes a file of mailward's own, or the empty folder of a window.
 remove() {
-  if [ -d "$1" ] && [ ! -h "$1" ]; then
+  if [ -d "$1" ] && [ ! -h "$1" ] && is_window "$1"; then
+    error=$(rmdir "$1" 2>&1) || {
+      failed s "$error"
+      return 1
+    }
+  elif [ -d "$1" ] && [ ! -h "$1" ]; then
     failed d
     return 1
   fi

@@ -16,6 +16,10 @@ use crate::report::printable::printable;
 #[must_use]
 pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
     let mut text = String::new();
+    if let Some(unwatched) = (plan.notes.iter()).find(|note| matches!(note, Note::Unwatched { .. }))
+    {
+        let _ = writeln!(text, "{}\n", waiting(unwatched, colour));
+    }
     for step in &plan.steps {
         match step {
             Step::Edit(edit) => edit_text(&mut text, edit, colour),
@@ -37,7 +41,8 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
         text.push_str(&said);
         text.push('\n');
     }
-    let notes: Vec<String> = plan.notes.iter().map(|n| note(n, detail)).collect();
+    let others = (plan.notes.iter()).filter(|note| !matches!(note, Note::Unwatched { .. }));
+    let notes: Vec<String> = others.map(|n| note(n, detail)).collect();
     for note in &notes {
         let _ = writeln!(text, "{} {note}", paint("note:", WARNING, colour));
     }
@@ -52,6 +57,23 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
         paint(&format!("fingerprint {}", plan.fingerprint), DIM, colour)
     );
     text
+}
+
+/// What there is to say of a change of access that waits, in a line that begins with the word for it.
+#[must_use]
+pub fn waiting(waiting: &Note, colour: Colour) -> String {
+    let said = note(waiting, Detail::Brief);
+    match waiting {
+        Note::Unwatched { .. } => paint(&format!("UNWATCHED: {said}"), WARNING, colour),
+        Note::Waits { .. } => paint(&format!("WAITS: {said}"), WARNING, colour),
+        Note::NotRunning { .. }
+        | Note::NotRestarted { .. }
+        | Note::Problem { .. }
+        | Note::Unmanaged { .. }
+        | Note::AccountsLeftAlone { .. }
+        | Note::Advice(_)
+        | Note::Remark { .. } => said,
+    }
 }
 
 /// The plan in one line.
@@ -106,8 +128,11 @@ pub fn summary(plan: &Plan) -> String {
 /// The drift of a host in one line, for monitoring.
 #[must_use]
 pub fn check(plan: &Plan) -> String {
-    let waits = (plan.notes.iter()).find(|note| matches!(note, Note::Waits { .. }));
-    if let Some(waits) = waits {
+    let find = |is: fn(&Note) -> bool| plan.notes.iter().find(|note| is(note));
+    let waits = (find(|note| matches!(note, Note::Unwatched { .. }))
+        .map(|note| (note, "UNWATCHED")))
+    .or_else(|| find(|note| matches!(note, Note::Waits { .. })).map(|note| (note, "WAITS")));
+    if let Some((waits, word)) = waits {
         let brief = steps_in_brief(&plan.steps);
         let brief = if brief.is_empty() {
             brief
@@ -115,7 +140,7 @@ pub fn check(plan: &Plan) -> String {
             format!("; {brief}")
         };
         let waits = note(waits, Detail::Brief);
-        return format!("WAITS: {waits}{brief} ({})", plan.fingerprint);
+        return format!("{word}: {waits}{brief} ({})", plan.fingerprint);
     }
     if plan.is_empty() {
         return format!("OK: as desired ({})", plan.fingerprint);
@@ -419,6 +444,10 @@ fn note(note: &Note, detail: Detail) -> String {
         }
         Note::Waits { seconds } => format!(
             "a change of access waits for its confirmation, and goes back by itself in {seconds} s"
+        ),
+        Note::Unwatched { seconds } => format!(
+            "a change of access is live, and the timer that would take it back in {seconds} s has ended: \
+             run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
         ),
         Note::Remark { text } => printable(text).into_owned(),
     }
