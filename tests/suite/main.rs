@@ -37,6 +37,7 @@ mod panel_fixture;
 mod panel_real;
 mod real_apply;
 mod real_daemons;
+mod revert_model;
 mod revert_timer;
 mod shellvars;
 mod shellvars_differential;

@@ -8,7 +8,7 @@ mod files;
 mod inside;
 mod keeper;
 mod kind;
-mod needs;
+pub mod needs;
 mod net;
 mod session;
 mod sshd;
