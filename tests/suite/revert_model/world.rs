@@ -84,25 +84,35 @@ pub enum Mend {
     NewConnections,
     /// The next run completes a confirmation that was killed.
     CompletesConfirmation,
+    /// A boot has what was confirmed last, whatever others had saved.
+    BootKnowsWhatWasConfirmed,
+    /// What is told to be confirmed has no watcher any more that could take it back.
+    LooksForWatchers,
 }
 
 impl Mend {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::LoadsWithoutRename,
         Self::LoadsWithoutFile,
         Self::Replaced,
         Self::LooksLast,
         Self::NewConnections,
         Self::CompletesConfirmation,
+        Self::BootKnowsWhatWasConfirmed,
+        Self::LooksForWatchers,
     ];
 
     /// What breaks without it.
     pub const fn breaks(self) -> &'static str {
         match self {
-            Self::LoadsWithoutRename | Self::LoadsWithoutFile | Self::Replaced => "it stays",
+            Self::LoadsWithoutRename
+            | Self::LoadsWithoutFile
+            | Self::Replaced
+            | Self::BootKnowsWhatWasConfirmed => "it stays",
             Self::LooksLast => "it was not live",
             Self::NewConnections => "an old connection",
             Self::CompletesConfirmation => "half confirmed",
+            Self::LooksForWatchers => "it went back",
         }
     }
 }
@@ -124,13 +134,19 @@ pub enum Act {
     LoseFolder,
     MemoryFails,
     DiskFails,
+    MemoryWorksAgain,
+    DiskWorksAgain,
+    OthersSave,
 }
 
 /// Everything there is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct World {
     kernel: Rules,
+    /// What was confirmed last, which mailward loads at a boot.
     boot: Rules,
+    /// What another program has saved, and loads at a boot before mailward does.
+    saved: Rules,
     record: Record,
     folder: Folder,
     /// The script from which a watcher is started again.
@@ -161,6 +177,7 @@ impl World {
             .map(|systemd| Self {
                 kernel: Rules::Before,
                 boot: Rules::Before,
+                saved: Rules::Before,
                 record: Record::Nothing,
                 folder: Folder::Lost,
                 script: false,
@@ -177,10 +194,10 @@ impl World {
                 confirmed_from_old: false,
                 lied: false,
                 faults: Faults {
-                    kills_of_watchers: 1,
-                    kills_of_runs: 1,
+                    kills_of_watchers: 2,
+                    kills_of_runs: 2,
                     boots: 1,
-                    spoils: 1,
+                    spoils: 2,
                 },
                 without: None,
             })
@@ -245,6 +262,15 @@ impl World {
                 acts.push(Act::DiskFails);
             }
         }
+        if !self.memory_writable {
+            acts.push(Act::MemoryWorksAgain);
+        }
+        if !self.disk_writable {
+            acts.push(Act::DiskWorksAgain);
+        }
+        if self.saved != self.kernel {
+            acts.push(Act::OthersSave);
+        }
         acts
     }
 
@@ -285,6 +311,8 @@ impl World {
             Act::ConfirmFromOld => next.confirm_begins(false),
             Act::ConfirmGoesOn => next.confirm_goes_on(),
             Act::WatcherGoesOn(one) => next.watcher_goes_on(one),
+            // It looks first of all.
+            Act::WatcherIsReplaced(one) if next.ends() => next.watchers[one] = Watcher::Ended,
             Act::WatcherIsReplaced(one) => next.watchers[one] = Watcher::Waits,
             Act::TimeIsUp => next.time_is_up = true,
             Act::NextRun => next.next_run(),
@@ -301,7 +329,10 @@ impl World {
             }
             Act::Boot => {
                 next.faults.boots -= 1;
-                next.kernel = next.boot;
+                next.kernel = match next.has(Mend::BootKnowsWhatWasConfirmed) {
+                    true => next.boot,
+                    false => next.saved,
+                };
                 (next.folder, next.script) = (Folder::Lost, false);
                 (next.memory_writable, next.disk_writable) = (true, true);
                 next.booted = true;
@@ -321,6 +352,9 @@ impl World {
                 next.faults.spoils -= 1;
                 next.disk_writable = false;
             }
+            Act::MemoryWorksAgain => next.memory_writable = true,
+            Act::DiskWorksAgain => next.disk_writable = true,
+            Act::OthersSave => next.saved = next.kernel,
         }
         next
     }
@@ -393,8 +427,7 @@ impl World {
             }
             // What it tells is what it plans anew at its end.
             Run::Boots => {
-                self.told_confirmed = self.kernel == Rules::Changed;
-                self.close();
+                self.close_confirmed();
                 Run::Ended
             }
             _ => Run::Ended,
@@ -402,10 +435,7 @@ impl World {
     }
 
     fn watcher_goes_on(&mut self, one: usize) {
-        let decided = matches!(
-            self.folder,
-            Folder::Confirmed | Folder::Closed | Folder::Reverted
-        );
+        let decided = self.ends();
         self.watchers[one] = match self.watchers[one] {
             _ if decided => Watcher::Ended,
             Watcher::Waits if self.time_is_up => {
@@ -442,9 +472,8 @@ impl World {
                 self.record = Record::Confirmed;
                 // What it says now is planned and applied.
                 self.boot = self.kernel;
-                // After a boot the rules of before are there, and it is planned anew.
-                self.told_confirmed |= !self.booted;
-                self.close();
+                // Where the rules of before are there, after a boot for instance, that is told, and it is planned anew.
+                self.close_confirmed();
             }
         } else if self.record == Record::Open {
             let over = self.time_is_up || self.folder == Folder::Reverted;
@@ -465,6 +494,23 @@ impl World {
         }
     }
 
+    /// Tells that it is confirmed where it is in force and nobody can take it back any more.
+    fn close_confirmed(&mut self) {
+        let in_force = self.kernel == Rules::Changed;
+        self.close();
+        let watched = (0..2).any(|one| Self::lives(self.watchers[one]) || self.is_missed(one));
+        self.told_confirmed |=
+            in_force && (self.ends() || !watched || !self.has(Mend::LooksForWatchers));
+    }
+
+    /// Whether a watcher that looks finds that it is over.
+    fn ends(&self) -> bool {
+        matches!(
+            self.folder,
+            Folder::Confirmed | Folder::Reverted | Folder::Closed
+        )
+    }
+
     fn take_back(&mut self) {
         self.kernel = Rules::Before;
         self.close();
@@ -475,10 +521,7 @@ impl World {
         if self.memory_writable {
             self.folder = Folder::Closed;
         }
-        let ends = matches!(
-            self.folder,
-            Folder::Confirmed | Folder::Reverted | Folder::Closed
-        );
+        let ends = self.ends();
         for watcher in &mut self.watchers {
             if ends && Self::lives(*watcher) {
                 *watcher = Watcher::Ended;
@@ -529,7 +572,7 @@ impl World {
             if end.kernel != Rules::Changed {
                 return Err("confirmed, and it went back".to_owned());
             }
-        } else if !end.decided && !end.booted && end.kernel != Rules::Before {
+        } else if !end.decided && end.kernel != Rules::Before {
             return Err("nobody confirmed it, and it stays".to_owned());
         }
         // The next run leaves nothing half done, once the disk and memory can be written.
