@@ -157,11 +157,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
         && saved::looks_saved(&layer.bytes)
     {
         let plan = saved::read(&layer.bytes).map_err(|error| {
-            let exit = match error {
-                saved::SavedError::NotAPlan(_) | saved::SavedError::Withheld => Exit::Usage,
-                saved::SavedError::Format { .. } | saved::SavedError::Changed { .. } => Exit::Stale,
-            };
-            let mut ended = Ended::new(exit, &error);
+            let mut ended = Ended::new(error.exit(), &error);
             for diagnostic in &mut ended.diagnostics {
                 diagnostic.what = format!("{}: {}", layer.name, diagnostic.what);
             }
@@ -170,7 +166,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
         return Ok((
             Checked {
                 desired: plan.desired.clone(),
-                notes: Vec::new(),
+                notes: saved::advice(&plan),
             },
             Some(plan),
         ));

@@ -39,6 +39,7 @@ mod real_apply;
 mod real_daemons;
 mod revert_model;
 mod revert_timer;
+mod saved_plan;
 mod shellvars;
 mod shellvars_differential;
 mod shellvars_upgrade;

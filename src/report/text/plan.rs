@@ -71,6 +71,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         | Note::Problem { .. }
         | Note::Unmanaged { .. }
         | Note::AccountsLeftAlone { .. }
+        | Note::Missing(_)
         | Note::Advice(_)
         | Note::Remark { .. } => said,
     }
@@ -432,7 +433,7 @@ fn note(note: &Note, detail: Detail) -> String {
             let verb = if *number == 1 { "is" } else { "are" };
             format!("{} {verb} left alone: {}", named.join(", "), reason.words())
         }
-        Note::Advice(advice) => {
+        Note::Missing(advice) | Note::Advice(advice) => {
             let place = advice
                 .place
                 .as_ref()
