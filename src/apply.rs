@@ -166,8 +166,9 @@ fn try_apply<H: WriteHost + ?Sized>(
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;
         let mut outcome = *ended(Verdict::AsDesired, Vec::new());
-        outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome.fingerprint = Some(plan.fingerprint);
         outcome.host = Some(plan.host);
+        outcome.notes = plan.notes;
         return Ok(outcome);
     }
     let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
@@ -286,6 +287,7 @@ impl<'a> Running<'a> {
         outcome.host = Some(plan.host.clone());
         outcome.started = Some(facts.now);
         outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome.notes.clone_from(&plan.notes);
         outcome.steps = plan
             .steps
             .iter()

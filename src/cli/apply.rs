@@ -40,7 +40,11 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         outcome
     };
     match args.format {
-        Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
+        Format::Text => terminal.print(&text::outcome(
+            &outcome,
+            args.accounts.detail(),
+            terminal.colour,
+        )),
         Format::Json => match terminal.names {
             Names::Shown => terminal.print(&json::text(&outcome)?),
             Names::Withheld => terminal.print(&json::text(&redact::outcome(&outcome))?),

@@ -28,6 +28,7 @@ mod manifest_properties;
 mod manifest_schema;
 mod misbehaving;
 mod network_fixture;
+mod notes;
 mod office;
 mod office_access;
 mod office_apply;
