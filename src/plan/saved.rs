@@ -133,7 +133,15 @@ pub fn looks_saved(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`SavedError`]; each of them means to plan again.
 pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
-    let mut json: Json = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
+    let json = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
+    of_json(json)
+}
+
+/// Reads a saved plan that is JSON already.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_json(mut json: Json) -> Result<Plan, SavedError> {
     let found = json.get("format").cloned().unwrap_or_default();
     if found != FORMAT {
         return Err(SavedError::Format { found });

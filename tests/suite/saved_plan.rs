@@ -1,5 +1,8 @@
 //! Saved plans that somebody has changed: what is refused, and that nothing comes of it.
 
+mod desired;
+mod mutants;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,6 +10,7 @@ use std::process::{Command, Output};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use self::mutants::forge;
 use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
@@ -193,4 +197,133 @@ fn what_guards_a_plan_cannot_be_taken_out_of_its_file() {
     assert_eq!(applied.status.code(), Some(3), "{applied:?}");
     let reverted = desk.mailward("revert", &[]);
     assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
+}
+
+/// With the digest and the fingerprint made anew, as who may write the file can.
+#[test]
+fn a_forged_plan_cannot_disarm_the_timer_nor_do_what_was_not_reviewed() {
+    let desk = Desk::new(MANIFEST);
+    let plan = desk.saved();
+    let before = desk.files();
+    let fingerprint = plan["fingerprint"].as_str().unwrap();
+    let reviewed = ["--expect", fingerprint];
+    let waits = format!("{}/confirm_within", sources(&plan));
+    let both = |seconds: u32| {
+        let within = "/desired/safety/confirm_within/value";
+        vec![(within, json!(seconds)), (waits.as_str(), json!(seconds))]
+    };
+    let networks = "/desired/access/allow/submission/value/allowed";
+    for (edits, more, code, words) in [
+        (both(u32::MAX), &[][..], 4, "between 10s and 1h"),
+        (both(0), &[], 4, "between 10s and 1h"),
+        (
+            both(3600),
+            &reviewed[..],
+            6,
+            "the plan's fingerprint is mw1-",
+        ),
+        (
+            vec![("/desired/limits/smtp/per_ip/value", json!(0))],
+            &[],
+            4,
+            "`limits.smtp.per_ip` cannot be 0",
+        ),
+        (
+            vec![("/desired/limits/smtp/per_ip/value", json!(41))],
+            &[],
+            6,
+            "something else now than the plan says",
+        ),
+        (
+            vec![(networks, json!({ "only": ["203.0.113.0/24"] }))],
+            &[],
+            6,
+            "something else now than the plan says",
+        ),
+        (
+            vec![("/host/name", json!("mx2"))],
+            &[],
+            6,
+            "this plan was made for mx2",
+        ),
+        (
+            vec![("/host/machine_id", json!("0"))],
+            &[],
+            6,
+            "the machine's id or name differs",
+        ),
+        (
+            vec![("/desired/host", json!([plan["desired"]["host"][1]]))],
+            &[],
+            7,
+            "this manifest is for another host",
+        ),
+        (vec![("/format", json!(1))], &[], 6, "plan again"),
+    ] {
+        let mut changed = plan.clone();
+        for (pointer, value) in edits {
+            set(&mut changed, pointer, value);
+        }
+        forge(&mut changed);
+        let applied = desk.apply(&changed, more);
+        assert_eq!(applied.status.code(), Some(code), "{words}: {applied:?}");
+        assert!(said(&applied).contains(words), "{words}: {applied:?}");
+        assert!(desk.files() == before, "{words}: something was changed");
+    }
+    let redacted = desk.mailward("plan", &["--format", "json", "--redact-accounts", "m.toml"]);
+    let applied = desk.apply_bytes(&redacted.stdout, &[]);
+    assert_eq!(applied.status.code(), Some(4), "{applied:?}");
+    assert!(said(&applied).contains("are withheld"), "{applied:?}");
+    assert!(desk.files() == before, "something was changed");
+}
+
+/// What a run leaves of the host, its own records left out.
+fn left(desk: &Desk) -> BTreeMap<String, Vec<u8>> {
+    let mut files = desk.files();
+    files.retain(|path, _| {
+        let kept = [
+            "etc/",
+            "var/lib/stand-in/iptables",
+            "var/lib/stand-in/ip6tables",
+        ];
+        kept.iter().any(|kept| path.starts_with(kept)) || path.starts_with("var/lib/stand-in/psa")
+    });
+    files
+}
+
+#[test]
+fn what_a_plan_only_shows_decides_nothing() {
+    let (desk, other) = (Desk::new(MANIFEST), Desk::new(MANIFEST));
+    let plan = desk.saved();
+    let mut changed = plan.clone();
+    let digest = json!("0".repeat(64));
+    for field in ["notes", "inputs"] {
+        changed[field] = json!([]);
+    }
+    for step in changed["steps"].as_array_mut().unwrap() {
+        for field in ["causes", "effects"] {
+            if step["step"] == "sources" || (field == "causes" && step.get(field).is_some()) {
+                step[field] = json!([]);
+            }
+        }
+        if step["step"] == "edit" {
+            step["before"] = digest.clone();
+            for line in step["lines"].as_array_mut().unwrap() {
+                line["line"] = json!(1);
+            }
+        }
+    }
+    assert_ne!(changed, plan);
+    forge(&mut changed);
+    let untouched = left(&desk);
+    for (desk, plan) in [(&desk, &plan), (&other, &changed)] {
+        let applied = desk.apply(plan, &[]);
+        assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    }
+    let (one, two) = (left(&desk), left(&other));
+    assert!(one == two && one != untouched);
+    for desk in [&desk, &other] {
+        let reverted = desk.mailward("revert", &[]);
+        assert_eq!(reverted.status.code(), Some(0), "{reverted:?}");
+    }
 }
