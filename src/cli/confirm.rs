@@ -43,7 +43,11 @@ pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit,
 
 fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result<Exit, Ended> {
     match args.format {
-        Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
+        Format::Text => terminal.print(&text::outcome(
+            &outcome,
+            text::Detail::Brief,
+            terminal.colour,
+        )),
         Format::Json => terminal.print(&json::text(&outcome)?),
     }
     Ok(outcome.result.exit())

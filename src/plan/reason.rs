@@ -102,6 +102,8 @@ pub enum Note {
         /// Which; none where accounts are not to be named.
         accounts: Vec<String>,
     },
+    /// An account or a domain that the manifest names is not there, and that is no error.
+    Missing(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
     /// Advice on the manifest itself.
     Advice(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
     /// A change of who may reach services is live and waits for its confirmation.

@@ -10,18 +10,27 @@ use serde_json::{Value as Json, json};
 use super::{AccessStep, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step};
 use crate::model::Access;
 
-/// A step of today that was not agreed.
+/// Why a plan of today is not the one that was agreed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stale {
-    /// The steps that were not agreed.
-    pub steps: Vec<Step>,
+pub enum Stale {
+    /// That was agreed for another host.
+    OtherHost {
+        /// Its name, where that is known.
+        name: Option<String>,
+    },
+    /// It has steps that were not agreed: these.
+    Steps(Vec<Step>),
 }
 
-/// Whether everything that `now` does was agreed in `agreed`.
+/// Whether everything that `now` does was agreed in `agreed`, for the same host.
 ///
 /// # Errors
-/// [`Stale`] with the steps that were not.
+/// [`Stale`] tells what was not.
 pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
+    if agreed.host != now.host {
+        let name = agreed.host.name.clone();
+        return Err(Stale::OtherHost { name });
+    }
     let known: Vec<Json> = agreed.steps.iter().map(essence).collect();
     let accounts = accounts(agreed);
     let steps: Vec<Step> = (now.steps.iter())
@@ -38,7 +47,7 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     if steps.is_empty() {
         Ok(())
     } else {
-        Err(Stale { steps })
+        Err(Stale::Steps(steps))
     }
 }
 

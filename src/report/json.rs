@@ -38,7 +38,7 @@ pub struct Checked<'a> {
     pub summary: String,
     /// The exit code.
     pub exit: u8,
-    /// What would be done.
+    /// What would be done, with all notes.
     pub plan: &'a Plan,
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::access::{self, Detail};
 use super::change::change;
-use super::sources;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
+use super::{notes, sources};
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
 };
@@ -16,8 +16,8 @@ use crate::report::printable::printable;
 #[must_use]
 pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
     let mut text = String::new();
-    if let Some(unwatched) = (plan.notes.iter()).find(|note| matches!(note, Note::Unwatched { .. }))
-    {
+    let head = notes::unwatched(&plan.notes);
+    if let Some(unwatched) = head {
         let _ = writeln!(text, "{}\n", waiting(unwatched, colour));
     }
     for step in &plan.steps {
@@ -41,11 +41,8 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
         text.push_str(&said);
         text.push('\n');
     }
-    let others = (plan.notes.iter()).filter(|note| !matches!(note, Note::Unwatched { .. }));
-    let notes: Vec<String> = others.map(|n| note(n, detail)).collect();
-    for note in &notes {
-        let _ = writeln!(text, "{} {note}", paint("note:", WARNING, colour));
-    }
+    let notes = notes::lines(&plan.notes, head, detail, colour);
+    text.push_str(&notes);
     if !notes.is_empty() {
         text.push('\n');
     }
@@ -71,6 +68,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         | Note::Problem { .. }
         | Note::Unmanaged { .. }
         | Note::AccountsLeftAlone { .. }
+        | Note::Missing(_)
         | Note::Advice(_)
         | Note::Remark { .. } => said,
     }
@@ -125,14 +123,34 @@ pub fn summary(plan: &Plan) -> String {
     format!("Plan: {}.", parts.join(", "))
 }
 
-/// The drift of a host in one line, for monitoring.
+/// The drift of a host, for monitoring: one summary line, and below it the notes.
 #[must_use]
-pub fn check(plan: &Plan) -> String {
-    let find = |is: fn(&Note) -> bool| plan.notes.iter().find(|note| is(note));
-    let waits = (find(|note| matches!(note, Note::Unwatched { .. }))
-        .map(|note| (note, "UNWATCHED")))
-    .or_else(|| find(|note| matches!(note, Note::Waits { .. })).map(|note| (note, "WAITS")));
-    if let Some((waits, word)) = waits {
+pub fn check(plan: &Plan, detail: Detail, colour: Colour) -> String {
+    let notes = notes::lines(&plan.notes, head_of_check(plan), detail, colour);
+    format!("{}\n{notes}", drift(plan))
+}
+
+/// The note that a check's summary tells.
+fn head_of_check(plan: &Plan) -> Option<&Note> {
+    notes::unwatched(&plan.notes).or_else(|| notes::waits(&plan.notes))
+}
+
+/// The drift of a host in one line.
+#[must_use]
+pub fn drift(plan: &Plan) -> String {
+    if let Some(waits) = head_of_check(plan) {
+        let word = match waits {
+            Note::Unwatched { .. } => "UNWATCHED",
+            Note::Waits { .. }
+            | Note::NotRunning { .. }
+            | Note::NotRestarted { .. }
+            | Note::Problem { .. }
+            | Note::Unmanaged { .. }
+            | Note::AccountsLeftAlone { .. }
+            | Note::Missing(_)
+            | Note::Advice(_)
+            | Note::Remark { .. } => "WAITS",
+        };
         let brief = steps_in_brief(&plan.steps);
         let brief = if brief.is_empty() {
             brief
@@ -377,7 +395,8 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
     }
 }
 
-fn note(note: &Note, detail: Detail) -> String {
+/// A note in one sentence.
+pub(super) fn note(note: &Note, detail: Detail) -> String {
     match note {
         Note::NotRunning { daemon, services } => format!(
             "{} does not run for {}: it is not started, and has the values when it starts",
@@ -432,7 +451,7 @@ fn note(note: &Note, detail: Detail) -> String {
             let verb = if *number == 1 { "is" } else { "are" };
             format!("{} {verb} left alone: {}", named.join(", "), reason.words())
         }
-        Note::Advice(advice) => {
+        Note::Missing(advice) | Note::Advice(advice) => {
             let place = advice
                 .place
                 .as_ref()
