@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::connection::{Above, Connection, Side, SshClient, Terminal, is_session};
 pub use self::digest::Digest;
+pub use self::proc::listening_ports;
 use crate::model::HostPath;
 
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.

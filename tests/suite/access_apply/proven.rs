@@ -260,3 +260,58 @@ fn the_console_confirms_and_what_only_looks_like_one_does_not() {
         scene.assert_restricted();
     }
 }
+
+#[test]
+fn a_plan_tells_who_will_be_able_to_confirm_it() {
+    let beginning = "the change of access is to be confirmed";
+    for (kind, number) in [(Kind::Systemd, 45), (Kind::SysV, 46)] {
+        let Some(scene) = Scene::proving(kind) else {
+            return;
+        };
+        let told = |words: &str| {
+            let (code, plan) = scene.plan();
+            assert_eq!(code, 2, "{plan}");
+            assert!(
+                plan.contains(&format!("note: {words}")),
+                "no {words:?} in {plan}"
+            );
+        };
+        told(&format!(
+            "{beginning} over a new ssh connection from outside\n"
+        ));
+        let tty = format!("tty{number}");
+        let device = format!("/dev/{tty}");
+        let node = ["mknod", "-m", "600", &device, "c", "4", &number.to_string()];
+        scene.host.run(&node).success();
+        // A getty of which nobody knows on what it waits is none.
+        scene
+            .host
+            .exec_detached(&["sh", "-c", "exec -a getty sleep 1000"]);
+        told(&format!(
+            "{beginning} over a new ssh connection from outside\n"
+        ));
+        scene.host.exec_detached(&["agetty", &tty, "linux"]);
+        let has_getty = || scene.plan().1.contains("or at the console\n");
+        scene.host.wait_until("the getty waits", has_getty);
+        told(&format!(
+            "{beginning} over a new ssh connection from outside, or at the console\n"
+        ));
+        let applied = scene.run(&format!("apply --yes {MANIFEST}"));
+        let shown = format!("{}{}", applied.stdout, applied.stderr);
+        assert!(shown.contains("or at the console"), "{shown}");
+        assert_eq!(scene.run("revert").code(), 0);
+        scene.host.service("ssh", "stop").success();
+        told(&format!(
+            "{beginning} at the console: sshd is not seen to listen here\n"
+        ));
+        scene
+            .host
+            .run(&[
+                "sh",
+                "-c",
+                "kill -KILL $(cat /proc/[0-9]*/stat | grep '(agetty)' | cut -d' ' -f1)",
+            ])
+            .success();
+        told("nobody will be able to confirm the change of access, and it will go back");
+    }
+}
