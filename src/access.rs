@@ -14,6 +14,7 @@ pub mod plan;
 pub mod plesk;
 pub mod rules;
 pub mod show;
+pub mod sshd;
 pub mod tools;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};

@@ -13,12 +13,12 @@ use std::time::Duration;
 use super::boot::{self, BootObserved};
 use super::effect::{Filters, changes};
 use super::how::SourceHow;
-use super::observed::AccessObserved;
+use super::observed::{AccessObserved, Entrance};
 use super::{Gate, gates};
 use crate::apply::window::{Left, Waiting, is_unwatched};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::Connection;
+use crate::host::{Above, Connection};
 use crate::limits::declared_at;
 use crate::model::{Allowed as Who, Desired, MailService};
 use crate::observe::Observed;
@@ -128,7 +128,8 @@ impl Scene<'_> {
         self.notes(part, way, &needs);
         if let Some((change, how, causes)) = needs.change {
             self.inbound_mail(&change)?;
-            proof::nobody_is_shut_out(self, &needs.before, &needs.after, part)?;
+            proof::nobody_is_shut_out(self, &change, &needs.before, &needs.after, part)?;
+            self.to_confirm(part, way);
             let services: Vec<(MailService, &'static [u16])> = (needs.gates.iter())
                 .map(|gate| (gate.service, gate.ports))
                 .collect();
@@ -237,6 +238,20 @@ impl Scene<'_> {
                 "the rules do not come back at boot: this host has neither systemd nor folders of init scripts"
                     .to_owned(),
             ));
+        }
+    }
+
+    /// Who will be able to confirm; Plesk's firewall has a confirmation of its own.
+    fn to_confirm(&self, part: &mut Part, way: Way) {
+        let mut at = self.observed.entrances.clone();
+        if (self.connection).is_some_and(|connection| connection.above == Above::Sshd) {
+            at.insert(Entrance::Ssh);
+        }
+        match way {
+            Way::Nftables | Way::Iptables => part.notes.push(Note::ToConfirm {
+                at: at.into_iter().collect(),
+            }),
+            Way::PleskFirewall => {}
         }
     }
 

@@ -11,6 +11,7 @@ mod finish;
 mod load;
 pub(super) mod open;
 mod plesk;
+mod proof;
 mod record;
 pub mod revert;
 pub(super) mod settle;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountProblem, Daemon, Setting, Value};
+use crate::access::observed::Entrance;
 use crate::failure::Diagnostic;
 use crate::model::{HostPath, Origin};
 
@@ -115,6 +116,11 @@ pub enum Note {
     Unwatched {
         /// How long it may still be confirmed, in seconds.
         seconds: u64,
+    },
+    /// Where somebody can get in anew to confirm the change of who may reach services that this plan makes.
+    ToConfirm {
+        /// Where; nowhere where nobody will be able to.
+        at: Vec<Entrance>,
     },
     /// Anything else worth a word, in one sentence.
     Remark {

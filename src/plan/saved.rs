@@ -180,6 +180,7 @@ pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
             | Note::Missing(_)
             | Note::Waits { .. }
             | Note::Unwatched { .. }
+            | Note::ToConfirm { .. }
             | Note::Remark { .. } => None,
         })
         .collect()

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use mailward::apply::outcome::Verdict;
-use mailward::apply::window::confirm::{self, Proof, Request};
+use mailward::apply::window::confirm::{self, Proof, Request, Site};
 use mailward::host::local::LocalHost;
 
 use crate::support::in_time::CommandInTime as _;
@@ -245,6 +245,7 @@ fn a_confirmation_that_means_one_run_confirms_no_other() {
         let request = Request {
             deadline: Duration::from_secs(20),
             proof: Proof::Waived,
+            site: Site::Here,
             run: run.map(str::to_owned),
         };
         confirm::confirm(&mut host, &request).result

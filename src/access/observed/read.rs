@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layers::TABLES;
 use super::plesk::{Asked, PleskFirewall};
-use super::{AccessObserved, Layers, Neighbour, OwnChains, Unread};
+use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
 use crate::access::iptables::{self, Saved};
 use crate::access::nft::{self, Table};
 use crate::access::tools::{Tools, Variant};
@@ -26,6 +26,10 @@ pub struct Raw {
     pub neighbours: BTreeSet<Neighbour>,
     /// The ports of sshd.
     pub ssh_ports: BTreeSet<u16>,
+    /// Where none is known: the mail ports that may be its.
+    pub may_be_ssh: Option<BTreeSet<u16>>,
+    /// Where somebody could get in anew.
+    pub entrances: BTreeSet<Entrance>,
     /// Whether any interface has an IPv6 address.
     pub speaks_ipv6: bool,
     /// About Plesk's firewall.
@@ -271,6 +275,8 @@ impl AccessObserved {
             layers,
             neighbours,
             ssh_ports: raw.ssh_ports,
+            may_be_ssh: raw.may_be_ssh,
+            entrances: raw.entrances,
             speaks_ipv6: raw.speaks_ipv6,
             plesk: raw.plesk.and_then(PleskFirewall::read),
         }

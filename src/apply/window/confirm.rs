@@ -7,13 +7,15 @@ use super::close::{Fate, close};
 use super::finish;
 use super::open::{connection, nothing_left};
 use super::plesk::Confirmed;
+pub use super::proof::Site;
+use super::proof::{self, Since};
 use super::record::{Waiting, Window};
 use super::settle::{self, Decided, Decision, Now, decide};
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Connection, Terminal, WriteHost, timer};
+use crate::host::{WriteHost, timer};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, Way};
 
@@ -24,6 +26,8 @@ pub struct Request {
     pub deadline: Duration,
     /// What must be shown.
     pub proof: Proof,
+    /// Where the program runs.
+    pub site: Site,
     /// The run whose change is meant; none for whichever waits.
     pub run: Option<String>,
 }
@@ -31,7 +35,7 @@ pub struct Request {
 /// What a confirmation must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// That it comes by a connection made since the change, or from the console.
+    /// That it comes from outside by a connection made since the change, or from the console.
     Needed,
     /// Nothing: the operator takes it on himself.
     Waived,
@@ -102,12 +106,14 @@ fn try_confirm<H: WriteHost + ?Sized>(
         Now::Open(window, seconds) => {
             let connection = connection(host).map_err(|why| failed(Verdict::Unknown, why))?;
             let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
+            let since = Since {
+                live,
+                uptime: facts.uptime,
+            };
             if request.proof == Proof::Needed
-                && let Err(refused) = proof(&window, live, facts.uptime, &connection)
+                && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
             {
-                let refused = refused.hint(format!(
-                    "open a connection of its own and say it there: `ssh -o ControlPath=none HOST mailward confirm`; without it the change goes back in {seconds} s"
-                ));
+                let refused = proof::refusal(&why, &connection, request.site, seconds);
                 return Ok(said(Verdict::Refused, refused));
             }
             if let Err(refused) = still_there(host, &facts, &window, request) {
@@ -208,46 +214,6 @@ fn went_back<H: WriteHost + ?Sized>(
     let mut outcome = said(Verdict::RolledBack, message);
     outcome.messages.extend(told);
     Ok(outcome)
-}
-
-/// Whether a confirmation by this connection shows that people still get in.
-fn proof(
-    window: &Window,
-    live: Option<u64>,
-    uptime: u64,
-    connection: &Connection,
-) -> Result<(), Box<Diagnostic>> {
-    let refuse = |why: &str| {
-        let what = "this does not show that anybody still gets in";
-        Err(Box::new(Diagnostic::new(what).because(why)))
-    };
-    match (&connection.client, &window.by) {
-        (Some(client), Some(by)) if (client.address, client.port) == (by.address, by.port) => {
-            refuse(
-                "it comes by the connection that made the change, and open connections always live on",
-            )
-        }
-        (Some(_), _) => match connection.since {
-            Some(since) if is_newer(connection.now, since, live, uptime) => Ok(()),
-            Some(_) => refuse(
-                "it comes by a connection that was there before the change, and open connections always live on",
-            ),
-            None => refuse(
-                "it cannot be told when this connection was made, e.g. inside tmux or screen",
-            ),
-        },
-        (None, _) => match connection.terminal {
-            Terminal::Controlling => Ok(()),
-            Terminal::None => refuse("it comes neither by ssh nor from a console, e.g. from cron"),
-        },
-    }
-}
-
-/// Whether a connection was accepted after the change went live: each is as old as its own clock says, so that no clock that
-/// was set meanwhile matters.
-fn is_newer(now: i64, since: i64, live: Option<u64>, uptime: u64) -> bool {
-    let age = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
-    live.is_some_and(|live| age < uptime.saturating_sub(live))
 }
 
 /// Since when the change is live; none where its run did not get so far as to say.

@@ -6,6 +6,7 @@ use super::access::{self, Detail};
 use super::change::change;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
 use super::{notes, sources};
+use crate::access::observed::Entrance;
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
 };
@@ -70,6 +71,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         | Note::AccountsLeftAlone { .. }
         | Note::Missing(_)
         | Note::Advice(_)
+        | Note::ToConfirm { .. }
         | Note::Remark { .. } => said,
     }
 }
@@ -149,6 +151,7 @@ pub fn drift(plan: &Plan) -> String {
             | Note::AccountsLeftAlone { .. }
             | Note::Missing(_)
             | Note::Advice(_)
+            | Note::ToConfirm { .. }
             | Note::Remark { .. } => "WAITS",
         };
         let brief = steps_in_brief(&plan.steps);
@@ -468,6 +471,25 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
             "a change of access is live, and the timer that would take it back in {seconds} s has ended: \
              run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
         ),
+        Note::ToConfirm { at } => to_confirm(at).to_owned(),
         Note::Remark { text } => printable(text).into_owned(),
+    }
+}
+
+/// Who will be able to confirm a change.
+fn to_confirm(at: &[Entrance]) -> &'static str {
+    match (at.contains(&Entrance::Ssh), at.contains(&Entrance::Console)) {
+        (true, true) => {
+            "the change of access is to be confirmed over a new ssh connection from outside, or at the console"
+        }
+        (true, false) => {
+            "the change of access is to be confirmed over a new ssh connection from outside"
+        }
+        (false, true) => {
+            "the change of access is to be confirmed at the console: sshd is not seen to listen here"
+        }
+        (false, false) => {
+            "nobody will be able to confirm the change of access, and it will go back: sshd is not seen to listen here, and no login waits at a console"
+        }
     }
 }

@@ -46,9 +46,11 @@ fn only_what_shows_that_somebody_gets_in_confirms() {
         assert_eq!(refused.code(), 7, "{who}: {refused:#?}");
         scene.assert_restricted();
     }
-    let console = Terminal::run(scene.host.command(&["mailward", "confirm"]));
-    let (code, shown) = console.end();
-    assert_eq!(code, Some(0), "{shown}");
+    let entered = Terminal::run(scene.host.command(&["mailward", "confirm"]));
+    let (code, shown) = entered.end();
+    assert_eq!(code, Some(7), "from another pid namespace: {shown}");
+    let waived = scene.run("confirm --allow unproven-confirm");
+    assert_eq!(waived.code(), 0, "{waived:#?}");
     scene.assert_restricted();
     assert_eq!(scene.result(), "applied");
 }

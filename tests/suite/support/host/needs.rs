@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// A program that hosts need, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 23] = [
+const PROGRAMS: [(&str, &str); 24] = [
     ("/etc/init.d/courier-authdaemon", "courier-authdaemon"),
     ("/bin/busybox", "busybox-static"),
     ("/bin/nc.openbsd", "netcat-openbsd"),
@@ -18,6 +18,7 @@ const PROGRAMS: [(&str, &str); 23] = [
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/systemctl", "systemd"),
     ("/usr/bin/tini", "tini"),
+    ("/usr/bin/tmux", "tmux"),
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/bin/find", "findutils"),
     ("/usr/lib/courier/courier/courierpop3d", "courier-pop"),
