@@ -14,6 +14,7 @@ mod plesk;
 mod record;
 pub mod revert;
 pub(super) mod settle;
+mod unconfirmed;
 
 use std::time::Duration;
 

@@ -80,6 +80,7 @@ fn what(step: &Step) -> Json {
             confirm_within: _,
             causes: _,
             how: _,
+            guard: _,
         }) => json!({ "sources": gates, "way": way }),
         Step::Boot(BootStep {
             boot,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountProblem, Daemon, Setting, Value};
+use super::{AccountProblem, Daemon, Setting, Value, Way};
 use crate::failure::Diagnostic;
 use crate::model::{HostPath, Origin};
 
@@ -113,6 +113,11 @@ pub enum Note {
     Unwatched {
         /// How long it may still be confirmed, in seconds.
         seconds: u64,
+    },
+    /// Own rules are in force that are not those that were confirmed last, and no change waits.
+    NeverConfirmed {
+        /// Which rules.
+        way: Way,
     },
     /// Anything else worth a word, in one sentence.
     Remark {

@@ -6,6 +6,7 @@ mod from_here;
 mod killed;
 mod last;
 mod moved;
+mod provisional;
 mod raced;
 mod rebooted;
 mod redeclared;

@@ -66,6 +66,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
     match waiting {
         Note::Unwatched { .. } => paint(&format!("UNWATCHED: {said}"), WARNING, colour),
         Note::Waits { .. } => paint(&format!("WAITS: {said}"), WARNING, colour),
+        Note::NeverConfirmed { .. } => paint(&format!("UNCONFIRMED: {said}"), WARNING, colour),
         Note::NotRunning { .. }
         | Note::NotRestarted { .. }
         | Note::Problem { .. }
@@ -141,6 +142,10 @@ pub fn check(plan: &Plan) -> String {
         };
         let waits = note(waits, Detail::Brief);
         return format!("{word}: {waits}{brief} ({})", plan.fingerprint);
+    }
+    if let Some(unconfirmed) = find(|note| matches!(note, Note::NeverConfirmed { .. })) {
+        let said = note(unconfirmed, Detail::Brief);
+        return format!("UNCONFIRMED: {said} ({})", plan.fingerprint);
     }
     if plan.is_empty() {
         return format!("OK: as desired ({})", plan.fingerprint);
@@ -448,6 +453,11 @@ fn note(note: &Note, detail: Detail) -> String {
         Note::Unwatched { seconds } => format!(
             "a change of access is live, and the timer that would take it back in {seconds} s has ended: \
              run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
+        ),
+        Note::NeverConfirmed { way } => format!(
+            "{} was never confirmed as it is: something has changed it, or brought back what was taken back; \
+             `mailward revert` takes it back to what was confirmed last, and an apply has it confirmed",
+            way.words()
         ),
         Note::Remark { text } => printable(text).into_owned(),
     }
