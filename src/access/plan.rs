@@ -24,7 +24,7 @@ use crate::limits::declared_at;
 use crate::model::{Allowed as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{
-    Allowed, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
+    Allowed, Displacer, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
     SourceStep, Step, Way,
 };
 use crate::report::text::sources;
@@ -335,23 +335,15 @@ pub fn provisional(facts: &Facts, observed: &AccessObserved, boot: &BootObserved
     {
         let now = confirmed::in_force(observed, window.way);
         if !gate_changes(&now, &gates(&window.desired.access)).is_empty() {
-            let text = match confirmed::unconfirmed(observed, boot, window.way) {
-                None => DISPLACED,
-                Some(_) => {
-                    "the change of access that waits is not in force: something has loaded other rules"
-                }
+            let by = match confirmed::unconfirmed(observed, boot, window.way) {
+                None => Displacer::Before,
+                Some(_) => Displacer::Others,
             };
-            notes.push(Note::Remark {
-                text: text.to_owned(),
-            });
+            notes.push(Note::Displaced { by });
         }
     }
     notes
 }
-
-/// What there is to say where others have taken back what waits.
-pub const DISPLACED: &str = "the change of access that waits is not in force: the rules of before are there already, since \
-    something has loaded them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it";
 
 /// How the own rules of a way are made those that were confirmed last, whatever they are.
 ///

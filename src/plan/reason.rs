@@ -119,11 +119,26 @@ pub enum Note {
         /// Which rules.
         way: Way,
     },
+    /// The change of who may reach services that waits is not in force: something has loaded other rules.
+    Displaced {
+        /// Which are in force instead.
+        by: Displacer,
+    },
     /// Anything else worth a word, in one sentence.
     Remark {
         /// The sentence.
         text: String,
     },
+}
+
+/// Which own rules are in force instead of those that wait for their confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Displacer {
+    /// Those that were confirmed last, or none.
+    Before,
+    /// Others.
+    Others,
 }
 
 /// Why a daemon is left alone.

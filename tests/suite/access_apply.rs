@@ -2,6 +2,7 @@
 //! who may confirm. Clients on networks of their own are the judges.
 
 mod confirmed;
+mod displaced;
 mod from_here;
 mod killed;
 mod last;

@@ -7,7 +7,8 @@ use super::change::change;
 use super::sources;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
 use crate::plan::{
-    Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
+    Action, AlsoLive, Cause, Cost, Daemon, Displacer, Edit, Held, Named, Note, PanelStep, Plan,
+    Step, Verb,
 };
 use crate::report::Colour;
 use crate::report::printable::printable;
@@ -73,6 +74,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         | Note::Unmanaged { .. }
         | Note::AccountsLeftAlone { .. }
         | Note::Advice(_)
+        | Note::Displaced { .. }
         | Note::Remark { .. } => said,
     }
 }
@@ -141,7 +143,11 @@ pub fn check(plan: &Plan) -> String {
             format!("; {brief}")
         };
         let waits = note(waits, Detail::Brief);
-        return format!("{word}: {waits}{brief} ({})", plan.fingerprint);
+        let displaced = find(|note| matches!(note, Note::Displaced { .. }))
+            .map_or_else(String::new, |displaced| {
+                format!("; {}", note(displaced, Detail::Brief))
+            });
+        return format!("{word}: {waits}{displaced}{brief} ({})", plan.fingerprint);
     }
     if let Some(unconfirmed) = find(|note| matches!(note, Note::NeverConfirmed { .. })) {
         let said = note(unconfirmed, Detail::Brief);
@@ -459,6 +465,14 @@ fn note(note: &Note, detail: Detail) -> String {
              `mailward revert` takes it back to what was confirmed last, and an apply has it confirmed",
             way.words()
         ),
+        Note::Displaced {
+            by: Displacer::Before,
+        } => "the change that waits is not in force: the rules of before are there already, since something has loaded \
+              them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it"
+            .to_owned(),
+        Note::Displaced {
+            by: Displacer::Others,
+        } => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
         Note::Remark { text } => printable(text).into_owned(),
     }
 }
