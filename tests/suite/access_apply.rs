@@ -3,6 +3,7 @@
 
 mod confirmed;
 mod displaced;
+mod durable;
 mod from_here;
 mod killed;
 mod last;

@@ -106,7 +106,25 @@ impl Site<'_> {
                     })
                     .collect(),
             };
+            let folders: Vec<HostPath> = match self.manager {
+                Manager::Systemd { .. } => [UNIT_PATH, WANTED]
+                    .map(known)
+                    .iter()
+                    .filter_map(HostPath::parent)
+                    .collect(),
+                Manager::SysV => (self.observed.links().into_iter())
+                    .filter_map(|link| known(link).parent())
+                    .collect(),
+            };
+            how.run.push(self.sync(&folders));
         }
+    }
+
+    /// Has the links in these folders outlast a power cut, since neither systemd nor ln sees to that. Tools before 2015 take
+    /// no name and write everything to the disk, and so it is without one.
+    fn sync(&self, folders: &[HostPath]) -> Command {
+        let folders = folders.iter().map(HostPath::to_string).collect();
+        Command::new(known("/bin/sync"), folders, self.deadline)
     }
 
     /// What has to be done so that a boot brings back the rules of these gates and no others; none where that is so. On a
@@ -183,6 +201,10 @@ impl Site<'_> {
                 arguments.map(str::to_owned).collect(),
                 self.deadline,
             ));
+        }
+        if !how.run.is_empty() {
+            // systemd removes a folder of links with the last one.
+            how.run.push(self.sync(&[]));
         }
         let mut paths = how.remove.clone();
         paths.extend(links.into_iter().map(known));
