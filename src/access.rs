@@ -4,6 +4,7 @@
 //! `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here runs a command.
 
 pub mod boot;
+pub mod confirmed;
 pub mod effect;
 pub mod gates;
 pub mod how;

@@ -5,11 +5,13 @@
 
 mod expression;
 mod read;
+mod script;
 
 use std::fmt::Write as _;
 
 pub use self::expression::is_of_iptables;
 pub use self::read::{BaseChain, Mark, NftError, Table, own, tables};
+pub use self::script::gates as gates_of;
 use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
 use crate::model::{Allowed, Family, Networks};

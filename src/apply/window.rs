@@ -15,6 +15,7 @@ mod proof;
 mod record;
 pub mod revert;
 pub(super) mod settle;
+mod unconfirmed;
 
 use std::time::Duration;
 

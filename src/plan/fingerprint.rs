@@ -80,6 +80,7 @@ fn what(step: &Step) -> Json {
             confirm_within,
             causes: _,
             how: _,
+            guard: _,
         }) => json!({ "sources": gates, "way": way, "within": within(*way, *confirm_within) }),
         Step::Boot(BootStep {
             boot,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountProblem, Daemon, Setting, Value};
+use super::{AccountProblem, Daemon, Setting, Value, Way};
 use crate::access::observed::Entrance;
 use crate::failure::Diagnostic;
 use crate::model::{HostPath, Origin};
@@ -122,11 +122,31 @@ pub enum Note {
         /// Where; nowhere where nobody will be able to.
         at: Vec<Entrance>,
     },
+    /// Own rules are in force that are not those that were confirmed last, and no change waits.
+    NeverConfirmed {
+        /// Which rules.
+        way: Way,
+    },
+    /// The change of who may reach services that waits is not in force: something has loaded other rules.
+    Displaced {
+        /// Which are in force instead.
+        by: Displacer,
+    },
     /// Anything else worth a word, in one sentence.
     Remark {
         /// The sentence.
         text: String,
     },
+}
+
+/// Which own rules are in force instead of those that wait for their confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Displacer {
+    /// Those that were confirmed last, or none.
+    Before,
+    /// Others.
+    Others,
 }
 
 /// Why a daemon is left alone.

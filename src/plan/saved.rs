@@ -181,6 +181,8 @@ pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
             | Note::Waits { .. }
             | Note::Unwatched { .. }
             | Note::ToConfirm { .. }
+            | Note::NeverConfirmed { .. }
+            | Note::Displaced { .. }
             | Note::Remark { .. } => None,
         })
         .collect()

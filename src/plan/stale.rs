@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{AccessStep, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step};
+use crate::access::boot::way_of;
 use crate::model::Access;
 
 /// Why a plan of today is not the one that was agreed.
@@ -115,13 +116,18 @@ fn essence(step: &Step) -> Json {
             confirm_within,
             causes: _,
             how: _,
+            guard: _,
         }) => json!({ "way": way, "gates": gates, "confirm_within": confirm_within }),
         Step::Boot(BootStep {
             boot,
             way,
             paths,
             how: _,
-        }) => json!({ "boot": boot, "way": way, "paths": paths }),
+        }) => {
+            // The hook itself may be there already, from a change that was taken back.
+            let rules: Vec<_> = paths.iter().filter(|path| way_of(path).is_some()).collect();
+            json!({ "boot": boot, "way": way, "rules": rules })
+        }
         Step::Retire(RetireStep {
             way,
             instead,

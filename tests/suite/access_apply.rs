@@ -2,11 +2,14 @@
 //! who may confirm. Clients on networks of their own are the judges.
 
 mod confirmed;
+mod displaced;
+mod durable;
 mod from_here;
 mod killed;
 mod last;
 mod moved;
 mod proven;
+mod provisional;
 mod raced;
 mod rebooted;
 mod redeclared;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, take_back, text_at};
+use super::back::{Booted, Taken, is_back, take_back, text_at};
 use super::close::{Fate, close};
 use super::finish;
 use super::open::{connection, nothing_left};
@@ -11,6 +11,7 @@ pub use super::proof::Site;
 use super::proof::{self, Since};
 use super::record::{Waiting, Window};
 use super::settle::{self, Decided, Decision, Now, decide};
+use super::unconfirmed;
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
@@ -87,8 +88,20 @@ fn try_confirm<H: WriteHost + ?Sized>(
     let mut fleeting = None;
     let window = match now {
         Now::Nothing => {
-            let message = Diagnostic::new("no change of access waits for a confirmation");
-            return Ok(said(Verdict::AsDesired, message));
+            let found = unconfirmed::look(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            let what = "no change of access waits for a confirmation";
+            if !found.is_empty() {
+                let message = Diagnostic::new(what)
+                    .because(format!(
+                        "{}: something has changed it, or brought back what was taken back",
+                        unconfirmed::words(&found)
+                    ))
+                    .hint(
+                        "apply the manifest, which has its rules confirmed; `mailward revert` takes them back",
+                    );
+                return Ok(said(Verdict::Refused, message));
+            }
+            return Ok(said(Verdict::AsDesired, Diagnostic::new(what)));
         }
         Now::TakenBack => {
             let message = Diagnostic::new("too late: the change of access was taken back")
@@ -164,7 +177,7 @@ fn try_confirm<H: WriteHost + ?Sized>(
         .map(|service| service.name())
         .collect();
     let what = what.join(", ");
-    let done = finished(host, &facts, &window, request);
+    let done = finished(host, &facts, &window, request.deadline);
     Ok(match done {
         Ok(()) => {
             let mut outcome = said(
@@ -179,7 +192,9 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 .extend(close(host, &window, Fate::Stays, None));
             outcome
         }
-        Err(Failed(mut messages)) => {
+        Err(
+            Unfinished::NotInForce(Failed(mut messages)) | Unfinished::Failed(Failed(mut messages)),
+        ) => {
             let message =
                 Diagnostic::new("the change is confirmed, but what follows did not succeed")
                     .hint("see to the reason, then run `mailward confirm` again, or apply");
@@ -242,9 +257,16 @@ fn still_there<H: WriteHost + ?Sized>(
         request.deadline,
         &Allowed::everything(),
     );
+    let back = window.load.is_some() && is_back(host, window, request.deadline).unwrap_or(false);
     let refused = |why: Vec<Diagnostic>| {
-        let first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
+        let mut first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
             .hint("take it back with `mailward revert`, then plan again");
+        if back {
+            first = first.because(
+                "the rules of before are in force already: something has loaded them, e.g. `mailward-access` when it \
+                 was restarted",
+            );
+        }
         Box::new(Outcome::without_run(
             Verdict::Refused,
             std::iter::once(first).chain(why).collect(),
@@ -262,42 +284,51 @@ fn still_there<H: WriteHost + ?Sized>(
     }
 }
 
+/// Why what comes after a confirmation is not done.
+pub(super) enum Unfinished {
+    /// What was confirmed is not in force any more: what shall be now is for a plan to say.
+    NotInForce(Failed),
+    /// It did not succeed.
+    Failed(Failed),
+}
+
+impl From<Failed> for Unfinished {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
 /// Does what comes after a confirmation, as the host needs it now, and looks again.
-fn finished<H: WriteHost + ?Sized>(
+pub(super) fn finished<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
     window: &Window,
-    request: &Request,
-) -> Result<(), Failed> {
+    deadline: Duration,
+) -> Result<(), Unfinished> {
     let allowed = Allowed::everything();
     let observed = Observed::read(host, facts, Scope::Of(&window.desired))
         .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    let plan = plan::make(
-        &window.desired,
-        &[],
-        facts,
-        &observed,
-        request.deadline,
-        &allowed,
-    )
-    .map_err(|blockers| {
-        Failed(
-            blockers
-                .into_iter()
-                .map(|blocker| blocker.diagnostic)
-                .collect(),
-        )
-    })?;
+    let plan = plan::make(&window.desired, &[], facts, &observed, deadline, &allowed).map_err(
+        |blockers| {
+            Failed(
+                blockers
+                    .into_iter()
+                    .map(|blocker| blocker.diagnostic)
+                    .collect(),
+            )
+        },
+    )?;
     if (plan.steps.iter()).any(|step| step.as_sources().is_some()) {
         // What was to take over is not in force: what did it before must stay.
-        return Err(Failed(vec![
+        return Err(Unfinished::NotInForce(Failed(vec![
             Diagnostic::new("the rules that were confirmed are not in force any more")
                 .because(crate::report::text::steps_in_brief(&plan.steps))
                 .hint("apply again"),
-        ]));
+        ])));
     }
     for step in &plan.steps {
-        finish::carry_out(host, step, request.deadline)?;
+        finish::carry_out(host, step, deadline)?;
     }
-    nothing_left(host, &window.desired, request.deadline, &allowed).map(|_| ())
+    nothing_left(host, &window.desired, deadline, &allowed)?;
+    Ok(())
 }

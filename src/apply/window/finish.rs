@@ -46,7 +46,8 @@ fn no_way() -> Failed {
     )])
 }
 
-fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
+/// Makes a boot do something about the own rules.
+pub(super) fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
     let mut acts: Vec<Act> = (how.save.iter())
         .map(|(path, text)| Act::Save {
             path: path.clone(),

@@ -26,13 +26,25 @@ pub(super) fn load<H: WriteHost + ?Sized>(
     deadline: Duration,
 ) -> Result<(), Failed> {
     match how {
+        SourceHow::Nftables { .. } | SourceHow::Iptables { .. } => own(host, how, deadline),
+        SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
+    }
+}
+
+/// Makes planned rules of an own way live.
+pub(super) fn own<H: WriteHost + ?Sized>(
+    host: &mut H,
+    how: &SourceHow,
+    deadline: Duration,
+) -> Result<(), Failed> {
+    match how {
         SourceHow::Nftables { nft, script, .. } => {
             script_of_nft(host, nft, "load.nft", script, deadline)
         }
         SourceHow::Iptables { families, .. } => families
             .iter()
             .try_for_each(|family| family_of_iptables(host, family, deadline)),
-        SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
+        SourceHow::PleskFirewall { .. } => Ok(()),
     }
 }
 

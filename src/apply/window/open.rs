@@ -92,6 +92,9 @@ impl Running<'_> {
             )]));
         };
         let deadline = self.request.deadline;
+        if let Some(guard) = &step.guard {
+            finish::hook(host, guard)?;
+        }
         let back = self.backwards(host, how)?;
         let facts = Facts::read(host).map_err(|error| failed(&error))?;
         let place = place(host, &self.request.window)?;
@@ -189,7 +192,11 @@ impl Running<'_> {
     ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, Failed> {
         let deadline = self.request.deadline;
         Ok(match how {
-            SourceHow::Nftables { nft, .. } => {
+            SourceHow::Nftables { nft, back, .. } => {
+                let load = Load::Nftables { nft: nft.clone() };
+                if let Some(confirmed) = back {
+                    return Ok(Some((load, vec![("revert.nft", confirmed.clone())])));
+                }
                 let listed = if (self.observed.access.as_ref())
                     .is_some_and(|access| matches!(access.own_nft, Ok(Some(_))))
                 {
@@ -199,16 +206,18 @@ impl Running<'_> {
                     None
                 };
                 let text = nft::revert(listed.as_deref());
-                Some((
-                    Load::Nftables { nft: nft.clone() },
-                    vec![("revert.nft", text)],
-                ))
+                Some((load, vec![("revert.nft", text)]))
             }
             SourceHow::Iptables { families, .. } => {
                 let (mut v4, mut v6, mut texts) = (None, None, Vec::new());
                 for family in families {
                     let saved = printed(host, &family.save, &["-t", iptables::TABLE], deadline)?;
-                    let text = iptables::revert(&saved, &family.present, family.script.as_deref());
+                    let was = match &family.back {
+                        None => &saved,
+                        Some(confirmed) if saved.contains("--dst-type") => &confirmed.local,
+                        Some(confirmed) => &confirmed.for_all,
+                    };
+                    let text = iptables::revert(was, &family.present, family.script.as_deref());
                     let (restore, name) = match family.family {
                         Family::Ipv4 => (&mut v4, "revert.v4"),
                         Family::Ipv6 => (&mut v6, "revert.v6"),

@@ -6,7 +6,8 @@ use super::back::{Booted, Taken, take_back};
 use super::close::{Fate, close};
 use super::confirm::{begin, failed};
 use super::record::{Waiting, Window};
-use super::settle::{Decided, Decision, Now, decide, wait_for_timer};
+use super::settle::{Decided, Decision, Now, complete, decide, wait_for_timer};
+use super::unconfirmed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
 use crate::apply::{Failed, Running};
@@ -30,18 +31,23 @@ fn try_revert<H: WriteHost + ?Sized>(
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
     let window = match now {
         Now::Nothing => {
-            return Ok(said(
-                Verdict::AsDesired,
+            return never_confirmed(
+                host,
                 "no change of access waits for a confirmation",
-            ));
+                deadline,
+            );
         }
         Now::TakenBack => {
-            return Ok(said(
-                Verdict::AsDesired,
+            return never_confirmed(
+                host,
                 "the change of access was taken back already",
-            ));
+                deadline,
+            );
         }
-        Now::Confirmed(_) => return Ok(too_late()),
+        Now::Confirmed(window) => {
+            complete(host, &facts, &window, deadline)?;
+            return Ok(too_late());
+        }
         Now::Open(window, _) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
@@ -57,6 +63,26 @@ fn try_revert<H: WriteHost + ?Sized>(
     );
     outcome.messages.extend(told);
     Ok(outcome)
+}
+
+/// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
+fn never_confirmed<H: WriteHost + ?Sized>(
+    host: &mut H,
+    nothing: &str,
+    deadline: Duration,
+) -> Result<Outcome, Box<Outcome>> {
+    let found = unconfirmed::take_back(host, deadline)
+        .map_err(|why| failed(Verdict::PartlyApplied, why))?;
+    let (verdict, message) = if found.is_empty() {
+        (Verdict::AsDesired, Diagnostic::new(nothing))
+    } else {
+        let message = Diagnostic::new(
+            "rules that were never confirmed are taken back: they are those that were confirmed last",
+        );
+        let why = unconfirmed::words(&found);
+        (Verdict::Reverted, message.because(why))
+    };
+    Ok(Outcome::without_run(verdict, vec![message]))
 }
 
 fn too_late() -> Outcome {

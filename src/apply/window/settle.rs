@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::back::{Booted, Taken, is_back, take_back, text, tidy};
 use super::close::{Fate, close};
-use super::confirm::failed;
+use super::confirm::{Unfinished, failed, finished};
 use super::record::{Left, Waiting, Window, files};
 use crate::access::boot;
 use crate::apply::Failed;
@@ -105,9 +105,7 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
         Now::Nothing => Ok(Settled::Before),
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
-            // What is still to be done for it is part of the plan now.
-            // A record that cannot be removed is found again by the next run.
-            let _told = close(host, &window, Fate::StaysUnfinished, None);
+            complete(host, facts, &window, deadline)?;
             Ok(Settled::Anew)
         }
         Now::Open(window, seconds) => {
@@ -142,6 +140,32 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
             Err(failed(Verdict::Locked, Failed(messages)))
         }
     }
+}
+
+/// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
+/// next run: it is never asked again for what was confirmed.
+pub(super) fn complete<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    deadline: Duration,
+) -> Result<(), Box<Outcome>> {
+    let fate = match finished(host, facts, window, deadline) {
+        Ok(()) => Fate::Stays,
+        // What is still to be done for it is part of the plan now.
+        Err(Unfinished::NotInForce(_)) => Fate::StaysUnfinished,
+        Err(Unfinished::Failed(Failed(mut messages))) => {
+            let message = Diagnostic::new(
+                "an earlier change of access is confirmed, but what follows did not succeed",
+            )
+            .hint("see to the reason, then run `mailward confirm`, or this again");
+            messages.insert(0, message);
+            return Err(failed(Verdict::PartlyApplied, Failed(messages)));
+        }
+    };
+    // A record that cannot be removed is found again by the next run.
+    let _told = close(host, window, fate, None);
+    Ok(())
 }
 
 /// Whether a change waits whose timer of this version runs no more.

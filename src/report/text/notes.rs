@@ -21,6 +21,11 @@ pub(super) fn waits(notes: &[Note]) -> Option<&Note> {
     (notes.iter()).find(|note| matches!(note, Note::Waits { .. }))
 }
 
+/// Own rules that nobody has confirmed, and no change that waits.
+pub(super) fn never_confirmed(notes: &[Note]) -> Option<&Note> {
+    (notes.iter()).find(|note| matches!(note, Note::NeverConfirmed { .. }))
+}
+
 /// All notes but the one that heads the text, a line each.
 pub(super) fn lines(notes: &[Note], head: Option<&Note>, detail: Detail, colour: Colour) -> String {
     let mut text = String::new();

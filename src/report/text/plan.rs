@@ -8,7 +8,8 @@ use super::{DIM, HEADING, WARNING, count, effect, paint, value};
 use super::{notes, sources};
 use crate::access::observed::Entrance;
 use crate::plan::{
-    Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
+    Action, AlsoLive, Cause, Cost, Daemon, Displacer, Edit, Held, Named, Note, PanelStep, Plan,
+    Step, Verb,
 };
 use crate::report::Colour;
 use crate::report::printable::printable;
@@ -64,6 +65,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
     match waiting {
         Note::Unwatched { .. } => paint(&format!("UNWATCHED: {said}"), WARNING, colour),
         Note::Waits { .. } => paint(&format!("WAITS: {said}"), WARNING, colour),
+        Note::NeverConfirmed { .. } => paint(&format!("UNCONFIRMED: {said}"), WARNING, colour),
         Note::NotRunning { .. }
         | Note::NotRestarted { .. }
         | Note::Problem { .. }
@@ -72,6 +74,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         | Note::Missing(_)
         | Note::Advice(_)
         | Note::ToConfirm { .. }
+        | Note::Displaced { .. }
         | Note::Remark { .. } => said,
     }
 }
@@ -134,7 +137,9 @@ pub fn check(plan: &Plan, detail: Detail, colour: Colour) -> String {
 
 /// The note that a check's summary tells.
 fn head_of_check(plan: &Plan) -> Option<&Note> {
-    notes::unwatched(&plan.notes).or_else(|| notes::waits(&plan.notes))
+    (notes::unwatched(&plan.notes))
+        .or_else(|| notes::waits(&plan.notes))
+        .or_else(|| notes::never_confirmed(&plan.notes))
 }
 
 /// The drift of a host in one line.
@@ -143,7 +148,9 @@ pub fn drift(plan: &Plan) -> String {
     if let Some(waits) = head_of_check(plan) {
         let word = match waits {
             Note::Unwatched { .. } => "UNWATCHED",
+            Note::NeverConfirmed { .. } => "UNCONFIRMED",
             Note::Waits { .. }
+            | Note::Displaced { .. }
             | Note::NotRunning { .. }
             | Note::NotRestarted { .. }
             | Note::Problem { .. }
@@ -472,6 +479,19 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
              run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
         ),
         Note::ToConfirm { at } => to_confirm(at).to_owned(),
+        Note::NeverConfirmed { way } => format!(
+            "{} was never confirmed as it is: something has changed it, or brought back what was taken back; \
+             `mailward revert` takes it back to what was confirmed last, and an apply has it confirmed",
+            way.words()
+        ),
+        Note::Displaced {
+            by: Displacer::Before,
+        } => "the change that waits is not in force: the rules of before are there already, since something has loaded \
+              them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it"
+            .to_owned(),
+        Note::Displaced {
+            by: Displacer::Others,
+        } => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
         Note::Remark { text } => printable(text).into_owned(),
     }
 }
