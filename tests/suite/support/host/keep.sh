@@ -62,7 +62,7 @@ busybox)
     mkdir "$lower"
     ;;
 *)
-    lower=/
+    lower=${MAILWARD_TEST_LOWER:-/}
     # The overlay's sign that a folder of the lower layer is gone: the home of root is the host's own.
     mknod upper/root c 0 0
     ;;
