@@ -11,6 +11,7 @@ use mailward::host::{Connection, End, Reply, Request, SshClient, Terminal, Write
 use super::bench::{Bench, Local, bash, busybox, changed, ssh, tree};
 use super::remote::Shell;
 use super::{ask, command, path};
+use crate::support::own;
 
 fn connection(host: &dyn WriteHost) -> Connection {
     match ask(host, Request::Connection) {
@@ -134,9 +135,8 @@ fn told_below(words: &[&str]) -> String {
     let (first, rest) = words.split_first().unwrap();
     let output = Command::new(first)
         .args(rest)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture"])
-        .arg("host_contract::connection::hidden_connection")
+        .arg(own::suite())
+        .args(own::hidden(HIDDEN))
         .output()
         .unwrap_or_else(|error| panic!("{first}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -183,19 +183,20 @@ fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
 
 #[test]
 fn a_controlling_terminal_is_seen() {
-    let exe = std::env::current_exe().unwrap();
-    let line = format!(
-        "{} --exact --ignored --nocapture host_contract::connection::hidden_connection",
-        exe.display()
-    );
+    // The line is the shell's, and any folder may have the build.
+    let line = "exec \"$SUITE\" ".to_owned() + &own::hidden(HIDDEN).join(" ");
     let output = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
+        .env("SUITE", own::suite())
         .stdin(std::process::Stdio::null())
         .output()
         .expect("script (apt package bsdutils)");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("terminal: Controlling"), "{said}");
 }
+
+/// The case that tells what a run sees, by its name.
+pub const HIDDEN: &str = "host_contract::connection::hidden_connection";
 
 #[test]
 #[ignore = "run by other cases, under processes of their making"]

@@ -2,7 +2,7 @@
 # root and runs its init. Called by keep.sh in new namespaces, as `boot.sh CLIENT-LINK`, with file descriptor 8 to
 # say that it is up and 9 open on the client's network namespace.
 #
-# Variables: KIND, MAILWARD.
+# Variables: KIND, MAILWARD, SUITE.
 
 link=$1
 # This is still the machine's /proc, so the number is the one by which the machine knows this process.
@@ -48,8 +48,11 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 ln -s pts/ptmx dev/ptmx
-# It needs libraries that a host with BusyBox does not have.
-[ "$KIND" = busybox ] || mount --bind "$MAILWARD" usr/local/bin/mailward
+# They need libraries that a host with BusyBox does not have.
+if [ "$KIND" != busybox ]; then
+    mount --bind "$MAILWARD" usr/local/bin/mailward
+    mount --bind "$SUITE" usr/local/lib/mailward-suite
+fi
 # What the test runs in the host goes to a cgroup of its own, which no service manager there looks after.
 mkdir sys/fs/cgroup/tests
 

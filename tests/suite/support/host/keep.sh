@@ -6,7 +6,7 @@
 # tmpfs, so the machine's mount table and disk never see them.
 #
 # Variables: KIND (systemd, sysv, busybox), LAYOUT (debian, plesk-split, plesk-single), SUPPORT (the folder of this
-# file), MAILWARD (the program).
+# file), MAILWARD (the program), SUITE (the test program).
 
 mount -t tmpfs -o mode=755 mailward-test /media
 exec 2>/media/log
@@ -86,8 +86,10 @@ cp -R "$SUPPORT/tree/both/." "$R/"
 cp -R "$SUPPORT/tree/$KIND/." "$R/"
 chmod 755 "$R"/usr/local/lib/test-services/*
 if [ "$KIND" != busybox ]; then
-    : >"$R/usr/local/bin/mailward"
-    chmod 755 "$R/usr/local/bin/mailward"
+    for program in bin/mailward lib/mailward-suite; do
+        : >"$R/usr/local/$program"
+        chmod 755 "$R/usr/local/$program"
+    done
 fi
 tr -d - </proc/sys/kernel/random/uuid >"$R/etc/machine-id"
 echo mx1.test >"$R/etc/hostname"

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::{Kind, LIMIT, Layout, inside};
 use crate::support::in_time::{ChildInTime as _, InTime, PATIENCE};
+use crate::support::own;
 
 pub(super) struct Keeper {
     child: Child,
@@ -26,6 +27,7 @@ impl Keeper {
             .env("LAYOUT", layout.name())
             .env("SUPPORT", support)
             .env("MAILWARD", env!("CARGO_BIN_EXE_mailward"))
+            .env("SUITE", own::suite())
             .env("PATH", inside::PATH)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

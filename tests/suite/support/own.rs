@@ -1,0 +1,33 @@
+//! Programs of this build, started where its folder may not be seen: in a host, under mounts that cover the folder, by
+//! users who may not enter it. The build can lie anywhere, `/tmp`, `/run` and `/root` included.
+//! Must not know what the cases look at.
+
+use std::path::{Path, PathBuf};
+
+/// Where every host but one with BusyBox has this test program.
+pub const IN_HOST: &str = "/usr/local/lib/mailward-suite";
+
+/// Returns this test program as the machine has it.
+pub fn suite() -> PathBuf {
+    std::env::current_exe().expect("/proc is mounted")
+}
+
+/// Returns the arguments by which this test program runs one case that the harness leaves out, and nothing else.
+pub fn hidden(case: &str) -> [&str; 5] {
+    [
+        "--exact",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+        case,
+    ]
+}
+
+/// Returns the words that run a script of `sh` in which `"$program"` starts `program`, whatever the script mounts and
+/// whoever it becomes; `"$@"` are the words that follow.
+pub fn sheltered(script: &str, program: &Path) -> [String; 4] {
+    let program = program.to_str().expect("paths of tests are text");
+    // An open file needs no way that leads to it.
+    let script = format!("exec 3<\"$0\" && program=/proc/self/fd/3 && {script}");
+    ["sh", "-c", &script, program].map(str::to_owned)
+}
