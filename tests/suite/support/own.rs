@@ -4,6 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The program itself as the machine has it.
+pub const MAILWARD: &str = env!("CARGO_BIN_EXE_mailward");
+
 /// Where every host but one with BusyBox has this test program.
 pub const IN_HOST: &str = "/usr/local/lib/mailward-suite";
 

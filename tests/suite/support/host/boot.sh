@@ -2,7 +2,7 @@
 # root and runs its init. Called by keep.sh in new namespaces, as `boot.sh CLIENT-LINK`, with file descriptor 8 to
 # say that it is up and 9 open on the client's network namespace.
 #
-# Variables: KIND, MAILWARD, SUITE.
+# Variables: KIND, PLACE, MAILWARD, SUITE.
 
 link=$1
 # This is still the machine's /proc, so the number is the one by which the machine knows this process.
@@ -19,7 +19,7 @@ ip -6 addr add 2001:db8:25::1/64 dev eth0 nodad
 ip route add default via 192.0.2.129
 ip -6 route add default via 2001:db8:25::fe
 
-cd /media/root
+cd "$PLACE/root"
 mount -t proc proc proc
 # The kernel's switches are the machine's: only those of the host's own network can be turned here.
 mount --bind proc/sys proc/sys
