@@ -2,6 +2,7 @@
 //! clone lies, and what the list names gets installed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -139,4 +140,68 @@ fn this_test_program_is_started_by_the_one_helper_that_knows_where_it_can_be_see
     let call = ["current", "exe"].join("_");
     found.retain(|path| fs::read_to_string(path).unwrap().contains(&call));
     assert_eq!(found, [Path::new(TESTS).join("suite/support/own.rs")]);
+}
+
+/// Runs the installation beside stand-ins for apt and dpkg, where apt succeeds the n-th time; how it ended, and what was run.
+fn install(succeeds: u32) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let tool = |name: &str, script: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\ncd \"${{0%/*}}\"\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    // One was never there, and of one the setup was interrupted.
+    tool(
+        "dpkg-query",
+        "for package; do :; done\n\
+         case $package in\n\
+         jq) test -e installed && printf installed || exit 1 ;;\n\
+         xinetd) test -e configured && printf installed || printf half-configured ;;\n\
+         *) printf installed ;;\n\
+         esac",
+    );
+    tool("dpkg", "echo \"dpkg $*\" >>log; : >configured");
+    tool(
+        "apt-get",
+        &format!(
+            "test \"$(cat /usr/sbin/policy-rc.d)\" = \"$(printf '#!/bin/sh\\nexit 101')\" || exit 99\n\
+             while [ \"${{1#-}}\" != \"$1\" ]; do [ \"$1\" != -o ] || shift; shift; done\n\
+             echo \"apt-get $*\" >>log; echo >>tries.$1\n\
+             test $(wc -l <tries.$1) -ge {succeeds} || exit 100\n\
+             [ $1 = update ] || : >installed"
+        ),
+    );
+    tool("sleep", "echo \"sleep $*\" >>log");
+    let script = format!(
+        "echo mine >/usr/sbin/policy-rc.d; PATH={}:$PATH; status=0; {TESTS}/install.sh || status=$?; \
+         test \"$(cat /usr/sbin/policy-rc.d)\" = mine; exit $status",
+        folder.path().display()
+    );
+    let output = fresh(None, &script);
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    (output, log)
+}
+
+#[test]
+fn packages_are_installed_though_the_network_fails_for_a_while_and_dpkg_was_interrupted() {
+    if !needs::met() {
+        return;
+    }
+    let (output, log) = install(3);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let again = "dpkg --configure -a\napt-get update\napt-get install --no-install-recommends jq";
+    let expected = format!("{again} xinetd\nsleep 5\n{again}\nsleep 20\n{again}\n");
+    assert_eq!(log, expected, "{output:?}");
+}
+
+#[test]
+fn what_cannot_be_installed_is_named() {
+    if !needs::met() {
+        return;
+    }
+    let (output, log) = install(100);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.ends_with("cannot be installed: jq\n"), "{said}");
+    assert_eq!(log.matches("apt-get install").count(), 4, "{log}");
 }
