@@ -37,7 +37,8 @@ def main():
     program = sys.argv[1:]
     home = os.getcwd()
     needed = folders(program)
-    place = next(place for place in PLACES if os.path.isdir(place) and not any(below(path, place) for path in needed))
+    free = (place for place in PLACES if os.path.isdir(place) and not any(below(path, place) for path in needed))
+    place = next(free, None) or sys.exit(f"tests/fresh: something is needed below each of {' '.join(PLACES)}")
     run("mount", "-t", "tmpfs", "-o", "mode=755,nr_inodes=0", "mailward-test", place)
     os.chdir(place)
     for name in ("hidden", "upper", "work", "root"):
@@ -55,7 +56,7 @@ def main():
     os.chdir("root")
     run("pivot_root", ".", ".")
     run("umount", "-l", ".")
-    os.chdir(home)
+    os.chdir(home if os.path.isdir(home) else "/")
     os.environ["MAILWARD_TEST_LOWER"] = ":".join([f"{place}/hidden", *names])
     os.environ["PATH"] = PATH
     try:
@@ -68,8 +69,9 @@ def folders(program):
     """The folders that stay as they are, none of them below another."""
     # Cargo puts test programs in TARGET/PROFILE/deps.
     built = [os.path.realpath(word) for word in program if "/deps/" in word and os.path.isfile(word)]
-    named = [os.environ.get(name) for name in ("TMPDIR", "MAILWARD_CORPUS", "MAILWARD_TEST_PACKAGES")]
-    paths = {*LIVE, os.path.dirname(TESTS), *(os.path.realpath(path) for path in named if path)}
+    names = ("CARGO_TARGET_DIR", "MAILWARD_CORPUS", "MAILWARD_NOT_RUN", "MAILWARD_TEST_PACKAGES", "TMPDIR")
+    named = [os.path.realpath(os.environ[name]) for name in names if os.environ.get(name)]
+    paths = {*LIVE, os.path.dirname(TESTS), *filter(os.path.exists, named)}
     paths.update(os.path.dirname(os.path.dirname(os.path.dirname(path))) for path in built)
     paths.update(layer for layer in LAYERS if layer != "/")
     # Names and addresses of a container are mounted there.

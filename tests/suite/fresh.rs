@@ -173,7 +173,7 @@ fn install(succeeds: u32) -> (Output, String) {
     );
     tool("sleep", "echo \"sleep $*\" >>log");
     let script = format!(
-        "echo mine >/usr/sbin/policy-rc.d; PATH={}:$PATH; status=0; {TESTS}/install.sh || status=$?; \
+        "test \"$(stat -f -c %T /)\" = overlayfs; echo mine >/usr/sbin/policy-rc.d; PATH={}:$PATH; status=0; {TESTS}/install.sh || status=$?; \
          test \"$(cat /usr/sbin/policy-rc.d)\" = mine; exit $status",
         folder.path().display()
     );
