@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
-use crate::support::{not_run, office_copy, own};
+use crate::support::{not_run, office_copy};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailward");
 const POP3: &str = "version = 1\n[limits.pop3]\nper_ip = 20\n";
@@ -174,15 +174,19 @@ fn another_user_is_told_what_it_cannot_read_and_never_that_there_is_no_drift() {
     }
     let copy = copy(POP3);
     let as_nobody = |command: &str| {
-        let script = "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$program\" \"$@\"";
-        let [sh, words @ ..] = own::sheltered(script, Path::new(PROGRAM));
-        Command::new(sh)
-            .args(words)
-            .args([command, "--root"])
+        Command::new("setpriv")
+            .args([
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                PROGRAM,
+                command,
+                "--root",
+            ])
             .arg(copy.path())
             .arg(copy.path().join("manifest.toml"))
             .output_in_time()
-            .expect("sh runs")
+            .expect("setpriv runs (Debian package util-linux)")
     };
     fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let open = Command::new("chmod")

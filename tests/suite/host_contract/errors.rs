@@ -348,11 +348,12 @@ fn where_processes_are_hidden_there_is_no_answer() {
     for hidden in ["hidepid=1", "hidepid=2"] {
         // The mount is in a namespace of its own, which goes with the program.
         let inside = format!(
-            "mount -t proc -o {hidden} proc /proc && setpriv --reuid 65534 --regid 65534 --clear-groups \"$program\" \"$@\"; exit $?"
+            "mount -t proc -o {hidden} proc /proc && setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" \"$@\"; exit $?"
         );
         let output = std::process::Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child"])
-            .args(own::sheltered(&inside, &own::suite()))
+            .args(["sh", "-c", &inside])
+            .arg(own::suite())
             .args(own::hidden("host_contract::errors::hidden_processes"))
             .output_in_time()
             .expect("unshare (apt package util-linux)");

@@ -1,5 +1,5 @@
-//! Programs of this build, started where its folder may not be seen: in a host, under mounts that cover the folder, by
-//! users who may not enter it. The build can lie anywhere, `/tmp`, `/run` and `/root` included.
+//! Programs of this build, started where its folder may not be seen: in a host, or under mounts that cover the folder. The
+//! build can lie anywhere, `/tmp`, `/media` and `/var/lib` included.
 //! Must not know what the cases look at.
 
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ pub fn hidden(case: &str) -> [&str; 5] {
     ]
 }
 
-/// Returns the words that run a script of `sh` in which `"$program"` starts `program`, whatever the script mounts and
-/// whoever it becomes; `"$@"` are the words that follow.
+/// Returns the words that run a script of `sh` in which `"$program"` starts `program`, whatever the script mounts
+/// over its folder; `"$@"` are the words that follow.
 pub fn sheltered(script: &str, program: &Path) -> [String; 4] {
     let program = program.to_str().expect("paths of tests are text");
     // An open file needs no way that leads to it.
