@@ -17,6 +17,7 @@ mod access_show;
 mod access_size;
 mod faults;
 mod firewall_fixture;
+mod fresh;
 mod generated;
 mod host_contract;
 mod hosts;

@@ -13,6 +13,7 @@ use mailward::host::{
 use super::bench::{Bench, Local, bash, busybox, changed, ssh, tree};
 use super::remote::Shell;
 use super::{ask, command, path};
+use crate::support::own;
 
 fn connection(host: &dyn WriteHost) -> Connection {
     match ask(host, Request::Connection) {
@@ -142,9 +143,8 @@ fn told_below(words: &[&str]) -> String {
     let (first, rest) = words.split_first().unwrap();
     let output = Command::new(first)
         .args(rest)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture"])
-        .arg("host_contract::connection::hidden_connection")
+        .arg(own::suite())
+        .args(own::hidden(HIDDEN))
         .output()
         .unwrap_or_else(|error| panic!("{first}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -197,19 +197,20 @@ fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
 
 #[test]
 fn a_pseudo_terminal_is_no_console() {
-    let exe = std::env::current_exe().unwrap();
-    let line = format!(
-        "{} --exact --ignored --nocapture host_contract::connection::hidden_connection",
-        exe.display()
-    );
+    // The line is the shell's, and any folder may have the build.
+    let line = "exec \"$SUITE\" ".to_owned() + &own::hidden(HIDDEN).join(" ");
     let output = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
+        .env("SUITE", own::suite())
         .stdin(std::process::Stdio::null())
         .output()
         .expect("script (apt package bsdutils)");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("terminal: Other"), "{said}");
 }
+
+/// The case that tells what a run sees, by its name.
+pub const HIDDEN: &str = "host_contract::connection::hidden_connection";
 
 #[test]
 #[ignore = "run by other cases, under processes of their making"]

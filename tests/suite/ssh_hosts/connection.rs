@@ -7,7 +7,9 @@ use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
 use mailward::host::{Above, Connection, ReadHost, Reply, Request, Side, SshClient, Terminal};
 
 use super::KINDS;
+use crate::host_contract::connection::HIDDEN;
 use crate::support::host::{Host, Kind, OPERATOR};
+use crate::support::own;
 use crate::support::ssh::Ssh;
 
 /// The program's own way along a way of `ssh`.
@@ -153,9 +155,7 @@ fn two_sessions_of_one_connection_tell_the_same() {
 /// The hidden case of the contract prints what a run on the host itself tells.
 #[test]
 fn a_run_on_the_host_tells_the_same_of_the_login_that_started_it() {
-    let exe = std::env::current_exe().unwrap();
-    let case = "host_contract::connection::hidden_connection";
-    let run = format!("{} --exact --ignored --nocapture {case}", exe.display());
+    let run = format!("{} {}", own::IN_HOST, own::hidden(HIDDEN).join(" "));
     for kind in Kind::ALL {
         let Some(mut host) = Host::start(kind) else {
             return;
