@@ -74,6 +74,8 @@ start() {
       </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   ) &
   stood first && stood second && return 0
+  # Whoever has begun all the same is told that it is over, in a way that needs no room.
+  mv -f "$folder/open" "$folder/closed" 2>/dev/null
   echo 'no watch is running that would take the change back' >&2
   return 1
 }
@@ -91,7 +93,7 @@ under_systemd() {
     "ExecStart=/bin/sh -c 'test -f $script || exit 0; exec /bin/sh $script watch alone $1 $2 $3 \"$4\" \"$5\" \"\"'" \
     Restart=on-failure RestartSec=200ms StartLimitInterval=0 \
     'RestartForceExitStatus=SIGHUP SIGINT SIGTERM SIGPIPE' KillSignal=SIGKILL OOMScoreAdjust=-1000 \
-    >"$units/$unit.new" && mv -f "$units/$unit.new" "$units/$unit" || return 1
+    >"$folder/unit" && mv -f "$folder/unit" "$units/$unit" || return 1
   ln -sf "../$unit" "$units/sysinit.target.wants/$unit"
   "$systemctl" start "$unit" 2>/dev/null && return 0
   # An old systemd sees new units only when it is told to look.
