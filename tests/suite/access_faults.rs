@@ -4,6 +4,8 @@
 
 mod full;
 mod killed;
+mod slow;
+mod unwatched;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};

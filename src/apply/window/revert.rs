@@ -42,7 +42,7 @@ fn try_revert<H: WriteHost + ?Sized>(
             ));
         }
         Now::Confirmed(_) => return Ok(too_late()),
-        Now::Open(window, _) => window,
+        Now::Open(window, ..) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
     match back(host, &facts, &window, deadline).map_err(unsure)? {

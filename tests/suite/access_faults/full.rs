@@ -5,13 +5,13 @@ use crate::support::host::Kind::{SysV, Systemd};
 
 /// What happens to a place that is written to, as scripts of the host.
 #[derive(Clone, Copy, Debug)]
-struct Fault {
+pub(super) struct Fault {
     /// Before mailward ever ran there.
     prepared: &'static str,
-    happens: &'static str,
+    pub(super) happens: &'static str,
     /// Makes room for some more, for the time of this NUMBER; nothing where that cannot be.
     frees: &'static str,
-    mended: &'static str,
+    pub(super) mended: &'static str,
 }
 
 /// The state on a file system of its own, as Debian mounts it.
@@ -54,7 +54,7 @@ const FULL_TMPFS: Fault = Fault {
 };
 
 /// The folder of the window lies there.
-const FULL_RUN: Fault = Fault {
+pub(super) const FULL_RUN: Fault = Fault {
     prepared: ":",
     happens: "size=$(df -k --output=used /run | tail -1); inodes=$(df --output=iused /run | tail -1); \
         mount -o remount,size=$((size + 64))k,nr_inodes=$((inodes + 16)) /run && DIR=/run FILL",
@@ -62,13 +62,16 @@ const FULL_RUN: Fault = Fault {
     mended: "mount -o remount,size=64m,nr_inodes=65536 /run; rm -rf /run/full* /run/x",
 };
 
-fn script(text: &str) -> String {
-    match text.split_once("DIR=") {
-        Some((before, rest)) => {
-            let (folder, _) = rest.split_once(' ').expect("a folder");
-            format!("{before} {}", FILL.replace("DIR", folder))
+impl Fault {
+    /// One of its scripts as a shell takes it.
+    pub(super) fn script(&self, text: &str) -> String {
+        match text.split_once("DIR=") {
+            Some((before, rest)) => {
+                let (folder, _) = rest.split_once(' ').expect("a folder");
+                format!("{before} {}", FILL.replace("DIR", folder))
+            }
+            None => text.to_owned(),
         }
-        None => text.to_owned(),
     }
 }
 
@@ -84,14 +87,14 @@ fn a_disk_that_is_lost_while_a_change_waits_keeps_nothing_from_going_back() {
     ];
     side_by_side(&CASES.map(|(case, _)| case), 25, |site, number| {
         let fault = CASES[number].1;
-        site.sh(&script(fault.prepared));
+        site.sh(&fault.script(fault.prepared));
         let before = site.scene.rules();
         let begun = site.apply();
-        site.sh(&script(fault.happens));
+        site.sh(&fault.script(fault.happens));
         site.tells(3, "WAITS: ", Some("WAITS: "));
         site.goes_back(begun, &before);
         site.tells(2, "DRIFT: ", None);
-        site.sh(&script(fault.mended));
+        site.sh(&fault.script(fault.mended));
         site.settles(&before);
     });
 }
@@ -108,9 +111,9 @@ fn without_room_or_memory_a_change_is_refused_before_it_begins() {
     ];
     side_by_side(&CASES.map(|(case, _)| case), 30, |site, number| {
         let (case, fault) = CASES[number];
-        site.sh(&script(fault.prepared));
+        site.sh(&fault.script(fault.prepared));
         let before = site.scene.rules();
-        site.sh(&script(fault.happens));
+        site.sh(&fault.script(fault.happens));
         site.refuses(&before);
         // With room for one file more each time, and for some content in the end.
         let mut left = 0;
@@ -124,11 +127,11 @@ fn without_room_or_memory_a_change_is_refused_before_it_begins() {
             assert!(left < 26, "{case:?}: {said}");
         }
         if fault.frees == "" {
-            site.sh(&script(fault.mended));
+            site.sh(&fault.script(fault.mended));
             site.apply_unseen();
         }
         site.scene.assert_restricted();
-        site.sh(&script(fault.mended));
+        site.sh(&fault.script(fault.mended));
         let reverted = site.run("revert");
         assert_eq!(reverted.code(), 0, "{case:?}: {reverted:#?}");
         assert_eq!(site.scene.rules(), before, "{case:?}");
