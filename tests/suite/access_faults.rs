@@ -2,9 +2,13 @@
 //! where something goes wrong meanwhile. Whatever it is, the kernel has the rules of before once the time is up, every
 //! command says so, and the next run that may write settles it and leaves nothing lying about.
 
+mod clock;
 mod full;
 mod killed;
+mod older;
+mod on_disk;
 mod slow;
+mod targets;
 mod unwatched;
 
 use std::os::unix::fs::PermissionsExt as _;
