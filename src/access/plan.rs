@@ -412,9 +412,12 @@ pub fn waiting(facts: &Facts, in_force: InForce) -> Option<Note> {
         Waiting::Open(window) => match window.left(facts.boot.as_deref(), facts.uptime) {
             Left::Seconds(seconds) if is_unwatched(facts) => Note::Unwatched { seconds },
             Left::Seconds(seconds) => Note::Waits { seconds },
-            Left::Nothing | Left::Booted => {
-                back("a change of access that nobody confirmed is taken back")
-            }
+            Left::Nothing => back("a change of access that nobody confirmed is taken back"),
+            // What is in force is what the boot brought back.
+            Left::Booted => Note::Remark {
+                text: "the host has booted since the last change of access, which nobody had confirmed: it is gone"
+                    .to_owned(),
+            },
         },
         Waiting::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
         Waiting::Reverted(_) => Note::Remark {

@@ -49,7 +49,7 @@ pub fn became<H: WriteHost + ?Sized>(
         return None;
     }
     match confirm::begin(host, deadline) {
-        Ok((_, Now::Open(window, _))) if window.run == run => None,
+        Ok((_, Now::Open(window, ..))) if window.run == run => None,
         Ok(_) => match close::history(host, run) {
             Ok(Some(outcome)) => Some(outcome),
             Ok(None) => Some(Outcome::without_run(Verdict::Unknown, Vec::new())),

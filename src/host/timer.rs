@@ -128,6 +128,15 @@ impl WindowFolder {
         self.file("closed")
     }
 
+    /// Makes [`Self::closed`] of [`Self::reverting`], where there is no room to write it.
+    #[must_use]
+    pub fn closes(&self) -> Act {
+        Act::Decide {
+            from: self.reverting(),
+            to: self.closed(),
+        }
+    }
+
     /// Since when the change is live, in milliseconds since the boot.
     #[must_use]
     pub fn live(&self) -> HostPath {
@@ -156,7 +165,7 @@ impl WindowFolder {
             .collect()
     }
 
-    /// What is removed when the window is over and nobody watches any more: the folder last, and what systemd has of it.
+    /// What is removed when the window is over and nobody watches any more, after [`Self::starters`]: the folder last.
     #[must_use]
     pub fn remains(&self) -> Vec<Act> {
         const NAMES: [&str; 18] = [
@@ -167,27 +176,33 @@ impl WindowFolder {
             "reverted.new",
             "live",
             "log",
+            "unit",
             "ready.alone",
             "ready.first",
             "ready.second",
             REVERT_NFT,
             REVERT_V4,
             REVERT_V6,
-            SCRIPT,
             "open.new",
             "confirmed.new",
             "closed.new",
             "closed",
         ];
+        let files = NAMES.iter().map(|name| self.file(name));
+        (files.chain([self.0.clone()])).map(Act::Remove).collect()
+    }
+
+    /// What is removed when the window is over, so that nobody begins to watch any more: what systemd has of it, and the
+    /// script.
+    #[must_use]
+    pub fn starters(&self) -> Vec<Act> {
         let unit = format!("mailward-revert-{}.service", self.id());
         let units = [
             format!("/run/systemd/system/sysinit.target.wants/{unit}"),
             format!("/run/systemd/system/{unit}"),
         ];
-        let files = NAMES.iter().map(|name| self.file(name));
         (units.iter().map(|path| known(path)))
-            .chain(files)
-            .chain([self.0.clone()])
+            .chain([self.file(SCRIPT)])
             .map(Act::Remove)
             .collect()
     }
@@ -381,7 +396,7 @@ mod tests {
             assert!(is_window(folder.path().as_str()));
             may_save(&folder.log()).unwrap();
             may_decide(&folder.open(), &folder.confirmed()).unwrap();
-            for act in folder.remains() {
+            for act in folder.starters().into_iter().chain(folder.remains()) {
                 let Act::Remove(path) = act else {
                     panic!("{act:?}")
                 };

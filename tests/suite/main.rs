@@ -10,6 +10,7 @@ mod access;
 mod access_apply;
 mod access_busybox;
 mod access_docs;
+mod access_faults;
 mod access_lists;
 mod access_lockout;
 mod access_plesk;

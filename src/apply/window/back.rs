@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::load::{self, LIST_CAP};
+use super::load::{self, LIST_CAP, Loader};
 use super::open::printed;
 use super::record::Window;
 use crate::access::{Gate, boot, iptables, nft};
@@ -92,7 +92,7 @@ fn restore<H: WriteHost + ?Sized>(
                 let (Some(restore), Some(text)) = (restore, text(host, name)?) else {
                     continue;
                 };
-                let loaded = load::script_of_iptables(host, restore, &text, deadline);
+                let loaded = load::script_of_iptables(host, restore, &text, Loader::Run, deadline);
                 all = all.and(loaded);
             }
             all
@@ -128,7 +128,7 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
         for chains in access.own_chains(family).unwrap_or_default() {
             let idle = iptables::idle(&chains.own.present, &was);
             if let Some(script) = iptables::removal(&idle) {
-                load::script_of_iptables(host, restore, &script, deadline)?;
+                load::script_of_iptables(host, restore, &script, Loader::Run, deadline)?;
             }
         }
     }

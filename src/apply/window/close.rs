@@ -74,33 +74,57 @@ pub(super) fn close<H: WriteHost + ?Sized>(
             told.push(why.hint("what became of the change is not in the history"));
         }
     }
-    let mut acts: Vec<Act> = Vec::new();
-    if let Some(folder) = &window.folder {
-        acts.push(Act::Save {
-            path: folder.closed(),
-            bytes: folder.mark().into_bytes(),
-        });
-        acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
-    }
-    let first = acts.len();
-    acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    let gone = match host.write(&acts, &[]) {
-        Ok(written) => matches!(
-            written.done.get(first.saturating_sub(1)),
-            Some(Done::Awaited(Came::InTime))
-        ),
-        Err(error) => {
-            told.push(untidy(&error));
-            return told;
-        }
-    };
-    // A watcher that has not noticed yet must find that its window is over.
-    if let (Some(folder), true) = (&window.folder, gone)
-        && let Err(error) = host.write(&folder.remains(), &[])
-    {
-        told.push(untidy(&error));
+    if let Err(error) = end_watch(host, window, watchers) {
+        told.push(untidy(error.as_ref()));
     }
     told
+}
+
+/// Tells whoever watches that the window is over, and removes what it left when nobody watches any more.
+fn end_watch<H: WriteHost + ?Sized>(
+    host: &mut H,
+    window: &Window,
+    watchers: Vec<ProcessId>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let removed = LEFT.iter().map(|name| Act::Remove(boot::state(name)));
+    let Some(folder) = &window.folder else {
+        let acts: Vec<Act> = removed.collect();
+        let _written = host.write(&acts, &[])?;
+        return Ok(());
+    };
+    let closed = Act::Save {
+        path: folder.closed(),
+        bytes: folder.mark().into_bytes(),
+    };
+    // There may be no room for the mark. Another name of a file that holds it needs none.
+    let told = match host.write(&[closed], &[]) {
+        Err(error) => (host.write(&[folder.closes()], &[])).map_err(|_| error),
+        told @ Ok(_) => told,
+    };
+    // Nobody can begin to watch any more, and so whoever is not there at the second look below never will be.
+    let mut acts = folder.starters();
+    acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
+    let written = host.write(&acts, &[])?;
+    let gone = written.done.last() == Some(&Done::Awaited(Came::InTime));
+    if !gone {
+        // A watcher that was not told will load once more, and the record is what the next run finds it by.
+        let _written = told?;
+    }
+    let acts: Vec<Act> = removed.collect();
+    let _written = host.write(&acts, &[])?;
+    if !gone {
+        // One that has not noticed yet must find that its window is over.
+        return Ok(());
+    }
+    let late = left(host, window)?.1;
+    if !late.is_empty() {
+        let act = Act::Await(Condition::Gone(late), NOTICE);
+        if host.write(&[act], &[])?.done != [Done::Awaited(Came::InTime)] {
+            return Ok(());
+        }
+    }
+    let _written = host.write(&folder.remains(), &[])?;
+    Ok(())
 }
 
 fn untidy(error: &dyn std::error::Error) -> Diagnostic {

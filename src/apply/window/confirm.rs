@@ -105,18 +105,18 @@ fn try_confirm<H: WriteHost + ?Sized>(
         }
         Now::TakenBack => {
             let message = Diagnostic::new("too late: the change of access was taken back")
-                .because("nobody confirmed it in time, or the host has booted since")
+                .because("nobody confirmed it in time, its timer could not be kept running, or the host has booted since")
                 .hint("see why, then apply again");
             return Ok(said(Verdict::RolledBack, message));
         }
         Now::Confirmed(window) => window,
-        Now::Open(window, _) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
+        Now::Open(window, ..) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
             let message = Diagnostic::new("another run's change of access waits by now")
                 .because(format!("it was made by the run {}", window.run))
                 .hint("see `mailward show` and `mailward plan`");
             return Ok(said(Verdict::Refused, message));
         }
-        Now::Open(window, seconds) => {
+        Now::Open(window, seconds, told) => {
             let connection = connection(host).map_err(|why| failed(Verdict::Unknown, why))?;
             let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
             let since = Since {
@@ -127,7 +127,9 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
             {
                 let refused = proof::refusal(&why, &connection, request.site, seconds);
-                return Ok(said(Verdict::Refused, refused));
+                let mut outcome = said(Verdict::Refused, refused);
+                outcome.messages.extend(told);
+                return Ok(outcome);
             }
             if let Err(refused) = still_there(host, &facts, &window, request) {
                 // Its timer may have come meanwhile, and is the reason then.

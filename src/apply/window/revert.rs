@@ -48,7 +48,7 @@ fn try_revert<H: WriteHost + ?Sized>(
             complete(host, &facts, &window, deadline)?;
             return Ok(too_late());
         }
-        Now::Open(window, _) => window,
+        Now::Open(window, ..) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
     match back(host, &facts, &window, deadline).map_err(unsure)? {

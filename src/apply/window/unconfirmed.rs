@@ -66,7 +66,7 @@ pub(super) fn take_back<H: WriteHost + ?Sized>(
                 )
             })?;
         if let Some(how) = how {
-            load::own(host, &how, deadline)?;
+            load::own(host, &how, load::Loader::Run, deadline)?;
         }
     }
     if !found.is_empty() && !look(host)?.is_empty() {

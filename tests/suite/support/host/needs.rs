@@ -16,6 +16,7 @@ const PROGRAMS: [(&str, &str); 24] = [
     ("/usr/sbin/nft", "nftables"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/setpriv", "util-linux"),
+    ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/bin/systemctl", "systemd"),
     ("/usr/bin/tini", "tini"),
     ("/usr/bin/tmux", "tmux"),
