@@ -46,8 +46,9 @@ says() {
   [ -f "$folder/$1" ] && IFS= read -r word <"$folder/$1" && [ "$word" = "$id" ]
 } 2>/dev/null
 
+# A stand-in that was thrown away has no rules any more.
 decided() {
-  says confirmed || says closed || says reverted
+  says confirmed || says closed || says reverted || { [ -n "$MAILWARD_ROOT" ] && [ ! -d "$MAILWARD_ROOT" ]; }
 }
 
 # A program of a stand-in, never the machine's.

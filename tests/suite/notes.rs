@@ -4,10 +4,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use mailward::access::observed::Entrance;
 use mailward::apply::outcome::{Outcome, Verdict};
 use mailward::failure::{Diagnostic, Place};
 use mailward::model::{Count, HostPath};
-use mailward::plan::{AccountProblem, Daemon, Held, Note, Plan, Setting, Value, saved};
+use mailward::plan::{
+    AccountProblem, Daemon, Displacer, Held, Note, Plan, Setting, Value, Way, saved,
+};
 use mailward::report::text::{self, Detail};
 use mailward::report::{Colour, json, redact};
 use serde_json::Value as Json;
@@ -83,6 +86,22 @@ fn each() -> Vec<(Note, &'static str)> {
             "the timer that would take it back in 40 s has ended",
         ),
         (
+            Note::ToConfirm {
+                at: vec![Entrance::Ssh],
+            },
+            "confirmed over a new ssh connection from outside",
+        ),
+        (
+            Note::NeverConfirmed { way: Way::Nftables },
+            "was never confirmed as it is",
+        ),
+        (
+            Note::Displaced {
+                by: Displacer::Before,
+            },
+            "the rules of before are there already",
+        ),
+        (
             Note::Remark {
                 text: "pop3 stays restricted".to_owned(),
             },
@@ -101,6 +120,9 @@ fn each() -> Vec<(Note, &'static str)> {
             | Note::Advice(_)
             | Note::Waits { .. }
             | Note::Unwatched { .. }
+            | Note::ToConfirm { .. }
+            | Note::NeverConfirmed { .. }
+            | Note::Displaced { .. }
             | Note::Remark { .. } => {}
         }
     }

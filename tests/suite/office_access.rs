@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailward::apply::outcome::Verdict;
 use mailward::apply::window::confirm::{self, Proof, Request, Site};
@@ -257,4 +257,29 @@ fn a_confirmation_that_means_one_run_confirms_no_other() {
     assert_eq!(confirm(Some("another")), Verdict::Refused);
     assert!(is_file(copy.path(), "var/lib/mailward/access/window.json"));
     assert_eq!(confirm(None), Verdict::Confirmed);
+}
+
+#[test]
+fn nobody_watches_over_a_stand_in_that_was_thrown_away() {
+    let copy = office_copy();
+    let applied = on("apply", copy.path(), &["--yes", ACCESS]);
+    assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    // Its name has characters that are none of a pattern's, but for the last word.
+    let path = copy.path().display().to_string();
+    let folder = path.rsplit(' ').next().unwrap().to_owned();
+    let watch = || {
+        let mut pgrep = Command::new("pgrep");
+        let found = (pgrep
+            .args(["-f", &format!("{folder}/.* watch ")])
+            .output_in_time())
+        .unwrap();
+        text(&found).lines().count()
+    };
+    assert_eq!(watch(), 2);
+    drop(copy);
+    let begun = Instant::now();
+    while watch() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{folder}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// A program that hosts need, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 24] = [
+const PROGRAMS: [(&str, &str); 25] = [
     ("/etc/init.d/courier-authdaemon", "courier-authdaemon"),
     ("/bin/busybox", "busybox-static"),
     ("/bin/nc.openbsd", "netcat-openbsd"),
