@@ -13,6 +13,7 @@ mod raced;
 mod rebooted;
 mod redeclared;
 mod seen;
+mod untidy;
 mod waited;
 
 use std::time::Duration;

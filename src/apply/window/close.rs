@@ -7,13 +7,14 @@ use crate::apply::Failed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
+use crate::host::timer::WindowFolder;
 use crate::host::{
     Act, Came, Condition, Done, Found, HostError, ProcessId, Reply, Request, STATE, WriteHost,
     timer,
 };
 use crate::model::{HostPath, known};
 
-use super::record::Window;
+use super::record::{Window, files};
 
 /// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried again.
 pub(super) const LEFT: [&str; 12] = [
@@ -25,9 +26,9 @@ pub(super) const LEFT: [&str; 12] = [
     "live",
     "timer.pid",
     "timer.sh",
-    "reverted.json",
-    "reverting.json",
     "window.json",
+    "reverting.json",
+    "reverted.json",
     "confirmed.json",
 ];
 
@@ -74,33 +75,56 @@ pub(super) fn close<H: WriteHost + ?Sized>(
             told.push(why.hint("what became of the change is not in the history"));
         }
     }
-    let mut acts: Vec<Act> = Vec::new();
     if let Some(folder) = &window.folder {
-        acts.push(Act::Save {
-            path: folder.closed(),
-            bytes: folder.mark().into_bytes(),
-        });
-        acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
-    }
-    let first = acts.len();
-    acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    let gone = match host.write(&acts, &[]) {
-        Ok(written) => matches!(
-            written.done.get(first.saturating_sub(1)),
-            Some(Done::Awaited(Came::InTime))
-        ),
-        Err(error) => {
-            told.push(untidy(&error));
-            return told;
+        let acts = [
+            Act::Save {
+                path: folder.closed(),
+                bytes: folder.mark().into_bytes(),
+            },
+            Act::Await(Condition::Gone(watchers), NOTICE),
+        ];
+        match host.write(&acts, &[]) {
+            Ok(written) if written.done.last() == Some(&Done::Awaited(Came::InTime)) => {}
+            Ok(_) => {
+                // It must find that its window is over, and the next run must find that this is left.
+                told.push(
+                    Diagnostic::new("a timer of the change has not noticed yet that it is over")
+                        .hint("what the change left is removed by the next run that may write"),
+                );
+                return told;
+            }
+            Err(error) => {
+                told.push(untidy(&error));
+                return told;
+            }
         }
-    };
-    // A watcher that has not noticed yet must find that its window is over.
-    if let (Some(folder), true) = (&window.folder, gone)
-        && let Err(error) = host.write(&folder.remains(), &[])
-    {
-        told.push(untidy(&error));
+    }
+    if let Err(why) = tidy(host, window, fate) {
+        told.push(why);
     }
     told
+}
+
+/// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
+/// became of the change, since the folder that says so goes before it.
+fn tidy<H: WriteHost + ?Sized>(
+    host: &mut H,
+    window: &Window,
+    fate: Fate,
+) -> Result<(), Diagnostic> {
+    let bytes = serde_json::to_vec_pretty(window).map_err(|error| untidy(&error))?;
+    let path = match fate {
+        Fate::Back => files::reverted(),
+        Fate::Stays | Fate::StaysUnfinished => files::confirmed(),
+    };
+    let mut acts = vec![
+        Act::Save { path, bytes },
+        Act::Remove(files::open()),
+        Act::Remove(files::reverting()),
+    ];
+    acts.extend((window.folder.iter()).flat_map(WindowFolder::remains));
+    acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
+    (host.write(&acts, &[]).map(|_| ())).map_err(|error| untidy(&error))
 }
 
 fn untidy(error: &dyn std::error::Error) -> Diagnostic {
