@@ -100,7 +100,7 @@ pub(super) fn close<H: WriteHost + ?Sized>(
         }
     }
     if let Err(why) = tidy(host, window, fate) {
-        told.push(why);
+        told.push(*why);
     }
     told
 }
@@ -111,8 +111,8 @@ fn tidy<H: WriteHost + ?Sized>(
     host: &mut H,
     window: &Window,
     fate: Fate,
-) -> Result<(), Diagnostic> {
-    let bytes = serde_json::to_vec_pretty(window).map_err(|error| untidy(&error))?;
+) -> Result<(), Box<Diagnostic>> {
+    let bytes = serde_json::to_vec_pretty(window).map_err(|error| Box::new(untidy(&error)))?;
     let path = match fate {
         Fate::Back => files::reverted(),
         Fate::Stays | Fate::StaysUnfinished => files::confirmed(),
@@ -124,7 +124,7 @@ fn tidy<H: WriteHost + ?Sized>(
     ];
     acts.extend((window.folder.iter()).flat_map(WindowFolder::remains));
     acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    (host.write(&acts, &[]).map(|_| ())).map_err(|error| untidy(&error))
+    (host.write(&acts, &[]).map(|_| ())).map_err(|error| Box::new(untidy(&error)))
 }
 
 fn untidy(error: &dyn std::error::Error) -> Diagnostic {
