@@ -27,6 +27,9 @@ pub const PROGRAM: &str = "sh";
 /// Where the kernel tells what is mounted, and so what is in memory.
 pub const MOUNTS: &str = "/proc/self/mounts";
 
+/// Where systemd keeps what a watch is started by.
+pub const UNITS: &str = "/run/systemd/system";
+
 const SCRIPT: &str = "revert.sh";
 const SCRIPT_TEXT: &str = include_str!("timer.sh");
 const SHELL: &str = "/bin/sh";
@@ -83,6 +86,22 @@ impl WindowFolder {
             format!("{STATE}/access/{id}")
         };
         Self(known(&path))
+    }
+
+    /// The windows that these names belong to: folders in [`WINDOWS`], and units of systemd.
+    #[must_use]
+    pub fn left(names: &[Vec<u8>]) -> Vec<Self> {
+        (names.iter())
+            .filter_map(|name| std::str::from_utf8(name).ok())
+            .map(|name| {
+                (name.strip_prefix("mailward-revert-"))
+                    .and_then(|rest| rest.strip_suffix(".service"))
+                    .unwrap_or(name)
+            })
+            .map(|id| format!("{WINDOWS}/{id}"))
+            .filter(|path| super::rules::is_window(path))
+            .map(|path| Self(known(&path)))
+            .collect()
     }
 
     /// The folder.

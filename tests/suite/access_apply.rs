@@ -14,6 +14,7 @@ mod raced;
 mod rebooted;
 mod redeclared;
 mod seen;
+mod untidy;
 mod waited;
 
 use std::time::Duration;

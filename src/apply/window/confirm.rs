@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::back::{Booted, Taken, is_back, take_back, text_at};
-use super::close::{Fate, close};
+use super::close::{Fate, WatchEnd, close};
 use super::finish;
 use super::open::{connection, nothing_left};
 use super::plesk::Confirmed;
@@ -189,9 +189,11 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 ))
                 .because(format!("it was made by the run {}", window.run)),
             );
-            outcome
-                .messages
-                .extend(close(host, &window, Fate::Stays, None));
+            let closed = close(host, &window, Fate::Stays, None);
+            if closed.watch == WatchEnd::MayLoad {
+                outcome = Outcome::without_run(Verdict::PartlyApplied, vec![may_go_back()]);
+            }
+            outcome.messages.extend(closed.told);
             outcome
         }
         Err(
@@ -204,6 +206,12 @@ fn try_confirm<H: WriteHost + ?Sized>(
             Outcome::without_run(Verdict::PartlyApplied, messages)
         }
     })
+}
+
+/// Nothing is told to stay that somebody may still take back.
+pub(super) fn may_go_back() -> Diagnostic {
+    Diagnostic::new("the change is confirmed, but a timer that does not notice it may take it back")
+        .hint("run `mailward confirm` again, and look at the rules with `mailward show`")
 }
 
 /// The vendor said that it confirmed, and took the change back all the same.
@@ -227,9 +235,9 @@ fn went_back<H: WriteHost + ?Sized>(
             ));
         }
     };
-    let told = close(host, window, Fate::Back, Some(message.clone()));
+    let closed = close(host, window, Fate::Back, Some(message.clone()));
     let mut outcome = said(Verdict::RolledBack, message);
-    outcome.messages.extend(told);
+    outcome.messages.extend(closed.told);
     Ok(outcome)
 }
 

@@ -15,7 +15,8 @@ use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WriteHost,
+    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WINDOWS,
+    WriteHost,
 };
 use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
@@ -269,7 +270,13 @@ fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, F
     let connection = batch.connection();
     let mounts = batch.file(known(timer::MOUNTS));
     let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let left = [WINDOWS, timer::UNITS].map(|folder| batch.folder(known(folder)));
     let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let mut names = Vec::new();
+    for ticket in left {
+        let listing = answers.folder(ticket).map_err(|error| failed(&error))?;
+        names.extend((listing.ok().flatten().into_iter().flatten()).map(|(name, _)| name));
+    }
     let connection = (answers.connection(connection)).map_err(|error| failed(&error))?;
     let mounts = match answers.file(mounts).map_err(|error| failed(&error))? {
         Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
@@ -290,6 +297,10 @@ fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, F
                     .hint("see what keeps it, end it with `kill -9`, then apply again"),
             ]));
         }
+    }
+    // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does no harm.
+    for folder in WindowFolder::left(&names) {
+        let _ = host.write(&[folder.starters(), folder.remains()].concat(), &[]);
     }
     Ok(WindowPlace {
         connection,

@@ -56,12 +56,12 @@ fn try_revert<H: WriteHost + ?Sized>(
         Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    let told = close(host, &window, Fate::Back, Some(message));
+    let closed = close(host, &window, Fate::Back, Some(message));
     let mut outcome = said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
     );
-    outcome.messages.extend(told);
+    outcome.messages.extend(closed.told);
     Ok(outcome)
 }
 
@@ -173,6 +173,6 @@ impl Running<'_> {
                 )]));
             }
         }
-        Ok(close(host, window, Fate::Back, None))
+        Ok(close(host, window, Fate::Back, None).told)
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::back::{Booted, Taken, is_back, take_back, text, tidy};
-use super::close::{Fate, close};
-use super::confirm::{Unfinished, failed, finished};
+use super::close::{Fate, WatchEnd, close};
+use super::confirm::{Unfinished, failed, finished, may_go_back};
 use super::record::{Left, Waiting, Window, files};
 use crate::access::boot;
 use crate::apply::Failed;
@@ -146,8 +146,14 @@ pub(super) fn complete<H: WriteHost + ?Sized>(
         }
     };
     // A record that cannot be removed is found again by the next run.
-    let _told = close(host, window, fate, None);
-    Ok(())
+    let closed = close(host, window, fate, None);
+    match (closed.watch, fate) {
+        (WatchEnd::MayLoad, Fate::Stays) => {
+            let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
+            Err(failed(Verdict::PartlyApplied, Failed(messages)))
+        }
+        (WatchEnd::Ended, _) | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
+    }
 }
 
 /// Whether a change waits whose timer of this version runs no more.
