@@ -79,9 +79,9 @@ fn what_a_killed_run_still_loads_when_the_time_is_up_does_not_stay() {
         let before = site.scene.rules();
         site.loads_slowly(14);
         let mut child = site.start("apply --yes", Stdio::null());
-        site.scene
-            .host
-            .wait_until("it loads", || site.sh("pgrep -f '[s]leep 14'; :") != "");
+        site.scene.host.wait_until("it loads", || {
+            !site.sh("pgrep -f '[s]leep 14'; :").is_empty()
+        });
         site.sh("pkill -9 -x mailward; :");
         child.kill().expect("the child is ours");
         child.wait().expect("the child is ours");

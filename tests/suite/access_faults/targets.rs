@@ -36,7 +36,7 @@ fn a_boot_after_it_went_back_finds_it_so() {
         case(Systemd, Way::IptablesNft, From::Afar),
         case(SysV, Way::Nftables, From::Here),
     ];
-    side_by_side(&cases, 10, |site, _| {
+    side_by_side(&cases, 20, |site, _| {
         let before = site.scene.rules();
         let begun = site.apply_unseen();
         site.goes_back(begun, &before);
