@@ -7,6 +7,7 @@
 
 mod arguments;
 mod read;
+mod target;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

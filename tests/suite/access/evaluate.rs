@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mailward::access::rules::{
-    Interface, On, Packet, Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When,
+    Interface, On, Packet, Ports, Protocol, Rule, RuleSet, Stage, Then, Traffic, Verdict, When,
 };
 use mailward::model::{Family, Network, Networks};
 use proptest::prelude::*;
@@ -188,6 +188,7 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
 fn rule_set(family: Option<Family>, chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
     RuleSet {
         family,
+        traffic: Traffic::Arriving,
         start: CHAINS[0].to_owned(),
         policy,
         chains: chains
