@@ -37,13 +37,13 @@ pub(super) fn matched(
                 }
                 _ => {
                     let items: Option<Vec<&Value>> = set.items.iter().map(bare).collect();
-                    is_one_of(when, left, is, &items?, point, sets)
+                    is_one_of(when, left, is, &items?, point)
                 }
             }
         }
         _ => {
             let items: Option<Vec<&Value>> = list(right).iter().map(bare).collect();
-            is_one_of(when, left, is, &items?, point, sets)
+            is_one_of(when, left, is, &items?, point)
         }
     }
 }
@@ -113,7 +113,6 @@ pub(super) fn is_one_of(
     is: Is,
     values: &[&Value],
     point: Point,
-    sets: &Sets<'_, '_>,
 ) -> Option<()> {
     if let (Some(parts), Is::So, [value]) = (left["concat"].as_array(), is, values) {
         let values = value["concat"].as_array()?;
@@ -122,7 +121,7 @@ pub(super) fn is_one_of(
         }
         // What is not understood of it may hold or not; the rest is needed anyhow.
         return (parts.iter().zip(values))
-            .map(|(left, value)| is_one_of(when, left, is, &[bare(value)?], point, sets))
+            .map(|(left, value)| is_one_of(when, left, is, &[bare(value)?], point))
             .fold(Some(()), Option::and);
     }
     let field = field(left)?;

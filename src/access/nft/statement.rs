@@ -6,8 +6,9 @@
 use serde_json::Value;
 
 use super::elements::{Sets, bare, list};
-use super::expression::matched;
+use super::expression::{is_one_of, matched};
 use crate::access::rules::{Is, Path, Point, Rule, Then, When};
+use crate::model::Family;
 
 /// More elements of a map of several keys than this are not looked at one by one.
 const LOOKED_AT: usize = 1000;
@@ -118,15 +119,28 @@ fn mangled(content: &Value, point: Point) -> Kind<'static> {
         }
     } else if let Some(ct) = key.get("ct") {
         matches!(ct["key"].as_str(), Some("mark" | "label" | "event"))
-    } else if let Some(option) = key.get("tcp option") {
-        option["name"] == "maxseg"
+    } else if key["tcp option"]["name"] == "maxseg" {
+        // A packet may lack it.
+        return Kind::Sometimes;
     } else {
         false
     };
-    match (harmless, content["value"].get("map")) {
-        (true, None) => Kind::Nothing,
-        (true, Some(_)) => Kind::Sometimes,
+    let value = &content["value"];
+    let always = value.is_number() || value.is_string() || value.get("meta").is_some();
+    match (harmless, always) {
+        (true, true) => Kind::Nothing,
+        // Where there is no such value, the rule ends.
+        (true, false) => Kind::Sometimes,
         (false, _) => Kind::Changes,
+    }
+}
+
+/// The family of the packets that a reject can answer; nft does not always list it as a condition.
+fn answered(statement: &Value) -> Option<Family> {
+    match statement["reject"]["type"].as_str()? {
+        "icmp" => Some(Family::Ipv4),
+        "icmpv6" => Some(Family::Ipv6),
+        _ => None,
     }
 }
 
@@ -181,13 +195,20 @@ pub(super) fn rules(statements: &[Value], point: Point, sets: &Sets<'_, '_>) -> 
             }
             Kind::Map(content) => return looked_up(&when, content, point, sets),
             Kind::Verdict(goal) => {
-                // A drop is one whatever was changed before it.
-                let goal = match changed {
-                    Some(text) if goal.then != Then::Drop => Goal {
+                if let Some(family) = answered(statement) {
+                    when.narrow_family(family);
+                }
+                let goal = match (changed, &goal.then) {
+                    // It is dropped whatever was changed before; but what changes a packet may pass it over, and the rule.
+                    (Some(text), Then::Drop) => {
+                        when.unknown.push(text);
+                        goal
+                    }
+                    (Some(text), _) => Goal {
                         then: Then::Unknown(text),
                         back: Back::Here,
                     },
-                    Some(_) | None => goal,
+                    (None, _) => goal,
                 };
                 return goal.of(when);
             }
@@ -258,11 +279,18 @@ fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) ->
     let mut rules = Vec::new();
     for (goal, names) in groups {
         let mut when = when.clone();
-        if super::expression::is_one_of(&mut when, key, Is::So, &names, point, sets).is_none() {
+        if is_one_of(&mut when, key, Is::So, &names, point).is_none() {
             when.unknown.push(key.to_string());
         }
         rules.extend(goal.of(when));
     }
-    rules.extend(others.into_iter().flat_map(|goal| goal.of(when.clone())));
+    if let Some(goal) = others {
+        let mut when = when.clone();
+        // All others that have such a key at all.
+        if is_one_of(&mut when, key, Is::Not, &[], point).is_none() {
+            when.unknown.push(key.to_string());
+        }
+        rules.extend(goal.of(when));
+    }
     rules
 }

@@ -214,7 +214,7 @@ impl When {
             "snat",
             "dnat",
         ];
-        if states.is_empty() || states.iter().any(|state| !KNOWN.contains(state)) {
+        if states.iter().any(|state| !KNOWN.contains(state)) {
             return None;
         }
         let has = |state| states.contains(&state) == (is == Is::So);

@@ -1,8 +1,9 @@
 """Random rulesets of somebody else's, loaded into the kernel of a network namespace, and connections from another one through
 each: what `mailward show` says must be what happens, or "unclear".
 
-judge.py MAILWARD KIND SEED COUNT; KIND is nft, iptables-nft or iptables-legacy. Prints one JSON object. Runs in a network
-namespace of its own (`unshare -n`) as root; makes a second one. The host's device is a bridge, so that rules of the family
+judge.py MAILWARD KIND SEED COUNT; KIND is nft, iptables-nft or iptables-legacy. judge.py MAILWARD given FILE: rulesets of nft
+from a file, a list of [name, script]. Prints one JSON object. Runs in a network namespace of its own (`unshare -n`) as root;
+makes a second one. The host's device is a bridge, so that rules of the family
 bridge and of its port are passed, too. Neighbours are known beforehand: no rule about ARP or ICMPv6 decides.
 """
 
@@ -18,7 +19,9 @@ import sys
 import threading
 import time
 
-MAILWARD, KIND, SEED, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+MAILWARD, KIND = sys.argv[1:3]
+GIVEN = json.load(open(sys.argv[3])) if KIND == "given" else None
+SEED, COUNT = (0, len(GIVEN)) if GIVEN else map(int, sys.argv[3:5])
 SOURCES = ["203.0.113.9", "203.0.114.200", "192.0.2.5", "2001:db8:51::9", "2001:db8:99::9"]
 PORTS = [25, 110, 143, 587, 993]
 OTHERS = [10993, 2525]
@@ -452,10 +455,15 @@ def load_nft():
 REFUSED = {}
 
 
+PARTS = set()
+
+
 def loads(what, *command, text=None):
     done = run(*command, text=text)
     if done.returncode:
         REFUSED[what] = done.stderr.strip().splitlines()[:1]
+    else:
+        PARTS.update(part for part in ALL if part in what)
     return done.returncode == 0
 
 
@@ -637,6 +645,9 @@ DNPT --src-pfx fd00::/64 --dst-pfx fd01::/64
 SNPT --src-pfx fd00::/64 --dst-pfx fd01::/64
 """.strip().splitlines()]
 
+# What must have been loaded at least once, or is listed as lacking.
+ALL = set() if KIND == "given" else set(CONDITIONS + STATEMENTS + VERDICTS if KIND == "nft" else MATCHES + TARGETS) - {"-"}
+
 CHAINS = {
     "raw": ["PREROUTING", "PREROUTING", "OUTPUT"],
     "mangle": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING", "FORWARD"],
@@ -740,13 +751,19 @@ def main():
     client = Client(peer)
     figures = {"rulesets": 0, "rules": 0, "connections": 0, "open": 0, "closed": 0, "unclear": 0}
     wrong = []
-    loaded_kinds = set()
+    told = {}
     try:
         if client.connects(3) != {(source, port) for source in SOURCES for port in PORTS}:
             sys.exit("without rules not everything connects")
         for number in range(COUNT):
             unload()
-            rules = load_nft() if KIND == "nft" else load_iptables()
+            if GIVEN:
+                name, script = GIVEN[number]
+                if not loads(name, "nft", "-f", "-", text=script):
+                    sys.exit(name + ": " + str(REFUSED[name]))
+                rules = [name]
+            else:
+                rules = load_nft() if KIND == "nft" else load_iptables()
             said = shown()
             can = client.connects(0.4)
             differs = lambda: {key: word for key, word in said.items() if word is not None and word != (key in can)}
@@ -758,6 +775,12 @@ def main():
             figures["connections"] += len(said)
             for word in said.values():
                 figures["unclear" if word is None else "open" if word else "closed"] += 1
+            if GIVEN:
+                told[name] = {
+                    "unclear": sum(word is None for word in said.values()),
+                    "open": sum(word is True for word in said.values()),
+                    "closed": sum(word is False for word in said.values()),
+                }
             if differs():
                 listing = run("nft", "-nn", "list", "ruleset").stdout if KIND == "nft" else ""
                 wrong.append({"number": number, "rules": rules, "listing": listing,
@@ -765,12 +788,8 @@ def main():
     finally:
         client.process.kill()
         peer.kill()
-    refused = {}
-    for what in REFUSED:
-        refused[what] = REFUSED[what]
-    print(json.dumps({"figures": figures, "wrong": wrong, "refused": len(refused)}, indent=1))
-    if os.environ.get("JUDGE_REFUSED"):
-        print(json.dumps(refused, indent=1), file=sys.stderr)
+    lacking = sorted(part for part in ALL if part not in PARTS)
+    print(json.dumps({"figures": figures, "wrong": wrong, "told": told, "lacking": lacking}, indent=1))
 
 
 main()
