@@ -1,6 +1,6 @@
 //! Sets and maps of nftables, named and written in place.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::Value;
 
@@ -127,17 +127,33 @@ fn addresses(value: &Value) -> Option<(IpAddr, IpAddr)> {
     let value = bare(value)?;
     let address = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
     if let Some(prefix) = value.get("prefix") {
-        let first = address(&prefix["addr"])?;
-        let length = prefix["len"].as_u64()?;
-        let text = format!("{first}/{length}");
-        let network = Network::parse(&text).ok()?;
-        return Some((network.first(), network.last()));
+        let length = u32::try_from(prefix["len"].as_u64()?).ok()?;
+        return spread(address(&prefix["addr"])?, length);
     }
     if let Some((first, last)) = range(value) {
         return Some((address(first)?, address(last)?));
     }
     let network = Network::from(address(value)?);
     Some((network.first(), network.last()))
+}
+
+/// The first and the last address of a network; no packet has one of IPv4 in IPv6 form.
+fn spread(address: IpAddr, length: u32) -> Option<(IpAddr, IpAddr)> {
+    match address {
+        IpAddr::V4(address) => {
+            let rest = u32::MAX.checked_shr(length).unwrap_or(0);
+            let (first, last) = (address.to_bits() & !rest, address.to_bits() | rest);
+            let range = (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last));
+            (length <= u32::BITS).then(|| (range.0.into(), range.1.into()))
+        }
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(length).unwrap_or(0);
+            let (first, last) = (address.to_bits() & !rest, address.to_bits() | rest);
+            let range = (Ipv6Addr::from_bits(first), Ipv6Addr::from_bits(last));
+            let mapped = length >= 96 && address.to_ipv4_mapped().is_some();
+            (length <= u128::BITS && !mapped).then(|| (range.0.into(), range.1.into()))
+        }
+    }
 }
 
 /// The words of a list, a set or a sum of flags.

@@ -29,7 +29,11 @@ pub(super) fn matched(
         // Not this sum of flags, whose meaning depends on the version.
         ("!=", Value::Array(_)) => None,
         (_, Value::String(name)) if name.starts_with('@') => {
-            let set = sets(name.strip_prefix('@')?)?;
+            let Some(set) = name.strip_prefix('@').and_then(sets) else {
+                // Whatever is in it, the packet has such a field.
+                is_one_of(when, left, Is::Not, &[], point)?;
+                return None;
+            };
             match (&set.elements, field(left)) {
                 (Elements::Networks(networks), Some(Field::Address(of, end))) => {
                     when.narrow_family(of);

@@ -150,6 +150,22 @@ class Client:
         return {(source, port) for source, port in json.loads(self.process.stdout.readline())}
 
 
+class Deck:
+    """Each thing once before any comes again."""
+
+    def __init__(self, things):
+        self.things, self.left = list(things), []
+
+    def draw(self, fits=lambda thing: True):
+        for _ in range(2):
+            for index, thing in enumerate(self.left):
+                if fits(thing):
+                    return self.left.pop(index)
+            more = RANDOM.sample(self.things, len(self.things))
+            self.left += more
+        return "-"
+
+
 # --- rules of nftables -------------------------------------------------------------------------------------------------
 
 CONDITIONS = [line.strip() for line in """
@@ -316,7 +332,7 @@ ct expectation set "more"
 add @seen { ip saddr }
 add @seen { ip saddr limit rate over 1/day }
 update @seen { ip saddr counter }
-delete @office { ip saddr }
+delete @seen { ip saddr }
 meter m { ip saddr limit rate over 1/day }
 dup to 203.0.113.9
 """.strip().splitlines()]
@@ -384,11 +400,15 @@ HOOKS = (
 )
 
 
-def rule(conditions, statements, verdicts):
-    parts = RANDOM.sample(conditions, RANDOM.choice([0, 1, 1, 1, 2]))
+DECKS = [Deck(CONDITIONS), Deck(STATEMENTS), Deck(VERDICTS)]
+
+
+def rule(fits):
+    conditions, statements, verdicts = DECKS
+    parts = [conditions.draw() for _ in range(RANDOM.choice([0, 1, 1, 1, 2]))]
     if RANDOM.random() < 0.3:
-        parts.insert(RANDOM.randrange(len(parts) + 1), RANDOM.choice(statements))
-    verdict = RANDOM.choice(verdicts)
+        parts.insert(RANDOM.randrange(len(parts) + 1), statements.draw())
+    verdict = verdicts.draw(fits)
     if verdict != "-":
         parts.append(verdict)
     return " ".join(parts)
@@ -407,6 +427,10 @@ def nft_rules():
     base += "set seen { type ipv4_addr; flags dynamic; size 100; timeout 1m; elements = { 192.0.2.5 } }\n"
     base += "map verdicts { type inet_service : verdict; elements = { 143 : drop, 25 : accept, 110 : jump y } }\n"
     base += "map people { type ipv4_addr : verdict; flags interval; elements = { 203.0.113.0/24 : drop, 192.0.2.5 : accept } }\n"
+    base += "ct helper ftp { type \"ftp\" protocol tcp; }\n"
+    if family != "ip6":
+        base += "ct timeout slow { protocol tcp; l3proto ip; policy = { established : 1000 }; }\n"
+        base += "ct expectation more { protocol tcp; dport 143; timeout 1h; size 12; l3proto ip; }\n"
     base += "chain x { }\nchain y { }\n"
     chains = ["x", "y"]
     for index, hook in enumerate(dict.fromkeys(hooks)):
@@ -437,10 +461,10 @@ def nft_rules():
     number = RANDOM.choice([1, 2, 3, 3, 4, 5, 6, 8])
     for _ in range(number):
         table, chain = RANDOM.choice(tables)
-        verdicts = [v for v in VERDICTS if not (chain in "xy" and ("jump" in v or "goto" in v or "verdicts" in v))]
-        if table[0] in "bn" and chain in "bd":
-            verdicts = [v for v in verdicts if "jump" not in v and "goto" not in v and "@" not in v]
-        rules.append(f"add rule {table} {chain} " + rule(CONDITIONS, STATEMENTS, verdicts))
+        # The last chains jump nowhere, and other tables have none.
+        alone = chain in "xybd"
+        fits = lambda verdict: not (alone and any(word in verdict for word in ["jump", "goto", "@"]))
+        rules.append(f"add rule {table} {chain} " + rule(fits))
     return base, rules
 
 
@@ -657,6 +681,17 @@ CHAINS = {
 }
 
 
+# Where a target may stand, if not everywhere.
+HOMES = {
+    "raw": "CT NOTRACK TRACE",
+    "mangle": "CHECKSUM CLASSIFY CONNMARK DSCP TOS ECN TTL HL HMARK MARK TCPMSS TCPOPTSTRIP TPROXY TEE DNPT SNPT",
+    "nat": "DNAT REDIRECT NETMAP SNAT MASQUERADE",
+    "filter": "REJECT SYNPROXY CLUSTERIP",
+}
+ONLY = {target: table for table, targets in HOMES.items() for target in targets.split()}
+MATCH_DECK, TARGET_DECK = Deck(MATCHES), Deck(TARGETS)
+
+
 def split(words):
     found = []
     for index, part in enumerate(words.split('"')):
@@ -676,25 +711,34 @@ def load_iptables():
             run(program, "-t", table, "-N", "x")
             lines = []
             if table == "filter" and RANDOM.random() < 0.3:
-                lines.append(("INPUT", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"))
+                lines.append((table, "INPUT", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"))
             for _ in range(RANDOM.choice([1, 2, 2, 3, 4])):
-                chain = RANDOM.choice(CHAINS[table] + ["x"])
-                matches = [m for m in MATCHES if (":" in m.split("--")[0]) == (family == "ip6tables") or "." not in m]
-                parts = RANDOM.sample(matches, RANDOM.choice([0, 1, 1, 2]))
-                target = RANDOM.choice([t for t in TARGETS if not (chain == "x" and t == "x")])
-                if RANDOM.random() < 0.5:
+                six = family == "ip6tables"
+                fits = lambda match: "." not in match and ("::" not in match or six) if six else "::" not in match
+                parts = [MATCH_DECK.draw(fits) for _ in range(RANDOM.choice([0, 1, 1, 2]))]
+                target = TARGET_DECK.draw()
+                if RANDOM.random() < 0.4:
                     target = RANDOM.choice(["ACCEPT", "DROP"])
-                if target.split()[0] in ["DNAT", "REDIRECT", "TPROXY", "SYNPROXY", "REJECT", "TCPMSS", "TCPOPTSTRIP"]:
+                name = target.split()[0]
+                home = ONLY.get(name, table)
+                if home != table:
+                    run(program, "-t", home, "-N", "x")
+                chain = RANDOM.choice(CHAINS[home] + ["x"])
+                if chain == "x" and target == "x":
+                    target = "RETURN"
+                if name in ["DNAT", "REDIRECT", "TPROXY", "SYNPROXY", "REJECT", "TCPMSS", "TCPOPTSTRIP", "ECN"]:
                     if not any(part.startswith("-p tcp") for part in parts):
                         parts.insert(0, "-p tcp")
+                if name == "TCPMSS":
+                    parts.insert(1, "--syn")
                 if target == "x" and RANDOM.random() < 0.3:
                     parts.append("-g x")
                 elif target != "-":
                     parts.append("-j " + target)
-                lines.append((chain, " ".join(parts)))
-            for chain, line in lines:
-                what = f"{family} -t {table} -A {chain} {line}"
-                if loads(what, program, "-t", table, "-A", chain, *split(line)):
+                lines.append((home, chain, " ".join(parts)))
+            for home, chain, line in lines:
+                what = f"{family} -t {home} -A {chain} {line}"
+                if loads(what, program, "-t", home, "-A", chain, *split(line)):
                     loaded.append(what)
             chain = RANDOM.choice(CHAINS[table])
             if table != "nat" and RANDOM.random() < 0.15:
