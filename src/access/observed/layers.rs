@@ -248,10 +248,19 @@ fn hook(family: &str, name: &str) -> Option<(Hook, Option<&'static str>)> {
     })
 }
 
-/// Only the first packet of a connection goes through address translation, and one on `lo` on its way out alone.
+/// Only the first packet of a connection goes through address translation, and one on `lo` on its way out alone. Where
+/// nothing asks for connection tracking, none goes through it: that is not known here, and matters where one is dropped.
 fn translating(hook: Hook, rules: &mut RuleSet) {
+    if rules.policy == Verdict::Drop {
+        rules.policy = Verdict::Unknown;
+    }
     for rule in rules.chains.values_mut().flatten() {
         rule.when.narrow_stage(Stage::Opening);
+        if rule.then == Then::Drop {
+            rule.when
+                .unknown
+                .push("where connections are tracked".to_owned());
+        }
         match hook {
             Hook::Ingress | Hook::Prerouting => {
                 if rule.when.narrow_interfaces(Is::Not, &["lo"], '*').is_none() {

@@ -165,9 +165,17 @@ fn given() -> Vec<(&'static str, String, Told)> {
         ("a bridge that drops", bridge("meta l4proto tcp drop"), ALL_UNCLEAR),
         ("a bridge that drops other things", bridge("udp dport 53 drop"), ALL_OPEN),
         (
-            "nat at input drops first packets",
+            "nat at input drops first packets, if any are tracked",
             nat("input priority 100", "tcp dport 143 drop"),
-            told(20, 5, 0),
+            told(20, 0, 5),
+        ),
+        (
+            "nat at input drops first packets that are tracked",
+            two(
+                nat("input priority 100", "tcp dport 143 drop"),
+                input("ct state established accept"),
+            ),
+            told(20, 0, 5),
         ),
         (
             "nat of answers is decided by the first packet",
