@@ -8,6 +8,7 @@
 mod arguments;
 mod read;
 mod script;
+mod target;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -7,6 +7,7 @@ use super::plesk::{Asked, PleskFirewall};
 use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
 use crate::access::iptables::{self, Saved};
 use crate::access::nft::{self, Table};
+use crate::access::rules::RuleSet;
 use crate::access::tools::{Tools, Variant};
 use crate::host::{Command, End, Found, Output};
 use crate::model::Family;
@@ -200,23 +201,30 @@ fn completed(table: &Table, saved: &Saved) -> Table {
     let mut table = table.clone();
     let name = table.name.clone();
     for base in &mut table.base {
-        let shown = saved.hook(&name, &base.rules.start);
-        for (chain, rules) in &mut base.rules.chains {
-            let Some(shown) = shown
-                .chains
-                .get(chain)
-                .filter(|shown| shown.len() == rules.len())
-            else {
-                continue;
-            };
-            for (rule, shown) in rules.iter_mut().zip(shown) {
-                if nft::is_of_iptables(rule) {
-                    rule.clone_from(shown);
-                }
-            }
+        let start = base.rules.start.clone();
+        complete(&mut base.rules, &saved.hook(&name, &start));
+        if let Some(leaving) = &mut base.leaving {
+            complete(leaving, &saved.leaving(&name, &start));
         }
     }
     table
+}
+
+fn complete(rules: &mut RuleSet, shown: &RuleSet) {
+    for (chain, rules) in &mut rules.chains {
+        let Some(shown) = shown
+            .chains
+            .get(chain)
+            .filter(|shown| shown.len() == rules.len())
+        else {
+            continue;
+        };
+        for (rule, shown) in rules.iter_mut().zip(shown) {
+            if nft::is_of_iptables(rule) {
+                rule.clone_from(shown);
+            }
+        }
+    }
 }
 
 impl AccessObserved {
