@@ -58,10 +58,12 @@ pub(super) struct Closed {
 }
 
 /// Whether anybody may still load what was before a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum WatchEnd {
     /// Nobody can any more.
     Ended,
+    /// Nobody does; what would begin to watch could not be removed, and finds that the window is over.
+    MayBegin(Diagnostic),
     /// A watcher lives that was not seen to notice that its window is over.
     MayLoad,
 }
@@ -102,6 +104,11 @@ pub(super) fn close<H: WriteHost + ?Sized>(
             }
             WatchEnd::Ended
         }
+        // What says that the window is over stays with what would begin to watch it.
+        Ok(WatchEnd::MayBegin(why)) => {
+            told.push(why);
+            WatchEnd::Ended
+        }
         // It must find that its window is over, and the next run must find that this is left.
         Ok(WatchEnd::MayLoad) => {
             told.push(
@@ -137,18 +144,30 @@ fn end_watch<H: WriteHost + ?Sized>(
         told @ Ok(_) => told,
     };
     // Nobody can begin to watch any more, and so whoever is not there at the second look below never will be.
-    let mut acts = folder.starters();
-    acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
-    let written = host.write(&acts, &[])?;
-    if written.done.last() != Some(&Done::Awaited(Came::InTime)) {
+    let begins = host.write(&folder.starters(), &[]);
+    if gone(host, watchers)? == WatchEnd::MayLoad {
         let _written = told?;
         return Ok(WatchEnd::MayLoad);
     }
     let late = left(host, window)?.1;
-    if late.is_empty() {
+    if gone(host, late)? == WatchEnd::MayLoad {
+        return Ok(WatchEnd::MayLoad);
+    }
+    Ok(match begins {
+        Ok(_) => WatchEnd::Ended,
+        Err(error) => WatchEnd::MayBegin(untidy(&error)),
+    })
+}
+
+/// Waits until these watchers have found that their window is over.
+fn gone<H: WriteHost + ?Sized>(
+    host: &mut H,
+    watchers: Vec<ProcessId>,
+) -> Result<WatchEnd, Box<dyn std::error::Error>> {
+    if watchers.is_empty() {
         return Ok(WatchEnd::Ended);
     }
-    let act = Act::Await(Condition::Gone(late), NOTICE);
+    let act = Act::Await(Condition::Gone(watchers), NOTICE);
     if host.write(&[act], &[])?.done == [Done::Awaited(Came::InTime)] {
         Ok(WatchEnd::Ended)
     } else {

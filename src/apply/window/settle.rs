@@ -152,7 +152,8 @@ pub(super) fn complete<H: WriteHost + ?Sized>(
             let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
             Err(failed(Verdict::PartlyApplied, Failed(messages)))
         }
-        (WatchEnd::Ended, _) | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
+        (WatchEnd::Ended | WatchEnd::MayBegin(_), _)
+        | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
     }
 }
 

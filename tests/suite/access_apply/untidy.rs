@@ -78,3 +78,30 @@ fn a_confirmation_whose_remains_cannot_be_removed_is_one_and_the_next_run_remove
         assert_eq!(remains(&scene), "", "{kind:?}");
     }
 }
+
+/// A watcher that is stopped looks at nothing: going on, it would load what was before.
+#[test]
+fn a_confirmation_is_not_told_to_stay_while_a_watcher_has_not_noticed_it() {
+    let Some(scene) = Scene::new(Kind::SysV, "nftables", "60s") else {
+        return;
+    };
+    scene.apply();
+    let signal = |name: &str| {
+        let script = format!("pkill -{name} -o -f 'revert.sh watch'");
+        scene.host.run(&["sh", "-c", &script]).success();
+    };
+    signal("STOP");
+    let confirmed = scene.host.run(&CONFIRM);
+    assert_eq!(confirmed.code(), 9, "{confirmed:#?}");
+    let said = format!("{}{}", confirmed.stdout, confirmed.stderr);
+    assert!(said.contains("a timer that does not notice it"), "{said}");
+    scene.assert_restricted();
+    signal("CONT");
+    scene.host.wait_until("it has noticed", || {
+        scene.host.run(&["pgrep", "-f", "revert.sh watch"]).code() != 0
+    });
+    let confirmed = scene.host.run(&CONFIRM);
+    assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
+    assert_eq!(remains(&scene), "");
+    scene.assert_restricted();
+}
