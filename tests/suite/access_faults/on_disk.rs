@@ -10,7 +10,7 @@ fn without_memory_for_it_the_watchers_themselves_hold_what_goes_back() {
         case(SysV, Way::IptablesLegacy, From::Afar),
         case(SysV, Way::IptablesNft, From::Here),
     ];
-    side_by_side(&cases, 20, |site, number| {
+    side_by_side(&cases, 35, |site, number| {
         site.sh(
             "mkdir -p /var/lib/mailward && mount --bind /var /var && mkdir /root/shm && mount --bind /root/shm /dev/shm && \
              cp -a /run /root/run && umount -l /run && cp -a /root/run/. /run",
