@@ -40,7 +40,11 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         outcome
     };
     match args.format {
-        Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
+        Format::Text => terminal.print(&text::outcome(
+            &outcome,
+            args.accounts.detail(),
+            terminal.colour,
+        )),
         Format::Json => match terminal.names {
             Names::Shown => terminal.print(&json::text(&outcome)?),
             Names::Withheld => terminal.print(&json::text(&redact::outcome(&outcome))?),
@@ -157,11 +161,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
         && saved::looks_saved(&layer.bytes)
     {
         let plan = saved::read(&layer.bytes).map_err(|error| {
-            let exit = match error {
-                saved::SavedError::NotAPlan(_) | saved::SavedError::Withheld => Exit::Usage,
-                saved::SavedError::Format { .. } | saved::SavedError::Changed { .. } => Exit::Stale,
-            };
-            let mut ended = Ended::new(exit, &error);
+            let mut ended = Ended::new(error.exit(), &error);
             for diagnostic in &mut ended.diagnostics {
                 diagnostic.what = format!("{}: {}", layer.name, diagnostic.what);
             }
@@ -170,7 +170,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
         return Ok((
             Checked {
                 desired: plan.desired.clone(),
-                notes: Vec::new(),
+                notes: saved::advice(&plan),
             },
             Some(plan),
         ));

@@ -18,10 +18,17 @@ pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, End
         &allowed(&args.allow.allow),
     )?;
     let exit = pending(&plan);
-    let summary = text::check(&plan);
     match args.format {
-        Format::Text => terminal.print(&format!("{summary}\n")),
+        Format::Text => {
+            let detail = match terminal.names {
+                Names::Shown => text::Detail::Brief,
+                Names::Withheld => text::Detail::Counts,
+            };
+            let text = text::check(&plan, detail, terminal.colour);
+            terminal.print(&text);
+        }
         Format::Json => {
+            let summary = text::drift(&plan);
             let plan = match terminal.names {
                 Names::Shown => plan,
                 Names::Withheld => redact::plan(&plan),

@@ -27,8 +27,11 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ende
             terminal.print(&text);
         }
         Format::Json => match terminal.names {
-            Names::Shown => terminal.print(&json::text(&plan)?),
-            Names::Withheld => terminal.print(&json::text(&redact::plan(&plan))?),
+            Names::Shown => terminal.print(&json::text(&saved::document(&plan)?)?),
+            Names::Withheld => {
+                let plan = redact::plan(&plan);
+                terminal.print(&json::text(&saved::withheld(&plan))?);
+            }
         },
     }
     Ok(pending(&plan))

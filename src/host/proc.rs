@@ -133,6 +133,11 @@ pub(in crate::host) fn ports(sockets: &[SocketAddr]) -> Vec<u16> {
     ports
 }
 
+/// The ports of a table like `/proc/net/tcp` on which something listens.
+pub fn listening_ports(table: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    listening(table).map(|(_, address)| address.port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

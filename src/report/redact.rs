@@ -22,11 +22,7 @@ pub enum Names {
 pub fn plan(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.steps.iter_mut().for_each(step);
-    for note in &mut plan.notes {
-        if let Note::AccountsLeftAlone { accounts, .. } = note {
-            accounts.clear();
-        }
-    }
+    plan.notes.iter_mut().for_each(note);
     plan.desired.panel_access.accounts.clear();
     plan
 }
@@ -38,7 +34,14 @@ pub fn outcome(outcome: &Outcome) -> Outcome {
     for done in &mut outcome.steps {
         step(&mut done.step);
     }
+    outcome.notes.iter_mut().for_each(note);
     outcome
+}
+
+fn note(note: &mut Note) {
+    if let Note::AccountsLeftAlone { accounts, .. } = note {
+        accounts.clear();
+    }
 }
 
 fn step(step: &mut Step) {
