@@ -1,4 +1,5 @@
-//! Reads the state that a manifest concerns, and no more; one trip, and one more for each level of unknown includes.
+//! Reads the state that a manifest concerns, and no more; one trip, one more for each level of unknown includes, and one
+//! for what stands at the paths that xinetd's files name.
 
 mod access;
 mod accounts;

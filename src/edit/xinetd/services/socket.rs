@@ -222,7 +222,6 @@ impl Socket {
     }
 
     /// Where it may be: in two families where it hangs on the build.
-
     fn places(&self) -> Option<Vec<Places>> {
         let address = match self.bind {
             None => None,
