@@ -14,6 +14,7 @@ mod rules;
 pub mod ssh;
 pub mod timer;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,8 @@ pub struct Process {
     pub environment: Result<Variables, String>,
     /// The TCP ports it listens on, sorted; `None` where that cannot be read.
     pub ports: Option<Vec<u16>>,
+    /// The TCP sockets it listens on, sorted; `None` where that cannot be read.
+    pub listens: Option<Vec<SocketAddr>>,
 }
 
 /// A pid that cannot be mistaken for a later process with the same number.

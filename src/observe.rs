@@ -1,4 +1,5 @@
-//! Reads the state that a manifest concerns, and no more; one trip, and one more for each level of unknown includes.
+//! Reads the state that a manifest concerns, and no more; one trip, one more for each level of unknown includes, and one
+//! for what stands at the paths that xinetd's files name.
 
 mod access;
 mod accounts;
@@ -12,10 +13,12 @@ pub use self::accounts::accounts;
 
 use crate::access::boot::BootObserved;
 use crate::access::observed::AccessObserved;
-use crate::edit::xinetd::{Config, Entry, Tree, Wanted};
+use crate::edit::xinetd::{Config, Databases, Entry, Sources, Standing, Tree, Wanted};
 use crate::facts::Facts;
 use crate::host::batch::{Batch, Listing};
-use crate::host::{Connection, Digest, Existence, FileState, Found, HostError, Link, ReadHost};
+use crate::host::{
+    Connection, Digest, Executable, Existence, FileState, Found, HostError, Link, ReadHost,
+};
 use crate::limits::courier::{self, Absent, CourierFile, Files};
 use crate::limits::panel::{self, Panel};
 use crate::limits::xinetd::{self, About, Inetd, Xinetd};
@@ -127,12 +130,8 @@ impl Observed {
         let xinetd = (scope.xinetd(facts) || may_start).then(|| {
             let start = batch.file(main.clone());
             let folder = batch.folder(known(USUAL_FOLDER));
-            (
-                start,
-                folder,
-                batch.file(known("/etc/services")),
-                batch.file(known("/etc/inetd.conf")),
-            )
+            let names = NAMES.map(|path| batch.file(known(path)));
+            (start, folder, names, batch.file(known("/etc/inetd.conf")))
         });
         let asked =
             (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options));
@@ -161,13 +160,17 @@ impl Observed {
             .map(|asked| asked.accounts(&mut answers))
             .transpose()?;
         let mut starts = None;
-        if let Some((start, folder, services, inetd)) = xinetd {
+        if let Some((start, folder, names, inetd)) = xinetd {
             let mut reading = Reading::default();
             reading.file(main.clone(), answers.file(start)?);
             reading.folder(known(USUAL_FOLDER), answers.folder(folder)?);
-            let ports = ports(&answers.file(services)?);
+            let mut files = Vec::new();
+            for name in names {
+                files.push(answers.file(name)?);
+            }
+            reading.tree.host.names = Some(databases(&files));
             let inetd = inetd_conf(&answers.file(inetd)?);
-            starts = Some(reading.complete(host, main, ports, inetd)?);
+            starts = Some(reading.complete(host, main, inetd)?);
         }
         if let Some((filters, boot, connection)) = filters {
             let config = starts.as_ref().map(|xinetd| &xinetd.config);
@@ -271,7 +274,6 @@ impl Reading {
         mut self,
         host: &H,
         main: HostPath,
-        ports: BTreeMap<String, u16>,
         inetd: Inetd,
     ) -> Result<Xinetd, HostError> {
         let mut config = Config::read(&main, &self.tree);
@@ -304,6 +306,19 @@ impl Reading {
                 "{main} includes files through more than {MOST_LEVELS} levels"
             )));
         }
+        if !config.paths.is_empty() {
+            let mut batch = Batch::default();
+            let asked: Vec<_> = std::mem::take(&mut config.paths)
+                .into_iter()
+                .map(|path| (path.clone(), batch.exists(path)))
+                .collect();
+            let mut answers = batch.read(host)?;
+            for (path, ticket) in asked {
+                let standing = standing(&answers.exists(ticket)?);
+                self.tree.host.paths.insert(path, standing);
+            }
+            config = Config::read(&main, &self.tree);
+        }
         // Files that were read ahead and that xinetd does not read do not count.
         let read: std::collections::BTreeSet<&HostPath> = config.files.iter().collect();
         self.about.retain(|path, _| read.contains(path));
@@ -315,35 +330,47 @@ impl Reading {
             tree: self.tree,
             config,
             about: self.about,
-            ports,
             inetd,
         })
     }
 }
 
-/// The TCP ports of `/etc/services`, aliases too.
-fn ports(found: &Found) -> BTreeMap<String, u16> {
-    let Found::File(state) = found else {
-        return BTreeMap::new();
+/// The host's files of names, in the order of [`Sources`].
+const NAMES: [&str; 6] = [
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/protocols",
+    "/etc/services",
+    "/etc/rpc",
+    "/etc/nsswitch.conf",
+];
+
+/// The names that the host knows, from the files that [`NAMES`] lists.
+fn databases(files: &[Found]) -> Databases {
+    let bytes = |index: usize| match files.get(index) {
+        Some(Found::File(state)) => Some(state.bytes.as_slice()),
+        Some(Found::Missing) => Some(&b""[..]),
+        Some(Found::NotRegular | Found::Unreadable(_)) | None => None,
     };
-    let mut ports = BTreeMap::new();
-    for line in String::from_utf8_lossy(&state.bytes).lines() {
-        let mut words = line
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let (Some(name), Some(port)) = (words.next(), words.next()) else {
-            continue;
-        };
-        let Some(port) = port.strip_suffix("/tcp").and_then(|port| port.parse().ok()) else {
-            continue;
-        };
-        for name in std::iter::once(name).chain(words) {
-            ports.entry(name.to_owned()).or_insert(port);
-        }
+    Databases::read(&Sources {
+        passwd: bytes(0),
+        group: bytes(1),
+        protocols: bytes(2),
+        services: bytes(3),
+        rpc: bytes(4),
+        switch: bytes(5),
+    })
+}
+
+const fn standing(existence: &Existence) -> Standing {
+    match existence {
+        Existence::Missing => Standing::Missing,
+        Existence::File(Executable::Yes) => Standing::Program,
+        Existence::File(Executable::No) => Standing::File,
+        Existence::Folder => Standing::Folder,
+        Existence::Other => Standing::Other,
+        Existence::Unknown(_) => Standing::Unknown,
     }
-    ports
 }
 
 fn inetd_conf(found: &Found) -> Inetd {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::edit::xinetd::{Config, ServiceEntry, ServiceState};
+use crate::edit::xinetd::{Config, ServiceEntry, ServiceState, Socket};
 use crate::model::MailService;
 
 /// sshd's own port (sshd_config(5)).
@@ -98,7 +98,11 @@ fn number(text: &[u8]) -> Option<u16> {
 /// What xinetd offers. `sshd` are the ports on which sshd itself listens, to which a service may redirect.
 #[must_use]
 pub fn of_xinetd(config: &Config, sshd: &BTreeSet<u16>) -> Vec<Service> {
-    let offered = (config.services.iter()).filter(|entry| entry.state == ServiceState::Offered);
+    // One that is dropped now may have been begun with an earlier file.
+    let begun = (config.services.iter()).filter(|entry| match entry.state {
+        ServiceState::Offered | ServiceState::Dropped(_) => true,
+        ServiceState::Disabled => false,
+    });
     let service = |entry: &ServiceEntry| {
         let words = |name: &str| {
             let line = entry.attribute(name);
@@ -113,7 +117,10 @@ pub fn of_xinetd(config: &Config, sshd: &BTreeSet<u16>) -> Vec<Service> {
         let starts = words("server").iter().chain(words("server_args"));
         let port = match words("port") {
             [port, ..] => number(port),
-            [] => named(&entry.name),
+            [] => {
+                let known = entry.socket.as_ref().and_then(Socket::port);
+                known.or_else(|| named(&entry.name))
+            }
         };
         Service {
             port,
@@ -123,7 +130,7 @@ pub fn of_xinetd(config: &Config, sshd: &BTreeSet<u16>) -> Vec<Service> {
             },
         }
     };
-    offered.map(service).collect()
+    begun.map(service).collect()
 }
 
 /// What inetd's file offers: `[ADDRESS:]SERVICE TYPE PROTOCOL WAIT USER SERVER ARGUMENTS`.

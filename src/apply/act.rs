@@ -50,7 +50,6 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
     else {
         return Ok(baseline);
     };
-    let after = state.after(edits(plan));
     let dump = xinetd::dump(host, *process, &[], deadline.min(xinetd::DUMP_DEADLINE)).map_err(
         |Failed(messages)| {
             ended(
@@ -64,11 +63,19 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
             )
         },
     )?;
-    let losses = xinetd::losses(&dump, &after);
-    if !losses.is_empty() {
-        return Err(ended(Verdict::Refused, losses));
+    let running = limits::xinetd::running(&facts.processes);
+    if let Some(running) = running.iter().find(|running| running.id == *process) {
+        let reload = limits::xinetd::Reload {
+            xinetd: state,
+            after: &state.after_on(edits(plan), dump.version),
+            process: running,
+            changed: &limits::xinetd::changed(running, facts.loaded.as_ref(), state),
+        };
+        let losses = reload.by_dump(&dump);
+        if !losses.is_empty() {
+            return Err(ended(Verdict::Refused, losses));
+        }
     }
-    xinetd::missing_servers(host, &dump, &after)?;
     baseline.dump = Some(dump);
     Ok(baseline)
 }

@@ -1,5 +1,7 @@
 //! Makes sense of the texts in /proc (proc(5)). Pure.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use crate::host::Variables;
 
 /// The parts of `/proc/PID/stat` that matter.
@@ -84,8 +86,8 @@ pub(in crate::host) fn socket(target: &[u8]) -> Option<u64> {
     std::str::from_utf8(inode).ok()?.parse().ok()
 }
 
-/// Inode and port of each socket in state LISTEN (0A) of a table like `/proc/net/tcp`.
-pub(in crate::host) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, u16)> + '_ {
+/// Inode and address of each socket in state LISTEN (0A) of a table like `/proc/net/tcp`.
+pub(in crate::host) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, SocketAddr)> + '_ {
     table
         .split(|&byte| byte == b'\n')
         .skip(1)
@@ -99,15 +101,41 @@ pub(in crate::host) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, u16
                 return None;
             }
             let inode = fields.nth(5)?;
-            let port = &local[local.iter().rposition(|&byte| byte == b':')? + 1..];
-            let port = u16::from_str_radix(std::str::from_utf8(port).ok()?, 16).ok()?;
-            Some((std::str::from_utf8(inode).ok()?.parse().ok()?, port))
+            let (address, port) = std::str::from_utf8(local).ok()?.rsplit_once(':')?;
+            let port = u16::from_str_radix(port, 16).ok()?;
+            let address = SocketAddr::new(address_of(address)?, port);
+            Some((std::str::from_utf8(inode).ok()?.parse().ok()?, address))
         })
+}
+
+/// An address as the kernel prints it: words of 32 bits in the order of a little-endian machine.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| {
+        let word = u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
+        Some(word.swap_bytes())
+    };
+    match text.len() {
+        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
+        32 => {
+            let [a, b, c, d] = [word(0)?, word(8)?, word(16)?, word(24)?].map(u128::from);
+            let address = a << 96 | b << 64 | c << 32 | d;
+            Some(IpAddr::V6(Ipv6Addr::from(address)))
+        }
+        _ => None,
+    }
+}
+
+/// The ports of some sockets, sorted.
+pub(in crate::host) fn ports(sockets: &[SocketAddr]) -> Vec<u16> {
+    let mut ports: Vec<u16> = sockets.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
 }
 
 /// The ports of a table like `/proc/net/tcp` on which something listens.
 pub fn listening_ports(table: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    listening(table).map(|(_, port)| port)
+    listening(table).map(|(_, address)| address.port())
 }
 
 #[cfg(test)]
@@ -172,7 +200,10 @@ mod tests {
         let table = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:006E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1001 1 0 100\n   1: 0100007F:006E 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 1002 1 0 100\n   2: 00000000000000000000000000000000:03E3 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1003 1\n";
         assert_eq!(
             listening(table).collect::<Vec<_>>(),
-            [(1001, 110), (1003, 995)]
+            [
+                (1001, "127.0.0.1:110".parse().unwrap()),
+                (1003, "[::]:995".parse().unwrap())
+            ]
         );
         assert_eq!(socket(b"socket:[1001]"), Some(1001));
         assert_eq!(socket(b"pipe:[1001]"), None);

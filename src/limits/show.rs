@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::courier::{self, Listener, Running, SETTINGS, common};
-use super::xinetd::{self, Target, default_of, in_force, setting};
-use crate::edit::xinetd::{Attribute, Entry as FileEntry, ProblemKind, ServiceState, Source};
+use super::xinetd::{self, Inetd, Target, default_of, setting};
+use crate::edit::xinetd::{
+    Attribute, Effect, Entry as FileEntry, Problem, ProblemKind, ServiceState, Source,
+};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
+use crate::host::Process;
 use crate::model::{Desired, HostPath};
 use crate::observe::Observed;
 use crate::plan::{Daemon, Setting, Value};
@@ -107,11 +110,8 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
         }
         for setting in SETTINGS {
             let mut reading = parsed.reading(listener, setting);
-            if let Some((path, courier::Absent::Unreadable(reason))) = absent {
+            if let Some((_, courier::Absent::Unreadable(_))) = absent {
                 reading.value = Value::Nothing;
-                reading
-                    .problems
-                    .push(format!("cannot read {path}: {reason}"));
             }
             let (path, line) = reading.at.unzip();
             let declared = wants.get(&(listener, setting)).map(|want| DeclaredAs {
@@ -168,9 +168,12 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
         Some(_) => Runs::Unknown,
         None => Runs::Not,
     };
+    let reload = reload_problems(state, process);
+    let runs_at_all = reload.fatal.is_empty();
+    let in_force = |value: Value| if runs_at_all { value } else { Value::Nothing };
     let mut entries = Vec::new();
     for attribute in Attribute::ALL {
-        let value = default_of(&state.config, attribute);
+        let value = in_force(default_of(&state.config, attribute));
         let assigned = state.config.defaults.attribute(attribute.name());
         let blocks = &state.config.defaults.blocks;
         entries.push(Entry {
@@ -182,11 +185,17 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
             path: assigned.map(|assigned| assigned.at.path.clone()),
             line: assigned.map(|assigned| assigned.at.line),
             running: runs(value, true),
-            problems: problems(
-                state,
-                attribute,
-                blocks.iter().map(|at| (&at.path, at.line)),
-            ),
+            problems: reload
+                .fatal
+                .iter()
+                .chain(&reload.beside)
+                .cloned()
+                .chain(problems(
+                    state,
+                    attribute,
+                    blocks.iter().map(|at| (&at.path, at.line)),
+                ))
+                .collect(),
             declared: declared(&Target::Defaults, attribute),
         });
     }
@@ -206,7 +215,9 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
                 attribute,
                 [(&service.path, service.line)].into_iter(),
             );
-            let value = in_force(service, attribute);
+            let value = in_force(xinetd::in_force(service, attribute));
+            problems.splice(0..0, reload.fatal.iter().cloned());
+            problems.extend(service.doubts.iter().map(said));
             let value = match &service.state {
                 ServiceState::Offered => value,
                 ServiceState::Disabled => {
@@ -260,10 +271,10 @@ pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
         .iter()
         .flat_map(|state| &state.config.problems)
         .filter_map(|problem| {
-            let ProblemKind::IncludeUnreadable { why } = &problem.kind else {
+            let ProblemKind::IncludeUnreadable { path, why } = &problem.kind else {
                 return None;
             };
-            Some((&problem.path, why))
+            Some((path, why))
         });
     let not_a_file = "it is not a regular file".to_owned();
     let main = observed.xinetd.iter().filter_map(|state| {
@@ -277,6 +288,52 @@ pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// What concerns all that xinetd reads.
+struct ReloadProblems {
+    /// With these it does not run.
+    fatal: Vec<String>,
+    /// What else it may read or not take, which is not listed.
+    beside: Vec<String>,
+}
+
+fn reload_problems(state: &xinetd::Xinetd, process: Option<&Process>) -> ReloadProblems {
+    let mut found = ReloadProblems {
+        fatal: Vec::new(),
+        beside: Vec::new(),
+    };
+    for problem in &state.config.problems {
+        match problem.kind.effect() {
+            Effect::DaemonExits | Effect::Unforeseeable => found.fatal.push(said(problem)),
+            Effect::NotFollowed => found.beside.push(said(problem)),
+            Effect::BlockLost if problem.kind == ProblemKind::SecondDefaults => {
+                found.beside.push(said(problem));
+            }
+            Effect::BlockLost
+            | Effect::Warning
+            | Effect::LineIgnored
+            | Effect::FileSkipped
+            | Effect::ServiceDropped
+            | Effect::Unclear => {}
+        }
+    }
+    found.beside.extend(state.config.doubts.iter().map(said));
+    let compat = process.is_some_and(|process| {
+        let mut arguments = process.argv.iter();
+        arguments.any(|argument| argument == b"-inetd_compat")
+    });
+    if compat && state.inetd == Inetd::Services {
+        found.beside.push(
+            "xinetd runs with -inetd_compat, and the services of /etc/inetd.conf are not listed"
+                .to_owned(),
+        );
+    }
+    found
+}
+
+fn said(problem: &Problem) -> String {
+    format!("{}:{}: {}", problem.path, problem.spot.line, problem.kind)
+}
+
 /// The lines of an attribute in some blocks that are not what they seem.
 fn problems<'a>(
     state: &xinetd::Xinetd,
@@ -285,7 +342,7 @@ fn problems<'a>(
 ) -> Vec<String> {
     blocks
         .flat_map(|(path, heading)| xinetd::problems_of(&state.config, path, heading, attribute))
-        .map(|problem| format!("{}:{}: {}", problem.path, problem.spot.line, problem.kind))
+        .map(said)
         .collect()
 }
 

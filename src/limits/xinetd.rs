@@ -6,6 +6,7 @@
 mod act;
 mod edits;
 mod loaded;
+mod losses;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use std::time::Duration;
 pub use self::act::{dumped, unmet};
 pub use self::edits::problems_of;
 pub use self::loaded::{Loaded, changed};
+pub use self::losses::Reload;
 use super::Part;
-use crate::edit::xinetd::{Attribute, Config, Entry, ServiceEntry, Tree};
+use crate::edit::xinetd::{Attribute, Config, Entry, ServiceEntry, Tree, Version};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::{Digest, Process};
@@ -41,8 +43,6 @@ pub struct Xinetd {
     pub config: Config,
     /// More about each file that was read.
     pub about: BTreeMap<HostPath, About>,
-    /// `/etc/services`: the TCP ports by name.
-    pub ports: BTreeMap<String, u16>,
     /// Whether `/etc/inetd.conf` has services, which a xinetd with `-inetd_compat` reads too.
     pub inetd: Inetd,
 }
@@ -89,6 +89,18 @@ impl Xinetd {
             }
         }
         Config::read(&self.main, &tree)
+    }
+
+    /// The same, as the version reads them that runs.
+    #[must_use]
+    pub fn after_on<'e>(
+        &self,
+        edits: impl Iterator<Item = &'e Edit>,
+        version: Option<Version>,
+    ) -> Config {
+        let mut known = self.clone();
+        known.tree.host.version = version;
+        known.after(edits)
     }
 }
 

@@ -57,3 +57,4 @@ mod surroundings;
 mod xinetd_differential;
 mod xinetd_edit;
 mod xinetd_read;
+mod xinetd_refused;

@@ -6,6 +6,7 @@ mod deferred;
 mod killed;
 mod liar;
 mod raised;
+mod sockets;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;

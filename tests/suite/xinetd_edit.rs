@@ -400,3 +400,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_block_behind_a_disabled_service_can_be_edited() {
+    let off = "service off\n{\n disable = yes\n port = 1\n}\n";
+    let text = format!("{off}{}", service(" per_source = 4\n"));
+    let block = BlockRef::Service { line: 6 };
+    let edited = ensure(text.as_bytes(), block, Attribute::PerSource, "20").unwrap();
+    let wanted = format!("{off}{}", service(" per_source = 20\n"));
+    assert_eq!(String::from_utf8_lossy(&edited.bytes), wanted);
+    let text = format!("{off}defaults\n{{\n}}\n");
+    let edited = ensure(text.as_bytes(), BlockRef::Defaults, Attribute::Cps, "5 6").unwrap();
+    assert!(edited.bytes.ends_with(b"cps = 5 6\n}\n"), "{edited:?}");
+}

@@ -1,89 +1,19 @@
-//! Makes xinetd read its files, asks it for its dump, and tells what it would lose.
+//! Makes xinetd read its files, and asks it for its dump.
 
 use std::time::Duration;
 
-use super::super::outcome::Outcome;
-use super::super::{Failed, ended, unknown};
-use crate::apply::outcome::Verdict;
-use crate::edit::xinetd::Config;
-use crate::edit::xinetd::dump::{Difference, Dump};
+use super::super::Failed;
+use crate::edit::xinetd::dump::Dump;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{
-    Act, Came, Condition, Done, Executable, Existence, Found, ProcessId, Request, Signal, WriteHost,
-};
+use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Request, Signal, WriteHost};
 use crate::limits::xinetd::{self, DUMP};
-use crate::model::{HostPath, known};
+use crate::model::known;
 use crate::plan::{Control, Expectation};
 use crate::report::text;
 
 /// How long xinetd may take to write its dump.
 pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(10);
-
-/// What xinetd serves now and would end or restart on reading the files as they will be.
-pub(super) fn losses(dump: &Dump, after: &Config) -> Vec<Diagnostic> {
-    let hint = "nothing was changed; mend it, or reload xinetd by hand if that is meant";
-    let differences = dump.differs(after).into_iter();
-    differences
-        .filter_map(|difference| match difference {
-            Difference::Vanishes { id } => Some(format!("a reload of xinetd would end the service {id}")),
-            Difference::Restarts { id, attribute, running, configured } => Some(format!(
-                "a reload of xinetd would restart the service {id}, since its {attribute} differs ({running} runs, \
-                 {configured} is in the files)"
-            )),
-            Difference::DaemonExits => Some("xinetd would exit when it reads its files".to_owned()),
-            Difference::Appears { .. } | Difference::Limit { .. } => None,
-        })
-        .map(|what| Diagnostic::new(what).because("it is offered now, as xinetd's own dump says").hint(hint))
-        .collect()
-}
-
-/// xinetd also drops a service whose server is missing (it checks at every SIGHUP); such a service must not be served now.
-pub(super) fn missing_servers<H: WriteHost + ?Sized>(
-    host: &mut H,
-    dump: &Dump,
-    after: &Config,
-) -> Result<(), Box<Outcome>> {
-    let mut batch = Batch::default();
-    let mut asked = Vec::new();
-    for entry in &after.services {
-        let served = dump
-            .services
-            .iter()
-            .any(|service| service.id.eq_ignore_ascii_case(&entry.id));
-        let server = entry
-            .attribute("server")
-            .and_then(|assignment| assignment.values.first());
-        let path =
-            server.and_then(|path| HostPath::new(String::from_utf8(path.clone()).ok()?).ok());
-        if let (true, Some(path)) = (served, path) {
-            asked.push((entry, path.clone(), batch.exists(path)));
-        }
-    }
-    let mut answers = batch.read(host).map_err(|error| unknown(&error))?;
-    let mut lost = Vec::new();
-    for (entry, path, ticket) in asked {
-        let there = answers.exists(ticket).map_err(|error| unknown(&error))?;
-        if there != Existence::File(Executable::Yes) {
-            lost.push(
-                Diagnostic::new(format!(
-                    "a reload of xinetd would end the service {}",
-                    entry.id
-                ))
-                .because(format!(
-                    "its server {path} is missing or not executable ({}:{})",
-                    entry.path, entry.line
-                ))
-                .hint("nothing was changed; bring the server back, then apply again"),
-            );
-        }
-    }
-    if lost.is_empty() {
-        Ok(())
-    } else {
-        Err(ended(Verdict::Refused, lost))
-    }
-}
 
 /// Sends signals to xinetd, the last of which makes it write its dump, and reads the new part of it.
 pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(

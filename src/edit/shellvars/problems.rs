@@ -56,6 +56,19 @@ pub enum ProblemKind {
     LimitInOptions,
 }
 
+impl ProblemKind {
+    /// Whether it is that of a variable's value, so that another value mends it.
+    #[must_use]
+    pub const fn is_of_a_value(self) -> bool {
+        match self {
+            Self::RefusedLimit | Self::ReadTwice | Self::LimitInOptions | Self::CarriageReturn => {
+                true
+            }
+            Self::Doubt(_) | Self::Broken(_) | Self::CarriageReturns | Self::ByteOrderMark => false,
+        }
+    }
+}
+
 impl fmt::Display for ProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

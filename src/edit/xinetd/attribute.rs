@@ -1,11 +1,17 @@
 //! What xinetd knows of each attribute: how many values it takes, whether it can be set again, which it accepts.
 //!
-//! Host-dependent checks (does the user, the server, the protocol, the address exist) are not made here: such a value
-//! counts as accepted.
+//! The table is that of `parse.c` (2.3.14 to 2.3.15.4, line 40 on in each), and the checks are those of `parsers.c`: for
+//! each row the lines of its parser in 2.3.14 and 2.3.15, and in 2.3.15.3 and 2.3.15.4.
 
-use crate::model::{Count, Rate};
+mod address;
+mod check;
+mod number;
+mod time;
 
-use super::reader::{Operator, is_space};
+pub(super) use address::Bind;
+use check::Words;
+pub(super) use check::{Check, Verdict, verdict};
+pub(super) use number::{count, port, rate, wraps};
 
 /// The attributes that mailward manages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,34 +58,13 @@ pub(super) enum Arity {
     Modifiable,
 }
 
-/// Which values an attribute accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Check {
-    Count,
-    Rate,
-    YesOrNo,
-    Port,
-    Integer,
-    DenyTime,
-    Umask,
-    OneOf(&'static [&'static str]),
-    Words(&'static [&'static str]),
-    AtLeastOne,
-    LogType,
-    Environment,
-    Addresses,
-    /// `<number>[kKmM]` or `UNLIMITED`.
-    Size,
-    Cpu,
-    /// Everything, or only the host can tell.
-    Accepted,
-}
-
 /// One row of xinetd's own table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     /// The name that the row is kept under: `interface` is `bind`.
     pub(super) name: &'static str,
+    /// The lines of its parser in `parsers.c`, of 2.3.14 and 2.3.15, and of 2.3.15.3 and 2.3.15.4; 0 where it is not there.
+    pub(super) lines: [u16; 2],
     pub(super) arity: Arity,
     pub(super) check: Check,
 }
@@ -117,253 +102,251 @@ const LEVELS: &[&str] = &[
     "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
 ];
 
+const IN_SERVICES: &[Known] = &[
+    row(
+        "socket_type",
+        [130, 130],
+        Arity::Exactly(1),
+        Check::OneOf(SOCKET_TYPES),
+    ),
+    row("protocol", [203, 203], Arity::Exactly(1), Check::Protocol),
+    row("wait", [234, 234], Arity::Exactly(1), Check::YesOrNo),
+    row("user", [274, 253], Arity::Exactly(1), Check::User),
+    row("group", [309, 288], Arity::Exactly(1), Check::Group),
+    row("server", [402, 381], Arity::Exactly(1), Check::Server),
+    row("server_args", [435, 414], Arity::Any, Check::AtLeastOne),
+    row("instances", [501, 480], Arity::Exactly(1), Check::Count),
+    row(
+        "log_on_success",
+        [998, 982],
+        Arity::Modifiable,
+        Check::Words(ON_SUCCESS, Words::AnyNumber),
+    ),
+    row(
+        "log_on_failure",
+        [1007, 991],
+        Arity::Modifiable,
+        Check::Words(ON_FAILURE, Words::AnyNumber),
+    ),
+    row("log_type", [944, 923], Arity::Any, Check::LogType),
+    row(
+        "only_from",
+        [1064, 1048],
+        Arity::Modifiable,
+        Check::Addresses,
+    ),
+    row(
+        "no_access",
+        [1072, 1056],
+        Arity::Modifiable,
+        Check::Addresses,
+    ),
+    row("access_times", [1304, 1288], Arity::Any, Check::Times),
+    row(
+        "type",
+        [96, 96],
+        Arity::Any,
+        Check::Words(TYPES, Words::OneOrMore),
+    ),
+    row(
+        "rpc_version",
+        [152, 152],
+        Arity::Exactly(1),
+        Check::Versions,
+    ),
+    row("rpc_number", [187, 187], Arity::Exactly(1), Check::Integer),
+    row("id", [583, 562], Arity::Exactly(1), Check::Accepted),
+    row("env", [639, 618], Arity::Modifiable, Check::Environment),
+    row("port", [601, 580], Arity::Exactly(1), Check::Port),
+    row("passenv", [681, 660], Arity::Modifiable, Check::Accepted),
+    row(
+        "flags",
+        [113, 113],
+        Arity::Any,
+        Check::Words(FLAGS, Words::OneOrMore),
+    ),
+    row("nice", [1331, 1315], Arity::Exactly(1), Check::Integer),
+    row("redirect", [1163, 1147], Arity::Exactly(2), Check::Redirect),
+    row("banner", [1080, 1064], Arity::Exactly(1), Check::Accepted),
+    row("bind", [1231, 1215], Arity::Exactly(1), Check::Bind),
+    row("per_source", [524, 503], Arity::Exactly(1), Check::Count),
+    row("groups", [361, 340], Arity::Exactly(1), Check::YesOrNo),
+    row(
+        "banner_success",
+        [1101, 1085],
+        Arity::Exactly(1),
+        Check::Accepted,
+    ),
+    row(
+        "banner_fail",
+        [1121, 1105],
+        Arity::Exactly(1),
+        Check::Accepted,
+    ),
+    row("cps", [546, 525], Arity::Exactly(2), Check::Rate),
+    row("disable", [340, 319], Arity::Exactly(1), Check::YesOrNo),
+    row("max_load", [1142, 1126], Arity::Exactly(1), Check::Load),
+    row("rlimit_as", [1343, 1327], Arity::Exactly(1), Check::Size),
+    row("rlimit_cpu", [1366, 1350], Arity::Exactly(1), Check::Cpu),
+    row("rlimit_data", [1396, 1380], Arity::Exactly(1), Check::Size),
+    row(
+        "rlimit_files",
+        [0, 1403],
+        Arity::Exactly(1),
+        Check::FileLimit,
+    ),
+    row("rlimit_rss", [1419, 1426], Arity::Exactly(1), Check::Size),
+    row("rlimit_stack", [1442, 1449], Arity::Exactly(1), Check::Size),
+    row("v6only", [382, 361], Arity::Exactly(1), Check::YesOrNo),
+    row(
+        "deny_time",
+        [1464, 1471],
+        Arity::Exactly(1),
+        Check::DenyTime,
+    ),
+    row("umask", [1481, 1488], Arity::Exactly(1), Check::Umask),
+    row("libwrap", [1499, 1506], Arity::Exactly(1), Check::Accepted),
+];
+
 /// The row of an attribute in a `service` block.
 pub(super) fn in_service(name: &[u8]) -> Option<Known> {
-    use Arity::{Any, Exactly, Modifiable};
-    let lower = name.to_ascii_lowercase();
-    let row = |name, arity, check| Some(Known { name, arity, check });
-    match lower.as_slice() {
-        b"socket_type" => row("socket_type", Exactly(1), Check::OneOf(SOCKET_TYPES)),
-        b"protocol" => row("protocol", Exactly(1), Check::Accepted),
-        b"wait" => row("wait", Exactly(1), Check::YesOrNo),
-        b"user" => row("user", Exactly(1), Check::Accepted),
-        b"group" => row("group", Exactly(1), Check::Accepted),
-        b"server" => row("server", Exactly(1), Check::Accepted),
-        b"server_args" => row("server_args", Any, Check::AtLeastOne),
-        b"instances" => row("instances", Exactly(1), Check::Count),
-        b"log_on_success" => row("log_on_success", Modifiable, Check::Words(ON_SUCCESS)),
-        b"log_on_failure" => row("log_on_failure", Modifiable, Check::Words(ON_FAILURE)),
-        b"log_type" => row("log_type", Any, Check::LogType),
-        b"only_from" => row("only_from", Modifiable, Check::Addresses),
-        b"no_access" => row("no_access", Modifiable, Check::Addresses),
-        b"access_times" => row("access_times", Any, Check::AtLeastOne),
-        b"type" => row("type", Any, Check::Words(TYPES)),
-        b"rpc_version" => row("rpc_version", Exactly(1), Check::Accepted),
-        b"rpc_number" => row("rpc_number", Exactly(1), Check::Integer),
-        b"id" => row("id", Exactly(1), Check::Accepted),
-        b"env" => row("env", Modifiable, Check::Environment),
-        b"port" => row("port", Exactly(1), Check::Port),
-        b"passenv" => row("passenv", Modifiable, Check::Accepted),
-        b"flags" => row("flags", Any, Check::Words(FLAGS)),
-        b"nice" => row("nice", Exactly(1), Check::Integer),
-        b"redirect" => row("redirect", Exactly(2), Check::Accepted),
-        b"banner" => row("banner", Exactly(1), Check::Accepted),
-        b"bind" | b"interface" => row("bind", Exactly(1), Check::Accepted),
-        b"per_source" => row("per_source", Exactly(1), Check::Count),
-        b"groups" => row("groups", Exactly(1), Check::YesOrNo),
-        b"banner_success" => row("banner_success", Exactly(1), Check::Accepted),
-        b"banner_fail" => row("banner_fail", Exactly(1), Check::Accepted),
-        b"cps" => row("cps", Exactly(2), Check::Rate),
-        b"disable" => row("disable", Exactly(1), Check::YesOrNo),
-        b"max_load" => row("max_load", Exactly(1), Check::Accepted),
-        b"rlimit_as" => row("rlimit_as", Exactly(1), Check::Size),
-        b"rlimit_cpu" => row("rlimit_cpu", Exactly(1), Check::Cpu),
-        b"rlimit_data" => row("rlimit_data", Exactly(1), Check::Size),
-        b"rlimit_files" => row("rlimit_files", Exactly(1), Check::Accepted),
-        b"rlimit_rss" => row("rlimit_rss", Exactly(1), Check::Size),
-        b"rlimit_stack" => row("rlimit_stack", Exactly(1), Check::Size),
-        b"v6only" => row("v6only", Exactly(1), Check::YesOrNo),
-        b"deny_time" => row("deny_time", Exactly(1), Check::DenyTime),
-        b"umask" => row("umask", Exactly(1), Check::Umask),
-        b"libwrap" => row("libwrap", Exactly(1), Check::Accepted),
-        _ => None,
-    }
+    find(IN_SERVICES, name)
 }
+
+const IN_DEFAULTS: &[Known] = &[
+    row("log_type", [944, 923], Arity::Modifiable, Check::LogType),
+    row(
+        "log_on_success",
+        [998, 982],
+        Arity::Modifiable,
+        Check::Words(ON_SUCCESS, Words::AnyNumber),
+    ),
+    row(
+        "log_on_failure",
+        [1007, 991],
+        Arity::Modifiable,
+        Check::Words(ON_FAILURE, Words::AnyNumber),
+    ),
+    row("disabled", [741, 720], Arity::Modifiable, Check::Accepted),
+    row("enabled", [761, 740], Arity::Modifiable, Check::Accepted),
+    row(
+        "no_access",
+        [1072, 1056],
+        Arity::Modifiable,
+        Check::Addresses,
+    ),
+    row(
+        "only_from",
+        [1064, 1048],
+        Arity::Modifiable,
+        Check::Addresses,
+    ),
+    row("instances", [501, 480], Arity::Exactly(1), Check::Count),
+    row("passenv", [681, 660], Arity::Modifiable, Check::Accepted),
+    row("banner", [1080, 1064], Arity::Exactly(1), Check::Accepted),
+    row("bind", [1231, 1215], Arity::Exactly(1), Check::Bind),
+    row("per_source", [524, 503], Arity::Exactly(1), Check::Count),
+    row("groups", [361, 340], Arity::Exactly(1), Check::YesOrNo),
+    row(
+        "banner_success",
+        [1101, 1085],
+        Arity::Exactly(1),
+        Check::Accepted,
+    ),
+    row(
+        "banner_fail",
+        [1121, 1105],
+        Arity::Exactly(1),
+        Check::Accepted,
+    ),
+    row("cps", [546, 525], Arity::Exactly(2), Check::Rate),
+    row("max_load", [1142, 1126], Arity::Exactly(1), Check::Load),
+    row("v6only", [382, 361], Arity::Exactly(1), Check::YesOrNo),
+    row("umask", [1481, 1488], Arity::Exactly(1), Check::Umask),
+];
 
 /// The row of an attribute in the `defaults` block.
 pub(super) fn in_defaults(name: &[u8]) -> Option<Known> {
-    use Arity::{Exactly, Modifiable};
-    let lower = name.to_ascii_lowercase();
-    let row = |name, arity, check| Some(Known { name, arity, check });
-    match lower.as_slice() {
-        b"log_type" => row("log_type", Modifiable, Check::LogType),
-        b"log_on_success" => row("log_on_success", Modifiable, Check::Words(ON_SUCCESS)),
-        b"log_on_failure" => row("log_on_failure", Modifiable, Check::Words(ON_FAILURE)),
-        b"disabled" => row("disabled", Modifiable, Check::Accepted),
-        b"enabled" => row("enabled", Modifiable, Check::Accepted),
-        b"no_access" => row("no_access", Modifiable, Check::Addresses),
-        b"only_from" => row("only_from", Modifiable, Check::Addresses),
-        b"instances" => row("instances", Exactly(1), Check::Count),
-        b"passenv" => row("passenv", Modifiable, Check::Accepted),
-        b"banner" => row("banner", Exactly(1), Check::Accepted),
-        b"bind" | b"interface" => row("bind", Exactly(1), Check::Accepted),
-        b"per_source" => row("per_source", Exactly(1), Check::Count),
-        b"groups" => row("groups", Exactly(1), Check::YesOrNo),
-        b"banner_success" => row("banner_success", Exactly(1), Check::Accepted),
-        b"banner_fail" => row("banner_fail", Exactly(1), Check::Accepted),
-        b"cps" => row("cps", Exactly(2), Check::Rate),
-        b"max_load" => row("max_load", Exactly(1), Check::Accepted),
-        b"v6only" => row("v6only", Exactly(1), Check::YesOrNo),
-        b"umask" => row("umask", Exactly(1), Check::Umask),
-        _ => None,
+    find(IN_DEFAULTS, name)
+}
+
+const fn row(name: &'static str, lines: [u16; 2], arity: Arity, check: Check) -> Known {
+    Known {
+        name,
+        lines,
+        arity,
+        check,
     }
 }
 
-/// Whether xinetd's parser for the attribute accepts these values.
-pub(super) fn accepts(check: Check, operator: Operator, values: &[&[u8]]) -> bool {
-    let first = values.first().copied().unwrap_or_default();
-    match check {
-        Check::Count => count(first).is_some(),
-        Check::Rate => rate(values).is_some(),
-        Check::YesOrNo => is(first, "yes") || is(first, "no"),
-        Check::Port => signed(first, 10).is_some_and(|n| (0..65536).contains(&n)),
-        Check::Integer => signed(first, 10).is_some(),
-        Check::DenyTime => {
-            is(first, "FOREVER") || is(first, "NEVER") || signed(first, 10).is_some()
-        }
-        Check::Umask => signed(first, 8).is_some_and(|n| (0..=0o777).contains(&n)),
-        Check::OneOf(words) => words.iter().any(|word| is(first, word)),
-        Check::Words(words) => {
-            // `type` and `flags` need a word; the log flags do not, and have no other word in common.
-            let needs_one = words == TYPES || words == FLAGS;
-            (!needs_one || !values.is_empty())
-                && values
-                    .iter()
-                    .all(|value| words.iter().any(|word| is(value, word)))
-        }
-        Check::AtLeastOne => !values.is_empty(),
-        Check::LogType => log_type(values),
-        Check::Environment => {
-            operator != Operator::Remove && values.iter().all(|value| value.contains(&b'='))
-        }
-        Check::Addresses => values
-            .iter()
-            .all(|value| !value.contains(&b',') || value.contains(&b'{')),
-        Check::Size => is(first, "UNLIMITED") || size(first),
-        Check::Cpu => is(first, "UNLIMITED") || unsigned(first).is_some(),
-        Check::Accepted => true,
-    }
+fn find(table: &[Known], name: &[u8]) -> Option<Known> {
+    // Another name of the same attribute (`parse.c`).
+    let name = if is(name, "interface") { b"bind" } else { name };
+    table.iter().find(|known| is(name, known.name)).copied()
 }
 
-/// A limit's value as xinetd has it; none where it would not take the text.
-///
-/// It reads a `long` and keeps the low 32 bits.
-pub(super) fn count(text: &[u8]) -> Option<Count> {
-    if is(text, "UNLIMITED") {
-        return Some(Count::Unlimited);
-    }
-    u32::try_from(signed(text, 10)?).ok().map(Count::Number)
+/// An attribute that xinetd knows, for whoever has to know them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Documented {
+    /// Its name; `interface` is another one of `bind`.
+    pub name: &'static str,
+    /// The line of its parser in `parsers.c` of 2.3.14 and 2.3.15; none where these do not have it.
+    pub before: Option<u16>,
+    /// The same of 2.3.15.3 and 2.3.15.4.
+    pub since: u16,
+    /// Whether `defaults` takes it too, or alone.
+    pub place: Place,
 }
 
-/// A rate as xinetd has it: unsigned numbers, of which it keeps the low 32 bits.
-pub(super) fn rate(values: &[&[u8]]) -> Option<Rate> {
-    let [rate, pause] = values else { return None };
-    Some(Rate {
-        rate: unsigned(rate)?,
-        pause: unsigned(pause)?,
-    })
+/// Where an attribute may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a service.
+    Service,
+    /// In `defaults`.
+    Defaults,
+    /// In both.
+    Both,
+}
+
+/// Every attribute that xinetd knows, in the order of its own tables.
+pub fn attributes() -> impl Iterator<Item = Documented> {
+    let documented = |known: &Known, place| Documented {
+        name: known.name,
+        before: Some(known.lines[0]).filter(|line| *line > 0),
+        since: known.lines[1],
+        place,
+    };
+    let both = |known: &Known| in_defaults(known.name.as_bytes()).is_some();
+    let services = IN_SERVICES.iter().map(move |known| {
+        let place = if both(known) {
+            Place::Both
+        } else {
+            Place::Service
+        };
+        documented(known, place)
+    });
+    let defaults = IN_DEFAULTS
+        .iter()
+        .filter(|known| in_service(known.name.as_bytes()).is_none())
+        .map(move |known| documented(known, Place::Defaults));
+    services.chain(defaults)
+}
+
+/// The words that `type` and `flags` take, and the socket types.
+#[must_use]
+pub fn words(attribute: &str) -> &'static [&'static str] {
+    match attribute {
+        "type" => TYPES,
+        "flags" => FLAGS,
+        "socket_type" => SOCKET_TYPES,
+        "log_on_success" => ON_SUCCESS,
+        "log_on_failure" => ON_FAILURE,
+        _ => &[],
+    }
 }
 
 /// Whether two texts are equal to xinetd, which compares without case.
 pub(super) fn is(text: &[u8], word: &str) -> bool {
     text.eq_ignore_ascii_case(word.as_bytes())
-}
-
-/// Whether the number in the text is larger than xinetd keeps.
-pub(super) fn wraps(text: &[u8]) -> bool {
-    number(text, 10).is_some_and(|(_, magnitude)| magnitude > 0x7fff_ffff)
-}
-
-/// `strtol` cut to 32 bits; none where it fails or leaves text over.
-fn signed(text: &[u8], base: u32) -> Option<i32> {
-    let (negative, magnitude) = number(text, base)?;
-    let value = if negative {
-        0i128 - i128::from(magnitude)
-    } else {
-        i128::from(magnitude)
-    };
-    let value = i64::try_from(value).ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "xinetd stores a long in an int"
-    )]
-    let kept = value as i32;
-    Some(kept)
-}
-
-/// `strtoull` cut to 32 bits; it takes a minus sign and wraps.
-fn unsigned(text: &[u8]) -> Option<u32> {
-    let (negative, magnitude) = number(text, 10)?;
-    let value = if negative {
-        magnitude.wrapping_neg()
-    } else {
-        magnitude
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "xinetd stores a long long in an int"
-    )]
-    let kept = value as u32;
-    Some(kept)
-}
-
-/// The number that C's `strto*` reads, when only white space follows it.
-///
-/// White space alone is 0: nothing was converted, and nothing is left over.
-fn number(text: &[u8], base: u32) -> Option<(bool, u64)> {
-    if text.is_empty() {
-        return None;
-    }
-    let text = text.trim_ascii_start_c();
-    let (negative, digits) = match text.first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
-    let length = digits
-        .iter()
-        .take_while(|b| char::from(**b).is_digit(base))
-        .count();
-    if length == 0 {
-        return text.is_empty().then_some((false, 0));
-    }
-    if !digits[length..].iter().all(|&b| is_space(b)) {
-        return None;
-    }
-    let mut magnitude = 0u64;
-    for digit in &digits[..length] {
-        magnitude = magnitude
-            .checked_mul(u64::from(base))?
-            .checked_add(u64::from(digit - b'0'))?;
-    }
-    Some((negative, magnitude))
-}
-
-/// White space as C has it.
-trait TrimC {
-    fn trim_ascii_start_c(&self) -> &[u8];
-}
-
-impl TrimC for [u8] {
-    fn trim_ascii_start_c(&self) -> &[u8] {
-        let start = self
-            .iter()
-            .position(|&b| !is_space(b))
-            .unwrap_or(self.len());
-        &self[start..]
-    }
-}
-
-fn size(text: &[u8]) -> bool {
-    let digits = match text.last() {
-        Some(b'k' | b'K' | b'm' | b'M') => &text[..text.len() - 1],
-        _ => text,
-    };
-    number(digits, 10).is_some()
-}
-
-fn log_type(values: &[&[u8]]) -> bool {
-    match values {
-        [kind, _, sizes @ ..] if is(kind, "FILE") => {
-            sizes.len() <= 2 && sizes.iter().all(|text| size(text))
-        }
-        [kind, facility, level @ ..] if is(kind, "SYSLOG") => {
-            FACILITIES.iter().any(|word| is(facility, word))
-                && level.len() <= 1
-                && level
-                    .iter()
-                    .all(|text| LEVELS.iter().any(|word| is(text, word)))
-        }
-        _ => false,
-    }
 }

@@ -8,6 +8,7 @@ use super::attribute::{self, Attribute};
 use super::problem::{Effect, Problem, ProblemKind};
 use super::reader::Operator;
 use super::reading;
+use super::services::Socket;
 use super::tree::{Tree, Wanted};
 
 /// A place in a file.
@@ -136,8 +137,12 @@ pub struct ServiceEntry {
     pub cps: Effective<Rate>,
     /// The attributes whose change makes SIGHUP restart the service and end its sessions.
     pub identity: BTreeMap<String, Vec<Vec<u8>>>,
+    /// Where it listens.
+    pub socket: Option<Socket>,
     /// All lines that xinetd accepts, in order.
     pub assignments: Vec<Assignment>,
+    /// What could make its state another one, and cannot be told.
+    pub doubts: Vec<Problem>,
 }
 
 impl ServiceEntry {
@@ -168,8 +173,12 @@ pub struct Config {
     pub problems: Vec<Problem>,
     /// The files read, in order; one that is included twice is here twice.
     pub files: Vec<HostPath>,
+    /// What could make the daemon exit over `defaults`, and cannot be told.
+    pub doubts: Vec<Problem>,
     /// What the tree lacks. Until this is empty, everything else is provisional.
     pub wanted: Vec<Wanted>,
+    /// The paths of which it matters what stands there, and the tree's [`Host`](super::Host) does not say.
+    pub paths: Vec<HostPath>,
 }
 
 impl Config {

@@ -6,10 +6,11 @@
 use crate::model::{Count, Rate};
 
 use super::config::BUILT_IN_RATE;
+use super::host::Version;
 
 mod differs;
 
-pub use differs::Difference;
+pub use differs::{Difference, Seen};
 
 const BEGIN: &[u8] = b"INTERNAL STATE DUMP";
 const END: &[u8] = b"END OF DUMP";
@@ -17,6 +18,8 @@ const END: &[u8] = b"END OF DUMP";
 /// One complete state dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dump {
+    /// The version that runs, where it is one that is known.
+    pub version: Option<Version>,
     /// `instances` of `defaults`, where set.
     pub instances: Option<Count>,
     /// `cps` of `defaults`, where set.
@@ -88,7 +91,10 @@ impl Dump {
             let text = String::from_utf8_lossy(&line[depth..]);
             match (depth, dump.services.last_mut()) {
                 (0, _) => {
-                    if let Some(name) = text.strip_prefix("Service = ") {
+                    if let Some(version) = text.strip_prefix("INTERNAL STATE DUMP: ") {
+                        let number = version.split_whitespace().last();
+                        dump.version = number.and_then(Version::parse);
+                    } else if let Some(name) = text.strip_prefix("Service = ") {
                         dump.services.push(Running {
                             name: name.to_owned(),
                             ..Running::default()

@@ -7,6 +7,7 @@ use crate::edit::{Edited, LineEdit, Spot};
 
 use super::attribute::{self, Attribute};
 use super::file::{Block, BlockEnd, Disabled, Fate, File, Heading, Item, Setting};
+use super::host::Host;
 use super::problem::ProblemKind;
 
 mod change;
@@ -214,6 +215,7 @@ fn next_change(file: &File, heading: BlockRef, wish: &Wish) -> Result<Option<Cha
                 attribute::in_defaults(file.text(&setting.parts.name)),
                 &setting.parts,
                 file.bytes(),
+                &Host::default(),
             ),
         };
         match fate {

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use crate::edit::Spot;
 
-use super::attribute::{self, Arity, Known};
+use super::attribute::{self, Arity, Known, Verdict};
+use super::host::{Change, Has, Host, Version};
 use super::parser;
 use super::problem::ProblemKind;
 use super::reader::{NotParts, Operator, Parts, RawLine};
@@ -130,7 +131,13 @@ pub(super) struct Specified(BTreeMap<&'static str, ()>);
 
 impl Specified {
     /// What xinetd makes of a line, and remembers it.
-    pub(super) fn judge(&mut self, known: Option<Known>, parts: &Parts, bytes: &[u8]) -> Fate {
+    pub(super) fn judge(
+        &mut self,
+        known: Option<Known>,
+        parts: &Parts,
+        bytes: &[u8],
+        host: &Host,
+    ) -> Fate {
         let Some(known) = known else {
             return Fate::Unknown;
         };
@@ -147,22 +154,33 @@ impl Specified {
         {
             return Fate::WrongValueCount(known, count);
         }
-        // In `defaults` xinetd lets the line come again, and then fails over it.
-        if known.name == "log_type" && self.0.contains_key(known.name) {
+        // In `defaults` xinetd lets the line come again, and then, in newer versions, fails over it.
+        if known.name == "log_type"
+            && self.0.contains_key(known.name)
+            && Version::has(host.version, Change::OneLogType) != Has::No
+        {
             return Fate::Bad(known);
         }
-        let values: Vec<&[u8]> = parts.values.iter().map(|at| &bytes[at.clone()]).collect();
-        if attribute::accepts(known.check, parts.operator, &values) {
-            self.0.insert(known.name, ());
-            Fate::Set(known)
-        } else {
-            Fate::Bad(known)
+        match parts.verdict(known, bytes, host) {
+            Verdict::Fine | Verdict::Unclear(_) => {
+                self.0.insert(known.name, ());
+                Fate::Set(known)
+            }
+            Verdict::Bad => Fate::Bad(known),
         }
     }
 }
 
+impl Parts {
+    /// What xinetd's parser for the attribute makes of the values.
+    pub(super) fn verdict(&self, known: Known, bytes: &[u8], host: &Host) -> Verdict {
+        let values: Vec<&[u8]> = self.values.iter().map(|at| &bytes[at.clone()]).collect();
+        attribute::verdict(known.check, self.operator, &values, host)
+    }
+}
+
 impl File {
-    /// Takes a file apart; any bytes will do.
+    /// Takes a file apart; any bytes will do. What only the host can tell counts as fine.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         Self::parse_as(bytes, Disabled::Stops)
@@ -177,7 +195,19 @@ impl File {
     pub(super) fn parse_as(bytes: &[u8], disabled: Disabled) -> Self {
         Self {
             bytes: bytes.to_vec(),
-            items: parser::items(bytes, disabled),
+            items: parser::items(bytes, disabled, &Host::default()),
+        }
+    }
+
+    /// Takes a file apart as the xinetd of a host does.
+    pub(super) fn parse_on(bytes: &[u8], host: &Host) -> Self {
+        let disabled = match Version::has(host.version, Change::StopsAtDisable) {
+            Has::Yes | Has::Unclear => Disabled::Stops,
+            Has::No => Disabled::ReadsOn,
+        };
+        Self {
+            bytes: bytes.to_vec(),
+            items: parser::items(bytes, disabled, host),
         }
     }
 

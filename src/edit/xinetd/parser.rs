@@ -6,16 +6,18 @@ use super::attribute;
 use super::file::{
     Block, BlockEnd, Disabled, Fate, Folder, Heading, Item, Line, Setting, Specified,
 };
+use super::host::Host;
 use super::problem::ProblemKind;
 use super::reader::Reader;
 
 /// What stands at the top level of a file, in order.
-pub(super) fn items(bytes: &[u8], disabled: Disabled) -> Vec<Item> {
+pub(super) fn items(bytes: &[u8], disabled: Disabled, host: &Host) -> Vec<Item> {
     let mut parser = Parser {
         bytes,
         reader: Reader::new(bytes),
         items: Vec::new(),
         disabled,
+        host,
         found_defaults: false,
     };
     parser.run();
@@ -27,6 +29,7 @@ struct Parser<'a> {
     reader: Reader<'a>,
     items: Vec<Item>,
     disabled: Disabled,
+    host: &'a Host,
     found_defaults: bool,
 }
 
@@ -107,7 +110,12 @@ impl Parser<'_> {
         };
         let heading = Heading::Service { name };
         let (settings, end) = self.settings(&heading);
-        let skip = !matches!(end, BlockEnd::Closed(_) | BlockEnd::ClosedBad(_));
+        let skip = match &end {
+            BlockEnd::Closed(_) | BlockEnd::ClosedBad(_) => false,
+            // Read on, such a block has its `}` behind it already.
+            BlockEnd::Disabled(_) | BlockEnd::DisabledBad(_) => self.disabled == Disabled::Stops,
+            BlockEnd::Broken { .. } | BlockEnd::Unclosed => true,
+        };
         self.items.push(Item::Block(Block {
             heading,
             line,
@@ -159,7 +167,7 @@ impl Parser<'_> {
                 Heading::Service { .. } => attribute::in_service(name),
             };
             let is_disable = attribute::is(name, "disable");
-            let fate = specified.judge(known, &parts, self.bytes);
+            let fate = specified.judge(known, &parts, self.bytes, self.host);
             match fate {
                 Fate::Bad(_) => {
                     disabled = true;

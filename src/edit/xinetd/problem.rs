@@ -5,6 +5,8 @@ use std::fmt;
 use crate::edit::Spot;
 use crate::model::HostPath;
 
+use super::host::Change;
+
 /// A line, block, service or file that xinetd does not take as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -27,10 +29,14 @@ pub enum Effect {
     LineIgnored,
     /// The file is not read.
     FileSkipped,
+    /// The daemon reads a file that is not looked at here.
+    NotFollowed,
     /// The service is not offered.
     ServiceDropped,
     /// The daemon reads on only behind the next line that is a lone `}`.
     BlockLost,
+    /// Whether the service is offered cannot be told.
+    Unclear,
     /// The daemon exits, with exit code 0, at start and at SIGHUP.
     DaemonExits,
     /// The daemon reads, and overwrites, memory behind its buffer: it has crashed, and changed other services' limits.
@@ -96,6 +102,8 @@ pub enum ProblemKind {
     IncludeMissing,
     /// A file or folder to include that cannot be read.
     IncludeUnreadable {
+        /// What cannot be read.
+        path: HostPath,
         /// Why.
         why: String,
     },
@@ -126,6 +134,76 @@ pub enum ProblemKind {
     TrafficWithoutRedirect,
     /// `enabled` names a service with `disable = yes`.
     BuildsDiffer,
+    /// A service whose name and protocol `/etc/services` does not have.
+    UnknownPort {
+        /// The protocol.
+        protocol: String,
+    },
+    /// A port other than the one that `/etc/services` has for the name.
+    OtherPort {
+        /// The port there.
+        expected: u16,
+    },
+    /// An RPC service that `/etc/rpc` does not have.
+    UnknownProgram,
+    /// A socket type that the protocol does not have.
+    NoSuchSocket,
+    /// A log file whose folder is missing, or that is a folder.
+    LogFile,
+    /// LABELED on a service that xinetd does not label.
+    CannotLabel,
+    /// INTERCEPT on a socket that xinetd cannot intercept.
+    CannotIntercept,
+    /// Whether xinetd takes it cannot be told.
+    Unclear(Doubt),
+}
+
+/// What keeps it from being told whether xinetd takes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Doubt {
+    /// The versions of xinetd differ, and the one that runs is not known or has builds that differ.
+    Version(Change),
+    /// Builds of one version differ.
+    Build,
+    /// A number in a form that C's libraries read each in its own way.
+    Number,
+    /// Not in the host's files of names, and the host asks others too; or the files could not be read.
+    Name,
+    /// A path that is relative, has `..` in it, or is not UTF-8.
+    Path,
+    /// What stands at the path is not known.
+    Program,
+    /// A name where an address is wanted.
+    Address,
+    /// An address of another family than the one in `flags`.
+    Family,
+    /// An address that this host has or has not.
+    Local,
+    /// A socket that the kernel has or has not.
+    Socket,
+    /// Whether a portmapper runs, which an RPC service needs when it begins.
+    Portmapper,
+    /// A bad value, and a later line that enables the service all the same: some of the value may be in force.
+    Enabled,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Version(change) => return write!(f, "the versions of xinetd differ ({change})"),
+            Self::Build => "builds of xinetd differ",
+            Self::Number => "C libraries read a number of this form in different ways",
+            Self::Name => "this host's own files do not have the name, or could not be read, and it may ask elsewhere",
+            Self::Path => "only an absolute path without `..` means the same at every start",
+            Self::Program => "it is not known what stands at the path",
+            Self::Address => "it is a name, and what the resolver will say is not known",
+            Self::Family => "the address is of another family than the one in flags",
+            Self::Local => "it is not known whether this host has the address",
+            Self::Portmapper => "it needs a portmapper when it begins",
+            Self::Socket => "it is not known whether the kernel has such a socket",
+            Self::Enabled => "the value is bad, and another line enables the service all the same",
+        })
+    }
 }
 
 impl ProblemKind {
@@ -144,9 +222,8 @@ impl ProblemKind {
             Self::IncludeMissing
             | Self::IncludeUnreadable { .. }
             | Self::NotRegular
-            | Self::NameSkipped
-            | Self::IncludeLoop
-            | Self::IncludePath => Effect::FileSkipped,
+            | Self::NameSkipped => Effect::FileSkipped,
+            Self::IncludePath => Effect::NotFollowed,
             Self::BadValue
             | Self::Swallowed
             | Self::Duplicate
@@ -155,7 +232,14 @@ impl ProblemKind {
             | Self::NotBuiltIn
             | Self::NotForTcpmux
             | Self::CannotRedirect
-            | Self::TrafficWithoutRedirect => Effect::ServiceDropped,
+            | Self::TrafficWithoutRedirect
+            | Self::UnknownPort { .. }
+            | Self::OtherPort { .. }
+            | Self::UnknownProgram
+            | Self::NoSuchSocket
+            | Self::LogFile
+            | Self::CannotLabel
+            | Self::CannotIntercept => Effect::ServiceDropped,
             Self::NoSpaceBeforeOperator
             | Self::NothingAfterName
             | Self::BadOperator
@@ -166,7 +250,8 @@ impl ProblemKind {
             | Self::NameMissing
             | Self::SecondDefaults => Effect::BlockLost,
             Self::BadDefault => Effect::DaemonExits,
-            Self::Unpredictable => Effect::Unforeseeable,
+            Self::Unclear(_) => Effect::Unclear,
+            Self::Unpredictable | Self::IncludeLoop => Effect::Unforeseeable,
         }
     }
 }
@@ -229,19 +314,21 @@ impl fmt::Display for ProblemKind {
             }
             Self::LineCut => "xinetd cuts this line: it is longer than its buffer",
             Self::IncludeMissing => "xinetd cannot open what this line includes, and goes on",
-            Self::IncludeUnreadable { why } => {
-                return write!(f, "what this line includes cannot be read: {why}");
+            Self::IncludeUnreadable { path, why } => {
+                return write!(f, "{path}, which this line includes, cannot be read: {why}");
             }
             Self::NotRegular => "xinetd skips this: it is no regular file",
             Self::NameSkipped => {
                 "xinetd skips names with a dot, or with `~` at the end, in an included folder"
             }
-            Self::IncludeLoop => "this includes itself, or too many files; it is not followed further",
+            Self::IncludeLoop => {
+                "this includes itself, or too many files; xinetd follows it until it crashes"
+            }
             Self::IncludePath => {
-                "this path is not followed: only absolute paths without `..` mean the same to xinetd at every start"
+                "xinetd reads this file and mailward does not: only an absolute path without `..`, in UTF-8, means the same at every start"
             }
             Self::Duplicate => {
-                "xinetd does not offer this service: an earlier one has the same port and protocol"
+                "xinetd does not offer this service: an earlier one has the same port, protocol and address"
             }
             Self::MissingAttribute { name } => {
                 return write!(f, "xinetd does not offer this service: it needs `{name}`");
@@ -260,6 +347,36 @@ impl fmt::Display for ProblemKind {
             }
             Self::TrafficWithoutRedirect => {
                 "xinetd does not offer this service: log_on_success = TRAFFIC is for redirects only"
+            }
+            Self::UnknownPort { protocol } => {
+                return write!(
+                    f,
+                    "xinetd does not offer this service: /etc/services does not have its name for {protocol}"
+                );
+            }
+            Self::OtherPort { expected } => {
+                return write!(
+                    f,
+                    "xinetd does not offer this service: /etc/services has port {expected} for its name, and it is not UNLISTED"
+                );
+            }
+            Self::UnknownProgram => {
+                "xinetd does not offer this service: /etc/rpc does not have its name"
+            }
+            Self::NoSuchSocket => {
+                "xinetd does not offer this service: its protocol has no sockets of this socket_type"
+            }
+            Self::LogFile => {
+                "xinetd does not offer this service: it cannot open the log file of log_type"
+            }
+            Self::CannotLabel => {
+                "xinetd does not offer this service: LABELED is for stream services with a server and `wait = no`"
+            }
+            Self::CannotIntercept => {
+                "xinetd does not offer this service: INTERCEPT is for stream and dgram services"
+            }
+            Self::Unclear(doubt) => {
+                return write!(f, "whether xinetd takes this cannot be told: {doubt}");
             }
             Self::BuildsDiffer => {
                 "builds of xinetd differ here: `enabled` names this service, and `disable = yes` disables it"

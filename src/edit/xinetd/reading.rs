@@ -9,29 +9,39 @@ use std::ops::Range;
 use crate::edit::Spot;
 use crate::model::HostPath;
 
-use super::attribute::{self, Attribute, Known};
+use super::attribute::{self, Attribute, Known, Verdict};
 use super::config::{
     Assignment, At, BUILT_IN_RATE, Config, ServiceEntry, ServiceState, Source, UNLIMITED, count,
     rate,
 };
 use super::file::{Block, BlockEnd, Fate, File, Heading, Item, Line, Setting, Specified};
-use super::problem::{Problem, ProblemKind};
+use super::host::{Change, Has, Version};
+use super::problem::{Doubt, Problem, ProblemKind};
 use super::services::{self, Meaning};
 use super::tree::{Entry, Tree, Wanted};
 
 /// How reading a service's block ended, before the whole is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pending {
-    /// In xinetd's list, enabled or (by a bad value) not.
+    /// In xinetd's list, enabled or not.
     Listed {
-        bad: bool,
+        disabled: Option<DisabledBy>,
         /// Whether the `defaults` read before it log TRAFFIC.
         traffic: bool,
     },
-    /// Off by its own `disable = yes`: Debian's builds have it in no list.
+    /// Off by its own `disable = yes`: newer versions have it in no list.
     Off,
     /// Lost.
     Lost(ProblemKind),
+}
+
+/// What disables a service that is in xinetd's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DisabledBy {
+    /// A bad value.
+    BadValue,
+    /// `disable = yes`, in versions that read on behind it.
+    Itself,
 }
 
 /// Reads `main` and all that it includes.
@@ -50,8 +60,8 @@ pub(super) fn read(main: &HostPath, tree: &Tree) -> Config {
         Some(Entry::NotRegular) => reading.main_problem(main, ProblemKind::NotRegular),
         Some(Entry::Missing) => reading.main_problem(main, ProblemKind::IncludeMissing),
         Some(Entry::Unreadable(why)) => {
-            let why = why.clone();
-            reading.main_problem(main, ProblemKind::IncludeUnreadable { why });
+            let (path, why) = (main.clone(), why.clone());
+            reading.main_problem(main, ProblemKind::IncludeUnreadable { path, why });
         }
         None => {
             reading.wanted.insert(Wanted::File(main.clone()));
@@ -64,7 +74,7 @@ pub(super) fn read(main: &HostPath, tree: &Tree) -> Config {
         ..
     } = reading;
     config.wanted = wanted.into_iter().collect();
-    services::settle(&mut config, pending);
+    services::settle(&mut config, pending, &tree.host);
     config
 }
 
@@ -82,7 +92,7 @@ impl Reading<'_> {
     fn file(&mut self, path: &HostPath, bytes: &[u8]) {
         self.config.files.push(path.clone());
         self.open.push(path.clone());
-        let file = File::parse(bytes);
+        let file = File::parse_on(bytes, &self.tree.host);
         for item in &file.items {
             match item {
                 Item::Block(block) => self.block(path, &file, block),
@@ -113,6 +123,8 @@ impl Reading<'_> {
 
     fn block(&mut self, path: &HostPath, file: &File, block: &Block) {
         let mut assignments = Vec::new();
+        let mut doubts = Vec::new();
+        let mut has_bad = false;
         for setting in &block.settings {
             if setting.line.cut {
                 self.problem_line(path, file, setting.line, ProblemKind::LineCut);
@@ -120,26 +132,53 @@ impl Reading<'_> {
             let fate = match block.heading {
                 Heading::Defaults => {
                     let known = attribute::in_defaults(file.text(&setting.parts.name));
-                    self.specified.judge(known, &setting.parts, file.bytes())
+                    self.specified
+                        .judge(known, &setting.parts, file.bytes(), &self.tree.host)
                 }
                 Heading::Service { .. } => setting.fate,
             };
             self.setting_problems(path, file, &block.heading, setting, fate);
-            if let Fate::Set(known) = fate {
-                assignments.push(assignment(path, file, setting, known));
-            }
+            let doubt = match fate {
+                Fate::Set(known) => {
+                    assignments.push(assignment(path, file, setting, known));
+                    let verdict = setting.parts.verdict(known, file.bytes(), &self.tree.host);
+                    match verdict {
+                        Verdict::Unclear(doubt) => Some(doubt),
+                        Verdict::Fine | Verdict::Bad => None,
+                    }
+                }
+                Fate::Bad(_) => {
+                    has_bad = true;
+                    None
+                }
+                Fate::Unknown
+                | Fate::AlreadySet(_)
+                | Fate::OperatorNotAllowed(_)
+                | Fate::WrongValueCount(..) => None,
+            };
+            doubts.extend(doubt.map(|doubt| doubtful(path, file, setting, doubt)));
         }
-        let (bad, lost) = match &block.end {
-            BlockEnd::Closed(_) | BlockEnd::Disabled(_) => (false, None),
-            BlockEnd::ClosedBad(_) => (true, None),
-            BlockEnd::DisabledBad(_) => (true, Some(ProblemKind::BadValue)),
+        let reads_on = Version::has(self.tree.host.version, Change::StopsAtDisable) == Has::No;
+        let (disabled, lost) = match &block.end {
+            BlockEnd::Closed(_) => {
+                // A `disable = no` behind a bad value takes its verdict back, and what it left may count.
+                if has_bad && matches!(block.heading, Heading::Service { .. }) {
+                    let spot = file.spot_of_line(block.line);
+                    let kind = ProblemKind::Unclear(Doubt::Enabled);
+                    doubts.push(problem(path, file, block.line, spot, kind));
+                }
+                (None, None)
+            }
+            BlockEnd::Disabled(_) => (Some(DisabledBy::Itself), None),
+            BlockEnd::ClosedBad(_) => (Some(DisabledBy::BadValue), None),
+            BlockEnd::DisabledBad(_) => (Some(DisabledBy::BadValue), Some(ProblemKind::BadValue)),
             BlockEnd::Broken { line, kind } => {
                 self.problem_line(path, file, *line, kind.clone());
-                (false, Some(kind.clone()))
+                (None, Some(kind.clone()))
             }
             BlockEnd::Unclosed => {
                 self.problem_line(path, file, block.line, ProblemKind::NotClosed);
-                (false, Some(ProblemKind::NotClosed))
+                (None, Some(ProblemKind::NotClosed))
             }
         };
         match &block.heading {
@@ -151,17 +190,22 @@ impl Reading<'_> {
                 let before = self.traffic;
                 self.traffic = services::logs_traffic(&assignments, before, Meaning::Adds);
                 self.config.defaults.assignments.append(&mut assignments);
+                self.config.doubts.append(&mut doubts);
             }
             Heading::Service { name } => {
                 let pending = match (lost, &block.end) {
                     (Some(kind), _) => Pending::Lost(kind),
-                    (None, BlockEnd::Disabled(_)) => Pending::Off,
+                    (None, BlockEnd::Disabled(_)) if !reads_on => Pending::Off,
                     (None, _) => Pending::Listed {
-                        bad,
+                        disabled,
                         traffic: self.traffic,
                     },
                 };
-                self.service(path, file, block.line, name, assignments, pending);
+                let read = Read {
+                    assignments,
+                    doubts,
+                };
+                self.service(path, file, block.line, name, read, pending);
             }
         }
     }
@@ -174,7 +218,7 @@ impl Reading<'_> {
         name: &Range<usize>,
         kind: ProblemKind,
     ) {
-        self.service(path, file, line, name, Vec::new(), Pending::Lost(kind));
+        self.service(path, file, line, name, Read::default(), Pending::Lost(kind));
     }
 
     fn service(
@@ -183,9 +227,13 @@ impl Reading<'_> {
         file: &File,
         line: Line,
         name: &Range<usize>,
-        assignments: Vec<Assignment>,
+        read: Read,
         pending: Pending,
     ) {
+        let Read {
+            assignments,
+            doubts,
+        } = read;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let name = text(file.text(name));
         let id = assignments
@@ -204,7 +252,9 @@ impl Reading<'_> {
             instances: count(own(Attribute::Instances), Source::Own).unwrap_or(UNLIMITED),
             cps: rate(own(Attribute::Cps), Source::Own).unwrap_or(BUILT_IN_RATE),
             identity: BTreeMap::new(),
+            socket: None,
             assignments,
+            doubts,
         };
         self.config.services.push(entry);
         self.pending.push(pending);
@@ -240,13 +290,31 @@ impl Reading<'_> {
     }
 
     fn push(&mut self, path: &HostPath, file: &File, line: Line, spot: Spot, kind: ProblemKind) {
-        self.config.problems.push(Problem {
-            path: path.clone(),
-            spot,
-            text: file.line_text(line).to_vec(),
-            kind,
-        });
+        let problem = problem(path, file, line, spot, kind);
+        self.config.problems.push(problem);
     }
+}
+
+/// What stands in a block.
+#[derive(Default)]
+struct Read {
+    assignments: Vec<Assignment>,
+    doubts: Vec<Problem>,
+}
+
+fn problem(path: &HostPath, file: &File, line: Line, spot: Spot, kind: ProblemKind) -> Problem {
+    Problem {
+        path: path.clone(),
+        spot,
+        text: file.line_text(line).to_vec(),
+        kind,
+    }
+}
+
+fn doubtful(path: &HostPath, file: &File, setting: &Setting, doubt: Doubt) -> Problem {
+    let spot = file.spot_of_line(setting.line);
+    let kind = ProblemKind::Unclear(doubt);
+    problem(path, file, setting.line, spot, kind)
 }
 
 fn assignment(path: &HostPath, file: &File, setting: &Setting, known: Known) -> Assignment {

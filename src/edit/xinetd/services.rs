@@ -1,32 +1,36 @@
 //! What only the whole configuration shows: inherited limits, disabled and enabled lists, missing attributes, duplicates.
 
+mod refused;
+mod socket;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edit::Spot;
-use crate::model::{Count, Rate};
+use crate::model::{Count, HostPath, Rate};
 
 use super::attribute;
 use super::config::{
     Assignment, BUILT_IN_RATE, Config, Defaults, Effective, ServiceEntry, ServiceState, Source,
     UNLIMITED,
 };
-use super::problem::{Problem, ProblemKind};
+use super::host::{Change, Has, Host, Version, host_path};
+use super::problem::{Doubt, Problem, ProblemKind};
 use super::reader::Operator;
-use super::reading::Pending;
-
-/// The servers that xinetd has built in, by socket type.
-const STREAM_BUILT_IN: &[&str] = &[
-    "echo", "discard", "time", "daytime", "chargen", "sensor", "tcpmux",
-];
-const DATAGRAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen", "sensor"];
+use super::reading::{DisabledBy, Pending};
+use refused::Circumstances;
+pub use refused::built_in;
+use socket::Clash;
+pub(super) use socket::Six;
+pub use socket::{Fit, Socket};
 
 /// Gives each service its state, its inherited limits and its identity, in xinetd's order of things.
-pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
+pub(super) fn settle(config: &mut Config, pending: Vec<Pending>, host: &Host) {
     let enabled = listed(config, "enabled");
     let disabled = listed(config, "disabled").unwrap_or_default();
     let inherited = Inherited::of(&config.defaults);
     let mut services = std::mem::take(&mut config.services);
-    let mut taken: BTreeSet<Claim> = BTreeSet::new();
+    let mut sockets = Sockets::default();
+    let mut paths = BTreeSet::new();
     for (service, pending) in services.iter_mut().zip(pending) {
         let is_enabled = enabled.as_ref().map(|ids| ids.contains(&fold(&service.id)));
         let traffic = match pending {
@@ -36,36 +40,145 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>) {
         service.state = match pending {
             Pending::Lost(kind) => ServiceState::Dropped(kind),
             Pending::Off => {
-                if is_enabled == Some(true) {
+                if is_enabled == Some(true)
+                    && Version::has(host.version, Change::StopsAtDisable) == Has::Unclear
+                {
                     config
                         .problems
                         .push(heading_problem(service, ProblemKind::BuildsDiffer));
+                    doubt(service, Doubt::Version(Change::StopsAtDisable));
                 }
                 ServiceState::Disabled
             }
-            Pending::Listed { bad, .. } => match is_enabled {
-                Some(false) => ServiceState::Disabled,
-                None if bad => ServiceState::Dropped(ProblemKind::BadValue),
+            Pending::Listed {
+                disabled: verdict, ..
+            } => match (is_enabled, verdict) {
+                (Some(false), _) => ServiceState::Disabled,
+                (None, Some(DisabledBy::BadValue)) => ServiceState::Dropped(ProblemKind::BadValue),
+                (None, Some(DisabledBy::Itself)) => ServiceState::Disabled,
                 // An entry in `enabled` takes even a bad value's verdict back.
-                Some(true) | None if disabled.contains(&fold(&service.id)) => {
+                (Some(true), _) | (None, None) if disabled.contains(&fold(&service.id)) => {
                     ServiceState::Disabled
                 }
-                Some(true) | None => ServiceState::Offered,
+                (Some(true), Some(DisabledBy::BadValue)) => {
+                    doubt(service, Doubt::Enabled);
+                    ServiceState::Offered
+                }
+                (Some(true), Some(DisabledBy::Itself) | None) | (None, None) => {
+                    ServiceState::Offered
+                }
             },
         };
         inherited.fill(service);
         identify(&inherited, service);
+        paths.extend(looked_at(&inherited, service));
+        let (socket, unsure) = Socket::of(service, host);
+        service.socket = Some(socket.clone());
         if service.state == ServiceState::Offered {
-            let claim = Claim::of(service);
-            if let Some(kind) = missing(service, traffic).or_else(|| claim.conflict(&taken)) {
+            let circumstances = Circumstances {
+                traffic,
+                log_type: inherited.log_type(service),
+                host,
+            };
+            let judged = refused::judge(service, &circumstances);
+            for why in judged.doubts {
+                doubt(service, why);
+            }
+            if let Some(why) = unsure {
+                doubt(service, why);
+            }
+            let refused = match judged.refused {
+                // These fail only when xinetd opens the socket, and until then others are compared with them.
+                Some(kind @ (ProblemKind::LogFile | ProblemKind::NoSuchSocket)) => {
+                    sockets.take(service, socket, Some(kind))
+                }
+                Some(kind) => Some(kind),
+                None => sockets.take(service, socket, None),
+            };
+            if let Some(kind) = refused {
                 config.problems.push(heading_problem(service, kind.clone()));
                 service.state = ServiceState::Dropped(kind);
-            } else {
-                taken.extend(claim.is_known().then_some(claim));
             }
         }
     }
     config.services = services;
+    config.paths = paths
+        .into_iter()
+        .filter(|path| !host.paths.contains_key(path))
+        .collect();
+}
+
+/// The sockets of the services so far.
+#[derive(Default)]
+struct Sockets {
+    /// Of those that xinetd has in its list.
+    listed: Vec<Socket>,
+    /// Of those whose sockets the kernel has.
+    open: Vec<Socket>,
+}
+
+impl Sockets {
+    /// Adds a service's socket, unless an earlier one is in its way.
+    /// It cannot be opened where that `fails`.
+    fn take(
+        &mut self,
+        service: &mut ServiceEntry,
+        socket: Socket,
+        fails: Option<ProblemKind>,
+    ) -> Option<ProblemKind> {
+        let rpc = service.has_word("type", "RPC");
+        let worst = |clashes: &mut dyn Iterator<Item = Clash>| clashes.max().unwrap_or(Clash::No);
+        let duplicate = match worst(&mut self.listed.iter().map(|other| socket.duplicates(other))) {
+            // Programs of the same address have numbers and versions of their own.
+            Clash::Yes | Clash::Perhaps if rpc => Clash::Perhaps,
+            clash @ (Clash::Yes | Clash::Perhaps | Clash::No) => clash,
+        };
+        let taken = worst(&mut self.open.iter().map(|other| socket.collides(other)));
+        if duplicate != Clash::Yes {
+            self.listed.push(socket.clone());
+        }
+        if duplicate != Clash::Yes && fails.is_some() {
+            return fails;
+        }
+        match duplicate.max(taken) {
+            Clash::Yes => Some(ProblemKind::Duplicate),
+            Clash::Perhaps => {
+                doubt(service, Doubt::Address);
+                self.open.push(socket);
+                None
+            }
+            Clash::No => {
+                self.open.push(socket);
+                None
+            }
+        }
+    }
+}
+
+fn doubt(service: &mut ServiceEntry, why: Doubt) {
+    let problem = heading_problem(service, ProblemKind::Unclear(why));
+    service.doubts.push(problem);
+}
+
+/// The paths of which it matters what stands there: the server, and the log file with its folder.
+fn looked_at(inherited: &Inherited, service: &ServiceEntry) -> Vec<HostPath> {
+    let server = service
+        .assignments
+        .iter()
+        .filter(|line| line.name == "server")
+        .filter_map(|line| line.values.first());
+    let log = match inherited.log_type(service) {
+        Some([kind, path, ..]) if attribute::is(kind, "FILE") => Some(path),
+        Some(_) | None => None,
+    };
+    let log = log.and_then(|path| host_path(path));
+    let folder = log.as_ref().and_then(HostPath::parent);
+    server
+        .filter_map(|path| host_path(path))
+        .chain(log)
+        .chain(folder)
+        .chain([socket::ipv6_table()])
+        .collect()
 }
 
 /// The ids in all `enabled` or `disabled` lines; none where there is no such line.
@@ -95,6 +208,7 @@ struct Inherited {
     instances: Effective<Count>,
     cps: Effective<Rate>,
     bind: Option<Vec<Vec<u8>>>,
+    log_type: Option<Vec<Vec<u8>>>,
     /// Whether `log_on_success` has TRAFFIC in it.
     traffic: bool,
 }
@@ -106,6 +220,10 @@ impl Inherited {
             instances: defaults.instances().unwrap_or(UNLIMITED),
             cps: defaults.cps().unwrap_or(BUILT_IN_RATE),
             bind: defaults.attribute("bind").map(|line| line.values.clone()),
+            // Where a second line is allowed at all, the last one counts.
+            log_type: (defaults.assignments.iter())
+                .rfind(|line| line.name == "log_type")
+                .map(|line| line.values.clone()),
             traffic: logs_traffic(&defaults.assignments, false, Meaning::Adds),
         }
     }
@@ -119,6 +237,14 @@ impl Inherited {
         }
         if service.cps.from == Source::BuiltIn {
             service.cps = self.cps.clone();
+        }
+    }
+
+    /// Where a service logs.
+    fn log_type<'a>(&'a self, service: &'a ServiceEntry) -> Option<&'a [Vec<u8>]> {
+        match service.attribute("log_type") {
+            Some(line) => Some(&line.values),
+            None => self.log_type.as_deref(),
         }
     }
 
@@ -182,6 +308,13 @@ fn identify(inherited: &Inherited, service: &mut ServiceEntry) {
     if service.has_word("flags", "SENSOR") && !service.has_word("type", "INTERNAL") {
         types.insert(0, b"INTERNAL".to_vec());
     }
+    // An interceptor is a service of xinetd's own; it intercepts only those that wait.
+    let waits = service
+        .attribute("wait")
+        .is_some_and(|line| line.values.iter().any(|value| attribute::is(value, "yes")));
+    if waits && service.has_word("flags", "INTERCEPT") && !types.iter().any(|t| t == b"INTERNAL") {
+        types.insert(0, b"INTERNAL".to_vec());
+    }
     identity.insert("type".to_owned(), types);
     identity.insert("flags".to_owned(), words("flags", &["IPv4", "IPv6"]));
     // xinetd derives one from the other.
@@ -210,136 +343,6 @@ fn identify(inherited: &Inherited, service: &mut ServiceEntry) {
         _ => {}
     }
     service.identity = identity;
-}
-
-/// What keeps a complete, enabled block from being a service, in the order of xinetd's own checks.
-fn missing(service: &ServiceEntry, traffic: bool) -> Option<ProblemKind> {
-    let set = |name: &str| service.attribute(name).is_some();
-    let derived = |name: &str| service.identity.contains_key(name);
-    let word = |name: &str, word: &str| {
-        service
-            .identity
-            .get(name)
-            .and_then(|values| values.first())
-            .is_some_and(|value| attribute::is(value, word))
-    };
-    let lacks = |name: &'static str| Some(ProblemKind::MissingAttribute { name });
-    let is_type = |word: &str| service.has_word("type", word);
-    let sensor = service.has_word("flags", "SENSOR");
-    // Without the word INTERNAL a sensor still has to name a server.
-    let internal_by_type = is_type("INTERNAL");
-    let internal = internal_by_type || sensor;
-    let redirect = set("redirect");
-    let names_arguments = service.has_word("flags", "NAMEINARGS");
-    let tcpmux = is_type("TCPMUX") || is_type("TCPMUXPLUS");
-    let unlisted = is_type("UNLISTED");
-    let rpc = is_type("RPC");
-    if !internal_by_type && !set("server") && !redirect {
-        return lacks("server");
-    }
-    if names_arguments && !set("server_args") {
-        return lacks("server_args");
-    }
-    if !set("port") && !tcpmux && !rpc {
-        if unlisted {
-            return lacks("port");
-        }
-        if !derived("protocol") {
-            return lacks("protocol");
-        }
-    }
-    if internal && !sensor {
-        let names = if word("socket_type", "dgram") {
-            DATAGRAM_BUILT_IN
-        } else {
-            STREAM_BUILT_IN
-        };
-        if !names.iter().any(|n| n.eq_ignore_ascii_case(&service.name)) {
-            return Some(ProblemKind::NotBuiltIn);
-        }
-    }
-    if tcpmux && (!unlisted || !word("protocol", "tcp")) {
-        return Some(ProblemKind::NotForTcpmux);
-    }
-    if !rpc && !unlisted && !derived("protocol") {
-        return lacks("protocol");
-    }
-    let waits = word("wait", "yes");
-    if redirect && (!word("socket_type", "stream") || waits || names_arguments) {
-        return Some(ProblemKind::CannotRedirect);
-    }
-    if traffic && !redirect {
-        return Some(ProblemKind::TrafficWithoutRedirect);
-    }
-    if names_arguments && internal {
-        return Some(ProblemKind::NotBuiltIn);
-    }
-    if word("socket_type", "dgram") && !waits {
-        return Some(ProblemKind::DatagramWithoutWait);
-    }
-    if !derived("socket_type") {
-        return lacks("socket_type");
-    }
-    if !set("wait") {
-        return lacks("wait");
-    }
-    if !internal && !set("user") {
-        return lacks("user");
-    }
-    if rpc || (!internal && unlisted) {
-        if !derived("protocol") {
-            return lacks("protocol");
-        }
-        if rpc && !set("rpc_version") {
-            return lacks("rpc_version");
-        }
-        if rpc && unlisted && !set("rpc_number") {
-            return lacks("rpc_number");
-        }
-    }
-    None
-}
-
-/// The address that a service would listen on, as far as the files tell.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Claim {
-    protocol: Option<Vec<u8>>,
-    /// The number, or the name that `/etc/services` has to know.
-    port: Option<Result<u16, String>>,
-    bind: Option<Vec<u8>>,
-}
-
-impl Claim {
-    fn of(service: &ServiceEntry) -> Self {
-        let first = |name: &str| {
-            service
-                .identity
-                .get(name)
-                .and_then(|values| values.first())
-                .map(|value| value.to_ascii_lowercase())
-        };
-        let known_only_to_the_portmapper = service.has_word("type", "RPC")
-            || service.has_word("type", "TCPMUX")
-            || service.has_word("type", "TCPMUXPLUS");
-        let port = match first("port").and_then(|text| attribute::count(&text)) {
-            _ if known_only_to_the_portmapper => None,
-            Some(Count::Number(port)) => u16::try_from(port).ok().map(Ok),
-            Some(Count::Unlimited) | None => Some(Err(service.name.clone())),
-        };
-        Self {
-            protocol: first("protocol"),
-            port,
-            bind: first("bind"),
-        }
-    }
-
-    fn is_known(&self) -> bool {
-        self.port.is_some()
-    }
-
-    fn conflict(&self, taken: &BTreeSet<Self>) -> Option<ProblemKind> {
-        (self.is_known() && taken.contains(self)).then_some(ProblemKind::Duplicate)
-    }
 }
 
 fn heading_problem(service: &ServiceEntry, kind: ProblemKind) -> Problem {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::model::HostPath;
 
+use super::host::Host;
+
 /// What is known of one path on the host; links are followed already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -25,6 +27,8 @@ pub struct Tree {
     pub files: BTreeMap<HostPath, Entry>,
     /// The names in a folder, in any order; none where there is no such folder.
     pub dirs: BTreeMap<HostPath, Option<Vec<Vec<u8>>>>,
+    /// What is known of the host around the files.
+    pub host: Host,
 }
 
 /// Something that xinetd reads and the [`Tree`] does not have.

@@ -5,12 +5,13 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use rustix::fs::{AtFlags, Stat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::tree::{Folder, Tree, reason};
-use crate::host::proc::{ProcessStat, split_environment, split_words};
+use crate::host::proc::{ProcessStat, ports, split_environment, split_words};
 use crate::host::{HostError, Process, ProcessId, Terminal};
 
 /// Lists the processes that run one of these programs, by pid.
@@ -53,7 +54,7 @@ struct Scan<'a> {
     proc: Folder,
     own: OnceCell<Own>,
     boot: OnceCell<Option<i64>>,
-    listening: OnceCell<Option<BTreeMap<u64, u16>>>,
+    listening: OnceCell<Option<BTreeMap<u64, SocketAddr>>>,
 }
 
 /// What mailward itself sees: its namespaces (`None` where the kernel does not tell) and its root folder.
@@ -156,7 +157,7 @@ impl<'a> Scan<'a> {
             Ok(()) => Ok(split_environment(text)),
             Err(error) => Err(reason(error)),
         };
-        let ports = self.ports(&folder);
+        let listens = self.listens(&folder);
         // A process that ended meanwhile has an empty environment and no ports: that says nothing about it.
         let read = self.tree.read_in(&folder, b"stat", text);
         let unchanged = parse(pid, read, text)?.is_some_and(|stat| {
@@ -170,7 +171,8 @@ impl<'a> Scan<'a> {
             terminal: Terminal::of(terminal),
             argv,
             environment,
-            ports,
+            ports: listens.as_deref().map(ports),
+            listens,
         }))
     }
 
@@ -221,8 +223,8 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// The TCP ports that a process listens on; `None` where its files or the sockets cannot be read.
-    fn ports(&self, folder: &Folder) -> Option<Vec<u16>> {
+    /// The TCP sockets that a process listens on; `None` where its files or the sockets cannot be read.
+    fn listens(&self, folder: &Folder) -> Option<Vec<SocketAddr>> {
         let files = self.tree.folder_in(folder, b"fd").ok()?;
         let mut sockets = Vec::new();
         let mut unreadable = false;
@@ -251,18 +253,18 @@ impl<'a> Scan<'a> {
             .listening
             .get_or_init(|| self.read_listening())
             .as_ref()?;
-        let mut ports: Vec<u16> = sockets
+        let mut listens: Vec<SocketAddr> = sockets
             .iter()
             .filter_map(|socket| listening.get(socket))
             .copied()
             .collect();
-        ports.sort_unstable();
-        ports.dedup();
-        Some(ports)
+        listens.sort_unstable();
+        listens.dedup();
+        Some(listens)
     }
 
-    /// Inode and port of each listening TCP socket. A host without IPv6 has no second table.
-    fn read_listening(&self) -> Option<BTreeMap<u64, u16>> {
+    /// Inode and address of each listening TCP socket. A host without IPv6 has no second table.
+    fn read_listening(&self) -> Option<BTreeMap<u64, SocketAddr>> {
         let mut sockets = BTreeMap::new();
         let mut text = Vec::new();
         let net = self.tree.folder_in(&self.proc, b"net").ok()?;

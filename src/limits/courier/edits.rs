@@ -130,6 +130,17 @@ fn missing(want: &Wanted, path: &str, part: &mut Part) {
 fn refuse_unprovable(wants: &Wants, files: &Files, before: &Parsed, part: &mut Part) {
     for (listener, setting) in wants.keys() {
         let Some(key) = key(*setting) else { continue };
+        if let Sourced::Unreadable { path, why } = before.sourced(*listener, key) {
+            part.block(
+                Blocked::Unknown,
+                Diagnostic::new(format!("cannot read {path}: {why}"))
+                    .because(format!(
+                        "{} takes {key} from it, or may",
+                        listener.service()
+                    ))
+                    .hint("see what stands there, and whether this user may read it"),
+            );
+        }
         if let Sourced::Uncertain { path, spot, why } = before.sourced(*listener, key) {
             let bytes = files
                 .0

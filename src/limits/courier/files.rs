@@ -76,19 +76,33 @@ impl Files {
     /// Parses all four once, for many questions.
     #[must_use]
     pub fn parse(&self) -> Parsed {
-        let read = self
-            .0
-            .iter()
-            .filter_map(|(name, file)| Some((*name, file, file.bytes.as_ref().ok()?)));
-        Parsed(
-            read.map(|(name, file, bytes)| (name, (file.path.clone(), File::parse(bytes))))
-                .collect(),
-        )
+        let mut parsed = Parsed {
+            files: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+        };
+        for (name, file) in &self.0 {
+            match &file.bytes {
+                Ok(bytes) => {
+                    let read = (file.path.clone(), File::parse(bytes));
+                    parsed.files.insert(name, read);
+                }
+                Err(Absent::Unreadable(reason)) => {
+                    let unread = (file.path.clone(), reason.clone());
+                    parsed.unreadable.insert(name, unread);
+                }
+                Err(Absent::Missing) => {}
+            }
+        }
+        parsed
     }
 }
 
 /// Courier's files, parsed.
-pub struct Parsed(BTreeMap<&'static str, (HostPath, File)>);
+pub struct Parsed {
+    files: BTreeMap<&'static str, (HostPath, File)>,
+    /// Those that are there and cannot be read, with the reason.
+    unreadable: BTreeMap<&'static str, (HostPath, String)>,
+}
 
 /// What a listener's two files leave a variable at.
 pub(super) enum Sourced<'a> {
@@ -100,6 +114,8 @@ pub(super) enum Sourced<'a> {
         spot: Spot,
         bytes: Vec<u8>,
     },
+    /// A file that decides, or may, cannot be read.
+    Unreadable { path: &'a HostPath, why: &'a str },
     /// It cannot be proved.
     Uncertain {
         path: &'a HostPath,
@@ -122,7 +138,7 @@ impl Parsed {
         listener
             .sources()
             .into_iter()
-            .filter_map(|name| self.0.get(name))
+            .filter_map(|name| self.files.get(name))
             .map(|(path, file)| (path, file))
     }
 
@@ -131,6 +147,17 @@ impl Parsed {
         let sources: Vec<(&HostPath, &File)> = self.sources(listener).collect();
         let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
         let sourced = shell.value(name);
+        // The listener's own file comes last: what it sets is so, whatever stands in the other one.
+        let own = self.files.get(listener.file());
+        let unread = listener.sources().into_iter().rev();
+        let unread = unread.filter_map(|name| self.unreadable.get(name)).next();
+        let by_own =
+            own.is_some_and(|(_, own)| matches!(own.value(name), shellvars::Value::Literal { .. }));
+        if let Some((path, why)) = unread
+            && !by_own
+        {
+            return Sourced::Unreadable { path, why };
+        }
         let path = sourced
             .file
             .and_then(|index| sources.get(index))
@@ -153,6 +180,15 @@ impl Parsed {
 
     /// What keeps a listener from starting with these files: where, and why.
     pub(super) fn fatal(&self, listener: Listener) -> Vec<(&HostPath, Spot, String)> {
+        let sources: Vec<(&HostPath, &File)> = self.sources(listener).collect();
+        let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
+        let last: Vec<(&HostPath, Spot)> = shell
+            .assignments()
+            .filter_map(|(file, last)| Some((sources.get(file)?.0, last.spot)))
+            .collect();
+        // A bad value that the later file replaces is never seen by the daemon.
+        let holds =
+            |path: &HostPath, spot: Spot| shell.doubt().is_some() || last.contains(&(path, spot));
         self.sources(listener)
             .flat_map(|(path, file)| {
                 file.problems()
@@ -160,6 +196,7 @@ impl Parsed {
                     .map(move |problem| (path, problem))
             })
             .filter(|(_, problem)| problem.consequence == Consequence::DaemonDoesNotRun)
+            .filter(|(path, problem)| !problem.kind.is_of_a_value() || holds(path, problem.spot))
             .map(|(path, problem)| (path, problem.spot, problem.kind.to_string()))
             .collect()
     }
@@ -190,6 +227,9 @@ impl Parsed {
                             .push(format!("couriertcpd does not start with {key}={text}"));
                     }
                 }
+            }
+            Sourced::Unreadable { path, why } => {
+                reading.problems.push(format!("cannot read {path}: {why}"));
             }
             Sourced::Uncertain { path, spot, why } => {
                 reading.at = Some((path.clone(), spot.line));
@@ -224,7 +264,8 @@ impl Parsed {
             Setting::Cps => return None,
         };
         match self.sourced(listener, "TCPDOPTS") {
-            Sourced::Unset => None,
+            // Said where the limit itself is read.
+            Sourced::Unset | Sourced::Unreadable { .. } => None,
             Sourced::Literal { path, spot, bytes } => {
                 let mut words = bytes.split(u8::is_ascii_whitespace).rev();
                 let last = words.find_map(|word| word.strip_prefix(option.as_bytes()))?;

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
-    BUILT_IN_RATE, Inetd, Target, Wanted, Xinetd, default_of, in_force, loaded, running, setting,
+    BUILT_IN_RATE, Reload, Target, Wanted, Xinetd, default_of, in_force, loaded, running, setting,
 };
 use crate::apply::journal::{Begun, Owed};
 use crate::edit::xinetd::dump::Dump;
 use crate::edit::xinetd::{Attribute, Config, ServiceState};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Diagnostic};
-use crate::host::Process;
-use crate::limits::{Part, place};
+use crate::limits::Part;
 use crate::model::{Count, HostPath};
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Expectation, Held, How, Note, Setting, Value, Verb,
@@ -89,7 +88,13 @@ pub(super) fn plan(
         }
         return;
     }
-    refuse_losses(xinetd, process, after, part);
+    let reload = Reload {
+        xinetd,
+        after,
+        process,
+        changed: &changed,
+    };
+    reload.by_sockets(part);
     let also_live = changed
         .iter()
         .map(|path| AlsoLive::File { path: path.clone() })
@@ -178,88 +183,6 @@ fn concerned(wants: &[Wanted], xinetd: &Xinetd, changed: &[HostPath]) -> Vec<Hos
         .filter(|path| paths.contains(path))
         .cloned()
         .collect()
-}
-
-/// Blocks where something that xinetd serves now would end by reading the files, as far as that shows without asking
-/// xinetd: every port it listens on must have a service.
-fn refuse_losses(xinetd: &Xinetd, process: &Process, after: &Config, part: &mut Part) {
-    let compat = process
-        .argv
-        .iter()
-        .any(|argument| argument == b"-inetd_compat");
-    if compat && xinetd.inetd == Inetd::Services {
-        part.block(
-            Blocked::Refused,
-            Diagnostic::new("xinetd is not reloaded: it runs with -inetd_compat and /etc/inetd.conf has services")
-                .because("it cannot be shown that those would survive, since mailward does not read that file")
-                .hint("move them to /etc/xinetd.d, or reload xinetd by hand"),
-        );
-    }
-    let Some(ports) = &process.ports else { return };
-    if after.services.iter().any(|entry| {
-        entry
-            .attribute("type")
-            .is_some_and(|a| a.values.iter().any(|v| v.eq_ignore_ascii_case(b"RPC")))
-    }) {
-        return;
-    }
-    let port = |entry: &crate::edit::xinetd::ServiceEntry| match entry.attribute("port") {
-        Some(given) => given
-            .values
-            .first()
-            .and_then(|value| std::str::from_utf8(value).ok()?.parse::<u16>().ok()),
-        None => xinetd.ports.get(&entry.name).copied(),
-    };
-    for served in ports {
-        let kept = after
-            .services
-            .iter()
-            .any(|e| e.state == ServiceState::Offered && port(e) == Some(*served));
-        if kept {
-            continue;
-        }
-        let lost = after
-            .services
-            .iter()
-            .find(|entry| port(entry) == Some(*served));
-        let diagnostic = Diagnostic::new(match lost {
-            Some(entry) => format!("a reload of xinetd would end the service {}", entry.name),
-            None => format!("a reload of xinetd would end what it serves on port {served}"),
-        });
-        let hint = format!(
-            "mend it, or reload xinetd by hand (`kill -HUP {}`) if it should end",
-            process.id.pid
-        );
-        let diagnostic = match lost {
-            Some(entry) => {
-                let why = match &entry.state {
-                    ServiceState::Dropped(kind) => {
-                        format!("xinetd serves it now, and would drop it: {kind}")
-                    }
-                    ServiceState::Disabled => {
-                        "xinetd serves it now, and its file has it disabled".to_owned()
-                    }
-                    ServiceState::Offered => String::new(),
-                };
-                let bytes = match xinetd.tree.files.get(&entry.path) {
-                    Some(crate::edit::xinetd::Entry::File(bytes)) => bytes.as_slice(),
-                    Some(_) | None => b"",
-                };
-                let problem = after
-                    .problems
-                    .iter()
-                    .find(|p| p.path == entry.path && p.spot.line >= entry.line);
-                let spot = problem.map_or((entry.line, 1, 1), |p| {
-                    (p.spot.line, p.spot.column, p.spot.width)
-                });
-                diagnostic
-                    .because(why)
-                    .at(place(&entry.path, bytes, spot.0, spot.1, spot.2))
-            }
-            None => diagnostic.because("none of the files that xinetd reads has a service on it"),
-        };
-        part.block(Blocked::Refused, diagnostic.hint(hint));
-    }
 }
 
 /// What the touched services must have once xinetd has read the files.

@@ -102,10 +102,10 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
 /// A file that xinetd reads and mailward cannot.
 fn unreadable(xinetd: &Xinetd, part: &mut Part) {
     for problem in &xinetd.config.problems {
-        if let editor::ProblemKind::IncludeUnreadable { why } = &problem.kind {
+        if let editor::ProblemKind::IncludeUnreadable { path, why } = &problem.kind {
             part.block(
                 Blocked::Unknown,
-                Diagnostic::new(format!("cannot read {}: {why}", problem.path))
+                Diagnostic::new(format!("cannot read {path}: {why}"))
                     .hint("run it as root, or as a user who may read it"),
             );
         }
@@ -191,6 +191,19 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
                 .at(show(problem))
                 .because(problem.kind.to_string())
                 .hint("mend this line by hand, then plan again"),
+        );
+    }
+    for problem in config
+        .problems
+        .iter()
+        .filter(|problem| problem.kind.effect() == ProblemEffect::NotFollowed)
+    {
+        part.block(
+            Blocked::Refused,
+            Diagnostic::new("xinetd reads a file that mailward does not read")
+                .at(show(problem))
+                .because(problem.kind.to_string())
+                .hint("give the file a plain name and its whole path, then plan again"),
         );
     }
     for problem in config

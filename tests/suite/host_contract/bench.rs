@@ -103,6 +103,11 @@ impl Standing {
                 .collect(),
             environment: Ok(vec![(b"LANG".to_vec(), b"C".to_vec())]),
             ports: Some(self.ports.clone()),
+            listens: Some(
+                (self.ports.iter())
+                    .map(|port| ([0, 0, 0, 0], *port).into())
+                    .collect(),
+            ),
         }
     }
 }

@@ -153,6 +153,7 @@ fn of_roots_processes_only_the_public_part_is_told_over_a_connection() {
         .map(|process| Process {
             environment: Err(denied()),
             ports: None,
+            listens: None,
             ..process
         })
         .collect();

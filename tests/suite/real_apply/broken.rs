@@ -4,7 +4,10 @@ use super::{
     IMAPD, MANIFEST, POP3D, Place, SMTP, XINETD_CONF, apply, contents, daemons, mailward,
     on_each_kind,
 };
-use crate::support::host::{PORTS, Session};
+use crate::support::host::{Kind, PORTS, Session};
+
+/// A change that has nothing to do with what would be lost.
+const UNRELATED: &str = "version = 1\n[limits.submission]\nper_ip = 20\n";
 
 /// Applies after `break_it`, and fails unless that is refused with nothing changed and everybody served.
 fn is_refused(host: &Place, path: &str, manifest: &str) {
@@ -51,4 +54,52 @@ fn a_reload_that_would_end_a_service_is_refused() {
         host.replace_text(SMTP, "wait            = no", "wait=no");
         is_refused(host, SMTP, MANIFEST);
     });
+}
+
+#[test]
+fn a_line_of_any_attribute_that_drops_a_service_or_ends_xinetd_is_refused() {
+    let Some(mut host) = Place::prepare(Kind::SysV) else {
+        return;
+    };
+    host.boot();
+    let host = Place::inside(host);
+    let (smtp, conf) = (host.read_text(SMTP), host.read_text(XINETD_CONF));
+    for line in [
+        "max_load = 0",
+        "access_times = 9-17",
+        "user = nosuch",
+        "group = nosuch",
+        "bind = 1.2.3.4.5",
+        "redirect = 127.0.0.1 nosuch",
+        "rlimit_as = much",
+        "log_type = FILE /var/log/smtp 2000 1000",
+        "rpc_version = 4-2",
+        "port = 26",
+        "umask = 9",
+        "log_type = FILE /no/such/folder/log",
+    ] {
+        let name = line.split(' ').next().unwrap();
+        let others = smtp
+            .lines()
+            .filter(|other| other.split_whitespace().next() != Some(name));
+        let kept: Vec<&str> = others.collect();
+        host.write(
+            SMTP,
+            kept.join("\n").replace("\n}", &format!("\n\t{line}\n}}\n")),
+        );
+        println!("{line}");
+        is_refused(&host, SMTP, UNRELATED);
+    }
+    host.write(SMTP, &smtp);
+    for line in [
+        "max_load = 0",
+        "no_access = 10.{1,}",
+        "log_type = SYSLOG mail",
+    ] {
+        host.write(XINETD_CONF, conf.replacen("{", &format!("{{\n\t{line}"), 1));
+        println!("{line}");
+        is_refused(&host, XINETD_CONF, UNRELATED);
+    }
+    host.write(XINETD_CONF, conf + "include /etc/xinetd.conf\n");
+    is_refused(&host, XINETD_CONF, UNRELATED);
 }

@@ -7,10 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use mailward::edit::xinetd::dump::Dump;
-use mailward::edit::xinetd::{Config, Entry, Tree, Wanted};
+use mailward::edit::xinetd::{
+    Config, Databases, Entry, Host, Sources, Standing, Tree, Version, Wanted,
+};
 use mailward::model::HostPath;
 
-use crate::support::in_time::ChildInTime as _;
+use crate::support::in_time::{ChildInTime as _, CommandInTime as _};
 
 const DRIVER: &str = include_str!("daemon.sh");
 
@@ -57,6 +59,34 @@ impl Case {
         HostPath::new(format!("{}/{file}", self.dir.display())).unwrap()
     }
 
+    /// What is known of this machine, and of the xinetd that judges.
+    pub fn host() -> Host {
+        let read = |name: &str| std::fs::read(name).unwrap_or_default();
+        let files = [
+            "passwd",
+            "group",
+            "protocols",
+            "services",
+            "rpc",
+            "nsswitch.conf",
+        ]
+        .map(|name| read(&format!("/etc/{name}")));
+        let [passwd, group, protocols, services, rpc, switch] = files.each_ref();
+        let names = Databases::read(&Sources {
+            passwd: Some(passwd),
+            group: Some(group),
+            protocols: Some(protocols),
+            services: Some(services),
+            rpc: Some(rpc),
+            switch: Some(switch),
+        });
+        Host {
+            names: Some(names),
+            paths: BTreeMap::new(),
+            version: version(),
+        }
+    }
+
     /// The case as our reader gets it.
     pub fn tree(&self) -> Tree {
         let mut tree = Tree::default();
@@ -81,11 +111,27 @@ impl Case {
 
     /// What our reader makes of it; what the case does not have is not there.
     pub fn config(&self) -> Config {
+        self.config_of(self.tree())
+    }
+
+    /// The same, with `next.conf` in the place of the main file.
+    pub fn next(&self) -> Config {
         let mut tree = self.tree();
+        let next = Entry::File(self.files["next.conf"].clone());
+        tree.files.insert(self.path("xinetd.conf"), next);
+        self.config_of(tree)
+    }
+
+    fn config_of(&self, mut tree: Tree) -> Config {
+        tree.host = Self::host();
         loop {
             let config = Config::read(&self.path("xinetd.conf"), &tree);
-            if config.wanted.is_empty() {
+            if config.wanted.is_empty() && config.paths.is_empty() {
                 return config;
+            }
+            for path in config.paths {
+                let there = standing(path.as_str());
+                tree.host.paths.insert(path, there);
             }
             for wanted in config.wanted {
                 match wanted {
@@ -94,6 +140,11 @@ impl Case {
                 }
             }
         }
+    }
+
+    /// Whether something in `defaults` is unclear.
+    fn is_unclear(&self) -> bool {
+        !self.config().doubts.is_empty()
     }
 
     pub fn foresees_nothing(&self) -> bool {
@@ -114,6 +165,38 @@ impl Case {
     }
 }
 
+fn standing(path: &str) -> Standing {
+    use std::os::unix::fs::PermissionsExt as _;
+    match std::fs::metadata(path) {
+        Err(_) => Standing::Missing,
+        Ok(found) if found.is_dir() => Standing::Folder,
+        Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
+            Standing::Program
+        }
+        Ok(found) if found.is_file() => Standing::File,
+        Ok(_) => Standing::Other,
+    }
+}
+
+/// The xinetd that judges: the packaged one, or the one that `MAILWARD_XINETD` names.
+pub fn program() -> String {
+    std::env::var("MAILWARD_XINETD").unwrap_or_else(|_| "/usr/sbin/xinetd".to_owned())
+}
+
+/// Its version.
+fn version() -> Option<Version> {
+    static VERSION: std::sync::OnceLock<Option<Version>> = std::sync::OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let output = Command::new(program())
+            .arg("-version")
+            .output_in_time()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        text.split_whitespace().find_map(Version::parse)
+    })
+}
+
 fn replace(bytes: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = bytes;
@@ -129,7 +212,7 @@ fn replace(bytes: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
 /// Runs a real xinetd on each case.
 pub fn judge(cases: &[Case]) -> Vec<Verdict> {
     for (tool, package) in [
-        ("/usr/sbin/xinetd", "xinetd"),
+        (program().as_str(), "xinetd"),
         ("/usr/bin/unshare", "util-linux"),
         ("/usr/bin/ip", "iproute2"),
     ] {
@@ -146,6 +229,7 @@ pub fn judge(cases: &[Case]) -> Vec<Verdict> {
     let status = Command::new("unshare")
         .args(["-n", "-m", "-p", "-f", "--kill-child", "--mount-proc"])
         .args(["sh", "-c", DRIVER])
+        .env("XINETD", program())
         .stdin(folders)
         .spawn()
         .and_then(|mut child| child.wait_within(LIMIT))
@@ -168,6 +252,7 @@ fn verdict(case: &Case) -> Verdict {
     let verdict = match state.trim() {
         "exited 0" if case.dir.join("dump").exists() => Some(dump("dump")),
         "exited 0" if log.contains("while parsing the default section") => None,
+        "exited 1" if case.is_unclear() => None,
         "running 0" => Some(dump("dump")),
         // Nobody can say what such a daemon does; crash is one thing that it does.
         _ if case.foresees_nothing() => None,

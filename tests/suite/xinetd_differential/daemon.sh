@@ -7,7 +7,7 @@ mount -t tmpfs none /etc/xinetd.d
 ip link set lo up
 while read -r dir; do
     rm -rf /run/*
-    xinetd -dontfork -stayalive -f "$dir/xinetd.conf" -pidfile /run/x.pid -filelog "$dir/log" \
+    "$XINETD" -dontfork -stayalive -f "$dir/xinetd.conf" -pidfile /run/x.pid -filelog "$dir/log" \
         </dev/null >"$dir/out" 2>&1 &
     pid=$!
     state=hung

@@ -1,6 +1,8 @@
 //! xinetd files rich in what people and editors do to them, of services that a real xinetd can offer.
 
 use super::daemon::Files;
+use super::kinds::kind;
+use super::values::{Values, in_defaults, in_services};
 
 /// A small deterministic generator (SplitMix64): a case is its seed.
 pub struct Dice(u64);
@@ -339,6 +341,9 @@ fn defaults(dice: &mut Dice, text: &mut Vec<u8>) {
             .to_owned(),
         );
     }
+    if dice.in_1000(250) {
+        lines.push(any(dice, &in_defaults(), 20));
+    }
     if dice.in_1000(40) {
         lines.push(
             dice.of(&[
@@ -359,7 +364,47 @@ fn defaults(dice: &mut Dice, text: &mut Vec<u8>) {
     close(dice, text);
 }
 
+/// A line of any attribute: bad in so many of a thousand, unclear in half as many, and else good.
+fn any(dice: &mut Dice, all: &[&'static Values], bad: usize) -> String {
+    let values = dice.of(all);
+    let list = match dice.below(1000) {
+        n if n < bad => values.bad,
+        n if n < bad + bad / 2 => values.unclear,
+        _ => values.good,
+    };
+    if list.is_empty() {
+        return "deny_time = NEVER".to_owned();
+    }
+    format!("{} = {}", values.name, dice.of(list))
+}
+
+/// One more line for a file that is there, in its last block.
+pub fn changed(dice: &mut Dice, text: &[u8]) -> Vec<u8> {
+    let mut out = text.to_vec();
+    let line = if dice.in_1000(300) {
+        limit(dice)
+    } else {
+        any(dice, &in_services(), 300)
+    };
+    if let Some(at) = out.windows(3).rposition(|bytes| bytes == b"\n}\n") {
+        out.splice(at + 1..at + 1, format!("\t{line}\n").into_bytes());
+    }
+    out
+}
+
 fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
+    if dice.in_1000(200) {
+        for (name, mut lines) in kind(dice, port) {
+            text.extend_from_slice(format!("service {name}").as_bytes());
+            open(dice, text);
+            if dice.in_1000(500) {
+                lines.push(limit(dice));
+            }
+            body(dice, lines, text);
+            close(dice, text);
+        }
+        return;
+    }
     let name = dice.of(&[
         "a",
         "b",
@@ -417,6 +462,15 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
     }
     if dice.in_1000(ODD * 6) {
         lines.push(dice.of(ODD_OTHERS).to_owned());
+    }
+    while dice.in_1000(400) {
+        let line = any(dice, &in_services(), 60);
+        let name = line.split(' ').next().unwrap_or_default().to_owned();
+        // In the place of a line that every service has, half of the time.
+        if dice.in_1000(500) {
+            lines.retain(|other| other.split([' ', '\t', '=']).next() != Some(&name));
+        }
+        lines.push(line);
     }
     body(dice, lines, text);
     close(dice, text);

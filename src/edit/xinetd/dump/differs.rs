@@ -1,11 +1,13 @@
 //! What a SIGHUP would do to a running xinetd: which services vanish, restart, appear, or change a limit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
-use crate::model::Count;
+use crate::model::HostPath;
 
-use super::super::attribute;
+use super::super::attribute::Bind;
 use super::super::config::{Config, ServiceEntry, ServiceState};
+use super::super::services::{Six, Socket};
 use super::{Dump, Running};
 
 /// What would be otherwise after a SIGHUP.
@@ -47,14 +49,29 @@ pub enum Difference {
     DaemonExits,
 }
 
+/// What is known of the running daemon beside its dump.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The TCP sockets that it listens on.
+    pub listens: Vec<SocketAddr>,
+    /// The files whose services it has as they stand there.
+    pub loaded: BTreeSet<HostPath>,
+}
+
+impl Seen {
+    fn has(&self, service: &ServiceEntry) -> bool {
+        self.loaded.contains(&service.path)
+    }
+}
+
 impl Dump {
     /// What a SIGHUP would do: services that vanish or restart first, then new ones, then limits.
     ///
     /// A running service and a configured one are the same to xinetd when the id is equal and neither type, wait,
-    /// protocol, socket type nor port differ; a new address or address family restarts it. A port that is only in
-    /// `/etc/services`, and an address that the dump shows as a name, count as unchanged and as changed.
+    /// protocol, socket type nor port differ; a new address or address family restarts it. The dump shows an address by
+    /// the name that the resolver gives it, so that what it is comes from the daemon's sockets.
     #[must_use]
-    pub fn differs(&self, config: &Config) -> Vec<Difference> {
+    pub fn differs(&self, config: &Config, seen: &Seen) -> Vec<Difference> {
         if config.daemon_exits() {
             return vec![Difference::DaemonExits];
         }
@@ -81,7 +98,7 @@ impl Dump {
             let service = candidates.remove(index);
             if let Some((attribute, was, will)) = running
                 .replaced_by(service)
-                .or_else(|| running.moved_by(service))
+                .or_else(|| running.moved_by(service, seen))
             {
                 lost.push(Difference::Restarts {
                     id: running.id.clone(),
@@ -163,7 +180,11 @@ impl Running {
             (
                 "port",
                 self.port.map(|port| port.to_string()).filter(|_| !rpc),
-                word("port").and_then(|text| port(&text)),
+                service
+                    .socket
+                    .as_ref()
+                    .and_then(Socket::port)
+                    .map(|port| port.to_string()),
             ),
             (
                 "rpc_number",
@@ -178,40 +199,58 @@ impl Running {
     }
 
     /// The first difference that makes the daemon open the service's socket anew.
-    fn moved_by(&self, service: &ServiceEntry) -> Option<(&'static str, String, String)> {
-        let values = |name: &str| -> Vec<String> {
-            service
-                .identity
-                .get(name)
-                .into_iter()
-                .flatten()
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-                .collect()
-        };
-        let was = self.bind.as_deref();
-        if let Some(will) = values("bind").into_iter().next()
-            && was != Some(will.as_str())
+    fn moved_by(
+        &self,
+        service: &ServiceEntry,
+        seen: &Seen,
+    ) -> Option<(&'static str, String, String)> {
+        let socket = service.socket.as_ref()?;
+        let configured = service
+            .identity
+            .get("bind")
+            .and_then(|values| values.first());
+        if let Some(will) = configured
+            && !seen.has(service)
+            && !self.is_bound_to(will, seen)
         {
-            let was = was.unwrap_or("all addresses").to_owned();
-            return Some(("bind", was, will));
+            let was = self.bind.as_deref().unwrap_or("all addresses").to_owned();
+            return Some(("bind", was, String::from_utf8_lossy(will).into_owned()));
         }
-        let flags = values("flags");
-        let family = |flags: &[String]| {
-            // With neither, or with both, it is IPv6.
-            let v4 = flags.iter().any(|flag| flag.eq_ignore_ascii_case("IPv4"));
-            let v6 = flags.iter().any(|flag| flag.eq_ignore_ascii_case("IPv6"));
-            if v4 && !v6 { "IPv4" } else { "IPv6" }
+        // The daemon notes the family in the flags, also one that the file does not name.
+        let has = |word: &str| {
+            self.flags
+                .iter()
+                .any(|flag| flag.eq_ignore_ascii_case(word))
         };
-        let (was, will) = (family(&self.flags), family(&flags));
-        // An address brings its own family.
-        (was != will && self.bind.is_none()).then(|| ("flags", was.to_owned(), will.to_owned()))
+        let six = match (has("IPv4"), has("IPv6")) {
+            (_, true) => Six::Yes,
+            (true, false) => Six::No,
+            (false, false) => return None,
+        };
+        let name = |six| match six {
+            Six::Yes => "IPv6",
+            Six::No => "IPv4",
+        };
+        let other = match six {
+            Six::Yes => Six::No,
+            Six::No => Six::Yes,
+        };
+        let difference = || ("flags", name(six).to_owned(), name(other).to_owned());
+        socket.moves_from(six).then(difference)
     }
-}
 
-/// A port as the daemon has it: `010` is 10.
-fn port(text: &str) -> Option<String> {
-    match attribute::count(text.as_bytes())? {
-        Count::Number(port) => Some(port.to_string()),
-        Count::Unlimited => None,
+    /// Whether the address that it runs on is the configured one.
+    fn is_bound_to(&self, configured: &[u8], seen: &Seen) -> bool {
+        let Some(shown) = &self.bind else {
+            return false;
+        };
+        match Bind::of(configured) {
+            Bind::Address(address) => match (shown.parse::<IpAddr>(), self.port) {
+                (Ok(shown), _) => shown == address,
+                (Err(_), Some(port)) => seen.listens.contains(&SocketAddr::new(address, port)),
+                (Err(_), None) => false,
+            },
+            Bind::Name | Bind::None => configured.eq_ignore_ascii_case(shown.as_bytes()),
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::model::HostPath;
 
 use super::super::file::{File, Folder, Line};
+use super::super::host::host_path;
 use super::super::problem::ProblemKind;
 use super::super::tree::{Entry, Wanted};
 use super::Reading;
@@ -64,7 +65,8 @@ impl Reading<'_> {
             Some(Entry::NotRegular) => Some(ProblemKind::NotRegular),
             Some(Entry::Missing) => Some(ProblemKind::IncludeMissing),
             Some(Entry::Unreadable(why)) => {
-                Some(ProblemKind::IncludeUnreadable { why: why.clone() })
+                let (path, why) = (target.clone(), why.clone());
+                Some(ProblemKind::IncludeUnreadable { path, why })
             }
             None => {
                 if including == Including::Named {
@@ -84,6 +86,12 @@ impl Reading<'_> {
         target: &HostPath,
     ) {
         let tree = self.tree;
+        if let Some(Entry::Unreadable(why)) = tree.files.get(target) {
+            let (folder, why) = (target.clone(), why.clone());
+            let kind = ProblemKind::IncludeUnreadable { path: folder, why };
+            self.problem(path, file, line, at, kind);
+            return;
+        }
         let names = match tree.dirs.get(target) {
             Some(Some(names)) => names,
             Some(None) => {
@@ -101,14 +109,17 @@ impl Reading<'_> {
             if matches!(name, b"" | b"." | b"..") {
                 continue;
             }
-            let Some(inside) = std::str::from_utf8(name)
+            let inside = std::str::from_utf8(name)
                 .ok()
-                .and_then(|name| target.join(name).ok())
-            else {
-                self.problem(path, file, line, at, ProblemKind::IncludePath);
+                .and_then(|name| target.join(name).ok());
+            let skipped = name.contains(&b'.') || name.ends_with(b"~");
+            let Some(inside) = inside else {
+                if !skipped {
+                    self.problem(path, file, line, at, ProblemKind::IncludePath);
+                }
                 continue;
             };
-            if name.contains(&b'.') || name.ends_with(b"~") {
+            if skipped {
                 self.main_problem(&inside, ProblemKind::NameSkipped);
                 continue;
             }
@@ -124,17 +135,4 @@ impl Reading<'_> {
             }
         }
     }
-}
-
-/// A path as a host path: repeated and final slashes and `.` do not matter.
-fn host_path(text: &[u8]) -> Option<HostPath> {
-    let text = std::str::from_utf8(text).ok()?;
-    if !text.starts_with('/') {
-        return None;
-    }
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    HostPath::new(format!("/{}", parts.join("/"))).ok()
 }

@@ -1,6 +1,7 @@
 //! Cuts apart the sections that follow the records: metadata, contents and sockets. What they mean is not decided here.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use memchr::memmem;
 
@@ -14,8 +15,8 @@ pub(super) struct Ending<'r> {
     pub(super) contents: VecDeque<&'r [u8]>,
     /// The inodes of each process's sockets; none where they cannot be told.
     pub(super) sockets: Option<BTreeMap<u32, Vec<u64>>>,
-    /// Port by inode; none where they cannot be told.
-    pub(super) listening: Option<BTreeMap<u64, u16>>,
+    /// Address by inode; none where they cannot be told.
+    pub(super) listening: Option<BTreeMap<u64, SocketAddr>>,
 }
 
 pub(super) struct Metadata<'r> {
@@ -135,8 +136,8 @@ fn sockets(body: &[u8]) -> Option<BTreeMap<u32, Vec<u64>>> {
     Some(sockets)
 }
 
-/// Port by inode; none where a line is not whole.
-fn listening_of(body: &[u8]) -> Option<BTreeMap<u64, u16>> {
+/// Address by inode; none where a line is not whole.
+fn listening_of(body: &[u8]) -> Option<BTreeMap<u64, SocketAddr>> {
     // The reader of whole tables skips their first line, which grep has left out.
     let table = [b"\n", body].concat();
     let sockets: Vec<_> = listening(&table).collect();

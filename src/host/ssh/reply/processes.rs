@@ -1,8 +1,10 @@
 //! Reads which processes run, from their files in `/proc`. One that changed while it was looked at is no process.
 
+use std::net::SocketAddr;
+
 use super::ending::Ending;
 use super::{Reader, Result, TICKS, misfit, number};
-use crate::host::proc::{ProcessStat, split_environment, split_words};
+use crate::host::proc::{ProcessStat, ports, split_environment, split_words};
 use crate::host::{HostError, Process, ProcessId, Terminal};
 
 impl Reader<'_> {
@@ -91,15 +93,15 @@ impl<'r> Seen<'r> {
             boot.checked_add(since)
         });
         let sockets = end.sockets.as_ref().map(|all| all.get(&self.pid));
-        let ports = match (self.ports, sockets, &end.listening) {
+        let listens = match (self.ports, sockets, &end.listening) {
             // In another network namespace its sockets are in another table than this one.
             (b'y' | b'o', Some(None), _) => Some(Vec::new()),
             (b'y', Some(Some(sockets)), Some(listening)) => {
-                let ports = sockets.iter().filter_map(|inode| listening.get(inode));
-                let mut ports: Vec<u16> = ports.copied().collect();
-                ports.sort_unstable();
-                ports.dedup();
-                Some(ports)
+                let listens = sockets.iter().filter_map(|inode| listening.get(inode));
+                let mut listens: Vec<SocketAddr> = listens.copied().collect();
+                listens.sort_unstable();
+                listens.dedup();
+                Some(listens)
             }
             _ => None,
         };
@@ -117,7 +119,8 @@ impl<'r> Seen<'r> {
                 b'y' => Ok(split_environment(environment)),
                 _ => Err("permission denied".to_owned()),
             },
-            ports,
+            ports: listens.as_deref().map(ports),
+            listens,
         }))
     }
 }

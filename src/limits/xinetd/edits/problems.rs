@@ -50,7 +50,11 @@ pub(super) fn counts(problem: &editor::Problem) -> bool {
             | Effect::ServiceDropped
             | Effect::DaemonExits
             | Effect::Unforeseeable => true,
-            Effect::Warning | Effect::FileSkipped | Effect::BlockLost => false,
+            Effect::Warning
+            | Effect::FileSkipped
+            | Effect::NotFollowed
+            | Effect::Unclear
+            | Effect::BlockLost => false,
         }
 }
 
