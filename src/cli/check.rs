@@ -19,6 +19,7 @@ pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, End
     )?;
     let exit = pending(&plan);
     let summary = text::check(&plan);
+    let (keep, lack) = text::left_alone(&plan);
     match args.format {
         Format::Text => terminal.print(&format!("{summary}\n")),
         Format::Json => {
@@ -30,6 +31,7 @@ pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, End
                 format: 1,
                 summary,
                 exit: exit.code(),
+                left_alone: json::LeftAlone { keep, lack },
                 plan: &plan,
             })?);
         }

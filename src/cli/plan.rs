@@ -21,15 +21,17 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     if let Some(path) = &args.output {
         files::write_private(path, &saved::write(&plan)?)?;
     }
+    let exit = pending(&plan);
+    let plan = match terminal.names {
+        Names::Shown => plan,
+        Names::Withheld => redact::plan(&plan),
+    };
     match args.format {
         Format::Text => {
             let text = text::plan(&plan, args.accounts.detail(), terminal.colour);
             terminal.print(&text);
         }
-        Format::Json => match terminal.names {
-            Names::Shown => terminal.print(&json::text(&plan)?),
-            Names::Withheld => terminal.print(&json::text(&redact::plan(&plan))?),
-        },
+        Format::Json => terminal.print(&json::text(&plan)?),
     }
-    Ok(pending(&plan))
+    Ok(exit)
 }
