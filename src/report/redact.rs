@@ -274,6 +274,6 @@ mod tests {
             crate::report::diagnostic::Severity::Error,
             crate::report::Colour::Off,
         );
-        assert_eq!(text, "error: wrong\n --> m.toml:7:3\n\n");
+        assert_eq!(text, "error: wrong\n--> m.toml:7:3\n\n");
     }
 }
