@@ -4,6 +4,7 @@
 //! `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here runs a command.
 
 pub mod boot;
+pub mod confirmed;
 pub mod effect;
 pub mod gates;
 pub mod how;
@@ -14,6 +15,7 @@ pub mod plan;
 pub mod plesk;
 pub mod rules;
 pub mod show;
+pub mod sshd;
 pub mod tools;
 
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};

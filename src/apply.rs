@@ -23,7 +23,8 @@ use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
 use crate::observe::{Observed, Scope};
-use crate::plan::{self, Action, Allowed, Edit, Fingerprint, Plan, Settled, Step, stale};
+use crate::plan::stale::{self, Stale};
+use crate::plan::{self, Action, Allowed, Edit, Fingerprint, Plan, Settled, Step};
 
 /// What to apply, and how.
 #[derive(Debug)]
@@ -161,12 +162,13 @@ fn try_apply<H: WriteHost + ?Sized>(
         request.allowed,
     )
     .map_err(blocked)?;
-    accept(request, &facts, &plan)?;
+    accept(request, &plan)?;
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;
         let mut outcome = *ended(Verdict::AsDesired, Vec::new());
-        outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome.fingerprint = Some(plan.fingerprint);
         outcome.host = Some(plan.host);
+        outcome.notes = plan.notes;
         return Ok(outcome);
     }
     let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
@@ -180,28 +182,27 @@ fn try_apply<H: WriteHost + ?Sized>(
 }
 
 /// Compares what the host needs now with what was agreed.
-fn accept(request: &Request<'_>, facts: &Facts, plan: &Plan) -> Result<(), Box<Outcome>> {
+fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), Box<Outcome>> {
     let refuse = |diagnostic| {
         let mut outcome = ended(Verdict::Stale, vec![diagnostic]);
         outcome.fingerprint = Some(plan.fingerprint.clone());
         outcome
     };
     if let Some(agreed) = request.agreed {
-        if agreed.host.machine_id != facts.machine_id || agreed.host.name != facts.node {
-            let name = agreed.host.name.as_deref().unwrap_or("another host");
-            return Err(refuse(
-                Diagnostic::new(format!("this plan was made for {name}"))
-                    .because("the machine's id or name differs")
-                    .hint("plan again on this host"),
-            ));
-        }
         stale::compare(agreed, plan).map_err(|stale| {
-            let differs = crate::report::text::steps_in_brief(&stale.steps);
-            refuse(
-                Diagnostic::new("the host needs something else now than the plan says")
-                    .because(differs)
-                    .hint("plan again, and have the new plan reviewed"),
-            )
+            refuse(match stale {
+                Stale::OtherHost { name } => {
+                    let name = name.as_deref().unwrap_or("another host");
+                    Diagnostic::new(format!("this plan was made for {name}"))
+                        .because("the machine's id or name differs")
+                        .hint("plan again on this host")
+                }
+                Stale::Steps(steps) => {
+                    Diagnostic::new("the host needs something else now than the plan says")
+                        .because(crate::report::text::steps_in_brief(&steps))
+                        .hint("plan again, and have the new plan reviewed")
+                }
+            })
         })?;
     }
     match request.expect {
@@ -286,6 +287,7 @@ impl<'a> Running<'a> {
         outcome.host = Some(plan.host.clone());
         outcome.started = Some(facts.now);
         outcome.fingerprint = Some(plan.fingerprint.clone());
+        outcome.notes.clone_from(&plan.notes);
         outcome.steps = plan
             .steps
             .iter()

@@ -87,7 +87,7 @@ enum Command {
     /// The rules are those of before again. Anybody may, by any connection. What is confirmed already is not taken back:
     /// declare what shall be instead, and apply that.
     Revert(DecideArgs),
-    /// Check for drift in one line, for cron and monitoring; changes nothing
+    /// Check for drift: one summary line for cron and monitoring, the notes below it; changes nothing
     Check(CheckArgs),
     /// Show the effective limits of a host, who reaches its mail services, and panel access, and where each comes from
     Show(ShowArgs),

@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::connection::{Connection, SshClient, Terminal};
+pub use self::connection::{Above, Connection, Side, SshClient, Terminal, is_session};
 pub use self::digest::Digest;
+pub use self::proc::listening_ports;
 use crate::model::HostPath;
 
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
@@ -87,7 +88,7 @@ pub enum Request {
     Output(Command),
     /// The host's clock.
     Now,
-    /// The ssh connection under which this run stands on the host.
+    /// How this run came to the host.
     Connection,
 }
 
@@ -188,6 +189,8 @@ pub struct Process {
     pub started: Option<i64>,
     /// The program's name as the kernel keeps it.
     pub name: String,
+    /// Its controlling terminal.
+    pub terminal: Terminal,
     /// The arguments, the program first.
     pub argv: Vec<Vec<u8>>,
     /// The environment, or why it cannot be read.

@@ -10,6 +10,7 @@ mod names;
 mod problem;
 mod read;
 mod reader;
+mod resolved;
 mod schema;
 mod source;
 mod sources;
@@ -56,6 +57,11 @@ pub struct Checked {
 /// # Errors
 /// Every problem of every layer, sorted by layer, line and column.
 pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
+    check_all(layers, LARGEST)
+}
+
+/// Checks a manifest of which each layer has at most so many bytes.
+fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> {
     if layers.is_empty() {
         return Err(vec![Problem::NoLayer.diagnostic(None)]);
     }
@@ -65,7 +71,7 @@ pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
     let mut text = Text::Whole;
     let mut top = None;
     for (index, layer) in layers.iter().enumerate() {
-        let read = read_layer(index, layer);
+        let read = read_layer(index, layer, most);
         problems.extend(read.problems);
         written.cover(read.written, &mut drops);
         match read.text {
@@ -98,8 +104,8 @@ pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
     })
 }
 
-fn read_layer(index: usize, layer: &Layer) -> Read {
-    if layer.bytes.len() > LARGEST {
+fn read_layer(index: usize, layer: &Layer, most: usize) -> Read {
+    if layer.bytes.len() > most {
         let start = Layer {
             name: layer.name.clone(),
             bytes: Vec::new(),

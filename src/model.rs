@@ -171,6 +171,7 @@ impl fmt::Display for Count {
 
 /// A connection rate in xinetd's terms (`cps`): above `rate` connections a second the service pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Connections a second.
     pub rate: u32,
@@ -185,7 +186,8 @@ impl fmt::Display for Rate {
 }
 
 /// Where a manifest declares something.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The layer: the file as given on the command line, or `<stdin>`.
     pub layer: String,
@@ -199,6 +201,7 @@ pub struct Origin {
 
 /// A value with the place that declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Declared<T> {
     /// The checked value.
     pub value: T,
@@ -206,8 +209,19 @@ pub struct Declared<T> {
     pub origin: Origin,
 }
 
+impl<T> Declared<T> {
+    /// The same value, declared nowhere.
+    fn anywhere(self) -> Self {
+        Self {
+            value: self.value,
+            origin: Origin::default(),
+        }
+    }
+}
+
 /// The limits of a service in its own terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Connections at once from one address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -219,6 +233,7 @@ pub struct Limit {
 
 /// The limits of an xinetd service, or of its `defaults`, in xinetd's own terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct XinetdLimit {
     /// `per_source`: connections at once from one address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,6 +244,22 @@ pub struct XinetdLimit {
     /// `cps`: connections a second, and the pause above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cps: Option<Declared<Rate>>,
+}
+
+impl XinetdLimit {
+    /// What it says, wherever that is declared.
+    fn without_places(self) -> Self {
+        let Self {
+            per_source,
+            instances,
+            cps,
+        } = self;
+        Self {
+            per_source: per_source.map(Declared::anywhere),
+            instances: instances.map(Declared::anywhere),
+            cps: cps.map(Declared::anywhere),
+        }
+    }
 }
 
 /// How many accounts one run may change.
@@ -243,6 +274,7 @@ pub enum AccountCap {
 
 /// `[safety]`: what a plan may not do, and how long a change of access waits for its confirmation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Safety {
     /// `max_account_changes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,8 +342,20 @@ pub enum Missing {
     Note,
 }
 
+impl Missing {
+    /// The word that manifests and JSON use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// `[panel_access]`: which mail users may log in to the panel. An account beats its domain, which beats the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PanelAccess {
     /// `default`; without it, accounts that nothing else names are left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -336,28 +380,25 @@ impl PanelAccess {
 }
 
 /// The checked manifest; knows no host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// It is read back from a file only by way of the manifest's reader, whose checks hold wherever it comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Desired {
     /// The names a host must have one of; empty without a guard. Lower case.
-    #[serde(default)]
     pub host: Vec<Declared<String>>,
     /// `[limits.*]`.
-    #[serde(default)]
     pub limits: BTreeMap<Service, Limit>,
     /// `[xinetd.defaults]`.
-    #[serde(default)]
     pub xinetd_defaults: XinetdLimit,
     /// `[xinetd.services.*]`, by the service's name.
-    #[serde(default)]
     pub xinetd_services: BTreeMap<String, XinetdLimit>,
     /// `[access]`, with the sets of `[networks]` put in.
-    #[serde(default, skip_serializing_if = "SourceAccess::says_nothing")]
+    #[serde(skip_serializing_if = "SourceAccess::says_nothing")]
     pub access: SourceAccess,
     /// `[panel_access]`.
-    #[serde(default, skip_serializing_if = "PanelAccess::says_nothing")]
+    #[serde(skip_serializing_if = "PanelAccess::says_nothing")]
     pub panel_access: PanelAccess,
     /// `[safety]`.
-    #[serde(default)]
     pub safety: Safety,
 }
 
@@ -372,6 +413,60 @@ impl Desired {
             ..Self::default()
         }
     }
+
+    /// What it says, wherever that is declared: for comparing.
+    #[must_use]
+    pub(crate) fn without_places(self) -> Self {
+        let Self {
+            host,
+            limits,
+            xinetd_defaults,
+            xinetd_services,
+            access: SourceAccess { enforce, allow },
+            panel_access,
+            safety,
+        } = self;
+        let PanelAccess {
+            default,
+            missing,
+            domains,
+            accounts,
+        } = panel_access;
+        let Safety {
+            max_account_changes,
+            confirm_within,
+            must_reach,
+        } = safety;
+        Self {
+            host: host.into_iter().map(Declared::anywhere).collect(),
+            limits: map(limits, |Limit { per_ip, total }| Limit {
+                per_ip: per_ip.map(Declared::anywhere),
+                total: total.map(Declared::anywhere),
+            }),
+            xinetd_defaults: xinetd_defaults.without_places(),
+            xinetd_services: map(xinetd_services, XinetdLimit::without_places),
+            access: SourceAccess {
+                enforce: enforce.map(Declared::anywhere),
+                allow: map(allow, Declared::anywhere),
+            },
+            panel_access: PanelAccess {
+                default: default.map(Declared::anywhere),
+                missing: missing.map(Declared::anywhere),
+                domains: map(domains, Declared::anywhere),
+                accounts: map(accounts, Declared::anywhere),
+            },
+            safety: Safety {
+                max_account_changes: max_account_changes.map(Declared::anywhere),
+                confirm_within: confirm_within.map(Declared::anywhere),
+                must_reach: must_reach.into_iter().map(Declared::anywhere).collect(),
+            },
+        }
+    }
+}
+
+fn map<K: Ord, V>(entries: BTreeMap<K, V>, change: fn(V) -> V) -> BTreeMap<K, V> {
+    let entries = entries.into_iter();
+    entries.map(|(key, value)| (key, change(value))).collect()
 }
 
 /// A path known when mailward was built, checked by a test.

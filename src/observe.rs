@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod boot;
+mod sshd;
 
 use std::collections::BTreeMap;
 
@@ -134,7 +135,9 @@ impl Observed {
             .map(panel::probe);
         let output = probe.as_ref().map(|command| batch.output(command.clone()));
         let main = xinetd::main_file(&facts.processes);
-        let xinetd = scope.xinetd(facts).then(|| {
+        // Where it runs it may start sshd.
+        let may_start = scope.access(facts) && !xinetd::running(&facts.processes).is_empty();
+        let xinetd = (scope.xinetd(facts) || may_start).then(|| {
             let start = batch.file(main.clone());
             let folder = batch.folder(known(USUAL_FOLDER));
             (
@@ -170,19 +173,22 @@ impl Observed {
         observed.accounts = asked
             .map(|asked| asked.accounts(&mut answers))
             .transpose()?;
-        if let Some((filters, boot, connection)) = filters {
-            observed.access = Some(filters.observed(host, &mut answers)?);
-            observed.boot = Some(boot.observed(&mut answers)?);
-            observed.connection = Some(answers.connection(connection)?);
-        }
+        let mut starts = None;
         if let Some((start, folder, services, inetd)) = xinetd {
             let mut reading = Reading::default();
             reading.file(main.clone(), answers.file(start)?);
             reading.folder(known(USUAL_FOLDER), answers.folder(folder)?);
             let ports = ports(&answers.file(services)?);
             let inetd = inetd_conf(&answers.file(inetd)?);
-            observed.xinetd = Some(reading.complete(host, main, ports, inetd)?);
+            starts = Some(reading.complete(host, main, ports, inetd)?);
         }
+        if let Some((filters, boot, connection)) = filters {
+            let config = starts.as_ref().map(|xinetd| &xinetd.config);
+            observed.access = Some(filters.observed(host, facts, config, &mut answers)?);
+            observed.boot = Some(boot.observed(&mut answers)?);
+            observed.connection = Some(answers.connection(connection)?);
+        }
+        observed.xinetd = starts.filter(|_| scope.xinetd(facts));
         Ok(observed)
     }
 }

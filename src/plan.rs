@@ -21,7 +21,7 @@ pub use self::access::{
 pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
 pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, inputs, make};
-pub use self::reason::{Cause, Held, Note};
+pub use self::reason::{Cause, Displacer, Held, Note};
 pub use self::sources::{
     Boot, BootStep, Extent, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
 };
@@ -30,14 +30,14 @@ use crate::host::Digest;
 use crate::model::{Count, Desired, HostPath, Rate};
 
 /// The number of the saved plans' format; any other is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What an apply would do to one host, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "A plan of mailward")]
 pub struct Plan {
-    /// The format's number, 1.
+    /// The format's number, 2.
     pub format: u32,
     /// Names what the plan does, independent of the host.
     pub fingerprint: Fingerprint,

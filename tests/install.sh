@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages that the tests use: those of tests/packages.txt that are missing, without starting
-# any of their services on this machine. Does nothing, and says so, off Debian or without root.
+# Installs the Debian packages that the tests use: those of tests/packages.txt that are missing or were left half set up,
+# without starting any of their services on this machine. Does nothing, and says so, off Debian or without root.
+# What the network or another run of apt is in the way of is tried again.
 set -eu
 
 cd "$(dirname "$0")"
@@ -10,11 +11,16 @@ if [ ! -e /etc/debian_version ]; then
     exit 0
 fi
 
-missing=
-for package in $(sed 's/#.*//' packages.txt); do
-    status=$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) || status=
-    [ "$status" = installed ] || missing="$missing $package"
-done
+# Sets `missing` to the packages of the list that are not installed, or not whole.
+look() {
+    missing=
+    for package in $(sed 's/#.*//' packages.txt); do
+        status=$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) || status=
+        [ "$status" = installed ] || missing="$missing $package"
+    done
+}
+
+look
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
@@ -45,7 +51,25 @@ printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q
-# Each package is a word.
-# shellcheck disable=SC2086
-apt-get install -q -y --no-install-recommends $missing
+# A new machine often updates itself: wait for it.
+apt() {
+    apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# Seconds before each further try.
+for pause in 5 20 60 ''; do
+    # What an interrupted run has unpacked, apt refuses to go past. It fails as well where something else is at work.
+    dpkg --configure -a || :
+    # Lists that are not quite new still name what is needed, or the installation says what is not to be had.
+    apt update || :
+    # Each package is a word.
+    # shellcheck disable=SC2086
+    apt install --no-install-recommends $missing || :
+    look
+    [ -n "$missing" ] || exit 0
+    [ -n "$pause" ] || break
+    echo "not yet installed:$missing; trying again in $pause seconds" >&2
+    sleep "$pause"
+done
+echo "these packages of tests/packages.txt cannot be installed:$missing" >&2
+exit 1

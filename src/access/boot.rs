@@ -1,18 +1,22 @@
-//! What a boot does about the own rules: the files that bring them back, and the hook that loads them.
+//! What a boot does about the own rules: the files that say what was confirmed last, and the hook that establishes it.
 //!
 //! Pure. The hook is a unit of systemd or an init script with its links; both run one small script that loads what lies in
-//! mailward's state. It runs before services are started, and behind what empties a packet filter at boot.
+//! mailward's state, and takes away own rules that others bring back and nobody confirmed. It runs before services are
+//! started, and behind what empties or fills a packet filter at boot.
+
+mod steps;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use super::how::BootHow;
-use super::{Gate, iptables, nft};
+pub use self::steps::Site;
+use super::tools::Tools;
 use crate::facts::Manager;
-use crate::host::{Command, Executable, Existence, Found, STATE};
+use crate::host::{Existence, Found, STATE};
 use crate::model::{Family, HostPath, known};
-use crate::plan::{Boot, BootStep, Way};
+use crate::plan::Way;
 
-/// The script that loads the rules.
+/// The script that establishes the rules, behind the lines that say which programs this host has.
 const LOADER: &str = include_str!("boot/load.sh");
 
 /// The unit of systemd.
@@ -65,6 +69,28 @@ pub fn way_of(path: &HostPath) -> Option<Way> {
     } else {
         Way::Iptables
     })
+}
+
+/// The script, with the programs that were found on this host; where one has moved since, the script looks for it.
+fn loader(tools: &Tools) -> String {
+    let mut text = String::from("# Written by mailward, which writes it again when it differs.\n");
+    let mut program = |name: &str, path: Option<&HostPath>| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{name}={}", path.map_or("", HostPath::as_str));
+    };
+    program("nft", tools.nft.as_ref());
+    for (family, name) in [(Family::Ipv4, "v4"), (Family::Ipv6, "v6")] {
+        let tools = tools.of(family);
+        for (kind, save, restore) in [
+            ("", &tools.save, &tools.restore),
+            ("legacy_", &tools.legacy_save, &tools.legacy_restore),
+            ("nft_", &tools.nft_save, &tools.nft_restore),
+        ] {
+            program(&format!("{name}_{kind}save"), save.as_ref());
+            program(&format!("{name}_{kind}restore"), restore.as_ref());
+        }
+    }
+    text + LOADER
 }
 
 /// The script's file name.
@@ -162,167 +188,4 @@ impl BootObserved {
             Manager::SysV => !self.links().is_empty(),
         }
     }
-}
-
-/// The files of rules that a way needs for its gates; none where no gate restricts anybody.
-fn rules(way: Way, gates: &[Gate], families: &[Family]) -> BTreeMap<&'static str, String> {
-    let mut rules = BTreeMap::new();
-    match way {
-        Way::PleskFirewall => {}
-        Way::Nftables => {
-            if nft::rules(gates).is_some() {
-                rules.insert("boot.nft", nft::script(gates));
-            }
-        }
-        Way::Iptables => {
-            let present = iptables::Present::default();
-            for (family, destination, name) in [
-                (Family::Ipv4, iptables::Destination::Local, "boot.v4"),
-                (Family::Ipv4, iptables::Destination::Any, "boot.v4-all"),
-                (Family::Ipv6, iptables::Destination::Local, "boot.v6"),
-                (Family::Ipv6, iptables::Destination::Any, "boot.v6-all"),
-            ] {
-                if !families.contains(&family) {
-                    continue;
-                }
-                if let Some(script) = iptables::replacement(gates, family, destination, &present) {
-                    rules.insert(name, script);
-                }
-            }
-        }
-    }
-    rules
-}
-
-/// What has to be done so that a boot brings back the rules of these gates and no others; none where that is so.
-#[must_use]
-pub fn step(
-    way: Way,
-    gates: &[Gate],
-    families: &[Family],
-    manager: &Manager,
-    observed: &BootObserved,
-    deadline: std::time::Duration,
-) -> Option<BootStep> {
-    let wanted = rules(way, gates, families);
-    if wanted.is_empty() {
-        return forget(way, manager, observed, deadline);
-    }
-    if !observed.can_hook(manager) {
-        return None;
-    }
-    let mut how = BootHow::default();
-    let texts = wanted
-        .iter()
-        .map(|(name, text)| (state(name), text.clone()));
-    for (path, text) in texts.chain([(state(LOADER_NAME), LOADER.to_owned())]) {
-        if !observed.holds(&path, &text) {
-            how.save.push((path, text));
-        }
-    }
-    for name in RULES {
-        if !wanted.contains_key(name) && observed.is_there(state(name).as_str()) {
-            how.remove.push(state(name));
-        }
-    }
-    let (hook, text, kind) = match manager {
-        Manager::Systemd { .. } => (UNIT_PATH, UNIT, Executable::No),
-        Manager::SysV => (SCRIPT_PATH, SCRIPT, Executable::Yes),
-    };
-    let changed = !observed.holds(&known(hook), text);
-    if changed {
-        how.put = Some((known(hook), text.to_owned(), kind));
-    }
-    if changed || !observed.hooked(manager) {
-        how.run = match manager {
-            Manager::Systemd { systemctl } => ["daemon-reload", "enable"]
-                .into_iter()
-                .map(|verb| {
-                    let mut arguments = vec![verb.to_owned()];
-                    if verb == "enable" {
-                        arguments.push(SERVICE.to_owned());
-                    }
-                    Command::new(systemctl.clone(), arguments, deadline)
-                })
-                .collect(),
-            Manager::SysV => observed
-                .links()
-                .into_iter()
-                .map(|link| {
-                    let arguments = ["-sf", "../init.d/mailward-access", link];
-                    Command::new(
-                        known("/bin/ln"),
-                        arguments.map(str::to_owned).to_vec(),
-                        deadline,
-                    )
-                })
-                .collect(),
-        };
-    }
-    let mut paths: Vec<HostPath> = how.save.iter().map(|(path, _)| path.clone()).collect();
-    paths.extend(how.put.iter().map(|(path, ..)| path.clone()));
-    if how
-        .run
-        .iter()
-        .any(|command| command.program.as_str() == "/bin/ln")
-    {
-        paths.extend(observed.links().into_iter().map(known));
-    }
-    paths.extend(how.remove.iter().cloned());
-    paths.sort();
-    (!paths.is_empty() || !how.run.is_empty()).then(|| BootStep {
-        boot: Boot::Restores,
-        way,
-        paths,
-        how: Some(Box::new(how)),
-    })
-}
-
-/// What has to be done so that a boot brings back no rules; none where it brings back none.
-fn forget(
-    way: Way,
-    manager: &Manager,
-    observed: &BootObserved,
-    deadline: std::time::Duration,
-) -> Option<BootStep> {
-    let mut how = BootHow::default();
-    let names = RULES.into_iter().chain([LOADER_NAME]);
-    how.remove = names
-        .map(state)
-        .chain([known(UNIT_PATH), known(SCRIPT_PATH)])
-        .filter(|path| observed.is_there(path.as_str()))
-        .collect();
-    let links: Vec<&str> = LINKS
-        .iter()
-        .map(|(_, link)| *link)
-        .chain([EARLY_LINK])
-        .filter(|link| observed.place(link))
-        .collect();
-    match manager {
-        Manager::Systemd { systemctl }
-            if observed.place(WANTED) || observed.is_there(UNIT_PATH) =>
-        {
-            let arguments = vec!["disable".to_owned(), SERVICE.to_owned()];
-            how.run
-                .push(Command::new(systemctl.clone(), arguments, deadline));
-        }
-        Manager::Systemd { .. } | Manager::SysV => {}
-    }
-    if !links.is_empty() {
-        let arguments = std::iter::once("-f").chain(links.iter().copied());
-        how.run.push(Command::new(
-            known("/bin/rm"),
-            arguments.map(str::to_owned).collect(),
-            deadline,
-        ));
-    }
-    let mut paths = how.remove.clone();
-    paths.extend(links.into_iter().map(known));
-    paths.sort();
-    (!paths.is_empty() || !how.run.is_empty()).then(|| BootStep {
-        boot: Boot::Forgets,
-        way,
-        paths,
-        how: Some(Box::new(how)),
-    })
 }

@@ -6,41 +6,94 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{By, Interface, Packet, Reach, RuleSet, Stage, Verdict, few};
+use super::rules::{By, Further, Interface, Packet, Reach, RuleSet, Stage, Traffic, Verdict, few};
 use crate::model::{Family, MailService, Networks};
 
 /// The ports of the panel.
 pub const PANEL: [u16; 2] = [8443, 8880];
 
-/// Sets of rules that a packet goes through, in the kernel's order; all must let it pass.
+/// Sets of rules that a connection goes through, in the kernel's order; all must let its packets pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters(pub Vec<RuleSet>);
 
+/// One direction of a connection's packets, and how far it is then.
+type Pass = (Traffic, Stage);
+
+/// What must pass for a packet to lead to an open connection, in order: itself, where it comes from; the answer; and what
+/// the client sends then.
+fn passes(interface: Interface, stage: Stage) -> impl Iterator<Item = Pass> {
+    let later = [
+        (Traffic::Leaving, Stage::Established),
+        (Traffic::Answers, Stage::Established),
+        (Traffic::Arriving, Stage::Established),
+    ];
+    let first = match stage {
+        Stage::Opening => Some([
+            (Traffic::Leaving, Stage::Opening),
+            (Traffic::Arriving, Stage::Opening),
+        ]),
+        Stage::Established => None,
+    };
+    (first.into_iter().flatten())
+        .chain(later)
+        .filter(move |(traffic, _)| goes(*traffic, interface))
+}
+
+/// Whether traffic of a kind is there on an interface.
+fn goes(traffic: Traffic, interface: Interface) -> bool {
+    match (traffic, interface) {
+        (Traffic::Arriving | Traffic::Answers, _) | (Traffic::Leaving, Interface::Loopback) => true,
+        (Traffic::Leaving, Interface::Other) => false,
+    }
+}
+
+/// In which stages packets go through rules of a kind while a connection is opened.
+pub(super) fn stages(traffic: Traffic) -> &'static [Stage] {
+    match traffic {
+        Traffic::Arriving | Traffic::Leaving => &[Stage::Opening, Stage::Established],
+        Traffic::Answers => &[Stage::Established],
+    }
+}
+
 impl Filters {
-    /// What becomes of a packet, and what decides, with the position of its rules.
+    /// What becomes of a connection from this packet on, and what decides, with the position of its rules.
     #[must_use]
     pub fn decide(&self, packet: &Packet) -> (Verdict, usize, By) {
         let mut open = (Verdict::Accept, 0, By::Nothing);
-        for (index, rules) in self.0.iter().enumerate() {
-            let decision = rules.decide(packet);
-            match decision.verdict {
-                Verdict::Accept => {}
-                Verdict::Drop => return (Verdict::Drop, index, decision.by),
-                Verdict::Unknown if open.0 == Verdict::Accept => {
-                    open = (Verdict::Unknown, index, decision.by);
+        for (traffic, stage) in passes(packet.interface, packet.stage) {
+            let packet = Packet { stage, ..*packet };
+            for (index, rules) in self.0.iter().enumerate() {
+                if rules.traffic != traffic {
+                    continue;
                 }
-                Verdict::Unknown => {}
+                let decision = rules.decide(&packet);
+                match decision.verdict {
+                    Verdict::Accept => {}
+                    Verdict::Drop => return (Verdict::Drop, index, decision.by),
+                    Verdict::Unknown if open.0 == Verdict::Accept => {
+                        open = (Verdict::Unknown, index, decision.by);
+                    }
+                    Verdict::Unknown => {}
+                }
+                match decision.further {
+                    Further::Same => {}
+                    Further::Changed => return open,
+                }
             }
         }
         open
     }
 
-    /// What becomes of all sources.
+    /// What becomes of connections from all sources, from a packet of this stage on.
     #[must_use]
     pub fn reach(&self, port: u16, interface: Interface, stage: Stage) -> Reach {
-        self.0.iter().fold(Reach::open(), |reach, rules| {
-            reach.and(&rules.reach(port, interface, stage))
-        })
+        let mut reach = Reach::open();
+        for (traffic, stage) in passes(interface, stage) {
+            for rules in self.0.iter().filter(|rules| rules.traffic == traffic) {
+                reach = reach.and(&rules.reach(port, interface, stage));
+            }
+        }
+        reach
     }
 }
 

@@ -17,6 +17,9 @@ pub enum SourceHow {
         script: String,
         /// What the kernel must have afterwards.
         gates: Vec<Gate>,
+        /// The script of what was confirmed last, which the change goes back to where the rules in force were never
+        /// confirmed; none where it goes back to those.
+        back: Option<String>,
     },
     /// One script a family for `iptables-restore --noflush`.
     Iptables {
@@ -55,6 +58,17 @@ pub struct FamilyHow {
     pub script: Option<String>,
     /// The same for kernels without `addrtype`: it also sees packets that the host only forwards.
     pub script_for_all: Option<String>,
+    /// What the change goes back to where the rules in force were never confirmed; none where it goes back to those.
+    pub back: Option<BackHow>,
+}
+
+/// What was confirmed last in one family, as scripts; they are empty where nothing was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackHow {
+    /// Where the rules in force tell that the kernel has `addrtype`.
+    pub local: String,
+    /// Elsewhere.
+    pub for_all: String,
 }
 
 /// How a boot is made to bring rules back, or to forget them.

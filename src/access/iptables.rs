@@ -7,11 +7,14 @@
 
 mod arguments;
 mod read;
+mod script;
+mod target;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub use self::read::{IptablesError, Own, Saved, is_own, parse};
+pub use self::script::{of_script, same_rules};
 use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
 use crate::model::{Allowed, Family, MailService, Networks};
@@ -198,7 +201,7 @@ pub fn removal(present: &Present) -> Option<String> {
 }
 
 /// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that gives the own chains of a family back what
-/// they held, by what `iptables-save` printed then. It may be loaded any number of times, also where the replacement that
+/// they held, by what `iptables-save` printed then, or by the [`replacement`] that was confirmed last. It may be loaded any number of times, also where the replacement that
 /// it takes back was never loaded.
 ///
 /// Chains that were not there stay behind, empty, and so does a jump to them: whether one has to go depends on what the
@@ -206,7 +209,8 @@ pub fn removal(present: &Present) -> Option<String> {
 #[must_use]
 pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> String {
     let later = replaced_by.unwrap_or_default();
-    let made = later.lines().filter_map(|line| own_chain(line, ":"));
+    let made = [later, saved].map(|text| text.lines().filter_map(|line| own_chain(line, ":")));
+    let made = made.into_iter().flatten();
     let chains: BTreeSet<String> = before.chains.iter().cloned().chain(made).collect();
     let mut script = begun(chains.iter());
     let jump = format!("{HOOK} -j {CHAIN}");
@@ -222,6 +226,24 @@ pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> Strin
     }
     script.push_str("COMMIT\n");
     script
+}
+
+/// The own chains that are there and in which a script that takes a change back has no rule; with the jump to them, where it
+/// has none at all.
+#[must_use]
+pub fn idle(present: &Present, script: &str) -> Present {
+    let lines = own_lines(script);
+    let used: BTreeSet<String> = (lines.iter())
+        .filter_map(|line| own_chain(line, "-A "))
+        .collect();
+    if used.is_empty() {
+        return present.clone();
+    }
+    Present {
+        jumps: 0,
+        place: present.place,
+        chains: present.chains.difference(&used).cloned().collect(),
+    }
 }
 
 /// The lines of a script, or of what `iptables-save` printed, that are rules of own chains.

@@ -3,13 +3,17 @@
 //! Each script is one transaction and works whether or not the table is there. No other table is ever named in it. A drop
 //! in this table is final; an accept only means that other tables may still drop.
 
+mod elements;
 mod expression;
 mod read;
+mod script;
+mod statement;
 
 use std::fmt::Write as _;
 
-pub use self::expression::is_of_iptables;
 pub use self::read::{BaseChain, Mark, NftError, Table, own, tables};
+pub use self::script::gates as gates_of;
+pub use self::statement::is_of_iptables;
 use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
 use crate::model::{Allowed, Family, Networks};

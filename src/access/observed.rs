@@ -9,6 +9,8 @@ mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 pub use self::layers::{Decider, Hook, Layer, Layers, Owner, Place};
 pub(crate) use self::plesk::Asked;
 pub use self::plesk::{Enabled, PleskFirewall};
@@ -34,10 +36,26 @@ pub struct AccessObserved {
     pub plesk: Option<PleskFirewall>,
     /// Others that make rules.
     pub neighbours: BTreeSet<Neighbour>,
-    /// The ports on which sshd listens; empty where that is not known.
+    /// The ports on which sshd listens, or something else for it; empty where that is not known.
     pub ssh_ports: BTreeSet<u16>,
+    /// Where that is not known: the mail ports on which something listens that may be sshd.
+    pub may_be_ssh: Option<BTreeSet<u16>>,
+    /// Where somebody could get in anew.
+    pub entrances: BTreeSet<Entrance>,
     /// Whether any interface has an IPv6 address (`/proc/net/if_inet6`).
     pub speaks_ipv6: bool,
+}
+
+/// Where somebody gets into a host whom no rule for mail ports keeps out.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// sshd listens.
+    Ssh,
+    /// A login waits, or somebody is logged in, at a console.
+    Console,
 }
 
 /// mailward's own chains of one family in one half of the kernel.

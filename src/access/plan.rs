@@ -10,20 +10,21 @@ mod way;
 
 use std::time::Duration;
 
-use super::boot::{self, BootObserved};
+use super::boot::{BootObserved, Site};
+use super::confirmed;
 use super::effect::{Filters, changes};
 use super::how::SourceHow;
-use super::observed::AccessObserved;
+use super::observed::{AccessObserved, Entrance};
 use super::{Gate, gates};
-use crate::apply::window::{Left, Waiting, is_unwatched};
+use crate::apply::window::{Left, Waiting, Window, is_unwatched};
 use crate::facts::Facts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::Connection;
+use crate::host::{Above, Connection};
 use crate::limits::declared_at;
 use crate::model::{Allowed as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{
-    Allowed, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
+    Allowed, Displacer, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
     SourceStep, Step, Way,
 };
 use crate::report::text::sources;
@@ -50,7 +51,17 @@ struct Scene<'a> {
     boot: &'a BootObserved,
     connection: Option<&'a Connection>,
     allowed: &'a Allowed,
+    unnamed: Unnamed,
     deadline: Duration,
+}
+
+/// What becomes of gates that nobody names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    /// They stay: what a manifest does not name is not touched.
+    Stays,
+    /// They go.
+    Goes,
 }
 
 /// What a way needs: the change of its rules, if any, and how the host's filters are with it.
@@ -94,6 +105,7 @@ pub fn plan(
         boot: observed.boot.as_ref().unwrap_or(&none),
         connection: observed.connection.as_ref(),
         allowed,
+        unnamed: Unnamed::Stays,
         deadline,
     };
     if desired.access.allow.is_empty() {
@@ -128,7 +140,8 @@ impl Scene<'_> {
         self.notes(part, way, &needs);
         if let Some((change, how, causes)) = needs.change {
             self.inbound_mail(&change)?;
-            proof::nobody_is_shut_out(self, &needs.before, &needs.after, part)?;
+            proof::nobody_is_shut_out(self, &change, &needs.before, &needs.after, part)?;
+            self.to_confirm(part, way);
             let services: Vec<(MailService, &'static [u16])> = (needs.gates.iter())
                 .map(|gate| (gate.service, gate.ports))
                 .collect();
@@ -149,16 +162,13 @@ impl Scene<'_> {
                 confirm_within: self.confirm_within(way)?,
                 causes,
                 how: Some(Box::new(how)),
+                guard: match way {
+                    Way::Nftables | Way::Iptables => self.site().guard().map(Box::new),
+                    Way::PleskFirewall => None,
+                },
             }));
         }
-        let boot = boot::step(
-            way,
-            &needs.gates,
-            &own::families(self),
-            &self.facts.manager,
-            self.boot,
-            self.deadline,
-        );
+        let boot = (self.site()).step(way, &needs.gates, &own::families(self));
         part.steps.extend(boot.map(Step::Boot));
         for other in [Way::Nftables, Way::Iptables] {
             if other != way
@@ -172,6 +182,21 @@ impl Scene<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The host, as far as its boot is concerned.
+    fn site(&self) -> Site<'_> {
+        Site {
+            manager: &self.facts.manager,
+            tools: &self.facts.tools,
+            observed: self.boot,
+            deadline: self.deadline,
+        }
+    }
+
+    /// The gates that were confirmed last, where the own rules of a way are in force and nobody has confirmed them.
+    fn unconfirmed(&self, way: Way) -> Option<Vec<Gate>> {
+        unconfirmed(self.facts, self.observed, self.boot, way)
     }
 
     /// How long a change stays without a confirmation, in seconds.
@@ -240,6 +265,20 @@ impl Scene<'_> {
         }
     }
 
+    /// Who will be able to confirm; Plesk's firewall has a confirmation of its own.
+    fn to_confirm(&self, part: &mut Part, way: Way) {
+        let mut at = self.observed.entrances.clone();
+        if (self.connection).is_some_and(|connection| connection.above == Above::Sshd) {
+            at.insert(Entrance::Ssh);
+        }
+        match way {
+            Way::Nftables | Way::Iptables => part.notes.push(Note::ToConfirm {
+                at: at.into_iter().collect(),
+            }),
+            Way::PleskFirewall => {}
+        }
+    }
+
     /// A change that waits, or one that was taken back and not yet settled.
     fn waits(&self, part: &mut Part) {
         let changes = part.steps.iter().any(|step| step.as_sources().is_some());
@@ -248,6 +287,7 @@ impl Scene<'_> {
             false => InForce::Yes,
         };
         part.notes.extend(waiting(self.facts, in_force));
+        (part.notes).extend(provisional(self.facts, self.observed, self.boot));
     }
 
     /// A manifest without access leaves what earlier ones set.
@@ -269,6 +309,84 @@ impl Scene<'_> {
         }
         self.waits(part);
     }
+}
+
+/// The gates that were confirmed last, where the own rules of a way are in force, nobody has confirmed them, and no change
+/// waits that would have them confirmed or take them back.
+#[must_use]
+pub fn unconfirmed(
+    facts: &Facts,
+    observed: &AccessObserved,
+    boot: &BootObserved,
+    way: Way,
+) -> Option<Vec<Gate>> {
+    let booted = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime) == Left::Booted;
+    let covered = match &facts.waiting {
+        Waiting::Nothing | Waiting::Reverted(_) => false,
+        // Its timer did not live over the boot.
+        Waiting::Open(window) | Waiting::Reverting(window) => !booted(window),
+        Waiting::Confirmed(_) => true,
+    };
+    match covered {
+        true => None,
+        false => confirmed::unconfirmed(observed, boot, way),
+    }
+}
+
+/// What there is to say of own rules that nobody has confirmed, and of a change that waits and is not in force.
+#[must_use]
+pub fn provisional(facts: &Facts, observed: &AccessObserved, boot: &BootObserved) -> Vec<Note> {
+    let mut notes: Vec<Note> = [Way::Nftables, Way::Iptables]
+        .into_iter()
+        .filter(|way| unconfirmed(facts, observed, boot, *way).is_some())
+        .map(|way| Note::NeverConfirmed { way })
+        .collect();
+    if let Waiting::Open(window) = &facts.waiting
+        && matches!(
+            window.left(facts.boot.as_deref(), facts.uptime),
+            Left::Seconds(_)
+        )
+        && window.way != Way::PleskFirewall
+    {
+        let now = confirmed::in_force(observed, window.way);
+        if !gate_changes(&now, &gates(&window.desired.access)).is_empty() {
+            let by = match confirmed::unconfirmed(observed, boot, window.way) {
+                None => Displacer::Before,
+                Some(_) => Displacer::Others,
+            };
+            notes.push(Note::Displaced { by });
+        }
+    }
+    notes
+}
+
+/// How the own rules of a way are made those that were confirmed last, whatever they are.
+///
+/// # Errors
+/// What keeps it from being done.
+pub fn back_to_confirmed(
+    facts: &Facts,
+    observed: &AccessObserved,
+    boot: &BootObserved,
+    (way, confirmed): (Way, &[Gate]),
+    deadline: Duration,
+) -> Result<Option<SourceHow>, Vec<Blocker>> {
+    let scene = Scene {
+        desired: &Desired::default(),
+        facts,
+        observed,
+        boot,
+        connection: None,
+        allowed: &Allowed::everything(),
+        unnamed: Unnamed::Goes,
+        deadline,
+    };
+    let needs = match way {
+        Way::Nftables => own::nftables(&scene, confirmed)?,
+        Way::Iptables => own::iptables(&scene, confirmed)?,
+        Way::PleskFirewall => return Ok(None),
+    };
+    Ok(needs.change.map(|(_, how, _)| how))
 }
 
 /// Whether the rules that nobody has confirmed yet are in force.
@@ -294,9 +412,12 @@ pub fn waiting(facts: &Facts, in_force: InForce) -> Option<Note> {
         Waiting::Open(window) => match window.left(facts.boot.as_deref(), facts.uptime) {
             Left::Seconds(seconds) if is_unwatched(facts) => Note::Unwatched { seconds },
             Left::Seconds(seconds) => Note::Waits { seconds },
-            Left::Nothing | Left::Booted => {
-                back("a change of access that nobody confirmed is taken back")
-            }
+            Left::Nothing => back("a change of access that nobody confirmed is taken back"),
+            // What is in force is what the boot brought back.
+            Left::Booted => Note::Remark {
+                text: "the host has booted since the last change of access, which nobody had confirmed: it is gone"
+                    .to_owned(),
+            },
         },
         Waiting::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
         Waiting::Reverted(_) => Note::Remark {

@@ -6,6 +6,8 @@
 
 mod decide;
 mod narrow;
+mod numbers;
+mod point;
 mod ports;
 mod reach;
 
@@ -15,7 +17,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::decide::{By, Decision};
+pub use self::decide::{By, Decision, Further};
+pub(in crate::access) use self::narrow::{End, Flags, is_flag};
+pub use self::numbers::Numbers;
+pub(in crate::access) use self::point::Is;
+pub use self::point::{Path, Point, Tracking, Traffic};
 pub use self::ports::Ports;
 pub use self::reach::Reach;
 use crate::model::{Family, Networks};
@@ -34,18 +40,18 @@ pub enum Interface {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// The packet opens it: a SYN alone, new to connection tracking.
+    /// The packet opens it: a SYN alone, new to connection tracking, and expected by none of its helpers.
     Opening,
     /// It is open.
     Established,
 }
 
-/// A TCP packet from a client to this host.
+/// A TCP packet from a client to this host, or where rules are about [`Traffic::Answers`], an answer to that client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
     /// Where it comes from.
     pub source: IpAddr,
-    /// Its destination port.
+    /// The port of this host.
     pub port: u16,
     /// By which interface.
     pub interface: Interface,
@@ -90,6 +96,8 @@ pub enum On {
     NotLoopback,
     /// One that is not `lo`, by its name or a pattern.
     Named(String),
+    /// `lo`, and of the others those that this says.
+    LoopbackAnd(String),
 }
 
 /// The conditions of a rule; all must hold.
@@ -122,9 +130,10 @@ pub enum Then {
     Return,
     /// Goes on in another chain and comes back at its end.
     Jump(String),
-    /// Goes on with the next rule: it only counts, logs or marks.
+    /// Goes on with the next rule: what it does, as counting or logging, decides nothing.
     Continue,
-    /// Something that is not understood, as it is written.
+    /// Something that is not understood, or not modelled, as it is written: it may drop the packet, and what goes on may
+    /// have another state, port, address or way.
     Unknown(String),
 }
 
@@ -145,7 +154,7 @@ pub enum Verdict {
     Accept,
     /// It does not.
     Drop,
-    /// It cannot be told.
+    /// It cannot be told; as a policy also that what goes on may be another packet.
     Unknown,
 }
 
@@ -154,6 +163,8 @@ pub enum Verdict {
 pub struct RuleSet {
     /// The family of all its rules; none for both.
     pub family: Option<Family>,
+    /// Which packets of a connection go through them.
+    pub traffic: Traffic,
     /// The chain that the hook begins with.
     pub start: String,
     /// What becomes of a packet at the end of that chain.
@@ -168,9 +179,20 @@ impl RuleSet {
     pub fn of_chain(start: &str, policy: Verdict, rules: Vec<Rule>) -> Self {
         Self {
             family: None,
+            traffic: Traffic::Arriving,
             start: start.to_owned(),
             policy,
             chains: BTreeMap::from([(start.to_owned(), rules)]),
+        }
+    }
+
+    /// Makes all of it depend on something that is not known.
+    pub(in crate::access) fn doubt(&mut self, why: &str) {
+        if self.policy == Verdict::Drop {
+            self.policy = Verdict::Unknown;
+        }
+        for rule in self.chains.values_mut().flatten() {
+            rule.when.unknown.push(why.to_owned());
         }
     }
 }
@@ -229,6 +251,7 @@ impl fmt::Display for Rule {
             On::Loopback => words.push("on lo".to_owned()),
             On::NotLoopback => words.push("not on lo".to_owned()),
             On::Named(name) => words.push(format!("on {name}")),
+            On::LoopbackAnd(others) => words.push(format!("on lo or {others}")),
         }
         words.extend(stage.map(|stage| {
             match stage {

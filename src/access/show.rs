@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::effect::Filters;
+use super::effect::{Filters, stages};
 use super::observed::{AccessObserved, Decider, Enabled, Layer, Layers, Owner, Unread};
-use super::rules::{Interface, Packet, Reach, Stage};
+use super::rules::{Interface, Packet, Reach, Stage, Traffic};
 use crate::access::nft::Mark;
 use crate::model::{Family, MailService, Network, Networks};
 
@@ -250,21 +250,27 @@ fn deciders(
     port: u16,
     family: Family,
 ) -> Vec<Decider> {
-    let Reach {
-        accepted: _,
-        dropped,
-        unknown,
-    } = layer.rules.reach(port, Interface::Other, Stage::Opening);
-    [dropped, unknown]
-        .iter()
-        .flat_map(|sources| {
-            let sources = sources.of_family(family);
-            let asked: Vec<_> = sources.iter().take(ASKED).collect();
-            asked
-        })
-        .filter_map(|network| {
-            let decision = layer.rules.decide(&Packet::opening(network.first(), port));
-            layers.decider(index, &decision.by)
-        })
-        .collect()
+    let mut found = Vec::new();
+    if layer.rules.traffic == Traffic::Leaving {
+        return found;
+    }
+    for stage in stages(layer.rules.traffic) {
+        let Reach {
+            accepted: _,
+            dropped,
+            unknown,
+            changed: _,
+        } = layer.rules.reach(port, Interface::Other, *stage);
+        for sources in [dropped, unknown] {
+            for network in sources.of_family(family).iter().take(ASKED) {
+                let packet = Packet {
+                    stage: *stage,
+                    ..Packet::opening(network.first(), port)
+                };
+                let decision = layer.rules.decide(&packet);
+                found.extend(layers.decider(index, &decision.by));
+            }
+        }
+    }
+    found
 }

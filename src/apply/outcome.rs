@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::Owed;
 use crate::failure::{Diagnostic, Exit};
-use crate::plan::{Fingerprint, HostId, Step};
+use crate::plan::{Fingerprint, HostId, Note, Step};
 
 /// The number of the outcomes' format.
 pub const FORMAT: u32 = 1;
@@ -30,6 +30,9 @@ pub struct Outcome {
     pub fingerprint: Option<Fingerprint>,
     /// Each step with what became of it.
     pub steps: Vec<StepOutcome>,
+    /// The notes of the plan that was applied, or that had nothing to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// Service actions that are still owed.
     pub owed: Vec<Owed>,
     /// What a person should know: errors, and what to do now.
@@ -153,6 +156,7 @@ impl Outcome {
             exit: result.exit().code(),
             fingerprint: None,
             steps: Vec::new(),
+            notes: Vec::new(),
             owed: Vec::new(),
             messages,
         }

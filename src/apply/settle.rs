@@ -111,6 +111,7 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
                 state: state(step),
             })
             .collect(),
+        notes: Vec::new(),
         owed: facts.journal.owed.clone(),
         messages: std::iter::once(
             Diagnostic::new("the run was killed")

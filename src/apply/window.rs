@@ -11,9 +11,11 @@ mod finish;
 mod load;
 pub(super) mod open;
 mod plesk;
+mod proof;
 mod record;
 pub mod revert;
 pub(super) mod settle;
+mod unconfirmed;
 
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ pub fn became<H: WriteHost + ?Sized>(
         return None;
     }
     match confirm::begin(host, deadline) {
-        Ok((_, Now::Open(window, _))) if window.run == run => None,
+        Ok((_, Now::Open(window, ..))) if window.run == run => None,
         Ok(_) => match close::history(host, run) {
             Ok(Some(outcome)) => Some(outcome),
             Ok(None) => Some(Outcome::without_run(Verdict::Unknown, Vec::new())),

@@ -46,7 +46,11 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         Names::Withheld => Cow::Owned(redact::outcome(&outcome)),
     };
     match args.format {
-        Format::Text => terminal.print(&text::outcome(&shown, terminal.colour)),
+        Format::Text => terminal.print(&text::outcome(
+            &shown,
+            args.accounts.detail(),
+            terminal.colour,
+        )),
         Format::Json => terminal.print(&json::text(&*shown)?),
     }
     let exit = outcome.result.exit();
@@ -172,11 +176,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
         && saved::looks_saved(&layer.bytes)
     {
         let plan = saved::read(&layer.bytes).map_err(|error| {
-            let exit = match error {
-                saved::SavedError::NotAPlan(_) | saved::SavedError::Withheld => Exit::Usage,
-                saved::SavedError::Format { .. } | saved::SavedError::Changed { .. } => Exit::Stale,
-            };
-            let mut ended = Ended::new(exit, &error);
+            let mut ended = Ended::new(error.exit(), &error);
             for diagnostic in &mut ended.diagnostics {
                 diagnostic.what = format!("{}: {}", layer.name, diagnostic.what);
             }
@@ -185,7 +185,7 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
         return Ok((
             Checked {
                 desired: plan.desired.clone(),
-                notes: Vec::new(),
+                notes: saved::advice(&plan),
             },
             Some(plan),
         ));

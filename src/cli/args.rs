@@ -52,6 +52,9 @@ pub(super) struct PlanArgs {
     pub(super) host: HostArgs,
 
     /// Save the plan to a file that `apply` takes; mode 0600
+    ///
+    /// A file that was changed since is refused, but it is not signed: who may write it can forge it. Keep it where only
+    /// you write.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
@@ -80,6 +83,9 @@ pub(super) struct ApplyArgs {
     pub(super) yes: bool,
 
     /// Accept only a plan with this fingerprint, or one with nothing to do
+    ///
+    /// It binds what is done. `[host]`, `must_reach` and `max_account_changes` can only refuse, and are those of what is
+    /// applied.
     #[arg(long, value_name = "FINGERPRINT")]
     pub(super) expect: Option<String>,
 

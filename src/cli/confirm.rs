@@ -6,7 +6,7 @@ use super::allow::Allowance;
 use super::terminal::{Signals, Terminal};
 use super::{ApplyArgs, ConfirmArgs, DecideArgs, Ended, Format};
 use crate::apply::outcome::{Outcome, StepState, Verdict};
-use crate::apply::window::confirm::{self, Proof, Request};
+use crate::apply::window::confirm::{self, Proof, Request, Site};
 use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
@@ -26,6 +26,10 @@ pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, E
     let request = Request {
         deadline: args.decide.host.deadline(),
         proof,
+        site: match args.decide.host.host {
+            Some(_) => Site::Elsewhere,
+            None => Site::Here,
+        },
         run: None,
     };
     print(
@@ -43,7 +47,11 @@ pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit,
 
 fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result<Exit, Ended> {
     match args.format {
-        Format::Text => terminal.print(&text::outcome(&outcome, terminal.colour)),
+        Format::Text => terminal.print(&text::outcome(
+            &outcome,
+            text::Detail::Brief,
+            terminal.colour,
+        )),
         Format::Json => terminal.print(&json::text(&outcome)?),
     }
     Ok(outcome.result.exit())
@@ -62,8 +70,8 @@ pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> 
             Diagnostic::new("who may reach the mail services waits for a confirmation")
                 .because("it is live, and goes back by itself")
                 .hint(
-                    "see whether you still get in: `ssh -o ControlPath=none HOST mailward confirm` keeps it, \
-                     `mailward revert` takes it back at once",
+                    "see whether you still get in: `ssh -o ControlPath=none HOST mailward confirm` on another machine keeps it, \
+                     and so does `mailward confirm` at the console; `mailward revert` takes it back at once",
                 ),
         );
         outcome
@@ -79,6 +87,7 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
         let request = Request {
             deadline: args.host.deadline(),
             proof: Proof::Needed,
+            site: Site::Elsewhere,
             run: outcome.run.clone(),
         };
         let said = match args.host.open_anew() {

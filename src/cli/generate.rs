@@ -49,7 +49,7 @@ pub(super) struct ManArgs {
 fn document(document: Document) -> Json {
     match document {
         Document::Manifest => crate::manifest::schema(),
-        Document::Plan => schemars::schema_for!(crate::plan::Plan).to_value(),
+        Document::Plan => schemars::schema_for!(crate::plan::saved::Document<'_>).to_value(),
         Document::Outcome => schemars::schema_for!(crate::apply::outcome::Outcome).to_value(),
         Document::Show => schemars::schema_for!(json::Shown).to_value(),
         Document::Check => schemars::schema_for!(json::Checked<'_>).to_value(),

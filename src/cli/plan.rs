@@ -31,7 +31,13 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ende
             let text = text::plan(&plan, args.accounts.detail(), terminal.colour);
             terminal.print(&text);
         }
-        Format::Json => terminal.print(&json::text(&plan)?),
+        Format::Json => {
+            let document = match terminal.names {
+                Names::Shown => saved::document(&plan)?,
+                Names::Withheld => saved::withheld(&plan),
+            };
+            terminal.print(&json::text(&document)?);
+        }
     }
     Ok(exit)
 }

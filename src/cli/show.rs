@@ -25,6 +25,10 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     let facts = Facts::read(&*host)?;
     let observed = Observed::read(&*host, &facts, Scope::All)?;
     let waiting = access::plan::waiting(&facts, InForce::Yes);
+    let notes = match (&observed.access, &observed.boot) {
+        (Some(access), Some(boot)) => access::plan::provisional(&facts, access, boot),
+        (Some(_) | None, _) => Vec::new(),
+    };
     let entries = entries(
         checked.as_ref().map(|checked| &checked.desired),
         &facts,
@@ -40,7 +44,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     let reach = observed.access.as_ref().map(access::show::shown);
     match args.format {
         Format::Text => {
-            if let Some(waiting) = &waiting {
+            for waiting in waiting.iter().chain(&notes) {
                 let said = text::waiting(waiting, terminal.colour);
                 terminal.print(&format!("{said}\n\n"));
             }
@@ -60,6 +64,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
             },
             limits: entries,
             waiting,
+            notes,
             access: reach,
             panel_access: accounts,
         })?),

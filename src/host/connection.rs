@@ -1,33 +1,91 @@
-//! The ssh connection under which a run stands on its host, as the run and its ancestors among the processes show it. Pure.
+//! The way by which a run came to its host, as the run, its ancestors among the processes and the host's own addresses show
+//! it. Pure; what that proves is not judged here.
+
+mod ancestry;
+mod own;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::ancestry::is_session;
+pub(super) use self::ancestry::{Ancestor, Ancestry};
+pub(super) use self::own::OwnAddresses;
 use super::Variables;
 
-/// The ssh connection under which this run stands on the host.
+/// The way by which this run came to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// Who is at its other end; `None` where no ssh connection shows, as on a console, under cron and in a stand-in.
+    /// Who is at the other end of the ssh connection; `None` where none shows, as on a console, under cron and in a stand-in.
     pub client: Option<SshClient>,
     /// When sshd accepted it, by the host's clock, in milliseconds since 1970; `None` where no process of sshd is above
     /// this run, as in a terminal multiplexer that outlives its login.
     pub since: Option<i64>,
     /// The host's clock, in the unit of [`Self::since`].
     pub now: i64,
-    /// Whether the run has a controlling terminal on the host; over ssh it has none there.
+    /// The run's controlling terminal on the host; over ssh it has none there.
     pub terminal: Terminal,
+    /// What is above this run among the processes.
+    pub above: Above,
+    /// From which side of the host's packet filter the client comes.
+    pub side: Side,
+    /// Who logged in over ssh, as sshd calls its process.
+    pub login: Option<String>,
 }
 
-/// Whether a run has a controlling terminal.
+/// What is above a run among the processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Above {
+    /// A session of sshd.
+    Sshd,
+    /// All its ancestors are seen, and none is of sshd.
+    Others,
+    /// Not all its ancestors are seen: they are of another pid namespace, or hidden.
+    #[default]
+    Unseen,
+}
+
+/// From which side of a host's packet filter a client of its sshd comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Side {
+    /// From another machine.
+    Outside,
+    /// From the host itself, whose own packets no rule keeps out.
+    Inside,
+    /// No client is known, or not the host's own addresses.
+    #[default]
+    Unknown,
+}
+
+/// The controlling terminal of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Terminal {
-    /// It has one, be it a console or a pseudo-terminal.
-    Controlling,
+    /// A virtual console or a serial line, which no packet filter decides about.
+    Console,
+    /// Any other, such as a pseudo-terminal.
+    Other,
     /// It has none, as under cron.
     #[default]
     None,
+}
+
+impl Terminal {
+    /// From `tty_nr` of `/proc/PID/stat`: the minor number is in bits 31 to 20 and 7 to 0, the major one in bits 19 to 8.
+    ///
+    /// Consoles are, by the kernel's `Documentation/admin-guide/devices.txt`: 4, the virtual consoles (1 to 63) and the
+    /// serial ports `ttyS` (from 64 on); 204, the low-density serial ports, among them `ttyAMA` and Xen's `xvc`; 229, the
+    /// hypervisors' consoles `hvc`. Pseudo-terminals are 136 to 143, and 3 of old.
+    pub(super) const fn of(number: i64) -> Self {
+        let (major, minor) = (
+            (number >> 8) & 0xfff,
+            (number & 0xff) | ((number >> 12) & 0xf_ff00),
+        );
+        match (major, minor) {
+            (0, 0) => Self::None,
+            (4, 1..) | (204 | 229, _) => Self::Console,
+            (_, _) => Self::Other,
+        }
+    }
 }
 
 /// Who is at the other end of an ssh connection, as sshd tells it.
@@ -78,19 +136,6 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse()
         .ok()
         .map(|address: IpAddr| address.to_canonical())
-}
-
-/// When the connection was accepted, in clock ticks since boot: from each ancestor's first argument and start.
-///
-/// sshd forks a process for a connection when it accepts it, and that one forks others; each names itself so, and only the
-/// one that listens is called `[listener]`, or by its path. It is the oldest.
-pub(super) fn accepted<'a>(ancestors: impl IntoIterator<Item = (&'a [u8], u64)>) -> Option<u64> {
-    let is_session = |title: &[u8]| {
-        let is_named = title.starts_with(b"sshd: ") || title.starts_with(b"sshd-session: ");
-        is_named && memchr::memmem::find(title, b"[listener]").is_none()
-    };
-    let sessions = ancestors.into_iter().filter(|(title, _)| is_session(title));
-    sessions.map(|(_, start)| start).min()
 }
 
 #[cfg(test)]
@@ -149,35 +194,43 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_process_of_a_session_is_the_connections() {
-        let at = |titles: &[(&str, u64)]| {
-            let titles = titles.iter();
-            accepted(titles.map(|&(title, start)| (title.as_bytes(), start)))
-        };
-        let listener = ("sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", 5);
-        for titles in [
-            [
-                ("-bash", 60),
-                ("sshd: operator@pts/0", 55),
-                ("sshd: operator [priv]", 50),
-                listener,
-            ],
-            [
-                ("sudo", 70),
-                ("sh", 60),
-                ("sshd-session: root@notty", 50),
-                listener,
-            ],
-            [
-                ("sh", 60),
-                ("sshd: root@notty", 50),
-                ("/usr/sbin/sshd", 5),
-                ("/sbin/init", 1),
-            ],
+    fn a_console_is_one_by_its_device() {
+        let number =
+            |major: i64, minor: i64| ((minor & !0xff) << 12) | (major << 8) | (minor & 0xff);
+        for (major, minor) in [
+            (4, 1),
+            (4, 63),
+            (4, 64),
+            (4, 255),
+            (204, 64),
+            (204, 191),
+            (229, 0),
         ] {
-            assert_eq!(at(&titles), Some(50));
+            assert_eq!(
+                Terminal::of(number(major, minor)),
+                Terminal::Console,
+                "{major}, {minor}"
+            );
         }
-        assert_eq!(at(&[("tmux: server", 60), ("/sbin/init", 1)]), None);
-        assert_eq!(at(&[listener]), None);
+        for (major, minor) in [
+            (136, 0),
+            (136, 255),
+            (136, 260),
+            (143, 5),
+            (3, 0),
+            (2, 1),
+            (4, 0),
+            (5, 1),
+            (188, 0),
+        ] {
+            assert_eq!(
+                Terminal::of(number(major, minor)),
+                Terminal::Other,
+                "{major}, {minor}"
+            );
+        }
+        assert_eq!(Terminal::of(0), Terminal::None);
+        // As a 32-bit kernel prints a large one.
+        assert_eq!(Terminal::of(-2_013_231_104), Terminal::Other);
     }
 }

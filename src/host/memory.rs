@@ -11,9 +11,9 @@ use std::time::Duration;
 pub use self::files::{Entry, File};
 use self::files::{Last, Place};
 use super::{
-    Act, ActError, ActFailed, Came, Condition, Connection, Done, End, Existence, FileState, Found,
-    HostError, Link, Output, Process, ProcessId, ReadHost, Replace, Reply, Request, STATE, Signal,
-    SshClient, Terminal, WriteHost, Written, rules,
+    Above, Act, ActError, ActFailed, Came, Condition, Connection, Done, End, Existence, FileState,
+    Found, HostError, Link, Output, Process, ProcessId, ReadHost, Replace, Reply, Request, STATE,
+    Side, Signal, SshClient, Terminal, WriteHost, Written, rules,
 };
 
 /// What a command does: it may change the world, and says how it ended.
@@ -46,8 +46,14 @@ pub struct World {
     pub client: Option<SshClient>,
     /// When that connection began, in milliseconds since 1970.
     pub since: Option<i64>,
-    /// Whether the run has a controlling terminal.
+    /// The run's controlling terminal.
     pub terminal: Terminal,
+    /// What is above the run among the processes.
+    pub above: Above,
+    /// From which side the connection comes.
+    pub side: Side,
+    /// Who logged in over it.
+    pub login: Option<String>,
     /// The acts that were done, in order.
     pub log: Vec<Act>,
     tried: usize,
@@ -207,6 +213,9 @@ impl World {
                 since: self.since,
                 now: self.now.saturating_mul(1000),
                 terminal: self.terminal,
+                above: self.above,
+                side: self.side,
+                login: self.login.clone(),
             }),
         }
     }

@@ -105,6 +105,11 @@ pub(in crate::host) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, u16
         })
 }
 
+/// The ports of a table like `/proc/net/tcp` on which something listens.
+pub fn listening_ports(table: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    listening(table).map(|(_, port)| port)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,9 @@ pub const PROGRAM: &str = "sh";
 /// Where the kernel tells what is mounted, and so what is in memory.
 pub const MOUNTS: &str = "/proc/self/mounts";
 
+/// Where systemd keeps what a watch is started by.
+pub const UNITS: &str = "/run/systemd/system";
+
 const SCRIPT: &str = "revert.sh";
 const SCRIPT_TEXT: &str = include_str!("timer.sh");
 const SHELL: &str = "/bin/sh";
@@ -85,6 +88,22 @@ impl WindowFolder {
         Self(known(&path))
     }
 
+    /// The windows that these names belong to: folders in [`WINDOWS`], and units of systemd.
+    #[must_use]
+    pub fn left(names: &[Vec<u8>]) -> Vec<Self> {
+        (names.iter())
+            .filter_map(|name| std::str::from_utf8(name).ok())
+            .map(|name| {
+                (name.strip_prefix("mailward-revert-"))
+                    .and_then(|rest| rest.strip_suffix(".service"))
+                    .unwrap_or(name)
+            })
+            .map(|id| format!("{WINDOWS}/{id}"))
+            .filter(|path| super::rules::is_window(path))
+            .map(|path| Self(known(&path)))
+            .collect()
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &HostPath {
@@ -128,6 +147,15 @@ impl WindowFolder {
         self.file("closed")
     }
 
+    /// Makes [`Self::closed`] of [`Self::reverting`], where there is no room to write it.
+    #[must_use]
+    pub fn closes(&self) -> Act {
+        Act::Decide {
+            from: self.reverting(),
+            to: self.closed(),
+        }
+    }
+
     /// Since when the change is live, in milliseconds since the boot.
     #[must_use]
     pub fn live(&self) -> HostPath {
@@ -156,7 +184,7 @@ impl WindowFolder {
             .collect()
     }
 
-    /// What is removed when the window is over and nobody watches any more: the folder last, and what systemd has of it.
+    /// What is removed when the window is over and nobody watches any more, after [`Self::starters`]: the folder last.
     #[must_use]
     pub fn remains(&self) -> Vec<Act> {
         const NAMES: [&str; 18] = [
@@ -167,27 +195,33 @@ impl WindowFolder {
             "reverted.new",
             "live",
             "log",
+            "unit",
             "ready.alone",
             "ready.first",
             "ready.second",
             REVERT_NFT,
             REVERT_V4,
             REVERT_V6,
-            SCRIPT,
             "open.new",
             "confirmed.new",
             "closed.new",
             "closed",
         ];
+        let files = NAMES.iter().map(|name| self.file(name));
+        (files.chain([self.0.clone()])).map(Act::Remove).collect()
+    }
+
+    /// What is removed when the window is over, so that nobody begins to watch any more: what systemd has of it, and the
+    /// script.
+    #[must_use]
+    pub fn starters(&self) -> Vec<Act> {
         let unit = format!("mailward-revert-{}.service", self.id());
         let units = [
             format!("/run/systemd/system/sysinit.target.wants/{unit}"),
             format!("/run/systemd/system/{unit}"),
         ];
-        let files = NAMES.iter().map(|name| self.file(name));
         (units.iter().map(|path| known(path)))
-            .chain(files)
-            .chain([self.0.clone()])
+            .chain([self.file(SCRIPT)])
             .map(Act::Remove)
             .collect()
     }
@@ -381,7 +415,7 @@ mod tests {
             assert!(is_window(folder.path().as_str()));
             may_save(&folder.log()).unwrap();
             may_decide(&folder.open(), &folder.confirmed()).unwrap();
-            for act in folder.remains() {
+            for act in folder.starters().into_iter().chain(folder.remains()) {
                 let Act::Remove(path) = act else {
                     panic!("{act:?}")
                 };

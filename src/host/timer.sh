@@ -46,8 +46,9 @@ says() {
   [ -f "$folder/$1" ] && IFS= read -r word <"$folder/$1" && [ "$word" = "$id" ]
 } 2>/dev/null
 
+# A stand-in that was thrown away has no rules any more.
 decided() {
-  says confirmed || says closed || says reverted
+  says confirmed || says closed || says reverted || { [ -n "$MAILWARD_ROOT" ] && [ ! -d "$MAILWARD_ROOT" ]; }
 }
 
 # A program of a stand-in, never the machine's.
@@ -74,6 +75,8 @@ start() {
       </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   ) &
   stood first && stood second && return 0
+  # Whoever has begun all the same is told that it is over, in a way that needs no room.
+  mv -f "$folder/open" "$folder/closed" 2>/dev/null
   echo 'no watch is running that would take the change back' >&2
   return 1
 }
@@ -91,7 +94,7 @@ under_systemd() {
     "ExecStart=/bin/sh -c 'test -f $script || exit 0; exec /bin/sh $script watch alone $1 $2 $3 \"$4\" \"$5\" \"\"'" \
     Restart=on-failure RestartSec=200ms StartLimitInterval=0 \
     'RestartForceExitStatus=SIGHUP SIGINT SIGTERM SIGPIPE' KillSignal=SIGKILL OOMScoreAdjust=-1000 \
-    >"$units/$unit.new" && mv -f "$units/$unit.new" "$units/$unit" || return 1
+    >"$folder/unit" && mv -f "$folder/unit" "$units/$unit" || return 1
   ln -sf "../$unit" "$units/sysinit.target.wants/$unit"
   "$systemctl" start "$unit" 2>/dev/null && return 0
   # An old systemd sees new units only when it is told to look.
@@ -169,10 +172,37 @@ accompany() {
     first) stands "$peer" && return 0 ;;
   esac
   peer=
-  [ -f "$script" ] || return 0
-  /bin/sh "$script" watch second "$seconds" "$until" "$way" "$one" "$other" "$own" </dev/null >/dev/null 2>&1 &
+  if [ -f "$script" ] && [ -O "$script" ]; then
+    /bin/sh "$script" watch second "$seconds" "$until" "$way" "$one" "$other" "$own" </dev/null >/dev/null 2>&1 &
+  else
+    # What this shell has in its memory does as well.
+    twin </dev/null >/dev/null 2>&1 &
+  fi
   named $! && peer=$named
 }
+
+# Becomes the second watcher, without a file to read.
+twin() {
+  role=second peer=$own
+  # A subshell has the traps of nobody, but goes on to ignore what was ignored.
+  trap again EXIT
+  IFS= read -r stat </proc/self/stat && named "${stat%% *}" && own=$named
+  go
+}
+
+# Ends what still loads the rules that are to go back: a slow program outlives a run that is killed, and would have the last
+# word. It has the window in its environment, as has all that it starts.
+end_loaders() {
+  left=20
+  while [ $left -gt 0 ] && loaders=$(grep -l -F "MAILWARD_WINDOW=$id" /proc/[0-9]*/environ); do
+    for loader in $loaders; do
+      loader=${loader%/environ}
+      kill -KILL "${loader#/proc/}"
+    done
+    sleep 0.1 || sleep 1
+    left=$((left - 1))
+  done
+} 2>/dev/null
 
 # One ruleset: text, file, program, options. What is loaded twice does no harm.
 load() {
@@ -268,6 +298,7 @@ go() {
   while :; do
     if decided; then leave; fi
     accompany
+    end_loaders
     if said=$(load_all 2>&1); then break; fi
     printf '%s\n' "$said" 2>/dev/null >"$folder/log"
     logger -p daemon.crit -t mailward \

@@ -196,6 +196,7 @@ impl Enforce {
 
 /// Who may reach a service, with the sets that are named for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Allow {
     /// All addresses together.
     pub allowed: Allowed,
@@ -206,6 +207,7 @@ pub struct Allow {
 
 /// `[access]`: which addresses may reach which mail service. A service that is not in it is left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SourceAccess {
     /// `enforce`; [`Enforce::Auto`] where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

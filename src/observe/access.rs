@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::access::observed::{AccessObserved, Asked, LegacyNames, Neighbour, Raw};
+use super::sshd::{self, Known};
+use crate::access::observed::{AccessObserved, Asked, Entrance, LegacyNames, Neighbour, Raw};
 use crate::access::tools::{Netfilter, NfTables, Tools, Variant};
+use crate::edit::xinetd::Config;
 use crate::facts::{Facts, Plesk};
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Command, Existence, Found, HostError, Process, ProcessId, ReadHost, Request};
+use crate::host::{
+    Command, Existence, Found, HostError, Process, ProcessId, ReadHost, Request, Terminal,
+};
 use crate::model::{Family, HostPath, known};
 
 /// How long a command that lists rules may take.
@@ -19,9 +23,8 @@ const PLESK_PATIENCE: Duration = Duration::from_secs(60);
 /// The most that a command may print, in bytes: about 200,000 networks of nft's JSON.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-/// sshd, daemons that make rules, and the programs that a script of Plesk's firewall is run by.
-const PROGRAMS: [&str; 10] = [
-    "sshd",
+/// Daemons that make rules, and the programs that a script of Plesk's firewall is run by.
+const PROGRAMS: [&str; 9] = [
     "firewalld",
     "dockerd",
     "firewall-new.sh",
@@ -31,6 +34,11 @@ const PROGRAMS: [&str; 10] = [
     "php",
     "sw-engine",
     "python3",
+];
+
+/// The programs that wait for a login at a console, and those that somebody is logged in by.
+const LOGINS: [&str; 7] = [
+    "agetty", "getty", "mingetty", "mgetty", "fgetty", "login", "sulogin",
 ];
 
 /// A file that only an installed neighbour has, and one that says that it is off.
@@ -56,6 +64,7 @@ pub(super) struct Tickets {
     built_in: Option<Ticket>,
     names: Vec<(Family, &'static str, Ticket)>,
     processes: Ticket,
+    inetd: Ticket,
     addresses: Ticket,
     files: Vec<(Neighbour, Ticket, Option<Ticket>)>,
     plesk: Option<PleskTickets>,
@@ -111,7 +120,11 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
         kernel,
         built_in,
         names,
-        processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        processes: {
+            let names = PROGRAMS.iter().chain(&sshd::PROGRAMS).chain(&LOGINS);
+            batch.ask(Request::Processes(names.copied().collect()))
+        },
+        inetd: batch.file(known("/etc/inetd.conf")),
         addresses: batch.file(known("/proc/net/if_inet6")),
         files: FILES
             .iter()
@@ -185,10 +198,12 @@ fn of_plesk(batch: &mut Batch, plesk: &Plesk) -> Option<PleskTickets> {
 }
 
 impl Tickets {
-    /// Takes the answers, and asks once more where whether nftables may be asked had to be known first.
+    /// Takes the answers, and asks once more where whether nftables may be asked had to be known first, or where sshd listens.
     pub(super) fn observed<H: ReadHost + ?Sized>(
         self,
         host: &H,
+        facts: &Facts,
+        xinetd: Option<&Config>,
         answers: &mut Answers,
     ) -> Result<AccessObserved, HostError> {
         let mut raw = Raw::default();
@@ -206,7 +221,16 @@ impl Tickets {
             raw.names.push((family, names));
         }
         let processes = answers.processes(self.processes)?;
-        raw.ssh_ports = ssh_ports(&processes);
+        let sshd = Known {
+            facts,
+            processes: &processes,
+            xinetd,
+            inetd: &answers.file(self.inetd)?,
+        }
+        .sshd(host)?;
+        raw.entrances = entrances(&processes, &sshd.ports);
+        raw.ssh_ports = sshd.ports;
+        raw.may_be_ssh = sshd.suspects;
         raw.speaks_ipv6 = match answers.file(self.addresses)? {
             Found::File(state) => !state.bytes.is_empty(),
             // A kernel without IPv6 has no such file.
@@ -251,12 +275,17 @@ fn may_ask(built_in: &Found) -> bool {
     }
 }
 
-fn ssh_ports(processes: &[Process]) -> BTreeSet<u16> {
-    (processes.iter())
-        .filter(|process| process.name == "sshd")
-        .filter_map(|process| process.ports.as_deref())
-        .flatten()
-        .copied()
+/// Where somebody could get in anew. An sshd whose sockets cannot be read counts.
+fn entrances(processes: &[Process], ssh_ports: &BTreeSet<u16>) -> BTreeSet<Entrance> {
+    let waits = |process: &&Process| {
+        LOGINS.contains(&process.name.as_str()) && process.terminal == Terminal::Console
+    };
+    let is_hidden = |process: &&Process| process.name == "sshd" && process.ports.is_none();
+    let console = processes.iter().find(waits).map(|_| Entrance::Console);
+    let ssh = !ssh_ports.is_empty() || processes.iter().any(|process| is_hidden(&process));
+    console
+        .into_iter()
+        .chain(ssh.then_some(Entrance::Ssh))
         .collect()
 }
 

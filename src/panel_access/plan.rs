@@ -203,7 +203,7 @@ impl Part {
                 };
                 self.block(Blocked::Manifest, lack);
             }
-            Some(Missing::Note) => self.notes.push(Note::Advice(Box::new(lack))),
+            Some(Missing::Note) => self.notes.push(Note::Missing(Box::new(lack))),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     AccessStep, AccountAct, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep,
-    SourceStep, Step,
+    SourceStep, Step, Way,
 };
 use crate::host::Digest;
 
@@ -77,10 +77,11 @@ fn what(step: &Step) -> Json {
             way,
             gates,
             effects: _,
-            confirm_within: _,
+            confirm_within,
             causes: _,
             how: _,
-        }) => json!({ "sources": gates, "way": way }),
+            guard: _,
+        }) => json!({ "sources": gates, "way": way, "within": within(*way, *confirm_within) }),
         Step::Boot(BootStep {
             boot,
             way,
@@ -110,6 +111,15 @@ fn what(step: &Step) -> Json {
                 "cost": cost,
             })
         }
+    }
+}
+
+/// How long rules stay without a confirmation, as far as the manifest decides it.
+const fn within(way: Way, seconds: u32) -> Option<u32> {
+    match way {
+        Way::Nftables | Way::Iptables => Some(seconds),
+        // Each panel has a window of its own.
+        Way::PleskFirewall => None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountProblem, Daemon, Setting, Value};
+use super::{AccountProblem, Daemon, Setting, Value, Way};
+use crate::access::observed::Entrance;
 use crate::failure::Diagnostic;
 use crate::model::{HostPath, Origin};
 
@@ -108,6 +109,8 @@ pub enum Note {
         /// Which; none where accounts are not to be named.
         accounts: Vec<String>,
     },
+    /// An account or a domain that the manifest names is not there, and that is no error.
+    Missing(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
     /// Advice on the manifest itself.
     Advice(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
     /// A change of who may reach services is live and waits for its confirmation.
@@ -120,11 +123,36 @@ pub enum Note {
         /// How long it may still be confirmed, in seconds.
         seconds: u64,
     },
+    /// Where somebody can get in anew to confirm the change of who may reach services that this plan makes.
+    ToConfirm {
+        /// Where; nowhere where nobody will be able to.
+        at: Vec<Entrance>,
+    },
+    /// Own rules are in force that are not those that were confirmed last, and no change waits.
+    NeverConfirmed {
+        /// Which rules.
+        way: Way,
+    },
+    /// The change of who may reach services that waits is not in force: something has loaded other rules.
+    Displaced {
+        /// Which are in force instead.
+        by: Displacer,
+    },
     /// Anything else worth a word, in one sentence.
     Remark {
         /// The sentence.
         text: String,
     },
+}
+
+/// Which own rules are in force instead of those that wait for their confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Displacer {
+    /// Those that were confirmed last, or none.
+    Before,
+    /// Others.
+    Others,
 }
 
 /// Why a daemon is left alone.

@@ -1,6 +1,21 @@
 //! Saved plans: read back with care, since they pass through files, reviews and other people's hands.
+//!
+//! A saved plan is a plan with a digest over all of it, by which a change of the file is noticed. The digest is no signature:
+//! who can write the file can make another. What holds then is that what is desired passes the manifest's checks, that it is
+//! planned anew, and that nothing is done but the steps that stand in the file.
 
-use super::{FORMAT, Fingerprint, Plan, Step};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{FORMAT, Fingerprint, Note, Plan};
+use crate::failure::{Diagnostic, Exit};
+use crate::host::Digest;
+
+/// The key of the digest, which is over everything else.
+const DIGEST: &str = "digest";
+
+/// The key that stands in its place where the names of accounts are withheld.
+const ACCOUNTS: &str = "accounts";
 
 /// A saved plan cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +27,7 @@ pub enum SavedError {
     #[error("it has format {found}, this version of mailward reads {FORMAT}: plan again")]
     Format {
         /// What stands there.
-        found: serde_json::Value,
+        found: Json,
     },
     /// The names of its accounts are withheld.
     #[error(
@@ -20,13 +35,91 @@ pub enum SavedError {
     )]
     Withheld,
     /// It was changed after it was saved.
-    #[error(
-        "its steps do not have its fingerprint {stated}: it was changed after it was saved; plan again"
-    )]
+    #[error("it was changed after it was saved: plan again")]
     Changed {
-        /// The fingerprint that it states.
-        stated: String,
+        /// What does not fit.
+        #[source]
+        how: Misfit,
     },
+}
+
+/// What of a saved plan does not fit the rest of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// It has no digest.
+    #[error("it has no digest")]
+    NoDigest,
+    /// Its content has another digest than it states.
+    #[error("its content does not have the digest that it states")]
+    Digest,
+    /// Its steps have another fingerprint than it states.
+    #[error("its steps do not have the fingerprint {stated} that it states")]
+    Fingerprint {
+        /// The fingerprint that it states.
+        stated: Fingerprint,
+    },
+}
+
+impl SavedError {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::NotAPlan(_) | Self::Withheld => Exit::Usage,
+            Self::Format { .. } | Self::Changed { .. } => Exit::Stale,
+        }
+    }
+}
+
+/// A plan as it is saved, and as `plan --format json` prints it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(title = "A plan of mailward")]
+pub struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(flatten)]
+    seal: Seal,
+}
+
+/// Whether a plan can be applied.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Seal {
+    /// It can: the sha256 of everything else, by which a change of the file is noticed; no signature.
+    Digest(#[schemars(with = "String")] Digest),
+    /// It cannot.
+    Accounts(Accounts),
+}
+
+/// Why a plan cannot be applied.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Accounts {
+    /// The names of accounts are withheld.
+    Withheld,
+}
+
+/// A plan as it is saved.
+///
+/// # Errors
+/// Only where a value cannot be written as JSON, which none of ours can fail.
+pub fn document(plan: &Plan) -> Result<Document<'_>, serde_json::Error> {
+    let seal = Seal::Digest(digest(&serde_json::to_value(plan)?));
+    Ok(Document { plan, seal })
+}
+
+/// A plan in which the names of accounts are withheld; a digest would confirm a guess of them.
+#[must_use]
+pub const fn withheld(plan: &Plan) -> Document<'_> {
+    let seal = Seal::Accounts(Accounts::Withheld);
+    Document { plan, seal }
+}
+
+/// The digest of a saved plan's content, the digest itself left out.
+#[must_use]
+pub fn digest(content: &Json) -> Digest {
+    // `serde_json`'s maps are sorted, so the text is canonical.
+    Digest::of(content.to_string().as_bytes())
 }
 
 /// Whether bytes look like a saved plan rather than a manifest: JSON starts with a brace, TOML never does.
@@ -40,31 +133,59 @@ pub fn looks_saved(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`SavedError`]; each of them means to plan again.
 pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
-    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
+    let json = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
+    of_json(json)
+}
+
+/// Reads a saved plan that is JSON already.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_json(mut json: Json) -> Result<Plan, SavedError> {
     let found = json.get("format").cloned().unwrap_or_default();
     if found != FORMAT {
         return Err(SavedError::Format { found });
     }
-    let plan: Plan = serde_json::from_value(json).map_err(SavedError::NotAPlan)?;
-    let withheld = |step: &Step| match step {
-        Step::PanelAccess(step) => step.count != step.accounts.len(),
-        Step::Edit(_)
-        | Step::Panel(_)
-        | Step::Action(_)
-        | Step::Sources(_)
-        | Step::Boot(_)
-        | Step::Retire(_) => false,
-    };
-    if plan.steps.iter().any(withheld) {
+    if json.get(ACCOUNTS).is_some() {
         return Err(SavedError::Withheld);
     }
+    let changed = |how| Err(SavedError::Changed { how });
+    let stated = json.as_object_mut().and_then(|json| json.remove(DIGEST));
+    match stated {
+        None => return changed(Misfit::NoDigest),
+        Some(stated) if stated != digest(&json).to_string() => return changed(Misfit::Digest),
+        Some(_) => {}
+    }
+    let plan: Plan = serde_json::from_value(json).map_err(SavedError::NotAPlan)?;
     if Fingerprint::of(&plan.steps) == plan.fingerprint {
         Ok(plan)
     } else {
-        Err(SavedError::Changed {
-            stated: plan.fingerprint.to_string(),
+        changed(Misfit::Fingerprint {
+            stated: plan.fingerprint,
         })
     }
+}
+
+/// The advice on the manifest that a saved plan was made from, to be told again when it is applied.
+#[must_use]
+pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
+    (plan.notes.iter())
+        .filter_map(|note| match note {
+            Note::Advice(advice) => Some((**advice).clone()),
+            Note::NotRunning { .. }
+            | Note::NotRestarted { .. }
+            | Note::Problem { .. }
+            | Note::Unmanaged { .. }
+            | Note::AccountsLeftAlone { .. }
+            | Note::Missing(_)
+            | Note::Waits { .. }
+            | Note::Unwatched { .. }
+            | Note::ToConfirm { .. }
+            | Note::NeverConfirmed { .. }
+            | Note::Displaced { .. }
+            | Note::Remark { .. } => None,
+        })
+        .collect()
 }
 
 /// The bytes of a saved plan.
@@ -72,7 +193,7 @@ pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
 /// # Errors
 /// Only where a value cannot be written as JSON, which none of ours can fail.
 pub fn write(plan: &Plan) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec_pretty(plan)?;
+    let mut bytes = serde_json::to_vec_pretty(&document(plan)?)?;
     bytes.push(b'\n');
     Ok(bytes)
 }

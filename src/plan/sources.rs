@@ -69,6 +69,10 @@ pub struct SourceStep {
     #[serde(skip)]
     #[schemars(skip)]
     pub how: Option<Box<SourceHow>>,
+    /// How a boot is made to take back what nobody confirms, before it goes live; none where it does already. Never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub guard: Option<Box<BootHow>>,
 }
 
 /// Who may reach one service.
@@ -154,6 +158,8 @@ pub enum SourceCause {
     RulesDiffer,
     /// The rules are not in the kernel, though they shall come back at boot: somebody has removed them.
     RulesGone,
+    /// The rules in force are not those that were confirmed last, whatever brought them.
+    NeverConfirmed,
 }
 
 /// What a boot does about the own rules.
@@ -179,6 +185,8 @@ pub struct BootStep {
 pub enum Boot {
     /// They do.
     Restores,
+    /// They cannot, on this host; they are written down as what was confirmed.
+    Records,
     /// They do not.
     Forgets,
 }

@@ -10,20 +10,30 @@ use serde_json::{Value as Json, json};
 use super::{
     AccessStep, AccountAct, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step,
 };
+use crate::access::boot::way_of;
 use crate::model::Access;
 
-/// A step of today that was not agreed.
+/// Why a plan of today is not the one that was agreed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stale {
-    /// The steps that were not agreed.
-    pub steps: Vec<Step>,
+pub enum Stale {
+    /// That was agreed for another host.
+    OtherHost {
+        /// Its name, where that is known.
+        name: Option<String>,
+    },
+    /// It has steps that were not agreed: these.
+    Steps(Vec<Step>),
 }
 
-/// Whether everything that `now` does was agreed in `agreed`.
+/// Whether everything that `now` does was agreed in `agreed`, for the same host.
 ///
 /// # Errors
-/// [`Stale`] with the steps that were not.
+/// [`Stale`] tells what was not.
 pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
+    if agreed.host != now.host {
+        let name = agreed.host.name.clone();
+        return Err(Stale::OtherHost { name });
+    }
     let known: Vec<Json> = agreed.steps.iter().map(essence).collect();
     let accounts = accounts(agreed);
     let steps: Vec<Step> = (now.steps.iter())
@@ -40,7 +50,7 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     if steps.is_empty() {
         Ok(())
     } else {
-        Err(Stale { steps })
+        Err(Stale::Steps(steps))
     }
 }
 
@@ -114,13 +124,18 @@ fn essence(step: &Step) -> Json {
             confirm_within,
             causes: _,
             how: _,
+            guard: _,
         }) => json!({ "way": way, "gates": gates, "confirm_within": confirm_within }),
         Step::Boot(BootStep {
             boot,
             way,
             paths,
             how: _,
-        }) => json!({ "boot": boot, "way": way, "paths": paths }),
+        }) => {
+            // The hook itself may be there already, from a change that was taken back.
+            let rules: Vec<_> = paths.iter().filter(|path| way_of(path).is_some()).collect();
+            json!({ "boot": boot, "way": way, "rules": rules })
+        }
         Step::Retire(RetireStep {
             way,
             instead,

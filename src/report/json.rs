@@ -20,6 +20,9 @@ pub struct Shown {
     /// A change of access that waits for its confirmation, or what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Note>,
+    /// What there is to say of own rules in force that are not those that were confirmed last, or not those that wait.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// Who reaches each mail service, and which rules decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
@@ -40,7 +43,7 @@ pub struct Checked<'a> {
     pub exit: u8,
     /// Accounts that are left alone although the manifest says otherwise of them.
     pub left_alone: LeftAlone,
-    /// What would be done.
+    /// What would be done, with all notes.
     pub plan: &'a Plan,
 }
 

@@ -24,19 +24,7 @@ pub enum Names {
 pub fn plan(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.steps.iter_mut().for_each(step);
-    for note in &mut plan.notes {
-        match note {
-            Note::AccountsLeftAlone { accounts, .. } => accounts.clear(),
-            Note::Advice(advice) => **advice = diagnostic(advice),
-            Note::Remark { text: remark } => *remark = message(remark),
-            Note::NotRunning { .. }
-            | Note::NotRestarted { .. }
-            | Note::Problem { .. }
-            | Note::Unmanaged { .. }
-            | Note::Waits { .. }
-            | Note::Unwatched { .. } => {}
-        }
-    }
+    plan.notes.iter_mut().for_each(note);
     desired(&mut plan.desired);
     plan
 }
@@ -49,7 +37,25 @@ pub fn outcome(outcome: &Outcome) -> Outcome {
         step(&mut done.step);
     }
     outcome.messages = outcome.messages.iter().map(diagnostic).collect();
+    outcome.notes.iter_mut().for_each(note);
     outcome
+}
+
+fn note(note: &mut Note) {
+    match note {
+        Note::AccountsLeftAlone { accounts, .. } => accounts.clear(),
+        Note::Missing(advice) | Note::Advice(advice) => **advice = diagnostic(advice),
+        Note::Remark { text: remark } => *remark = message(remark),
+        Note::NotRunning { .. }
+        | Note::NotRestarted { .. }
+        | Note::Problem { .. }
+        | Note::Unmanaged { .. }
+        | Note::Waits { .. }
+        | Note::Unwatched { .. }
+        | Note::ToConfirm { .. }
+        | Note::NeverConfirmed { .. }
+        | Note::Displaced { .. } => {}
+    }
 }
 
 /// A message without the names of accounts, and without its line of a manifest: that may hold any of them, and where it was

@@ -2,6 +2,7 @@
 
 mod effect;
 mod evaluate;
+mod foreign;
 mod iptables;
 mod kernel;
 mod netns;

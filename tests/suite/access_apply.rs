@@ -2,14 +2,19 @@
 //! who may confirm. Clients on networks of their own are the judges.
 
 mod confirmed;
+mod displaced;
+mod durable;
 mod from_here;
 mod killed;
 mod last;
 mod moved;
+mod proven;
+mod provisional;
 mod raced;
 mod rebooted;
 mod redeclared;
 mod seen;
+mod untidy;
 mod waited;
 
 use std::time::Duration;
@@ -18,7 +23,7 @@ use crate::support::host::{Client, Family, Host, Kind, Layout, Net, Output, Reac
 use crate::support::ssh::Ssh;
 
 /// Where the manifest lies in a host.
-const MANIFEST: &str = "/root/mx1.toml";
+pub(crate) const MANIFEST: &str = "/root/mx1.toml";
 
 /// IMAP and POP3 are for the office and one address of the vpn; `ENFORCE` and `SECONDS` are put in.
 const DECLARED: &str = r#"version = 1
@@ -35,13 +40,13 @@ confirm_within = "SECONDS"
 
 const SERVED: [u16; 4] = [143, 993, 110, 995];
 
-struct Scene {
-    host: Host,
-    net: Net,
+pub(crate) struct Scene {
+    pub(crate) host: Host,
+    pub(crate) net: Net,
 }
 
 impl Scene {
-    fn new(kind: Kind, enforce: &str, seconds: &str) -> Option<Self> {
+    pub(crate) fn new(kind: Kind, enforce: &str, seconds: &str) -> Option<Self> {
         let mut host = Host::start_with(kind, Layout::Debian)?;
         let net = host.network();
         let text = DECLARED
@@ -51,21 +56,21 @@ impl Scene {
         Some(Self { host, net })
     }
 
-    fn office(&self) -> Client {
+    pub(crate) fn office(&self) -> Client {
         self.net.client("office")
     }
 
-    fn stranger(&self) -> Client {
+    pub(crate) fn stranger(&self) -> Client {
         self.net.client("stranger")
     }
 
     /// A new connection from the office each time.
-    fn ssh(&self) -> Ssh {
+    pub(crate) fn ssh(&self) -> Ssh {
         self.host.ssh().at_client(&self.office(), Family::V4)
     }
 
     /// Only the declared clients reach what is declared; nothing else changes.
-    fn assert_restricted(&self) {
+    pub(crate) fn assert_restricted(&self) {
         for family in Family::ALL {
             for port in SERVED {
                 assert_eq!(self.office().reaches(port, family), Reach::Connects);
@@ -88,7 +93,7 @@ impl Scene {
     }
 
     /// Everybody reaches everything.
-    fn assert_open(&self) {
+    pub(crate) fn assert_open(&self) {
         for family in Family::ALL {
             for port in SERVED {
                 let stranger = self.stranger().reaches(port, family);
@@ -97,7 +102,7 @@ impl Scene {
         }
     }
 
-    fn wait_until_open(&self) {
+    pub(crate) fn wait_until_open(&self) {
         self.host.wait_until("the change goes back", || {
             Family::ALL
                 .into_iter()
@@ -108,7 +113,7 @@ impl Scene {
 
 impl Scene {
     /// Runs the program on the host, where neither ssh nor a terminal is.
-    fn run(&self, words: &str) -> Output {
+    pub(crate) fn run(&self, words: &str) -> Output {
         let argv: Vec<&str> = ["/usr/local/bin/mailward"]
             .into_iter()
             .chain(words.split(' '))
@@ -120,31 +125,31 @@ impl Scene {
     }
 
     /// Applies the manifest; it must come to wait.
-    fn apply(&self) {
+    pub(crate) fn apply(&self) {
         let applied = self.run(&format!("apply --yes {MANIFEST}"));
         assert_eq!(applied.code(), 3, "{applied:#?}");
     }
 
     /// Applies the manifest and confirms it over a new connection.
-    fn apply_for_good(&self) {
+    pub(crate) fn apply_for_good(&self) {
         self.apply();
         let confirmed = over(&self.ssh(), "confirm");
         assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
     }
 
     /// Replaces a piece of the manifest.
-    fn declare(&self, from: &str, to: &str) {
+    pub(crate) fn declare(&self, from: &str, to: &str) {
         self.host.replace_text(MANIFEST, from, to);
     }
 
     /// Plans; what it says, with its exit code.
-    fn plan(&self) -> (i32, String) {
+    pub(crate) fn plan(&self) -> (i32, String) {
         let plan = self.run(&format!("plan {MANIFEST}"));
         (plan.code(), format!("{}{}", plan.stdout, plan.stderr))
     }
 
     /// All rules of the kernel as the tools list them, without counters and tables that hold nothing.
-    fn rules(&self) -> String {
+    pub(crate) fn rules(&self) -> String {
         let script = "nft list ruleset 2>/dev/null; iptables-legacy-save; ip6tables-legacy-save; \
              iptables-nft-save; ip6tables-nft-save";
         let listed = self.host.run(&["sh", "-c", script]).success();
@@ -159,13 +164,13 @@ impl Scene {
     }
 
     /// A file of access in the program's state.
-    fn state(&self, name: &str) -> bool {
+    pub(crate) fn state(&self, name: &str) -> bool {
         self.host
             .exists(&format!("/var/lib/mailward/access/{name}"))
     }
 
     /// The history's newest entry, or one before it.
-    fn history(&self, back: usize) -> serde_json::Value {
+    pub(crate) fn history(&self, back: usize) -> serde_json::Value {
         let script = format!(
             "cat \"$(ls -t /var/lib/mailward/history/*.json | sed -n {}p)\"",
             back + 1
@@ -175,7 +180,7 @@ impl Scene {
     }
 
     /// What the newest entry of the history calls the run.
-    fn result(&self) -> String {
+    pub(crate) fn result(&self) -> String {
         self.history(0)["result"]
             .as_str()
             .expect("a word")
@@ -209,7 +214,7 @@ fn without_counters(line: &str) -> String {
     words.join(" ") + "\n"
 }
 
-fn over(ssh: &Ssh, command: &str) -> Output {
+pub(crate) fn over(ssh: &Ssh, command: &str) -> Output {
     let script = format!("mailward {command}");
     ssh.bare(&script).within(Duration::from_secs(60)).run()
 }

@@ -19,7 +19,7 @@ mod alike;
 mod apart;
 mod bench;
 mod commands;
-mod connection;
+pub mod connection;
 mod cut;
 mod decide;
 mod errors;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mailward::failure::Diagnostic;
 use mailward::manifest::{Checked, Layer, check};
+use mailward::model::Desired;
 use mailward::report::Colour;
 use mailward::report::diagnostic::{Severity, render};
 
@@ -76,6 +77,24 @@ fn every_case_shows_what_its_expected_file_says() {
         "not as expected (MAILWARD_BLESS=1 writes anew):\n{}",
         different.join("\n")
     );
+}
+
+#[test]
+fn what_every_case_declares_comes_back_from_a_file_and_so_does_its_access_alone() {
+    let mut read = 0;
+    for case in cases() {
+        let Ok(Checked { desired, .. }) = check(&layers(&case)) else {
+            continue;
+        };
+        for desired in [desired.only_access(), desired] {
+            let json = serde_json::to_string(&desired).expect("the desired state is JSON");
+            let back: Desired = serde_json::from_str(&json)
+                .unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+            assert_eq!(back, desired, "{}", case.display());
+            read += 1;
+        }
+    }
+    assert!(read >= 30, "{read}");
 }
 
 #[test]

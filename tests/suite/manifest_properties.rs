@@ -33,7 +33,7 @@ fn bare(desired: &Desired) -> serde_json::Value {
     json
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 14] = [
     "[host]\nname = [\"mx1\", \"MX2.example.jp\"]\n",
     "[limits.pop3]\nper_ip = 20\ntotal = 80\n",
     "[limits.pop3s]\ntotal = 60\n",
@@ -45,6 +45,9 @@ const SECTIONS: [&str; 11] = [
     "[xinetd.services.smtp_alt]\nper_source = 40\ninstances = 99\n",
     "[xinetd.services.smtp]\ncps = { pause = \"1m\", rate = 9 }\n",
     "[safety]\nmust_reach = [\"192.0.2.1\"]\nmax_account_changes = 9\n",
+    "[access.allow]\nimap = [\"192.0.2.0/25\", \"192.0.2.128/25\", \"::1\"]\nsmtp = \"anyone\"\n",
+    "[access]\nenforce = \"nftables\"\n",
+    "[panel_access]\ndefault = false\naccounts = { \"A.b@Exämple.jp\" = true }\n",
 ];
 
 /// Lines that a careless or hostile hand writes.
@@ -96,6 +99,16 @@ proptest! {
         let one = check(&[layer(text(&straight))]).expect("valid").desired;
         let other = check(&[layer(text(&order))]).expect("valid").desired;
         prop_assert_eq!(bare(&one), bare(&other));
+    }
+
+    #[test]
+    fn any_choice_of_sections_comes_back_from_a_file(chosen in prop::collection::vec(any::<bool>(), SECTIONS.len())) {
+        let sections = SECTIONS.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
+        let text: String = sections.map(|(section, _)| *section).collect();
+        let desired = check(&[layer(format!("version = 1\n{text}"))]).expect("valid").desired;
+        let json = serde_json::to_string(&desired).expect("JSON");
+        let back: Desired = serde_json::from_str(&json).expect("what a manifest declares");
+        prop_assert_eq!(back, desired);
     }
 
     #[test]

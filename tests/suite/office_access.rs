@@ -4,10 +4,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailward::apply::outcome::Verdict;
-use mailward::apply::window::confirm::{self, Proof, Request};
+use mailward::apply::window::confirm::{self, Proof, Request, Site};
 use mailward::host::local::LocalHost;
 
 use crate::support::in_time::CommandInTime as _;
@@ -113,9 +113,12 @@ fn both_layers_are_applied_confirmed_and_then_as_desired() {
     assert!(four.contains("-m addrtype --dst-type LOCAL"), "{four}");
     assert!(!six.contains("addrtype"), "{six}");
     assert!(six.contains("-A MAILWARD-pop3 -s 2001:db8:51::/48 -j RETURN"));
-    // Nothing of it would come back at a boot.
+    // Nothing of it would come back at a boot, not even where others had saved it.
+    let state = root.join("var/lib/mailward/access");
+    assert!(state.join("boot.sh").is_file());
+    assert!(!state.join("boot.v4").exists() && !state.join("boot.v6").exists());
     for path in ["etc/init.d/mailward-access", "etc/rc3.d/S09mailward-access"] {
-        assert!(!root.join(path).exists(), "{path}");
+        assert!(root.join(path).symlink_metadata().is_ok(), "{path}");
     }
     let other = on("apply", root, &["--yes", MANIFEST]);
     assert_eq!(other.status.code(), Some(5), "{other:?}");
@@ -146,7 +149,7 @@ fn both_layers_are_applied_confirmed_and_then_as_desired() {
 }
 
 #[test]
-fn a_change_that_is_taken_back_leaves_nothing() {
+fn a_change_that_is_taken_back_leaves_nothing_but_the_hook() {
     let copy = office_copy();
     let root = copy.path();
     let applied = on("apply", root, &["--yes", ACCESS]);
@@ -159,7 +162,8 @@ fn a_change_that_is_taken_back_leaves_nothing() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert!(left.is_empty(), "{left:?}");
+    // What takes it away where others bring it back.
+    assert_eq!(left, ["boot.sh"]);
     let check = on("check", root, &[ACCESS]);
     assert_eq!(check.status.code(), Some(2));
     let nothing = on("revert", root, &[]);
@@ -245,6 +249,7 @@ fn a_confirmation_that_means_one_run_confirms_no_other() {
         let request = Request {
             deadline: Duration::from_secs(20),
             proof: Proof::Waived,
+            site: Site::Here,
             run: run.map(str::to_owned),
         };
         confirm::confirm(&mut host, &request).result
@@ -252,4 +257,29 @@ fn a_confirmation_that_means_one_run_confirms_no_other() {
     assert_eq!(confirm(Some("another")), Verdict::Refused);
     assert!(is_file(copy.path(), "var/lib/mailward/access/window.json"));
     assert_eq!(confirm(None), Verdict::Confirmed);
+}
+
+#[test]
+fn nobody_watches_over_a_stand_in_that_was_thrown_away() {
+    let copy = office_copy();
+    let applied = on("apply", copy.path(), &["--yes", ACCESS]);
+    assert_eq!(applied.status.code(), Some(3), "{applied:?}");
+    // Its name has characters that are none of a pattern's, but for the last word.
+    let path = copy.path().display().to_string();
+    let folder = path.rsplit(' ').next().unwrap().to_owned();
+    let watch = || {
+        let mut pgrep = Command::new("pgrep");
+        let found = (pgrep
+            .args(["-f", &format!("{folder}/.* watch ")])
+            .output_in_time())
+        .unwrap();
+        text(&found).lines().count()
+    };
+    assert_eq!(watch(), 2);
+    drop(copy);
+    let begun = Instant::now();
+    while watch() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{folder}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -50,6 +50,9 @@ fn a_plan_asks_the_host_twice_and_once_more_for_each_level_of_includes() {
     let host = LocalHost::tree(copy.path().to_owned()).unwrap();
     let manifest = fs::read_to_string("examples/office/mailward.toml").unwrap();
     assert_eq!(plan(&host, &manifest).1, 2);
+    // So does one of access, which also looks where sshd listens or is started.
+    let access = fs::read_to_string("examples/office/access.toml").unwrap();
+    assert_eq!(plan(&host, &access).1, 2);
     let conf = copy.path().join("etc/xinetd.conf");
     let mut text = fs::read_to_string(&conf).unwrap();
     text.push_str("include /etc/xinetd.extra\n");

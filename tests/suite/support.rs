@@ -1,5 +1,6 @@
 //! What the cases share: the one way to say that something was not run, private hosts with real daemons, ways to them by
-//! ssh, copies of the host in `examples/office`, a panel with its database, system calls made to fail, and waits that end.
+//! ssh, copies of the host in `examples/office`, a panel with its database, system calls made to fail, programs of
+//! the build wherever it lies, and waits that end.
 //! Must hold no test.
 #![allow(dead_code, reason = "a helper may be waiting for its first case")]
 
@@ -9,6 +10,7 @@ pub mod firewall;
 pub mod host;
 pub mod in_time;
 mod office;
+pub mod own;
 pub mod panel;
 pub mod run;
 pub mod ssh;

@@ -4,7 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::access::rules::{On, Ports, Protocol, Rule, Stage, Then, When};
+use super::target::target;
+use crate::access::rules::{
+    End, Flags, Is, Point, Ports, Protocol, Rule, Then, Traffic, When, is_flag,
+};
 use crate::model::{Family, Network, Networks, NotANetwork};
 
 /// The words of a line, quotes taken off; `None` if a quote is not closed.
@@ -28,23 +31,11 @@ pub(super) fn words(line: &str) -> Option<Vec<String>> {
     (!quoted).then_some(found)
 }
 
-/// Targets that only count, log or mark.
-const GO_ON: [&str; 12] = [
-    "AUDIT", "CLASSIFY", "CONNMARK", "CT", "DSCP", "LOG", "MARK", "NFLOG", "NOTRACK", "TCPMSS",
-    "TRACE", "ULOG",
-];
-
-/// Whether a condition asks for something or for its opposite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
-    Is,
-    IsNot,
-}
-
 /// The chain and its new rules: two where a rule goes to a chain and does not come back. `None` if it is no rule.
 pub(super) fn rules(
     words: &[String],
     family: Family,
+    point: Point,
     is_chain: impl Fn(&str) -> bool,
 ) -> Option<(String, Vec<Rule>)> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -61,13 +52,12 @@ pub(super) fn rules(
     let mut then = Then::Continue;
     let mut goes = None;
     while let Some((option, after)) = rest.split_first() {
-        let (op, option, after) = match (*option, after.split_first()) {
-            ("!", Some((option, after))) => (Op::IsNot, *option, after),
-            (option, _) => (Op::Is, option, after),
+        let (is, option, after) = match (*option, after.split_first()) {
+            ("!", Some((option, after))) => (Is::Not, *option, after),
+            (option, _) => (Is::So, option, after),
         };
         if matches!(option, "-j" | "--jump" | "-g" | "--goto") {
-            let target = *after.first()?;
-            then = self::target(target, after, &is_chain);
+            then = target(after, point, &is_chain);
             if matches!(option, "-g" | "--goto") {
                 goes = Some(Then::Return);
             }
@@ -75,19 +65,22 @@ pub(super) fn rules(
             break;
         }
         // A negation before a value belongs to it; one before an option belongs to that.
-        let (op, after) = match after {
-            ["!", value, ..] if !value.starts_with('-') => (Op::IsNot, &after[1..]),
-            _ => (op, after),
+        let (is, after) = match after {
+            ["!", value, ..] if !value.starts_with('-') => (Is::Not, &after[1..]),
+            _ => (is, after),
         };
-        let values = after
-            .iter()
-            .take_while(|word| !word.starts_with('-') && **word != "!")
-            .count();
+        let values = match free(option) {
+            Some(values) => values.min(after.len()),
+            None => after
+                .iter()
+                .take_while(|word| !word.starts_with('-') && **word != "!")
+                .count(),
+        };
         let (own, next) = after.split_at(values);
-        if condition(&mut when, family, op, option, own).is_none() {
-            let not = match op {
-                Op::Is => "",
-                Op::IsNot => "! ",
+        if condition(&mut when, family, point, is, option, own).is_none() {
+            let not = match is {
+                Is::So => "",
+                Is::Not => "! ",
             };
             let text = format!("{not}{option} {}", own.join(" "));
             when.unknown.push(text.trim_end().to_owned());
@@ -102,93 +95,147 @@ pub(super) fn rules(
     Some(((*chain).to_owned(), rules))
 }
 
-fn target(name: &str, words: &[&str], is_chain: &impl Fn(&str) -> bool) -> Then {
-    match name {
-        "ACCEPT" => Then::Accept,
-        "DROP" | "REJECT" | "TARPIT" => Then::Drop,
-        "RETURN" => Then::Return,
-        name if GO_ON.contains(&name) => Then::Continue,
-        name if is_chain(name) => Then::Jump(name.to_owned()),
-        _ => Then::Unknown(format!("-j {}", words.join(" "))),
+/// How many values an option has whose text is free, so that it may look like an option.
+fn free(option: &str) -> Option<usize> {
+    match option {
+        "--comment" | "--string" | "--hex-string" | "--name" | "--hashlimit-name" | "--helper"
+        | "--path" | "--object-pinned" | "--bytecode" | "--u32" | "--nfacct-name" | "--genre" => {
+            Some(1)
+        }
+        _ => None,
     }
 }
 
-/// Adds a condition; `None` if it is not understood.
-fn condition(when: &mut When, family: Family, op: Op, option: &str, values: &[&str]) -> Option<()> {
+/// Adds a condition; `None` if it is not understood. One that is not understood may hold or not; none changes anything.
+fn condition(
+    when: &mut When,
+    family: Family,
+    point: Point,
+    is: Is,
+    option: &str,
+    values: &[&str],
+) -> Option<()> {
     match (option, values) {
+        // What follows them says all.
         (
             "-m" | "--match",
-            ["tcp" | "multiport" | "comment" | "state" | "conntrack" | "addrtype"],
+            [
+                "tcp" | "multiport" | "comment" | "state" | "conntrack" | "addrtype" | "iprange"
+                | "pkttype",
+            ],
         )
         | ("--comment", _) => Some(()),
         ("-p" | "--protocol", [protocol]) => {
             let tcp = matches!(*protocol, "tcp" | "6");
-            match (op, tcp, *protocol) {
-                (Op::Is, true, _) => when.narrow_protocol(Protocol::Tcp),
-                (Op::Is, _, "all" | "0") | (Op::IsNot, false, _) => {}
-                (Op::Is, false, _) | (Op::IsNot, true, _) => {
+            match (is, tcp, *protocol) {
+                (Is::So, true, _) => when.narrow_protocol(Protocol::Tcp),
+                (Is::So, _, "all" | "0") | (Is::Not, false, _) => {}
+                (Is::So, false, _) | (Is::Not, true, _) => {
                     when.narrow_protocol(Protocol::NotTcp);
                 }
             }
             Some(())
         }
-        ("-s" | "--source", [source]) => {
-            let network = network(source)?;
-            let networks = Networks::from(network);
-            when.narrow_sources(match op {
-                Op::Is => networks,
-                Op::IsNot => Networks::all_of(family).difference(&networks),
-            });
+        ("-s" | "--source", [address]) => {
+            let networks = Networks::from(network(address)?);
+            when.narrow_address(point, End::Source, family, is, &networks)
+        }
+        ("-d" | "--destination", [address]) => {
+            let networks = Networks::from(network(address)?);
+            when.narrow_address(point, End::Destination, family, is, &networks)
+        }
+        ("--src-range", [range]) => {
+            when.narrow_address(point, End::Source, family, is, &addresses(range)?)
+        }
+        ("--dst-range", [range]) => {
+            when.narrow_address(point, End::Destination, family, is, &addresses(range)?)
+        }
+        ("-i" | "--in-interface", [name]) => match point.traffic {
+            Traffic::Arriving => when.narrow_interfaces(is, &[name], '+'),
+            Traffic::Answers | Traffic::Leaving => None,
+        },
+        ("-o" | "--out-interface", [name]) => match point.traffic {
+            Traffic::Arriving => None,
+            Traffic::Answers | Traffic::Leaving => when.narrow_interfaces(is, &[name], '+'),
+        },
+        // The first part of a packet that came in several is not meant.
+        ("-f" | "--fragment", []) => {
+            if is == Is::So {
+                when.never();
+            }
             Some(())
         }
-        ("-i" | "--in-interface", [name]) => when.narrow_interface(match (op, *name) {
-            (Op::Is, "lo") => On::Loopback,
-            (Op::IsNot, "lo") => On::NotLoopback,
-            (Op::Is, "+") => return Some(()),
-            (Op::Is, name) if !name.starts_with("l") || !name.ends_with('+') => {
-                On::Named(name.to_owned())
-            }
-            (Op::Is | Op::IsNot, _) => return None,
-        }),
         ("--dport" | "--destination-port" | "--dports" | "--destination-ports", [listed]) => {
-            let listed = ports(listed)?;
-            when.narrow_ports(match op {
-                Op::Is => listed,
-                Op::IsNot => listed.others(),
-            });
-            Some(())
+            when.narrow_port(point, End::Destination, &wanted(is, listed)?)
+        }
+        ("--sport" | "--source-port" | "--sports" | "--source-ports", [listed]) => {
+            when.narrow_port(point, End::Source, &wanted(is, listed)?)
         }
         ("--syn", []) => {
-            opening(when, op);
-            Some(())
+            let (of, set) = (&["fin", "syn", "rst", "ack"], &["syn"]);
+            when.narrow_flags(point, is, Flags::Exactly { of, set })
         }
         ("--tcp-flags", [mask, set]) => {
-            let mut mask: Vec<&str> = mask.split(',').collect();
-            mask.sort_unstable();
-            // Up to 1.3.4 `--syn` did not look at FIN.
-            let syn = matches!(
-                mask.as_slice(),
-                ["ACK", "FIN", "RST", "SYN"] | ["ACK", "RST", "SYN"]
-            );
-            (syn && *set == "SYN").then(|| opening(when, op))
+            let (of, set) = (flags(mask)?, flags(set)?);
+            let (of, set) = (words_of(&of), words_of(&set));
+            when.narrow_flags(point, is, Flags::Exactly { of: &of, set: &set })
         }
-        ("--state" | "--ctstate", [states]) if op == Op::Is => {
+        ("--state" | "--ctstate", [states]) => {
             let states: Vec<String> = states.split(',').map(str::to_ascii_lowercase).collect();
-            let states: Vec<&str> = states.iter().map(String::as_str).collect();
-            when.narrow_states(&states)
+            when.narrow_states(point, is, &words_of(&states))
         }
-        // Packets that are asked about are for this host.
-        ("--dst-type", ["LOCAL"]) if op == Op::Is => Some(()),
+        // Packets that are asked about are for this host alone.
+        ("--dst-type", [listed]) if point.traffic == Traffic::Arriving => {
+            known(when, is, listed, "LOCAL");
+            Some(())
+        }
+        ("--pkt-type", [kind]) if point.traffic == Traffic::Arriving => {
+            known(when, is, kind, "unicast");
+            Some(())
+        }
         _ => None,
     }
 }
 
-fn opening(when: &mut When, op: Op) {
-    when.narrow_protocol(Protocol::Tcp);
-    when.narrow_stage(match op {
-        Op::Is => Stage::Opening,
-        Op::IsNot => Stage::Established,
-    });
+/// Adds that a kind which is known to be this one is among those listed.
+fn known(when: &mut When, is: Is, listed: &str, kind: &str) {
+    if listed.split(',').any(|one| one == kind) != (is == Is::So) {
+        when.never();
+    }
+}
+
+fn words_of(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// Flags of TCP in small letters.
+fn flags(listed: &str) -> Option<Vec<String>> {
+    let listed = listed.to_ascii_lowercase();
+    match listed.as_str() {
+        "none" => return Some(Vec::new()),
+        "all" => {
+            let all = ["fin", "syn", "rst", "psh", "ack", "urg"];
+            return Some(all.map(str::to_owned).into());
+        }
+        _ => {}
+    }
+    let flags: Vec<String> = listed.split(',').map(str::to_owned).collect();
+    flags.iter().all(|flag| is_flag(flag)).then_some(flags)
+}
+
+fn wanted(is: Is, listed: &str) -> Option<Ports> {
+    let listed = ports(listed)?;
+    Some(match is {
+        Is::So => listed,
+        Is::Not => listed.others(),
+    })
+}
+
+/// The addresses from one to another.
+fn addresses(range: &str) -> Option<Networks> {
+    let (first, last) = range.split_once('-')?;
+    let range = (first.parse().ok()?, last.parse().ok()?);
+    Some(Networks::of_ranges([range]))
 }
 
 fn network(text: &str) -> Option<Network> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{self, words};
 use super::{CHAIN, HOOK, Place, Present, TABLE};
-use crate::access::rules::{Rule, RuleSet, Then, Verdict, When};
+use crate::access::rules::{Numbers, Point, Rule, RuleSet, Then, Traffic, Verdict, When};
 use crate::model::Family;
 
 /// Why what was printed cannot be read.
@@ -35,8 +35,55 @@ pub struct Saved {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Chains {
+    /// The rules as packets that come in go through them.
     rules: BTreeMap<String, Vec<Rule>>,
     policies: BTreeMap<String, Verdict>,
+    numbers: Numbers,
+    /// All rules as they are written.
+    lines: Vec<Vec<String>>,
+}
+
+impl Chains {
+    /// All rules, as they are gone through at a point. `None` if one is no rule.
+    fn read(&self, family: Family, point: Point) -> Option<(BTreeMap<String, Vec<Rule>>, Numbers)> {
+        let mut rules: BTreeMap<String, Vec<Rule>> = self
+            .rules
+            .keys()
+            .map(|chain| (chain.clone(), Vec::new()))
+            .collect();
+        let mut parts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for words in &self.lines {
+            let (chain, new) =
+                arguments::rules(words, family, point, |name| self.rules.contains_key(name))?;
+            parts.entry(chain.clone()).or_default().push(new.len());
+            rules.entry(chain).or_default().extend(new);
+        }
+        let mut numbers = Numbers::default();
+        for (chain, parts) in parts {
+            numbers.note(&chain, &parts);
+        }
+        Some((rules, numbers))
+    }
+}
+
+/// Where a chain of the kernel's stands: the priorities are those of the tables.
+fn point(table: &str, chain: &str) -> Point {
+    let priority = match table {
+        "raw" => -300,
+        "mangle" => -150,
+        "nat" => -100,
+        _ => 0,
+    };
+    match chain {
+        "OUTPUT" => Point::early(Traffic::Answers, priority),
+        "POSTROUTING" => Point {
+            traffic: Traffic::Answers,
+            ..Point::INPUT
+        },
+        // The rules of `INPUT` are not told from those of `PREROUTING`, which may be reached by the same chains.
+        _ if matches!(table, "raw" | "mangle" | "nat") => Point::early(Traffic::Arriving, priority),
+        _ => Point::INPUT,
+    }
 }
 
 /// mailward's own chains of one family.
@@ -62,7 +109,7 @@ pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
         tables: BTreeMap::new(),
         incompatible: BTreeSet::new(),
     };
-    let mut open: Option<(String, Chains, Vec<Vec<String>>)> = None;
+    let mut open: Option<(String, Chains)> = None;
     for (index, line) in text.lines().enumerate() {
         let wrong = || IptablesError::Line { line: index + 1 };
         let line = line.trim();
@@ -79,18 +126,14 @@ pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
             if open.is_some() {
                 return Err(wrong());
             }
-            open = Some((table.to_owned(), Chains::default(), Vec::new()));
+            open = Some((table.to_owned(), Chains::default()));
         } else if line == "COMMIT" {
-            let (table, mut chains, rules) = open.take().ok_or_else(wrong)?;
-            for words in rules {
-                let (chain, new) =
-                    arguments::rules(&words, family, |name| chains.rules.contains_key(name))
-                        .ok_or_else(wrong)?;
-                chains.rules.entry(chain).or_default().extend(new);
-            }
+            let (table, mut chains) = open.take().ok_or_else(wrong)?;
+            let arriving = point(&table, "");
+            (chains.rules, chains.numbers) = chains.read(family, arriving).ok_or_else(wrong)?;
             saved.tables.insert(table, chains);
         } else if let Some(chain) = line.strip_prefix(':') {
-            let (_, chains, _) = open.as_mut().ok_or_else(wrong)?;
+            let (_, chains) = open.as_mut().ok_or_else(wrong)?;
             let mut words = chain.split_whitespace();
             let (Some(name), Some(policy)) = (words.next(), words.next()) else {
                 return Err(wrong());
@@ -106,8 +149,8 @@ pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
                 .extend(policy.map(|policy| (name.to_owned(), policy)));
             chains.rules.entry(name.to_owned()).or_default();
         } else {
-            let (_, _, rules) = open.as_mut().ok_or_else(wrong)?;
-            rules.push(words(line).ok_or_else(wrong)?);
+            let (_, chains) = open.as_mut().ok_or_else(wrong)?;
+            chains.lines.push(words(line).ok_or_else(wrong)?);
         }
     }
     match open {
@@ -121,6 +164,20 @@ impl Saved {
     /// that iptables cannot show decides in ways that are unknown.
     #[must_use]
     pub fn hook(&self, table: &str, chain: &str) -> RuleSet {
+        self.rules(table, chain, point(table, chain))
+    }
+
+    /// The same for packets that this host sends to itself, as they go out.
+    #[must_use]
+    pub fn leaving(&self, table: &str, chain: &str) -> RuleSet {
+        let point = Point {
+            traffic: Traffic::Leaving,
+            ..point(table, chain)
+        };
+        self.rules(table, chain, point)
+    }
+
+    fn rules(&self, table: &str, chain: &str, point: Point) -> RuleSet {
         let known = self.tables.get(table);
         let policy = if self.incompatible.contains(table) {
             Verdict::Unknown
@@ -130,15 +187,32 @@ impl Saved {
                 policy.copied().unwrap_or(Verdict::Accept)
             })
         };
-        let chains = known.map(|chains| chains.rules.clone()).unwrap_or_default();
+        let chains = match (known, point.traffic) {
+            (None, _) => BTreeMap::new(),
+            (Some(known), Traffic::Arriving) => known.rules.clone(),
+            // Most have nothing there.
+            (Some(known), _) if (known.rules.get(chain)).is_none_or(Vec::is_empty) => {
+                BTreeMap::new()
+            }
+            (Some(known), _) => (known.read(self.family, point))
+                .map(|(rules, _)| rules)
+                .unwrap_or_default(),
+        };
         let mut set = RuleSet {
             family: Some(self.family),
+            traffic: point.traffic,
             start: chain.to_owned(),
             policy,
             chains,
         };
         set.chains.entry(chain.to_owned()).or_default();
         set
+    }
+
+    /// What iptables counts of a table's rules.
+    #[must_use]
+    pub fn numbers(&self, table: &str) -> Numbers {
+        (self.tables.get(table)).map_or_else(Numbers::default, |chains| chains.numbers.clone())
     }
 
     /// Whether the rules of a table are all in what was printed.
@@ -153,6 +227,7 @@ impl Saved {
         let chains = self.tables.get(TABLE)?;
         let mut rules = RuleSet {
             family: Some(self.family),
+            traffic: Traffic::Arriving,
             start: CHAIN.to_owned(),
             policy: Verdict::Accept,
             chains: BTreeMap::new(),

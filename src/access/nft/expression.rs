@@ -1,361 +1,315 @@
-//! The statements of one nftables rule, as JSON → conditions and what the rule does.
-
-use std::net::IpAddr;
+//! The conditions of nftables rules, as JSON.
+//!
+//! A condition changes nothing, so that one that is not understood may hold or not, and no more.
 
 use serde_json::Value;
 
-use crate::access::rules::{On, Ports, Protocol, Rule, Stage, Then, When};
-use crate::model::{Family, Network, Networks};
+use super::elements::{Elements, Sets, bare, list, words};
+use crate::access::rules::{End, Flags, Is, Point, Ports, Protocol, Traffic, When, is_flag};
+use crate::model::{Family, Networks};
 
-/// The elements of a set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Elements {
-    /// Addresses.
-    Networks(Networks),
-    /// Ports.
-    Ports(Ports),
-    /// None, of whatever kind.
-    Empty,
-    /// Something else.
-    Unknown,
+/// Adds a condition; `None` if it is not understood.
+pub(super) fn matched(
+    when: &mut When,
+    content: &Value,
+    point: Point,
+    sets: &Sets<'_, '_>,
+) -> Option<()> {
+    let op = content["op"].as_str()?;
+    let (left, right) = (&content["left"], &content["right"]);
+    if is_flags(left) {
+        return flags(when, op, left, right, point);
+    }
+    let is = match op {
+        "==" | "in" => Is::So,
+        "!=" => Is::Not,
+        _ => return compared(when, op, left, right, point),
+    };
+    match (op, right) {
+        // Not this sum of flags, whose meaning depends on the version.
+        ("!=", Value::Array(_)) => None,
+        (_, Value::String(name)) if name.starts_with('@') => {
+            let Some(set) = name.strip_prefix('@').and_then(sets) else {
+                // Whatever is in it, the packet has such a field.
+                is_one_of(when, left, Is::Not, &[], point)?;
+                return None;
+            };
+            match (&set.elements, field(left)) {
+                (Elements::Networks(networks), Some(Field::Address(of, end))) => {
+                    when.narrow_family(of);
+                    when.narrow_address(point, end, of, is, networks)
+                }
+                _ => {
+                    let items: Option<Vec<&Value>> = set.items.iter().map(bare).collect();
+                    is_one_of(when, left, is, &items?, point)
+                }
+            }
+        }
+        _ => {
+            let items: Option<Vec<&Value>> = list(right).iter().map(bare).collect();
+            is_one_of(when, left, is, &items?, point)
+        }
+    }
 }
 
-impl Elements {
-    /// Reads one value or a list of them.
-    pub(super) fn read(value: &Value) -> Self {
-        let one = std::slice::from_ref(value);
-        let items = match value {
-            Value::Array(items) => items.as_slice(),
-            Value::Object(fields) => match fields.get("set") {
-                Some(Value::Array(items)) => items.as_slice(),
-                Some(one) => std::slice::from_ref(one),
-                None => one,
-            },
-            Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => one,
+/// What of a packet is looked at.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    Address(Family, End),
+    Port(Protocol, End),
+    Transport(Option<Family>),
+    /// A field of another protocol than TCP.
+    OfOthers,
+    Interface(End),
+    Family,
+    PacketType,
+    State,
+    AddressType,
+}
+
+/// `None` for what is not modelled.
+fn field(left: &Value) -> Option<Field> {
+    if let Some(payload) = left.get("payload") {
+        let (protocol, field) = (payload["protocol"].as_str()?, payload["field"].as_str()?);
+        let end = match field {
+            "saddr" | "sport" => Some(End::Source),
+            "daddr" | "dport" => Some(End::Destination),
+            _ => None,
         };
-        if items.is_empty() {
-            return Self::Empty;
+        return Some(match (protocol, field) {
+            ("ip", "saddr" | "daddr") => Field::Address(Family::Ipv4, end?),
+            ("ip6", "saddr" | "daddr") => Field::Address(Family::Ipv6, end?),
+            ("ip", "protocol") => Field::Transport(Some(Family::Ipv4)),
+            ("ip6", "nexthdr") => Field::Transport(Some(Family::Ipv6)),
+            ("tcp", "sport" | "dport") => Field::Port(Protocol::Tcp, end?),
+            ("th", "sport" | "dport") => Field::Port(Protocol::Any, end?),
+            (
+                "udp" | "udplite" | "icmp" | "icmpv6" | "igmp" | "sctp" | "dccp" | "esp" | "ah"
+                | "comp",
+                _,
+            ) => Field::OfOthers,
+            _ => return None,
+        });
+    }
+    if let Some(meta) = left.get("meta") {
+        return Some(match meta["key"].as_str()? {
+            "iif" | "iifname" => Field::Interface(End::Source),
+            "oif" | "oifname" => Field::Interface(End::Destination),
+            "l4proto" => Field::Transport(None),
+            "nfproto" | "protocol" => Field::Family,
+            "pkttype" => Field::PacketType,
+            _ => return None,
+        });
+    }
+    if left["ct"]["key"] == "state" && left["ct"].get("dir").is_none() {
+        return Some(Field::State);
+    }
+    let fib = left.get("fib")?;
+    let mut of = Vec::new();
+    words(&fib["flags"], &mut of);
+    (fib["result"] == "type" && of == ["daddr"]).then_some(Field::AddressType)
+}
+
+/// Adds that something is one of these values; `None` if that is not understood.
+pub(super) fn is_one_of(
+    when: &mut When,
+    left: &Value,
+    is: Is,
+    values: &[&Value],
+    point: Point,
+) -> Option<()> {
+    if let (Some(parts), Is::So, [value]) = (left["concat"].as_array(), is, values) {
+        let values = value["concat"].as_array()?;
+        if parts.len() != values.len() {
+            return None;
         }
-        if let Some(ports) = items.iter().map(ports).collect::<Option<Vec<_>>>() {
-            return Self::Ports(Ports::of(ports));
+        // What is not understood of it may hold or not; the rest is needed anyhow.
+        return (parts.iter().zip(values))
+            .map(|(left, value)| is_one_of(when, left, is, &[bare(value)?], point))
+            .fold(Some(()), Option::and);
+    }
+    let field = field(left)?;
+    match field {
+        Field::Address(of, end) => {
+            // What looks into a packet of one family looks at no other.
+            when.narrow_family(of);
+            let networks = match Elements::read(values.iter().copied()) {
+                Elements::Networks(networks) => networks,
+                Elements::Empty => Networks::default(),
+                Elements::Ports(_) | Elements::Unknown => return None,
+            };
+            when.narrow_address(point, end, of, is, &networks)
         }
-        let ranges: Option<Vec<(IpAddr, IpAddr)>> = items.iter().map(addresses).collect();
-        ranges.map_or(Self::Unknown, |ranges| {
-            Self::Networks(Networks::of_ranges(ranges))
-        })
+        Field::Port(protocol, end) => {
+            when.narrow_protocol(protocol);
+            let listed = match Elements::read(values.iter().copied()) {
+                Elements::Ports(ports) => ports,
+                Elements::Empty => Ports::default(),
+                Elements::Networks(_) | Elements::Unknown => return None,
+            };
+            let wanted = match is {
+                Is::So => listed,
+                Is::Not => listed.others(),
+            };
+            when.narrow_port(point, end, &wanted)
+        }
+        Field::OfOthers => {
+            when.narrow_protocol(Protocol::NotTcp);
+            Some(())
+        }
+        Field::Transport(of) => {
+            if let Some(of) = of {
+                when.narrow_family(of);
+            }
+            let listed: Option<Vec<bool>> = values.iter().map(|value| is_tcp(value)).collect();
+            let tcp = listed?.contains(&true);
+            when.narrow_protocol(match (is, tcp, values.len()) {
+                (Is::So, true, 1) => Protocol::Tcp,
+                // One of several that TCP is among says nothing more about TCP.
+                (Is::So, true, _) | (Is::Not, false, _) => Protocol::Any,
+                (Is::So, false, _) | (Is::Not, true, _) => Protocol::NotTcp,
+            });
+            Some(())
+        }
+        Field::Interface(end) => {
+            let seen = match point.traffic {
+                Traffic::Arriving => End::Source,
+                Traffic::Answers | Traffic::Leaving => End::Destination,
+            };
+            let names: Option<Vec<&str>> = values.iter().map(|value| value.as_str()).collect();
+            (end == seen).then_some(())?;
+            when.narrow_interfaces(is, &names?, '*')
+        }
+        Field::Family => {
+            let listed: Option<Vec<Option<Family>>> =
+                values.iter().map(|value| family(value)).collect();
+            let listed = listed?;
+            let has = |of| listed.contains(&Some(of)) == (is == Is::So);
+            match (has(Family::Ipv4), has(Family::Ipv6)) {
+                (true, true) => {}
+                (true, false) => when.narrow_family(Family::Ipv4),
+                (false, true) => when.narrow_family(Family::Ipv6),
+                (false, false) => when.never(),
+            }
+            Some(())
+        }
+        Field::PacketType => match point.traffic {
+            Traffic::Arriving => is_kind(when, is, values, "host"),
+            Traffic::Answers | Traffic::Leaving => None,
+        },
+        // Packets that are asked about are for this host.
+        Field::AddressType => match point.traffic {
+            Traffic::Arriving => is_kind(when, is, values, "local"),
+            Traffic::Answers | Traffic::Leaving => None,
+        },
+        Field::State => {
+            let mut states = Vec::new();
+            for value in values {
+                states.push(value.as_str()?);
+            }
+            when.narrow_states(point, is, &states)
+        }
     }
 }
 
-/// An element without what may be kept beside it: a counter, a timeout, a comment.
-fn bare(value: &Value) -> &Value {
-    match value.get("elem").and_then(|elem| elem.get("val")) {
-        Some(inner) => inner,
-        None => value,
+/// Adds that a kind which is known to be this one is among those listed.
+fn is_kind(when: &mut When, is: Is, values: &[&Value], known: &str) -> Option<()> {
+    let names: Option<Vec<&str>> = values.iter().map(|value| value.as_str()).collect();
+    if names?.contains(&known) != (is == Is::So) {
+        when.never();
     }
+    Some(())
 }
 
-fn range(value: &Value) -> Option<(&Value, &Value)> {
-    match value.get("range")?.as_array()?.as_slice() {
-        [first, last] => Some((first, last)),
-        _ => None,
-    }
-}
-
-fn ports(value: &Value) -> Option<(u16, u16)> {
-    let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok());
-    let value = bare(value);
-    match range(value) {
-        Some((first, last)) => Some((port(first)?, port(last)?)),
-        None => port(value).map(|port| (port, port)),
-    }
-}
-
-/// The first and the last address of an element.
-fn addresses(value: &Value) -> Option<(IpAddr, IpAddr)> {
-    let value = bare(value);
-    let address = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
-    if let Some(prefix) = value.get("prefix") {
-        let text = format!("{}/{}", prefix["addr"].as_str()?, prefix["len"].as_u64()?);
-        let network = Network::parse(&text).ok()?;
-        return Some((network.first(), network.last()));
-    }
-    if let Some((first, last)) = range(value) {
-        return Some((address(first)?, address(last)?));
-    }
-    let network = Network::from(address(value)?);
-    Some((network.first(), network.last()))
-}
-
-/// The words of a list, a set or a sum of flags.
-pub(super) fn words<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+fn is_tcp(value: &Value) -> Option<bool> {
     match value {
-        Value::String(word) => found.extend(word.split(',')),
-        Value::Array(items) => items.iter().for_each(|item| words(item, found)),
-        Value::Object(fields) => fields.values().for_each(|inner| words(inner, found)),
-        Value::Number(_) | Value::Bool(_) | Value::Null => {}
+        Value::String(name) => Some(name == "tcp"),
+        Value::Number(number) => Some(number.as_u64() == Some(6)),
+        Value::Object(_) | Value::Array(_) | Value::Bool(_) | Value::Null => None,
     }
 }
 
-fn sorted(value: &Value) -> Vec<&str> {
-    let mut found = Vec::new();
-    words(value, &mut found);
-    found.sort_unstable();
-    found
-}
-
-/// Whether a rule has a match or a target of iptables, which nft lists by its name at most.
-#[must_use]
-pub fn is_of_iptables(rule: &Rule) -> bool {
-    rule.when
-        .unknown
-        .iter()
-        .any(|text| text.starts_with("{\"xt\":"))
-}
-
-/// Whether a rule may be about one family although nft does not list that: of `meta nfproto ipv6 tcp dport 25 reject with
-/// tcp reset` in a table of both, nft 1.0.6 lists neither the family nor that it left it out.
-pub(super) fn hides_family(statements: &[Value]) -> bool {
-    let reset = |statement: &Value| statement["reject"]["type"] == "tcp reset";
-    let place = statements.iter().position(reset);
-    // What stands between, as a counter, keeps nft from leaving it out.
-    place.is_some_and(|place| {
-        place
-            .checked_sub(1)
-            .and_then(|before| statements.get(before))
-            .is_none_or(|before| before.get("match").is_some())
+/// The family of a protocol of the network layer; none in it for others. `None` where it is not known.
+fn family(value: &Value) -> Option<Option<Family>> {
+    Some(match value.as_str()? {
+        "ip" | "ipv4" => Some(Family::Ipv4),
+        "ip6" | "ipv6" => Some(Family::Ipv6),
+        "arp" | "vlan" | "bridge" | "netdev" => None,
+        _ => return None,
     })
 }
 
-/// The rule that these statements are: two where it goes to a chain and does not come back.
-pub(super) fn rules<'s>(
-    statements: &[Value],
-    sets: &dyn Fn(&str) -> Option<&'s Elements>,
-) -> Vec<Rule> {
-    let mut when = When::default();
-    let mut then = Then::Continue;
-    let mut goes = None;
-    for statement in statements {
-        let Some((name, content)) = statement
-            .as_object()
-            .and_then(|fields| fields.iter().next())
-        else {
-            when.unknown.push(statement.to_string());
-            continue;
-        };
-        match name.as_str() {
-            "match" => {
-                if matched(&mut when, content, sets).is_none() {
-                    when.unknown.push(content.to_string());
-                }
-            }
-            "accept" => then = Then::Accept,
-            "drop" => then = Then::Drop,
-            "reject" => {
-                match content["type"].as_str() {
-                    Some("icmp") => when.narrow_family(Family::Ipv4),
-                    Some("icmpv6") => when.narrow_family(Family::Ipv6),
-                    Some(_) | None => {}
-                }
-                then = Then::Drop;
-            }
-            "return" => then = Then::Return,
-            "jump" => then = target(content),
-            "goto" => {
-                then = target(content);
-                goes = Some(Then::Return);
-            }
-            "counter" | "log" | "mangle" | "notrack" | "comment" => {}
-            "limit" | "quota" | "ct count" => when.unknown.push(statement.to_string()),
-            // A match or a target of iptables.
-            "xt" => {
-                when.unknown.push(statement.to_string());
-                if then == Then::Continue {
-                    then = Then::Unknown(statement.to_string());
-                }
-            }
-            _ => then = Then::Unknown(statement.to_string()),
-        }
-    }
-    let mut rules = vec![Rule {
-        when: when.clone(),
-        then,
-    }];
-    rules.extend(goes.map(|then| Rule { when, then }));
-    rules
-}
-
-fn target(content: &Value) -> Then {
-    match content["target"].as_str() {
-        Some(chain) => Then::Jump(chain.to_owned()),
-        None => Then::Unknown(content.to_string()),
-    }
-}
-
-/// Whether a condition asks for equality or for its opposite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
-    Is,
-    IsNot,
-}
-
-/// Adds a condition; `None` if it is not understood.
-fn matched<'s>(
-    when: &mut When,
-    content: &Value,
-    sets: &dyn Fn(&str) -> Option<&'s Elements>,
-) -> Option<()> {
-    let op = match content["op"].as_str()? {
-        "==" | "in" => Op::Is,
-        "!=" => Op::IsNot,
-        _ => return None,
-    };
-    let (left, right) = (&content["left"], &content["right"]);
-    if let Some(payload) = left.get("payload") {
-        let (protocol, field) = (payload["protocol"].as_str()?, payload["field"].as_str()?);
-        return match (protocol, field) {
-            ("ip", "saddr") => source(when, Family::Ipv4, op, right, sets),
-            ("ip6", "saddr") => source(when, Family::Ipv6, op, right, sets),
-            ("ip", "protocol") => {
-                family(when, Family::Ipv4, Op::Is);
-                transport(when, op, right)
-            }
-            ("ip6", "nexthdr") => {
-                family(when, Family::Ipv6, Op::Is);
-                transport(when, op, right)
-            }
-            ("tcp", "dport") => {
-                when.narrow_protocol(Protocol::Tcp);
-                destination(when, op, right, sets)
-            }
-            ("th", "dport") => destination(when, op, right, sets),
-            ("udp" | "udplite" | "icmp" | "icmpv6" | "sctp" | "dccp" | "esp" | "ah", _) => {
-                when.narrow_protocol(Protocol::NotTcp);
-                Some(())
-            }
-            _ => None,
-        };
-    }
-    if let Some(meta) = left.get("meta") {
-        return match meta["key"].as_str()? {
-            "iif" | "iifname" => interface(when, op, right.as_str()?),
-            "l4proto" => transport(when, op, right),
-            "nfproto" => {
-                let wanted = match right.as_str()? {
-                    "ipv4" => Family::Ipv4,
-                    "ipv6" => Family::Ipv6,
-                    _ => return None,
-                };
-                family(when, wanted, op);
-                Some(())
-            }
-            _ => None,
-        };
-    }
-    if left["ct"]["key"] == "state" && op == Op::Is {
-        return when.narrow_states(&sorted(right));
-    }
-    if left["fib"]["result"] == "type" && op == Op::Is && right == "local" {
-        // Packets that are asked about are for this host.
-        return (sorted(&left["fib"]["flags"]) == ["daddr"]).then_some(());
-    }
-    let [flags, mask] = left.get("&")?.as_array()?.as_slice() else {
+/// Adds that a port is above or below a number.
+fn compared(when: &mut When, op: &str, left: &Value, right: &Value, point: Point) -> Option<()> {
+    let Some(Field::Port(protocol, end)) = field(left) else {
         return None;
     };
-    let tcp_flags = flags["payload"]["protocol"] == "tcp" && flags["payload"]["field"] == "flags";
-    let opening = sorted(mask) == ["ack", "fin", "rst", "syn"] && sorted(right) == ["syn"];
-    if tcp_flags && opening && op == Op::Is {
-        when.narrow_protocol(Protocol::Tcp);
-        when.narrow_stage(Stage::Opening);
-        return Some(());
+    let limit = u16::try_from(right.as_u64()?).ok()?;
+    let ports = match op {
+        "<" => Ports::of(limit.checked_sub(1).map(|last| (0, last))),
+        "<=" => Ports::of([(0, limit)]),
+        ">" => Ports::of(limit.checked_add(1).map(|first| (first, u16::MAX))),
+        ">=" => Ports::of([(limit, u16::MAX)]),
+        _ => return None,
+    };
+    when.narrow_protocol(protocol);
+    when.narrow_port(point, end, &ports)
+}
+
+fn is_flags(left: &Value) -> bool {
+    let of = |value: &Value| {
+        value["payload"]["protocol"] == "tcp" && value["payload"]["field"] == "flags"
+    };
+    of(left)
+        || left["&"]
+            .as_array()
+            .is_some_and(|both| both.first().is_some_and(of))
+}
+
+/// Flags of TCP.
+fn flags(when: &mut When, op: &str, left: &Value, right: &Value, point: Point) -> Option<()> {
+    let set = flag_names(right)?;
+    let Some(both) = left.get("&") else {
+        let (is, flags) = match op {
+            "in" => (Is::So, Flags::Any(&set)),
+            "!" => (Is::Not, Flags::Any(&set)),
+            "==" if right.get("set").is_none() => (Is::So, exactly_all(&set)),
+            "!=" if right.get("set").is_none() => (Is::Not, exactly_all(&set)),
+            _ => return None,
+        };
+        return when.narrow_flags(point, is, flags);
+    };
+    let of = match both.as_array()?.as_slice() {
+        [_, mask] => flag_names(mask)?,
+        _ => return None,
+    };
+    let is = match op {
+        "==" => Is::So,
+        "!=" => Is::Not,
+        _ => return None,
+    };
+    if right.get("set").is_some() {
+        return None;
     }
-    None
+    when.narrow_flags(point, is, Flags::Exactly { of: &of, set: &set })
 }
 
-fn family(when: &mut When, wanted: Family, op: Op) {
-    let wanted = match (op, wanted) {
-        (Op::Is, family) => family,
-        (Op::IsNot, Family::Ipv4) => Family::Ipv6,
-        (Op::IsNot, Family::Ipv6) => Family::Ipv4,
-    };
-    when.narrow_family(wanted);
-}
-
-fn transport(when: &mut When, op: Op, right: &Value) -> Option<()> {
-    let tcp = match right {
-        Value::String(name) => name == "tcp",
-        Value::Number(number) => number.as_u64() == Some(6),
-        Value::Object(_) | Value::Array(_) => match sorted(right).as_slice() {
-            [] => return None,
-            names => names.contains(&"tcp"),
-        },
-        Value::Bool(_) | Value::Null => return None,
-    };
-    match (op, tcp) {
-        // One of several that TCP is among says nothing more about TCP.
-        (Op::Is, true) => {
-            let alone = right.is_string() || right.is_number();
-            let protocol = if alone { Protocol::Tcp } else { Protocol::Any };
-            when.narrow_protocol(protocol);
-        }
-        (Op::Is, false) | (Op::IsNot, true) => when.narrow_protocol(Protocol::NotTcp),
-        (Op::IsNot, false) => {}
-    }
-    Some(())
-}
-
-fn interface(when: &mut When, op: Op, name: &str) -> Option<()> {
-    let on = match (op, name) {
-        (Op::Is, "lo") => On::Loopback,
-        (Op::IsNot, "lo") => On::NotLoopback,
-        (Op::Is, name) => On::Named(name.to_owned()),
-        (Op::IsNot, _) => return None,
-    };
-    when.narrow_interface(on)
-}
-
-fn elements<'s>(right: &Value, sets: &dyn Fn(&str) -> Option<&'s Elements>) -> Option<Elements> {
-    match right.as_str().and_then(|text| text.strip_prefix('@')) {
-        Some(name) => sets(name).cloned(),
-        None => Some(Elements::read(right)),
+/// All flags are looked at.
+const fn exactly_all<'f>(set: &'f [&'f str]) -> Flags<'f> {
+    Flags::Exactly {
+        of: &["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"],
+        set,
     }
 }
 
-fn source<'s>(
-    when: &mut When,
-    of: Family,
-    op: Op,
-    right: &Value,
-    sets: &dyn Fn(&str) -> Option<&'s Elements>,
-) -> Option<()> {
-    let listed = match elements(right, sets)? {
-        Elements::Networks(networks) => networks,
-        Elements::Empty => Networks::default(),
-        Elements::Ports(_) | Elements::Unknown => return None,
-    };
-    let wanted = match op {
-        Op::Is => listed,
-        Op::IsNot => Networks::all_of(of).difference(&listed),
-    };
-    family(when, of, Op::Is);
-    when.narrow_sources(wanted);
-    Some(())
-}
-
-fn destination<'s>(
-    when: &mut When,
-    op: Op,
-    right: &Value,
-    sets: &dyn Fn(&str) -> Option<&'s Elements>,
-) -> Option<()> {
-    let listed = match elements(right, sets)? {
-        Elements::Ports(ports) => ports,
-        Elements::Empty => Ports::default(),
-        Elements::Networks(_) | Elements::Unknown => return None,
-    };
-    let wanted = match op {
-        Op::Is => listed,
-        Op::IsNot => listed.others(),
-    };
-    when.narrow_ports(wanted);
-    Some(())
+/// The names of flags; `None` where something else is there.
+fn flag_names(value: &Value) -> Option<Vec<&str>> {
+    if value.as_u64() == Some(0) || value == "0x0" {
+        return Some(Vec::new());
+    }
+    let mut found = Vec::new();
+    words(value, &mut found);
+    let numbers = |value: &Value| value.is_number() || value.is_boolean() || value.is_null();
+    let other = numbers(value) || list(value).iter().any(numbers);
+    (!other && !found.is_empty() && found.iter().all(|word| is_flag(word))).then_some(found)
 }

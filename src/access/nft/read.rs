@@ -1,12 +1,13 @@
 //! What `nft -j list …` prints → tables with their base chains as rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::expression::{self, Elements};
+use super::elements::{self, Set, Sets};
+use super::statement;
 use super::{CHAIN, MARK, TABLE};
-use crate::access::rules::{Rule, RuleSet, Verdict};
+use crate::access::rules::{Numbers, Point, Rule, RuleSet, Traffic, Verdict};
 use crate::model::Family;
 
 /// Why what `nft -j` printed cannot be read.
@@ -31,6 +32,10 @@ pub struct BaseChain {
     pub kind: String,
     /// Its rules, with the other chains of its table.
     pub rules: RuleSet,
+    /// The same for packets that this host sends to itself, at hooks where they go out.
+    pub leaving: Option<RuleSet>,
+    /// What nft counts of them.
+    pub numbers: Numbers,
 }
 
 /// A table.
@@ -57,12 +62,23 @@ pub enum Mark {
     Other,
 }
 
+/// A base chain's hook, priority, kind and policy.
+type Base<'v> = (&'v str, i64, &'v str, Verdict);
+
 #[derive(Default)]
 struct Chain<'v> {
-    hook: Option<(&'v str, i64, &'v str, Verdict)>,
-    rules: Vec<Rule>,
+    base: Option<Base<'v>>,
+    /// The statements of its rules.
+    rules: Vec<&'v [Value]>,
     first_comment: Option<&'v str>,
-    begun: bool,
+}
+
+/// A table as it is listed.
+#[derive(Default)]
+struct Listed<'v> {
+    chains: BTreeMap<&'v str, Chain<'v>>,
+    sets: BTreeMap<&'v str, &'v Value>,
+    flags: Option<&'v Value>,
 }
 
 /// Reads what `nft -j list table inet mailward` or `nft -j list ruleset` printed: the own table, if it is there.
@@ -83,85 +99,46 @@ pub fn own(json: &[u8]) -> Result<Option<Table>, NftError> {
 pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
     let json: Value = serde_json::from_slice(json).map_err(NftError::Json)?;
     let objects = json["nftables"].as_array().ok_or(NftError::Shape)?;
-    let mut sets: BTreeMap<(&str, &str), BTreeMap<String, Elements>> = BTreeMap::new();
-    let mut all_flags: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
-    let mut found: BTreeMap<(&str, &str), BTreeMap<&str, Chain<'_>>> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, &str), Listed<'_>> = BTreeMap::new();
     for object in objects {
-        let set = [&object["set"], &object["map"]]
-            .into_iter()
-            .find(|set| set.is_object());
-        if let Some(set) = set {
-            let none = Value::Array(Vec::new());
-            let elements = set.get("elem").unwrap_or(&none);
-            sets.entry((text(set, "family"), text(set, "table")))
-                .or_default()
-                .insert(text(set, "name").to_owned(), Elements::read(elements));
-        }
-        let table = &object["table"];
-        if let Some(flags) = table.get("flags") {
-            all_flags.insert((text(table, "family"), text(table, "name")), flags);
-        }
-        if table.is_object() {
-            found
-                .entry((text(table, "family"), text(table, "name")))
+        let Some((kind, object)) = object.as_object().and_then(|fields| fields.iter().next())
+        else {
+            continue;
+        };
+        if kind == "table" {
+            let table = found
+                .entry((text(object, "family"), text(object, "name")))
                 .or_default();
-        }
-        let chain = &object["chain"];
-        if chain.is_object() {
-            let hook = chain["hook"].as_str().map(|hook| {
-                let policy = match text(chain, "policy") {
-                    "accept" | "" => Verdict::Accept,
-                    "drop" => Verdict::Drop,
-                    _ => Verdict::Unknown,
-                };
-                let priority = chain["prio"].as_i64().unwrap_or_default();
-                (hook, priority, text(chain, "type"), policy)
-            });
-            found
-                .entry((text(chain, "family"), text(chain, "table")))
-                .or_default()
-                .entry(text(chain, "name"))
-                .or_default()
-                .hook = hook;
-        }
-    }
-    for object in objects {
-        let rule = &object["rule"];
-        if !rule.is_object() {
+            table.flags = object.get("flags");
             continue;
         }
-        let (family, table) = (text(rule, "family"), text(rule, "table"));
-        let chain = found
-            .entry((family, table))
-            .or_default()
-            .entry(text(rule, "chain"))
-            .or_default();
-        if !chain.begun {
-            chain.begun = true;
-            chain.first_comment = rule["comment"].as_str();
-        }
-        let none = Vec::new();
-        let statements = rule["expr"].as_array().unwrap_or(&none);
-        let of_table = sets.get(&(family, table));
-        let lookup = |name: &str| of_table?.get(name);
-        let mut rules = expression::rules(statements, &lookup);
-        if matches!(family, "inet" | "bridge") && expression::hides_family(statements) {
-            for rule in rules.iter_mut().filter(|rule| rule.when.family.is_none()) {
-                let hidden = "of its family, which nft does not list before a reset";
-                rule.when.unknown.push(hidden.to_owned());
+        let of = (text(object, "family"), text(object, "table"));
+        match kind.as_str() {
+            "set" | "map" => {
+                let table = found.entry(of).or_default();
+                table.sets.insert(text(object, "name"), object);
             }
+            "chain" => {
+                let table = found.entry(of).or_default();
+                table.chains.entry(text(object, "name")).or_default().base = base(object);
+            }
+            "rule" => {
+                let table = found.entry(of).or_default();
+                let chain = table.chains.entry(text(object, "chain")).or_default();
+                if chain.rules.is_empty() {
+                    chain.first_comment = object["comment"].as_str();
+                }
+                chain
+                    .rules
+                    .push(object["expr"].as_array().map_or(&[], Vec::as_slice));
+            }
+            // What decides nothing by itself: counters, limits, helpers, flow tables.
+            _ => {}
         }
-        chain.rules.extend(rules);
     }
     Ok(found
         .into_iter()
-        .map(|((family, name), chains)| {
-            let mut table = whole(family, name, chains);
-            if let Some(flags) = all_flags.get(&(family, name)) {
-                heed(flags, &mut table.base);
-            }
-            table
-        })
+        .map(|((family, name), listed)| whole(family, name, &listed))
         .collect())
 }
 
@@ -169,10 +146,21 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
+fn base(chain: &Value) -> Option<Base<'_>> {
+    let policy = match text(chain, "policy") {
+        "accept" | "" => Verdict::Accept,
+        "drop" => Verdict::Drop,
+        _ => Verdict::Unknown,
+    };
+    let priority = chain["prio"].as_i64().unwrap_or_default();
+    let hook = chain["hook"].as_str()?;
+    Some((hook, priority, text(chain, "type"), policy))
+}
+
 /// Heeds a table's flags. nft 1.0.6 prints any text in their place, so only known words mean something.
 fn heed(flags: &Value, base: &mut Vec<BaseChain>) {
     let mut words = Vec::new();
-    expression::words(flags, &mut words);
+    elements::words(flags, &mut words);
     if words
         .iter()
         .all(|word| matches!(*word, "owner" | "persist"))
@@ -184,52 +172,66 @@ fn heed(flags: &Value, base: &mut Vec<BaseChain>) {
         return;
     }
     for chain in base {
-        if chain.rules.policy == Verdict::Drop {
-            chain.rules.policy = Verdict::Unknown;
-        }
-        for rule in chain.rules.chains.values_mut().flatten() {
-            rule.when.unknown.push(format!("table flags {flags}"));
+        for rules in std::iter::once(&mut chain.rules).chain(&mut chain.leaving) {
+            rules.doubt(&format!("table flags {flags}"));
         }
     }
 }
 
-fn whole(family: &str, name: &str, chains: BTreeMap<&str, Chain<'_>>) -> Table {
+fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
     let own = family == "inet" && name == TABLE;
-    let marked = chains
-        .get(CHAIN)
-        .is_some_and(|chain| chain.first_comment == Some(MARK));
+    let marked = (listed.chains.get(CHAIN)).is_some_and(|chain| chain.first_comment == Some(MARK));
     let mark = match (own, marked) {
         (true, true) => Mark::Own,
         (true, false) => Mark::NameAlone,
         (false, _) => Mark::Other,
     };
-    let hooks: Vec<_> = chains
-        .iter()
-        .filter_map(|(chain, content)| Some(((*chain).to_owned(), content.hook?)))
-        .collect();
-    let rules: BTreeMap<String, Vec<Rule>> = chains
-        .into_iter()
-        .map(|(chain, content)| (chain.to_owned(), content.rules))
-        .collect();
-    let rules_family = match family {
-        "ip" => Some(Family::Ipv4),
-        "ip6" => Some(Family::Ipv6),
-        _ => None,
+    let statements = || {
+        listed
+            .chains
+            .values()
+            .flat_map(|chain| chain.rules.iter().copied())
     };
-    let mut base: Vec<BaseChain> = hooks
-        .into_iter()
-        .map(|(start, (hook, priority, kind, policy))| BaseChain {
+    let changed: BTreeSet<&str> = statements().flat_map(statement::changed_sets).collect();
+    let sets: BTreeMap<&str, Set<'_>> = (listed.sets.iter())
+        .filter(|(name, _)| !changed.contains(*name))
+        .filter_map(|(name, set)| Some((*name, Set::read(set)?)))
+        .collect();
+    let mut read: BTreeMap<Point, (BTreeMap<String, Vec<Rule>>, Numbers)> = BTreeMap::new();
+    let mut rules = |point: Point, start: &str, policy: Verdict| {
+        let (chains, numbers) = read
+            .entry(point)
+            .or_insert_with(|| chains(family, listed, point, &|name| sets.get(name)));
+        let rules = RuleSet {
+            family: match family {
+                // Addresses of IPv6 are asked for in other ways.
+                "ip" | "arp" => Some(Family::Ipv4),
+                "ip6" => Some(Family::Ipv6),
+                _ => None,
+            },
+            traffic: point.traffic,
+            start: start.to_owned(),
+            policy,
+            chains: chains.clone(),
+        };
+        (rules, numbers.clone())
+    };
+    let mut base = Vec::new();
+    for (start, chain) in &listed.chains {
+        let Some((hook, priority, kind, policy)) = chain.base else {
+            continue;
+        };
+        let (point, leaving) = points(hook, priority);
+        let (own, numbers) = rules(point, start, policy);
+        base.push(BaseChain {
             hook: hook.to_owned(),
             priority,
             kind: kind.to_owned(),
-            rules: RuleSet {
-                family: rules_family,
-                start,
-                policy,
-                chains: rules.clone(),
-            },
-        })
-        .collect();
+            rules: own,
+            leaving: leaving.map(|point| rules(point, start, policy).0),
+            numbers,
+        });
+    }
     base.sort_by(|one, other| {
         (&one.hook, one.priority, &one.rules.start).cmp(&(
             &other.hook,
@@ -237,10 +239,60 @@ fn whole(family: &str, name: &str, chains: BTreeMap<&str, Chain<'_>>) -> Table {
             &other.rules.start,
         ))
     });
+    if let Some(flags) = listed.flags {
+        heed(flags, &mut base);
+    }
     Table {
         family: family.to_owned(),
         name: name.to_owned(),
         mark,
         base,
     }
+}
+
+/// Where the rules of a hook are gone through, and where those are that packets of this host to itself come to, too.
+fn points(hook: &str, priority: i64) -> (Point, Option<Point>) {
+    let settled = |traffic| Point {
+        traffic,
+        ..Point::INPUT
+    };
+    let early = |traffic| Point::early(traffic, priority);
+    match hook {
+        "output" => (early(Traffic::Answers), Some(early(Traffic::Leaving))),
+        "postrouting" => (settled(Traffic::Answers), Some(settled(Traffic::Leaving))),
+        "egress" => (settled(Traffic::Answers), None),
+        "input" => (Point::INPUT, None),
+        "prerouting" => (early(Traffic::Arriving), None),
+        // Behind a device comes before everything; at other hooks nothing that is asked about comes by.
+        _ => (Point::early(Traffic::Arriving, i64::MIN), None),
+    }
+}
+
+/// All chains of a table as they are gone through at a point.
+fn chains<'v>(
+    family: &str,
+    listed: &Listed<'v>,
+    point: Point,
+    sets: &Sets<'_, 'v>,
+) -> (BTreeMap<String, Vec<Rule>>, Numbers) {
+    let mut numbers = Numbers::default();
+    let mut all = BTreeMap::new();
+    for (name, chain) in &listed.chains {
+        let mut list = Vec::new();
+        let mut parts = Vec::new();
+        for statements in &chain.rules {
+            let mut rules = statement::rules(statements, point, sets);
+            if matches!(family, "inet" | "bridge") && statement::hides_family(statements) {
+                for rule in rules.iter_mut().filter(|rule| rule.when.family.is_none()) {
+                    let hidden = "of its family, which nft does not list before a reset";
+                    rule.when.unknown.push(hidden.to_owned());
+                }
+            }
+            parts.push(rules.len());
+            list.extend(rules);
+        }
+        numbers.note(name, &parts);
+        all.insert((*name).to_owned(), list);
+    }
+    (all, numbers)
 }

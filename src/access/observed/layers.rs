@@ -1,11 +1,12 @@
-//! Everything that a TCP packet to the host goes through, in the kernel's order, with what each part is called.
+//! Everything that the packets of a TCP connection to the host go through, in the kernel's order, with what each part is
+//! called: those that come in, and the answers.
 
 use std::fmt;
 
 use crate::access::effect::Filters;
 use crate::access::iptables::{self, Saved};
-use crate::access::nft::{BaseChain, Mark, Table};
-use crate::access::rules::{By, RuleSet, Stage, Then, Verdict};
+use crate::access::nft::{Mark, Table};
+use crate::access::rules::{By, Is, Numbers, RuleSet, Stage, Then, Verdict};
 use crate::access::tools::Variant;
 use crate::model::Family;
 
@@ -22,9 +23,11 @@ pub struct Layer {
     pub turn: (Hook, i64),
     /// Its rules.
     pub rules: RuleSet,
+    /// What its program counts of them.
+    pub numbers: Numbers,
 }
 
-/// The hooks that a packet to the host passes, in their order.
+/// The hooks that a packet to the host passes, in their order, and those of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// Right behind a device.
@@ -33,6 +36,12 @@ pub enum Hook {
     Prerouting,
     /// Afterwards.
     Input,
+    /// As it leaves the program that made it.
+    Output,
+    /// Afterwards.
+    Postrouting,
+    /// Right before a device.
+    Egress,
 }
 
 /// Where rules are.
@@ -76,14 +85,22 @@ pub struct Decider {
     pub owner: Owner,
 }
 
-/// The tables of iptables at the hooks of an incoming packet, with the kernel's priorities.
-const BUILT_IN: [(Hook, i64, &str, &str); 6] = [
+/// The tables of iptables at the hooks of an incoming packet and of an answer, with the kernel's priorities.
+const BUILT_IN: [(Hook, i64, &str, &str); 14] = [
     (Hook::Prerouting, -300, iptables::TABLE, iptables::HOOK),
     (Hook::Prerouting, -150, "mangle", iptables::HOOK),
     (Hook::Prerouting, -100, "nat", iptables::HOOK),
     (Hook::Input, -150, "mangle", "INPUT"),
     (Hook::Input, 0, "filter", "INPUT"),
     (Hook::Input, 50, "security", "INPUT"),
+    (Hook::Input, 100, "nat", "INPUT"),
+    (Hook::Output, -300, "raw", "OUTPUT"),
+    (Hook::Output, -150, "mangle", "OUTPUT"),
+    (Hook::Output, -100, "nat", "OUTPUT"),
+    (Hook::Output, 0, "filter", "OUTPUT"),
+    (Hook::Output, 50, "security", "OUTPUT"),
+    (Hook::Postrouting, -150, "mangle", "POSTROUTING"),
+    (Hook::Postrouting, 100, "nat", "POSTROUTING"),
 ];
 
 /// The tables that iptables makes.
@@ -108,7 +125,7 @@ impl Layers {
         let layer = self.0.get(index)?;
         let (chain, what) = match by {
             By::Rule { chain, number } => {
-                let number = position(&layer.rules, chain, *number);
+                let number = layer.numbers.of(chain, *number);
                 (chain, format!(", rule {number}"))
             }
             By::Policy => (&layer.rules.start, ", policy".to_owned()),
@@ -126,61 +143,70 @@ impl Layers {
             .sort_by(|one, other| (one.turn, &one.place).cmp(&(other.turn, &other.place)));
     }
 
-    /// Adds the base chains of a table that incoming packets to the host pass; it is called a table of iptables where that
-    /// made it.
+    /// Adds the base chains of a table that packets of a connection to the host pass; it is called a table of iptables
+    /// where that made it.
     pub(super) fn add_nft(&mut self, table: &Table, made_by_iptables: Option<Family>) {
-        if !matches!(table.family.as_str(), "inet" | "ip" | "ip6" | "netdev") {
-            return;
-        }
         for base in &table.base {
-            let hook = match base.hook.as_str() {
-                "ingress" => Hook::Ingress,
-                "prerouting" => Hook::Prerouting,
-                "input" => Hook::Input,
-                _ => continue,
-            };
-            // Source addresses are translated here, for answers of other connections.
-            if (hook, base.kind.as_str()) == (Hook::Input, "nat") {
+            let Some((hook, apart)) = hook(&table.family, &base.hook) else {
                 continue;
-            }
-            self.add(Layer {
-                place: match made_by_iptables {
-                    Some(family) => Place::Iptables {
-                        family,
-                        variant: Variant::Nft,
-                        table: table.name.clone(),
-                    },
-                    None => Place::Nft {
-                        family: table.family.clone(),
-                        table: table.name.clone(),
-                        owner: match table.mark {
-                            Mark::Own => Owner::Mailward,
-                            Mark::NameAlone | Mark::Other => Owner::Other,
-                        },
+            };
+            let place = match made_by_iptables {
+                Some(family) => Place::Iptables {
+                    family,
+                    variant: Variant::Nft,
+                    table: table.name.clone(),
+                },
+                None => Place::Nft {
+                    family: table.family.clone(),
+                    table: table.name.clone(),
+                    owner: match table.mark {
+                        Mark::Own => Owner::Mailward,
+                        Mark::NameAlone | Mark::Other => Owner::Other,
                     },
                 },
-                turn: (hook, base.priority),
-                rules: rules(hook, base),
-            });
+            };
+            for rules in std::iter::once(&base.rules).chain(&base.leaving) {
+                let mut rules = rules.clone();
+                if base.kind == "nat" {
+                    translating(hook, &mut rules);
+                }
+                if let Some(apart) = apart {
+                    rules.doubt(apart);
+                }
+                self.add(Layer {
+                    place: place.clone(),
+                    turn: (hook, base.priority),
+                    rules,
+                    numbers: base.numbers.clone(),
+                });
+            }
         }
     }
 
-    /// Adds the tables of iptables that incoming packets to the host pass.
+    /// Adds the tables of iptables that packets of a connection to the host pass.
     pub(super) fn add_iptables(&mut self, saved: &Saved, family: Family, variant: Variant) {
         for (hook, priority, table, chain) in BUILT_IN {
-            let mut rules = saved.hook(table, chain);
-            if table == "nat" {
-                opening(&mut rules);
+            let leaving = match hook {
+                Hook::Output | Hook::Postrouting | Hook::Egress => {
+                    Some(saved.leaving(table, chain))
+                }
+                Hook::Ingress | Hook::Prerouting | Hook::Input => None,
+            };
+            for mut rules in std::iter::once(saved.hook(table, chain)).chain(leaving) {
+                if table == "nat" {
+                    translating(hook, &mut rules);
+                }
+                self.add(Layer {
+                    place: Place::Iptables {
+                        family,
+                        variant,
+                        table: table.to_owned(),
+                    },
+                    turn: (hook, priority),
+                    rules,
+                    numbers: saved.numbers(table),
+                });
             }
-            self.add(Layer {
-                place: Place::Iptables {
-                    family,
-                    variant,
-                    table: table.to_owned(),
-                },
-                turn: (hook, priority),
-                rules,
-            });
         }
     }
 
@@ -192,47 +218,57 @@ impl Layers {
     }
 }
 
-/// A rule's position among those that its program counts: a `goto` is a jump and a return here.
-fn position(rules: &RuleSet, chain: &str, number: usize) -> usize {
-    let before = (rules.chains.get(chain).into_iter().flatten()).take(number);
-    let before: Vec<_> = before.collect();
-    let gone = before
-        .windows(2)
-        .filter(|pair| {
-            matches!(
-                (&pair[0].then, &pair[1].then),
-                (Then::Jump(_), Then::Return)
-            ) && pair[0].when == pair[1].when
-        })
-        .count();
-    number - gone
+/// Which hook one of nft's is, and what more its rules depend on that is not known here. None for one that a connection to
+/// the host does not come to.
+fn hook(family: &str, name: &str) -> Option<(Hook, Option<&'static str>)> {
+    let hook = match name {
+        "ingress" => Hook::Ingress,
+        "prerouting" => Hook::Prerouting,
+        "input" => Hook::Input,
+        "output" => Hook::Output,
+        "postrouting" => Hook::Postrouting,
+        "egress" => Hook::Egress,
+        // To other hosts.
+        "forward" => return None,
+        _ => Hook::Ingress,
+    };
+    let incoming = |hook| match hook {
+        Hook::Ingress | Hook::Prerouting | Hook::Input => Hook::Ingress,
+        Hook::Output | Hook::Postrouting | Hook::Egress => Hook::Egress,
+    };
+    Some(match (family, hook) {
+        ("inet" | "ip" | "ip6", Hook::Ingress | Hook::Egress) | ("netdev", _) => {
+            (incoming(hook), Some("of its device"))
+        }
+        ("inet" | "ip" | "ip6", _) => (hook, None),
+        ("bridge", _) => (incoming(hook), Some("on a bridge")),
+        // Without it nobody finds the host on its link.
+        ("arp", _) => (incoming(hook), Some("of ARP")),
+        (_, _) => (incoming(hook), Some("of its family")),
+    })
 }
 
-/// The rules of a base chain; of which device those behind a device are is not known here.
-fn rules(hook: Hook, base: &BaseChain) -> RuleSet {
-    let mut rules = base.rules.clone();
-    match hook {
-        Hook::Ingress => {
-            if rules.policy == Verdict::Drop {
-                rules.policy = Verdict::Unknown;
-            }
-            for rule in rules.chains.values_mut().flatten() {
-                rule.when.unknown.push("of its device".to_owned());
-            }
-        }
-        Hook::Prerouting | Hook::Input => {
-            if base.kind == "nat" {
-                opening(&mut rules);
-            }
-        }
+/// Only the first packet of a connection goes through address translation, and one on `lo` on its way out alone. Where
+/// nothing asks for connection tracking, none goes through it: that is not known here, and matters where one is dropped.
+fn translating(hook: Hook, rules: &mut RuleSet) {
+    if rules.policy == Verdict::Drop {
+        rules.policy = Verdict::Unknown;
     }
-    rules
-}
-
-/// Only the first packet of a connection goes through address translation.
-fn opening(rules: &mut RuleSet) {
     for rule in rules.chains.values_mut().flatten() {
         rule.when.narrow_stage(Stage::Opening);
+        if rule.then == Then::Drop {
+            rule.when
+                .unknown
+                .push("where connections are tracked".to_owned());
+        }
+        match hook {
+            Hook::Ingress | Hook::Prerouting => {
+                if rule.when.narrow_interfaces(Is::Not, &["lo"], '*').is_none() {
+                    rule.when.unknown.push("not on lo".to_owned());
+                }
+            }
+            Hook::Input | Hook::Output | Hook::Postrouting | Hook::Egress => {}
+        }
     }
 }
 

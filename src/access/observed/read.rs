@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layers::TABLES;
 use super::plesk::{Asked, PleskFirewall};
-use super::{AccessObserved, Layers, Neighbour, OwnChains, Unread};
+use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
 use crate::access::iptables::{self, Saved};
 use crate::access::nft::{self, Table};
+use crate::access::rules::RuleSet;
 use crate::access::tools::{Tools, Variant};
 use crate::host::{Command, End, Found, Output};
 use crate::model::Family;
@@ -26,6 +27,10 @@ pub struct Raw {
     pub neighbours: BTreeSet<Neighbour>,
     /// The ports of sshd.
     pub ssh_ports: BTreeSet<u16>,
+    /// Where none is known: the mail ports that may be its.
+    pub may_be_ssh: Option<BTreeSet<u16>>,
+    /// Where somebody could get in anew.
+    pub entrances: BTreeSet<Entrance>,
     /// Whether any interface has an IPv6 address.
     pub speaks_ipv6: bool,
     /// About Plesk's firewall.
@@ -196,23 +201,30 @@ fn completed(table: &Table, saved: &Saved) -> Table {
     let mut table = table.clone();
     let name = table.name.clone();
     for base in &mut table.base {
-        let shown = saved.hook(&name, &base.rules.start);
-        for (chain, rules) in &mut base.rules.chains {
-            let Some(shown) = shown
-                .chains
-                .get(chain)
-                .filter(|shown| shown.len() == rules.len())
-            else {
-                continue;
-            };
-            for (rule, shown) in rules.iter_mut().zip(shown) {
-                if nft::is_of_iptables(rule) {
-                    rule.clone_from(shown);
-                }
-            }
+        let start = base.rules.start.clone();
+        complete(&mut base.rules, &saved.hook(&name, &start));
+        if let Some(leaving) = &mut base.leaving {
+            complete(leaving, &saved.leaving(&name, &start));
         }
     }
     table
+}
+
+fn complete(rules: &mut RuleSet, shown: &RuleSet) {
+    for (chain, rules) in &mut rules.chains {
+        let Some(shown) = shown
+            .chains
+            .get(chain)
+            .filter(|shown| shown.len() == rules.len())
+        else {
+            continue;
+        };
+        for (rule, shown) in rules.iter_mut().zip(shown) {
+            if nft::is_of_iptables(rule) {
+                rule.clone_from(shown);
+            }
+        }
+    }
 }
 
 impl AccessObserved {
@@ -271,6 +283,8 @@ impl AccessObserved {
             layers,
             neighbours,
             ssh_ports: raw.ssh_ports,
+            may_be_ssh: raw.may_be_ssh,
+            entrances: raw.entrances,
             speaks_ipv6: raw.speaks_ipv6,
             plesk: raw.plesk.and_then(PleskFirewall::read),
         }

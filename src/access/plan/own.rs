@@ -1,10 +1,10 @@
 //! The own table of nftables and the own chains of iptables: what they have, what they shall have, and how that is done.
 
-use super::{Needs, Scene, blocked, gate_changes};
+use super::{Needs, Scene, Unnamed, blocked, gate_changes};
 use crate::access::Gate;
 use crate::access::effect::Filters;
 use crate::access::gates::kept;
-use crate::access::how::{FamilyHow, RetireHow, SourceHow};
+use crate::access::how::{BackHow, FamilyHow, RetireHow, SourceHow};
 use crate::access::iptables::{self, Destination, Present};
 use crate::access::nft::{self, Mark};
 use crate::access::observed::{OwnChains, Unread};
@@ -63,15 +63,24 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
         let diagnostic = Diagnostic::new("nft is not installed");
         return Err(blocked(Blocked::Manifest, diagnostic));
     };
-    let (before, mut after) = others(scene)?;
+    let confirmed = scene.unconfirmed(Way::Nftables);
+    let (mut before, mut after) = others(scene)?;
+    let confirmed_rules = confirmed.as_deref().map(nft::rules);
+    if let Some(rules) = &confirmed_rules {
+        before = after.clone();
+        before.0.extend(rules.clone());
+    }
     after.0.extend(wanted);
-    let change = (!as_made).then(|| {
+    let change = (!as_made || confirmed.is_some()).then(|| {
         let how = SourceHow::Nftables {
             nft: nft.clone(),
             script: nft::script(&gates),
             gates: gates.clone(),
+            back: confirmed.as_deref().map(nft::script),
         };
-        let (changes, causes) = change(scene, Way::Nftables, &now, &gates, table.is_some());
+        let confirmed = confirmed_rules.map(|rules| Filters(rules.into_iter().collect()));
+        let there = table.is_some();
+        let (changes, causes) = change(scene, Way::Nftables, &now, confirmed, &gates, there);
         (changes, how, causes)
     });
     Ok(Needs {
@@ -95,6 +104,8 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     }
     let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
+    let confirmed = scene.unconfirmed(Way::Iptables);
+    let mut confirmed_rules = Vec::new();
     let mut families = Vec::new();
     let mut as_made = true;
     let mut wanted_rules = Vec::new();
@@ -110,10 +121,13 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             ([], Some(_)) | ([_, ..], _) => false,
         };
         wanted_rules.extend(wanted);
-        if good {
+        confirmed_rules.extend(
+            (confirmed.as_deref()).and_then(|confirmed| iptables::rules(confirmed, family)),
+        );
+        if good && confirmed.is_none() {
             continue;
         }
-        as_made = false;
+        as_made &= good;
         if chains.len() > 1 {
             let diagnostic =
                 Diagnostic::new(format!("mailward's own chains of {family} are there twice"))
@@ -131,17 +145,26 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             save,
             script: script(Destination::Local),
             script_for_all: script(Destination::Any),
+            back: (confirmed.as_deref())
+                .filter(|_| present.jumps > 0)
+                .map(|confirmed| back(confirmed, family)),
             present: present.clone(),
         });
     }
-    let (before, mut after) = others(scene)?;
+    let (mut before, mut after) = others(scene)?;
+    if confirmed.is_some() {
+        before = after.clone();
+        before.0.extend(confirmed_rules.iter().cloned());
+    }
     after.0.extend(wanted_rules);
-    let change = (!as_made).then(|| {
+    let change = (!as_made || confirmed.is_some()).then(|| {
         let how = SourceHow::Iptables {
             families,
             gates: gates.clone(),
         };
-        let (changes, causes) = change(scene, Way::Iptables, &now, &gates, !now.0.is_empty());
+        let confirmed = confirmed.map(|_| Filters(confirmed_rules));
+        let there = !now.0.is_empty();
+        let (changes, causes) = change(scene, Way::Iptables, &now, confirmed, &gates, there);
         (changes, how, causes)
     });
     Ok(Needs {
@@ -155,6 +178,10 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
 
 /// The gates that nobody names any more, also those that the other own way has: it is removed, and they move.
 pub(super) fn kept_anywhere(scene: &Scene<'_>, now: &Filters, declared: &[Gate]) -> Vec<Gate> {
+    match scene.unnamed {
+        Unnamed::Stays => {}
+        Unnamed::Goes => return Vec::new(),
+    }
     let mut all = kept(now, declared);
     for (_, rules) in both(scene) {
         let named = [declared, all.as_slice()].concat();
@@ -210,16 +237,31 @@ fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
     all
 }
 
-/// What changes, and why.
+/// What was confirmed last in one family, as what a change goes back to.
+fn back(confirmed: &[Gate], family: Family) -> BackHow {
+    let none = Present::default();
+    let script = |destination| iptables::replacement(confirmed, family, destination, &none);
+    BackHow {
+        local: script(Destination::Local).unwrap_or_default(),
+        for_all: script(Destination::Any).unwrap_or_default(),
+    }
+}
+
+/// What changes, and why. Where the rules in force were never confirmed, that is what changes from those that were.
 pub(super) fn change(
     scene: &Scene<'_>,
     way: Way,
     now: &Filters,
+    confirmed: Option<Filters>,
     gates: &[Gate],
     there: bool,
 ) -> (Vec<GateChange>, Vec<SourceCause>) {
-    let mut changes = gate_changes(now, gates);
+    let mut changes = gate_changes(confirmed.as_ref().unwrap_or(now), gates);
+    if changes.is_empty() && confirmed.is_some() {
+        changes = gate_changes(now, gates);
+    }
     let mut causes = declared(scene, &changes);
+    causes.extend(confirmed.map(|_| SourceCause::NeverConfirmed));
     if changes.is_empty() {
         // The same for everybody, and yet not as mailward makes it.
         causes.push(SourceCause::RulesDiffer);

@@ -127,7 +127,7 @@ fn by_kernel(
     has: &Filters,
     gates: &[Gate],
 ) -> (Vec<GateChange>, Vec<SourceCause>) {
-    change(scene, Way::PleskFirewall, has, gates, true)
+    change(scene, Way::PleskFirewall, has, None, gates, true)
 }
 
 /// The host's filters afterwards: what the script loads takes the place of the kernel's own INPUT chains.

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use super::{Part, Scene};
 use crate::access::effect::{Filters, PANEL, ShutOut, Who, probes, shut_out};
 use crate::access::rules::Verdict;
+use crate::access::sshd;
 use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::host::Side;
 use crate::limits::declared_at;
-use crate::model::MailService;
-use crate::plan::Note;
-
-/// Where sshd listens unless it is told otherwise (sshd_config(5)).
-const USUAL_SSH: u16 = 22;
+use crate::model::{Allowed, MailService};
+use crate::plan::{GateChange, Note};
 
 /// Refuses a change that shuts out the operator, an address of `must_reach`, or the host itself.
 pub(super) fn nobody_is_shut_out(
     scene: &Scene<'_>,
+    change: &[GateChange],
     before: &Filters,
     after: &Filters,
     part: &mut Part,
@@ -23,8 +23,9 @@ pub(super) fn nobody_is_shut_out(
     let remark = |text: &str| Note::Remark {
         text: text.to_owned(),
     };
-    let operator = scene
-        .connection
+    // Who comes from the host itself shows no address that could be shut out.
+    let outside = (scene.connection).filter(|connection| connection.side != Side::Inside);
+    let operator = outside
         .and_then(|connection| connection.client.as_ref())
         .map(|client| client.address);
     if operator.is_none() && scene.desired.safety.must_reach.is_empty() {
@@ -40,10 +41,11 @@ pub(super) fn nobody_is_shut_out(
             .and_then(|client| client.server_port),
     );
     if ssh_ports.is_empty() {
+        may_not_be_ssh(scene, change)?;
         part.notes.push(remark(
-            "where sshd listens is not known; the rules are checked for port 22",
+            "where sshd listens is not known, but it is on none of the ports that this restricts; the rules are checked for port 22",
         ));
-        ssh_ports.insert(USUAL_SSH);
+        ssh_ports.insert(sshd::USUAL);
     }
     let must: Vec<_> = (scene.desired.safety.must_reach.iter())
         .map(|declared| declared.value)
@@ -78,6 +80,36 @@ pub(super) fn nobody_is_shut_out(
             ),
         });
     }
+    if blockers.is_empty() {
+        Ok(())
+    } else {
+        Err(blockers)
+    }
+}
+
+/// Refuses to restrict a port that may be sshd's, where it is not known where sshd listens.
+fn may_not_be_ssh(scene: &Scene<'_>, change: &[GateChange]) -> Result<(), Vec<Blocker>> {
+    let suspects = scene.observed.may_be_ssh.iter().flatten();
+    let blockers: Vec<Blocker> = suspects
+        .filter_map(|port| {
+            let restricts =
+                |change: &&GateChange| change.to != Allowed::Anyone && change.ports.contains(port);
+            let change = change.iter().find(restricts)?;
+            let what = format!(
+                "where sshd listens is not known: it may be port {port}, which {} would restrict",
+                change.service
+            );
+            let diagnostic = Diagnostic::new(what)
+                .because("something listens there that is not known to serve mail, and no sshd is seen to listen anywhere")
+                .hint(format!(
+                    "run this over ssh, which shows sshd's port, or start sshd; `ss -ltnp` on the host tells what listens on port {port}"
+                ));
+            Some(Blocker {
+                kind: Blocked::Refused,
+                diagnostic: scene.at(change.service, diagnostic),
+            })
+        })
+        .collect();
     if blockers.is_empty() {
         Ok(())
     } else {

@@ -15,6 +15,18 @@ pub struct Decision {
     pub verdict: Verdict,
     /// What decides; where that is not certain, the first thing that may.
     pub by: By,
+    /// What goes on, where anything does.
+    pub further: Further,
+}
+
+/// The packet that goes on to other rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Further {
+    /// The same, in the same state.
+    #[default]
+    Same,
+    /// Perhaps another: what other rules say about the packet that is asked about decides nothing any more.
+    Changed,
 }
 
 /// What decides about a packet.
@@ -68,9 +80,9 @@ impl When {
         match (on, interface) {
             (On::Loopback, Interface::Other)
             | (On::NotLoopback | On::Named(_), Interface::Loopback) => Holds::No,
-            (On::Named(_), Interface::Other) => Holds::Maybe,
+            (On::Named(_) | On::LoopbackAnd(_), Interface::Other) => Holds::Maybe,
             (On::Any, _)
-            | (On::Loopback, Interface::Loopback)
+            | (On::Loopback | On::LoopbackAnd(_), Interface::Loopback)
             | (On::NotLoopback, Interface::Other) => {
                 if certain {
                     Holds::Yes
@@ -102,6 +114,7 @@ struct Outcomes {
     drop: Option<By>,
     /// The first thing that may decide.
     first: Option<By>,
+    further: Further,
 }
 
 /// Whether a packet may come out at the end of a chain.
@@ -120,6 +133,7 @@ impl RuleSet {
             return Decision {
                 verdict: Verdict::Accept,
                 by: By::Nothing,
+                further: Further::Same,
             };
         }
         let mut outcomes = Outcomes::default();
@@ -185,6 +199,9 @@ impl RuleSet {
 impl Outcomes {
     fn add(&mut self, verdict: Verdict, by: &By) {
         self.first.get_or_insert_with(|| by.clone());
+        if verdict == Verdict::Unknown {
+            self.further = Further::Changed;
+        }
         if matches!(verdict, Verdict::Accept | Verdict::Unknown) {
             self.accept.get_or_insert_with(|| by.clone());
         }
@@ -198,6 +215,7 @@ impl Outcomes {
             accept,
             drop,
             first,
+            further,
         } = self;
         let (verdict, by) = match (accept, drop) {
             (Some(by), None) => (Verdict::Accept, Some(by)),
@@ -207,6 +225,7 @@ impl Outcomes {
         Decision {
             verdict,
             by: by.unwrap_or(By::Nothing),
+            further,
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Reach {
     pub dropped: Networks,
     /// Those of which it cannot be told.
     pub unknown: Networks,
+    /// Those of them whose packets may go on as others, so that later rules say nothing about them.
+    pub changed: Networks,
 }
 
 impl Reach {
@@ -30,13 +32,15 @@ impl Reach {
     /// What is left of it behind further rules: all must let a packet pass.
     #[must_use]
     pub fn and(&self, then: &Self) -> Self {
-        let dropped = self.dropped.union(&then.dropped);
+        let dropped = (self.dropped).union(&then.dropped.difference(&self.changed));
         let accepted = self.accepted.intersection(&then.accepted);
         let unknown = self.unknown.union(&then.unknown).difference(&dropped);
+        let changed = self.changed.union(&then.changed).intersection(&unknown);
         Self {
             accepted,
             dropped,
             unknown,
+            changed,
         }
     }
 }
@@ -54,6 +58,7 @@ struct About {
 struct May {
     accept: Networks,
     drop: Networks,
+    change: Networks,
 }
 
 impl RuleSet {
@@ -72,6 +77,7 @@ impl RuleSet {
             // The other family does not come here.
             accept: Networks::everything().difference(&all),
             drop: Networks::default(),
+            change: Networks::default(),
         };
         let left = self.flow(&self.start, all, about, 0, &mut may);
         may.add(self.policy, &left);
@@ -79,6 +85,7 @@ impl RuleSet {
             accepted: may.accept.difference(&may.drop),
             dropped: may.drop.difference(&may.accept),
             unknown: may.accept.intersection(&may.drop),
+            changed: may.change,
         }
     }
 
@@ -167,6 +174,7 @@ impl RuleSet {
         });
         Self {
             family: self.family,
+            traffic: self.traffic,
             start: self.start.clone(),
             policy: self.policy,
             chains: chains.collect(),
@@ -225,6 +233,9 @@ fn sources(rules: &[Rule]) -> Option<Cow<'_, Networks>> {
 
 impl May {
     fn add(&mut self, verdict: Verdict, sources: &Networks) {
+        if verdict == Verdict::Unknown {
+            self.change = self.change.union(sources);
+        }
         if matches!(verdict, Verdict::Accept | Verdict::Unknown) {
             self.accept = self.accept.union(sources);
         }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::load::{self, LIST_CAP};
+use super::load::{self, LIST_CAP, Loader};
 use super::open::printed;
 use super::record::Window;
-use crate::access::{boot, iptables, nft};
+use crate::access::{Gate, boot, iptables, nft};
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
@@ -92,7 +92,7 @@ fn restore<H: WriteHost + ?Sized>(
                 let (Some(restore), Some(text)) = (restore, text(host, name)?) else {
                     continue;
                 };
-                let loaded = load::script_of_iptables(host, restore, &text, deadline);
+                let loaded = load::script_of_iptables(host, restore, &text, Loader::Run, deadline);
                 all = all.and(loaded);
             }
             all
@@ -125,16 +125,33 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
         let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
             continue;
         };
-        if !iptables::own_lines(&was).is_empty() {
-            continue;
-        }
         for chains in access.own_chains(family).unwrap_or_default() {
-            if let Some(script) = iptables::removal(&chains.own.present) {
-                load::script_of_iptables(host, restore, &script, deadline)?;
+            let idle = iptables::idle(&chains.own.present, &was);
+            if let Some(script) = iptables::removal(&idle) {
+                load::script_of_iptables(host, restore, &script, Loader::Run, deadline)?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether the own table has exactly these gates.
+fn has_gates<H: WriteHost + ?Sized>(
+    host: &H,
+    nft: &HostPath,
+    gates: &[Gate],
+    deadline: Duration,
+) -> Result<bool, Failed> {
+    let words = ["-j", "list", "ruleset"];
+    let now = printed(host, nft, &words, deadline)?;
+    let table = nft::own(now.as_bytes()).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    Ok(match (table, nft::rules(gates)) {
+        (None, None) => true,
+        (Some(table), Some(wanted)) => {
+            matches!(table.base.as_slice(), [chain] if chain.rules == wanted)
+        }
+        (Some(_), None) | (None, Some(_)) => false,
+    })
 }
 
 /// A file of access in mailward's state.
@@ -164,7 +181,7 @@ pub(super) fn text_at<H: WriteHost + ?Sized>(
 
 /// Whether the own rules are those that were written down before the change.
 pub(super) fn is_back<H: WriteHost + ?Sized>(
-    host: &mut H,
+    host: &H,
     window: &Window,
     deadline: Duration,
 ) -> Result<bool, Failed> {
@@ -189,11 +206,23 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                 End::Code(_) => String::new(),
                 End::Signal(_) | End::TimedOut | End::NotStarted => return Ok(false),
             };
-            let was = text(host, "revert.nft")?;
-            Ok(was.is_some_and(|was| nft::same_listing(&was, &nft::revert(Some(&now)))))
+            let Some(was) = text(host, "revert.nft")? else {
+                return Ok(false);
+            };
+            if nft::same_listing(&was, &nft::revert(Some(&now))) {
+                return Ok(true);
+            }
+            // What was confirmed last is written in another form than it is listed in.
+            match nft::gates_of(&was) {
+                Some(gates) => has_gates(host, nft, &gates, deadline),
+                None => Ok(false),
+            }
         }
         Some(Load::Iptables { v4, v6 }) => {
-            for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
+            for (restore, name, family) in [
+                (v4, "revert.v4", Family::Ipv4),
+                (v6, "revert.v6", Family::Ipv6),
+            ] {
                 let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
                     continue;
                 };
@@ -203,7 +232,10 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                 let own = iptables::own_lines(&was);
                 // Without a jump to them they are not in force.
                 let in_force = own.is_empty() || iptables::is_hooked(&now);
-                if !in_force || iptables::own_lines(&now) != own {
+                if in_force && iptables::own_lines(&now) == own {
+                    continue;
+                }
+                if !iptables::same_rules(&was, &now, family) {
                     return Ok(false);
                 }
             }

@@ -7,13 +7,14 @@ use crate::apply::Failed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
+use crate::host::timer::WindowFolder;
 use crate::host::{
     Act, Came, Condition, Done, Found, HostError, ProcessId, Reply, Request, STATE, WriteHost,
     timer,
 };
 use crate::model::{HostPath, known};
 
-use super::record::Window;
+use super::record::{Window, files};
 
 /// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried again.
 pub(super) const LEFT: [&str; 12] = [
@@ -25,9 +26,9 @@ pub(super) const LEFT: [&str; 12] = [
     "live",
     "timer.pid",
     "timer.sh",
-    "reverted.json",
-    "reverting.json",
     "window.json",
+    "reverting.json",
+    "reverted.json",
     "confirmed.json",
 ];
 
@@ -46,21 +47,41 @@ pub(super) enum Fate {
     StaysUnfinished,
 }
 
-/// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
-///
-/// Returns what to tell where that does not succeed: it changes nothing of what became of the change, and the next run tries
-/// again.
+/// What the end of a window leaves to tell: it changes nothing of what became of the change, and the next run tries again.
+#[derive(Debug)]
 #[must_use = "what could not be written down or removed is told"]
+pub(super) struct Closed {
+    /// What did not succeed.
+    pub told: Vec<Diagnostic>,
+    /// Whether anybody may still load what was before.
+    pub watch: WatchEnd,
+}
+
+/// Whether anybody may still load what was before a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WatchEnd {
+    /// Nobody can any more.
+    Ended,
+    /// A watcher lives that was not seen to notice that its window is over.
+    MayLoad,
+}
+
+/// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
 pub(super) fn close<H: WriteHost + ?Sized>(
     host: &mut H,
     window: &Window,
     fate: Fate,
     message: Option<Diagnostic>,
-) -> Vec<Diagnostic> {
+) -> Closed {
     let mut told = Vec::new();
     let (outcome, watchers) = match left(host, window) {
         Ok(left) => left,
-        Err(error) => return vec![untidy(&error)],
+        Err(error) => {
+            return Closed {
+                told: vec![untidy(&error)],
+                watch: WatchEnd::MayLoad,
+            };
+        }
     };
     if let Some(outcome) = outcome {
         let path = history_path(&window.run);
@@ -74,33 +95,87 @@ pub(super) fn close<H: WriteHost + ?Sized>(
             told.push(why.hint("what became of the change is not in the history"));
         }
     }
-    let mut acts: Vec<Act> = Vec::new();
-    if let Some(folder) = &window.folder {
-        acts.push(Act::Save {
-            path: folder.closed(),
-            bytes: folder.mark().into_bytes(),
-        });
-        acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
-    }
-    let first = acts.len();
-    acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    let gone = match host.write(&acts, &[]) {
-        Ok(written) => matches!(
-            written.done.get(first.saturating_sub(1)),
-            Some(Done::Awaited(Came::InTime))
-        ),
+    let watch = match end_watch(host, window, watchers) {
+        Ok(WatchEnd::Ended) => {
+            if let Err(why) = tidy(host, window, fate) {
+                told.push(*why);
+            }
+            WatchEnd::Ended
+        }
+        // It must find that its window is over, and the next run must find that this is left.
+        Ok(WatchEnd::MayLoad) => {
+            told.push(
+                Diagnostic::new("a timer of the change has not noticed yet that it is over")
+                    .hint("what the change left is removed by the next run that may write"),
+            );
+            WatchEnd::MayLoad
+        }
         Err(error) => {
-            told.push(untidy(&error));
-            return told;
+            told.push(untidy(error.as_ref()));
+            WatchEnd::MayLoad
         }
     };
-    // A watcher that has not noticed yet must find that its window is over.
-    if let (Some(folder), true) = (&window.folder, gone)
-        && let Err(error) = host.write(&folder.remains(), &[])
-    {
-        told.push(untidy(&error));
+    Closed { told, watch }
+}
+
+/// Tells whoever watches that the window is over, and waits until nobody watches any more.
+fn end_watch<H: WriteHost + ?Sized>(
+    host: &mut H,
+    window: &Window,
+    watchers: Vec<ProcessId>,
+) -> Result<WatchEnd, Box<dyn std::error::Error>> {
+    let Some(folder) = &window.folder else {
+        return Ok(WatchEnd::Ended);
+    };
+    let closed = Act::Save {
+        path: folder.closed(),
+        bytes: folder.mark().into_bytes(),
+    };
+    // There may be no room for the mark. Another name of a file that holds it needs none.
+    let told = match host.write(&[closed], &[]) {
+        Err(error) => (host.write(&[folder.closes()], &[])).map_err(|_| error),
+        told @ Ok(_) => told,
+    };
+    // Nobody can begin to watch any more, and so whoever is not there at the second look below never will be.
+    let mut acts = folder.starters();
+    acts.push(Act::Await(Condition::Gone(watchers), NOTICE));
+    let written = host.write(&acts, &[])?;
+    if written.done.last() != Some(&Done::Awaited(Came::InTime)) {
+        let _written = told?;
+        return Ok(WatchEnd::MayLoad);
     }
-    told
+    let late = left(host, window)?.1;
+    if late.is_empty() {
+        return Ok(WatchEnd::Ended);
+    }
+    let act = Act::Await(Condition::Gone(late), NOTICE);
+    if host.write(&[act], &[])?.done == [Done::Awaited(Came::InTime)] {
+        Ok(WatchEnd::Ended)
+    } else {
+        Ok(WatchEnd::MayLoad)
+    }
+}
+
+/// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
+/// became of the change, since the folder that says so goes before it.
+fn tidy<H: WriteHost + ?Sized>(
+    host: &mut H,
+    window: &Window,
+    fate: Fate,
+) -> Result<(), Box<Diagnostic>> {
+    let bytes = serde_json::to_vec_pretty(window).map_err(|error| Box::new(untidy(&error)))?;
+    let path = match fate {
+        Fate::Back => files::reverted(),
+        Fate::Stays | Fate::StaysUnfinished => files::confirmed(),
+    };
+    let mut acts = vec![
+        Act::Save { path, bytes },
+        Act::Remove(files::open()),
+        Act::Remove(files::reverting()),
+    ];
+    acts.extend((window.folder.iter()).flat_map(WindowFolder::remains));
+    acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
+    (host.write(&acts, &[]).map(|_| ())).map_err(|error| Box::new(untidy(&error)))
 }
 
 fn untidy(error: &dyn std::error::Error) -> Diagnostic {

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, take_back, text_at};
-use super::close::{Fate, close};
+use super::back::{Booted, Taken, is_back, take_back, text_at};
+use super::close::{Fate, WatchEnd, close};
 use super::finish;
 use super::open::{connection, nothing_left};
 use super::plesk::Confirmed;
+pub use super::proof::Site;
+use super::proof::{self, Since};
 use super::record::{Waiting, Window};
 use super::settle::{self, Decided, Decision, Now, decide};
+use super::unconfirmed;
 use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Connection, Terminal, WriteHost, timer};
+use crate::host::{WriteHost, timer};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, Way};
 
@@ -24,6 +27,8 @@ pub struct Request {
     pub deadline: Duration,
     /// What must be shown.
     pub proof: Proof,
+    /// Where the program runs.
+    pub site: Site,
     /// The run whose change is meant; none for whichever waits.
     pub run: Option<String>,
 }
@@ -31,7 +36,7 @@ pub struct Request {
 /// What a confirmation must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// That it comes by a connection made since the change, or from the console.
+    /// That it comes from outside by a connection made since the change, or from the console.
     Needed,
     /// Nothing: the operator takes it on himself.
     Waived,
@@ -83,32 +88,48 @@ fn try_confirm<H: WriteHost + ?Sized>(
     let mut fleeting = None;
     let window = match now {
         Now::Nothing => {
-            let message = Diagnostic::new("no change of access waits for a confirmation");
-            return Ok(said(Verdict::AsDesired, message));
+            let found = unconfirmed::look(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            let what = "no change of access waits for a confirmation";
+            if !found.is_empty() {
+                let message = Diagnostic::new(what)
+                    .because(format!(
+                        "{}: something has changed it, or brought back what was taken back",
+                        unconfirmed::words(&found)
+                    ))
+                    .hint(
+                        "apply the manifest, which has its rules confirmed; `mailward revert` takes them back",
+                    );
+                return Ok(said(Verdict::Refused, message));
+            }
+            return Ok(said(Verdict::AsDesired, Diagnostic::new(what)));
         }
         Now::TakenBack => {
             let message = Diagnostic::new("too late: the change of access was taken back")
-                .because("nobody confirmed it in time, or the host has booted since")
+                .because("nobody confirmed it in time, its timer could not be kept running, or the host has booted since")
                 .hint("see why, then apply again");
             return Ok(said(Verdict::RolledBack, message));
         }
         Now::Confirmed(window) => window,
-        Now::Open(window, _) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
+        Now::Open(window, ..) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
             let message = Diagnostic::new("another run's change of access waits by now")
                 .because(format!("it was made by the run {}", window.run))
                 .hint("see `mailward show` and `mailward plan`");
             return Ok(said(Verdict::Refused, message));
         }
-        Now::Open(window, seconds) => {
+        Now::Open(window, seconds, told) => {
             let connection = connection(host).map_err(|why| failed(Verdict::Unknown, why))?;
             let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
+            let since = Since {
+                live,
+                uptime: facts.uptime,
+            };
             if request.proof == Proof::Needed
-                && let Err(refused) = proof(&window, live, facts.uptime, &connection)
+                && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
             {
-                let refused = refused.hint(format!(
-                    "open a connection of its own and say it there: `ssh -o ControlPath=none HOST mailward confirm`; without it the change goes back in {seconds} s"
-                ));
-                return Ok(said(Verdict::Refused, refused));
+                let refused = proof::refusal(&why, &connection, request.site, seconds);
+                let mut outcome = said(Verdict::Refused, refused);
+                outcome.messages.extend(told);
+                return Ok(outcome);
             }
             if let Err(refused) = still_there(host, &facts, &window, request) {
                 // Its timer may have come meanwhile, and is the reason then.
@@ -158,7 +179,7 @@ fn try_confirm<H: WriteHost + ?Sized>(
         .map(|service| service.name())
         .collect();
     let what = what.join(", ");
-    let done = finished(host, &facts, &window, request);
+    let done = finished(host, &facts, &window, request.deadline);
     Ok(match done {
         Ok(()) => {
             let mut outcome = said(
@@ -168,12 +189,16 @@ fn try_confirm<H: WriteHost + ?Sized>(
                 ))
                 .because(format!("it was made by the run {}", window.run)),
             );
-            outcome
-                .messages
-                .extend(close(host, &window, Fate::Stays, None));
+            let closed = close(host, &window, Fate::Stays, None);
+            if closed.watch == WatchEnd::MayLoad {
+                outcome = Outcome::without_run(Verdict::PartlyApplied, vec![may_go_back()]);
+            }
+            outcome.messages.extend(closed.told);
             outcome
         }
-        Err(Failed(mut messages)) => {
+        Err(
+            Unfinished::NotInForce(Failed(mut messages)) | Unfinished::Failed(Failed(mut messages)),
+        ) => {
             let message =
                 Diagnostic::new("the change is confirmed, but what follows did not succeed")
                     .hint("see to the reason, then run `mailward confirm` again, or apply");
@@ -181,6 +206,12 @@ fn try_confirm<H: WriteHost + ?Sized>(
             Outcome::without_run(Verdict::PartlyApplied, messages)
         }
     })
+}
+
+/// Nothing is told to stay that somebody may still take back.
+pub(super) fn may_go_back() -> Diagnostic {
+    Diagnostic::new("the change is confirmed, but a timer that does not notice it may take it back")
+        .hint("run `mailward confirm` again, and look at the rules with `mailward show`")
 }
 
 /// The vendor said that it confirmed, and took the change back all the same.
@@ -204,50 +235,10 @@ fn went_back<H: WriteHost + ?Sized>(
             ));
         }
     };
-    let told = close(host, window, Fate::Back, Some(message.clone()));
+    let closed = close(host, window, Fate::Back, Some(message.clone()));
     let mut outcome = said(Verdict::RolledBack, message);
-    outcome.messages.extend(told);
+    outcome.messages.extend(closed.told);
     Ok(outcome)
-}
-
-/// Whether a confirmation by this connection shows that people still get in.
-fn proof(
-    window: &Window,
-    live: Option<u64>,
-    uptime: u64,
-    connection: &Connection,
-) -> Result<(), Box<Diagnostic>> {
-    let refuse = |why: &str| {
-        let what = "this does not show that anybody still gets in";
-        Err(Box::new(Diagnostic::new(what).because(why)))
-    };
-    match (&connection.client, &window.by) {
-        (Some(client), Some(by)) if (client.address, client.port) == (by.address, by.port) => {
-            refuse(
-                "it comes by the connection that made the change, and open connections always live on",
-            )
-        }
-        (Some(_), _) => match connection.since {
-            Some(since) if is_newer(connection.now, since, live, uptime) => Ok(()),
-            Some(_) => refuse(
-                "it comes by a connection that was there before the change, and open connections always live on",
-            ),
-            None => refuse(
-                "it cannot be told when this connection was made, e.g. inside tmux or screen",
-            ),
-        },
-        (None, _) => match connection.terminal {
-            Terminal::Controlling => Ok(()),
-            Terminal::None => refuse("it comes neither by ssh nor from a console, e.g. from cron"),
-        },
-    }
-}
-
-/// Whether a connection was accepted after the change went live: each is as old as its own clock says, so that no clock that
-/// was set meanwhile matters.
-fn is_newer(now: i64, since: i64, live: Option<u64>, uptime: u64) -> bool {
-    let age = u64::try_from(now.saturating_sub(since)).unwrap_or(0);
-    live.is_some_and(|live| age < uptime.saturating_sub(live))
 }
 
 /// Since when the change is live; none where its run did not get so far as to say.
@@ -276,9 +267,16 @@ fn still_there<H: WriteHost + ?Sized>(
         request.deadline,
         &Allowed::everything(),
     );
+    let back = window.load.is_some() && is_back(host, window, request.deadline).unwrap_or(false);
     let refused = |why: Vec<Diagnostic>| {
-        let first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
+        let mut first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
             .hint("take it back with `mailward revert`, then plan again");
+        if back {
+            first = first.because(
+                "the rules of before are in force already: something has loaded them, e.g. `mailward-access` when it \
+                 was restarted",
+            );
+        }
         Box::new(Outcome::without_run(
             Verdict::Refused,
             std::iter::once(first).chain(why).collect(),
@@ -296,42 +294,51 @@ fn still_there<H: WriteHost + ?Sized>(
     }
 }
 
+/// Why what comes after a confirmation is not done.
+pub(super) enum Unfinished {
+    /// What was confirmed is not in force any more: what shall be now is for a plan to say.
+    NotInForce(Failed),
+    /// It did not succeed.
+    Failed(Failed),
+}
+
+impl From<Failed> for Unfinished {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
 /// Does what comes after a confirmation, as the host needs it now, and looks again.
-fn finished<H: WriteHost + ?Sized>(
+pub(super) fn finished<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &Facts,
     window: &Window,
-    request: &Request,
-) -> Result<(), Failed> {
+    deadline: Duration,
+) -> Result<(), Unfinished> {
     let allowed = Allowed::everything();
     let observed = Observed::read(host, facts, Scope::Of(&window.desired))
         .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    let plan = plan::make(
-        &window.desired,
-        &[],
-        facts,
-        &observed,
-        request.deadline,
-        &allowed,
-    )
-    .map_err(|blockers| {
-        Failed(
-            blockers
-                .into_iter()
-                .map(|blocker| blocker.diagnostic)
-                .collect(),
-        )
-    })?;
+    let plan = plan::make(&window.desired, &[], facts, &observed, deadline, &allowed).map_err(
+        |blockers| {
+            Failed(
+                blockers
+                    .into_iter()
+                    .map(|blocker| blocker.diagnostic)
+                    .collect(),
+            )
+        },
+    )?;
     if (plan.steps.iter()).any(|step| step.as_sources().is_some()) {
         // What was to take over is not in force: what did it before must stay.
-        return Err(Failed(vec![
+        return Err(Unfinished::NotInForce(Failed(vec![
             Diagnostic::new("the rules that were confirmed are not in force any more")
                 .because(crate::report::text::steps_in_brief(&plan.steps))
                 .hint("apply again"),
-        ]));
+        ])));
     }
     for step in &plan.steps {
-        finish::carry_out(host, step, request.deadline)?;
+        finish::carry_out(host, step, deadline)?;
     }
-    nothing_left(host, &window.desired, request.deadline, &allowed).map(|_| ())
+    nothing_left(host, &window.desired, deadline, &allowed)?;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::load;
+use super::load::{self, Loader};
 use crate::access::how::{BootHow, RetireHow};
 use crate::access::nft;
 use crate::apply::Failed;
@@ -23,11 +23,11 @@ pub(in crate::apply) fn carry_out<H: WriteHost + ?Sized>(
         },
         Step::Retire(step) => match step.how.as_deref() {
             Some(RetireHow::Nftables { nft }) => {
-                load::script_of_nft(host, nft, "load.nft", nft::REMOVAL, deadline)
+                load::script_of_nft(host, nft, "load.nft", nft::REMOVAL, Loader::Run, deadline)
             }
             Some(RetireHow::Iptables { families }) => {
                 families.iter().try_for_each(|(_, restore, script)| {
-                    load::script_of_iptables(host, restore, script, deadline)
+                    load::script_of_iptables(host, restore, script, Loader::Run, deadline)
                 })
             }
             None => Err(no_way()),
@@ -46,7 +46,8 @@ fn no_way() -> Failed {
     )])
 }
 
-fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
+/// Makes a boot do something about the own rules.
+pub(super) fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
     let mut acts: Vec<Act> = (how.save.iter())
         .map(|(path, text)| Act::Save {
             path: path.clone(),

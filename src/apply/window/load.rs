@@ -9,6 +9,7 @@ use crate::access::plesk::{Action, SetRule};
 use crate::apply::Failed;
 use crate::apply::act::failed_command;
 use crate::failure::Diagnostic;
+use crate::host::timer::WindowFolder;
 use crate::host::{Act, Command, Done, End, Output, WriteHost};
 use crate::model::{HostPath, known};
 
@@ -18,6 +19,31 @@ pub(super) const LIST_CAP: usize = 64 * 1024 * 1024;
 /// How often the lock of iptables is asked for again, a second apart.
 const LOCK_TRIES: u32 = 5;
 
+/// What a program that loads rules has in its environment, so that the timer of the window finds it.
+const WINDOW: &str = "MAILWARD_WINDOW";
+
+/// Who answers for a program that loads rules.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Loader<'a> {
+    /// The run, which waits for its end.
+    Run,
+    /// The timer of this window as well: it ends the program before it loads what was before, whatever became of the run.
+    Window(&'a WindowFolder),
+}
+
+impl Loader<'_> {
+    fn starts(self, mut command: Command) -> Command {
+        match self {
+            Self::Run => {}
+            Self::Window(folder) => {
+                let id = folder.id().to_owned();
+                command.environment.push((WINDOW.to_owned(), id));
+            }
+        }
+        command
+    }
+}
+
 /// Makes the planned rules live; where the vendor's own window takes them back, the record gets its times.
 pub(super) fn load<H: WriteHost + ?Sized>(
     host: &mut H,
@@ -25,14 +51,29 @@ pub(super) fn load<H: WriteHost + ?Sized>(
     window: &mut Window,
     deadline: Duration,
 ) -> Result<(), Failed> {
+    let folder = window.folder.clone();
+    let loader = folder.as_ref().map_or(Loader::Run, Loader::Window);
+    match how {
+        SourceHow::Nftables { .. } | SourceHow::Iptables { .. } => own(host, how, loader, deadline),
+        SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
+    }
+}
+
+/// Makes planned rules of an own way live.
+pub(super) fn own<H: WriteHost + ?Sized>(
+    host: &mut H,
+    how: &SourceHow,
+    loader: Loader<'_>,
+    deadline: Duration,
+) -> Result<(), Failed> {
     match how {
         SourceHow::Nftables { nft, script, .. } => {
-            script_of_nft(host, nft, "load.nft", script, deadline)
+            script_of_nft(host, nft, "load.nft", script, loader, deadline)
         }
         SourceHow::Iptables { families, .. } => families
             .iter()
-            .try_for_each(|family| family_of_iptables(host, family, deadline)),
-        SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
+            .try_for_each(|family| family_of_iptables(host, family, loader, deadline)),
+        SourceHow::PleskFirewall { .. } => Ok(()),
     }
 }
 
@@ -42,11 +83,12 @@ pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
     nft: &HostPath,
     name: &str,
     script: &str,
+    loader: Loader<'_>,
     deadline: Duration,
 ) -> Result<(), Failed> {
     let path = boot::state(name);
     let arguments = vec!["-f".to_owned(), path.to_string()];
-    let command = Command::new(nft.clone(), arguments, deadline);
+    let command = loader.starts(Command::new(nft.clone(), arguments, deadline));
     let acts = [
         Act::Save {
             path,
@@ -63,19 +105,20 @@ pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
 fn family_of_iptables<H: WriteHost + ?Sized>(
     host: &mut H,
     family: &FamilyHow,
+    loader: Loader<'_>,
     deadline: Duration,
 ) -> Result<(), Failed> {
     let Some(script) = &family.script else {
         return Ok(());
     };
     match (
-        restored(host, &family.restore, script, deadline)?,
+        restored(host, &family.restore, script, loader, deadline)?,
         &family.script_for_all,
     ) {
         (Restored::Yes, _) => Ok(()),
         // A transaction that failed has changed nothing.
         (Restored::No(_), Some(other)) if other != script => {
-            script_of_iptables(host, &family.restore, other, deadline)
+            script_of_iptables(host, &family.restore, other, loader, deadline)
         }
         (Restored::No(failed) | Restored::Busy(failed), _) => Err(failed),
     }
@@ -96,9 +139,10 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
     host: &mut H,
     restore: &HostPath,
     script: &str,
+    loader: Loader<'_>,
     deadline: Duration,
 ) -> Result<(), Failed> {
-    match restored(host, restore, script, deadline)? {
+    match restored(host, restore, script, loader, deadline)? {
         Restored::Yes => Ok(()),
         Restored::Busy(failed) | Restored::No(failed) => Err(failed),
     }
@@ -109,10 +153,12 @@ fn restored<H: WriteHost + ?Sized>(
     host: &mut H,
     restore: &HostPath,
     script: &str,
+    loader: Loader<'_>,
     deadline: Duration,
 ) -> Result<Restored, Failed> {
     const BUSY: End = End::Code(4);
-    let mut command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
+    let command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
+    let mut command = loader.starts(command);
     command.input = script.as_bytes().to_vec();
     let mut tries = LOCK_TRIES;
     loop {

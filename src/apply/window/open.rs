@@ -15,7 +15,8 @@ use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WriteHost,
+    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WINDOWS,
+    WriteHost,
 };
 use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
@@ -92,6 +93,9 @@ impl Running<'_> {
             )]));
         };
         let deadline = self.request.deadline;
+        if let Some(guard) = &step.guard {
+            finish::hook(host, guard)?;
+        }
         let back = self.backwards(host, how)?;
         let facts = Facts::read(host).map_err(|error| failed(&error))?;
         let place = place(host, &self.request.window)?;
@@ -189,7 +193,11 @@ impl Running<'_> {
     ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, Failed> {
         let deadline = self.request.deadline;
         Ok(match how {
-            SourceHow::Nftables { nft, .. } => {
+            SourceHow::Nftables { nft, back, .. } => {
+                let load = Load::Nftables { nft: nft.clone() };
+                if let Some(confirmed) = back {
+                    return Ok(Some((load, vec![("revert.nft", confirmed.clone())])));
+                }
                 let listed = if (self.observed.access.as_ref())
                     .is_some_and(|access| matches!(access.own_nft, Ok(Some(_))))
                 {
@@ -199,16 +207,18 @@ impl Running<'_> {
                     None
                 };
                 let text = nft::revert(listed.as_deref());
-                Some((
-                    Load::Nftables { nft: nft.clone() },
-                    vec![("revert.nft", text)],
-                ))
+                Some((load, vec![("revert.nft", text)]))
             }
             SourceHow::Iptables { families, .. } => {
                 let (mut v4, mut v6, mut texts) = (None, None, Vec::new());
                 for family in families {
                     let saved = printed(host, &family.save, &["-t", iptables::TABLE], deadline)?;
-                    let text = iptables::revert(&saved, &family.present, family.script.as_deref());
+                    let was = match &family.back {
+                        None => &saved,
+                        Some(confirmed) if saved.contains("--dst-type") => &confirmed.local,
+                        Some(confirmed) => &confirmed.for_all,
+                    };
+                    let text = iptables::revert(was, &family.present, family.script.as_deref());
                     let (restore, name) = match family.family {
                         Family::Ipv4 => (&mut v4, "revert.v4"),
                         Family::Ipv6 => (&mut v6, "revert.v6"),
@@ -260,7 +270,13 @@ fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, F
     let connection = batch.connection();
     let mounts = batch.file(known(timer::MOUNTS));
     let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let left = [WINDOWS, timer::UNITS].map(|folder| batch.folder(known(folder)));
     let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let mut names = Vec::new();
+    for ticket in left {
+        let listing = answers.folder(ticket).map_err(|error| failed(&error))?;
+        names.extend((listing.ok().flatten().into_iter().flatten()).map(|(name, _)| name));
+    }
     let connection = (answers.connection(connection)).map_err(|error| failed(&error))?;
     let mounts = match answers.file(mounts).map_err(|error| failed(&error))? {
         Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
@@ -281,6 +297,10 @@ fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, F
                     .hint("see what keeps it, end it with `kill -9`, then apply again"),
             ]));
         }
+    }
+    // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does no harm.
+    for folder in WindowFolder::left(&names) {
+        let _ = host.write(&[folder.starters(), folder.remains()].concat(), &[]);
     }
     Ok(WindowPlace {
         connection,

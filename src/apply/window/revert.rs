@@ -6,7 +6,8 @@ use super::back::{Booted, Taken, take_back};
 use super::close::{Fate, close};
 use super::confirm::{begin, failed};
 use super::record::{Waiting, Window};
-use super::settle::{Decided, Decision, Now, decide, wait_for_timer};
+use super::settle::{Decided, Decision, Now, complete, decide, wait_for_timer};
+use super::unconfirmed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
 use crate::apply::{Failed, Running};
@@ -30,19 +31,24 @@ fn try_revert<H: WriteHost + ?Sized>(
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
     let window = match now {
         Now::Nothing => {
-            return Ok(said(
-                Verdict::AsDesired,
+            return never_confirmed(
+                host,
                 "no change of access waits for a confirmation",
-            ));
+                deadline,
+            );
         }
         Now::TakenBack => {
-            return Ok(said(
-                Verdict::AsDesired,
+            return never_confirmed(
+                host,
                 "the change of access was taken back already",
-            ));
+                deadline,
+            );
         }
-        Now::Confirmed(_) => return Ok(too_late()),
-        Now::Open(window, _) => window,
+        Now::Confirmed(window) => {
+            complete(host, &facts, &window, deadline)?;
+            return Ok(too_late());
+        }
+        Now::Open(window, ..) => window,
     };
     let unsure = |why| failed(Verdict::PartlyApplied, why);
     match back(host, &facts, &window, deadline).map_err(unsure)? {
@@ -50,13 +56,33 @@ fn try_revert<H: WriteHost + ?Sized>(
         Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    let told = close(host, &window, Fate::Back, Some(message));
+    let closed = close(host, &window, Fate::Back, Some(message));
     let mut outcome = said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
     );
-    outcome.messages.extend(told);
+    outcome.messages.extend(closed.told);
     Ok(outcome)
+}
+
+/// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
+fn never_confirmed<H: WriteHost + ?Sized>(
+    host: &mut H,
+    nothing: &str,
+    deadline: Duration,
+) -> Result<Outcome, Box<Outcome>> {
+    let found = unconfirmed::take_back(host, deadline)
+        .map_err(|why| failed(Verdict::PartlyApplied, why))?;
+    let (verdict, message) = if found.is_empty() {
+        (Verdict::AsDesired, Diagnostic::new(nothing))
+    } else {
+        let message = Diagnostic::new(
+            "rules that were never confirmed are taken back: they are those that were confirmed last",
+        );
+        let why = unconfirmed::words(&found);
+        (Verdict::Reverted, message.because(why))
+    };
+    Ok(Outcome::without_run(verdict, vec![message]))
 }
 
 fn too_late() -> Outcome {
@@ -147,6 +173,6 @@ impl Running<'_> {
                 )]));
             }
         }
-        Ok(close(host, window, Fate::Back, None))
+        Ok(close(host, window, Fate::Back, None).told)
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::back::{Booted, Taken, is_back, take_back, text, tidy};
-use super::close::{Fate, close};
-use super::confirm::failed;
+use super::close::{Fate, WatchEnd, close};
+use super::confirm::{Unfinished, failed, finished, may_go_back};
 use super::record::{Left, Waiting, Window, files};
 use crate::access::boot;
 use crate::apply::Failed;
@@ -24,8 +24,8 @@ const TIMER_GRACE: Duration = Duration::from_secs(30);
 pub(in crate::apply) enum Now {
     /// There is none.
     Nothing,
-    /// It waits for so many seconds more.
-    Open(Box<Window>, u64),
+    /// It waits for so many seconds more, watched; and what to tell where the watch was started just now.
+    Open(Box<Window>, u64, Option<Diagnostic>),
     /// It was confirmed, and what comes after that is not done.
     Confirmed(Box<Window>),
     /// It was taken back just now, or by its timer, or by a boot.
@@ -47,7 +47,10 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
         Waiting::Nothing => Ok(Now::Nothing),
         Waiting::Confirmed(window) => Ok(Now::Confirmed(window.clone())),
         Waiting::Open(window) => match left(window) {
-            Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds)),
+            Left::Seconds(seconds) if is_unwatched(facts) => {
+                watched_again(host, facts, window, seconds, deadline)
+            }
+            Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds, None)),
             Left::Nothing => {
                 wait_for_timer(host, window)?;
                 match read(host)? {
@@ -105,42 +108,51 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
         Now::Nothing => Ok(Settled::Before),
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
-            // What is still to be done for it is part of the plan now.
-            // A record that cannot be removed is found again by the next run.
-            let _told = close(host, &window, Fate::StaysUnfinished, None);
+            complete(host, facts, &window, deadline)?;
             Ok(Settled::Anew)
         }
-        Now::Open(window, seconds) => {
-            let mut messages = Vec::new();
-            if is_unwatched(facts) {
-                match watch_again(host, facts, &window, seconds) {
-                    Ok(()) => messages.push(Diagnostic::new(
-                        "the timer that takes the change back had ended: it is started again",
-                    )),
-                    Err(Failed(mut why)) => {
-                        // Nothing else would take it back.
-                        why.insert(0, Diagnostic::new("the timer that takes the change back has ended, and does not start again"));
-                        let taken = decide(host, &window, Decision::TakeBack)
-                            .and_then(|_| end(host, facts, window, Booted::No, deadline));
-                        return match taken {
-                            Ok(_) => Ok(Settled::Anew),
-                            Err(Failed(more)) => {
-                                why.extend(more);
-                                Err(failed(Verdict::Unknown, Failed(why)))
-                            }
-                        };
-                    }
-                }
-            }
+        Now::Open(_, seconds, told) => {
             let message =
                 Diagnostic::new("a change of access waits for its confirmation on this host")
                     .because(format!(
                         "unless it is confirmed, it is taken back in {seconds} s"
                     ))
                     .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
-            messages.insert(0, message);
+            let messages = std::iter::once(message).chain(told).collect();
             Err(failed(Verdict::Locked, Failed(messages)))
         }
+    }
+}
+
+/// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
+/// next run: it is never asked again for what was confirmed.
+pub(super) fn complete<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    deadline: Duration,
+) -> Result<(), Box<Outcome>> {
+    let fate = match finished(host, facts, window, deadline) {
+        Ok(()) => Fate::Stays,
+        // What is still to be done for it is part of the plan now.
+        Err(Unfinished::NotInForce(_)) => Fate::StaysUnfinished,
+        Err(Unfinished::Failed(Failed(mut messages))) => {
+            let message = Diagnostic::new(
+                "an earlier change of access is confirmed, but what follows did not succeed",
+            )
+            .hint("see to the reason, then run `mailward confirm`, or this again");
+            messages.insert(0, message);
+            return Err(failed(Verdict::PartlyApplied, Failed(messages)));
+        }
+    };
+    // A record that cannot be removed is found again by the next run.
+    let closed = close(host, window, fate, None);
+    match (closed.watch, fate) {
+        (WatchEnd::MayLoad, Fate::Stays) => {
+            let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
+            Err(failed(Verdict::PartlyApplied, Failed(messages)))
+        }
+        (WatchEnd::Ended, _) | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
     }
 }
 
@@ -150,6 +162,35 @@ pub fn is_unwatched(facts: &Facts) -> bool {
     matches!(&facts.waiting, Waiting::Open(window)
         if matches!(window.left(facts.boot.as_deref(), facts.uptime), Left::Seconds(_)))
         && (facts.watched.as_ref()).is_some_and(|watched| watched.watchers.is_empty())
+}
+
+/// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing else would take
+/// it back.
+fn watched_again<H: WriteHost + ?Sized>(
+    host: &mut H,
+    facts: &Facts,
+    window: &Window,
+    seconds: u64,
+    deadline: Duration,
+) -> Result<Now, Failed> {
+    let window = Box::new(window.clone());
+    match watch_again(host, facts, &window, seconds) {
+        Ok(()) => {
+            let told = Diagnostic::new(
+                "the timer that takes the change back had ended: it is started again",
+            );
+            Ok(Now::Open(window, seconds, Some(told)))
+        }
+        Err(Failed(mut why)) => decide(host, &window, Decision::TakeBack)
+            .and_then(|_| end(host, facts, window, Booted::No, deadline))
+            .map_err(|Failed(more)| {
+                let what =
+                    "the timer that takes the change back has ended, and does not start again";
+                why.insert(0, Diagnostic::new(what));
+                why.extend(more);
+                Failed(why)
+            }),
+    }
 }
 
 /// Starts the timer of a window again, for the time that is left; what it loads is what was written down before.

@@ -1,46 +1,47 @@
-//! Finds the ssh connection under which this run stands. In a stand-in's folder there is none.
+//! Finds how this run came to the host. In a stand-in's folder nothing shows that.
 
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::tree::Tree;
+use crate::host::connection::{Ancestor, Ancestry, OwnAddresses};
 use crate::host::proc::{ProcessStat, split_environment, split_words};
-use crate::host::{Connection, SshClient, Terminal, connection};
+use crate::host::{Connection, Side, SshClient};
 
 /// The most processes that are looked at, from this one to its ancestors.
 const ANCESTORS: usize = 100;
 
-/// A process that this one descends from, or this one.
-struct Ancestor {
-    title: Vec<u8>,
-    start: u64,
-    client: Option<SshClient>,
-}
-
-/// The connection; what cannot be read tells nothing. The variables of the nearest process that has them count, since
-/// `sudo` and `su` take them away.
+/// The connection; what cannot be read tells nothing.
 pub(super) fn own(tree: &Tree) -> Connection {
     let now = milliseconds(SystemTime::now());
-    let (ancestors, terminal) = match tree {
-        Tree::Machine => ancestors(tree),
-        Tree::Below(_) => (Vec::new(), Terminal::None),
+    let (ancestry, addresses) = match tree {
+        Tree::Machine => (Ancestry::of(ancestors(tree)), addresses(tree)),
+        Tree::Below(_) => (Ancestry::default(), OwnAddresses::default()),
     };
-    let titles = ancestors.iter();
-    let accepted = connection::accepted(titles.map(|one| (&one.title[..], one.start)));
+    let Ancestry {
+        above,
+        accepted,
+        client,
+        terminal,
+        login,
+    } = ancestry;
     Connection {
-        client: ancestors.into_iter().find_map(|one| one.client),
+        side: (client.as_ref()).map_or(Side::Unknown, |client| addresses.side(client)),
+        client,
         since: accepted.and_then(|start| Some(now - age(start)?)),
         now,
         terminal,
+        above,
+        login,
     }
 }
 
-fn ancestors(tree: &Tree) -> (Vec<Ancestor>, Terminal) {
+/// This process and those above it.
+fn ancestors(tree: &Tree) -> Vec<Ancestor> {
     let mut found = Vec::new();
-    let mut terminal = Terminal::None;
     let Ok(proc) = tree.folder(b"/proc") else {
-        return (found, terminal);
+        return found;
     };
     let mut text = Vec::with_capacity(1024);
     let mut next = "self".to_owned();
@@ -54,10 +55,8 @@ fn ancestors(tree: &Tree) -> (Vec<Ancestor>, Terminal) {
         let Some(stat) = ProcessStat::parse(&text) else {
             break;
         };
-        let (parent, start) = (stat.parent, stat.start);
-        if found.is_empty() && stat.terminal != 0 {
-            terminal = Terminal::Controlling;
-        }
+        let (name, parent, start) = (stat.name.to_vec(), stat.parent, stat.start);
+        let terminal = stat.terminal;
         let title = match tree.read_in(&folder, b"cmdline", &mut text) {
             Ok(()) => split_words(&text).into_iter().next().unwrap_or_default(),
             Err(_) => Vec::new(),
@@ -67,8 +66,11 @@ fn ancestors(tree: &Tree) -> (Vec<Ancestor>, Terminal) {
             Err(_) => None,
         };
         found.push(Ancestor {
+            name,
             title,
+            parent,
             start,
+            terminal,
             client,
         });
         // The first process is nobody's session, and has no parent that can be seen.
@@ -77,7 +79,19 @@ fn ancestors(tree: &Tree) -> (Vec<Ancestor>, Terminal) {
         }
         next = parent.to_string();
     }
-    (found, terminal)
+    found
+}
+
+fn addresses(tree: &Tree) -> OwnAddresses {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    if let Ok(net) = tree.folder(b"/proc/net") {
+        for (name, text) in [(&b"fib_trie"[..], &mut v4), (b"if_inet6", &mut v6)] {
+            if tree.read_in(&net, name, text).is_err() {
+                text.clear();
+            }
+        }
+    }
+    OwnAddresses::read(&v4, &v6)
 }
 
 /// How long ago it was so many clock ticks after the boot, in milliseconds.

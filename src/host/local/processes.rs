@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::tree::{Folder, Tree, reason};
 use crate::host::proc::{ProcessStat, split_environment, split_words};
-use crate::host::{HostError, Process, ProcessId};
+use crate::host::{HostError, Process, ProcessId, Terminal};
 
 /// Lists the processes that run one of these programs, by pid.
 pub(super) fn list(tree: &Tree, programs: &[&str]) -> Result<Vec<Process>, HostError> {
@@ -133,7 +133,13 @@ impl<'a> Scan<'a> {
             Err(error) => return Err(unreachable(&format!("/proc/{pid}"), error)),
         };
         let read = self.tree.read_in(&folder, b"stat", text);
-        let Some(ProcessStat { parent, start, .. }) = parse(pid, read, text)? else {
+        let Some(ProcessStat {
+            parent,
+            start,
+            terminal,
+            ..
+        }) = parse(pid, read, text)?
+        else {
             return Ok(None);
         };
         if !self.is_of_this_host(&folder, text) {
@@ -161,6 +167,7 @@ impl<'a> Scan<'a> {
             parent,
             started: self.started(start),
             name: name.to_owned(),
+            terminal: Terminal::of(terminal),
             argv,
             environment,
             ports,

@@ -218,8 +218,8 @@ now() {
   want /proc/self
 }
 
-# The connection: the variables that sshd gave this shell or else the nearest ancestor that has them, since sudo takes them
-# away; the clock, beside a process that has just begun; and the ancestors.
+# The connection: the variables that sshd gave, of this shell and of each ancestor, since sudo takes them away; the clock,
+# beside a process that has just begun; the host's own addresses; and the ancestors.
 connection() {
   flush
   ancestors=
@@ -233,14 +233,20 @@ connection() {
     pid=${line%% *}
   done 2>/dev/null
   printf '%s variables\n' "$key"
-  if [ -n "$connected" ]; then
-    printf 'self:SSH_CONNECTION=%s\000' "$connected"
-  else
-    grep -z -H -e '^SSH_CONNECTION=' -e '^SSH_CLIENT=' "$@" 2>/dev/null
-  fi
+  [ -z "$connected" ] || printf 'self:SSH_CONNECTION=%s\000' "$connected"
+  grep -z -H -e '^SSH_CONNECTION=' -e '^SSH_CLIENT=' "$@" 2>/dev/null
   printf '%s clock\n' "$key"
   /bin/cat /proc/self/stat
   stat -L -c '%Z %z' /proc/self
+  printf '%s ipv4\n' "$key"
+  if [ -r /proc/net/fib_trie ]; then
+    grep -e '|--' -e LOCAL /proc/net/fib_trie
+  else
+    # A kernel before 2.6.39 may have no such file.
+    ip -o addr show || ifconfig -a
+  fi 2>/dev/null
+  printf '%s ipv6\n' "$key"
+  /bin/cat /proc/net/if_inet6 2>/dev/null
   printf '%s ancestors\n' "$key"
   for pid in $ancestors; do
     say "p $pid"

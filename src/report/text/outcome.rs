@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::plan::{step_name, steps_in_brief};
+use super::access::Detail;
+use super::notes;
+use super::plan::{step_name, steps_in_brief, waiting};
 use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::plan::Step;
 use crate::report::Colour;
@@ -10,7 +12,7 @@ use crate::report::diagnostic::{Severity, render};
 
 /// Everything that a person should see after a run: each step, what went wrong, and one summary line.
 #[must_use]
-pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
+pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> String {
     let mut text = String::new();
     let mut steps = outcome.steps.as_slice();
     while let Some((step, rest)) = steps.split_first() {
@@ -52,6 +54,14 @@ pub fn outcome(outcome: &Outcome, colour: Colour) -> String {
             text.push('\n');
         }
         text.push_str(&render(&outcome.messages, severity(outcome.result), colour));
+    }
+    if outcome.steps.is_empty() {
+        // Where there are steps, the plan was shown, with its notes.
+        let head = notes::unwatched(&outcome.notes);
+        if let Some(unwatched) = head {
+            let _ = writeln!(text, "{}", waiting(unwatched, colour));
+        }
+        text.push_str(&notes::lines(&outcome.notes, head, detail, colour));
     }
     text.push_str(&summary(outcome));
     text.push('\n');

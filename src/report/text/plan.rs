@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use super::access::{self, Detail};
 use super::change::change;
-use super::sources;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
+use super::{notes, sources};
+use crate::access::observed::Entrance;
 use crate::plan::{
-    Action, AlsoLive, Cause, Cost, Daemon, Edit, Held, Named, Note, PanelStep, Plan, Step, Verb,
+    Action, AlsoLive, Cause, Cost, Daemon, Displacer, Edit, Held, Named, Note, PanelStep, Plan,
+    Step, Verb,
 };
 use crate::report::Colour;
 use crate::report::printable::printable;
@@ -16,8 +18,8 @@ use crate::report::printable::printable;
 #[must_use]
 pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
     let mut text = String::new();
-    if let Some(unwatched) = (plan.notes.iter()).find(|note| matches!(note, Note::Unwatched { .. }))
-    {
+    let head = notes::unwatched(&plan.notes);
+    if let Some(unwatched) = head {
         let _ = writeln!(text, "{}\n", waiting(unwatched, colour));
     }
     for step in &plan.steps {
@@ -41,11 +43,8 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
         text.push_str(&said);
         text.push('\n');
     }
-    let others = (plan.notes.iter()).filter(|note| !matches!(note, Note::Unwatched { .. }));
-    let notes: Vec<String> = others.map(|n| note(n, detail)).collect();
-    for note in &notes {
-        let _ = writeln!(text, "{} {note}", paint("note:", WARNING, colour));
-    }
+    let notes = notes::lines(&plan.notes, head, detail, colour);
+    text.push_str(&notes);
     if !notes.is_empty() {
         text.push('\n');
     }
@@ -66,12 +65,16 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
     match waiting {
         Note::Unwatched { .. } => paint(&format!("UNWATCHED: {said}"), WARNING, colour),
         Note::Waits { .. } => paint(&format!("WAITS: {said}"), WARNING, colour),
+        Note::NeverConfirmed { .. } => paint(&format!("UNCONFIRMED: {said}"), WARNING, colour),
         Note::NotRunning { .. }
         | Note::NotRestarted { .. }
         | Note::Problem { .. }
         | Note::Unmanaged { .. }
         | Note::AccountsLeftAlone { .. }
+        | Note::Missing(_)
         | Note::Advice(_)
+        | Note::ToConfirm { .. }
+        | Note::Displaced { .. }
         | Note::Remark { .. } => said,
     }
 }
@@ -128,22 +131,46 @@ pub fn summary(plan: &Plan) -> String {
     format!("Plan: {}.", parts.join(", "))
 }
 
-/// The drift of a host in one line, for monitoring.
+/// The drift of a host, for monitoring: one summary line, and below it the notes.
 #[must_use]
-pub fn check(plan: &Plan) -> String {
-    let find = |is: fn(&Note) -> bool| plan.notes.iter().find(|note| is(note));
-    let waits = (find(|note| matches!(note, Note::Unwatched { .. }))
-        .map(|note| (note, "UNWATCHED")))
-    .or_else(|| find(|note| matches!(note, Note::Waits { .. })).map(|note| (note, "WAITS")));
-    if let Some((waits, word)) = waits {
-        let brief = steps_in_brief(&plan.steps);
-        let brief = if brief.is_empty() {
-            brief
-        } else {
-            format!("; {brief}")
+pub fn check(plan: &Plan, detail: Detail, colour: Colour) -> String {
+    let notes = notes::lines(&plan.notes, head_of_check(plan), detail, colour);
+    format!("{}\n{notes}", drift(plan))
+}
+
+/// The note that a check's summary tells.
+fn head_of_check(plan: &Plan) -> Option<&Note> {
+    (notes::unwatched(&plan.notes))
+        .or_else(|| notes::waits(&plan.notes))
+        .or_else(|| notes::never_confirmed(&plan.notes))
+}
+
+/// The drift of a host in one line.
+#[must_use]
+pub fn drift(plan: &Plan) -> String {
+    if let Some(waits) = head_of_check(plan) {
+        let word = match waits {
+            Note::Unwatched { .. } => "UNWATCHED",
+            Note::NeverConfirmed { .. } => "UNCONFIRMED",
+            Note::Waits { .. }
+            | Note::Displaced { .. }
+            | Note::NotRunning { .. }
+            | Note::NotRestarted { .. }
+            | Note::Problem { .. }
+            | Note::Unmanaged { .. }
+            | Note::AccountsLeftAlone { .. }
+            | Note::Missing(_)
+            | Note::Advice(_)
+            | Note::ToConfirm { .. }
+            | Note::Remark { .. } => "WAITS",
         };
+        let more = [Some(steps_in_brief(&plan.steps)), access::left_alone(plan)];
+        let more: String = (more.into_iter().flatten())
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("; {part}"))
+            .collect();
         let waits = note(waits, Detail::Brief);
-        return format!("{word}: {waits}{brief} ({})", plan.fingerprint);
+        return format!("{word}: {waits}{more} ({})", plan.fingerprint);
     }
     let left = access::left_alone(plan);
     if plan.is_empty() {
@@ -172,9 +199,13 @@ pub fn left_alone(plan: &Plan) -> (usize, usize) {
             | Note::NotRestarted { .. }
             | Note::Problem { .. }
             | Note::Unmanaged { .. }
+            | Note::Missing(_)
             | Note::Advice(_)
             | Note::Waits { .. }
             | Note::Unwatched { .. }
+            | Note::ToConfirm { .. }
+            | Note::NeverConfirmed { .. }
+            | Note::Displaced { .. }
             | Note::Remark { .. } => (all, none),
         })
 }
@@ -403,7 +434,8 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
     }
 }
 
-fn note(note: &Note, detail: Detail) -> String {
+/// A note in one sentence.
+pub(super) fn note(note: &Note, detail: Detail) -> String {
     match note {
         Note::NotRunning { daemon, services } => format!(
             "{} does not run for {}: it is not started, and has the values when it starts",
@@ -469,7 +501,7 @@ fn note(note: &Note, detail: Detail) -> String {
             let named = named.join(", ");
             format!("{named} {verb} left alone: {}{differs}", reason.words())
         }
-        Note::Advice(advice) => {
+        Note::Missing(advice) | Note::Advice(advice) => {
             let place = advice
                 .place
                 .as_ref()
@@ -486,6 +518,38 @@ fn note(note: &Note, detail: Detail) -> String {
             "a change of access is live, and the timer that would take it back in {seconds} s has ended: \
              run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
         ),
+        Note::ToConfirm { at } => to_confirm(at).to_owned(),
+        Note::NeverConfirmed { way } => format!(
+            "{} was never confirmed as it is: something has changed it, or brought back what was taken back; \
+             `mailward revert` takes it back to what was confirmed last, and an apply has it confirmed",
+            way.words()
+        ),
+        Note::Displaced {
+            by: Displacer::Before,
+        } => "the change that waits is not in force: the rules of before are there already, since something has loaded \
+              them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it"
+            .to_owned(),
+        Note::Displaced {
+            by: Displacer::Others,
+        } => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
         Note::Remark { text } => printable(text).into_owned(),
+    }
+}
+
+/// Who will be able to confirm a change.
+fn to_confirm(at: &[Entrance]) -> &'static str {
+    match (at.contains(&Entrance::Ssh), at.contains(&Entrance::Console)) {
+        (true, true) => {
+            "the change of access is to be confirmed over a new ssh connection from outside, or at the console"
+        }
+        (true, false) => {
+            "the change of access is to be confirmed over a new ssh connection from outside"
+        }
+        (false, true) => {
+            "the change of access is to be confirmed at the console: sshd is not seen to listen here"
+        }
+        (false, false) => {
+            "nobody will be able to confirm the change of access, and it will go back: sshd is not seen to listen here, and no login waits at a console"
+        }
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn name(step: &SourceStep) -> String {
 pub(super) fn boot_name(step: &BootStep) -> String {
     match step.boot {
         Boot::Restores => format!("have {} at boot", step.way.words()),
+        Boot::Records => format!("write down {} as confirmed", step.way.words()),
         Boot::Forgets => format!("have {} no longer at boot", step.way.words()),
     }
 }
@@ -80,8 +81,10 @@ pub(super) fn boot(step: &BootStep, colour: Colour) -> String {
     for path in &step.paths {
         let verb = match step.boot {
             // The other way's rules must not come back beside these.
-            Boot::Restores if way_of(path).is_some_and(|way| way != step.way) => "remove",
-            Boot::Restores => "write",
+            Boot::Restores | Boot::Records if way_of(path).is_some_and(|way| way != step.way) => {
+                "remove"
+            }
+            Boot::Restores | Boot::Records => "write",
             Boot::Forgets => "remove",
         };
         let _ = writeln!(text, "  {verb} {path}");
@@ -171,6 +174,11 @@ fn causes(text: &mut String, causes: &[SourceCause], colour: Colour) {
             SourceCause::RulesGone => "the rules are gone from the kernel, though they come back \
                                        at boot: somebody has removed them"
                 .to_owned(),
+            SourceCause::NeverConfirmed => {
+                "the rules in force were never confirmed: something has changed them, or \
+                                            brought them back"
+                    .to_owned()
+            }
         };
         let _ = writeln!(
             text,

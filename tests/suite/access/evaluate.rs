@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use mailward::access::effect::Filters;
 use mailward::access::rules::{
-    Interface, On, Packet, Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When,
+    Interface, On, Packet, Ports, Protocol, Rule, RuleSet, Stage, Then, Traffic, Verdict, When,
 };
 use mailward::model::{Family, Network, Networks};
 use proptest::prelude::*;
@@ -120,7 +121,7 @@ fn plain() -> impl Strategy<Value = Plain> {
             (0, u16::MAX),
         ])),
         prop::option::of(prop::collection::vec(net(), 0..4)),
-        prop_oneof![4 => Just(0usize), 1 => 1usize..4],
+        prop_oneof![4 => Just(0usize), 1 => 1usize..5],
         prop::option::weighted(
             0.3,
             prop::sample::select(vec![Stage::Opening, Stage::Established]),
@@ -172,6 +173,7 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
                 On::Loopback,
                 On::NotLoopback,
                 On::Named("eth0".to_owned()),
+                On::LoopbackAnd("eth0".to_owned()),
             ][plain.on]
                 .clone(),
             stage: plain.stage,
@@ -188,6 +190,7 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
 fn rule_set(family: Option<Family>, chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
     RuleSet {
         family,
+        traffic: Traffic::Arriving,
         start: CHAINS[0].to_owned(),
         policy,
         chains: chains
@@ -203,13 +206,22 @@ fn rule_set(family: Option<Family>, chains: &[Vec<Plain>], policy: Verdict) -> R
     }
 }
 
+/// What may become of a packet in rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Passes,
+    Stops,
+    /// It goes on, perhaps as another, or stops.
+    Anything,
+}
+
 /// All that may become of a packet from one place in the rules on: `None` in it stands for the end of the chain.
 fn possible(
     chains: &[Vec<Plain>],
     chain: usize,
     at: usize,
     packet: &Packet,
-) -> BTreeSet<Option<bool>> {
+) -> BTreeSet<Option<End>> {
     let Some(plain) = chains[chain].get(at) else {
         return BTreeSet::from([None]);
     };
@@ -233,15 +245,16 @@ fn possible(
         && match plain.on {
             0 => true,
             1 => on_lo,
+            4 => true,
             _ => !on_lo,
         };
     if !fits {
         return go_on();
     }
     let matched = match then(chain, plain.then) {
-        Then::Accept => BTreeSet::from([Some(true)]),
-        Then::Drop => BTreeSet::from([Some(false)]),
-        Then::Unknown(_) => BTreeSet::from([Some(true), Some(false)]),
+        Then::Accept => BTreeSet::from([Some(End::Passes)]),
+        Then::Drop => BTreeSet::from([Some(End::Stops)]),
+        Then::Unknown(_) => BTreeSet::from([Some(End::Anything)]),
         Then::Return => BTreeSet::from([None]),
         Then::Continue => go_on(),
         Then::Jump(to) => {
@@ -255,10 +268,40 @@ fn possible(
                 .collect()
         }
     };
-    if plain.unclear || plain.on == 3 {
+    if plain.unclear || plain.on == 3 || (plain.on == 4 && !on_lo) {
         matched.union(&go_on()).copied().collect()
     } else {
         matched
+    }
+}
+
+/// All that may become of a packet in one set of rules.
+fn ends(
+    family: Option<Family>,
+    chains: &[Vec<Plain>],
+    policy: Verdict,
+    packet: &Packet,
+) -> BTreeSet<End> {
+    // Rules of one family do not see the other.
+    if family.is_some_and(|family| (family == Family::Ipv4) != packet.source.is_ipv4()) {
+        return BTreeSet::from([End::Passes]);
+    }
+    possible(chains, 0, 0, packet)
+        .into_iter()
+        .map(|end| match (end, policy) {
+            (Some(end), _) => end,
+            (None, Verdict::Accept) => End::Passes,
+            (None, Verdict::Drop) => End::Stops,
+            (None, Verdict::Unknown) => End::Anything,
+        })
+        .collect()
+}
+
+fn verdict(ends: &BTreeSet<End>) -> Verdict {
+    match ends.iter().collect::<Vec<_>>()[..] {
+        [End::Passes] => Verdict::Accept,
+        [End::Stops] => Verdict::Drop,
+        _ => Verdict::Unknown,
     }
 }
 
@@ -268,24 +311,58 @@ fn naive(
     policy: Verdict,
     packet: &Packet,
 ) -> Verdict {
-    // Rules of one family do not see the other.
-    if family.is_some_and(|family| (family == Family::Ipv4) != packet.source.is_ipv4()) {
-        return Verdict::Accept;
+    verdict(&ends(family, chains, policy, packet))
+}
+
+/// A set of rules, in the naive evaluator's terms: its family, its chains, its policy, and whose packets it is about.
+type Set = (Option<Family>, Vec<Vec<Plain>>, Verdict, Traffic);
+
+/// What becomes of a connection, by trying all ways that its packets may take.
+fn of_connection(sets: &[Set], packet: &Packet) -> Verdict {
+    let on_lo = packet.interface == Interface::Loopback;
+    let order = [
+        (Traffic::Leaving, Stage::Opening),
+        (Traffic::Arriving, Stage::Opening),
+        (Traffic::Leaving, Stage::Established),
+        (Traffic::Answers, Stage::Established),
+        (Traffic::Arriving, Stage::Established),
+    ];
+    let mut all = BTreeSet::new();
+    for (traffic, stage) in order {
+        let packet = Packet { stage, ..*packet };
+        for (family, chains, policy, of) in sets {
+            if *of != traffic || (traffic == Traffic::Leaving && !on_lo) {
+                continue;
+            }
+            let ends = ends(*family, chains, *policy, &packet);
+            all.extend(ends.iter().filter(|end| **end != End::Passes));
+            if !ends.contains(&End::Passes) {
+                return verdict(&all);
+            }
+        }
     }
-    let ends: BTreeSet<bool> = possible(chains, 0, 0, packet)
-        .into_iter()
-        .flat_map(|end| match (end, policy) {
-            (Some(verdict), _) => vec![verdict],
-            (None, Verdict::Accept) => vec![true],
-            (None, Verdict::Drop) => vec![false],
-            (None, Verdict::Unknown) => vec![true, false],
-        })
-        .collect();
-    match ends.iter().collect::<Vec<_>>()[..] {
-        [true] => Verdict::Accept,
-        [false] => Verdict::Drop,
-        _ => Verdict::Unknown,
-    }
+    all.insert(End::Passes);
+    verdict(&all)
+}
+
+fn set() -> impl Strategy<Value = Set> {
+    (
+        prop::option::weighted(0.2, prop::sample::select(Family::ALL.to_vec())),
+        prop::collection::vec(prop::collection::vec(plain(), 0..3), 3),
+        prop::sample::select(vec![
+            Verdict::Accept,
+            Verdict::Accept,
+            Verdict::Accept,
+            Verdict::Drop,
+            Verdict::Unknown,
+        ]),
+        prop::sample::select(vec![
+            Traffic::Arriving,
+            Traffic::Arriving,
+            Traffic::Answers,
+            Traffic::Leaving,
+        ]),
+    )
 }
 
 proptest! {
@@ -322,6 +399,40 @@ proptest! {
             ];
             let told: Vec<Verdict> = told.iter().filter(|(is, _)| *is).map(|(_, verdict)| *verdict).collect();
             prop_assert_eq!(told, [expected], "{}", source);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn filters_decide_about_a_connection_as_all_ways_of_its_packets(
+        sets in prop::collection::vec(set(), 0..4),
+        sources in prop::collection::vec(address(), 8),
+        port in prop::sample::select(PORTS.to_vec()),
+        interface in prop::sample::select(vec![Interface::Loopback, Interface::Other]),
+    ) {
+        let filters = Filters(
+            sets.iter()
+                .map(|(family, chains, policy, traffic)| RuleSet {
+                    traffic: *traffic,
+                    ..rule_set(*family, chains, *policy)
+                })
+                .collect(),
+        );
+        let reach = filters.reach(port, interface, Stage::Opening);
+        for source in sources {
+            let packet = Packet { source, port, interface, stage: Stage::Opening };
+            let expected = of_connection(&sets, &packet);
+            prop_assert_eq!(filters.decide(&packet).0, expected, "{}", source);
+            let told = match (reach.accepted.contains(source), reach.dropped.contains(source)) {
+                (true, false) => Verdict::Accept,
+                (false, true) => Verdict::Drop,
+                (false, false) => Verdict::Unknown,
+                (true, true) => panic!("{source} is let in and is not"),
+            };
+            prop_assert_eq!(told, expected, "{}", source);
         }
     }
 }

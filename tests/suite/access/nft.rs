@@ -184,7 +184,7 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
         ),
         (
             "insert rule inet mailward input tcp dport vmap { 143 : accept }",
-            Verdict::Unknown,
+            Verdict::Accept,
         ),
         (
             "add chain inet mailward more { accept; }\ninsert rule inet mailward input tcp dport 140-150 goto more",

@@ -29,3 +29,20 @@ fn a_boot_takes_back_what_nobody_confirmed_and_brings_back_the_rest() {
         assert_eq!(check.code(), 0, "{check:#?}");
     }
 }
+
+#[test]
+fn a_boot_loads_with_the_programs_that_were_found_wherever_they_are() {
+    let Some(mut scene) = Scene::new(Kind::Systemd, "nftables", "60s") else {
+        return;
+    };
+    let moved = "mkdir -p /usr/local/sbin && mv /usr/sbin/nft /usr/local/sbin/nft";
+    scene.host.run(&["sh", "-c", moved]).success();
+    scene.apply_for_good();
+    scene.host.reboot();
+    scene.assert_restricted();
+    // One that has moved since is looked for.
+    let back = "mv /usr/local/sbin/nft /usr/sbin/nft";
+    scene.host.run(&["sh", "-c", back]).success();
+    scene.host.reboot();
+    scene.assert_restricted();
+}

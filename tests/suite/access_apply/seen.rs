@@ -38,6 +38,15 @@ fn drift_of_nftables_is_seen_and_mended() {
         .host
         .run(&["sh", "-c", "rm /var/lib/mailward/access/boot.nft"])
         .success();
+    // Nothing says any more that they were confirmed.
+    let (code, plan) = scene.plan();
+    assert_eq!(code, 2, "{plan}");
+    assert!(plan.contains("never confirmed"), "{plan}");
+    scene.apply_for_good();
+    // What a boot does about them needs no confirmation.
+    scene
+        .host
+        .replace_text("/etc/init.d/mailward-access", "stop | status)", "stop)");
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
     let applied = scene.run(&format!("apply --yes {MANIFEST}"));

@@ -14,6 +14,7 @@ use mailward::host::{
 use super::bench::{Bench, Does, Standing, tree};
 use super::{act, ask, command, found, path, replacing};
 use crate::support::in_time::CommandInTime as _;
+use crate::support::own;
 
 /// Names the folder that the hidden cases work on.
 pub const TREE: &str = "MAILWARD_TEST_TREE";
@@ -25,14 +26,8 @@ pub fn traced(case: &str, tree: &Path, arguments: &[&str]) -> (std::process::Out
         .args(["-f", "-y", "-s", "400", "-o"])
         .arg(log.path())
         .args(arguments)
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--ignored",
-            "--test-threads=1",
-            "--nocapture",
-            case,
-        ])
+        .arg(own::suite())
+        .args(own::hidden(case))
         .env(TREE, tree)
         .output_in_time()
         .expect("strace (apt package strace)");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use mailward::host::local::LocalHost;
 use mailward::host::memory::{Entry, File, MemoryHost, World};
 use mailward::host::ssh::Metadata;
-use mailward::host::{Command, End, Output, Process, ProcessId, STATE, WriteHost};
+use mailward::host::{Command, End, Output, Process, ProcessId, STATE, Terminal, WriteHost};
 use mailward::model::HostPath;
 
 use super::remote::{Shell, User};
@@ -95,6 +95,7 @@ impl Standing {
             parent: 1,
             started: Some(BOOT + i64::try_from(self.start).unwrap() / 100),
             name: self.name.to_owned(),
+            terminal: Terminal::None,
             argv: self
                 .argv
                 .iter()

@@ -6,11 +6,14 @@ use std::time::SystemTime;
 use mailward::host::local::LocalHost;
 use mailward::host::memory::MemoryHost;
 use mailward::host::ssh::Metadata;
-use mailward::host::{Connection, End, Reply, Request, SshClient, Terminal, WriteHost};
+use mailward::host::{
+    Above, Connection, End, Reply, Request, Side, SshClient, Terminal, WriteHost,
+};
 
 use super::bench::{Bench, Local, bash, busybox, changed, ssh, tree};
 use super::remote::Shell;
 use super::{ask, command, path};
+use crate::support::own;
 
 fn connection(host: &dyn WriteHost) -> Connection {
     match ask(host, Request::Connection) {
@@ -61,12 +64,18 @@ fn in_memory_the_connection_is_what_a_test_wants() {
     bench.world().client = client.clone();
     bench.world().since = Some(7_001);
     bench.world().now = 8;
-    bench.world().terminal = Terminal::Controlling;
+    bench.world().terminal = Terminal::Console;
+    bench.world().above = Above::Sshd;
+    bench.world().side = Side::Outside;
+    bench.world().login = Some("operator".to_owned());
     let expected = Connection {
         client,
         since: Some(7_001),
         now: 8_000,
-        terminal: Terminal::Controlling,
+        terminal: Terminal::Console,
+        above: Above::Sshd,
+        side: Side::Outside,
+        login: Some("operator".to_owned()),
     };
     assert_eq!(connection(&bench), expected);
 }
@@ -134,9 +143,8 @@ fn told_below(words: &[&str]) -> String {
     let (first, rest) = words.split_first().unwrap();
     let output = Command::new(first)
         .args(rest)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture"])
-        .arg("host_contract::connection::hidden_connection")
+        .arg(own::suite())
+        .args(own::hidden(HIDDEN))
         .output()
         .unwrap_or_else(|error| panic!("{first}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -163,9 +171,15 @@ fn on_this_machine_own_variables_come_before_those_of_ancestors() {
 
 #[test]
 fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
-    let inner = "exec -a 'sshd: operator@notty' bash -c 'sleep 1; \"$@\"; exit' bash \"$@\"";
+    // The kernel calls a program by the name it was started by.
+    let folder = tempfile::tempdir().unwrap();
+    let sshd = folder.path().join("sshd");
+    std::os::unix::fs::symlink("/bin/bash", &sshd).unwrap();
+    let sshd = sshd.display();
+    let inner =
+        format!("exec -a 'sshd: operator@notty' {sshd} -c 'sleep 1; \"$@\"; exit' bash \"$@\"");
     let outer = format!(
-        "exec -a 'sshd: operator [priv]' bash -c 'sleep 1; bash -c \"$0\" bash \"$@\"; exit' \"{}\" \"$@\"",
+        "exec -a 'sshd: operator [priv]' {sshd} -c 'sleep 1; bash -c \"$0\" bash \"$@\"; exit' \"{}\" \"$@\"",
         inner.replace('"', "\\\"").replace('$', "\\$")
     );
     let before = now();
@@ -182,20 +196,21 @@ fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
 }
 
 #[test]
-fn a_controlling_terminal_is_seen() {
-    let exe = std::env::current_exe().unwrap();
-    let line = format!(
-        "{} --exact --ignored --nocapture host_contract::connection::hidden_connection",
-        exe.display()
-    );
+fn a_pseudo_terminal_is_no_console() {
+    // The line is the shell's, and any folder may have the build.
+    let line = "exec \"$SUITE\" ".to_owned() + &own::hidden(HIDDEN).join(" ");
     let output = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
+        .env("SUITE", own::suite())
         .stdin(std::process::Stdio::null())
         .output()
         .expect("script (apt package bsdutils)");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("terminal: Controlling"), "{said}");
+    assert!(said.contains("terminal: Other"), "{said}");
 }
+
+/// The case that tells what a run sees, by its name.
+pub const HIDDEN: &str = "host_contract::connection::hidden_connection";
 
 #[test]
 #[ignore = "run by other cases, under processes of their making"]
@@ -206,4 +221,7 @@ fn hidden_connection() {
     println!("\nclient: {}", client.unwrap_or_default());
     println!("since: {}", told.since.map_or(0, |since| since));
     println!("terminal: {:?}", told.terminal);
+    println!("above: {:?}", told.above);
+    println!("side: {:?}", told.side);
+    println!("login: {}", told.login.unwrap_or_default());
 }

@@ -10,6 +10,7 @@ use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::locks::{HOLDERS, is_held};
 use super::path;
 use super::processes::is_root;
+use crate::support::own;
 
 /// Waits until somebody else gets the lock; how long that took.
 fn until_free(bench: &Local) -> Duration {
@@ -35,9 +36,8 @@ fn cut(child_of: u32) {
 
 /// A run of its own process, so that its connection can be cut: it takes the lock, and then runs a program.
 fn run_apart(bench: &Local, program: &str) -> super::processes::Running {
-    let child = Starter::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture"])
-        .arg("host_contract::cut::hidden_run")
+    let child = Starter::new(own::suite())
+        .args(own::hidden("host_contract::cut::hidden_run"))
         .env("MAILWARD_TEST_TREE", bench.dir.path())
         .env("MAILWARD_TEST_PROGRAM", bench.real(program))
         .stdout(Stdio::null())

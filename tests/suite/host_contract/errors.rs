@@ -11,6 +11,7 @@ use super::apart::{TREE, traced};
 use super::bench::{Bench, Local, machine, tree};
 use super::{act, ask, found, path, replacing};
 use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
+use crate::support::own;
 
 /// The calls that change something, with how often each is made in one replacement.
 const CALLS: [(&str, usize); 6] = [
@@ -350,21 +351,10 @@ fn where_processes_are_hidden_there_is_no_answer() {
             "mount -t proc -o {hidden} proc /proc && setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" \"$@\"; exit $?"
         );
         let output = std::process::Command::new("unshare")
-            .args([
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "sh",
-                "-c",
-                &inside,
-            ])
-            .arg(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--ignored",
-                "host_contract::errors::hidden_processes",
-            ])
+            .args(["--mount", "--pid", "--fork", "--kill-child"])
+            .args(["sh", "-c", &inside])
+            .arg(own::suite())
+            .args(own::hidden("host_contract::errors::hidden_processes"))
             .output_in_time()
             .expect("unshare (apt package util-linux)");
         let said = String::from_utf8_lossy(&output.stdout);

@@ -12,6 +12,7 @@ use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::processes::is_root;
 use super::{act, path};
 use crate::support::in_time::{InTime, PATIENCE};
+use crate::support::own;
 
 pub const HOLDERS: &str = "/var/lib/mailward/holders";
 
@@ -25,12 +26,13 @@ struct OnServer {
 impl OnServer {
     fn start(bench: &Local) -> Self {
         let mut child = Starter::new("unshare")
-            .args(["--mount", "sh", "-c"])
-            .arg("mount --bind \"$0\" /var/lib && exec \"$@\"")
+            .arg("--mount")
+            .args(own::sheltered(
+                "mount --bind \"$1\" /var/lib && shift && exec \"$program\" \"$@\"",
+                &own::suite(),
+            ))
             .arg(bench.real("/var/lib"))
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--nocapture"])
-            .arg("host_contract::locks::hidden_locker")
+            .args(own::hidden("host_contract::locks::hidden_locker"))
             .env("MAILWARD_TEST_TREE", "/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,6 +6,7 @@ use mailward::host::{Act, ActError, HostError, Request, WriteHost};
 use super::bench::{Bench, Local, tree};
 use super::{act, path};
 use crate::support::in_time::CommandInTime as _;
+use crate::support::own;
 
 const LOCK: &str = "/var/lib/mailward/lock";
 
@@ -275,18 +276,12 @@ fn on_this_machine_state_is_where_it_belongs() {
     }
     // The real /var/lib is covered for the program that looks.
     let output = std::process::Command::new("unshare")
-        .args([
-            "--mount",
-            "sh",
-            "-c",
-            "mount -t tmpfs none /var/lib && exec \"$0\" \"$@\"",
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--ignored",
-            "host_contract::state::hidden_machine_state",
-        ])
+        .arg("--mount")
+        .args(own::sheltered(
+            "mount -t tmpfs none /var/lib && exec \"$program\" \"$@\"",
+            &own::suite(),
+        ))
+        .args(own::hidden("host_contract::state::hidden_machine_state"))
         .env("MAILWARD_TEST_TREE", "/")
         .output_in_time()
         .expect("unshare (apt package util-linux)");

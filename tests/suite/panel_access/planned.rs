@@ -4,7 +4,8 @@ use std::cell::Cell;
 
 use mailward::failure::Blocked;
 use mailward::host::{HostError, ReadHost, Reply, Request};
-use mailward::plan::{AccountProblem, Allowed, Fingerprint, Note, stale};
+use mailward::plan::stale::{self, Stale};
+use mailward::plan::{AccountProblem, Allowed, Fingerprint, Note};
 
 use super::panel::{Generation, Host, Panel, User};
 use super::{blocked, changes, desired, plan, try_plan};
@@ -424,7 +425,9 @@ fn a_change_that_was_not_agreed_is_stale_and_one_that_is_satisfied_since_is_not(
     assert_eq!(changes(&now).len(), 2);
     stale::compare(&agreed, &now).unwrap();
     host.panel().account("new@example.jp", true);
-    let stale = stale::compare(&agreed, &plan(&host, manifest)).unwrap_err();
-    let told = mailward::report::text::steps_in_brief(&stale.steps);
+    let Err(Stale::Steps(steps)) = stale::compare(&agreed, &plan(&host, manifest)) else {
+        panic!("a new account was not agreed");
+    };
+    let told = mailward::report::text::steps_in_brief(&steps);
     assert_eq!(told, "deny panel access to 1 account of example.jp");
 }

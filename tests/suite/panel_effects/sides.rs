@@ -39,17 +39,38 @@ fn number(world: &PanelWorld, address: &str) -> u32 {
     *found.next().unwrap_or_else(|| panic!("{address}")).0
 }
 
+/// Whether a case is one of those that every run of the suite tries; `MAILWARD_PANEL_SIDES=all` has all tried.
+///
+/// Each side effect meets two kinds of account on each generation, one around the first account and one later, and each
+/// kind of account meets three side effects; on the other generation they meet others.
+fn is_tried(generation: Generation, effect: usize, kind: usize, at: u32) -> bool {
+    if std::env::var("MAILWARD_PANEL_SIDES").is_ok_and(|text| text == "all") {
+        return true;
+    }
+    let shift = match generation {
+        Generation::Nine => 0,
+        Generation::Ten => 2,
+    };
+    let later = match at {
+        1 => 0,
+        _ => 3,
+    };
+    (effect + shift + later) % VICTIMS.len() == kind
+}
+
 #[test]
 fn what_the_command_does_to_another_account_is_told_and_ends_the_run_where_it_is_the_commands() {
     for generation in Generation::ALL {
         let world = PanelWorld::tree(generation);
         let names = addresses(&world);
         world.keep();
-        for (effect, at) in Effect::ALL
-            .iter()
-            .flat_map(|effect| [(effect, 1), (effect, 2)])
+        for (which, effect, at) in (Effect::ALL.iter().enumerate())
+            .flat_map(|(which, effect)| [(which, effect, 1), (which, effect, 2)])
         {
-            for (kind, victims) in VICTIMS {
+            for (row, (kind, victims)) in VICTIMS.into_iter().enumerate() {
+                if !is_tried(generation, which, row, at) {
+                    continue;
+                }
                 let address = match generation {
                     Generation::Nine => victims[0],
                     Generation::Ten => victims[1],

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::on_each_kind;
 use crate::support::host::{Host, Kind, Layout, PORTS};
 use crate::support::in_time::CommandInTime as _;
+use crate::support::own;
 use crate::support::strace::Fault;
 
 #[test]
@@ -177,7 +178,7 @@ fn a_test_program_that_makes_hosts_leaves_no_temporary_file_behind() {
     }
     let folder = tempfile::tempdir().unwrap();
     // Other cases have temporary files of their own meanwhile: this one is alone in a program of its own.
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = std::process::Command::new(own::suite())
         .args([
             "--exact",
             "real_daemons::hosts::a_program_in_a_host_is_killed_at_a_call_of_its_own",

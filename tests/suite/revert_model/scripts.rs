@@ -131,6 +131,8 @@ fn histories(number: usize) -> Vec<Vec<Event>> {
 const SETUP: &str = r#"
 set -u
 mount --make-rprivate /
+# Whatever lies below /run is out of sight in a moment.
+script=$(cat "$SCRIPT")
 mount -t tmpfs tmpfs /run
 mkdir -p /run/mailward /run/test
 case $1 in
@@ -143,7 +145,7 @@ window() {
     i=$1 id=$(printf '%032x' "$1")
     d=/run/mailward/$id
     mkdir $d
-    cat "$SCRIPT" >$d/revert.sh
+    printf '%s\n' "$script" >$d/revert.sh
     echo flush >$d/revert.nft
     echo $id >$d/open
     printf '#!/bin/bash\ncat "$2" >/run/test/loaded.%s\n' $i >/run/test/nft.$i

@@ -58,7 +58,7 @@ fn a_change_of_access_takes_two_connections_and_a_known_number_of_messages() {
         // confirmation, which looks at them before and after, and writes what the boot loads.
         let (connections, whole) = count(&["apply", "--yes"], &manifest, 0);
         assert_eq!(connections, 2);
-        assert!((26..=34).contains(&whole), "{whole}");
+        assert!((32..=46).contains(&whole), "{whole}");
         assert_eq!(count(&["apply", "--yes"], &manifest, 0), (1, 3));
     }
 }

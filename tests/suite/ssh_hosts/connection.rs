@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
 use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
-use mailward::host::{Connection, ReadHost, Reply, Request, SshClient, Terminal};
+use mailward::host::{Above, Connection, ReadHost, Reply, Request, Side, SshClient, Terminal};
 
 use super::KINDS;
+use crate::host_contract::connection::HIDDEN;
 use crate::support::host::{Host, Kind, OPERATOR};
+use crate::support::own;
 use crate::support::ssh::Ssh;
 
 /// The program's own way along a way of `ssh`.
@@ -59,6 +61,7 @@ fn check_of_now(told: &Connection, before: i64, address: &str) {
     assert!(span.contains(&since), "{since} is not in {span:?}");
     assert!((before..=now()).contains(&told.now));
     assert_eq!(told.terminal, Terminal::None);
+    assert_eq!((told.above, told.side), (Above::Sshd, Side::Outside));
 }
 
 #[test]
@@ -152,9 +155,7 @@ fn two_sessions_of_one_connection_tell_the_same() {
 /// The hidden case of the contract prints what a run on the host itself tells.
 #[test]
 fn a_run_on_the_host_tells_the_same_of_the_login_that_started_it() {
-    let exe = std::env::current_exe().unwrap();
-    let case = "host_contract::connection::hidden_connection";
-    let run = format!("{} --exact --ignored --nocapture {case}", exe.display());
+    let run = format!("{} {}", own::IN_HOST, own::hidden(HIDDEN).join(" "));
     for kind in Kind::ALL {
         let Some(mut host) = Host::start(kind) else {
             return;
@@ -179,6 +180,9 @@ fn a_run_on_the_host_tells_the_same_of_the_login_that_started_it() {
             let since: i64 = told("since: ").parse().unwrap();
             let span = before - TICKS..=now();
             assert!(span.contains(&since), "{start}: {since} not in {span:?}");
+            let expected = ("Sshd", "Outside", user);
+            let (above, side, login) = (told("above: "), told("side: "), told("login: "));
+            assert_eq!((&above[..], &side[..], &login[..]), expected, "{start}");
         }
         // What outlives its login, as a terminal multiplexer, has no process of sshd above it.
         let left =
@@ -193,6 +197,7 @@ fn a_run_on_the_host_tells_the_same_of_the_login_that_started_it() {
         let said = host.read_text("/root/told");
         assert!(said.contains("client: 192.0.2.129 "), "{said}");
         assert!(said.contains("since: 0\n"), "{said}");
+        assert!(said.contains("above: Others\n"), "{said}");
         let console = host.run(&["sh", "-c", &run]).success();
         assert!(console.contains("client: \nsince: 0\n"), "{console}");
     }

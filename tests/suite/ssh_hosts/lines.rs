@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::host_with;
 use crate::support::host::{Host, Kind, Layout};
 use crate::support::in_time::{ChildInTime as _, CommandInTime as _, InTime, PATIENCE};
+use crate::support::own;
 use crate::support::ssh::{Fate, Line, Moment, Ssh, Trip};
 
 /// A shell on a host, spoken to over a line.
@@ -204,7 +205,7 @@ fn ways_and_lines_leave_no_file_and_no_process_behind() {
     }
     let folder = tempfile::tempdir().unwrap();
     // Other cases have temporary files of their own meanwhile: these are alone in a program of their own.
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = std::process::Command::new(own::suite())
         .args([
             "--exact",
             "ssh_hosts::ends::a_connection_is_shared_when_it_was_warmed_and_kept_when_it_is_to_stay",

@@ -280,7 +280,11 @@ impl Host {
     fn root(&self) -> PathBuf {
         match self.init {
             Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
-            None => PathBuf::from(format!("/proc/{}/root/media/root", self.keeper.pid())),
+            None => PathBuf::from(format!(
+                "/proc/{}/root{}/root",
+                self.keeper.pid(),
+                keeper::place()
+            )),
         }
     }
 }

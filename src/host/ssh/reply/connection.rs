@@ -1,60 +1,88 @@
-//! Reads over which connection one is on the host. Whether that connection is in danger is not judged here.
+//! Reads how a run came to the host. What that proves is not judged here.
+
+use std::collections::BTreeMap;
 
 use super::{Reader, Result, TICKS, misfit};
+use crate::host::connection::{Ancestor, Ancestry, OwnAddresses};
 use crate::host::proc::{ProcessStat, split_environment};
-use crate::host::{Connection, SshClient, Terminal, connection};
+use crate::host::{Connection, Side, SshClient};
 
 impl Reader<'_> {
-    /// The connection: variables of the nearest process that has them, the clock, and the ancestors.
+    /// The connection: the variables of each process that has them, the clock, the host's own addresses, and the ancestors.
     pub(super) fn connection(&mut self) -> Result<Connection> {
         self.up_to("variables")?;
-        let variables = self.up_to("clock")?;
-        let clock = self.up_to("ancestors")?;
+        let mut clients = clients(self.up_to("clock")?);
+        let clock = self.up_to("ipv4")?;
         let (now, ticks) = clock_of(clock).ok_or_else(|| misfit("no time"))?;
-        let mut ancestors = Vec::new();
+        let v4 = self.up_to("ipv6")?;
+        let addresses = OwnAddresses::read(v4, self.up_to("ancestors")?);
+        let mut own = clients.remove(&b"self"[..]);
+        let mut ancestors: Vec<Ancestor> = Vec::new();
+        // Processes that went away meanwhile leave a chain that ends too early.
+        let mut is_whole = true;
         while let (b'p', pid) = self.record()? {
-            let pid = String::from_utf8_lossy(pid);
-            let (_, stat) = self.end.take(format!("/proc/{pid}/stat").as_bytes())?;
-            let (_, argv) = self.end.take(format!("/proc/{pid}/cmdline").as_bytes())?;
-            if let Some(stat) = ProcessStat::parse(stat) {
-                let title = argv.split(|&byte| byte == 0).next().unwrap_or_default();
-                ancestors.push((title, stat.start));
-            }
-        }
-        // How long ago it was counts from a process that has just begun: the two clocks need not be compared.
-        let since = connection::accepted(ancestors)
-            .zip(ticks)
-            .and_then(|(start, ticks)| {
-                let age = i64::try_from(ticks.saturating_sub(start)).ok()?;
-                Some(now - age * 1000 / i64::try_from(TICKS).ok()?)
+            let name = String::from_utf8_lossy(pid);
+            let (_, stat) = self.end.take(format!("/proc/{name}/stat").as_bytes())?;
+            let (_, argv) = self.end.take(format!("/proc/{name}/cmdline").as_bytes())?;
+            let follows = (ancestors.last()).is_none_or(|last| last.parent.to_string() == name);
+            let stat = ProcessStat::parse(stat).filter(|_| follows && is_whole);
+            let Some(stat) = stat else {
+                is_whole = false;
+                continue;
+            };
+            let named = clients.remove(format!("/proc/{name}/environ").as_bytes());
+            ancestors.push(Ancestor {
+                name: stat.name.to_vec(),
+                title: (argv.split(|&byte| byte == 0).next())
+                    .unwrap_or_default()
+                    .to_vec(),
+                parent: stat.parent,
+                start: stat.start,
+                terminal: stat.terminal,
+                client: own.take().or(named),
             });
+        }
+        let Ancestry {
+            above,
+            accepted,
+            client,
+            terminal,
+            login,
+        } = Ancestry::of(ancestors);
+        // How long ago it was counts from a process that has just begun: the two clocks need not be compared.
+        let since = accepted.zip(ticks).and_then(|(start, ticks)| {
+            let age = i64::try_from(ticks.saturating_sub(start)).ok()?;
+            Some(now - age * 1000 / i64::try_from(TICKS).ok()?)
+        });
         Ok(Connection {
-            client: client_of(variables),
+            side: (client.as_ref()).map_or(Side::Unknown, |client| addresses.side(client)),
+            client,
             since,
             now,
-            terminal: Terminal::None,
+            terminal,
+            above,
+            login,
         })
     }
 }
 
-/// The client that the first process with these variables names: `FILE:NAME=VALUE`, each ended by NUL.
-fn client_of(text: &[u8]) -> Option<SshClient> {
-    let mut processes: Vec<(&[u8], Vec<u8>)> = Vec::new();
+/// The client that each process names, by the file of its variables: `FILE:NAME=VALUE`, each ended by NUL.
+fn clients(text: &[u8]) -> BTreeMap<&[u8], SshClient> {
+    let mut files: BTreeMap<&[u8], Vec<u8>> = BTreeMap::new();
     for line in text.split(|&byte| byte == 0) {
         let Some(cut) = memchr::memchr(b':', line) else {
             continue;
         };
-        let (file, variable) = (&line[..cut], &line[cut + 1..]);
-        if processes.last().is_none_or(|(last, _)| *last != file) {
-            processes.push((file, Vec::new()));
-        }
-        if let Some((_, environment)) = processes.last_mut() {
-            environment.extend_from_slice(variable);
-            environment.push(0);
-        }
+        let environment = files.entry(&line[..cut]).or_default();
+        environment.extend_from_slice(&line[cut + 1..]);
+        environment.push(0);
     }
-    let mut processes = processes.iter();
-    processes.find_map(|(_, environment)| SshClient::of(&split_environment(environment)))
+    let clients = files.into_iter();
+    clients
+        .filter_map(|(file, variables)| {
+            Some((file, SshClient::of(&split_environment(&variables))?))
+        })
+        .collect()
 }
 
 /// The time in milliseconds since 1970, and in ticks since boot: `stat` of a process that has just begun, then its clock as

@@ -3,7 +3,7 @@
 use super::ending::Ending;
 use super::{Reader, Result, TICKS, misfit, number};
 use crate::host::proc::{ProcessStat, split_environment, split_words};
-use crate::host::{HostError, Process, ProcessId};
+use crate::host::{HostError, Process, ProcessId, Terminal};
 
 impl Reader<'_> {
     pub(super) fn processes(&mut self, programs: &[&'static str]) -> Result<Vec<Process>> {
@@ -111,6 +111,7 @@ impl<'r> Seen<'r> {
             parent: stat.parent,
             started,
             name: (*name).to_owned(),
+            terminal: Terminal::of(stat.terminal),
             argv: split_words(argv),
             environment: match self.environment {
                 b'y' => Ok(split_environment(environment)),

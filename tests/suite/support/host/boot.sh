@@ -2,7 +2,7 @@
 # root and runs its init. Called by keep.sh in new namespaces, as `boot.sh CLIENT-LINK`, with file descriptor 8 to
 # say that it is up and 9 open on the client's network namespace.
 #
-# Variables: KIND, MAILWARD.
+# Variables: KIND, PLACE, MAILWARD, SUITE.
 
 link=$1
 # This is still the machine's /proc, so the number is the one by which the machine knows this process.
@@ -19,7 +19,7 @@ ip -6 addr add 2001:db8:25::1/64 dev eth0 nodad
 ip route add default via 192.0.2.129
 ip -6 route add default via 2001:db8:25::fe
 
-cd /media/root
+cd "$PLACE/root"
 mount -t proc proc proc
 # The kernel's switches are the machine's: only those of the host's own network can be turned here.
 mount --bind proc/sys proc/sys
@@ -48,8 +48,11 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 ln -s pts/ptmx dev/ptmx
-# It needs libraries that a host with BusyBox does not have.
-[ "$KIND" = busybox ] || mount --bind "$MAILWARD" usr/local/bin/mailward
+# They need libraries that a host with BusyBox does not have.
+if [ "$KIND" != busybox ]; then
+    mount --bind "$MAILWARD" usr/local/bin/mailward
+    mount --bind "$SUITE" usr/local/lib/mailward-suite
+fi
 # What the test runs in the host goes to a cgroup of its own, which no service manager there looks after.
 mkdir sys/fs/cgroup/tests
 

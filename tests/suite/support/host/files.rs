@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::Host;
+use super::{Host, keeper};
 
 impl Host {
     /// Writes a file of the host in place, making missing folders; an existing file keeps its owner and mode.
@@ -77,7 +77,7 @@ impl Host {
         let root = self.root();
         // While the host is off, the link names the overlay's mount point as well.
         let below = seen
-            .strip_prefix("/media/root")
+            .strip_prefix(Path::new(keeper::place()).join("root"))
             .or_else(|_| seen.strip_prefix("/"))
             .expect("a path of the host is absolute");
         root.join(below).join(name(path))

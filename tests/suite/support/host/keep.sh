@@ -5,12 +5,13 @@
 # test dies in any way, it ends the host and leaves. All of its mounts live in its own mount namespace, on a
 # tmpfs, so the machine's mount table and disk never see them.
 #
-# Variables: KIND (systemd, sysv, busybox), LAYOUT (debian, plesk-split, plesk-single), SUPPORT (the folder of this
-# file), MAILWARD (the program).
+# Variables: KIND (systemd, sysv, busybox), LAYOUT (debian, plesk-split, plesk-single), PLACE (the folder that the tmpfs covers),
+# SUPPORT (the folder of this file), MAILWARD (the program), SUITE (the test program). MAILWARD_TEST_LOWER: the layers that a
+# host lies over, where it is not the machine's root (tests/fresh).
 
-mount -t tmpfs -o mode=755 mailward-test /media
-exec 2>/media/log
-cd /media
+mount -t tmpfs -o mode=755 mailward-test "$PLACE"
+exec 2>"$PLACE/log"
+cd "$PLACE"
 mkdir upper work root cgroups clients
 mkfifo up
 
@@ -58,11 +59,11 @@ done
 case $KIND in
 busybox)
     # Nothing of the machine is in such a host, but what is copied there.
-    lower=/media/empty
+    lower=$PLACE/empty
     mkdir "$lower"
     ;;
 *)
-    lower=/
+    lower=${MAILWARD_TEST_LOWER:-/}
     # The overlay's sign that a folder of the lower layer is gone: the home of root is the host's own.
     mknod upper/root c 0 0
     ;;
@@ -71,7 +72,7 @@ mount -t overlay -o "lowerdir=$lower,upperdir=upper,workdir=work" overlay root
 # Everything below changes the host's root only; a root that is not the overlay would be the machine's own.
 [ "$(stat -f -c %T root)" = overlayfs ]
 
-R=/media/root
+R=$PLACE/root
 mkdir -m 700 "$R/root"
 [ "$KIND" != busybox ] || . "$SUPPORT/busybox.sh"
 # No service of the machine is the host's, whatever is installed there.
@@ -86,8 +87,10 @@ cp -R "$SUPPORT/tree/both/." "$R/"
 cp -R "$SUPPORT/tree/$KIND/." "$R/"
 chmod 755 "$R"/usr/local/lib/test-services/*
 if [ "$KIND" != busybox ]; then
-    : >"$R/usr/local/bin/mailward"
-    chmod 755 "$R/usr/local/bin/mailward"
+    for program in bin/mailward lib/mailward-suite; do
+        : >"$R/usr/local/$program"
+        chmod 755 "$R/usr/local/$program"
+    done
 fi
 tr -d - </proc/sys/kernel/random/uuid >"$R/etc/machine-id"
 echo mx1.test >"$R/etc/hostname"

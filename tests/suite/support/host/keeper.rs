@@ -3,10 +3,30 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::{Kind, LIMIT, Layout, inside};
 use crate::support::in_time::{ChildInTime as _, InTime, PATIENCE};
+use crate::support::own;
+
+const SUPPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/host");
+
+/// The folder that the tmpfs of a keeper covers, in the keeper's own mount namespace: nothing that it needs lies below.
+pub(super) fn place() -> &'static str {
+    let suite = own::suite();
+    let layers = std::env::var("MAILWARD_TEST_LOWER").unwrap_or_default();
+    let mut needed = vec![Path::new(SUPPORT), Path::new(own::MAILWARD), &suite];
+    needed.extend(layers.split(':').map(Path::new));
+    let places = ["/media", "/mnt", "/srv", "/opt"];
+    let free = |place: &&str| {
+        Path::new(place).is_dir() && !needed.iter().any(|path| path.starts_with(place))
+    };
+    places
+        .into_iter()
+        .find(free)
+        .expect("a folder that nobody needs")
+}
 
 pub(super) struct Keeper {
     child: Child,
@@ -17,15 +37,16 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Makes the root and the client's network of a host.
     pub(super) fn new(kind: Kind, layout: Layout) -> Self {
-        let support = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/host");
         let mut child = Command::new("unshare")
             .args(["--mount", "--net", "--propagation", "private"])
             .args(["sh", "-eu"])
-            .arg(format!("{support}/keep.sh"))
+            .arg(format!("{SUPPORT}/keep.sh"))
             .env("KIND", kind.name())
             .env("LAYOUT", layout.name())
-            .env("SUPPORT", support)
-            .env("MAILWARD", env!("CARGO_BIN_EXE_mailward"))
+            .env("PLACE", place())
+            .env("SUPPORT", SUPPORT)
+            .env("MAILWARD", own::MAILWARD)
+            .env("SUITE", own::suite())
             .env("PATH", inside::PATH)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// A program that hosts need, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 23] = [
+const PROGRAMS: [(&str, &str); 25] = [
     ("/etc/init.d/courier-authdaemon", "courier-authdaemon"),
     ("/bin/busybox", "busybox-static"),
     ("/bin/nc.openbsd", "netcat-openbsd"),
@@ -16,8 +16,10 @@ const PROGRAMS: [(&str, &str); 23] = [
     ("/usr/sbin/nft", "nftables"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/setpriv", "util-linux"),
+    ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/bin/systemctl", "systemd"),
     ("/usr/bin/tini", "tini"),
+    ("/usr/bin/tmux", "tmux"),
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/bin/find", "findutils"),
     ("/usr/lib/courier/courier/courierpop3d", "courier-pop"),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::session::{self, Session};
-use super::{Host, Kind};
+use super::{Host, Kind, keeper};
 
 /// The panel's ports, which answer HTTP on a host with a network.
 pub(super) const PANEL_PORTS: [u16; 2] = [8443, 8880];
@@ -194,8 +194,10 @@ impl Client {
     /// Its network namespace, as a path on the machine.
     pub fn namespace(&self) -> PathBuf {
         PathBuf::from(format!(
-            "/proc/{}/root/media/clients/{}",
-            self.keeper, self.name
+            "/proc/{}/root{}/clients/{}",
+            self.keeper,
+            keeper::place(),
+            self.name
         ))
     }
 

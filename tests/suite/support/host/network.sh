@@ -1,7 +1,7 @@
 # Makes a host's clients, each in a network namespace of its own, with the keeper's namespace as the router between them
 # and the host. Sourced by keep.sh on the command "network".
 #
-# Each namespace is held by a mount at /media/clients/NAME. A client has its whole networks: any address of them may be
+# Each namespace is held by a mount at $PLACE/clients/NAME. A client has its whole networks: any address of them may be
 # the source of a connection.
 
 # client NAME NUMBER [NETWORK-OF-IPV4]: its IPv6 network is 2001:db8:NUMBER::/64, and it itself the first of each.
@@ -11,12 +11,12 @@ client() {
     six=2001:db8:$2
     four=${3:-}
     : >"clients/$name"
-    unshare "--net=/media/clients/$name" true
-    ip link add "$link" type veth peer name eth0 netns "/media/clients/$name"
+    unshare "--net=$PLACE/clients/$name" true
+    ip link add "$link" type veth peer name eth0 netns "$PLACE/clients/$name"
     # Before the link is up, or the kernel would still ask whether anybody else has the address.
     echo 0 >"/proc/sys/net/ipv6/conf/$link/accept_dad"
     # shellcheck disable=SC2016
-    nsenter "--net=/media/clients/$name" /bin/sh -eu -c '
+    nsenter "--net=$PLACE/clients/$name" /bin/sh -eu -c '
         echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad
         echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind
         ip link set lo up

@@ -1,4 +1,4 @@
-# inside.sh COMMAND ARGUMENT...: this machine's command with the paths of the tree. Called by bin/ln, bin/rm and bin/sh.
+# inside.sh COMMAND ARGUMENT...: this machine's command with the paths of the tree. Called by bin/ln, bin/rm, bin/sync and bin/sh.
 #
 # Each argument that begins with a slash is a path of the host, and so one of the tree; also those that a script is given.
 

@@ -1,0 +1,86 @@
+//! What was confirmed last, by the files that a boot loads, and whether the own rules of the kernel are that.
+//!
+//! Pure. Others may save all rules of a kernel while a change waits, and load them again when it was taken back: what was
+//! never confirmed is provisional, whatever brought it. Rules are compared by what they let in, never by their texts.
+
+use super::boot::{BootObserved, state};
+use super::effect::Filters;
+use super::gates::kept;
+use super::nft::Mark;
+use super::observed::AccessObserved;
+use super::{Gate, iptables, nft};
+use crate::host::Found;
+use crate::model::Family;
+use crate::plan::Way;
+
+/// The gates that were confirmed last, where the own rules of a way are in force and have other ones: no gate at all where
+/// nothing was confirmed. None where what is in force was confirmed, where nothing is, and where it cannot be told.
+#[must_use]
+pub fn unconfirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Option<Vec<Gate>> {
+    let now = in_force(access, way);
+    if now.0.is_empty() {
+        return None;
+    }
+    let confirmed = confirmed(boot, way)?;
+    if now == confirmed {
+        return None;
+    }
+    // The same rules may be made in another way, and by a version before.
+    let (now, confirmed) = (kept(&now, &[]), kept(&confirmed, &[]));
+    (!now.is_empty() && now != confirmed).then_some(confirmed)
+}
+
+/// The own rules of a way that packets go through, as far as they can be read.
+#[must_use]
+pub fn in_force(access: &AccessObserved, way: Way) -> Filters {
+    let rules = match way {
+        Way::PleskFirewall => Vec::new(),
+        Way::Nftables => match &access.own_nft {
+            Ok(Some(table)) if table.mark == Mark::Own => (table.base.iter())
+                .map(|chain| chain.rules.clone())
+                .collect(),
+            Ok(_) | Err(_) => Vec::new(),
+        },
+        Way::Iptables => (Family::ALL.into_iter())
+            .filter_map(|family| access.own_chains(family).ok())
+            .flatten()
+            .filter(|chains| chains.own.present.jumps > 0)
+            .map(|chains| chains.own.rules.clone())
+            .collect(),
+    };
+    Filters(rules)
+}
+
+/// The rules of a way that were confirmed last; none where that cannot be told.
+fn confirmed(boot: &BootObserved, way: Way) -> Option<Filters> {
+    let mut rules = Vec::new();
+    match way {
+        Way::PleskFirewall => {}
+        Way::Nftables => {
+            // What was written by hand is no longer what was confirmed.
+            let gates = boot.text("boot.nft")?.and_then(|text| nft::gates_of(&text));
+            rules.extend(gates.and_then(|gates| nft::rules(&gates)));
+        }
+        Way::Iptables => {
+            for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
+                let own = (boot.text(name)?)
+                    .and_then(|text| iptables::of_script(&text, family).unwrap_or_default());
+                rules.extend(own.map(|own| own.rules));
+            }
+        }
+    }
+    Some(Filters(rules))
+}
+
+impl BootObserved {
+    /// A file of mailward's state as text, inside none where it is missing; none where that cannot be told.
+    fn text(&self, name: &str) -> Option<Option<String>> {
+        match self.files.get(&state(name)) {
+            None | Some(Found::Missing) => Some(None),
+            Some(Found::File(state)) => {
+                Some(Some(String::from_utf8_lossy(&state.bytes).into_owned()))
+            }
+            Some(Found::NotRegular | Found::Unreadable(_)) => None,
+        }
+    }
+}

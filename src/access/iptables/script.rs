@@ -1,0 +1,132 @@
+//! Reads an own script again: which rules it makes. Two texts of the same rules may differ in their form.
+
+use super::read::{IptablesError, Own, parse};
+use super::{CHAIN, HOOK};
+use crate::access::rules::RuleSet;
+use crate::model::Family;
+
+/// The own chains that a script makes on a kernel without any; none where it makes none.
+///
+/// # Errors
+/// [`IptablesError`] where it is no script.
+pub fn of_script(script: &str, family: Family) -> Result<Option<Own>, IptablesError> {
+    let jump = format!("-I {HOOK} -j {CHAIN}");
+    let mut saved = String::new();
+    for line in script.lines() {
+        match line.trim() {
+            line if line == jump => saved.push_str(&line.replacen("-I", "-A", 1)),
+            // What was there before goes.
+            line if line.starts_with("-D ") || line.starts_with("-X ") => continue,
+            line => saved.push_str(line),
+        }
+        saved.push('\n');
+    }
+    if saved.trim().is_empty() {
+        return Ok(None);
+    }
+    parse(family, &saved).map(|saved| saved.own())
+}
+
+/// Whether the own chains that `iptables-save` printed hold the rules of a script that takes a change back, and are in force
+/// where it has any. Chains that hold nothing make no difference.
+#[must_use]
+pub fn same_rules(script: &str, printed: &str, family: Family) -> bool {
+    let full = |rules: &RuleSet| {
+        let mut chains = rules.chains.clone();
+        chains.retain(|_, rules| !rules.is_empty());
+        chains
+    };
+    let Ok(wanted) = of_script(script, family) else {
+        return false;
+    };
+    let there = match parse(family, printed) {
+        Ok(saved) => saved.own(),
+        Err(_) => return false,
+    };
+    let wanted = wanted.map(|own| full(&own.rules)).unwrap_or_default();
+    let hooked = there.as_ref().is_some_and(|own| own.present.jumps > 0);
+    let there = there.map(|own| full(&own.rules)).unwrap_or_default();
+    wanted == there && (hooked || wanted.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Destination, Present, replacement, rules};
+    use super::*;
+    use crate::access::Gate;
+    use crate::model::{Allowed, MailService, Network};
+
+    fn gates() -> Vec<Gate> {
+        let networks = ["198.51.100.7", "203.0.113.0/24", "2001:db8::1"]
+            .map(|text| Network::parse(text).unwrap());
+        let office = Allowed::Only(networks.into_iter().collect());
+        vec![
+            Gate {
+                service: MailService::Imap,
+                ports: &[143, 993],
+                allowed: office,
+            },
+            Gate {
+                service: MailService::Pop3,
+                ports: &[110, 995],
+                allowed: Allowed::Nobody,
+            },
+        ]
+    }
+
+    #[test]
+    fn a_script_says_which_rules_it_makes() {
+        for family in Family::ALL {
+            for destination in [Destination::Local, Destination::Any] {
+                let script =
+                    replacement(&gates(), family, destination, &Present::default()).unwrap();
+                let own = of_script(&script, family).unwrap().unwrap();
+                assert_eq!(own.rules, rules(&gates(), family).unwrap().condensed());
+                assert_eq!(own.present.jumps, 1);
+            }
+        }
+        assert_eq!(of_script("", Family::Ipv4), Ok(None));
+        assert_eq!(of_script("*raw\nCOMMIT\n", Family::Ipv4), Ok(None));
+        assert!(of_script("*raw\n", Family::Ipv4).is_err());
+        assert!(of_script("nonsense\n", Family::Ipv4).is_err());
+    }
+
+    #[test]
+    fn the_same_rules_are_known_in_the_form_in_which_they_are_printed() {
+        let destination = Destination::Local;
+        let script = replacement(&gates(), Family::Ipv4, destination, &Present::default()).unwrap();
+        let printed = "*raw\n:PREROUTING ACCEPT [1:2]\n:OUTPUT ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
+            :MAILWARD-imap - [0:0]\n:MAILWARD-smtp - [0:0]\n-A PREROUTING -j MAILWARD\n-A MAILWARD -i lo -j RETURN\n"
+            .to_owned()
+            + &["143", "993", "110", "995"]
+                .map(|port| {
+                    let target = match port {
+                        "143" | "993" => "MAILWARD-imap",
+                        _ => "DROP",
+                    };
+                    format!(
+                        "-A MAILWARD -p tcp -m tcp --dport {port} --tcp-flags FIN,SYN,RST,ACK SYN -m addrtype \
+                         --dst-type LOCAL -j {target}\n"
+                    )
+                })
+                .join("")
+            + "-A MAILWARD-imap -s 198.51.100.7/32 -j RETURN\n-A MAILWARD-imap -s 203.0.113.0/24 -j RETURN\n\
+               -A MAILWARD-imap -j DROP\nCOMMIT\n";
+        assert!(same_rules(&script, &printed, Family::Ipv4));
+        let loose = printed.replace("-A PREROUTING -j MAILWARD\n", "");
+        assert!(!same_rules(&script, &loose, Family::Ipv4));
+        let other = printed.replace("203.0.113.0/24", "203.0.113.0/25");
+        assert!(!same_rules(&script, &other, Family::Ipv4));
+        assert!(!same_rules(
+            "*raw\n:MAILWARD - [0:0]\nCOMMIT\n",
+            &printed,
+            Family::Ipv4
+        ));
+        let emptied = "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
+        assert!(same_rules(
+            "*raw\n:MAILWARD - [0:0]\nCOMMIT\n",
+            emptied,
+            Family::Ipv4
+        ));
+    }
+}

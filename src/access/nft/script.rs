@@ -1,0 +1,213 @@
+//! Reads an own script again: which gates it makes.
+//!
+//! Only what [`super::script`] writes is understood, however it is broken into lines; anything else is no script.
+
+use std::collections::BTreeMap;
+
+use super::{CHAIN, TABLE};
+use crate::access::Gate;
+use crate::model::{Allowed, MailService, Network, Networks};
+
+/// The gates that a script makes; none where it is not one of mailward's.
+#[must_use]
+pub fn gates(script: &str) -> Option<Vec<Gate>> {
+    let mut words = script
+        .split(|c: char| c.is_whitespace() || c == ',' || c == ';')
+        .filter(|word| !word.is_empty())
+        .peekable();
+    let mut all = Vec::new();
+    while let Some(word) = words.next() {
+        let rest = [words.next()?, words.next()?];
+        if !matches!(word, "add" | "delete" | "table" | "destroy") {
+            return None;
+        }
+        let rest = match (word, rest) {
+            ("table", rest) => rest,
+            (_, ["table", family]) => [family, words.next()?],
+            (_, _) => return None,
+        };
+        if rest != ["inet", TABLE] {
+            return None;
+        }
+        if words.next_if_eq(&"{").is_some() {
+            all.extend(table(&mut words)?);
+        }
+    }
+    Some(all)
+}
+
+fn table<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Vec<Gate>> {
+    let mut sets: BTreeMap<&str, Networks> = BTreeMap::new();
+    let mut gates = Vec::new();
+    loop {
+        match words.next()? {
+            "}" => return Some(gates),
+            "set" => {
+                let name = words.next()?;
+                sets.insert(name, set(words)?);
+            }
+            "chain" => {
+                if [words.next()?, words.next()?] != [CHAIN, "{"] {
+                    return None;
+                }
+                gates.extend(chain(words, &sets)?);
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn set<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Networks> {
+    let mut networks = Vec::new();
+    if words.next()? != "{" || words.next()? != "type" {
+        return None;
+    }
+    words.next()?;
+    if [words.next()?, words.next()?] != ["flags", "interval"] {
+        return None;
+    }
+    if [words.next()?, words.next()?, words.next()?] != ["elements", "=", "{"] {
+        return None;
+    }
+    loop {
+        match words.next()? {
+            "}" => break,
+            network => networks.push(Network::parse(network).ok()?),
+        }
+    }
+    (words.next()? == "}").then(|| networks.into_iter().collect())
+}
+
+/// The chain's rules: what comes first to pass in any case, then a block for each gate, which ends with its drop.
+fn chain<'s>(
+    words: &mut impl Iterator<Item = &'s str>,
+    sets: &BTreeMap<&str, Networks>,
+) -> Option<Vec<Gate>> {
+    const BEFORE: &str = "type filter hook input priority -10 policy accept \
+        iifname \"lo\" accept comment \"mailward\" ct state established related accept";
+    for wanted in BEFORE.split_whitespace() {
+        if words.next()? != wanted {
+            return None;
+        }
+    }
+    let mut gates = Vec::new();
+    let mut open: Option<(Vec<u16>, Networks)> = None;
+    loop {
+        match words.next()? {
+            "}" => return open.is_none().then_some(gates),
+            "tcp" => {}
+            _ => return None,
+        }
+        if [words.next()?, words.next()?] != ["dport", "{"] {
+            return None;
+        }
+        let mut ports = Vec::new();
+        loop {
+            match words.next()? {
+                "}" => break,
+                port => ports.push(port.parse().ok()?),
+            }
+        }
+        for wanted in super::OPENING.split_whitespace() {
+            if words.next()? != wanted {
+                return None;
+            }
+        }
+        let networks = match open.take() {
+            None => Networks::default(),
+            Some((of, networks)) if of == ports => networks,
+            Some(_) => return None,
+        };
+        match words.next()? {
+            "drop" => gates.push(gate(&ports, networks)?),
+            "ip" | "ip6" => {
+                let ["saddr", set, "accept"] = [words.next()?, words.next()?, words.next()?] else {
+                    return None;
+                };
+                let more = sets.get(set.strip_prefix('@')?)?;
+                open = Some((ports, networks.union(more)));
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn gate(ports: &[u16], networks: Networks) -> Option<Gate> {
+    let own = |service: MailService| {
+        // `smtps` may be set apart.
+        [service.ports(), &[25]]
+            .into_iter()
+            .find(|own| *own == ports && (*own != [25] || service == MailService::Smtp))
+            .map(|ports| (service, ports))
+    };
+    let (service, ports) = MailService::ALL.into_iter().find_map(own)?;
+    Some(Gate {
+        service,
+        ports,
+        allowed: if networks.is_empty() {
+            Allowed::Nobody
+        } else {
+            Allowed::Only(networks)
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{REMOVAL, script};
+    use super::*;
+
+    fn only(texts: &[&str]) -> Allowed {
+        let networks = texts.iter().map(|text| Network::parse(text).unwrap());
+        Allowed::Only(networks.collect())
+    }
+
+    fn example() -> Vec<Gate> {
+        let office = only(&["198.51.100.7", "203.0.113.0/24", "2001:db8::/32"]);
+        let gate = |service, ports, allowed| Gate {
+            service,
+            ports,
+            allowed,
+        };
+        vec![
+            gate(MailService::Imap, &[143, 993], office),
+            gate(MailService::Pop3, &[110, 995], Allowed::Nobody),
+            gate(MailService::Smtp, &[25], only(&["2001:db8::1"])),
+            gate(MailService::Smtps, &[465], only(&["192.0.2.0/25"])),
+        ]
+    }
+
+    #[test]
+    fn a_script_says_which_gates_it_makes() {
+        assert_eq!(gates(&script(&example())), Some(example()));
+        assert_eq!(gates(REMOVAL), Some(Vec::new()));
+        assert_eq!(gates(""), Some(Vec::new()));
+        let otherwise = script(&example()).replace("\n\t", " ");
+        assert_eq!(gates(&otherwise), Some(example()));
+    }
+
+    #[test]
+    fn what_mailward_does_not_write_is_no_script_of_it() {
+        let whole = script(&example());
+        for (from, to) in [
+            ("inet mailward", "inet other"),
+            ("delete table", "flush table"),
+            ("policy accept", "policy drop"),
+            ("drop", "reject"),
+            ("@imap_v4", "@imap_v5"),
+            ("143, 993", "143, 994"),
+            ("203.0.113.0/24", "203.0.113.0-203.0.113.9"),
+            ("flags interval", "flags timeout"),
+            ("comment \"mailward\"", ""),
+            ("== syn drop", "== syn counter drop"),
+        ] {
+            assert!(whole.contains(from), "{from}");
+            assert_eq!(gates(&whole.replace(from, to)), None, "{from} -> {to}");
+        }
+        for length in 0..whole.trim_end().len() {
+            let cut = &whole[..length];
+            let read = gates(cut);
+            assert!(read.is_none() || read == Some(Vec::new()), "{cut}");
+        }
+    }
+}

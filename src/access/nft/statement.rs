@@ -1,0 +1,296 @@
+//! The statements of one nftables rule, as JSON → rules.
+//!
+//! The list is that of libnftables-json(5) and of `json.c` in nftables. What is not in it, or is not modelled, makes what
+//! becomes of the packet unclear; nothing unknown ever counts as going on.
+
+use serde_json::Value;
+
+use super::elements::{Sets, bare, list};
+use super::expression::{is_one_of, matched};
+use crate::access::rules::{Is, Path, Point, Rule, Then, When};
+use crate::model::Family;
+
+/// More elements of a map of several keys than this are not looked at one by one.
+const LOOKED_AT: usize = 1000;
+
+/// What a statement does, as far as it decides what becomes of a packet.
+enum Kind<'v> {
+    /// It goes on where a condition holds.
+    Condition(&'v Value),
+    /// It goes on for some packets, by how many there were or by what was noted of them.
+    Sometimes,
+    /// It decides.
+    Verdict(Goal),
+    /// It decides by a map of verdicts.
+    Map(&'v Value),
+    /// It decides nothing.
+    Nothing,
+    /// It gives the packet another state, port, address or way, hands it to somebody else, or is not known.
+    Changes,
+    /// A match or a target of iptables: which, nft does not tell.
+    OfIptables,
+}
+
+/// Where a verdict leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Goal {
+    then: Then,
+    /// Whether what comes back at the end of a chain goes on behind the rule.
+    back: Back,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Here,
+    /// After `goto`.
+    ToCaller,
+}
+
+/// Whether a rule has a match or a target of iptables, which nft lists by its name at most.
+#[must_use]
+pub fn is_of_iptables(rule: &Rule) -> bool {
+    rule.when
+        .unknown
+        .iter()
+        .any(|text| text.starts_with("{\"xt\":"))
+}
+
+/// Whether a rule may be about one family although nft does not list that: of `meta nfproto ipv6 tcp dport 25 reject with
+/// tcp reset` in a table of both, nft 1.0.6 lists neither the family nor that it left it out.
+pub(super) fn hides_family(statements: &[Value]) -> bool {
+    let reset = |statement: &Value| statement["reject"]["type"] == "tcp reset";
+    let place = statements.iter().position(reset);
+    // What stands between, as a counter, keeps nft from leaving it out.
+    place.is_some_and(|place| {
+        place
+            .checked_sub(1)
+            .and_then(|before| statements.get(before))
+            .is_none_or(|before| before.get("match").is_some())
+    })
+}
+
+/// The names of sets that a rule changes when packets come to it.
+pub(super) fn changed_sets(statements: &[Value]) -> impl Iterator<Item = &str> {
+    statements.iter().filter_map(|statement| {
+        let change = [&statement["set"], &statement["map"]]
+            .into_iter()
+            .find(|change| change.is_object())?;
+        // Of a map the key is called as the statement is.
+        ["set", "map"]
+            .into_iter()
+            .find_map(|key| change[key].as_str()?.strip_prefix('@'))
+    })
+}
+
+/// What a statement is.
+fn kind<'v>(name: &str, content: &'v Value, point: Point) -> Kind<'v> {
+    match name {
+        "match" => Kind::Condition(content),
+        "vmap" => Kind::Map(content),
+        "accept" | "drop" | "reject" | "continue" | "return" | "jump" | "goto" => {
+            goal(name, content).map_or(Kind::Changes, Kind::Verdict)
+        }
+        // By name, or of its own; one that a map chooses may find none there.
+        "counter" | "last" | "log" | "comment" => match content.get("map") {
+            None => Kind::Nothing,
+            Some(_) => Kind::Sometimes,
+        },
+        // A set that is full takes no more, and its own statements may limit.
+        "limit" | "quota" | "ct count" | "connlimit" | "set" | "map" | "meter" => Kind::Sometimes,
+        "mangle" => mangled(content, point),
+        "xt" => Kind::OfIptables,
+        "notrack" | "queue" | "snat" | "dnat" | "masquerade" | "redirect" | "tproxy"
+        | "synproxy" | "fwd" | "dup" | "flow" | "reset" | "secmark" | "ct helper"
+        | "ct timeout" | "ct expectation" | "tunnel" => Kind::Changes,
+        // One that came into being later.
+        _ => Kind::Changes,
+    }
+}
+
+/// What setting a value does.
+fn mangled(content: &Value, point: Point) -> Kind<'static> {
+    let key = &content["key"];
+    let harmless = if let Some(meta) = key.get("meta") {
+        match meta["key"].as_str() {
+            Some("priority" | "nftrace") => true,
+            // A rule of routing may heed it.
+            Some("mark") => point.path == Path::Found,
+            Some(_) | None => false,
+        }
+    } else if let Some(ct) = key.get("ct") {
+        matches!(ct["key"].as_str(), Some("mark" | "label" | "event"))
+    } else if key["tcp option"]["name"] == "maxseg" {
+        // A packet may lack it.
+        return Kind::Sometimes;
+    } else {
+        false
+    };
+    let value = &content["value"];
+    let always = value.is_number() || value.is_string() || value.get("meta").is_some();
+    match (harmless, always) {
+        (true, true) => Kind::Nothing,
+        // Where there is no such value, the rule ends.
+        (true, false) => Kind::Sometimes,
+        (false, _) => Kind::Changes,
+    }
+}
+
+/// The family of the packets that a reject can answer; nft does not always list it as a condition.
+fn answered(statement: &Value) -> Option<Family> {
+    match statement["reject"]["type"].as_str()? {
+        "icmp" => Some(Family::Ipv4),
+        "icmpv6" => Some(Family::Ipv6),
+        _ => None,
+    }
+}
+
+fn goal(name: &str, content: &Value) -> Option<Goal> {
+    let target = || content["target"].as_str().map(str::to_owned);
+    let then = match name {
+        "accept" => Then::Accept,
+        "drop" | "reject" => Then::Drop,
+        "continue" => Then::Continue,
+        "return" => Then::Return,
+        "jump" | "goto" => Then::Jump(target()?),
+        _ => return None,
+    };
+    let back = if name == "goto" {
+        Back::ToCaller
+    } else {
+        Back::Here
+    };
+    Some(Goal { then, back })
+}
+
+/// The rules that these statements are: several where the rule goes to a chain and does not come back, or looks its verdict
+/// up.
+pub(super) fn rules(statements: &[Value], point: Point, sets: &Sets<'_, '_>) -> Vec<Rule> {
+    let mut when = When::default();
+    let mut changed = None;
+    let mut of_iptables = None;
+    for statement in statements {
+        let kind = match statement
+            .as_object()
+            .and_then(|fields| fields.iter().next())
+        {
+            Some((name, content)) => kind(name, content, point),
+            None => Kind::Changes,
+        };
+        match kind {
+            Kind::Nothing => {}
+            Kind::Changes => {
+                changed.get_or_insert_with(|| statement.to_string());
+            }
+            Kind::OfIptables => {
+                when.unknown.push(statement.to_string());
+                of_iptables = Some(statement.to_string());
+            }
+            // Behind a change it holds for the changed packet, which is unclear anyhow.
+            Kind::Condition(_) | Kind::Sometimes | Kind::Map(_) if changed.is_some() => break,
+            Kind::Sometimes => when.unknown.push(statement.to_string()),
+            Kind::Condition(content) => {
+                if matched(&mut when, content, point, sets).is_none() {
+                    when.unknown.push(content.to_string());
+                }
+            }
+            Kind::Map(content) => return looked_up(&when, content, point, sets),
+            Kind::Verdict(goal) => {
+                if let Some(family) = answered(statement) {
+                    when.narrow_family(family);
+                }
+                let goal = match (changed, &goal.then) {
+                    // It is dropped whatever was changed before; but what changes a packet may pass it over, and the rule.
+                    (Some(text), Then::Drop) => {
+                        when.unknown.push(text);
+                        goal
+                    }
+                    (Some(text), _) => Goal {
+                        then: Then::Unknown(text),
+                        back: Back::Here,
+                    },
+                    (None, _) => goal,
+                };
+                return goal.of(when);
+            }
+        }
+    }
+    // The last one may be a target.
+    let unclear = changed.or(of_iptables);
+    let then = unclear.map_or(Then::Continue, Then::Unknown);
+    vec![Rule { when, then }]
+}
+
+impl Goal {
+    fn of(self, when: When) -> Vec<Rule> {
+        let caller = match self.back {
+            Back::Here => None,
+            Back::ToCaller => Some(Rule {
+                when: when.clone(),
+                then: Then::Return,
+            }),
+        };
+        let then = self.then;
+        std::iter::once(Rule { when, then }).chain(caller).collect()
+    }
+}
+
+/// The rules of a map of verdicts: one for each verdict, with all keys that lead to it, and the one for all others last.
+fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) -> Vec<Rule> {
+    let unclear = || {
+        vec![Rule {
+            when: when.clone(),
+            then: Then::Unknown(content.to_string()),
+        }]
+    };
+    let (key, data) = (&content["key"], &content["data"]);
+    let items = match data.as_str() {
+        Some(name) => name.strip_prefix('@').and_then(sets).map(|set| set.items),
+        None => data.get("set").map(list),
+    };
+    let Some(items) = items else {
+        return unclear();
+    };
+    let several = key.get("concat").is_some();
+    if several && items.len() > LOOKED_AT {
+        return unclear();
+    }
+    let mut groups: Vec<(Goal, Vec<&Value>)> = Vec::new();
+    let mut others = None;
+    for item in items {
+        let pair = item.as_array().map(Vec::as_slice);
+        let Some(([name], goal)) = pair.and_then(|pair| match pair {
+            [name, verdict] => {
+                let (verb, content) = verdict.as_object()?.iter().next()?;
+                Some(([bare(name)?], goal(verb, content)?))
+            }
+            _ => None,
+        }) else {
+            return unclear();
+        };
+        if name == "*" {
+            others = Some(goal);
+            continue;
+        }
+        match groups.iter_mut().find(|(known, _)| *known == goal) {
+            Some((_, names)) if !several => names.push(name),
+            Some(_) | None => groups.push((goal, vec![name])),
+        }
+    }
+    let mut rules = Vec::new();
+    for (goal, names) in groups {
+        let mut when = when.clone();
+        if is_one_of(&mut when, key, Is::So, &names, point).is_none() {
+            when.unknown.push(key.to_string());
+        }
+        rules.extend(goal.of(when));
+    }
+    if let Some(goal) = others {
+        let mut when = when.clone();
+        // All others that have such a key at all.
+        if is_one_of(&mut when, key, Is::Not, &[], point).is_none() {
+            when.unknown.push(key.to_string());
+        }
+        rules.extend(goal.of(when));
+    }
+    rules
+}

@@ -1,0 +1,38 @@
+//! Which notes are told: the one rule for all commands.
+//!
+//! `plan`, `check` and `apply` tell every note of their plan, also where there is nothing to do; what heads a text is not told
+//! again in it. `show` makes no plan, and tells of a change of access that waits alone.
+
+use std::fmt::Write as _;
+
+use super::access::Detail;
+use super::plan::note;
+use super::{WARNING, paint};
+use crate::plan::Note;
+use crate::report::Colour;
+
+/// The note that must be seen first of all: nothing takes a change of access back any more.
+pub(super) fn unwatched(notes: &[Note]) -> Option<&Note> {
+    (notes.iter()).find(|note| matches!(note, Note::Unwatched { .. }))
+}
+
+/// A change of access that waits.
+pub(super) fn waits(notes: &[Note]) -> Option<&Note> {
+    (notes.iter()).find(|note| matches!(note, Note::Waits { .. }))
+}
+
+/// Own rules that nobody has confirmed, and no change that waits.
+pub(super) fn never_confirmed(notes: &[Note]) -> Option<&Note> {
+    (notes.iter()).find(|note| matches!(note, Note::NeverConfirmed { .. }))
+}
+
+/// All notes but the one that heads the text, a line each.
+pub(super) fn lines(notes: &[Note], head: Option<&Note>, detail: Detail, colour: Colour) -> String {
+    let mut text = String::new();
+    let heads = |note: &Note| head.is_some_and(|head| std::ptr::eq(head, note));
+    for told in notes.iter().filter(|note| !heads(note)) {
+        let word = paint("note:", WARNING, colour);
+        let _ = writeln!(text, "{word} {}", note(told, detail));
+    }
+    text
+}
