@@ -150,9 +150,9 @@ def answer(root, accounts):
     """What the database answers: as many accounts in a fiftieth as many domains, half of them with a locked user."""
     domains = max(1, accounts // 50)
     with open(f"{root}/answer", "w") as file:
-        file.write("id\tint(10) unsigned\nuserId\tint(10) unsigned\nmailward\tcolumns\n")
+        file.write("mailward\tbegin\nid\tint(10) unsigned\nuserId\tint(10) unsigned\nmailward\tcolumns\n")
         file.writelines(f"d\t{n}\td{n}.example.jp\n" for n in range(domains))
-        file.write(f"mailward\tdomains\t{domains}\nc\tadmin\nmailward\tclients\t1\n")
+        file.write(f"mailward\tdomains\t{domains}\nc\t1\tadmin\nmailward\tclients\t1\n")
         file.writelines(f"u\t{n}\t{n % domains}\tuser{n}\t" + ("1\t=\n" if n % 2 else "-\t\n") for n in range(accounts))
         file.write(f"mailward\taccounts\t{accounts}\nmailward\tend\n")
 

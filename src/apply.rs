@@ -151,7 +151,7 @@ fn try_apply<H: WriteHost + ?Sized>(
     {
         facts = Facts::read(host).map_err(|error| unknown(&error))?;
     }
-    let observed = Observed::read(host, &facts, Scope::Of(request.desired))
+    let observed = Observed::read(host, &facts, Scope::ToApply(request.desired))
         .map_err(|error| unknown(&error))?;
     let plan = plan::make(
         request.desired,

@@ -23,6 +23,7 @@ use crate::limits::courier::{self, Absent, CourierFile, Files};
 use crate::limits::panel::{self, Panel};
 use crate::limits::xinetd::{self, About, Inetd, Xinetd};
 use crate::model::{Desired, HostPath, known};
+use crate::panel_access::sql::Depth;
 use crate::panel_access::{self, observed::PanelAccounts};
 
 /// The folder that every distribution's and Plesk's xinetd.conf includes; asked for ahead, to save a trip.
@@ -55,6 +56,8 @@ pub struct Observed {
 pub enum Scope<'a> {
     /// What this manifest concerns, and what is owed.
     Of(&'a Desired),
+    /// The same for an apply, which compares all accounts before and after.
+    ToApply(&'a Desired),
     /// Everything that mailward knows.
     All,
 }
@@ -62,7 +65,7 @@ pub enum Scope<'a> {
 impl Scope<'_> {
     fn courier(self, facts: &Facts) -> bool {
         match self {
-            Self::Of(desired) => courier::concerns(desired, facts),
+            Self::Of(desired) | Self::ToApply(desired) => courier::concerns(desired, facts),
             Self::All => true,
         }
     }
@@ -70,7 +73,7 @@ impl Scope<'_> {
     /// Whether the accounts are read, and whether they may have to be changed.
     fn accounts(self, facts: &Facts) -> Option<Options> {
         match self {
-            Self::Of(desired) => {
+            Self::Of(desired) | Self::ToApply(desired) => {
                 panel_access::concerns(&desired.panel_access).then_some(Options::Asked)
             }
             Self::All => (facts.plesk.as_ref())
@@ -79,18 +82,28 @@ impl Scope<'_> {
         }
     }
 
+    /// How much of each account is read.
+    const fn depth(self) -> Depth {
+        match self {
+            Self::ToApply(_) => Depth::Whole,
+            Self::Of(_) | Self::All => Depth::Access,
+        }
+    }
+
     /// Whether the packet filters are read.
     fn access(self, facts: &Facts) -> bool {
         match self {
             // What earlier manifests have set may have to be told of.
-            Self::Of(desired) => !desired.access.allow.is_empty() || facts.has_access,
+            Self::Of(desired) | Self::ToApply(desired) => {
+                !desired.access.allow.is_empty() || facts.has_access
+            }
             Self::All => true,
         }
     }
 
     fn xinetd(self, facts: &Facts) -> bool {
         match self {
-            Self::Of(desired) => xinetd::concerns(desired, facts),
+            Self::Of(desired) | Self::ToApply(desired) => xinetd::concerns(desired, facts),
             Self::All => true,
         }
     }
@@ -133,8 +146,8 @@ impl Observed {
             let names = NAMES.map(|path| batch.file(known(path)));
             (start, folder, names, batch.file(known("/etc/inetd.conf")))
         });
-        let asked =
-            (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options));
+        let asked = (scope.accounts(facts))
+            .map(|options| accounts::ask(&mut batch, facts, options, scope.depth()));
         let filters = scope.access(facts).then(|| {
             let connection = batch.connection();
             (

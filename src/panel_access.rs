@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod address;
 pub mod client;
 pub mod command;
+pub mod memory;
 pub mod observed;
 pub mod plan;
 pub mod probe;

@@ -15,7 +15,8 @@ pub mod stale;
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{
-    AccessCause, AccessStep, AccountChange, AccountProblem, AccountState, Allowed, Permission,
+    AccessCause, AccessStep, AccountAct, AccountChange, AccountProblem, AccountState, Allowed,
+    Permission, Surprise,
 };
 pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
 pub use self::fingerprint::Fingerprint;

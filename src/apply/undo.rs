@@ -39,7 +39,11 @@ impl Running<'_> {
         if let Some((index, undone)) = self.undo_sources(host) {
             self.note_undone(index, undone, &mut back);
         }
-        for (index, undone) in self.undo_accounts(host) {
+        let (accounts, others) = self.undo_accounts(host);
+        if others == Back::No {
+            back = Back::No;
+        }
+        for (index, undone) in accounts {
             self.note_undone(index, undone, &mut back);
         }
         let steps = self.plan.steps.clone();

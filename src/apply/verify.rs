@@ -1,6 +1,5 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
-use super::act::access::first;
 use super::outcome::Verdict;
 use super::{Failed, Restarts, Running, edits};
 use crate::facts::Facts;
@@ -16,9 +15,9 @@ impl Running<'_> {
     pub(super) fn verify<H: WriteHost + ?Sized>(&mut self, host: &mut H) -> Result<(), Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
+        let observed = Observed::read(host, &facts, Scope::ToApply(self.request.desired))
             .map_err(|error| failed(&error))?;
-        let gone = self.accounts_took(&observed)?;
+        let meanwhile = self.accounts_meanwhile(&observed)?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
             facts.loaded = Some(loaded.clone());
@@ -58,7 +57,7 @@ impl Running<'_> {
                     .collect();
                 if !left.is_empty() {
                     let what = text::steps_in_brief(&left);
-                    if !self.changed_by_others(&observed) {
+                    if !self.changed_by_others(&observed) && !meanwhile.is_other() {
                         return Err(Failed(vec![
                             Diagnostic::new("the host is not as desired after all steps were done")
                                 .because(what),
@@ -74,7 +73,7 @@ impl Running<'_> {
                     );
                 }
             }
-            Err(blockers) if self.changed_by_others(&observed) => {
+            Err(blockers) if self.changed_by_others(&observed) || meanwhile.is_other() => {
                 verdict = Verdict::ChangedSince;
                 self.outcome
                     .messages
@@ -89,15 +88,10 @@ impl Running<'_> {
                 ));
             }
         }
-        if !gone.is_empty() {
+        if meanwhile.is_other() {
             verdict = Verdict::ChangedSince;
-            let what = format!(
-                "accounts that were removed while this run went on: {}",
-                gone.len()
-            );
-            let message = Diagnostic::new(what).because(first(&gone));
-            self.outcome.messages.push(message);
         }
+        self.outcome.messages.extend(meanwhile.messages());
         std::mem::swap(&mut self.outcome.owed, &mut owed);
         self.outcome.conclude(verdict);
         if let Some(bytes) = loaded.and_then(|loaded| serde_json::to_vec_pretty(&loaded).ok()) {

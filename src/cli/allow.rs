@@ -10,6 +10,8 @@ use crate::plan::{Allowed, Permission};
 pub(super) enum Allowance {
     /// `account-changes=N`: so many accounts may change.
     AccountChanges(u32),
+    /// `panel-command`: the panel's command may be tried again that was seen to do something else than it should.
+    PanelCommand,
     /// `inbound-mail`: rules may keep other mail servers away.
     InboundMail,
     /// `docker`: Plesk's firewall may be applied where it takes the network from Docker's containers.
@@ -21,7 +23,8 @@ pub(super) enum Allowance {
 }
 
 /// All of them, as they are listed for people.
-const KNOWN: &str = "account-changes=N, inbound-mail, docker, unproven-confirm and unseen-metadata";
+const KNOWN: &str =
+    "account-changes=N, panel-command, inbound-mail, docker, unproven-confirm and unseen-metadata";
 
 impl FromStr for Allowance {
     type Err = String;
@@ -39,6 +42,7 @@ impl FromStr for Allowance {
             ("account-changes", None) => {
                 Err("account-changes needs a number, as account-changes=120".to_owned())
             }
+            ("panel-command", None) => Ok(Self::PanelCommand),
             ("inbound-mail", None) => Ok(Self::InboundMail),
             ("docker", None) => Ok(Self::Docker),
             ("unproven-confirm", None) => Ok(Self::UnprovenConfirm),
@@ -54,6 +58,7 @@ pub(super) fn allowed(allowances: &[Allowance]) -> Allowed {
     for allowance in allowances {
         match allowance {
             Allowance::AccountChanges(number) => allowed.account_changes = Some(*number),
+            Allowance::PanelCommand => allowed.panel_command = Permission::Given,
             Allowance::InboundMail => allowed.inbound_mail = Permission::Given,
             Allowance::Docker => allowed.docker = Permission::Given,
             // The way to the host asks for the one, `confirm` for the other.

@@ -1,5 +1,7 @@
 //! `mailward apply`.
 
+use std::borrow::Cow;
+
 use super::allow::Allowance;
 use super::files::Private;
 use super::progress::Progress;
@@ -39,16 +41,17 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
     } else {
         outcome
     };
+    let shown = match terminal.names {
+        Names::Shown => Cow::Borrowed(&outcome),
+        Names::Withheld => Cow::Owned(redact::outcome(&outcome)),
+    };
     match args.format {
         Format::Text => terminal.print(&text::outcome(
-            &outcome,
+            &shown,
             args.accounts.detail(),
             terminal.colour,
         )),
-        Format::Json => match terminal.names {
-            Names::Shown => terminal.print(&json::text(&outcome)?),
-            Names::Withheld => terminal.print(&json::text(&redact::outcome(&outcome))?),
-        },
+        Format::Json => terminal.print(&json::text(&*shown)?),
     }
     let exit = outcome.result.exit();
     if let Some(file) = file
@@ -93,7 +96,11 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                     diagnostics: vec![diagnostic],
                 });
             }
-            terminal.say(&text::plan(&plan, detail, terminal.colour));
+            terminal.say(&text::plan(
+                &shown(terminal, &plan),
+                detail,
+                terminal.colour,
+            ));
             if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
                 terminal.say("\n");
                 return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
@@ -125,6 +132,14 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
         progress: Progress::default(),
     };
     Ok(apply::apply(&mut *host, &request, &mut watch))
+}
+
+/// A plan as it may be shown.
+fn shown<'p>(terminal: &Terminal, plan: &'p Plan) -> Cow<'p, Plan> {
+    match terminal.names {
+        Names::Shown => Cow::Borrowed(plan),
+        Names::Withheld => Cow::Owned(redact::plan(plan)),
+    }
 }
 
 /// 128 random bits: nobody can guess the name of a window's folder, and no two windows have one.
@@ -201,9 +216,11 @@ struct Watching<'a> {
 impl Watch for Watching<'_> {
     fn planned(&mut self, plan: &Plan) {
         match self.show {
-            Show::Plan => self
-                .terminal
-                .say(&text::plan(plan, self.detail, self.terminal.colour)),
+            Show::Plan => self.terminal.say(&text::plan(
+                &shown(self.terminal, plan),
+                self.detail,
+                self.terminal.colour,
+            )),
             Show::Nothing => {}
         }
     }

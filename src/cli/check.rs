@@ -18,25 +18,20 @@ pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, End
         &allowed(&args.allow.allow),
     )?;
     let exit = pending(&plan);
+    let (keep, lack) = text::left_alone(&plan);
+    let summary = text::drift(&plan);
+    let (plan, detail) = match terminal.names {
+        Names::Shown => (plan, text::Detail::Brief),
+        Names::Withheld => (redact::plan(&plan), text::Detail::Counts),
+    };
     match args.format {
-        Format::Text => {
-            let detail = match terminal.names {
-                Names::Shown => text::Detail::Brief,
-                Names::Withheld => text::Detail::Counts,
-            };
-            let text = text::check(&plan, detail, terminal.colour);
-            terminal.print(&text);
-        }
+        Format::Text => terminal.print(&text::check(&plan, detail, terminal.colour)),
         Format::Json => {
-            let summary = text::drift(&plan);
-            let plan = match terminal.names {
-                Names::Shown => plan,
-                Names::Withheld => redact::plan(&plan),
-            };
             terminal.print(&json::text(&json::Checked {
                 format: 1,
                 summary,
                 exit: exit.code(),
+                left_alone: json::LeftAlone { keep, lack },
                 plan: &plan,
             })?);
         }

@@ -21,18 +21,23 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     if let Some(path) = &args.output {
         files::write_private(path, &saved::write(&plan)?)?;
     }
+    let exit = pending(&plan);
+    let plan = match terminal.names {
+        Names::Shown => plan,
+        Names::Withheld => redact::plan(&plan),
+    };
     match args.format {
         Format::Text => {
             let text = text::plan(&plan, args.accounts.detail(), terminal.colour);
             terminal.print(&text);
         }
-        Format::Json => match terminal.names {
-            Names::Shown => terminal.print(&json::text(&saved::document(&plan)?)?),
-            Names::Withheld => {
-                let plan = redact::plan(&plan);
-                terminal.print(&json::text(&saved::withheld(&plan))?);
-            }
-        },
+        Format::Json => {
+            let document = match terminal.names {
+                Names::Shown => saved::document(&plan)?,
+                Names::Withheld => saved::withheld(&plan),
+            };
+            terminal.print(&json::text(&document)?);
+        }
     }
-    Ok(pending(&plan))
+    Ok(exit)
 }

@@ -65,7 +65,15 @@ impl Terminal {
 
     /// Prints diagnostics to standard error.
     pub(super) fn tell(&self, diagnostics: &[Diagnostic], severity: Severity) {
-        self.say(&render(diagnostics, severity, self.errors));
+        let shown = match self.names {
+            Names::Shown => render(diagnostics, severity, self.errors),
+            Names::Withheld => {
+                let diagnostics: Vec<Diagnostic> =
+                    diagnostics.iter().map(redact::diagnostic).collect();
+                render(&diagnostics, severity, self.errors)
+            }
+        };
+        self.say(&shown);
     }
 
     /// The exit code, or that of an output that was lost.

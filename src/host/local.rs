@@ -76,38 +76,6 @@ impl LocalHost {
         }
     }
 
-    fn answer(&self, request: &Request) -> Result<Reply, HostError> {
-        Ok(match request {
-            Request::File(path) => Reply::File(files::file(&self.tree, path)),
-            Request::Folder(path) => Reply::Folder(files::folder(&self.tree, path)),
-            Request::Exists(path) => Reply::Exists(files::exists(&self.tree, path)),
-            Request::FirstOf(choices) => {
-                for (place, choice) in choices.iter().enumerate() {
-                    let reply = self.answer(choice)?;
-                    if rules::is_there(&reply) {
-                        return Ok(Reply::FirstOf(Some((place, Box::new(reply)))));
-                    }
-                }
-                Reply::FirstOf(None)
-            }
-            Request::Processes(programs) => {
-                Reply::Processes(processes::list(&self.tree, programs)?)
-            }
-            Request::Output(command) => Reply::Output(self.output(command)),
-            Request::Now => Reply::Now(now()),
-            Request::Connection => Reply::Connection(connection::own(&self.tree)),
-        })
-    }
-
-    /// What keeps a command from being run is told where its own errors are.
-    fn output(&self, command: &Command) -> Output {
-        command::run(&self.tree, command).unwrap_or_else(|error| Output {
-            end: End::NotStarted,
-            stdout: Vec::new(),
-            stderr: error.to_string().into_bytes(),
-        })
-    }
-
     fn perform(&self, act: &Act) -> Result<Done, ActError> {
         match act {
             Act::Replace(change) => replace::replace(&self.tree, change).map(|()| Done::Quietly),
@@ -130,12 +98,71 @@ impl LocalHost {
     }
 }
 
+fn answer(tree: &Tree, request: &Request) -> Result<Reply, HostError> {
+    Ok(match request {
+        Request::File(path) => Reply::File(files::file(tree, path)),
+        Request::Folder(path) => Reply::Folder(files::folder(tree, path)),
+        Request::Exists(path) => Reply::Exists(files::exists(tree, path)),
+        Request::FirstOf(choices) => {
+            for (place, choice) in choices.iter().enumerate() {
+                let reply = answer(tree, choice)?;
+                if rules::is_there(&reply) {
+                    return Ok(Reply::FirstOf(Some((place, Box::new(reply)))));
+                }
+            }
+            Reply::FirstOf(None)
+        }
+        Request::Processes(programs) => Reply::Processes(processes::list(tree, programs)?),
+        Request::Output(command) => Reply::Output(output(tree, command)),
+        Request::Now => Reply::Now(now()),
+        Request::Connection => Reply::Connection(connection::own(tree)),
+    })
+}
+
+/// What keeps a command from being run is told where its own errors are.
+fn output(tree: &Tree, command: &Command) -> Output {
+    command::run(tree, command).unwrap_or_else(|error| Output {
+        end: End::NotStarted,
+        stdout: Vec::new(),
+        stderr: error.to_string().into_bytes(),
+    })
+}
+
+/// Whether a request starts a database's client, which is given its password.
+fn asks_a_database(request: &Request) -> bool {
+    match request {
+        Request::Output(command) => command.secret.is_some(),
+        Request::FirstOf(choices) => choices.iter().any(asks_a_database),
+        Request::File(_)
+        | Request::Folder(_)
+        | Request::Exists(_)
+        | Request::Processes(_)
+        | Request::Now
+        | Request::Connection => false,
+    }
+}
+
 impl ReadHost for LocalHost {
     fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
-        requests
-            .iter()
-            .map(|request| self.answer(request))
-            .collect()
+        // A database takes its time to answer: everything else is read meanwhile.
+        std::thread::scope(|scope| {
+            let answers: Vec<_> = (requests.iter())
+                .map(|request| match asks_a_database(request) {
+                    true => Err(scope.spawn(|| answer(&self.tree, request))),
+                    false => Ok(answer(&self.tree, request)),
+                })
+                .collect();
+            (answers.into_iter())
+                .map(|answer| match answer {
+                    Ok(reply) => reply,
+                    Err(thread) => thread.join().unwrap_or_else(|_| {
+                        Err(HostError::Unexpected(
+                            "a thread that reads has ended early".to_owned(),
+                        ))
+                    }),
+                })
+                .collect()
+        })
     }
 }
 

@@ -6,8 +6,9 @@ use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{Command, Existence, HostError, ReadHost};
 use crate::panel_access::client::{self, Unread};
 use crate::panel_access::command::{self, MailCommand};
+use crate::panel_access::memory::{self, Memory};
 use crate::panel_access::observed::PanelAccounts;
-use crate::panel_access::sql;
+use crate::panel_access::sql::{self, Depth};
 
 /// Whether the vendor's command is asked for its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +28,13 @@ pub(super) enum Asked {
         exist: Vec<Ticket>,
         probes: Vec<Command>,
         options: Option<Ticket>,
+        depth: Depth,
+        memory: Ticket,
+        version: Option<String>,
     },
 }
 
-pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options) -> Asked {
+pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options, depth: Depth) -> Asked {
     let plesk = match &facts.plesk {
         None => return Asked::Nothing(Unread::NoPlesk),
         Some(Plesk {
@@ -39,7 +43,7 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options) -> Asked {
         }) => return Asked::Nothing(Unread::NoSecret),
         Some(plesk) => plesk,
     };
-    let clients = client::candidates(plesk, &sql::everything());
+    let clients = client::candidates(plesk, &sql::everything(depth));
     let probes = command::probes(plesk);
     Asked::Everything {
         answer: batch.first_output(clients.iter().cloned()),
@@ -50,14 +54,17 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options) -> Asked {
             Options::Asked => Some(batch.first_output(probes.iter().cloned())),
             Options::NotAsked => None,
         },
+        memory: batch.file(memory::path()),
+        version: plesk.version.clone(),
         clients,
         probes,
+        depth,
     }
 }
 
 impl Asked {
     pub(super) fn accounts(self, answers: &mut Answers) -> Result<PanelAccounts, HostError> {
-        let (clients, answer, exist, probes, options) = match self {
+        let (clients, answer, exist, probes, options, depth, memory, version) = match self {
             Self::Nothing(unread) => return Ok(PanelAccounts::unread(unread)),
             Self::Everything {
                 clients,
@@ -65,7 +72,12 @@ impl Asked {
                 exist,
                 probes,
                 options,
-            } => (clients, answer, exist, probes, options),
+                depth,
+                memory,
+                version,
+            } => (
+                clients, answer, exist, probes, options, depth, memory, version,
+            ),
         };
         let answer = answers.first_output(answer)?;
         let exist = (exist.into_iter())
@@ -75,6 +87,7 @@ impl Asked {
             Some(ticket) => MailCommand::read(&probes, answers.first_output(ticket)?),
             None => MailCommand::NotAsked,
         };
+        let memory = Memory::read(answers.file(memory)?, version.as_deref());
         let Some((place, output)) = answer else {
             let unread = client::none_started(&clients, &exist);
             return Ok(PanelAccounts {
@@ -82,7 +95,7 @@ impl Asked {
                 ..PanelAccounts::unread(unread)
             });
         };
-        let accounts = client::accounts(output);
+        let accounts = client::accounts(output, depth);
         // The wrapper answers where the client itself may not be started, and then it may not ask either.
         let wrapped = clients.get(place).is_some_and(|c| c.secret.is_none());
         let there = exist
@@ -100,17 +113,19 @@ impl Asked {
             accounts,
             client,
             command,
+            memory,
+            version,
         })
     }
 }
 
-/// Reads the accounts alone.
+/// Reads the accounts alone, whole.
 ///
 /// # Errors
 /// [`HostError`] when the host cannot be asked; an answer that cannot be had is part of the state.
 pub fn accounts<H: ReadHost + ?Sized>(host: &H, facts: &Facts) -> Result<PanelAccounts, HostError> {
     let mut batch = Batch::default();
-    let asked = ask(&mut batch, facts, Options::NotAsked);
+    let asked = ask(&mut batch, facts, Options::NotAsked, Depth::Whole);
     let mut answers = batch.read(host)?;
     asked.accounts(&mut answers)
 }

@@ -2,11 +2,16 @@
 //!
 //! The client's answer is kept as it came; an account is a few numbers and a place in it.
 
+mod differences;
 mod reading;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::differences::Difference;
 
 use self::reading::Reading;
+use super::probe::{Details, User};
+use super::sql::Depth;
 use crate::plan::{AccountProblem, AccountState};
 
 /// Which schema the panel's database has, by the columns of its table `mail`.
@@ -26,6 +31,17 @@ pub struct Accounts {
     domains: Vec<Domain>,
     rows: Vec<Row>,
     answer: Vec<u8>,
+    /// What belongs to no account, where it was asked for.
+    others: BTreeMap<Other, String>,
+}
+
+/// Something in the panel's database that may log in and is no mail account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Other {
+    /// A user, by its number.
+    User(u32),
+    /// One of a number's permissions.
+    Permission(u32, String),
 }
 
 /// A domain of the panel.
@@ -81,6 +97,14 @@ pub enum Misread {
         /// What the database counts.
         counted: usize,
     },
+    /// A row came twice.
+    #[error("{what} {id} came more than once")]
+    Twice {
+        /// What it is one of.
+        what: &'static str,
+        /// Its number.
+        id: u32,
+    },
     /// A part does not have its count: its query failed.
     #[error("the database does not tell its {0}")]
     NotTold(&'static str),
@@ -92,6 +116,23 @@ pub enum Misread {
     /// A row is not as it was asked for.
     #[error("line {0} of the answer is not as it was asked for")]
     Row(usize),
+}
+
+/// The schema that an answer tells, as far as it has come.
+pub(super) fn schema(answer: &[u8]) -> Option<Schema> {
+    let lines = answer.split(|byte| *byte == b'\n');
+    let columns = lines.skip_while(|line| *line != reading::BEGUN);
+    let columns: BTreeSet<&[u8]> = columns
+        .take_while(|line| *line != b"mailward\tcolumns")
+        .filter_map(|line| line.split(|byte| *byte == b'\t').next())
+        .collect();
+    if columns.contains(b"userId".as_slice()) {
+        Some(Schema::Users)
+    } else if columns.contains(b"perm_id".as_slice()) {
+        Some(Schema::Permissions)
+    } else {
+        None
+    }
 }
 
 impl Account<'_> {
@@ -108,8 +149,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Misread`]; an answer that is not complete is never taken for one.
-    pub fn read(answer: Vec<u8>) -> Result<Self, Misread> {
-        let mut reading = Reading::default();
+    pub fn read(answer: Vec<u8>, depth: Depth) -> Result<Self, Misread> {
+        let mut reading = Reading::of(depth);
         let mut start = 0;
         let mut number = 0;
         while start < answer.len() {
@@ -123,6 +164,9 @@ impl Accounts {
                 .line(rest.get(..length).unwrap_or_default(), start)
                 .ok_or(Misread::Row(number))?;
             start += length + 1;
+            if reading.has_ended() {
+                break;
+            }
         }
         reading.accounts(answer)
     }
@@ -157,6 +201,15 @@ impl Accounts {
         self.account(self.rows.get(place)?)
     }
 
+    /// Marks accounts of which another account or a customer has the permissions too.
+    fn mark(&mut self, ids: &BTreeSet<u32>, problem: AccountProblem) {
+        for row in &mut self.rows {
+            if ids.contains(&row.id) {
+                row.problem = row.problem.or(Some(problem));
+            }
+        }
+    }
+
     /// Marks accounts whose user belongs to another account too: logins are unique, so that the user is the one of that
     /// login.
     fn share(&mut self, others: &BTreeSet<String>) {
@@ -176,6 +229,65 @@ impl Accounts {
                 row.problem = row.problem.or(Some(AccountProblem::SharedUser));
             }
         }
+    }
+
+    /// One account in detail, as far as it was asked for; [`Details::Gone`] where there is none of this number.
+    #[must_use]
+    pub fn details(&self, id: u32) -> Details {
+        let row = (self.rows.binary_search_by_key(&id, |row| row.id).ok())
+            .and_then(|place| self.rows.get(place));
+        row.and_then(|row| self.detail(row))
+            .unwrap_or(Details::Gone)
+    }
+
+    fn detail(&self, row: &Row) -> Option<Details> {
+        let account = self.account(row)?;
+        let mut fields = self.rest(row).split(|byte| *byte == b'\t').skip(1);
+        let mut next = || {
+            let field = fields.next().unwrap_or_default();
+            String::from_utf8_lossy(field).into_owned()
+        };
+        let state = next();
+        Some(match self.schema {
+            Schema::Permissions => Details::Permission {
+                link: next().parse().unwrap_or_default(),
+                value: next(),
+            },
+            Schema::Users => {
+                let own = |said: String, same: &dyn Fn() -> String| match said.as_str() {
+                    "=" => same(),
+                    said => said.strip_prefix('+').unwrap_or(said).to_owned(),
+                };
+                let login = own(next(), &|| account.address());
+                let link = next().parse().unwrap_or_default();
+                let role = next();
+                let email = own(next(), &|| login.clone());
+                let there = !matches!(state.as_str(), "-" | "?");
+                Details::User {
+                    link,
+                    user: there.then_some(User {
+                        id: link,
+                        login,
+                        email,
+                        role,
+                        locked: state,
+                    }),
+                }
+            }
+        })
+    }
+
+    /// Whether a user is there who belongs to no account.
+    #[must_use]
+    pub fn has_other_user(&self, user: u32) -> bool {
+        self.others.contains_key(&Other::User(user))
+    }
+
+    /// An account's line, from its name on.
+    fn rest(&self, row: &Row) -> &[u8] {
+        let rest = self.answer.get(row.start as usize..).unwrap_or_default();
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
     }
 
     fn account(&self, row: &Row) -> Option<Account<'_>> {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::accounts::{Accounts, Misread};
-use super::sql;
+use super::accounts::{self, Accounts, Misread};
+use super::sql::{self, Depth};
 use crate::facts::Plesk;
 use crate::host::{Command, End, Existence, Output, Secret};
 use crate::model::{HostPath, known};
@@ -110,6 +110,15 @@ fn is_login(word: &str) -> bool {
     word.starts_with("-u") || word.starts_with("-D")
 }
 
+/// The question for all accounts, for a client that has answered.
+#[must_use]
+pub fn again(client: &Command, depth: Depth) -> Command {
+    let mut client = client.clone();
+    client.input = sql::everything(depth).into_bytes();
+    client.cap = CAP;
+    client
+}
+
 /// Judges how the first client that could be started ended, and gives what it printed.
 ///
 /// # Errors
@@ -129,23 +138,50 @@ pub fn answer(output: Output) -> Result<Vec<u8>, Unread> {
 ///
 /// # Errors
 /// [`Unread`] says why there is no list of accounts.
-pub fn accounts(output: Output) -> Result<Accounts, Unread> {
-    let error = error_number(&output.stderr);
-    Accounts::read(answer(output)?).map_err(|misread| match (misread, error) {
-        // Nothing came at all, or it broke off: the database's own error says more.
-        (Misread::CutShort | Misread::UnknownSchema | Misread::NotTold(_), Some(number)) => {
-            Unread::Refused { number }
+pub fn accounts(output: Output, depth: Depth) -> Result<Accounts, Unread> {
+    let Output { stderr, .. } = &output;
+    let stderr = stderr.clone();
+    let answer = answer(output)?;
+    let usual = match accounts::schema(&answer) {
+        Some(schema) => sql::usual_errors(schema, depth),
+        None => Vec::new(),
+    };
+    Accounts::read(answer, depth).map_err(|misread| {
+        match (misread, first_error(&stderr, &usual)) {
+            // Nothing came at all, it broke off, or a query failed: the database's own error says more.
+            (
+                Misread::CutShort
+                | Misread::UnknownSchema
+                | Misread::NotTold(_)
+                | Misread::Count { .. },
+                Some(number),
+            ) => Unread::Refused { number },
+            (misread, _) => Unread::Misread(misread),
         }
-        (misread, _) => Unread::Misread(misread),
     })
 }
 
-/// The number of the first error that the client prints; the rest of its text is never shown.
-fn error_number(stderr: &[u8]) -> Option<u32> {
+/// Errors of a query that is meant for the other schema: an unknown or ambiguous column, a table that is not there.
+const OF_THE_OTHER_SCHEMA: [u32; 3] = [1052, 1054, 1146];
+
+/// The number of the first error that the client prints and that is not usual; the rest of its text is never shown.
+///
+/// An error is usual where its number is one of the other schema's, and its line, if the client names it, is one of those
+/// given.
+pub(super) fn first_error(stderr: &[u8], usual: &[usize]) -> Option<u32> {
     String::from_utf8_lossy(stderr)
         .lines()
-        .filter_map(|line| line.split_once("ERROR ")?.1.split([' ', ':']).next())
-        .find_map(|number| number.parse().ok())
+        .filter_map(|line| {
+            let text = line.split_once("ERROR ")?.1;
+            let number: u32 = text.split([' ', ':']).next()?.parse().ok()?;
+            let place = text.split_once(" at line ").map(|(_, rest)| rest);
+            let place = place.and_then(|rest| rest.split(':').next()?.trim().parse::<usize>().ok());
+            let is_usual = !usual.is_empty()
+                && OF_THE_OTHER_SCHEMA.contains(&number)
+                && place.is_none_or(|place| usual.contains(&place));
+            (!is_usual).then_some(number)
+        })
+        .next()
 }
 
 /// Why no client could be started.

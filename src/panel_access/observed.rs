@@ -3,6 +3,7 @@
 use super::accounts::Accounts;
 use super::client::Unread;
 use super::command::MailCommand;
+use super::memory::{Forgotten, Memory};
 use crate::host::Command;
 
 /// The state of panel access on a host.
@@ -14,16 +15,22 @@ pub struct PanelAccounts {
     pub client: Option<Command>,
     /// The vendor's command.
     pub command: MailCommand,
+    /// What earlier runs saw it do that nobody asked for.
+    pub memory: Result<Memory, Forgotten>,
+    /// The version of Plesk.
+    pub version: Option<String>,
 }
 
 impl PanelAccounts {
     /// Nothing could be asked.
     #[must_use]
-    pub const fn unread(reason: Unread) -> Self {
+    pub fn unread(reason: Unread) -> Self {
         Self {
             accounts: Err(reason),
             client: None,
             command: MailCommand::NotAsked,
+            memory: Ok(Memory::default()),
+            version: None,
         }
     }
 }

@@ -5,13 +5,15 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
-use self::refusals::{Refused, vendor, within};
+use self::refusals::{Refused, remembered, vendor, within};
 use self::wanted::Wanted;
 use super::concerns;
 use super::observed::PanelAccounts;
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::model::{Access, Declared, Desired, Missing};
-use crate::plan::{AccessCause, AccessStep, AccountChange, AccountProblem, Allowed, Note};
+use crate::plan::{
+    AccessCause, AccessStep, AccountAct, AccountChange, AccountProblem, Allowed, Note,
+};
 
 /// Most messages of one kind; beyond these only their number.
 const MOST: usize = 200;
@@ -45,6 +47,16 @@ impl By<'_> {
     }
 }
 
+/// Accounts that are left alone for one reason.
+#[derive(Default)]
+struct Left {
+    accounts: Vec<String>,
+    /// Those that have access, and should not.
+    keep: usize,
+    /// Those that should have access, and have not.
+    lack: usize,
+}
+
 /// Plans what `[panel_access]` needs.
 #[must_use]
 pub fn plan(
@@ -70,8 +82,8 @@ pub fn plan(
         }
     };
     let mut wanted = Wanted::new(wants, accounts);
-    let mut left: BTreeMap<AccountProblem, Vec<String>> = BTreeMap::new();
-    let mut steps: BTreeMap<(usize, Access), AccessStep> = BTreeMap::new();
+    let mut left: BTreeMap<AccountProblem, Left> = BTreeMap::new();
+    let mut steps: BTreeMap<(usize, AccountAct), AccessStep> = BTreeMap::new();
     let mut refused = Refused::default();
     let mut changes = 0_usize;
     for account in accounts.iter() {
@@ -82,7 +94,13 @@ pub fn plan(
             match by {
                 By::Account(declared) => refused.add(&account, problem, declared),
                 By::Domain(_) | By::Default(_) => {
-                    left.entry(problem).or_default().push(account.address());
+                    let left = left.entry(problem).or_default();
+                    left.accounts.push(account.address());
+                    match (account.state.access(), by.access()) {
+                        (Access::Granted, Access::Denied) => left.keep += 1,
+                        (Access::Denied, Access::Granted) => left.lack += 1,
+                        (Access::Granted, Access::Granted) | (Access::Denied, Access::Denied) => {}
+                    }
                 }
             }
             continue;
@@ -91,11 +109,13 @@ pub fn plan(
             continue;
         }
         changes += 1;
+        let act = AccountAct::of(account.state, by.access());
         let step = steps
-            .entry((account.place, by.access()))
+            .entry((account.place, act))
             .or_insert_with(|| AccessStep {
                 domain: account.domain.name.clone(),
                 access: by.access(),
+                act,
                 count: 0,
                 accounts: Vec::new(),
                 causes: Vec::new(),
@@ -111,15 +131,19 @@ pub fn plan(
     }
     refused.blockers(&mut part);
     wanted.missing(accounts, &mut part);
-    for (reason, mut accounts) in left {
-        accounts.sort();
+    for (reason, mut left) in left {
+        left.accounts.sort();
         part.notes.push(Note::AccountsLeftAlone {
             reason,
-            count: accounts.len(),
-            accounts,
+            count: left.accounts.len(),
+            keep: left.keep,
+            lack: left.lack,
+            accounts: left.accounts,
         });
     }
     if changes > 0 {
+        let acts = steps.keys().map(|(_, act)| *act).collect();
+        remembered(&observed.memory, acts, allowed, &mut part);
         within(desired, accounts.len(), changes, allowed, &mut part);
         let vendor = vendor(&observed.command, deadline, &mut part);
         for mut step in steps.into_values() {

@@ -1,5 +1,7 @@
-//! The first change of each direction is a probe: the account is read before and after, since no document says what the
-//! panel's command does to an account's user (lock, unlink, or delete it).
+//! Each account is read right before and after its change, since no document says what the panel's command does to an
+//! account's user (lock, unlink, or delete it); at the first change of each kind all accounts are.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::Schema;
 use super::client::{self, Unread};
@@ -7,7 +9,9 @@ use super::sql::{self, MARK};
 use super::{address, observed::PanelAccounts};
 use crate::host::{Command, Output};
 use crate::model::Access;
+use crate::plan::Surprise;
 use crate::report::printable;
+use crate::report::redact::LOGIN;
 
 /// One account in detail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +31,6 @@ pub enum Details {
         link: u32,
         /// The user, where there is one.
         user: Option<User>,
-        /// Whether the user that was asked for beside is there.
-        asked: Asked,
     },
 }
 
@@ -56,15 +58,45 @@ pub enum Asked {
     Gone,
 }
 
-/// What the panel's command did to the probed account.
+/// Some accounts in detail, and which of the users are there that were asked for beside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looked {
+    accounts: BTreeMap<u32, Details>,
+    users: BTreeSet<u32>,
+}
+
+impl Looked {
+    /// An account that was asked for.
+    #[must_use]
+    pub fn account(&self, id: u32) -> Details {
+        self.accounts.get(&id).cloned().unwrap_or(Details::Gone)
+    }
+
+    /// Whether a user is there that was asked for.
+    #[must_use]
+    pub fn user(&self, id: u32) -> Asked {
+        if self.users.contains(&id) {
+            Asked::There
+        } else {
+            Asked::Gone
+        }
+    }
+}
+
+/// What the panel's command did to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Did {
     /// What it should.
     AsExpected,
     /// Nothing.
     Nothing,
-    /// Something else, in words.
-    Otherwise(String),
+    /// Something else.
+    Otherwise {
+        /// Of which kind.
+        surprise: Surprise,
+        /// In words.
+        seen: String,
+    },
 }
 
 impl Details {
@@ -77,12 +109,22 @@ impl Details {
         }
     }
 
-    /// Whether the account itself is the same, whatever was asked beside.
+    /// Whether the account's user may log in; none where that is not clear, or there is no account.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::User { .. }, Self::User { .. }) => unasked(self) == unasked(other),
-            (Self::Gone | Self::Permission { .. } | Self::User { .. }, _) => self == other,
+    pub fn access(&self) -> Option<Access> {
+        match self {
+            Self::Gone => None,
+            Self::Permission { value, .. } if value == "true" => Some(Access::Granted),
+            Self::Permission { .. } => Some(Access::Denied),
+            Self::User { link: 0, .. } => Some(Access::Denied),
+            Self::User { user: None, .. } => None,
+            Self::User {
+                user: Some(user), ..
+            } => match user.locked.as_str() {
+                "0" => Some(Access::Granted),
+                "1" => Some(Access::Denied),
+                _ => None,
+            },
         }
     }
 
@@ -113,10 +155,10 @@ impl Details {
                 };
                 let email = match &user.email {
                     email if *email == user.login => String::new(),
-                    email => format!("the e-mail address {email}, "),
+                    email => format!("the e-mail address {email:?}, "),
                 };
                 format!(
-                    "panel user {} with the login {}, {email}role {}, {locked}",
+                    "panel user {} {LOGIN}{:?}, {email}role {}, {locked}",
                     user.id, user.login, user.role
                 )
             }
@@ -125,14 +167,14 @@ impl Details {
     }
 }
 
-/// The question for one account's details, and whether the user with a number is there.
+/// The question for some accounts' details, and which of some users are there.
 #[must_use]
-pub fn question(panel: &PanelAccounts, account: u32, user: u32) -> Option<Command> {
+pub fn question(panel: &PanelAccounts, accounts: &[u32], users: &[u32]) -> Option<Command> {
     let schema = panel.accounts.as_ref().ok()?.schema;
     let mut command = panel.client.clone()?;
     let input = match schema {
-        Schema::Users => sql::one_with_user(account, user),
-        Schema::Permissions => sql::one_with_permission(account),
+        Schema::Users => sql::some_with_users(accounts, users),
+        Schema::Permissions => sql::some_with_permissions(accounts),
     };
     command.input = input.into_bytes();
     command.cap = crate::host::OUTPUT_CAP;
@@ -143,37 +185,49 @@ pub fn question(panel: &PanelAccounts, account: u32, user: u32) -> Option<Comman
 ///
 /// # Errors
 /// [`Unread`] says why there is none.
-pub fn details(output: Output) -> Result<Details, Unread> {
+pub fn looked(output: Output) -> Result<Looked, Unread> {
     use super::accounts::Misread;
+    let error = client::first_error(&output.stderr, &[]);
     let bytes = client::answer(output)?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut details = Details::Gone;
-    let mut there = Asked::Gone;
-    for (number, line) in text.lines().enumerate() {
+    let mut looked = Looked::default();
+    let mut lines = text.lines().enumerate();
+    // What comes before is what a client prints of its own.
+    lines.find(|(_, line)| *line == "mailward\tbegin");
+    for (number, line) in lines {
         let fields: Vec<&str> = line.split('\t').collect();
         let row = || Unread::Misread(Misread::Row(number + 1));
+        let parsed = |field: &str| field.parse::<u32>().map_err(|_| row());
         match fields.as_slice() {
             [mark, "end"] if *mark == MARK => {
-                if let Details::User { asked, .. } = &mut details {
-                    *asked = there;
-                }
-                return Ok(details);
-            }
-            [mark, "user", count] if *mark == MARK => {
-                there = if *count == "0" {
-                    Asked::Gone
-                } else {
-                    Asked::There
+                return match error {
+                    // None of these queries fails where it is meant.
+                    Some(number) => Err(Unread::Refused { number }),
+                    None => Ok(looked),
                 };
             }
-            [mark, "account", _, link, value] if *mark == MARK => {
-                details = Details::Permission {
-                    link: link.parse().map_err(|_| row())?,
+            [mark, "user", id] if *mark == MARK => {
+                looked.users.insert(parsed(id)?);
+            }
+            [mark, "account", account, link, value] if *mark == MARK => {
+                let details = Details::Permission {
+                    link: parsed(link)?,
                     value: (*value).to_owned(),
                 };
+                looked.accounts.insert(parsed(account)?, details);
             }
-            [mark, "account", _, link, id, login, email, role, locked] if *mark == MARK => {
-                let id: u32 = id.parse().map_err(|_| row())?;
+            [
+                mark,
+                "account",
+                account,
+                link,
+                id,
+                login,
+                email,
+                role,
+                locked,
+            ] if *mark == MARK => {
+                let id = parsed(id)?;
                 let user = User {
                     id,
                     login: (*login).to_owned(),
@@ -181,29 +235,42 @@ pub fn details(output: Output) -> Result<Details, Unread> {
                     role: (*role).to_owned(),
                     locked: (*locked).to_owned(),
                 };
-                details = Details::User {
-                    link: link.parse().map_err(|_| row())?,
+                let details = Details::User {
+                    link: parsed(link)?,
                     user: (id != 0).then_some(user),
-                    asked: Asked::Gone,
                 };
+                looked.accounts.insert(parsed(account)?, details);
             }
             _ => return Err(row()),
         }
     }
-    Err(Unread::Misread(Misread::CutShort))
+    Err(match error {
+        Some(number) => Unread::Refused { number },
+        None => Unread::Misread(Misread::CutShort),
+    })
 }
 
 /// Compares an account before and after it was to get an access.
 #[must_use]
-pub fn judge(account: &str, before: &Details, after: &Details, access: Access) -> Did {
-    if after.is_same(before) {
+pub fn judge(account: &str, before: &Details, after: &Details, access: Access, old: Asked) -> Did {
+    if after == before {
         return Did::Nothing;
     }
-    let expected = match (before, after) {
-        (Details::Permission { .. }, Details::Permission { value, .. }) => match access {
-            Access::Granted => value == "true",
-            Access::Denied => value != "true",
-        },
+    let surprise = match (before, after) {
+        (
+            Details::Permission { link, .. },
+            Details::Permission {
+                link: now, value, ..
+            },
+        ) => {
+            let given = match access {
+                Access::Granted => value == "true",
+                Access::Denied => value != "true",
+            };
+            // Where there were no permissions some are made.
+            let same = link == now || (*link == 0 && access == Access::Granted);
+            (!given || !same).then_some(Surprise::OtherPermissions)
+        }
         (
             Details::User { link: 0, .. },
             Details::User {
@@ -212,18 +279,17 @@ pub fn judge(account: &str, before: &Details, after: &Details, access: Access) -
         ) => {
             // A user was made for it: it must be the account's own.
             let own = |said: &str| address::account(said) == address::account(account);
-            access == Access::Granted && user.locked == "0" && own(&user.login)
+            let expected = access == Access::Granted && user.locked == "0" && own(&user.login);
+            (!expected).then_some(Surprise::OtherUser)
         }
         (
             Details::User {
                 link,
-                user: Some(old),
-                ..
+                user: Some(old_user),
             },
             Details::User {
                 link: now,
                 user: Some(user),
-                ..
             },
         ) => {
             let locked = match access {
@@ -232,38 +298,45 @@ pub fn judge(account: &str, before: &Details, after: &Details, access: Access) -
             };
             let same = User {
                 locked: user.locked.clone(),
-                ..old.clone()
+                ..old_user.clone()
             };
-            link == now && *user == same && user.locked == locked
+            if link != now {
+                Some(Surprise::OtherUser)
+            } else if *user != same || user.locked != locked {
+                Some(Surprise::UserChanged)
+            } else {
+                None
+            }
         }
-        (Details::Gone | Details::Permission { .. } | Details::User { .. }, _) => false,
+        (_, Details::Gone) => Some(Surprise::AccountGone),
+        (Details::User { user: Some(_), .. }, Details::User { user: None, .. }) => {
+            Some(match old {
+                Asked::There => Surprise::UserUnlinked,
+                Asked::Gone => Surprise::UserDeleted,
+            })
+        }
+        (Details::Gone | Details::Permission { .. } | Details::User { .. }, _) => {
+            Some(Surprise::OtherUser)
+        }
     };
-    if expected {
+    let Some(surprise) = surprise else {
         return Did::AsExpected;
-    }
+    };
     let mut seen = format!("before: {}; now: {}", before.words(), after.words());
     if let (
         Details::User {
-            user: Some(old), ..
+            user: Some(was), ..
         },
-        Details::User { link, asked, .. },
+        Details::User { link, .. },
     ) = (before, after)
-        && *link != old.id
+        && *link != was.id
     {
-        seen.push_str(match asked {
+        seen.push_str(match old {
             Asked::There => ", and the old user is there without the account",
             Asked::Gone => ", and the old user is deleted",
         });
     }
-    Did::Otherwise(seen)
-}
-
-/// The details without what was asked beside.
-fn unasked(details: &Details) -> Option<(u32, Option<&User>)> {
-    match details {
-        Details::User { link, user, .. } => Some((*link, user.as_ref())),
-        Details::Gone | Details::Permission { .. } => None,
-    }
+    Did::Otherwise { surprise, seen }
 }
 
 #[cfg(test)]
@@ -280,15 +353,15 @@ mod tests {
                 role: "4".to_owned(),
                 locked: locked.to_owned(),
             }),
-            asked: Asked::There,
         }
     }
 
     #[test]
     fn a_lock_is_expected_and_a_lost_user_is_told() {
         let account = "anna@example.jp";
-        let judged =
-            |before: &Details, after: &Details, access| judge(account, before, after, access);
+        let judged = |before: &Details, after: &Details, access| {
+            judge(account, before, after, access, Asked::There)
+        };
         assert_eq!(
             judged(&user(7, "0"), &user(7, "1"), Access::Denied),
             Did::AsExpected
@@ -305,20 +378,22 @@ mod tests {
             judged(&user(7, "0"), &user(7, "0"), Access::Denied),
             Did::Nothing
         );
-        let Did::Otherwise(seen) = judged(&user(7, "0"), &user(0, ""), Access::Denied) else {
+        let Did::Otherwise { surprise, seen } = judged(&user(7, "0"), &user(0, ""), Access::Denied)
+        else {
             panic!("an unlinked user is not expected");
         };
+        assert_eq!(surprise, Surprise::UserUnlinked);
         assert!(
             seen.contains("the old user is there without the account"),
             "{seen}"
         );
         assert!(matches!(
             judged(&user(7, "0"), &user(8, "1"), Access::Denied),
-            Did::Otherwise(_)
+            Did::Otherwise { .. }
         ));
         assert!(matches!(
             judged(&user(7, "0"), &Details::Gone, Access::Denied),
-            Did::Otherwise(_)
+            Did::Otherwise { .. }
         ));
     }
 
@@ -334,7 +409,8 @@ mod tests {
                     "a@b.jp",
                     &permission("true"),
                     &permission(after),
-                    Access::Denied
+                    Access::Denied,
+                    Asked::Gone
                 ),
                 Did::AsExpected
             );
@@ -344,9 +420,10 @@ mod tests {
                 "a@b.jp",
                 &permission(""),
                 &permission("no"),
-                Access::Granted
+                Access::Granted,
+                Asked::Gone
             ),
-            Did::Otherwise(_)
+            Did::Otherwise { .. }
         ));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Access, Origin};
 use crate::panel_access::command::Vendor;
 
-/// Changes of accounts of one domain, all in one direction, made one after the other by the panel's own command.
+/// Changes of accounts of one domain, all of one kind, made one after the other by the panel's own command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessStep {
@@ -14,6 +14,8 @@ pub struct AccessStep {
     /// What the accounts get: `true` if their users may log in.
     #[schemars(with = "bool")]
     pub access: Access,
+    /// What is done to get there.
+    pub act: AccountAct,
     /// How many accounts.
     pub count: usize,
     /// The accounts, by name; none where their names are withheld.
@@ -36,6 +38,108 @@ pub struct AccountChange {
     pub id: u32,
     /// What it is before.
     pub from: AccountState,
+}
+
+/// What is done to an account. These are different things to the panel, and each is approved and tried out by itself.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountAct {
+    /// Until Plesk 9: it loses the permission.
+    Forbid,
+    /// Since Plesk 10: its user is locked.
+    Lock,
+    /// Until Plesk 9: it gets the permission.
+    Permit,
+    /// Since Plesk 10: its user is unlocked.
+    Unlock,
+    /// Since Plesk 10: the panel makes a user for it.
+    CreateUser,
+}
+
+impl AccountAct {
+    /// What is done to an account in some state that is to get an access.
+    #[must_use]
+    pub const fn of(from: AccountState, access: Access) -> Self {
+        match (from, access) {
+            (AccountState::Forbidden | AccountState::Permitted, Access::Denied) => Self::Forbid,
+            (AccountState::Forbidden | AccountState::Permitted, Access::Granted) => Self::Permit,
+            (_, Access::Denied) => Self::Lock,
+            (AccountState::NoUser, Access::Granted) => Self::CreateUser,
+            (_, Access::Granted) => Self::Unlock,
+        }
+    }
+
+    /// In a few words, to follow "to".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Forbid => "take away panel access",
+            Self::Lock => "lock a panel user",
+            Self::Permit => "give panel access",
+            Self::Unlock => "unlock a panel user",
+            Self::CreateUser => "make a panel user",
+        }
+    }
+}
+
+/// What the panel's command was seen to do that nobody asked for.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Surprise {
+    /// It deleted the account's user.
+    UserDeleted,
+    /// It left the user there without the account.
+    UserUnlinked,
+    /// The account has another user than it should.
+    OtherUser,
+    /// The user is another one in more than that it is locked.
+    UserChanged,
+    /// Until Plesk 9: the account has other permissions than it should.
+    OtherPermissions,
+    /// The account itself is gone.
+    AccountGone,
+    /// It changed other accounts.
+    OtherAccounts,
+}
+
+impl Surprise {
+    /// In a few words, to follow "the panel's command".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::UserDeleted => "deleted the account's panel user",
+            Self::UserUnlinked => "left the panel user there without the account",
+            Self::OtherUser => "gave the account another panel user than it should",
+            Self::UserChanged => "changed more of the panel user than whether it is locked",
+            Self::OtherPermissions => "gave the account other permissions than it should",
+            Self::AccountGone => "removed the account",
+            Self::OtherAccounts => "changed other accounts, too",
+        }
+    }
 }
 
 /// What the panel's database says of an account.
@@ -155,6 +259,8 @@ pub enum AccountProblem {
     OtherLogin,
     /// Another account has the same user.
     SharedUser,
+    /// Until Plesk 9: another account has the same permissions.
+    SharedPermissions,
     /// Its user is a customer, a reseller or the administrator.
     Owner,
     /// It names a user that is not there.
@@ -172,6 +278,7 @@ impl AccountProblem {
         match self {
             Self::OtherLogin => "its panel user logs in by another name than the address",
             Self::SharedUser => "its panel user belongs to another account too",
+            Self::SharedPermissions => "its permissions are those of another account too",
             Self::Owner => "its panel user is a customer, a reseller or the administrator",
             Self::Dangling => "it names a panel user that is not there",
             Self::Unclear => "whether its panel user is locked is not clear",
@@ -185,6 +292,8 @@ impl AccountProblem {
 pub struct Allowed {
     /// So many accounts may change.
     pub account_changes: Option<u32>,
+    /// The panel's command may be tried again that was seen to do something else than it should.
+    pub panel_command: Permission,
     /// Inbound mail may be cut.
     pub inbound_mail: Permission,
     /// Plesk's firewall may be applied beside Docker.
@@ -207,6 +316,7 @@ impl Allowed {
     pub(crate) const fn everything() -> Self {
         Self {
             account_changes: Some(u32::MAX),
+            panel_command: Permission::Given,
             inbound_mail: Permission::Given,
             docker: Permission::Given,
         }

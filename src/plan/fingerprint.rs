@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccessStep, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep, SourceStep,
-    Step, Way,
+    AccessStep, AccountAct, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep,
+    SourceStep, Step, Way,
 };
 use crate::host::Digest;
 
@@ -127,17 +127,21 @@ fn change(step: &AccessStep) -> Json {
     let AccessStep {
         domain,
         access,
+        act,
         count: _,
         accounts,
         causes: _,
         how: _,
     } = step;
     let names = |change: &AccountChange| json!(change.account);
-    json!({
-        "panel_access": domain,
-        "access": access,
-        "accounts": accounts.iter().map(names).collect::<Vec<_>>(),
-    })
+    let accounts = accounts.iter().map(names).collect::<Vec<_>>();
+    let mut change = json!({ "panel_access": domain, "access": access, "accounts": accounts });
+    match act {
+        // What a user that is there may do is what a permission was before Plesk 10.
+        AccountAct::Forbid | AccountAct::Lock | AccountAct::Permit | AccountAct::Unlock => {}
+        AccountAct::CreateUser => change["act"] = json!(act),
+    }
+    change
 }
 
 fn effect(effect: &Effect) -> Json {

@@ -100,6 +100,12 @@ pub enum Note {
         reason: AccountProblem,
         /// How many.
         count: usize,
+        /// How many of them have access that the manifest denies, and keep it.
+        #[serde(default)]
+        keep: usize,
+        /// How many of them lack access that the manifest grants.
+        #[serde(default)]
+        lack: usize,
         /// Which; none where accounts are not to be named.
         accounts: Vec<String>,
     },

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::{AccessStep, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step};
+use super::{
+    AccessStep, AccountAct, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step,
+};
 use crate::access::boot::way_of;
 use crate::model::Access;
 
@@ -52,15 +54,18 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     }
 }
 
-/// Every account that was agreed, with what it gets.
-fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access)> {
+/// Every account that was agreed, with what it gets and how.
+fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access, AccountAct)> {
     (agreed.steps.iter())
         .flat_map(|step| match step {
             Step::PanelAccess(AccessStep {
-                access, accounts, ..
+                access,
+                act,
+                accounts,
+                ..
             }) => {
                 let each = accounts.iter();
-                each.map(|change| (change.account.as_str(), *access))
+                each.map(|change| (change.account.as_str(), *access, *act))
                     .collect()
             }
             Step::Edit(_)
@@ -74,10 +79,13 @@ fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access)> {
 }
 
 /// The part of a step that was not agreed; those that are satisfied since are not in it.
-fn not_agreed(step: &AccessStep, agreed: &BTreeSet<(&str, Access)>) -> Option<AccessStep> {
+fn not_agreed(
+    step: &AccessStep,
+    agreed: &BTreeSet<(&str, Access, AccountAct)>,
+) -> Option<AccessStep> {
     let mut rest = step.clone();
     rest.accounts
-        .retain(|change| !agreed.contains(&(change.account.as_str(), step.access)));
+        .retain(|change| !agreed.contains(&(change.account.as_str(), step.access, step.act)));
     rest.count = rest.accounts.len();
     (rest.count > 0).then_some(rest)
 }

@@ -41,8 +41,19 @@ pub struct Checked<'a> {
     pub summary: String,
     /// The exit code.
     pub exit: u8,
+    /// Accounts that are left alone although the manifest says otherwise of them.
+    pub left_alone: LeftAlone,
     /// What would be done, with all notes.
     pub plan: &'a Plan,
+}
+
+/// How many accounts are left alone although the manifest says otherwise of them.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct LeftAlone {
+    /// They keep access that the manifest denies.
+    pub keep: usize,
+    /// They lack access that it grants.
+    pub lack: usize,
 }
 
 /// A value as indented JSON with a final newline.

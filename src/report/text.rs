@@ -15,7 +15,7 @@ mod sources;
 pub use self::access::Detail;
 pub use self::accounts::accounts;
 pub use self::outcome::{outcome, summary as outcome_summary};
-pub use self::plan::{check, drift, plan, step_name, steps_in_brief, summary, waiting};
+pub use self::plan::{check, drift, left_alone, plan, step_name, steps_in_brief, summary, waiting};
 pub use self::reach::reach;
 pub use self::show::show;
 pub use self::sources::sources;

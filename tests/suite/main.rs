@@ -36,6 +36,7 @@ mod office_access;
 mod office_apply;
 mod office_panel;
 mod panel_access;
+mod panel_effects;
 mod panel_fixture;
 mod panel_real;
 mod real_apply;

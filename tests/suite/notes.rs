@@ -68,6 +68,8 @@ fn each() -> Vec<(Note, &'static str)> {
             Note::AccountsLeftAlone {
                 reason: AccountProblem::Owner,
                 count: 1,
+                keep: 1,
+                lack: 0,
                 accounts: vec!["info@example.jp".to_owned()],
             },
             "info@example.jp is left alone",
@@ -198,6 +200,7 @@ fn every_note_is_told_once_by_plan_check_and_apply() {
                 format: 1,
                 summary: text::drift(&plan),
                 exit: 0,
+                left_alone: json::LeftAlone { keep: 0, lack: 0 },
                 plan: &plan,
             };
             let checked = serde_json::to_value(checked).unwrap();

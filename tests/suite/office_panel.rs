@@ -110,7 +110,10 @@ fn a_plan_names_the_first_accounts_all_of_them_or_none() {
     assert_eq!(redacted.status.code(), Some(2));
     let check = said(&on("check", copy.path(), &manifest, &["--redact-accounts"]));
     assert!(
-        check.starts_with("DRIFT: deny panel access to 15 accounts in 2 domains ("),
+        check.starts_with(
+            "DRIFT: deny panel access to 15 accounts in 2 domains; \
+             1 account keeps panel access that the manifest denies, left alone ("
+        ),
         "{check}"
     );
 }
@@ -297,8 +300,17 @@ fn a_panel_that_misbehaves_leaves_the_host_as_it_was_or_says_what_it_did() {
             assert_eq!(before, after, "{word}");
         }
         fs::remove_file(copy.path().join("var/lib/stand-in/mail")).unwrap();
-        let next = on("apply", copy.path(), DENY, &["--yes"]);
+        if word == "unlink" {
+            let next = on("apply", copy.path(), DENY, &["--yes"]);
+            assert_eq!(next.status.code(), Some(7), "{}", said(&next));
+            assert!(said(&next).contains("--allow panel-command"));
+        }
+        let again = ["--yes", "--allow", "panel-command"];
+        let next = on("apply", copy.path(), DENY, &again);
         assert_eq!(next.status.code(), Some(0), "{word}: {}", said(&next));
+        // It did what it should this time.
+        let memory = copy.path().join("var/lib/mailward/panel-command.json");
+        assert!(!memory.exists(), "{word}");
     }
 }
 

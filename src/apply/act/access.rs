@@ -1,38 +1,87 @@
 //! Changes panel access, one account after the other, by the vendor's command; judges by the database, never by what the
 //! command says. Its output is not shown: that of old releases may hold passwords.
+//!
+//! Each account is read right before and right after its own change. Around the first change of each kind all accounts are,
+//! so that nothing is done to others unseen, and at the end they are again.
 
+mod after;
+mod look;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::look::Look;
 use super::super::outcome::StepState;
 use super::super::{Failed, Running, Watch, interrupted};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Command, Done, End, Output, WriteHost};
+use crate::host::{Command, Done, End, Output, WriteHost};
 use crate::model::Access;
-use crate::observe::{self, Observed};
-use crate::panel_access::accounts::Accounts;
-use crate::panel_access::client::Unread;
-use crate::panel_access::command::Vendor;
+use crate::panel_access::accounts::{Accounts, Difference};
+use crate::panel_access::memory::Seen;
 use crate::panel_access::probe::{self, Details, Did};
-use crate::plan::{AccessStep, AccountChange, AccountState, Step};
+use crate::plan::{AccessStep, AccountAct, AccountChange, AccountState, Surprise};
 
 /// How far accounts have been changed.
 #[derive(Debug, Default)]
 pub(in crate::apply) struct Progress {
-    /// By step, how many of its accounts were tried, in order.
+    /// By step, how many of its accounts were come to, in order.
     tried: BTreeMap<usize, usize>,
-    /// The directions that a probe has shown to do what they should.
-    probed: BTreeSet<Access>,
-    /// The probed accounts as they were before.
-    before: BTreeMap<u32, Details>,
+    /// The accounts that the command was run for.
+    called: BTreeMap<u32, Called>,
+    /// The accounts that it was not run for after all.
+    passed: BTreeMap<u32, Passed>,
+    /// The kinds of acts that were seen to do what they should, and nothing else.
+    probed: BTreeSet<Kind>,
     /// The account that the panel did something unexpected to: nothing more is done to it.
     spoiled: Option<u32>,
+    /// Whether the command was seen to change other accounts: then it is not run again.
+    others: Others,
 }
 
-fn is_gone(details: Details) -> bool {
-    details == Details::Gone
+/// An account that the command was run for.
+#[derive(Debug, Clone)]
+struct Called {
+    /// Right before.
+    before: Details,
+    /// Right after; none where that could not be read.
+    after: Option<Details>,
+}
+
+/// Why the command was not run for an account of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    /// Somebody else has set it to what is wanted.
+    Set,
+    /// Somebody else has made something else of it, or removed it.
+    Changed,
+}
+
+/// What the command was seen to do to accounts that it was not run for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Others {
+    #[default]
+    Untouched,
+    Changed,
+}
+
+/// Acts that are one and the same thing to the panel, as far as can be told.
+type Kind = (AccountAct, Linked);
+
+/// Whether an account has permissions of its own, or a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Linked {
+    Yes,
+    No,
+}
+
+fn kind(act: AccountAct, before: &Details) -> Kind {
+    let linked = match before {
+        Details::Permission { link: 0, .. } | Details::User { link: 0, .. } | Details::Gone => {
+            Linked::No
+        }
+        Details::Permission { .. } | Details::User { .. } => Linked::Yes,
+    };
+    (act, linked)
 }
 
 fn failed(error: &dyn std::error::Error) -> Failed {
@@ -49,8 +98,11 @@ impl Running<'_> {
         let steps: Vec<(usize, AccessStep)> = (self.plan.steps.iter().enumerate())
             .filter_map(|(index, step)| Some((index, step.as_panel_access()?.clone())))
             .collect();
-        let all = steps.iter().map(|(_, step)| step.accounts.len()).sum();
+        let ids: Vec<u32> = (steps.iter())
+            .flat_map(|(_, step)| step.accounts.iter().map(|change| change.id))
+            .collect();
         let mut done = 0;
+        let mut ahead = None;
         for (index, step) in steps {
             interrupted(watch)?;
             watch.begins(&self.plan.steps[index]);
@@ -58,52 +110,96 @@ impl Running<'_> {
                 interrupted(watch)?;
                 self.outcome.steps[index].state = StepState::Failed;
                 self.access.tried.insert(index, place + 1);
-                self.change_account(host, &step, change)?;
                 done += 1;
-                watch.progress(done, all);
+                let next = ids.get(done).copied();
+                ahead = self.change_account(host, &step, change, ahead, next)?;
+                watch.progress(done, ids.len());
             }
             self.outcome.steps[index].state = StepState::Done;
         }
         Ok(())
     }
 
+    /// Changes one account, and gives what is known of the next one, which was read in the same message.
     fn change_account<H: WriteHost + ?Sized>(
         &mut self,
         host: &mut H,
         step: &AccessStep,
         change: &AccountChange,
-    ) -> Result<(), Failed> {
+        ahead: Option<Details>,
+        next: Option<u32>,
+    ) -> Result<Option<Details>, Failed> {
         let Some(vendor) = &step.how else {
             let what = "it is not known how the panel's command changes an account";
             return Err(Failed(vec![Diagnostic::new(what)]));
         };
-        if self.access.probed.contains(&step.access) {
-            let given = give(host, vendor, &change.account, step.access);
-            // A run may take hours, in which somebody may remove an account: the look at the end tells it.
-            return match given {
-                Err(_) if self.details(host, change.id, 0).is_ok_and(is_gone) => Ok(()),
-                given => given,
-            };
-        }
-        let before = self.details(host, change.id, 0)?;
-        if before == Details::Gone {
-            return Ok(());
-        }
-        let given = give(host, vendor, &change.account, step.access);
-        let after = self.details(host, change.id, before.user());
-        self.access.before.insert(change.id, before.clone());
-        let after = match (&given, after) {
-            (Ok(()), after) => after?,
-            (Err(_), Ok(after)) => after,
-            (Err(_), Err(_)) => return given,
-        };
-        match probe::judge(&change.account, &before, &after, step.access) {
-            Did::AsExpected => {
-                given?;
-                self.access.probed.insert(step.access);
-                Ok(())
+        let mut all: Option<Accounts> = None;
+        let before = match ahead {
+            Some(before) => before,
+            None if self.access.probed.iter().any(|(act, _)| *act == step.act) => {
+                self.looked(host, &[change.id])?.account(change.id)
             }
-            Did::Nothing => {
+            None => all.insert(self.accounts_now(host)?).details(change.id),
+        };
+        if let Some(passed) = self.passes(change, &before, step.access) {
+            self.access.passed.insert(change.id, passed);
+            return Ok(None);
+        }
+        let kind = kind(step.act, &before);
+        let look = if self.access.probed.contains(&kind) {
+            let ids: Vec<u32> = [change.id].into_iter().chain(next).collect();
+            Look::Some(ids, before.user())
+        } else {
+            if all.is_none() {
+                all = Some(self.accounts_now(host)?);
+            }
+            Look::All
+        };
+        let (given, seen) = self.give(host, vendor, &change.account, step.access, &look);
+        let called = Called {
+            before: before.clone(),
+            after: seen.as_ref().ok().map(|seen| seen.account(change.id)),
+        };
+        self.access.called.insert(change.id, called);
+        let seen = match (given.is_ok(), seen) {
+            (_, Ok(seen)) => seen,
+            (true, Err(unread)) => return Err(unread),
+            (false, Err(_)) => return given.map(|()| None),
+        };
+        let after = seen.account(change.id);
+        let others = match (&all, seen.all()) {
+            (Some(before), Some(now)) => self.beside(change.id, before, now),
+            (_, _) => Vec::new(),
+        };
+        let did = probe::judge(
+            &change.account,
+            &before,
+            &after,
+            step.access,
+            seen.user(before.user()),
+        );
+        if !others.is_empty() {
+            self.access.others = Others::Changed;
+            self.remember(host, step.act, Surprise::OtherAccounts);
+        }
+        match did {
+            Did::AsExpected if others.is_empty() => {
+                given?;
+                if self.access.probed.insert(kind) {
+                    self.forget(host, step.act);
+                }
+                Ok(next.map(|next| seen.account(next)))
+            }
+            // Between the look at it and its turn somebody has removed it, and the command found nothing.
+            Did::Otherwise {
+                surprise: Surprise::AccountGone,
+                ..
+            } if given.is_err() && others.is_empty() => {
+                self.access.called.remove(&change.id);
+                self.access.passed.insert(change.id, Passed::Changed);
+                Ok(next.map(|next| seen.account(next)))
+            }
+            Did::Nothing if others.is_empty() => {
                 given?;
                 Err(Failed(vec![
                     Diagnostic::new(format!(
@@ -113,119 +209,143 @@ impl Running<'_> {
                     .because(format!("the database says: {}", after.words())),
                 ]))
             }
-            Did::Otherwise(seen) => {
-                self.access.spoiled = Some(change.id);
+            did => {
                 let mut failed = given.err().unwrap_or_else(|| Failed(Vec::new()));
-                failed.0.push(
-                    Diagnostic::new(format!(
-                        "the panel did something else to {} than give or take its panel access, and that cannot be undone",
-                        change.account
-                    ))
-                    .because(seen)
-                    .hint("it was the first account of this kind, and no other was changed; look at it in the panel"),
-                );
+                if let Did::Otherwise { surprise, seen } = did {
+                    self.access.spoiled = Some(change.id);
+                    self.remember(host, step.act, surprise);
+                    failed.0.push(self.something_else(change, step.act, seen));
+                }
+                if !others.is_empty() {
+                    failed.0.push(beside(change, &others));
+                }
                 Err(failed)
             }
         }
     }
 
-    /// One account in detail.
-    fn details<H: WriteHost + ?Sized>(
-        &self,
-        host: &H,
-        account: u32,
-        user: u32,
-    ) -> Result<Details, Failed> {
-        let question = (self.observed.accounts.as_ref())
-            .and_then(|panel| probe::question(panel, account, user));
-        let Some(question) = question else {
-            let what = "it is not known how the panel's database is asked";
-            return Err(Failed(vec![Diagnostic::new(what)]));
-        };
-        let mut batch = Batch::default();
-        let ticket = batch.output(question);
-        let output = batch
-            .read(host)
-            .and_then(|mut answers: Answers| answers.output(ticket))
-            .map_err(|error| failed(&error))?;
-        probe::details(output).map_err(|error| failed(&error))
-    }
-
-    /// All accounts as they are now.
-    fn accounts_now<H: WriteHost + ?Sized>(&self, host: &H) -> Result<Accounts, Failed> {
-        let facts = crate::facts::Facts::read(host).map_err(|error| failed(&error))?;
-        let panel = observe::accounts(host, &facts).map_err(|error| failed(&error))?;
-        panel.accounts.map_err(|error| failed(&error))
-    }
-
-    /// Whether each account that this run changed is what it should be; gives those that somebody has removed since.
-    pub(in crate::apply) fn accounts_took(
-        &mut self,
-        observed: &Observed,
-    ) -> Result<Vec<String>, Failed> {
-        let mut gone = Vec::new();
-        if self.access.tried.is_empty() {
-            return Ok(gone);
+    /// Why the command is not run for an account of the plan, if it is not.
+    fn passes(&self, change: &AccountChange, before: &Details, access: Access) -> Option<Passed> {
+        if *before == Details::Gone {
+            return Some(Passed::Changed);
         }
-        let accounts = match &observed.accounts {
-            Some(panel) => panel.accounts.as_ref().map_err(|error| failed(error))?,
-            None => return Err(failed(&Unread::NoPlesk)),
+        if before.access() == Some(access) {
+            return Some(Passed::Set);
+        }
+        // What it is now may be nothing that may be changed: another's user, or a customer's.
+        (*before != self.planned(change.id)).then_some(Passed::Changed)
+    }
+
+    /// An account as it was planned for.
+    fn planned(&self, id: u32) -> Details {
+        let panel = self.observed.accounts.as_ref();
+        panel
+            .and_then(|panel| panel.accounts.as_ref().ok())
+            .map_or(Details::Gone, |accounts| accounts.details(id))
+    }
+
+    /// What is another one beside an account, between the reads around its change.
+    fn beside(&self, account: u32, before: &Accounts, now: &Accounts) -> Vec<String> {
+        let users = [before.details(account).user(), now.details(account).user()];
+        let renamed = match (before.get(account), now.get(account)) {
+            (Some(was), Some(is)) => after::renamed(&was.address(), &is),
+            (_, _) => None,
         };
-        let mut left = Vec::new();
-        for (index, step) in self.plan.steps.iter().enumerate() {
-            let Step::PanelAccess(step) = step else {
-                continue;
-            };
-            for change in &step.accounts {
-                let Some(now) = accounts.get(change.id).map(|account| account.state) else {
-                    gone.push(change.account.clone());
-                    continue;
-                };
-                if now != change.from.given(step.access) {
-                    self.outcome.steps[index].state = StepState::Failed;
-                    left.push(told(change, Some(now)));
+        let beside = Accounts::differences(before, now)
+            .iter()
+            .filter(|difference| match difference {
+                Difference::Account { id, .. } | Difference::Gone { id, .. } => *id != account,
+                // People make accounts at any time; this command makes none.
+                Difference::New { .. } => false,
+                // Its user belonged to no account before, or does not any more; its permissions were made.
+                Difference::Other { user, made_for, .. } => {
+                    !user.is_some_and(|user| users.contains(&user)) && *made_for != Some(account)
                 }
-            }
-        }
-        if left.is_empty() {
-            return Ok(gone);
-        }
+            })
+            .map(Difference::words)
+            .collect::<Vec<_>>();
+        renamed.into_iter().chain(beside).collect()
+    }
+
+    fn something_else(&self, change: &AccountChange, act: AccountAct, seen: String) -> Diagnostic {
+        let first = !self.access.probed.iter().any(|(probed, _)| *probed == act);
         let what = format!(
-            "accounts that are not what the panel's command said it made of them: {}",
-            left.len()
+            "the panel did something else to {} than give or take its panel access, and that cannot be undone",
+            change.account
         );
-        let told = Diagnostic::new(what).because(first(&left));
-        Err(Failed(vec![told]))
+        Diagnostic::new(what).because(seen).hint(if first {
+            "it was the first account of this kind, and no other was changed; look at it in the panel"
+        } else {
+            "no other account was changed after it; look at it in the panel"
+        })
     }
 
-    /// Whether accounts that this run did not change are others than before.
-    pub(in crate::apply) fn accounts_differ(&self, observed: &Observed) -> bool {
-        let read = |observed: &Observed| {
-            let panel = observed.accounts.as_ref()?;
-            panel.accounts.as_ref().ok().map(seen)
+    /// Keeps on the host what the command did, so that the next run does not do it to another account.
+    fn remember<H: WriteHost + ?Sized>(
+        &mut self,
+        host: &mut H,
+        act: AccountAct,
+        surprise: Surprise,
+    ) {
+        let run = self.outcome.run.clone().unwrap_or_default();
+        let Some(panel) = &mut self.observed.accounts else {
+            return;
         };
-        let (Some(mut before), Some(mut now)) = (read(&self.observed), read(observed)) else {
-            return false;
+        let version = panel.version.clone();
+        let mut memory = panel.memory.clone().unwrap_or_default();
+        memory.remember(Seen {
+            act,
+            surprise,
+            version,
+            run,
+        });
+        panel.memory = Ok(memory.clone());
+        let kept = match memory.keep() {
+            Ok(keep) => host
+                .write(&[keep], &[])
+                .map(|_| ())
+                .map_err(|error| Diagnostic::of(&error)),
+            Err(error) => Err(Diagnostic::of(&error)),
         };
-        for step in &self.plan.steps {
-            if let Step::PanelAccess(step) = step {
-                for change in &step.accounts {
-                    if now.remove(&change.id).is_some() {
-                        before.remove(&change.id);
-                    }
-                }
-            }
+        if let Err(why) = kept {
+            let what = "what the panel's command did could not be written down on the host";
+            let told = Diagnostic::new(what)
+                .because(why.what)
+                .hint("do not let the next run start by itself: it would try the command at another account");
+            self.outcome.messages.push(told);
         }
-        before != now
+    }
+
+    /// An act does what it should now: what was seen of it before is forgotten.
+    fn forget<H: WriteHost + ?Sized>(&mut self, host: &mut H, act: AccountAct) {
+        let Some(panel) = &mut self.observed.accounts else {
+            return;
+        };
+        let Ok(memory) = &mut panel.memory else {
+            return;
+        };
+        if memory.of(act).is_none() {
+            return;
+        }
+        memory.forget(act);
+        if let Ok(keep) = memory.keep()
+            && let Err(error) = host.write(&[keep], &[])
+        {
+            self.outcome.messages.push(Diagnostic::of(&error));
+        }
     }
 }
 
-/// Every account's state, by number.
-fn seen(accounts: &Accounts) -> BTreeMap<u32, AccountState> {
-    accounts
-        .iter()
-        .map(|account| (account.id, account.state))
-        .collect()
+/// What is told where the command changed other accounts.
+fn beside(change: &AccountChange, others: &[String]) -> Diagnostic {
+    let what = format!(
+        "the panel's command was run for {}, and more was another one after it: {}",
+        change.account,
+        others.len()
+    );
+    Diagnostic::new(what)
+        .because(first(others))
+        .hint("the command is not run again, neither for other accounts nor to give anything back; look at these in the panel")
 }
 
 fn told(change: &AccountChange, now: Option<AccountState>) -> String {
@@ -250,24 +370,15 @@ pub(in crate::apply) fn first<T: AsRef<str>>(told: &[T]) -> String {
     }
 }
 
-/// Runs the vendor's command for one account.
-fn give<H: WriteHost + ?Sized>(
-    host: &mut H,
-    vendor: &Vendor,
-    account: &str,
-    access: Access,
-) -> Result<(), Failed> {
-    let command = vendor.give(account, access);
-    let written = host
-        .write(&[Act::Run(command.clone())], &[])
-        .map_err(|error| failed(&error))?;
-    match written.done.first() {
+/// How the vendor's command ended.
+fn given(command: &Command, done: Option<&Done>) -> Result<(), Failed> {
+    match done {
         Some(Done::Ran(Output {
             end: End::Code(0), ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(Failed(vec![ended(&command, output.end)])),
+        Some(Done::Ran(output)) => Err(Failed(vec![ended(command, output.end)])),
         Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
-            format!("it is not known what became of `{}`", super::line(&command)),
+            format!("it is not known what became of `{}`", super::line(command)),
         )])),
     }
 }

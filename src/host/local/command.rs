@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -13,12 +14,13 @@ use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{
     AtFlags, CWD, MemfdFlags, Mode, OFlags, fcntl_setfl, fstat, ftruncate, memfd_create, openat,
     unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::files;
 use super::tree::{Tree, reason};
@@ -189,6 +191,8 @@ fn watch(
     cap: u64,
 ) -> std::io::Result<Option<ExitStatus>> {
     let mut sleep = Duration::from_micros(200);
+    // Tells at once that it has ended (Linux 5.3); an older kernel is asked again and again.
+    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
@@ -203,7 +207,10 @@ fn watch(
         if left.is_zero() {
             break;
         }
-        std::thread::sleep(sleep.min(left));
+        match &ended {
+            Some(ended) => wait(ended, LONGEST_SLEEP.min(left)),
+            None => std::thread::sleep(sleep.min(left)),
+        }
         sleep = (sleep * 2).min(LONGEST_SLEEP);
     }
     // The child is not waited for yet, so that its number cannot be another group's.
@@ -217,6 +224,18 @@ fn watch(
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(None)
+}
+
+/// Waits for the end of a process, or so long.
+fn wait(process: &OwnedFd, longest: Duration) {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let longest = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(longest.subsec_nanos()),
+    };
+    if poll(&mut fds, Some(&longest)).is_err() {
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 fn size(file: &File) -> std::io::Result<u64> {
@@ -255,7 +274,7 @@ fn nameless(tree: &Tree) -> std::io::Result<File> {
     Ok(File::from(fd))
 }
 
-fn unlinked(folder: &Path) -> rustix::io::Result<std::os::fd::OwnedFd> {
+fn unlinked(folder: &Path) -> rustix::io::Result<OwnedFd> {
     let mode = Mode::RUSR | Mode::WUSR;
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     if let Ok(fd) = openat(CWD, folder, flags | OFlags::TMPFILE, mode) {

@@ -1,15 +1,19 @@
 //! Reads the answer to the question for all accounts, line by line, and judges whether all of it has come.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Accounts, Domain, Misread, Row, Schema};
+use super::{Accounts, Domain, Misread, Other, Row, Schema};
 use crate::panel_access::address;
-use crate::panel_access::sql::MARK;
+use crate::panel_access::sql::{Depth, MARK};
 use crate::plan::{AccountProblem, AccountState};
 
+/// The line before which a client may print what it likes.
+pub(super) const BEGUN: &[u8] = b"mailward\tbegin";
+
 /// What has been read so far.
-#[derive(Default)]
 pub(super) struct Reading {
+    depth: Depth,
+    begun: Ended,
     columns: Columns,
     domains: Vec<(u32, Domain)>,
     places: HashMap<u32, u32>,
@@ -17,11 +21,19 @@ pub(super) struct Reading {
     logins: BTreeSet<String>,
     /// The places of domains that such a login is an address of.
     owners: HashSet<u32>,
-    clients: usize,
+    clients: BTreeSet<u32>,
+    client_rows: usize,
     /// The logins of users that belong to an account with another address, in their one form.
     others: BTreeSet<String>,
     users: Rows,
     permissions: Rows,
+    /// The accounts of which another account has the permissions too, and those of which a customer has.
+    shared: BTreeSet<u32>,
+    shared_rows: usize,
+    owned: BTreeSet<u32>,
+    other_users: Others,
+    other_permissions: Others,
+    counted_shared: Option<usize>,
     counted_domains: Option<usize>,
     counted_clients: Option<usize>,
     counted_accounts: Option<usize>,
@@ -33,6 +45,16 @@ pub(super) struct Reading {
 struct Rows {
     seen: usize,
     kept: Vec<Row>,
+    /// The numbers of those without a domain.
+    without: Vec<u32>,
+}
+
+/// What belongs to no account.
+#[derive(Default)]
+struct Others {
+    rows: usize,
+    kept: BTreeMap<Other, String>,
+    counted: Option<usize>,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -51,10 +73,44 @@ struct Columns {
 }
 
 impl Reading {
+    pub(super) fn of(depth: Depth) -> Self {
+        Self {
+            depth,
+            begun: Ended::No,
+            columns: Columns::default(),
+            domains: Vec::new(),
+            places: HashMap::new(),
+            logins: BTreeSet::new(),
+            owners: HashSet::new(),
+            clients: BTreeSet::new(),
+            client_rows: 0,
+            others: BTreeSet::new(),
+            users: Rows::default(),
+            permissions: Rows::default(),
+            shared: BTreeSet::new(),
+            shared_rows: 0,
+            owned: BTreeSet::new(),
+            other_users: Others::default(),
+            other_permissions: Others::default(),
+            counted_shared: None,
+            counted_domains: None,
+            counted_clients: None,
+            counted_accounts: None,
+            ended: Ended::No,
+        }
+    }
+
     /// Takes a line; none where it is not as it was asked for.
     pub(super) fn line(&mut self, line: &[u8], at: usize) -> Option<()> {
         let mut fields = line.split(|byte| *byte == b'\t');
         let first = fields.next()?;
+        if self.begun == Ended::No {
+            // What comes before is what a client prints of its own.
+            if line == BEGUN {
+                self.begun = Ended::Yes;
+            }
+            return Some(());
+        }
         if first == MARK.as_bytes() {
             return self.mark(fields.next()?, fields.next());
         }
@@ -77,13 +133,47 @@ impl Reading {
                 Some(())
             }
             b"c" => {
+                self.clients.insert(number(fields.next()?)?);
                 let login = String::from_utf8_lossy(fields.next()?);
                 self.logins.insert(one_form(&login));
-                self.clients += 1;
+                self.client_rows += 1;
                 Some(())
             }
+            b"s" => {
+                self.shared.insert(number(fields.next()?)?);
+                self.shared_rows += 1;
+                Some(())
+            }
+            b"o" => {
+                self.owned.insert(number(fields.next()?)?);
+                Some(())
+            }
+            b"v" | b"w" => self.other(first, fields),
             _ => None,
         }
+    }
+
+    /// Takes a user without an account, or a permission that is no account's access.
+    fn other<'a>(&mut self, kind: &[u8], mut fields: impl Iterator<Item = &'a [u8]>) -> Option<()> {
+        let id = number(fields.next()?)?;
+        let (others, key) = match kind {
+            b"w" => {
+                let permission = String::from_utf8_lossy(fields.next()?).into_owned();
+                (
+                    &mut self.other_permissions,
+                    Other::Permission(id, permission),
+                )
+            }
+            _ => (&mut self.other_users, Other::User(id)),
+        };
+        let rest: Vec<_> = fields.map(String::from_utf8_lossy).collect();
+        others.kept.insert(key, rest.join("\t"));
+        others.rows += 1;
+        Some(())
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended == Ended::Yes
     }
 
     fn mark(&mut self, what: &[u8], counted: Option<&[u8]>) -> Option<()> {
@@ -103,7 +193,10 @@ impl Reading {
                     .map(|(_, place)| place)
                     .collect();
             }
+            b"shared" => self.counted_shared = Some(counted()?),
             b"accounts" => self.counted_accounts = Some(counted()?),
+            b"users" => self.other_users.counted = Some(counted()?),
+            b"permissions" => self.other_permissions.counted = Some(counted()?),
             b"end" => self.ended = Ended::Yes,
             _ => return None,
         }
@@ -132,17 +225,29 @@ impl Reading {
                     b"0" => AccountState::Forbidden,
                     _ => return None,
                 };
+                if self.depth == Depth::Whole {
+                    let _link = number(fields.next()?)?;
+                    let _value = fields.next()?;
+                }
                 (&mut self.permissions, state, None)
             }
             _ => {
                 let user = fields.next()?;
                 let login = fields.next()?;
+                if self.depth == Depth::Whole {
+                    let _link = number(fields.next()?)?;
+                    let (_role, _email) = (fields.next()?, fields.next()?);
+                }
+                let login = match login {
+                    b"=" => Login::Own,
+                    other => Login::Other(other.strip_prefix(b"+").unwrap_or(other)),
+                };
                 let place = self.places.get(&domain);
                 let domain = place.and_then(|place| self.domains.get(*place as usize));
-                let address = |said: &[u8]| match (said, domain) {
-                    (b"=", _) => Same::Yes,
-                    (_, Some((_, domain))) => same(said, name, domain),
-                    (_, None) => Same::No,
+                let address = match (login, domain) {
+                    (Login::Own, _) => Same::Yes,
+                    (Login::Other(said), Some((_, domain))) => same(said, name, domain),
+                    (Login::Other(_), None) => Same::No,
                 };
                 let (state, problem) = match user {
                     b"-" => (AccountState::NoUser, None),
@@ -157,13 +262,15 @@ impl Reading {
                 );
                 let owner = || match (login, place.zip(domain)) {
                     // Most accounts: no login of their domain is a customer's.
-                    (b"=", Some((place, _))) if !self.owners.contains(place) => false,
-                    (b"=", Some((_, (_, domain)))) => {
+                    (Login::Own, Some((place, _))) if !self.owners.contains(place) => false,
+                    (Login::Own, Some((_, (_, domain)))) => {
                         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
                         let address = format!("{name}@{}", domain.canonical);
                         self.logins.contains(&address)
                     }
-                    (login, _) => {
+                    // An account's own login without a domain is nobody's.
+                    (Login::Own, None) => false,
+                    (Login::Other(login), _) => {
                         let login = one_form(&String::from_utf8_lossy(login));
                         // The administrator's login is fixed.
                         login == "admin" || self.logins.contains(&login)
@@ -173,7 +280,7 @@ impl Reading {
                     problem
                 } else if owner() {
                     Some(AccountProblem::Owner)
-                } else if address(login) == Same::No {
+                } else if let (Same::No, Login::Other(login)) = (address, login) {
                     self.others
                         .insert(one_form(&String::from_utf8_lossy(login)));
                     Some(AccountProblem::OtherLogin)
@@ -203,6 +310,8 @@ impl Reading {
                 state,
                 problem: problem.or(odd.then_some(AccountProblem::OddName)),
             });
+        } else {
+            rows.without.push(id);
         }
         Some(())
     }
@@ -228,26 +337,80 @@ impl Reading {
         };
         complete("domains", self.domains.len(), self.counted_domains)?;
         match schema {
-            Schema::Users => complete("customers", self.clients, self.counted_clients)?,
-            // Nobody but the mail account itself is concerned by its permission.
-            Schema::Permissions => {}
+            Schema::Users => complete("customers", self.client_rows, self.counted_clients)?,
+            // A customer's login is none of a mail account's permissions.
+            Schema::Permissions => {
+                complete("shared permissions", self.shared_rows, self.counted_shared)?
+            }
         }
         complete("accounts", rows.seen, self.counted_accounts)?;
+        let others = match (self.depth, schema) {
+            (Depth::Access, _) => Others::default(),
+            (Depth::Whole, Schema::Users) => self.other_users,
+            (Depth::Whole, Schema::Permissions) => self.other_permissions,
+        };
+        if self.depth == Depth::Whole {
+            complete("other users", others.rows, others.counted)?;
+        }
+        // As many rows as were counted may be one row twice and another never.
+        let mut places: Vec<u32> = self.domains.iter().map(|(id, _)| *id).collect();
+        places.sort_unstable();
+        once("the domain with the number", places.iter().copied())?;
+        let mut without = rows.without;
+        without.sort_unstable();
+        once("the account with the number", without.iter().copied())?;
         let mut rows = rows.kept;
         rows.sort_by_key(|row| row.id);
+        once("the account with the number", rows.iter().map(|row| row.id))?;
+        let different = |what, rows: usize, different: usize| match rows == different {
+            true => Ok(()),
+            false => Err(Misread::Count {
+                what,
+                rows: different,
+                counted: rows,
+            }),
+        };
+        different("different customers", self.client_rows, self.clients.len())?;
+        different("different other users", others.rows, others.kept.len())?;
         let mut accounts = Accounts {
             schema,
             domains: self.domains.into_iter().map(|(_, domain)| domain).collect(),
             rows,
             answer,
+            others: others.kept,
         };
         accounts.share(&self.others);
+        if schema == Schema::Permissions {
+            accounts.mark(&self.owned, AccountProblem::Owner);
+            accounts.mark(&self.shared, AccountProblem::SharedPermissions);
+        }
         Ok(accounts)
     }
 }
 
+/// Whether each number of a sorted list is there once.
+fn once(what: &'static str, numbers: impl Iterator<Item = u32>) -> Result<(), Misread> {
+    let mut last = None;
+    for id in numbers {
+        if last == Some(id) {
+            return Err(Misread::Twice { what, id });
+        }
+        last = Some(id);
+    }
+    Ok(())
+}
+
 fn number(text: &[u8]) -> Option<u32> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The login of an account's user.
+#[derive(Clone, Copy)]
+enum Login<'a> {
+    /// The account's address, letter by letter.
+    Own,
+    /// Any other.
+    Other(&'a [u8]),
 }
 
 /// Whether a login or an e-mail address is an account's own.

@@ -1,12 +1,15 @@
 //! What keeps accounts from being changed: they are not simply mail users, they are too many, or it is not known how.
 
+use std::collections::BTreeSet;
+
 use super::{MOST, Part};
 use crate::failure::{Blocked, Diagnostic};
 use crate::limits::declared_at;
 use crate::model::{Access, AccountCap, Declared, Desired, HostPath};
 use crate::panel_access::accounts::Account;
 use crate::panel_access::command::{MailCommand, Vendor};
-use crate::plan::{AccountProblem, Allowed};
+use crate::panel_access::memory::{self, Forgotten, Memory};
+use crate::plan::{AccountAct, AccountProblem, Allowed, Permission};
 
 /// The share of all accounts that one run may change where the manifest does not say, in percent.
 const USUAL_SHARE: u8 = 30;
@@ -84,6 +87,49 @@ pub(super) fn within(
         None => format!("without `max_account_changes` it is {rule}, and at least {LEAST}"),
     };
     part.block(Blocked::Refused, diagnostic.because(why));
+}
+
+/// Refuses what the panel's command was seen to do wrong, before the first account.
+pub(super) fn remembered(
+    memory: &Result<Memory, Forgotten>,
+    acts: BTreeSet<AccountAct>,
+    allowed: &Allowed,
+    part: &mut Part,
+) {
+    if allowed.panel_command == Permission::Given {
+        return;
+    }
+    let memory = match memory {
+        Ok(memory) => memory,
+        Err(forgotten) => {
+            let what = "it is not known what earlier runs saw the panel's command do";
+            let hint = format!(
+                "see what became of {0}; without it the next run tries the command at one account again: `rm {0}`",
+                memory::path()
+            );
+            let diagnostic = Diagnostic::new(what).because(forgotten.to_string());
+            part.block(Blocked::Unknown, diagnostic.hint(hint));
+            return;
+        }
+    };
+    for act in acts {
+        let Some(seen) = memory.of(act) else { continue };
+        let what = format!("the panel's command is not run to {}", act.words());
+        let why = format!(
+            "the run {} saw that it {}, with this version of Plesk",
+            seen.run,
+            seen.surprise.words()
+        );
+        let hint = format!(
+            "set these accounts in the panel itself and take them out of the manifest; `--allow panel-command` tries the \
+             command at one account again; another version of Plesk forgets it, and so does `rm {}`",
+            memory::path()
+        );
+        part.block(
+            Blocked::Refused,
+            Diagnostic::new(what).because(why).hint(hint),
+        );
+    }
 }
 
 /// The vendor's command, or a blocker where it is not known how to call it.

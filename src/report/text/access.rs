@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DIM, HEADING, count, paint};
-use crate::model::Access;
-use crate::plan::{AccessCause, AccessStep, Plan, Step};
+use crate::plan::{AccessCause, AccessStep, AccountAct, Plan, Step};
 use crate::report::Colour;
 use crate::report::printable::printable;
 
@@ -32,35 +31,62 @@ const LINES: usize = 8;
 pub(super) fn name(step: &AccessStep) -> String {
     let accounts = count(step.count, "account");
     let domain = printable(&step.domain);
-    format!("{} {accounts} of {domain}", verb(step.access))
+    format!("{} {accounts} of {domain}", verb(step.act))
 }
 
-const fn verb(access: Access) -> &'static str {
-    match access {
-        Access::Denied => "deny panel access to",
-        Access::Granted => "grant panel access to",
+/// Every act, in the order in which they are told.
+const ACTS: [AccountAct; 5] = [
+    AccountAct::Forbid,
+    AccountAct::Lock,
+    AccountAct::Permit,
+    AccountAct::Unlock,
+    AccountAct::CreateUser,
+];
+
+const fn verb(act: AccountAct) -> &'static str {
+    match act {
+        AccountAct::Forbid | AccountAct::Lock => "deny panel access to",
+        AccountAct::Permit | AccountAct::Unlock => "grant panel access to",
+        AccountAct::CreateUser => "grant panel access by a new user to",
     }
 }
 
-/// `deny panel access to 300 accounts in 20 domains`, for each direction.
+/// `deny panel access to 300 accounts in 20 domains`, for each act.
 pub(super) fn in_brief<'a>(steps: impl Iterator<Item = &'a AccessStep> + Clone) -> Vec<String> {
     let mut brief = Vec::new();
-    for access in [Access::Denied, Access::Granted] {
-        let steps: Vec<&AccessStep> = steps.clone().filter(|step| step.access == access).collect();
+    for act in ACTS {
+        let steps: Vec<&AccessStep> = steps.clone().filter(|step| step.act == act).collect();
         match steps.as_slice() {
             [] => {}
             [one] => brief.push(name(one)),
-            several => brief.push(heading(several, access)),
+            several => brief.push(heading(several, act)),
         }
     }
     brief
 }
 
-fn heading(steps: &[&AccessStep], access: Access) -> String {
+/// `3 accounts keep panel access that the manifest denies, and are left alone`; nothing where none is left as it is.
+pub(super) fn left_alone(plan: &Plan) -> Option<String> {
+    let (keep, lack) = super::left_alone(plan);
+    let keep = (keep > 0).then(|| {
+        let verb = if keep == 1 { "keeps" } else { "keep" };
+        let accounts = count(keep, "account");
+        format!("{accounts} {verb} panel access that the manifest denies")
+    });
+    let lack = (lack > 0).then(|| {
+        let verb = if lack == 1 { "lacks" } else { "lack" };
+        let accounts = count(lack, "account");
+        format!("{accounts} {verb} panel access that the manifest grants")
+    });
+    let said: Vec<String> = keep.into_iter().chain(lack).collect();
+    (!said.is_empty()).then(|| format!("{}, left alone", said.join(" and ")))
+}
+
+fn heading(steps: &[&AccessStep], act: AccountAct) -> String {
     let accounts = steps.iter().map(|step| step.count).sum();
     format!(
         "{} {} in {}",
-        verb(access),
+        verb(act),
         count(accounts, "account"),
         count(steps.len(), "domain")
     )
@@ -73,14 +99,12 @@ pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &AccessStep> + Clone {
 
 /// Everything that a plan does to accounts.
 pub(super) fn text(text: &mut String, plan: &Plan, detail: Detail, colour: Colour) {
-    for access in [Access::Denied, Access::Granted] {
-        let steps: Vec<&AccessStep> = self::steps(plan)
-            .filter(|step| step.access == access)
-            .collect();
+    for act in ACTS {
+        let steps: Vec<&AccessStep> = self::steps(plan).filter(|step| step.act == act).collect();
         if steps.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "{}", paint(&heading(&steps, access), HEADING, colour));
+        let _ = writeln!(text, "{}", paint(&heading(&steps, act), HEADING, colour));
         let shown = match detail {
             Detail::Brief => DOMAINS,
             Detail::Full | Detail::Counts => usize::MAX,

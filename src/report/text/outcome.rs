@@ -19,7 +19,7 @@ pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> String {
         // Many domains that fared alike are one line.
         let alike = |other: &&StepOutcome| match (&step.step, &other.step) {
             (Step::PanelAccess(one), Step::PanelAccess(other_step)) => {
-                one.access == other_step.access && step.state == other.state
+                one.act == other_step.act && step.state == other.state
             }
             (_, _) => false,
         };

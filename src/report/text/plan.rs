@@ -83,7 +83,10 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
 #[must_use]
 pub fn summary(plan: &Plan) -> String {
     if plan.is_empty() {
-        return "Nothing to do: the host is as desired.".to_owned();
+        return match access::left_alone(plan) {
+            None => "Nothing to do: the host is as desired.".to_owned(),
+            Some(left) => format!("Nothing to do: the host is as desired, but {left}."),
+        };
     }
     let (mut files, mut lines, mut panels) = (0, 0, 0);
     let (mut actions, mut rules) = (Vec::new(), Vec::new());
@@ -161,24 +164,50 @@ pub fn drift(plan: &Plan) -> String {
             | Note::ToConfirm { .. }
             | Note::Remark { .. } => "WAITS",
         };
-        let brief = steps_in_brief(&plan.steps);
-        let brief = if brief.is_empty() {
-            brief
-        } else {
-            format!("; {brief}")
-        };
+        let more = [Some(steps_in_brief(&plan.steps)), access::left_alone(plan)];
+        let more: String = (more.into_iter().flatten())
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("; {part}"))
+            .collect();
         let waits = note(waits, Detail::Brief);
-        return format!("{word}: {waits}{brief} ({})", plan.fingerprint);
+        return format!("{word}: {waits}{more} ({})", plan.fingerprint);
     }
+    let left = access::left_alone(plan);
     if plan.is_empty() {
-        return format!("OK: as desired ({})", plan.fingerprint);
+        let left = left.map_or_else(String::new, |left| format!(", but {left}"));
+        return format!("OK: as desired{left} ({})", plan.fingerprint);
     }
     let brief = steps_in_brief(&plan.steps);
+    let left = left.map_or_else(String::new, |left| format!("; {left}"));
+    let brief = format!("{brief}{left}");
     let owed = (plan.steps.iter())
         .filter_map(Step::as_action)
         .any(|action| action.causes.contains(&Cause::Owed));
     let word = if owed { "OWED" } else { "DRIFT" };
     format!("{word}: {brief} ({})", plan.fingerprint)
+}
+
+/// How many accounts keep access that the manifest denies, and how many lack access that it grants, since they are left
+/// alone.
+#[must_use]
+pub fn left_alone(plan: &Plan) -> (usize, usize) {
+    plan.notes
+        .iter()
+        .fold((0, 0), |(all, none), note| match note {
+            Note::AccountsLeftAlone { keep, lack, .. } => (all + keep, none + lack),
+            Note::NotRunning { .. }
+            | Note::NotRestarted { .. }
+            | Note::Problem { .. }
+            | Note::Unmanaged { .. }
+            | Note::Missing(_)
+            | Note::Advice(_)
+            | Note::Waits { .. }
+            | Note::Unwatched { .. }
+            | Note::ToConfirm { .. }
+            | Note::NeverConfirmed { .. }
+            | Note::Displaced { .. }
+            | Note::Remark { .. } => (all, none),
+        })
 }
 
 /// A step in as few words as name it, for progress.
@@ -443,6 +472,8 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
         Note::AccountsLeftAlone {
             reason,
             count: number,
+            keep,
+            lack,
             accounts,
         } => {
             let shown = match detail {
@@ -459,7 +490,16 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
                 named.push(format!("and {} more", number - named.len()));
             }
             let verb = if *number == 1 { "is" } else { "are" };
-            format!("{} {verb} left alone: {}", named.join(", "), reason.words())
+            let differs = match (keep, lack) {
+                (0, 0) => String::new(),
+                (keep, 0) => format!(" ({keep} with panel access that the manifest denies)"),
+                (0, lack) => format!(" ({lack} without panel access that the manifest grants)"),
+                (keep, lack) => format!(
+                    " ({keep} with panel access that the manifest denies, {lack} without access that it grants)"
+                ),
+            };
+            let named = named.join(", ");
+            format!("{named} {verb} left alone: {}{differs}", reason.words())
         }
         Note::Missing(advice) | Note::Advice(advice) => {
             let place = advice

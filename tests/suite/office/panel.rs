@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use mailward::panel_access::accounts::Accounts;
+use mailward::panel_access::sql::{Depth, everything, some_with_users};
+
 use super::harness::{Office, output, with_each};
 use crate::support::in_time::{ChildInTime as _, PATIENCE};
 
@@ -46,18 +49,25 @@ fn the_client_answers_only_to_the_password_from_the_panels_file() {
 fn the_client_answers_all_that_mailward_asks_and_goes_on_after_the_other_schemas_query() {
     with_each(|office| {
         let secret = office.read("etc/psa/.psa.shadow");
-        let everything = mailward::panel_access::sql::everything();
-        let (answer, errors) = ask(office, &everything, secret.trim());
-        assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(errors.contains("ERROR 1052"), "{errors}");
-        let accounts =
-            mailward::panel_access::accounts::Accounts::read(answer.into_bytes()).unwrap();
-        assert_eq!(accounts.len(), 23);
-        let one = mailward::panel_access::sql::one_with_user(2, 12);
+        for depth in [Depth::Access, Depth::Whole] {
+            let (answer, errors) = ask(office, &everything(depth), secret.trim());
+            // The accounts, and three times those that share permissions.
+            assert_eq!(errors.lines().count(), 4, "{errors}");
+            assert!(
+                errors.lines().all(|line| line.contains("ERROR 1052")),
+                "{errors}"
+            );
+            let accounts = Accounts::read(answer.into_bytes(), depth).unwrap();
+            assert_eq!(accounts.len(), 23);
+        }
+        let one = some_with_users(&[2], &[12]);
         let (answer, errors) = ask(office, &one, secret.trim());
         assert_eq!(errors, "");
         let row = "mailward\taccount\t2\t12\t12\tanna@example.jp\tanna@example.jp\t4\t0\n";
-        assert_eq!(answer, format!("{row}mailward\tuser\t1\nmailward\tend\n"));
+        assert_eq!(
+            answer,
+            format!("mailward\tbegin\n{row}mailward\tuser\t12\nmailward\tend\n")
+        );
     });
 }
 

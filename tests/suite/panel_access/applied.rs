@@ -134,7 +134,7 @@ fn a_panel_that_unlinks_or_deletes_the_user_is_stopped_at_the_first_account_with
         for words in [
             "cannot be undone",
             seen,
-            "panel user 1001 with the login anna@example.jp, role 4, active",
+            "panel user 1001 with the login \"anna@example.jp\", role 4, active",
             "now: no panel user",
             "anna@example.jp is without a panel user (it was with an active panel user)",
         ] {
@@ -245,41 +245,66 @@ fn a_run_killed_at_any_act_is_told_by_the_next_one_which_converges() {
     }
 }
 
+/// Somebody gives an account access while the command is run for the `nth` time.
+fn meddle(host: &Host, nth: usize, address: &'static str) {
+    let shared = host.host.another();
+    let mut world = shared.world();
+    let mut mail = world.commands.remove("/usr/local/psa/bin/mail").unwrap();
+    let mut number = 0;
+    world.commands.insert(
+        "/usr/local/psa/bin/mail".to_owned(),
+        Box::new(move |world, command| {
+            let output = mail(world, command);
+            let is_change = (command.arguments.first()).is_some_and(|word| word == "--update");
+            number += usize::from(is_change);
+            if is_change && number == nth {
+                let again = mailward::host::Command::new(
+                    command.program.clone(),
+                    ["--update", address, "-cp-access", "true"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    command.deadline,
+                );
+                let _ = mail(world, &again);
+            }
+            output
+        }),
+    );
+}
+
 #[test]
 fn an_account_that_others_change_meanwhile_is_reported_and_nothing_is_rolled_back() {
+    let manifest = "[panel_access.accounts]\n\"anna@example.jp\" = false\n\
+        \"ben@example.jp\" = false\n\"frida@other.jp\" = false\n";
     let mut host = office(Generation::Ten, Does::What);
-    // Somebody gives it back while the run goes on: the manifest names only one account.
-    let manifest =
-        "[panel_access.accounts]\n\"anna@example.jp\" = false\n\"frida@other.jp\" = false\n";
-    let shared = host.host.another();
-    {
-        let mut world = shared.world();
-        let mut mail = world.commands.remove("/usr/local/psa/bin/mail").unwrap();
-        world.commands.insert(
-            "/usr/local/psa/bin/mail".to_owned(),
-            Box::new(move |world, command| {
-                let output = mail(world, command);
-                if command
-                    .arguments
-                    .first()
-                    .is_some_and(|word| word == "--update")
-                {
-                    let again = mailward::host::Command::new(
-                        command.program.clone(),
-                        ["--update", "frida@other.jp", "-cp-access", "true"]
-                            .map(str::to_owned)
-                            .to_vec(),
-                        command.deadline,
-                    );
-                    let _ = mail(world, &again);
-                }
-                output
-            }),
-        );
-    }
+    // The second account is no probe: nobody looks at the others around it.
+    meddle(&host, 2, "frida@other.jp");
     let outcome = apply(&mut host, manifest);
-    assert_eq!(outcome.result, Verdict::ChangedSince, "{}", told(&outcome));
+    let said = told(&outcome);
+    assert_eq!(outcome.result, Verdict::ChangedSince, "{said}");
+    assert!(
+        said.contains("frida@other.jp: before: no panel user; now: "),
+        "{said}"
+    );
     assert!(!host.panel().may("anna@example.jp"));
+    assert!(!host.panel().may("ben@example.jp"));
     assert!(host.panel().may("frida@other.jp"));
     assert_eq!(changes(&plan(&host, manifest)), ["frida@other.jp=false"]);
+}
+
+#[test]
+fn another_account_that_changes_between_the_reads_around_the_first_is_the_commands_doing() {
+    let mut host = office(Generation::Ten, Does::What);
+    meddle(&host, 1, "frida@other.jp");
+    let manifest =
+        "[panel_access.accounts]\n\"anna@example.jp\" = false\n\"ben@example.jp\" = false\n";
+    let outcome = apply(&mut host, manifest);
+    let said = told(&outcome);
+    assert_eq!(outcome.result, Verdict::PartlyApplied, "{said}");
+    assert!(
+        said.contains("run for anna@example.jp, and more was another one after it: 1"),
+        "{said}"
+    );
+    // Two changes, the command's and the other one: it is not run again, not even to give anything back.
+    assert_eq!(host.panel().log.len(), 2);
 }

@@ -161,11 +161,12 @@ impl Panel {
         (self.accounts.clone(), self.users.clone())
     }
 
-    fn everything(&self) -> String {
+    fn everything(&self, whole: bool) -> String {
         let mut out = String::new();
         let mut line = |text: String| {
             let _ = writeln!(out, "{text}");
         };
+        line("mailward\tbegin".to_owned());
         for column in ["id", "mail_name", "perm_id", "dom_id"] {
             line(format!("{column}\tint(10) unsigned\tNO\t\tNULL\t"));
         }
@@ -177,10 +178,13 @@ impl Panel {
             line(format!("d\t{id}\t{name}"));
         }
         line(format!("mailward\tdomains\t{}", self.domains.len()));
-        for login in &self.clients {
-            line(format!("c\t{login}"));
+        for (id, login) in self.clients.iter().enumerate() {
+            line(format!("c\t{}\t{login}", id + 1));
         }
         line(format!("mailward\tclients\t{}", self.clients.len()));
+        if self.generation == Generation::Nine {
+            line("mailward\tshared\t0".to_owned());
+        }
         for (id, account) in &self.accounts {
             let Account {
                 name,
@@ -191,11 +195,25 @@ impl Panel {
             match self.generation {
                 Generation::Nine => {
                     let may = u8::from(permission.as_deref() == Some("true"));
-                    line(format!("p\t{id}\t{domain}\t{name}\t{may}"));
+                    let rest = match whole {
+                        true => format!("\t{id}\t{}", permission.clone().unwrap_or_default()),
+                        false => String::new(),
+                    };
+                    line(format!("p\t{id}\t{domain}\t{name}\t{may}{rest}"));
                 }
                 Generation::Ten => {
                     let address = self.address(*id);
-                    let own = |said: &str| if said == address { "=" } else { said }.to_owned();
+                    let own = |said: &str| match said == address {
+                        true => "=".to_owned(),
+                        false => format!("+{said}"),
+                    };
+                    let more = match (whole, user.and_then(|user| self.users.get(&user))) {
+                        (false, _) => String::new(),
+                        (true, None) => format!("\t{}\t\t", user.unwrap_or(0)),
+                        (true, Some(found)) => {
+                            format!("\t{}\t4\t+{}", user.unwrap_or(0), found.email)
+                        }
+                    };
                     let rest = match user {
                         None | Some(0) => "-\t".to_owned(),
                         Some(user) => match self.users.get(user) {
@@ -203,23 +221,46 @@ impl Panel {
                             Some(user) => format!("{}\t{}", user.locked, own(&user.login)),
                         },
                     };
-                    line(format!("u\t{id}\t{domain}\t{name}\t{rest}"));
+                    line(format!("u\t{id}\t{domain}\t{name}\t{rest}{more}"));
                 }
             }
         }
         line(format!("mailward\taccounts\t{}", self.accounts.len()));
+        if whole {
+            match self.generation {
+                Generation::Nine => line("mailward\tpermissions\t0".to_owned()),
+                Generation::Ten => {
+                    let linked = |user: &&u32| {
+                        (self.accounts.values()).any(|account| account.user == Some(**user))
+                    };
+                    let others: Vec<&u32> =
+                        self.users.keys().filter(|user| !linked(user)).collect();
+                    for user in &others {
+                        let found = &self.users[*user];
+                        line(format!(
+                            "v\t{user}\t{}\t4\t{}\t{}",
+                            found.locked, found.login, found.email
+                        ));
+                    }
+                    line(format!("mailward\tusers\t{}", others.len()));
+                }
+            }
+        }
         line("mailward\tend".to_owned());
         out
     }
 
-    fn one(&self, input: &str) -> String {
-        let number = |after: &str| -> u32 {
-            let rest = input.split(after).nth(1).unwrap_or("0;");
-            rest.split(';').next().unwrap().parse().unwrap()
+    fn some(&self, input: &str) -> String {
+        let numbers = |after: &str| -> Vec<u32> {
+            let rest = input.split(after).nth(1).unwrap_or(")");
+            let list = rest.split(')').next().unwrap();
+            list.split(',').filter_map(|id| id.parse().ok()).collect()
         };
-        let id = number("m.id=");
-        let mut out = String::new();
-        if let Some(account) = self.accounts.get(&id) {
+        let mut out = "mailward\tbegin\n".to_owned();
+        for id in numbers("m.id IN (") {
+            let Some(account) = self.accounts.get(&id) else {
+                continue;
+            };
             match self.generation {
                 Generation::Nine => {
                     let value = account.permission.clone().unwrap_or_default();
@@ -237,10 +278,10 @@ impl Panel {
                 }
             }
         }
-        if self.generation == Generation::Ten {
-            let user = number("smb_users WHERE id=");
-            let there = u8::from(self.users.contains_key(&user));
-            let _ = writeln!(out, "mailward\tuser\t{there}");
+        for user in numbers("smb_users WHERE id IN (") {
+            if self.users.contains_key(&user) {
+                let _ = writeln!(out, "mailward\tuser\t{user}");
+            }
         }
         out.push_str("mailward\tend\n");
         out
@@ -262,13 +303,14 @@ impl Panel {
             );
         }
         let input = String::from_utf8(command.input.clone()).unwrap();
-        let mut text = if input.contains("SHOW COLUMNS") {
-            self.everything()
+        let (mut text, said) = if input.contains("SHOW COLUMNS") {
+            let said = "ERROR 1054 (42S22) at line 14: Unknown column\n";
+            (self.everything(input.contains("SELECT 'v'")), said)
         } else {
-            self.one(&input)
+            (self.some(&input), "")
         };
         text.truncate(self.cut);
-        ended(0, &text, "ERROR 1054 (42S22) at line 11: Unknown column\n")
+        ended(0, &text, said)
     }
 
     fn mail(&mut self, command: &Command) -> Output {

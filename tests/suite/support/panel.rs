@@ -7,6 +7,7 @@
 
 mod accounts;
 mod database;
+mod effects;
 mod knobs;
 mod place;
 
@@ -18,6 +19,7 @@ use self::place::Place;
 use super::host::{Host, Output};
 
 pub use accounts::{HOSTILE_NAMES, bulk_access, bulk_address, small_world};
+pub use effects::Effect;
 pub use knobs::{Knob, OnFalse, OnTrue, Spelling, When};
 
 /// What every password of an account holds; the server's password for `admin` does too.
@@ -191,6 +193,33 @@ impl PanelWorld {
             .map(|table| format!("SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3;"))
             .collect();
         self.sql(&statements.join("\n"))
+    }
+
+    /// Keeps a copy of all accounts, users and permissions in the database, for [`PanelWorld::restore`].
+    pub fn keep(&self) {
+        let statements: Vec<_> = (self.kept().iter())
+            .map(|table| {
+                format!("DROP TABLE IF EXISTS kept_{table}; CREATE TABLE kept_{table} SELECT * FROM {table};")
+            })
+            .collect();
+        self.sql(&statements.join("\n"));
+    }
+
+    /// Puts back what was kept.
+    pub fn restore(&self) {
+        let statements: Vec<_> = (self.kept().iter())
+            .map(|table| {
+                format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table};")
+            })
+            .collect();
+        self.sql(&statements.join("\n"));
+    }
+
+    fn kept(&self) -> &'static [&'static str] {
+        match self.generation {
+            Generation::Nine => &["mail", "Permissions"],
+            Generation::Ten => &["mail", "Permissions", "smb_users"],
+        }
     }
 
     /// Removes all accounts, their users and domains; customers stay.

@@ -1,19 +1,23 @@
 //! Gives accounts back what they had before the run, as far as the database shows that it can be given back.
 
-use super::{first, give, told};
+use super::after::renamed;
+use super::look::Look;
+use super::{Others, first, told};
 use crate::apply::undo::Back;
 use crate::apply::{Failed, Running};
 use crate::failure::Diagnostic;
 use crate::host::WriteHost;
-use crate::panel_access::accounts::Accounts;
-use crate::plan::AccessStep;
+use crate::panel_access::accounts::{Accounts, Difference};
+use crate::panel_access::probe::{self, Asked, Details, Did};
+use crate::plan::{AccessStep, AccountAct, AccountChange};
 
 impl Running<'_> {
-    /// Gives back what accounts had before this run, and tells of each step whether that was seen to be so.
+    /// Gives back what accounts had before this run, and tells of each step, and of all else, whether that was seen to be
+    /// so.
     pub(in crate::apply) fn undo_accounts<H: WriteHost + ?Sized>(
         &mut self,
         host: &mut H,
-    ) -> Vec<(usize, Back)> {
+    ) -> (Vec<(usize, Back)>, Back) {
         let tried: Vec<(usize, AccessStep)> = (self.access.tried.iter())
             .filter_map(|(index, count)| {
                 let mut step = self.plan.steps.get(*index)?.as_panel_access()?.clone();
@@ -22,33 +26,38 @@ impl Running<'_> {
             })
             .collect();
         if tried.is_empty() {
-            return Vec::new();
+            return (Vec::new(), Back::Yes);
         }
         let now = match self.accounts_now(host) {
             Ok(now) => now,
-            Err(failed) => return self.not_known(&tried, failed),
+            Err(failed) => return (self.not_known(&tried, failed), Back::Yes),
         };
-        let given = self.give_back(host, &tried, &now);
+        let given = match self.access.others {
+            Others::Untouched => self.give_back(host, &tried, &now),
+            Others::Changed => Given::Nothing,
+        };
         let now = match given {
             Given::Nothing => now,
             Given::Some => match self.accounts_now(host) {
                 Ok(now) => now,
-                Err(failed) => return self.not_known(&tried, failed),
+                Err(failed) => return (self.not_known(&tried, failed), Back::Yes),
             },
         };
         let mut left = Vec::new();
         let mut undone = Vec::new();
         for (index, step) in &tried {
             let mut back = Back::Yes;
-            if self.is_other(host, step) {
-                back = Back::No;
-            }
             for change in &step.accounts {
-                let state = now.get(change.id).map(|account| account.state);
-                // What the panel did to a spoiled account shows in more than its state.
-                if state != Some(change.from) || self.access.spoiled == Some(change.id) {
+                let (was, is) = (self.planned(change.id), now.details(change.id));
+                // What the panel did to a spoiled account may show in more than what was read.
+                let renamed = (now.get(change.id)).and_then(|is| renamed(&change.account, &is));
+                if let Some(renamed) = renamed {
                     back = Back::No;
-                    left.push(told(change, state));
+                    left.push(renamed);
+                }
+                if is != was || self.access.spoiled == Some(change.id) {
+                    back = Back::No;
+                    left.push(differs(change, &now, &was, &is));
                 }
             }
             undone.push((*index, back));
@@ -59,32 +68,21 @@ impl Running<'_> {
                 .messages
                 .push(Diagnostic::new(what).because(first(&left)));
         }
-        undone
-    }
-
-    /// Whether a probed account has another user now than before the run, or its user another role: giving back may do
-    /// something else than was asked, too.
-    fn is_other<H: WriteHost + ?Sized>(&mut self, host: &H, step: &AccessStep) -> bool {
-        let mut other = false;
-        for change in &step.accounts {
-            let Some(before) = self.access.before.get(&change.id) else {
-                continue;
-            };
-            if before.user() == 0 || self.access.spoiled == Some(change.id) {
-                continue;
-            }
-            let why = match self.details(host, change.id, 0) {
-                Ok(now) if now.is_same(before) => continue,
-                Ok(now) => vec![
-                    Diagnostic::new(format!("{} is not as it was", change.account))
-                        .because(format!("before: {}; now: {}", before.words(), now.words())),
-                ],
-                Err(Failed(why)) => why,
-            };
-            self.outcome.messages.extend(why);
-            other = true;
+        let others: Vec<String> = (self.beside_the_plan(&now).iter())
+            .filter(|difference| difference.is_of_old())
+            .map(Difference::words)
+            .collect();
+        if others.is_empty() {
+            return (undone, Back::Yes);
         }
-        other
+        let what = format!(
+            "accounts and panel users that this run was not to change, and that are not as they were: {}",
+            others.len()
+        );
+        self.outcome
+            .messages
+            .push(Diagnostic::new(what).because(first(&others)));
+        (undone, Back::No)
     }
 
     fn not_known(&mut self, tried: &[(usize, AccessStep)], why: Failed) -> Vec<(usize, Back)> {
@@ -101,7 +99,8 @@ impl Running<'_> {
         tried.iter().map(|(index, _)| (*index, Back::No)).collect()
     }
 
-    /// Runs the opposite command for each account that has what this run gave it, in reverse.
+    /// Runs the opposite command for each account that has what this run gave it, in reverse. What somebody else made of
+    /// one is not taken back.
     fn give_back<H: WriteHost + ?Sized>(
         &mut self,
         host: &mut H,
@@ -112,22 +111,76 @@ impl Running<'_> {
         for (_, step) in tried.iter().rev() {
             let Some(vendor) = &step.how else { continue };
             for change in step.accounts.iter().rev() {
-                let state = now.get(change.id).map(|account| account.state);
-                let ours = state == Some(change.from.given(step.access));
-                if !ours || self.access.spoiled == Some(change.id) {
+                let has = now.details(change.id);
+                if !self.is_ours(change, step, &has) {
                     continue;
                 }
                 given = Given::Some;
-                if let Err(Failed(messages)) =
-                    give(host, vendor, &change.account, step.access.other())
-                {
+                let access = step.access.other();
+                let look = Look::Some(vec![change.id], has.user());
+                let (ended, seen) = self.give(host, vendor, &change.account, access, &look);
+                if let Err(Failed(messages)) = ended {
                     self.outcome.messages.extend(messages);
                     // A panel that does not answer is not asked another thousand times.
                     return given;
                 }
+                let Ok(seen) = seen else { return given };
+                let (is, user) = (seen.account(change.id), seen.user(has.user()));
+                match probe::judge(&change.account, &has, &is, access, user) {
+                    Did::AsExpected => {}
+                    // The look at all of them tells it.
+                    Did::Nothing => return given,
+                    Did::Otherwise { surprise, seen } => {
+                        self.remember(host, opposite(step.act), surprise);
+                        let what = format!("{} is not as it was", change.account);
+                        self.outcome
+                            .messages
+                            .push(Diagnostic::new(what).because(seen));
+                        return given;
+                    }
+                }
             }
         }
         given
+    }
+
+    /// Whether an account has what this run gave it.
+    fn is_ours(&self, change: &AccountChange, step: &AccessStep, has: &Details) -> bool {
+        let Some(called) = self.access.called.get(&change.id) else {
+            return false;
+        };
+        let (account, access) = (&change.account, step.access);
+        let as_given = match &called.after {
+            Some(after) => after == has,
+            None => true,
+        };
+        let did = probe::judge(account, &called.before, has, access, Asked::There);
+        as_given && did == Did::AsExpected && self.access.spoiled != Some(change.id)
+    }
+}
+
+/// What undoing an act is to the panel.
+const fn opposite(act: AccountAct) -> AccountAct {
+    match act {
+        AccountAct::Forbid => AccountAct::Permit,
+        AccountAct::Permit => AccountAct::Forbid,
+        AccountAct::Lock => AccountAct::Unlock,
+        AccountAct::Unlock | AccountAct::CreateUser => AccountAct::Lock,
+    }
+}
+
+/// How an account is another one than before.
+fn differs(change: &AccountChange, now: &Accounts, was: &Details, is: &Details) -> String {
+    let state = now.get(change.id).map(|account| account.state);
+    if state == Some(change.from) {
+        format!(
+            "{}: before: {}; now: {}",
+            change.account,
+            was.words(),
+            is.words()
+        )
+    } else {
+        told(change, state)
     }
 }
 

@@ -25,15 +25,19 @@ function lookup(   row, field) {
 	}
 }
 
-function number(after,   rest) {
+# Puts the numbers of the list behind some words into `listed`.
+function list(after,   rest, words, word, count) {
+	split("", listed)
 	rest = $0
 	sub(".*" after, "", rest)
-	return rest + 0
+	sub(/\).*/, "", rest)
+	count = split(rest, words, ",")
+	for (word = 1; word <= count; word++) listed[words[word] + 0]
 }
 
 # As the query has it: `=` where it is the account's own.
 function own(said, address) {
-	return said == address ? "=" : said
+	return said == address ? "=" : "+" said
 }
 
 BEGIN { OFS = "\t" }
@@ -57,12 +61,13 @@ BEGIN { OFS = "\t" }
 
 /^SELECT 'c',/ {
 	count = table("clients")
-	for (row = 1; row <= count; row++) print "c", data[row]
+	for (row = 1; row <= count; row++) print "c", row, data[row]
 	next
 }
 
 /^SELECT 'u',/ {
 	lookup()
+	whole = /m[.]userId,0/
 	count = table("mail")
 	for (row = 1; row <= count; row++) {
 		split(data[row], field, "\t")
@@ -73,6 +78,8 @@ BEGIN { OFS = "\t" }
 			split(user[field[4]], of, "\t")
 			rest = of[5] OFS own(of[2], address)
 		}
+		if (whole && field[4] in user) rest = rest OFS field[4] OFS of[4] OFS own(of[3], of[2])
+		else if (whole) rest = rest OFS field[4] OFS OFS
 		print "u", field[1], field[2], field[3], rest
 		# The client goes away in the middle.
 		if (cut == "cut" && row * 2 > count) exit 1
@@ -80,7 +87,29 @@ BEGIN { OFS = "\t" }
 	next
 }
 
-/^SELECT 'p',/ {
+# Users that belong to no account.
+function others(told,   row, field, linked, count) {
+	split("", linked)
+	for (row = table("mail"); row > 0; row--) {
+		split(data[row], field, "\t")
+		linked[field[4]]
+	}
+	count = 0
+	for (row = table("smb_users"); row > 0; row--) {
+		split(data[row], field, "\t")
+		if (field[1] in linked) continue
+		count++
+		if (told) print "v", field[1], field[5], field[4], field[2], field[3]
+	}
+	return count
+}
+
+/^SELECT 'v',/ { others(1); next }
+/^SELECT 'mailward','users',/ { print "mailward", "users", others(0); next }
+/^SELECT 'w',/ { next }
+/^SELECT 'mailward','permissions',/ { print "mailward", "permissions", 0; next }
+
+/^SELECT '[pso]',/ || /^SELECT 'mailward','shared',/ {
 	print "ERROR 1052 (23000) at line " NR ": Column 'userId' in where clause is ambiguous" >"/dev/stderr"
 	next
 }
@@ -88,26 +117,27 @@ BEGIN { OFS = "\t" }
 /^SELECT 'mailward','account',/ {
 	lookup()
 	count = table("mail")
-	id = number("WHERE m[.]id=")
+	list("WHERE m[.]id IN [(]")
 	for (row = 1; row <= count; row++) {
 		split(data[row], field, "\t")
-		if (field[1] != id) continue
+		if (!(field[1] in listed)) continue
 		if (field[4] in user) split(user[field[4]], of, "\t")
-		else of[1] = 0
-		print "mailward", "account", id, field[4], of[1], of[2], of[3], of[4], of[5]
+		else split("0\t\t\t\t", of, "\t")
+		print "mailward", "account", field[1], field[4], of[1], of[2], of[3], of[4], of[5]
 	}
 	next
 }
 
 /^SELECT 'mailward','user',/ {
 	lookup()
-	print "mailward", "user", (number("WHERE id=") in user) ? 1 : 0
+	list("WHERE id IN [(]")
+	for (id in listed) if (id in user) print "mailward", "user", id
 	next
 }
 
 /^SELECT 'mailward','domains',/ { print "mailward", "domains", table("domains"); next }
 /^SELECT 'mailward','clients',/ { print "mailward", "clients", table("clients"); next }
 /^SELECT 'mailward','accounts',/ { print "mailward", "accounts", table("mail"); next }
-/^SELECT 'mailward','(columns|end)';/ { split($0, word, "'"); print "mailward", word[4]; next }
+/^SELECT 'mailward','(begin|columns|end)';/ { split($0, word, "'"); print "mailward", word[4]; next }
 
 { print "ERROR 1064 (42000) at line " NR ": You have an error in your SQL syntax" >"/dev/stderr" }
