@@ -149,7 +149,7 @@ pub struct World {
     saved: Rules,
     record: Record,
     folder: Folder,
-    /// The script from which a watcher is started again.
+    /// The script from which systemd starts a watcher again; of two each can make the other from its memory.
     script: bool,
     memory_writable: bool,
     disk_writable: bool,
@@ -225,9 +225,11 @@ impl World {
 
     /// Whether this watcher is dead and somebody would notice.
     fn is_missed(&self, one: usize) -> bool {
-        self.script
-            && self.watchers[one] == Watcher::Dead
-            && (self.systemd || Self::lives(self.watchers[1 - one]))
+        let somebody = match self.systemd {
+            true => self.script,
+            false => Self::lives(self.watchers[1 - one]),
+        };
+        self.watchers[one] == Watcher::Dead && somebody
     }
 
     /// Everything that may happen now.
@@ -251,8 +253,9 @@ impl World {
             acts.push(Act::Boot);
         }
         if faults.spoils > 0 && self.apply != Run::NotBegun {
-            // As above: while one is dead, the script is what brings it back.
-            if self.folder != Folder::Lost && !self.watchers.contains(&Watcher::Dead) {
+            // As above: while one is dead, the script is what brings it back under systemd.
+            let needed = self.systemd && self.watchers.contains(&Watcher::Dead);
+            if self.folder != Folder::Lost && !needed {
                 acts.push(Act::LoseFolder);
             }
             if self.memory_writable {
