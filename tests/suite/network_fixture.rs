@@ -231,3 +231,26 @@ fn ssh_from_a_client_is_seen_with_the_clients_address() {
         }
     }
 }
+
+/// A machine that is frozen for a moment, or a debugger, interrupts every wait of the tests.
+#[test]
+fn a_test_that_is_stopped_while_it_connects_still_tells_silence() {
+    let Some(mut host) = Host::init() else {
+        return;
+    };
+    let net = host.network();
+    host.run(&[script(&host, NFT)]).success();
+    let own = std::process::id();
+    let mut stop = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "sleep 0.2; kill -STOP $1; sleep 0.1; kill -CONT $1",
+            "sh",
+        ])
+        .arg(own.to_string())
+        .spawn()
+        .unwrap();
+    let reach = net.client("stranger").reaches(110, Family::V4);
+    assert_eq!(reach, Reach::Silent);
+    assert!(stop.wait().unwrap().success());
+}

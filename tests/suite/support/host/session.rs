@@ -4,12 +4,13 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::socket_error;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket, socket_with,
 };
@@ -58,18 +59,35 @@ pub(super) fn dial_in(
                 IpAddr::V4(_) => AddressFamily::INET,
                 IpAddr::V6(_) => AddressFamily::INET6,
             };
-            let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-            // A time limit for sending is also one for the handshake.
-            set_socket_timeout(&socket, Timeout::Send, Some(limit))?;
+            // A handshake that blocks ends with any signal; this one waits in `handshake`.
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = socket_with(family, SocketType::STREAM, flags, None)?;
             bind(&socket, &SocketAddr::new(source, 0))?;
-            connect_socket(&socket, &target).map_err(|error| match error {
-                Errno::INPROGRESS => ErrorKind::TimedOut.into(),
-                error => io::Error::from(error),
-            })?;
-            Ok(TcpStream::from(socket))
+            match connect_socket(&socket, &target) {
+                Ok(()) => {}
+                Err(Errno::INPROGRESS | Errno::INTR) => handshake(&socket, Instant::now() + limit)?,
+                Err(error) => return Err(error.into()),
+            }
+            let stream = TcpStream::from(socket);
+            stream.set_nonblocking(false)?;
+            Ok(stream)
         };
         scope.spawn(dial).join().expect("the thread does not panic")
     })
+}
+
+/// Waits until a connection that was begun is made or has failed, whatever signals come meanwhile.
+fn handshake(socket: &OwnedFd, end: Instant) -> io::Result<()> {
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&left)) {
+            Ok(0) => return Err(ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(socket_error(socket)??),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// An open connection to a service of a host.

@@ -1,6 +1,6 @@
 //! A link that is slow: connections to a port of this machine go on to a host, each byte some time later.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +74,10 @@ fn one_way(from: &TcpStream, to: &TcpStream, delay: Duration) {
 fn listen(mut from: TcpStream, sender: &Sender<Late>, delay: Duration) {
     let mut buffer = vec![0; 65536];
     loop {
-        let count = from.read(&mut buffer).unwrap_or(0);
+        let count = match from.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.unwrap_or(0),
+        };
         let late = (Instant::now() + delay, buffer[..count].to_vec());
         if sender.send(late).is_err() || count == 0 {
             return;
