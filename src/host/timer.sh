@@ -178,7 +178,8 @@ accompany() {
     # What this shell has in its memory does as well.
     twin </dev/null >/dev/null 2>&1 &
   fi
-  named $! && peer=$named
+  # One that cannot be named would be forgotten, and never end with this one.
+  if named $!; then peer=$named; else kill -KILL $! 2>/dev/null; fi
 }
 
 # Becomes the second watcher, without a file to read.
