@@ -12,8 +12,9 @@ use crate::model::known;
 use crate::plan::{Control, Expectation};
 use crate::report::text;
 
-/// How long xinetd may take to write its dump.
-pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(10);
+/// How long xinetd may take to write its dump: it asks the resolver for the name of each address that a service binds, and a
+/// resolver with three silent servers takes half a minute for one (`resolv.conf(5)`: 5 s, twice).
+pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Sends signals to xinetd, the last of which makes it write its dump, and reads the new part of it.
 pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
@@ -63,7 +64,7 @@ pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
                 process.pid
             ))
             .because(format!(
-                "it was asked with SIGUSR1 and had {} s",
+                "it was asked with SIGUSR1 and had {} s; it waits for the resolver where a service binds an address",
                 deadline.as_secs()
             )),
         ])

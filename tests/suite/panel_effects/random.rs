@@ -87,6 +87,7 @@ fn ten_account(
     sql: &mut String,
 ) -> (String, bool, bool) {
     let user = 100 + id;
+    let taken = sql.clone();
     let mut insert = |login: &str, email: &str, locked: u32| {
         let _ = writeln!(
             sql,
@@ -114,12 +115,11 @@ fn ten_account(
         8 => ("990".to_owned(), false, false),
         // A login that is what stands for the account's own in an answer, or begins with what stands before any other.
         9 => {
-            let login = ["=", "+", "=x", "+="][dice.below(4) as usize];
-            insert(
-                &format!("{login}{}", if login.len() == 1 { "" } else { address }),
-                address,
-                0,
-            );
+            let sign = ["=", "+", "=x", "+="][dice.below(4) as usize];
+            // The panel has each login once.
+            let alone = sign.len() == 1 && !taken.contains(&format!(", '{sign}', "));
+            let login = format!("{sign}{}", if alone { "" } else { address });
+            insert(&login, address, 0);
             (own, true, false)
         }
         10 => ([1, 2, 3][dice.below(3) as usize].to_string(), true, false),

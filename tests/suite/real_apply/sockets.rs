@@ -1,7 +1,7 @@
 //! xinetd's addresses and families on real hosts: an address that the dump shows by another name, and pairs of services.
 
 use super::{Place, SMTP, apply, mailward, on_each_kind_with};
-use crate::support::host::Host;
+use crate::support::host::{Host, Kind};
 
 const MANIFEST: &str = "version = 1\n[limits.smtp]\nper_ip = 20\n";
 const FTP: &str = "/etc/xinetd.d/ftp_psa";
@@ -75,6 +75,28 @@ fn an_address_that_the_dump_shows_by_a_name_is_no_reason_to_refuse() {
             },
         );
     }
+}
+
+/// The dump asks the resolver for the name of an address that no file has, and waits for it.
+#[test]
+fn a_dump_that_waits_for_a_silent_resolver_is_waited_for() {
+    let Some(mut host) = Place::prepare(Kind::SysV) else {
+        return;
+    };
+    host.replace_text(SUBMISSION, "}", "\tbind = 0.0.0.0\n}");
+    host.write(
+        "/etc/resolv.conf",
+        "nameserver 127.0.0.1\noptions timeout:11 attempts:1\n",
+    );
+    host.boot();
+    let silence = ["-A", "INPUT", "-p", "udp", "--dport", "53", "-j", "DROP"];
+    host.run(&[&["iptables"][..], &silence[..]].concat())
+        .success();
+    let host = Place::inside(host);
+    let mut held = host.open_until_cut(25, "198.51.100.9", 1);
+    let applied = apply(&host, MANIFEST);
+    assert_eq!(applied.code(), 0, "{applied:#?}");
+    assert!(held[0].still_open());
 }
 
 #[test]
