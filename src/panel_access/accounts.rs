@@ -210,23 +210,30 @@ impl Accounts {
         }
     }
 
-    /// Marks accounts whose user belongs to another account too: logins are unique, so that the user is the one of that
-    /// login.
+    /// Marks accounts whose user belongs to another account too, or would: logins are unique, so that the user is the one of
+    /// that login.
     fn share(&mut self, others: &BTreeSet<String>) {
         if others.is_empty() {
             return;
         }
-        let shared: Vec<u32> = (self.iter())
-            .filter(|account| {
+        let shared: BTreeMap<u32, AccountProblem> = (self.iter())
+            .filter_map(|account| {
+                let problem = match account.state {
+                    AccountState::Active | AccountState::Locked => AccountProblem::SharedUser,
+                    AccountState::NoUser => AccountProblem::TakenLogin,
+                    AccountState::Dangling
+                    | AccountState::Unclear
+                    | AccountState::Permitted
+                    | AccountState::Forbidden => return None,
+                };
                 let name = String::from_utf8_lossy(account.name).to_ascii_lowercase();
-                let linked = matches!(account.state, AccountState::Active | AccountState::Locked);
-                linked && others.contains(&format!("{name}@{}", account.domain.canonical))
+                let login = format!("{name}@{}", account.domain.canonical);
+                others.contains(&login).then_some((account.id, problem))
             })
-            .map(|account| account.id)
             .collect();
         for row in &mut self.rows {
-            if shared.binary_search(&row.id).is_ok() {
-                row.problem = row.problem.or(Some(AccountProblem::SharedUser));
+            if let Some(problem) = shared.get(&row.id) {
+                row.problem = row.problem.or(Some(*problem));
             }
         }
     }

@@ -259,6 +259,8 @@ pub enum AccountProblem {
     OtherLogin,
     /// Another account has the same user.
     SharedUser,
+    /// It has no user, and its address is the login of somebody else's.
+    TakenLogin,
     /// Until Plesk 9: another account has the same permissions.
     SharedPermissions,
     /// Its user is a customer, a reseller or the administrator.
@@ -278,6 +280,7 @@ impl AccountProblem {
         match self {
             Self::OtherLogin => "its panel user logs in by another name than the address",
             Self::SharedUser => "its panel user belongs to another account too",
+            Self::TakenLogin => "its address is the login of a panel user that is not its own",
             Self::SharedPermissions => "its permissions are those of another account too",
             Self::Owner => "its panel user is a customer, a reseller or the administrator",
             Self::Dangling => "it names a panel user that is not there",

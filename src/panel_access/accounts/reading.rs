@@ -260,23 +260,27 @@ impl Reading {
                     state,
                     AccountState::Active | AccountState::Locked | AccountState::Unclear
                 );
-                let owner = || match (login, place.zip(domain)) {
+                let customers = || match place.zip(domain) {
                     // Most accounts: no login of their domain is a customer's.
-                    (Login::Own, Some((place, _))) if !self.owners.contains(place) => false,
-                    (Login::Own, Some((_, (_, domain)))) => {
+                    Some((place, (_, domain))) if self.owners.contains(place) => {
                         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
                         let address = format!("{name}@{}", domain.canonical);
                         self.logins.contains(&address)
                     }
-                    // An account's own login without a domain is nobody's.
-                    (Login::Own, None) => false,
-                    (Login::Other(login), _) => {
+                    // An address without a domain is nobody's login.
+                    Some(_) | None => false,
+                };
+                let owner = || match login {
+                    Login::Own => customers(),
+                    Login::Other(login) => {
                         let login = one_form(&String::from_utf8_lossy(login));
                         // The administrator's login is fixed.
                         login == "admin" || self.logins.contains(&login)
                     }
                 };
-                let problem = if !linked {
+                let problem = if state == AccountState::NoUser {
+                    customers().then_some(AccountProblem::TakenLogin)
+                } else if !linked {
                     problem
                 } else if owner() {
                     Some(AccountProblem::Owner)

@@ -202,6 +202,16 @@ fn special() -> (Host, Vec<(&'static str, AccountProblem)>) {
         "odd@example.jp",
         "maybe",
     );
+    panel.account("taken@example.jp", false);
+    link(
+        &mut panel,
+        "taker@example.jp",
+        "Taken@example.jp",
+        "taker@example.jp",
+        "0",
+    );
+    panel.account("seller@example.jp", false);
+    panel.clients.push("Seller@example.jp".to_owned());
     let dangling = panel.account("dangling@example.jp", false);
     panel.accounts.get_mut(&dangling).unwrap().user = Some(999);
     panel.account("we'ird name@example.jp", true);
@@ -213,6 +223,9 @@ fn special() -> (Host, Vec<(&'static str, AccountProblem)>) {
         ("root@example.jp", AccountProblem::Owner),
         ("boss@example.jp", AccountProblem::Owner),
         ("odd@example.jp", AccountProblem::Unclear),
+        ("taken@example.jp", AccountProblem::TakenLogin),
+        ("taker@example.jp", AccountProblem::OtherLogin),
+        ("seller@example.jp", AccountProblem::TakenLogin),
         ("dangling@example.jp", AccountProblem::Dangling),
     ];
     (Host::new(panel), special)

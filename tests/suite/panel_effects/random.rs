@@ -183,11 +183,15 @@ fn sharing(world: &PanelWorld, made: &mut BTreeMap<u32, Made>) {
             logins.insert(id.parse().unwrap(), login.to_owned());
         }
     }
+    let linked: BTreeSet<u32> = of.keys().copied().collect();
     for (link, ids) in of {
         for id in &ids {
             let account = made.get_mut(id).unwrap();
             account.access = accesses[&account.address];
             if link == 0 {
+                // The user with its address may be somebody else's.
+                account.plain = !(logins.iter())
+                    .any(|(user, login)| *login == account.address && linked.contains(user));
                 continue;
             }
             account.plain = match world.generation() {
