@@ -242,6 +242,26 @@ fn a_folder_is_read_in_byte_order_without_names_with_a_dot_or_a_final_tilde() {
 }
 
 #[test]
+fn a_port_that_an_earlier_service_may_have_is_not_surely_the_later_ones() {
+    // Builds without labelled networking offer the first one.
+    let labelled =
+        format!("service a\n{{\n flags = LABELED\n redirect = 127.0.0.1 26\n{NEEDED}}}\n");
+    let doubted = |config: &Config| {
+        let doubt = |p: &mailward::edit::xinetd::Problem| {
+            p.kind == ProblemKind::Unclear(mailward::edit::xinetd::Doubt::Earlier)
+        };
+        config.services[1].doubts.iter().any(doubt)
+    };
+    let same = format!("{labelled}service b\n{{\n{NEEDED}}}\n");
+    assert!(doubted(&read(&[("/x", &same)])));
+    let other = format!(
+        "{labelled}service b\n{{\n{}}}\n",
+        NEEDED.replace("25", "27")
+    );
+    assert!(!doubted(&read(&[("/x", &other)])));
+}
+
+#[test]
 fn what_the_tree_lacks_is_asked_for() {
     let mut tree = Tree::default();
     let main = path("/etc/xinetd.conf");

@@ -181,6 +181,8 @@ pub enum Doubt {
     Local,
     /// A socket that the kernel has or has not.
     Socket,
+    /// A socket that an earlier service has, if that one is offered.
+    Earlier,
     /// Whether a portmapper runs, which an RPC service needs when it begins.
     Portmapper,
     /// A bad value, and a later line that enables the service all the same: some of the value may be in force.
@@ -201,6 +203,7 @@ impl fmt::Display for Doubt {
             Self::Local => "it is not known whether this host has the address",
             Self::Portmapper => "it needs a portmapper when it begins",
             Self::Socket => "it is not known whether the kernel has such a socket",
+            Self::Earlier => "it is not known whether an earlier service has its port",
             Self::Enabled => "the value is bad, and another line enables the service all the same",
         })
     }

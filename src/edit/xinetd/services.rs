@@ -92,7 +92,10 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>, host: &Host) {
                 Some(kind @ (ProblemKind::LogFile | ProblemKind::NoSuchSocket)) => {
                     sockets.take(service, socket, Some(kind))
                 }
-                Some(kind) => Some(kind),
+                Some(kind) => {
+                    sockets.pass(service, socket);
+                    Some(kind)
+                }
                 None => sockets.take(service, socket, None),
             };
             if let Some(kind) = refused {
@@ -115,12 +118,36 @@ struct Sockets {
     listed: Vec<Socket>,
     /// Of those whose sockets the kernel has.
     open: Vec<Socket>,
+    /// Of those that may be there or not, whichever they are taken for.
+    unsure: Vec<Socket>,
 }
 
 impl Sockets {
+    /// Leaves out the socket of a service that is not offered, or perhaps is.
+    fn pass(&mut self, service: &ServiceEntry, socket: Socket) {
+        if !service.doubts.is_empty() {
+            self.unsure.push(socket);
+        }
+    }
+
     /// Adds a service's socket, unless an earlier one is in its way.
     /// It cannot be opened where that `fails`.
     fn take(
+        &mut self,
+        service: &mut ServiceEntry,
+        socket: Socket,
+        fails: Option<ProblemKind>,
+    ) -> Option<ProblemKind> {
+        let clash = |other| socket.duplicates(other).max(socket.collides(other));
+        if self.unsure.iter().any(|other| clash(other) != Clash::No) {
+            doubt(service, Doubt::Earlier);
+        }
+        let refused = self.judge(service, socket.clone(), fails);
+        self.pass(service, socket);
+        refused
+    }
+
+    fn judge(
         &mut self,
         service: &mut ServiceEntry,
         socket: Socket,
