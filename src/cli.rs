@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use self::allow::allowed;
 use self::args::{ApplyArgs, CheckArgs, ConfirmArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::Terminal;
-use crate::facts::{Facts, FactsError};
+use crate::facts::{self, Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::manifest::{self, Checked};
@@ -248,6 +248,19 @@ fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
     })
 }
 
+/// What kind of host it is, where the manifest is for it: on another one nothing else is looked at.
+fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, Ended> {
+    let read = Facts::read(host);
+    let names = match &read {
+        Ok(facts) => facts.names.clone(),
+        Err(FactsError::Host(_)) => return Ok(read?),
+        // What cannot be read of a wrong host does not matter.
+        Err(FactsError::Unreadable { .. }) => facts::names_of(host)?,
+    };
+    crate::plan::guard(desired, &names).map_err(|wrong| Ended::from(vec![wrong]))?;
+    Ok(read?)
+}
+
 /// Plans, reading only.
 fn planned(
     host: &dyn WriteHost,
@@ -256,7 +269,7 @@ fn planned(
     deadline: Duration,
     allowed: &Allowed,
 ) -> Result<Plan, Ended> {
-    let facts = Facts::read(host)?;
+    let facts = facts_for(host, desired)?;
     let observed = Observed::read(host, &facts, Scope::Of(desired))?;
     Ok(crate::plan::make(
         desired, advice, &facts, &observed, deadline, allowed,

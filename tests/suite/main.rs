@@ -35,6 +35,7 @@ mod office;
 mod office_access;
 mod office_apply;
 mod office_panel;
+mod one_host;
 mod panel_access;
 mod panel_effects;
 mod panel_fixture;
