@@ -133,6 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if usage { Exit::Usage } else { Exit::AsDesired };
         }
     };
+    terminal::hear_of_children();
     let mut terminal = Terminal::new(cli.color, cli.names());
     let exit = match &cli.command {
         Command::Plan(args) => plan::run(args, &mut terminal),
@@ -146,12 +147,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(args) => generate::completions(args, &mut terminal),
         Command::Man(args) => generate::man(args, &mut terminal),
     };
-    match exit {
-        Ok(exit) => terminal.end(exit),
-        Err(Ended { exit, diagnostics }) => {
-            terminal.tell(&diagnostics, Severity::Error);
-            terminal.end(exit)
-        }
+    let exit = exit.unwrap_or_else(|Ended { exit, diagnostics }| {
+        terminal.tell(&diagnostics, Severity::Error);
+        exit
+    });
+    match &cli.command {
+        Command::Apply(_) | Command::Confirm(_) | Command::Revert(_) => terminal.end_run(exit),
+        Command::Plan(_)
+        | Command::Check(_)
+        | Command::Show(_)
+        | Command::Validate(_)
+        | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_) => terminal.end(exit),
     }
 }
 

@@ -56,6 +56,7 @@ mod ssh_panel;
 mod ssh_reach;
 mod support;
 mod surroundings;
+mod truthful;
 mod xinetd_differential;
 mod xinetd_edit;
 mod xinetd_read;
