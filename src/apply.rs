@@ -153,7 +153,7 @@ fn try_apply<H: WriteHost + ?Sized>(
     if let Some(agreed) = request.agreed {
         stale::same_host(agreed, &facts.id()).map_err(|stale| refused(&stale))?;
     }
-    settle::killed_run(host, &mut facts)?;
+    settle::killed_run(host, &mut facts, request.deadline)?;
     if window::settle::before_a_run(host, &facts, request.deadline)?
         == window::settle::Settled::Anew
     {

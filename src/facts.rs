@@ -163,21 +163,23 @@ impl Facts {
     #[must_use]
     pub fn control(&self, unit: &str, deadline: Duration) -> Option<Control> {
         self.services.get(unit)?;
-        let command = |verb: &str| match &self.manager {
-            Manager::Systemd { systemctl } => Command::new(
-                systemctl.clone(),
-                vec![verb.to_owned(), format!("{unit}.service")],
-                deadline,
-            ),
-            Manager::SysV => Command::new(
-                known(&format!("/etc/init.d/{unit}")),
-                vec![verb.to_owned()],
-                deadline,
-            ),
-        };
-        Some(Control {
-            stop: command("stop"),
-            start: command("start"),
+        Some(match &self.manager {
+            Manager::Systemd { systemctl } => {
+                let words = vec!["restart".to_owned(), format!("{unit}.service")];
+                Control::Job {
+                    // It may stop it for as long as a start may take.
+                    restart: Command::new(systemctl.clone(), words, deadline * 2),
+                }
+            }
+            Manager::SysV => {
+                let script = known(&format!("/etc/init.d/{unit}"));
+                let command =
+                    |verb: &str| Command::new(script.clone(), vec![verb.to_owned()], deadline);
+                Control::Pair {
+                    stop: command("stop"),
+                    start: command("start"),
+                }
+            }
         })
     }
 }

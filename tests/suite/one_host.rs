@@ -206,7 +206,10 @@ fn the_hook_of_pre_commit_judges_each_file_that_it_is_given_by_itself() {
     let (program, arguments) = words.split_first().unwrap();
     assert_eq!(*program, "mailward");
     assert_eq!(value("types:"), "[toml]");
-    let desk = Desk::new(&[("a.toml", "[limits.pop3]\nper_ip = 20\ntotal = 8\n"), ("b.toml", POP3)]);
+    let desk = Desk::new(&[
+        ("a.toml", "[limits.pop3]\nper_ip = 20\ntotal = 8\n"),
+        ("b.toml", POP3),
+    ]);
     // pre-commit puts the names of the files behind the entry.
     let output = desk.run(&[arguments, &["a.toml", "b.toml"]].concat());
     assert_eq!(output.status.code(), Some(4), "{output:?}");
