@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use self::window::open::Phase;
-use crate::facts::Facts;
+use crate::facts::{self, Facts};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
@@ -143,9 +143,17 @@ fn try_apply<H: WriteHost + ?Sized>(
     request: &Request<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, Box<Outcome>> {
+    if !request.desired.host.is_empty() {
+        // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is settled.
+        let names = facts::names_of(host).map_err(|error| unknown(&error))?;
+        plan::guard(request.desired, &names).map_err(|wrong| blocked(vec![wrong]))?;
+    }
     host.lock().map_err(|error| locked(&error))?;
     let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
-    settle::killed_run(host, &mut facts)?;
+    if let Some(agreed) = request.agreed {
+        stale::same_host(agreed, &facts.id()).map_err(|stale| refused(&stale))?;
+    }
+    settle::killed_run(host, &mut facts, request.deadline)?;
     if window::settle::before_a_run(host, &facts, request.deadline)?
         == window::settle::Settled::Anew
     {
@@ -181,6 +189,24 @@ fn try_apply<H: WriteHost + ?Sized>(
     Ok(run.carry_out(host, watch))
 }
 
+/// What is not what was agreed.
+fn refused(stale: &Stale) -> Box<Outcome> {
+    let diagnostic = match stale {
+        Stale::OtherHost { name } => {
+            let name = name.as_deref().unwrap_or("another host");
+            Diagnostic::new(format!("this plan was made for {name}"))
+                .because("the machine's id or name differs")
+                .hint("plan again on this host")
+        }
+        Stale::Steps(steps) => {
+            Diagnostic::new("the host needs something else now than the plan says")
+                .because(crate::report::text::steps_in_brief(steps))
+                .hint("plan again, and have the new plan reviewed")
+        }
+    };
+    ended(Verdict::Stale, vec![diagnostic])
+}
+
 /// Compares what the host needs now with what was agreed.
 fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), Box<Outcome>> {
     let refuse = |diagnostic| {
@@ -190,19 +216,9 @@ fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), Box<Outcome>> {
     };
     if let Some(agreed) = request.agreed {
         stale::compare(agreed, plan).map_err(|stale| {
-            refuse(match stale {
-                Stale::OtherHost { name } => {
-                    let name = name.as_deref().unwrap_or("another host");
-                    Diagnostic::new(format!("this plan was made for {name}"))
-                        .because("the machine's id or name differs")
-                        .hint("plan again on this host")
-                }
-                Stale::Steps(steps) => {
-                    Diagnostic::new("the host needs something else now than the plan says")
-                        .because(crate::report::text::steps_in_brief(&steps))
-                        .hint("plan again, and have the new plan reviewed")
-                }
-            })
+            let mut outcome = refused(&stale);
+            outcome.fingerprint = Some(plan.fingerprint.clone());
+            outcome
         })?;
     }
     match request.expect {

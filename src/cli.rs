@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use self::allow::allowed;
 use self::args::{ApplyArgs, CheckArgs, ConfirmArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::Terminal;
-use crate::facts::{Facts, FactsError};
+use crate::facts::{self, Facts, FactsError};
 use crate::failure::{Blocker, Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::manifest::{self, Checked};
@@ -133,6 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if usage { Exit::Usage } else { Exit::AsDesired };
         }
     };
+    terminal::hear_of_children();
     let mut terminal = Terminal::new(cli.color, cli.names());
     let exit = match &cli.command {
         Command::Plan(args) => plan::run(args, &mut terminal),
@@ -146,12 +147,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(args) => generate::completions(args, &mut terminal),
         Command::Man(args) => generate::man(args, &mut terminal),
     };
-    match exit {
-        Ok(exit) => terminal.end(exit),
-        Err(Ended { exit, diagnostics }) => {
-            terminal.tell(&diagnostics, Severity::Error);
-            terminal.end(exit)
-        }
+    let exit = exit.unwrap_or_else(|Ended { exit, diagnostics }| {
+        terminal.tell(&diagnostics, Severity::Error);
+        exit
+    });
+    match &cli.command {
+        Command::Apply(_) | Command::Confirm(_) | Command::Revert(_) => terminal.end_run(exit),
+        Command::Plan(_)
+        | Command::Check(_)
+        | Command::Show(_)
+        | Command::Validate(_)
+        | Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Man(_) => terminal.end(exit),
     }
 }
 
@@ -248,6 +256,19 @@ fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
     })
 }
 
+/// What kind of host it is, where the manifest is for it: on another one nothing else is looked at.
+fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, Ended> {
+    let read = Facts::read(host);
+    let names = match &read {
+        Ok(facts) => facts.names.clone(),
+        Err(FactsError::Host(_)) => return Ok(read?),
+        // What cannot be read of a wrong host does not matter.
+        Err(FactsError::Unreadable { .. }) => facts::names_of(host)?,
+    };
+    crate::plan::guard(desired, &names).map_err(|wrong| Ended::from(vec![wrong]))?;
+    Ok(read?)
+}
+
 /// Plans, reading only.
 fn planned(
     host: &dyn WriteHost,
@@ -256,7 +277,7 @@ fn planned(
     deadline: Duration,
     allowed: &Allowed,
 ) -> Result<Plan, Ended> {
-    let facts = Facts::read(host)?;
+    let facts = facts_for(host, desired)?;
     let observed = Observed::read(host, &facts, Scope::Of(desired))?;
     Ok(crate::plan::make(
         desired, advice, &facts, &observed, deadline, allowed,

@@ -26,7 +26,7 @@ use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Reque
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
-use crate::plan::Control;
+use crate::plan::{Control, HostId};
 
 /// The services whose existence matters here, as systemd or SysV init know them.
 ///
@@ -70,6 +70,8 @@ const COURIER_FILES: [&str; 4] = [
     "/etc/courier/imapd",
     "/etc/courier/pop3d",
 ];
+const NODE: &str = "/proc/sys/kernel/hostname";
+const HOSTS: &str = "/etc/hosts";
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
 /// What kind of host it is.
@@ -148,25 +150,36 @@ pub enum FactsError {
 }
 
 impl Facts {
+    /// Which host it is, as a saved plan is bound to it.
+    #[must_use]
+    pub fn id(&self) -> HostId {
+        HostId {
+            name: self.node.clone(),
+            machine_id: self.machine_id.clone(),
+        }
+    }
+
     /// How a service is stopped and started here; none where there is no such service.
     #[must_use]
     pub fn control(&self, unit: &str, deadline: Duration) -> Option<Control> {
         self.services.get(unit)?;
-        let command = |verb: &str| match &self.manager {
-            Manager::Systemd { systemctl } => Command::new(
-                systemctl.clone(),
-                vec![verb.to_owned(), format!("{unit}.service")],
-                deadline,
-            ),
-            Manager::SysV => Command::new(
-                known(&format!("/etc/init.d/{unit}")),
-                vec![verb.to_owned()],
-                deadline,
-            ),
-        };
-        Some(Control {
-            stop: command("stop"),
-            start: command("start"),
+        Some(match &self.manager {
+            Manager::Systemd { systemctl } => {
+                let words = vec!["restart".to_owned(), format!("{unit}.service")];
+                Control::Job {
+                    // It may stop it for as long as a start may take.
+                    restart: Command::new(systemctl.clone(), words, deadline * 2),
+                }
+            }
+            Manager::SysV => {
+                let script = known(&format!("/etc/init.d/{unit}"));
+                let command =
+                    |verb: &str| Command::new(script.clone(), vec![verb.to_owned()], deadline);
+                Control::Pair {
+                    stop: command("stop"),
+                    start: command("start"),
+                }
+            }
         })
     }
 }
@@ -213,10 +226,30 @@ impl Facts {
     }
 }
 
+/// What the host is called, and nothing else: enough to see whether a manifest is for it.
+///
+/// # Errors
+/// [`FactsError`].
+pub fn names_of<H: ReadHost + ?Sized>(host: &H) -> Result<BTreeSet<String>, FactsError> {
+    let mut batch = Batch::default();
+    let node = batch.file(known(NODE));
+    let hosts = batch.file(known(HOSTS));
+    let mut answers = batch.read(host)?;
+    let node = node_name(answers.file(node)?)?;
+    let hosts = text(answers.file(hosts)?, HOSTS)?.unwrap_or_default();
+    Ok(names(node.as_deref(), &hosts))
+}
+
+fn node_name(found: Found) -> Result<Option<String>, FactsError> {
+    Ok(text(found, NODE)?
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty()))
+}
+
 fn ask(batch: &mut Batch) -> Tickets {
     Tickets {
-        node: batch.file(known("/proc/sys/kernel/hostname")),
-        hosts: batch.file(known("/etc/hosts")),
+        node: batch.file(known(NODE)),
+        hosts: batch.file(known(HOSTS)),
         machine_id: batch.first_file(MACHINE_IDS.map(known)),
         booted: batch.exists(known("/run/systemd/system")),
         systemctl: SYSTEMCTL
@@ -261,10 +294,8 @@ fn ask(batch: &mut Batch) -> Tickets {
 
 impl Tickets {
     fn facts(self, answers: &mut Answers) -> Result<Facts, FactsError> {
-        let node = text(answers.file(self.node)?, "/proc/sys/kernel/hostname")?
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty());
-        let hosts = text(answers.file(self.hosts)?, "/etc/hosts")?.unwrap_or_default();
+        let node = node_name(answers.file(self.node)?)?;
+        let hosts = text(answers.file(self.hosts)?, HOSTS)?.unwrap_or_default();
         let machine_id = match answers.first_file(self.machine_id)? {
             Some((index, found)) => {
                 text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned())

@@ -10,6 +10,7 @@ mod digest;
 pub mod local;
 pub mod memory;
 mod proc;
+pub mod restart;
 mod rules;
 pub mod ssh;
 pub mod timer;

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod desired;
+mod host;
 mod keys;
 mod names;
 mod problem;
@@ -25,6 +26,7 @@ use crate::panel_access;
 
 pub use schema::schema;
 
+use host::Guards;
 use problem::Problem;
 use read::Read;
 use reader::Text;
@@ -55,7 +57,8 @@ pub struct Checked {
 /// Checks a manifest.
 ///
 /// # Errors
-/// Every problem of every layer, sorted by layer, line and column.
+/// That the layers are for no common host, and nothing else; or every problem of every layer, sorted by layer, line and
+/// column.
 pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
     check_all(layers, LARGEST)
 }
@@ -70,15 +73,21 @@ fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> 
     let mut problems = Vec::new();
     let mut text = Text::Whole;
     let mut top = None;
+    let mut guards = Guards::default();
     for (index, layer) in layers.iter().enumerate() {
         let read = read_layer(index, layer, most);
         problems.extend(read.problems);
+        guards.add(&read.written.host);
         written.cover(read.written, &mut drops);
         match read.text {
             Text::Whole => {}
             Text::Broken => text = Text::Broken,
         }
         top = Some(read.top);
+    }
+    // Before anything else: what layers of two hosts say together is nobody's manifest.
+    if let Err(problem) = guards.settle(&mut written) {
+        return Err(told(vec![problem]));
     }
     let judgement = together::judge(&written, text);
     problems.extend(judgement.problems);

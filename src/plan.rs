@@ -20,7 +20,7 @@ pub use self::access::{
 };
 pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
 pub use self::fingerprint::Fingerprint;
-pub use self::make::{ACTION_DEADLINE, inputs, make};
+pub use self::make::{ACTION_DEADLINE, guard, inputs, make};
 pub use self::reason::{Cause, Displacer, Held, Note};
 pub use self::sources::{
     Boot, BootStep, Extent, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,

@@ -12,11 +12,13 @@ use crate::edit::xinetd::dump::Dump;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Command, Done, End, Output, Request, WriteHost};
+use crate::host::{
+    Act, Command, Condition, Done, End, Output, Request, WriteHost, Written, restart,
+};
 use crate::limits;
 use crate::model::HostPath;
 use crate::observe::Observed;
-use crate::plan::{Action, Daemon, Expectation, How, Plan};
+use crate::plan::{Action, Control, Daemon, Expectation, How, Plan};
 
 /// What the daemons had before the run, to come back to.
 #[derive(Debug, Default)]
@@ -190,22 +192,79 @@ fn explain(messages: Vec<Diagnostic>, action: &Action) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// Stops and starts a service as one act, then does the rest, and reads `then`.
+///
+/// Where that act was not seen to its end it is waited for, since it goes on without whoever asked: nothing may be claimed,
+/// and no file be restored, as long as it may read them.
+fn restart<H: WriteHost + ?Sized>(
+    host: &mut H,
+    command: &Command,
+    rest: &[Act],
+    then: &[Request],
+) -> Result<Written, Failed> {
+    let acts: Vec<Act> = std::iter::once(Act::Run(command.clone()))
+        .chain(rest.iter().cloned())
+        .collect();
+    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    let mut written = host.write(&acts, then).map_err(|error| failed(&error));
+    let seen = match &written {
+        Err(_) => false,
+        Ok(written) => !matches!(
+            written.done.first(),
+            Some(Done::Ran(Output {
+                end: End::TimedOut | End::Signal(_),
+                ..
+            }))
+        ),
+    };
+    if seen || host.lost().is_some() {
+        return written;
+    }
+    let mut batch = Batch::default();
+    let ticket = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
+    let processes = batch
+        .read(host)
+        .and_then(|mut answers| answers.processes(ticket))
+        .map_err(|error| failed(&error))?;
+    let left = restart::under_way(&processes, &[]);
+    if !left.is_empty() {
+        let wait = Act::Await(Condition::Gone(left), command.deadline);
+        let later = host.write(&[wait], then).map_err(|error| failed(&error))?;
+        if let Ok(written) = &mut written {
+            written.replies = later.replies;
+        }
+    }
+    written
+}
+
 /// How a command ended, without what it printed.
 fn how_it_ended(command: &Command, end: End) -> Diagnostic {
+    ended_how(&format!("`{}`", line(command)), command.deadline, end)
+}
+
+fn ended_how(name: &str, deadline: Duration, end: End) -> Diagnostic {
     Diagnostic::new(match end {
-        End::Code(code) => format!("`{}` ended with exit code {code}", line(command)),
-        End::Signal(signal) => format!("`{}` was ended by signal {signal}", line(command)),
+        End::Code(code) => format!("{name} ended with exit code {code}"),
+        End::Signal(signal) => format!("{name} was ended by signal {signal}"),
         End::TimedOut => format!(
-            "`{}` did not end within {} s and was killed",
-            line(command),
-            command.deadline.as_secs()
+            "{name} did not end within {} s and was killed",
+            deadline.as_secs()
         ),
-        End::NotStarted => format!("`{}` could not be started", line(command)),
+        End::NotStarted => format!("{name} could not be started"),
     })
 }
 
 pub(super) fn failed_command(command: &Command, output: &Output) -> Diagnostic {
-    let diagnostic = how_it_ended(command, output.end);
+    with_output(how_it_ended(command, output.end), output)
+}
+
+/// How the stop and start of a service failed.
+fn failed_restart(control: &Control, command: &Command, output: &Output) -> Diagnostic {
+    let name = restart_line(control);
+    with_output(ended_how(&name, command.deadline, output.end), output)
+}
+
+fn with_output(diagnostic: Diagnostic, output: &Output) -> Diagnostic {
     let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
     let said: Vec<String> = said
         .split(|byte| *byte == b'\n')
@@ -217,6 +276,14 @@ pub(super) fn failed_command(command: &Command, output: &Output) -> Diagnostic {
         diagnostic
     } else {
         diagnostic.because(format!("it printed: {}", said.join(" / ")))
+    }
+}
+
+/// What stops and starts a service, in an administrator's words.
+fn restart_line(control: &Control) -> String {
+    match control {
+        Control::Job { restart } => format!("`{}`", line(restart)),
+        Control::Pair { stop, start } => format!("`{}`, then `{}`", line(stop), line(start)),
     }
 }
 

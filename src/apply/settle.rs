@@ -1,5 +1,7 @@
 //! Settles what earlier runs left: a killed run gets its outcome, a done action is forgotten.
 
+use std::time::Duration;
+
 use super::act::access::first;
 use super::journal::{self, Journal, Run};
 use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
@@ -7,7 +9,7 @@ use super::unknown;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Digest, Found, Replace, STATE, WriteHost};
+use crate::host::{Act, Condition, Digest, Found, Replace, Request, STATE, WriteHost, restart};
 use crate::model::known;
 use crate::observe;
 use crate::panel_access::accounts::Accounts;
@@ -15,9 +17,13 @@ use crate::plan::{AccessStep, AccountChange, AccountState, Plan, Settled, Step};
 
 /// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What it owed stays
 /// owed.
+///
+/// A stop and start of Courier that the killed run has begun goes on without it, and is waited for: a second one beside it
+/// would stop what the first has started.
 pub(super) fn killed_run<H: WriteHost + ?Sized>(
     host: &mut H,
     facts: &mut Facts,
+    patience: Duration,
 ) -> Result<(), Box<Outcome>> {
     let Some(run) = facts.journal.run.take() else {
         return Ok(());
@@ -28,11 +34,19 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
         .iter()
         .map(|written| batch.file(written.path.clone()))
         .collect();
+    let processes = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
     let mut answers = batch.read(host).map_err(|error| unknown(&error))?;
     let mut found = Vec::new();
     for ticket in tickets {
         found.push(answers.file(ticket).map_err(|error| unknown(&error))?);
     }
+    let processes = answers
+        .processes(processes)
+        .map_err(|error| unknown(&error))?;
+    let units: Vec<&str> = (facts.journal.owed.iter())
+        .map(|owed| owed.unit.as_str())
+        .collect();
+    let unfinished = restart::under_way(&processes, &units);
     let panel = if run
         .steps
         .iter()
@@ -65,7 +79,17 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
         bytes,
     });
     acts.push(keep(&facts.journal)?);
+    let waits = !unfinished.is_empty();
+    if waits {
+        acts.push(Act::Await(
+            Condition::Gone(unfinished),
+            restart::longest(patience),
+        ));
+    }
     let _written = host.write(&acts, &[]).map_err(|error| unknown(&error))?;
+    if waits {
+        *facts = Facts::read(host).map_err(|error| unknown(&error))?;
+    }
     Ok(())
 }
 
@@ -114,7 +138,7 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
         notes: Vec::new(),
         owed: facts.journal.owed.clone(),
         messages: std::iter::once(
-            Diagnostic::new("the run was killed")
+            Diagnostic::new("the run was killed, or could not write down how it ended")
                 .because("this was written by the next run, from the journal"),
         )
         .chain(match accounts {

@@ -6,7 +6,7 @@ use super::{Running, act, edits, settle};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Digest, Found, Process, Replace, WriteHost};
+use crate::host::{Act, ActFailed, Digest, Found, Process, Replace, WriteHost};
 use crate::limits;
 use crate::limits::courier::{self, Listener};
 use crate::model::HostPath;
@@ -323,15 +323,27 @@ impl Running<'_> {
             (Err(error), _) => self.outcome.messages.push(Diagnostic::of(&error)),
             (_, Err(outcome)) => self.outcome.messages.extend(outcome.messages),
         }
-        if let Err(error) = host.write(&acts, &[]) {
-            self.outcome.messages.push(
-                Diagnostic::of(&error)
-                    .hint("the journal stays as it is; the next apply looks at the host again"),
-            );
-            // What was done stands; that it is written down does not.
-            if self.outcome.result == Verdict::Applied {
-                self.outcome.conclude(Verdict::Owed);
-            }
+        let Err(error) = host.write(&acts, &[]) else {
+            return;
+        };
+        // What was done and seen stands, and so does the verdict; that it is written down does not.
+        let what = "what became of this run is not written down on the host";
+        let mut message = Diagnostic::new(what).because(told(&error));
+        // Without the entry the journal can still be left as it should be: mostly that is its removal, which needs no room.
+        let rest = acts.split_off(1.min(acts.len()));
+        if error.index > 0 || rest.is_empty() || host.write(&rest, &[]).is_err() {
+            message = message
+                .hint("the journal still has this run as if it went on: the next apply settles it");
         }
+        self.outcome.messages.push(message);
+    }
+}
+
+/// An error with all its causes, in one line.
+fn told(error: &ActFailed) -> String {
+    let Diagnostic { what, why, .. } = Diagnostic::of(error);
+    match why {
+        Some(why) => format!("{what}: {why}"),
+        None => what,
     }
 }

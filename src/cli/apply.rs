@@ -15,7 +15,7 @@ use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
 use crate::report::redact::{self, Names};
-use crate::report::{json, text};
+use crate::report::{Colour, json, text};
 
 pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let file = args.outcome.as_deref().map(Private::open).transpose()?;
@@ -45,21 +45,22 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         Names::Shown => Cow::Borrowed(&outcome),
         Names::Withheld => Cow::Owned(redact::outcome(&outcome)),
     };
-    match args.format {
-        Format::Text => terminal.print(&text::outcome(
-            &shown,
-            args.accounts.detail(),
-            terminal.colour,
-        )),
-        Format::Json => terminal.print(&json::text(&*shown)?),
-    }
+    let said = |colour| text::outcome(&shown, args.accounts.detail(), colour);
+    let printed = match args.format {
+        Format::Text => said(terminal.colour),
+        Format::Json => json::text(&*shown)?,
+    };
+    terminal.print_outcome(&printed, || said(Colour::Off));
     let exit = outcome.result.exit();
     if let Some(file) = file
         && let Err(lost) = file.write(json::text(&outcome)?.as_bytes())
     {
-        // What was done stands, and its exit code is not made to look better than it is.
         terminal.tell(&lost.diagnostics, Severity::Error);
-        return Ok(exit.max(lost.exit));
+        // What the run came to counts for more than that it could not be written down.
+        return Ok(match exit {
+            Exit::AsDesired => lost.exit,
+            exit => exit,
+        });
     }
     Ok(exit)
 }

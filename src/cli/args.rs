@@ -171,8 +171,13 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    #[command(flatten)]
-    pub(super) manifest: ManifestArgs,
+    /// Manifest files, each judged by itself; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST")]
+    pub(super) manifest: Vec<PathBuf>,
+
+    /// Judge the files as the layers of one manifest, later ones over earlier ones
+    #[arg(long)]
+    pub(super) layered: bool,
 }
 
 impl AccountArgs {

@@ -11,7 +11,7 @@ use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::host::ssh::{Metadata, Signals as SshSignals};
-use crate::report::{json, text};
+use crate::report::{Colour, json, text};
 
 /// How long between two looks whether a change still waits, and between two tries to get in.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -46,14 +46,12 @@ pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit,
 }
 
 fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    match args.format {
-        Format::Text => terminal.print(&text::outcome(
-            &outcome,
-            text::Detail::Brief,
-            terminal.colour,
-        )),
-        Format::Json => terminal.print(&json::text(&outcome)?),
-    }
+    let said = |colour| text::outcome(&outcome, text::Detail::Brief, colour);
+    let printed = match args.format {
+        Format::Text => said(terminal.colour),
+        Format::Json => json::text(&outcome)?,
+    };
+    terminal.print_outcome(&printed, || said(Colour::Off));
     Ok(outcome.result.exit())
 }
 

@@ -28,10 +28,8 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
             ),
         }
     }
-    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        diagnostics.push(Diagnostic::new(
-            "standard input can be only one of the layers",
-        ));
+    if let Err(twice) = once(paths) {
+        diagnostics.extend(twice.diagnostics);
     }
     if diagnostics.is_empty() {
         Ok(layers)
@@ -41,6 +39,19 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
             diagnostics,
         })
     }
+}
+
+/// Sees that standard input, which can be read once, is named once.
+pub(super) fn once(paths: &[PathBuf]) -> Result<(), Ended> {
+    if paths.iter().filter(|path| is_stdin(path)).count() < 2 {
+        return Ok(());
+    }
+    Err(Ended {
+        exit: Exit::Usage,
+        diagnostics: vec![Diagnostic::new(
+            "standard input can be only one of the files",
+        )],
+    })
 }
 
 fn is_stdin(path: &Path) -> bool {

@@ -1,7 +1,7 @@
 //! `mailward show`.
 
 use super::terminal::Terminal;
-use super::{Ended, Format, ShowArgs, checked};
+use super::{Ended, Format, ShowArgs, checked, facts_for};
 use crate::access;
 use crate::access::plan::InForce;
 use crate::facts::Facts;
@@ -10,7 +10,6 @@ use crate::host::ssh::{Metadata, Signals};
 use crate::limits::show::{entries, unreadable};
 use crate::observe::{Observed, Scope};
 use crate::panel_access::show;
-use crate::plan::HostId;
 use crate::report::diagnostic::Severity;
 use crate::report::redact::Names;
 use crate::report::{json, text};
@@ -22,7 +21,10 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
         Some(checked(&args.manifest)?)
     };
     let host = args.host.open(Metadata::Shown, Signals::All)?;
-    let facts = Facts::read(&*host)?;
+    let facts = match &checked {
+        Some(checked) => facts_for(&*host, &checked.desired)?,
+        None => Facts::read(&*host)?,
+    };
     let observed = Observed::read(&*host, &facts, Scope::All)?;
     let waiting = access::plan::waiting(&facts, InForce::Yes);
     let notes = match (&observed.access, &observed.boot) {
@@ -58,10 +60,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
         }
         Format::Json => terminal.print(&json::text(&json::Shown {
             format: 1,
-            host: HostId {
-                name: facts.node,
-                machine_id: facts.machine_id,
-            },
+            host: facts.id(),
             limits: entries,
             waiting,
             notes,

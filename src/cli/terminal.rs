@@ -76,18 +76,42 @@ impl Terminal {
         self.say(&shown);
     }
 
-    /// The exit code, or that of an output that was lost.
+    /// Prints what became of a run to standard output; where that is lost, to standard error too, as `text`.
+    ///
+    /// A change of access may be live, and whoever reads must not miss it.
+    pub(super) fn print_outcome(&mut self, shown: &str, text: impl FnOnce() -> String) {
+        self.print(shown);
+        if self.lost().is_some() {
+            self.say(&text());
+        }
+    }
+
+    /// The exit code of a command that only prints, or that of an output that was lost.
     pub(super) fn end(&self, exit: Exit) -> Exit {
-        match &self.broken {
-            // A terminal that went away (EIO) has no reader either.
-            Some(error) if error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) => {
+        match self.lost() {
+            Some(error) => {
                 self.say(&format!(
                     "mailward: the output could not be written: {error}\n"
                 ));
                 exit.max(Exit::Internal)
             }
-            Some(_) | None => exit,
+            None => exit,
         }
+    }
+
+    /// The exit code of a run that may have changed something. An output that was lost does not hide it: what the run came
+    /// to counts for more, be it a change of access that waits. Only where there is nothing to say it takes its place.
+    pub(super) fn end_run(&self, exit: Exit) -> Exit {
+        match (self.end(exit), exit) {
+            (lost, Exit::AsDesired) => lost,
+            (_, exit) => exit,
+        }
+    }
+
+    /// Why something that was printed is lost. A terminal that went away (EIO) has no reader either.
+    fn lost(&self) -> Option<&io::Error> {
+        let gone = Some(rustix::io::Errno::IO.raw_os_error());
+        (self.broken.as_ref()).filter(|error| error.raw_os_error() != gone)
     }
 }
 
@@ -112,6 +136,14 @@ pub(super) fn ask(terminal: &Terminal, question: &str, signals: &Signals) -> boo
         }
     }
     signals.came().is_none() && matches!(answer.to_ascii_lowercase().trim_ascii(), b"y" | b"yes")
+}
+
+/// Has the kernel keep how children end, also where whoever started this program ignored the signal that tells: otherwise no
+/// command could be waited for.
+pub(super) fn hear_of_children() {
+    let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Registering fails for signals that cannot be caught, which this is not.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGCHLD, ended);
 }
 
 /// Remembers the first signal that asks the run to end, so that a run ends between two steps, never within one.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Command, Done, End, Process, ProcessId, SHARED_WINDOW, STATE, WINDOWS};
+use super::{Act, Command, Done, End, Process, ProcessId, Replace, SHARED_WINDOW, STATE, WINDOWS};
 use crate::model::{HostPath, known};
 
 /// What [`Load::Nftables`] loads, by its name in the window's folder and in mailward's state.
@@ -207,8 +207,14 @@ impl WindowFolder {
             "closed.new",
             "closed",
         ];
+        // What a run that was killed over a save has left: a folder that holds it would stay.
+        const SAVED: [&str; 6] = [SCRIPT, "open", "closed", REVERT_NFT, REVERT_V4, REVERT_V6];
+        let saved = SAVED.iter().map(|name| self.file(name));
+        let halves = saved.map(|path| self.file(&Replace::temporary(&path)));
         let files = NAMES.iter().map(|name| self.file(name));
-        (files.chain([self.0.clone()])).map(Act::Remove).collect()
+        (files.chain(halves).chain([self.0.clone()]))
+            .map(Act::Remove)
+            .collect()
     }
 
     /// What is removed when the window is over, so that nobody begins to watch any more: what systemd has of it, and the

@@ -187,6 +187,8 @@ pub(super) enum Problem {
     },
     #[error("there is nothing to drop: no earlier layer sets `{key}`")]
     NothingToDrop { key: String },
+    #[error("{}: one run is for one host", many_hosts(.layers))]
+    ManyHosts { layers: Vec<(String, Vec<String>)> },
     #[error("the manifest manages nothing")]
     ManagesNothing,
 }
@@ -247,6 +249,29 @@ fn covered(key: &str, count: usize) -> String {
     match count {
         1 => format!("`{key}` has a network that another one covers"),
         _ => format!("`{key}` has {count} networks that others cover"),
+    }
+}
+
+/// Most layers, and most names of one, that a message lists.
+const LISTED: usize = 4;
+
+/// Which layer is for which hosts.
+fn many_hosts(layers: &[(String, Vec<String>)]) -> String {
+    let mut words = String::new();
+    for (index, (layer, names)) in layers.iter().take(LISTED).enumerate() {
+        let begin = if index == 0 { "" } else { ", " };
+        let is = if index == 0 { " is" } else { "" };
+        let shown: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+        let shown = shown.join(" or ");
+        let rest = match names.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" or {more} more"),
+        };
+        words.push_str(&format!("{begin}{layer}{is} for {shown}{rest}"));
+    }
+    match layers.len().saturating_sub(LISTED) {
+        0 => words,
+        more => format!("{words}, {more} more for others"),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Setting, Value};
-use crate::host::{Command, ProcessId};
+use crate::host::{Command, ProcessId, restart};
 use crate::model::HostPath;
 
 /// A service action.
@@ -183,11 +183,31 @@ pub enum How {
     },
 }
 
-/// How the service manager stops and starts one service.
+/// How one service is stopped and started, as one act that goes on when whoever asked for it is killed: between the two
+/// nothing is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Control {
-    /// Stops it.
-    pub stop: Command,
-    /// Starts it.
-    pub start: Command,
+pub enum Control {
+    /// By one job of the service manager.
+    Job {
+        /// Stops and starts it, also where it does not run.
+        restart: Command,
+    },
+    /// By two commands that one process of a session of its own runs.
+    Pair {
+        /// Stops it.
+        stop: Command,
+        /// Starts it.
+        start: Command,
+    },
+}
+
+impl Control {
+    /// The command that stops the service, and starts it when these processes are gone.
+    #[must_use]
+    pub fn restart(&self, gone: &[ProcessId]) -> Command {
+        match self {
+            Self::Job { restart } => restart.clone(),
+            Self::Pair { stop, start } => restart::restart(stop, start, gone),
+        }
+    }
 }

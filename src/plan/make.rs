@@ -1,9 +1,10 @@
 //! Makes a plan, purely: from what is desired, what kind of host it is, what was observed, and what is owed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
-use super::{Allowed, FORMAT, HostId, Input, Note, Plan, Settled, Step};
+use super::{Allowed, FORMAT, Input, Note, Plan, Settled, Step};
 use crate::access;
 use crate::edit::shellvars;
 use crate::edit::xinetd::{Effect, ProblemKind};
@@ -20,7 +21,7 @@ pub const ACTION_DEADLINE: Duration = Duration::from_secs(60);
 /// Makes the plan that brings the host to what is desired.
 ///
 /// # Errors
-/// All that keeps it from being made, sorted.
+/// That the manifest is for another host, and nothing else; or all that keeps it from being made, sorted.
 pub fn make(
     desired: &Desired,
     advice: &[Diagnostic],
@@ -29,7 +30,8 @@ pub fn make(
     deadline: Duration,
     allowed: &Allowed,
 ) -> Result<Plan, Vec<Blocker>> {
-    let mut blockers = guard(desired, facts);
+    guard(desired, &facts.names).map_err(|wrong| vec![wrong])?;
+    let mut blockers = Vec::new();
     blockers.extend(facts.journal_unread.iter().map(|unread| Blocker {
         kind: Blocked::Unknown,
         diagnostic: unread.clone(),
@@ -110,10 +112,7 @@ pub fn make(
     Ok(Plan {
         format: FORMAT,
         fingerprint: Fingerprint::of(&steps),
-        host: HostId {
-            name: facts.node.clone(),
-            machine_id: facts.machine_id.clone(),
-        },
+        host: facts.id(),
         steps,
         notes,
         inputs: inputs(observed),
@@ -122,31 +121,30 @@ pub fn make(
     })
 }
 
-/// The manifest's own guard: `[host] name`.
-fn guard(desired: &Desired, facts: &Facts) -> Vec<Blocker> {
+/// The manifest's own guard, `[host] name`, which comes before everything else that is looked at.
+///
+/// # Errors
+/// That the manifest is for another host than the one that has these names.
+pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Blocker> {
     let Some(first) = desired.host.first() else {
-        return Vec::new();
+        return Ok(());
     };
-    if desired
-        .host
-        .iter()
-        .any(|declared| facts.names.contains(&declared.value))
-    {
-        return Vec::new();
+    if (desired.host.iter()).any(|declared| names.contains(&declared.value)) {
+        return Ok(());
     }
-    let is: Vec<&str> = facts.names.iter().map(String::as_str).collect();
+    let is: Vec<&str> = names.iter().map(String::as_str).collect();
     let is = if is.is_empty() {
         "unknown".to_owned()
     } else {
         is.join(", ")
     };
-    vec![Blocker {
+    Err(Blocker {
         kind: Blocked::Refused,
         diagnostic: Diagnostic::new("this manifest is for another host")
             .at(declared_at(&first.origin))
             .because(format!("this host's name is {is}"))
             .hint("check which host and which manifest you meant"),
-    }]
+    })
 }
 
 /// The files that a plan is made from, with their digests, by path.

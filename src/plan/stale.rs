@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccessStep, AccountAct, Action, BootStep, Edit, PanelStep, Plan, RetireStep, SourceStep, Step,
+    AccessStep, AccountAct, Action, BootStep, Edit, HostId, PanelStep, Plan, RetireStep,
+    SourceStep, Step,
 };
 use crate::access::boot::way_of;
 use crate::model::Access;
@@ -30,10 +31,7 @@ pub enum Stale {
 /// # Errors
 /// [`Stale`] tells what was not.
 pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
-    if agreed.host != now.host {
-        let name = agreed.host.name.clone();
-        return Err(Stale::OtherHost { name });
-    }
+    same_host(agreed, &now.host)?;
     let known: Vec<Json> = agreed.steps.iter().map(essence).collect();
     let accounts = accounts(agreed);
     let steps: Vec<Step> = (now.steps.iter())
@@ -52,6 +50,18 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     } else {
         Err(Stale::Steps(steps))
     }
+}
+
+/// Whether a plan was agreed for this host.
+///
+/// # Errors
+/// [`Stale::OtherHost`].
+pub fn same_host(agreed: &Plan, host: &HostId) -> Result<(), Stale> {
+    if agreed.host == *host {
+        return Ok(());
+    }
+    let name = agreed.host.name.clone();
+    Err(Stale::OtherHost { name })
 }
 
 /// Every account that was agreed, with what it gets and how.

@@ -3,6 +3,8 @@
 //!
 //! `MAILWARD_SWEEP=N` takes every N-th point only.
 
+mod unwatched;
+
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;

@@ -5,6 +5,7 @@ mod broken;
 mod deferred;
 mod killed;
 mod liar;
+mod outlived;
 mod raised;
 mod sockets;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Failed;
-use super::failed_command;
+use super::failed_restart;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
@@ -37,34 +37,39 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     expects: &[Expectation],
     deadline: Duration,
 ) -> Result<(), Failed> {
-    let Control { stop, start } = control;
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    // Also where nothing runs: a service manager that holds the service for active would not start it.
-    let mut acts = vec![Act::Run(stop.clone())];
-    if !processes.is_empty() {
-        acts.push(Act::Await(
-            Condition::Gone(processes.to_vec()),
-            deadline.min(Duration::from_secs(20)),
-        ));
-    }
-    acts.push(Act::Run(start.clone()));
+    let command = control.restart(processes);
     let serving = Condition::Serving {
         program: "couriertcpd",
         arguments: arguments.to_vec(),
     };
-    acts.push(Act::Await(
-        serving.clone(),
-        deadline.min(Duration::from_secs(20)),
-    ));
+    let soon = deadline.min(Duration::from_secs(20));
+    let mut acts = Vec::new();
+    if !processes.is_empty() {
+        acts.push(Act::Await(Condition::Gone(processes.to_vec()), soon));
+    }
+    acts.push(Act::Await(serving.clone(), soon));
     let mut batch = Batch::default();
     let ticket = batch.ask(Request::Processes(vec!["couriertcpd"]));
-    let written = host
-        .write(&acts, batch.requests())
-        .map_err(|error| failed(&error))?;
+    let written = super::restart(host, &command, &acts, batch.requests())?;
     let mut after = Answers::new(written.replies)
         .processes(ticket)
         .map_err(|error| failed(&error))?;
     let mut done = written.done;
+    // A job may start the service before what it stopped has let go of its ports; then another one does.
+    let stopped = |after: &[Process]| {
+        (courier::unmet(expects, after).iter()).any(|missed| is_down(missed, after))
+    };
+    if let Control::Job { .. } = control
+        && stopped(&after)
+    {
+        let acts = [Act::Await(serving.clone(), soon)];
+        let again = super::restart(host, &command, &acts, batch.requests())?;
+        after = Answers::new(again.replies)
+            .processes(ticket)
+            .map_err(|error| failed(&error))?;
+        done.extend(again.done);
+    }
     // Listeners of one service come up one after the other; one that has not yet is given a second look.
     if !courier::unmet(expects, &after).is_empty()
         && done.last() == Some(&Done::Awaited(Came::InTime))
@@ -94,7 +99,7 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
             .join(", ");
         messages.push(
             Diagnostic::new(format!("couriertcpd did not stop (pid {pids})"))
-                .because(format!("`{}` left it running", super::line(stop))),
+                .because(format!("{} left it running", super::restart_line(control))),
         );
     }
     for expectation in courier::unmet(expects, &after) {
@@ -116,12 +121,26 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
         Done::Ran(output) => Some(output),
         Done::Quietly | Done::Awaited(_) => None,
     });
-    for (command, output) in [stop, start].into_iter().zip(outputs) {
+    for output in outputs {
         if output.end != End::Code(0) || !output.stderr.is_empty() {
-            messages.push(failed_command(command, output));
+            messages.push(failed_restart(control, &command, output));
         }
     }
     Err(Failed(messages))
+}
+
+fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::Running<'p>> {
+    let listener = Listener::ALL
+        .into_iter()
+        .find(|listener| listener.service().name() == service);
+    listener
+        .map(|listener| courier::Running::of(listener, processes))
+        .unwrap_or_default()
+}
+
+/// Whether nothing runs of what should have a value.
+fn is_down(expectation: &Expectation, processes: &[Process]) -> bool {
+    running(&expectation.service, processes).is_empty()
 }
 
 fn missed(expectation: &Expectation, processes: &[Process]) -> Diagnostic {
@@ -131,12 +150,7 @@ fn missed(expectation: &Expectation, processes: &[Process]) -> Diagnostic {
         value,
     } = expectation;
     let wanted = text::value(*value);
-    let listener = Listener::ALL
-        .into_iter()
-        .find(|listener| listener.service().name() == service);
-    let running = listener
-        .map(|listener| courier::Running::of(listener, processes))
-        .unwrap_or_default();
+    let running = running(service, processes);
     if running.is_empty() {
         return Diagnostic::new(format!("{service} does not run"));
     }

@@ -111,24 +111,18 @@ pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
     deadline: Duration,
 ) -> Result<ProcessId, Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let Control { stop, start } = control;
-    let acts = [
-        // A service manager that holds a dead service for active would not start it.
-        Act::Run(stop.clone()),
-        Act::Run(start.clone()),
-        Act::Await(
-            Condition::Serving {
-                program: "xinetd",
-                arguments: vec![Vec::new()],
-            },
-            deadline.min(DUMP_DEADLINE),
-        ),
-    ];
+    let acts = [Act::Await(
+        Condition::Serving {
+            program: "xinetd",
+            arguments: vec![Vec::new()],
+        },
+        deadline.min(DUMP_DEADLINE),
+    )];
     let mut batch = Batch::default();
     let ticket = batch.ask(Request::Processes(vec!["xinetd"]));
-    let written = host
-        .write(&acts, batch.requests())
-        .map_err(|error| failed(&error))?;
+    // Not only a start: a service manager that holds a dead service for active would not start it.
+    let command = control.restart(&[]);
+    let written = super::restart(host, &command, &acts, batch.requests())?;
     let processes = Answers::new(written.replies)
         .processes(ticket)
         .map_err(|error| failed(&error))?;
@@ -138,7 +132,7 @@ pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
     else {
         return Err(Failed(vec![
             Diagnostic::new("xinetd does not run")
-                .because(format!("`{}` did not start it", super::line(start))),
+                .because(format!("{} did not start it", super::restart_line(control))),
         ]));
     };
     let dumped = dump(host, process, &[], deadline.min(DUMP_DEADLINE))?;

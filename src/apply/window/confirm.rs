@@ -75,7 +75,7 @@ pub(super) fn begin<H: WriteHost + ?Sized>(
     if let Some(unread) = facts.waiting_unread.take() {
         return Err(failed(Verdict::Unknown, Failed(vec![unread])));
     }
-    runs::killed_run(host, &mut facts)?;
+    runs::killed_run(host, &mut facts, deadline)?;
     let now = settle::now(host, &facts, deadline).map_err(|why| failed(Verdict::Unknown, why))?;
     Ok((facts, now))
 }

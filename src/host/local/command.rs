@@ -60,7 +60,10 @@ pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
         Err(error) => return Ok(not_started(error.to_string())),
     };
     let cap = command.cap as u64;
-    let status = watch(&mut child, deadline, [&stdout, &stderr], cap)?;
+    let status = watch(&mut child, deadline, [&stdout, &stderr], cap).inspect_err(|_| {
+        // Whoever is told that it failed acts on that: it must not go on meanwhile.
+        end_unwatched(&mut child);
+    })?;
     Ok(Output {
         end: match status {
             None => End::TimedOut,
@@ -194,8 +197,15 @@ fn watch(
     // Tells at once that it has ended (Linux 5.3); an older kernel is asked again and again.
     let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(Some(status)),
+            Ok(None) => {}
+            // What goes on all the same is waited for.
+            Err(error) => {
+                if !goes_on(child) {
+                    return child.try_wait()?.map(Some).ok_or(error);
+                }
+            }
         }
         for stream in streams {
             // Appending goes on behind the cut, so that memory stays bounded and the head stays as it is.
@@ -224,6 +234,34 @@ fn watch(
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(None)
+}
+
+/// Ends a command that cannot be watched any more, and waits until it has ended, be it without its status.
+fn end_unwatched(child: &mut Child) {
+    if !goes_on(child) {
+        return;
+    }
+    // Each may fail where the other does not; whether it has ended is looked at.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    let _ = child.kill();
+    let end = Instant::now() + GRACE;
+    while goes_on(child) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a child still runs, also where it cannot be waited for: as long as it is not, its number stays its own.
+fn goes_on(child: &mut Child) -> bool {
+    match child.try_wait() {
+        Ok(status) => status.is_none(),
+        Err(error) if error.raw_os_error() == Some(Errno::CHILD.raw_os_error()) => false,
+        Err(_) => match std::fs::read_to_string(format!("/proc/{}/stat", child.id())) {
+            // The name of a program may hold anything; what follows it are numbers.
+            Ok(stat) => !(stat.rsplit(')').next())
+                .is_some_and(|rest| matches!(rest.trim_start().chars().next(), Some('Z' | 'X'))),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        },
+    }
 }
 
 /// Waits for the end of a process, or so long.

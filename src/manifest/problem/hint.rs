@@ -81,6 +81,9 @@ impl Problem {
             Self::NothingToDrop { .. } => {
                 "take the line out, or look whether the layers are in the right order".to_owned()
             }
+            Self::ManyHosts { .. } => {
+                "run once for each host, with the layers of that host alone".to_owned()
+            }
             Self::ManagesNothing => "what it does not name is not touched; \
                 a first limit is `[limits.pop3]` with `per_ip = 20`"
                 .to_owned(),

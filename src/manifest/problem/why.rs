@@ -68,6 +68,7 @@ impl Problem {
             | Self::NotAlone { .. }
             | Self::Incomplete { .. }
             | Self::NothingToDrop { .. }
+            | Self::ManyHosts { .. }
             | Self::ManagesNothing => return None,
         };
         Some(why)

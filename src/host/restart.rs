@@ -1,0 +1,79 @@
+//! One act that stops a service and starts it again where no service manager does so by itself.
+//!
+//! It is a process of its own session: between the two a service is down, and whoever asked may be killed at any moment.
+//! Whether it took is not looked at here.
+
+use std::time::Duration;
+
+use super::{Command, Process, ProcessId};
+use crate::model::known;
+
+/// systemd's control program, by the name that the kernel keeps.
+const SYSTEMCTL: &str = "systemctl";
+
+/// How long the processes of the stopped service are waited for, as in the script.
+const GONE: Duration = Duration::from_secs(20);
+
+/// What the guards of the two programs, which look once a second, and a busy machine may take.
+const SLACK: Duration = Duration::from_secs(10);
+
+const SHELL: &str = "/bin/sh";
+const MARK: &str = "mailward-restart";
+const TEXT: &str = include_str!("restart.sh");
+
+/// Starts the session and waits for it. Something follows so that the shell does not make way for `setsid`, which would then
+/// be a leader already, and not wait. The text of what is run is `$0`.
+const CALLER: &str = "session=setsid
+command -v setsid >/dev/null 2>&1 || session=
+$session sh -c \"$0\" mailward-restart \"$@\" </dev/null
+exit $?";
+
+/// The command that stops a service, waits until these processes are gone, and starts it.
+///
+/// Each of the two programs has one argument and the time that its command says.
+#[must_use]
+pub fn restart(stop: &Command, start: &Command, gone: &[ProcessId]) -> Command {
+    let patience = stop.deadline.max(start.deadline);
+    let verb = |command: &Command| command.arguments.first().cloned().unwrap_or_default();
+    let mut words = vec![
+        "-c".to_owned(),
+        CALLER.to_owned(),
+        TEXT.to_owned(),
+        patience.as_secs().max(1).to_string(),
+        stop.program.to_string(),
+        verb(stop),
+        start.program.to_string(),
+        verb(start),
+    ];
+    words.extend(gone.iter().map(|id| format!("{}-{}", id.pid, id.start)));
+    Command::new(known(SHELL), words, longest(patience))
+}
+
+/// How long it may take in all, where either program may take `patience`.
+#[must_use]
+pub fn longest(patience: Duration) -> Duration {
+    patience * 2 + GONE + SLACK
+}
+
+/// The programs of processes that may be such an act.
+pub const PROGRAMS: [&str; 2] = ["sh", SYSTEMCTL];
+
+/// Those of these processes that stop and start a service and have not ended: this act, and what waits for a job of systemd
+/// that does so with one of these units.
+#[must_use]
+pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
+    let services: Vec<String> = units.iter().map(|unit| format!("{unit}.service")).collect();
+    let is_one = |process: &&Process| {
+        let word = |index: usize| process.argv.get(index).map(Vec::as_slice);
+        let session = word(1) == Some(b"-c") && word(3) == Some(MARK.as_bytes());
+        let job = process.name == SYSTEMCTL
+            && word(1) == Some(b"restart")
+            && (services.iter()).any(|service| word(2) == Some(service.as_bytes()));
+        session || job
+    };
+    processes
+        .iter()
+        .filter(is_one)
+        .map(|process| process.id)
+        .collect()
+}
