@@ -15,6 +15,7 @@ pub use self::layers::{Decider, Hook, Layer, Layers, Owner, Place};
 pub(crate) use self::plesk::Asked;
 pub use self::plesk::{Enabled, PleskFirewall};
 pub use self::read::{LegacyNames, Raw};
+use super::ends::{Ends, Shows};
 use super::tools::{Tools, Variant};
 use super::{iptables, nft};
 use crate::model::Family;
@@ -42,6 +43,8 @@ pub struct AccessObserved {
     pub may_be_ssh: Option<BTreeSet<u16>>,
     /// Where somebody could get in anew.
     pub entrances: BTreeSet<Entrance>,
+    /// What there is to see of whether the kernel can tell its own addresses from others'.
+    pub shows: Shows,
     /// Whether any interface has an IPv6 address (`/proc/net/if_inet6`).
     pub speaks_ipv6: bool,
 }
@@ -188,6 +191,18 @@ impl AccessObserved {
             }
         }
         unread
+    }
+
+    /// The ends of address translation at which the own table of nftables can stand here.
+    #[must_use]
+    pub fn ends_of_nftables(&self) -> Ends {
+        self.shows.of_nftables(&self.tools.kernel)
+    }
+
+    /// Those at which the own chains of iptables of a family can.
+    #[must_use]
+    pub fn ends_of_iptables(&self, family: Family) -> Ends {
+        self.shows.of_iptables(&self.tools.kernel, family)
     }
 
     /// mailward's own chains of a family.

@@ -8,6 +8,7 @@ use super::{
     UNIT_PATH, WANTED, loader, state,
 };
 use crate::access::how::BootHow;
+use crate::access::observed::AccessObserved;
 use crate::access::tools::Tools;
 use crate::access::{Gate, iptables, nft};
 use crate::facts::Manager;
@@ -22,6 +23,8 @@ pub struct Site<'a> {
     pub manager: &'a Manager,
     /// The packet filter commands.
     pub tools: &'a Tools,
+    /// Its packet filters.
+    pub access: &'a AccessObserved,
     /// What a boot does now.
     pub observed: &'a BootObserved,
     /// How long a command may take.
@@ -29,13 +32,19 @@ pub struct Site<'a> {
 }
 
 /// The files of rules that a way needs for its gates; none where no gate restricts anybody.
-fn rules(way: Way, gates: &[Gate], families: &[Family]) -> BTreeMap<&'static str, String> {
+fn rules(
+    way: Way,
+    gates: &[Gate],
+    families: &[Family],
+    access: &AccessObserved,
+) -> BTreeMap<&'static str, String> {
     let mut rules = BTreeMap::new();
     match way {
         Way::PleskFirewall => {}
         Way::Nftables => {
-            if nft::rules(gates).is_some() {
-                rules.insert("boot.nft", nft::script(gates));
+            let ends = access.ends_of_nftables();
+            if !nft::rules(gates, ends).is_empty() {
+                rules.insert("boot.nft", nft::script(gates, ends));
             }
         }
         Way::Iptables => {
@@ -131,7 +140,7 @@ impl Site<'_> {
     /// host that has no way for it they are written down all the same: they are what was confirmed last.
     #[must_use]
     pub fn step(&self, way: Way, gates: &[Gate], families: &[Family]) -> Option<BootStep> {
-        let wanted = rules(way, gates, families);
+        let wanted = rules(way, gates, families, self.access);
         if wanted.is_empty() {
             return self.forget(way);
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::layers::TABLES;
 use super::plesk::{Asked, PleskFirewall};
 use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
+use crate::access::ends::Shows;
 use crate::access::iptables::{self, Saved};
 use crate::access::nft::{self, Table};
 use crate::access::rules::RuleSet;
@@ -31,6 +32,8 @@ pub struct Raw {
     pub may_be_ssh: Option<BTreeSet<u16>>,
     /// Where somebody could get in anew.
     pub entrances: BTreeSet<Entrance>,
+    /// What there is to see of whether the kernel can tell its own addresses from others'.
+    pub shows: Shows,
     /// Whether any interface has an IPv6 address.
     pub speaks_ipv6: bool,
     /// About Plesk's firewall.
@@ -285,6 +288,7 @@ impl AccessObserved {
             ssh_ports: raw.ssh_ports,
             may_be_ssh: raw.may_be_ssh,
             entrances: raw.entrances,
+            shows: raw.shows,
             speaks_ipv6: raw.speaks_ipv6,
             plesk: raw.plesk.and_then(PleskFirewall::read),
         }

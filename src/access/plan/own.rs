@@ -40,24 +40,14 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
                 .hint("see `nft list table inet mailward`; delete it if nobody needs it");
         return Err(blocked(Blocked::Refused, diagnostic));
     }
-    let now = Filters(
-        table
-            .iter()
-            .flat_map(|table| &table.base)
-            .map(|chain| chain.rules.clone())
-            .collect(),
-    );
+    let now = Filters(table.map(nft::Table::own_rules).unwrap_or_default());
+    let ends = scene.observed.ends_of_nftables();
     let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
-    let wanted = nft::rules(&gates);
-    let as_made = match (table, &wanted) {
-        (None, None) => true,
-        (Some(table), Some(wanted)) => matches!(
-            table.base.as_slice(),
-            [chain] if chain.rules == *wanted
-                && (chain.hook.as_str(), chain.priority) == ("input", nft::PRIORITY)
-        ),
-        (Some(_), None) | (None, Some(_)) => false,
+    let wanted = nft::rules(&gates, ends);
+    let as_made = match table {
+        None => wanted.is_empty(),
+        Some(table) => !wanted.is_empty() && table.is_made_of(&gates, ends),
     };
     let Some(nft) = &scene.observed.tools.nft else {
         let diagnostic = Diagnostic::new("nft is not installed");
@@ -65,7 +55,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     };
     let confirmed = scene.unconfirmed(Way::Nftables);
     let (mut before, mut after) = others(scene)?;
-    let confirmed_rules = confirmed.as_deref().map(nft::rules);
+    let confirmed_rules = (confirmed.as_deref()).map(|gates| nft::rules(gates, ends));
     if let Some(rules) = &confirmed_rules {
         before = after.clone();
         before.0.extend(rules.clone());
@@ -74,11 +64,11 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     let change = (!as_made || confirmed.is_some()).then(|| {
         let how = SourceHow::Nftables {
             nft: nft.clone(),
-            script: nft::script(&gates),
+            script: nft::script(&gates, ends),
             gates: gates.clone(),
-            back: confirmed.as_deref().map(nft::script),
+            back: (confirmed.as_deref()).map(|gates| nft::script(gates, ends)),
         };
-        let confirmed = confirmed_rules.map(|rules| Filters(rules.into_iter().collect()));
+        let confirmed = confirmed_rules.map(Filters);
         let there = table.is_some();
         let (changes, causes) = change(scene, Way::Nftables, &now, confirmed, &gates, there);
         (changes, how, causes)
@@ -337,9 +327,7 @@ pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, V
 /// The own rules of each own way, as far as they can be read.
 pub(super) fn both(scene: &Scene<'_>) -> Vec<(Way, Filters)> {
     let nft = match &scene.observed.own_nft {
-        Ok(Some(table)) if table.mark == Mark::Own => {
-            table.base.iter().map(|chain| chain.rules.clone()).collect()
-        }
+        Ok(Some(table)) if table.mark == Mark::Own => table.own_rules(),
         Ok(_) | Err(_) => Vec::new(),
     };
     let iptables = Family::ALL

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::load::{self, LIST_CAP, Loader};
 use super::open::printed;
 use super::record::Window;
-use crate::access::{Gate, boot, iptables, nft};
+use crate::access::{Ends, Gate, boot, iptables, nft};
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
@@ -145,12 +145,12 @@ fn has_gates<H: WriteHost + ?Sized>(
     let words = ["-j", "list", "ruleset"];
     let now = printed(host, nft, &words, deadline)?;
     let table = nft::own(now.as_bytes()).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    Ok(match (table, nft::rules(gates)) {
-        (None, None) => true,
-        (Some(table), Some(wanted)) => {
-            matches!(table.base.as_slice(), [chain] if chain.rules == wanted)
-        }
-        (Some(_), None) | (None, Some(_)) => false,
+    Ok(match table {
+        None => nft::rules(gates, Ends::Both).is_empty(),
+        // A version before made it for one end.
+        Some(table) => Ends::ALL
+            .into_iter()
+            .any(|ends| table.is_made_of(gates, ends)),
     })
 }
 

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
-use mailward::access::{Gate, iptables, nft};
+use mailward::access::{Ends, Gate, iptables, nft};
 use mailward::model::{Allowed, Family, MailService};
 use proptest::prelude::*;
 
@@ -141,11 +141,17 @@ proptest! {
         if !netns::available("loading random gates into nftables") {
             return Ok(());
         }
-        let script = nft::script(&gates(&named));
+        let script = nft::script(&gates(&named), Ends::Both);
         let json = netns::printed("nft -f \"$1\"; nft -j list ruleset", &[&script]);
         let table = nft::own(json.as_bytes()).unwrap();
-        let rules = table.as_ref().map(|table| &table.base[0].rules);
-        decides_as_named(rules, &named, &sources)?;
+        let hooks = table.as_ref().map(|table| table.own_rules()).unwrap_or_default();
+        // Each end by itself decides as the gates do.
+        for rules in &hooks {
+            decides_as_named(Some(rules), &named, &sources)?;
+        }
+        if hooks.is_empty() {
+            decides_as_named(None, &named, &sources)?;
+        }
     }
 
     #[test]
@@ -176,12 +182,12 @@ proptest! {
         if !netns::available("taking rules of nftables back") {
             return Ok(());
         }
-        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named)));
+        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named), Ends::Both));
         if by_hand {
             first += "table inet mailward {\nset more { type ipv4_addr; elements = { 10.0.0.1 }; }\n\
                 chain input { tcp dport 143 ip saddr @more counter log prefix \"a b\" accept; }\n}\n";
         }
-        let second = nft::script(&gates(&after));
+        let second = nft::script(&gates(&after), Ends::Both);
         let list = "nft list table inet mailward 2>/dev/null || :";
         let listed = netns::printed(&format!("nft -f \"$1\"; {list}"), &[&first]);
         let back = nft::revert((!listed.is_empty()).then_some(listed.as_str()));
