@@ -66,9 +66,11 @@ fn confirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Option<F
         }
         Way::Iptables => {
             for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
-                let own = (boot.text(name)?)
-                    .and_then(|text| iptables::of_script(&text, family).unwrap_or_default());
-                rules.extend(own.map(|own| own.rules));
+                let text = boot.text(name)?.unwrap_or_default();
+                for end in iptables::End::ALL {
+                    let own = iptables::of_script(&text, family, end).unwrap_or_default();
+                    rules.extend(own.map(|own| own.rules));
+                }
             }
         }
     }

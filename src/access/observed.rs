@@ -29,7 +29,7 @@ pub struct AccessObserved {
     pub layers: Result<Layers, Unread>,
     /// The table of nftables that has mailward's name.
     pub own_nft: Result<Option<nft::Table>, Unread>,
-    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel.
+    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel and each end.
     pub own_iptables: BTreeMap<Family, Result<Vec<OwnChains>, Unread>>,
     /// What plain `iptables` and `ip6tables` work on, where that is known.
     pub plain: BTreeMap<Family, Variant>,
@@ -47,6 +47,8 @@ pub struct AccessObserved {
     pub shows: Shows,
     /// Whether any interface has an IPv6 address (`/proc/net/if_inet6`).
     pub speaks_ipv6: bool,
+    /// Whether the kernel could: `/proc/net/if_inet6` is there.
+    pub has_ipv6: bool,
 }
 
 /// Where somebody gets into a host whom no rule for mail ports keeps out.
@@ -61,11 +63,13 @@ pub enum Entrance {
     Console,
 }
 
-/// mailward's own chains of one family in one half of the kernel.
+/// mailward's own chains of one family in one half of the kernel, at one end of address translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnChains {
     /// In which half.
     pub variant: Variant,
+    /// At which end.
+    pub end: iptables::End,
     /// The chains.
     pub own: iptables::Own,
 }

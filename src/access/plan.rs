@@ -170,7 +170,7 @@ impl Scene<'_> {
                 },
             }));
         }
-        let boot = (self.site()).step(way, &needs.gates, &own::families(self));
+        let boot = self.site().step(way, &needs.gates);
         part.steps.extend(boot.map(Step::Boot));
         for other in [Way::Nftables, Way::Iptables] {
             if other != way

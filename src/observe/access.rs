@@ -312,11 +312,11 @@ impl Tickets {
         raw.entrances = entrances(&processes, &sshd.ports);
         raw.ssh_ports = sshd.ports;
         raw.may_be_ssh = sshd.suspects;
-        raw.speaks_ipv6 = match answers.file(self.addresses)? {
-            Found::File(state) => !state.bytes.is_empty(),
+        (raw.has_ipv6, raw.speaks_ipv6) = match answers.file(self.addresses)? {
+            Found::File(state) => (true, !state.bytes.is_empty()),
             // A kernel without IPv6 has no such file.
-            Found::Missing => false,
-            Found::NotRegular | Found::Unreadable(_) => true,
+            Found::Missing => (false, false),
+            Found::NotRegular | Found::Unreadable(_) => (true, true),
         };
         for (neighbour, file, off) in self.files {
             let there = answers.exists(file)? != Existence::Missing;

@@ -87,9 +87,9 @@ pub struct Decider {
 
 /// The tables of iptables at the hooks of an incoming packet and of an answer, with the kernel's priorities.
 const BUILT_IN: [(Hook, i64, &str, &str); 14] = [
-    (Hook::Prerouting, -300, iptables::TABLE, iptables::HOOK),
-    (Hook::Prerouting, -150, "mangle", iptables::HOOK),
-    (Hook::Prerouting, -100, "nat", iptables::HOOK),
+    (Hook::Prerouting, -300, "raw", "PREROUTING"),
+    (Hook::Prerouting, -150, "mangle", "PREROUTING"),
+    (Hook::Prerouting, -100, "nat", "PREROUTING"),
     (Hook::Input, -150, "mangle", "INPUT"),
     (Hook::Input, 0, "filter", "INPUT"),
     (Hook::Input, 50, "security", "INPUT"),
@@ -293,7 +293,8 @@ impl Layer {
         match &self.place {
             Place::Nft { owner, .. } => *owner,
             Place::Iptables { table, .. } => {
-                if table == iptables::TABLE && iptables::is_own(chain) {
+                let mut tables = iptables::End::ALL.into_iter().map(iptables::End::table);
+                if tables.any(|own| own == table) && iptables::is_own(chain) {
                     Owner::Mailward
                 } else {
                     Owner::Other

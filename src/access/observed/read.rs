@@ -36,6 +36,8 @@ pub struct Raw {
     pub shows: Shows,
     /// Whether any interface has an IPv6 address.
     pub speaks_ipv6: bool,
+    /// Whether the kernel could have one.
+    pub has_ipv6: bool,
     /// About Plesk's firewall.
     pub(crate) plesk: Option<Asked>,
 }
@@ -252,10 +254,13 @@ impl AccessObserved {
         let own_iptables = saved.into_iter().map(|(family, saved)| {
             let own = saved.map(|saved| {
                 (saved.iter())
-                    .filter_map(|(variant, saved)| {
-                        Some(OwnChains {
-                            variant: *variant,
-                            own: saved.own()?,
+                    .flat_map(|(variant, saved)| {
+                        iptables::End::ALL.into_iter().filter_map(|end| {
+                            Some(OwnChains {
+                                variant: *variant,
+                                end,
+                                own: saved.own(end)?,
+                            })
                         })
                     })
                     .collect()
@@ -290,6 +295,7 @@ impl AccessObserved {
             entrances: raw.entrances,
             shows: raw.shows,
             speaks_ipv6: raw.speaks_ipv6,
+            has_ipv6: raw.has_ipv6,
             plesk: raw.plesk.and_then(PleskFirewall::read),
         }
     }

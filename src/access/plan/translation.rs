@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Scene, blocked};
-use crate::access::{Ends, Gate, nft};
+use crate::access::{Ends, Gate, iptables, nft};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::model::{Allowed, Family, MailService};
 use crate::plan::{Note, Way};
 
 /// That the rules stand behind address translation alone, where that is so.
 pub(super) fn form(scene: &Scene<'_>, way: Way) -> Option<Note> {
-    let behind = |_: &Family| match way {
-        Way::PleskFirewall | Way::Iptables => false,
+    let behind = |family: &Family| match way {
+        Way::PleskFirewall => false,
         Way::Nftables => scene.observed.ends_of_nftables() == Ends::InputAlone,
+        Way::Iptables => scene.observed.ends_of_iptables(*family) == Ends::InputAlone,
     };
     let families: Vec<String> = (Family::ALL.into_iter().filter(behind))
         .map(|family| family.to_string())
@@ -23,8 +24,8 @@ pub(super) fn form(scene: &Scene<'_>, way: Way) -> Option<Note> {
     };
     (!families.is_empty()).then(|| Note::Remark {
         text: format!(
-            "for {} the rules stand behind address translation alone: this kernel has not {what}; where others translate a \
-             port that is restricted, a plan is refused",
+            "for {} the rules stand behind address translation alone, since this kernel lacks {what}; a plan is refused where \
+             others translate a port that is restricted",
             families.join(" and ")
         ),
     })
@@ -44,10 +45,15 @@ pub(super) fn changed_before(
     for gate in gates.iter().filter(|gate| gate.allowed != Allowed::Anyone) {
         for family in Family::ALL {
             let (ends, turn) = match way {
-                Way::PleskFirewall | Way::Iptables => continue,
+                Way::PleskFirewall => continue,
                 Way::Nftables => {
                     let ends = scene.observed.ends_of_nftables();
                     (ends, ends.turn(nft::EARLY_PRIORITY, nft::PRIORITY))
+                }
+                Way::Iptables => {
+                    let ends = scene.observed.ends_of_iptables(family);
+                    let [early, input] = iptables::End::ALL.map(iptables::End::priority);
+                    (ends, ends.turn(early, input))
                 }
             };
             for port in gate.ports {

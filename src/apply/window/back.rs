@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::load::{self, LIST_CAP, Loader};
-use super::open::printed;
+use super::open::{printed, saved};
 use super::record::Window;
 use crate::access::{Ends, Gate, boot, iptables, nft};
 use crate::apply::Failed;
@@ -126,8 +126,8 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
             continue;
         };
         for chains in access.own_chains(family).unwrap_or_default() {
-            let idle = iptables::idle(&chains.own.present, &was);
-            if let Some(script) = iptables::removal(&idle) {
+            let present = [(chains.end, chains.own.present.clone())].into();
+            if let Some(script) = iptables::removal(&iptables::idle(&present, &was)) {
                 load::script_of_iptables(host, restore, &script, Loader::Run, deadline)?;
             }
         }
@@ -227,12 +227,14 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                     continue;
                 };
                 let save = known(&restore.as_str().replace("-restore", "-save"));
-                let words = ["-t", iptables::TABLE];
-                let now = printed(host, &save, &words, deadline)?;
-                let own = iptables::own_lines(&was);
-                // Without a jump to them they are not in force.
-                let in_force = own.is_empty() || iptables::is_hooked(&now);
-                if in_force && iptables::own_lines(&now) == own {
+                let now = saved(host, &save, deadline)?;
+                let is_same = |end| {
+                    let own = iptables::own_lines(&was, end);
+                    // Without a jump to them they are not in force.
+                    let in_force = own.is_empty() || iptables::is_hooked(&now, end);
+                    in_force && iptables::own_lines(&now, end) == own
+                };
+                if iptables::End::ALL.into_iter().all(is_same) {
                     continue;
                 }
                 if !iptables::same_rules(&was, &now, family) {

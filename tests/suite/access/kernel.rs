@@ -111,8 +111,22 @@ fn parts(script: &str, files: &[&str]) -> Vec<String> {
 
 /// What `iptables-save` prints without its times and counters, chains left out that are empty and were not there, and a jump
 /// counted once: the script that takes a removal back cannot ask whether the jump is still there.
-fn saved(text: &str, before: &iptables::Present) -> Vec<String> {
-    let jump = format!("-A {} -j {}", iptables::HOOK, iptables::CHAIN);
+fn saved(text: &str, before: &iptables::Presents) -> Vec<String> {
+    let ends = iptables::End::ALL.into_iter();
+    let parts = ends.map(|end| {
+        let none = iptables::Present::default();
+        let lines = saved_at(
+            end,
+            &iptables::section(text, end),
+            before.get(&end).unwrap_or(&none),
+        );
+        lines.into_iter().map(move |line| format!("{end:?} {line}"))
+    });
+    parts.flatten().collect()
+}
+
+fn saved_at(end: iptables::End, text: &str, before: &iptables::Present) -> Vec<String> {
+    let jump = format!("-A {} -j {}", end.hook(), iptables::CHAIN);
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let line = match line.split_once(" [") {
@@ -163,7 +177,7 @@ proptest! {
             let sources: Vec<IpAddr> =
                 sources.iter().copied().filter(|source| Family::of(*source) == family).collect();
             let script = iptables::replacement(
-                &gates(&named), family, iptables::Destination::Local, &iptables::Present::default(),
+                &gates(&named), family, Ends::Both, &iptables::Presents::default(),
             );
             for variant in VARIANTS {
                 let program = program(family);
@@ -171,8 +185,11 @@ proptest! {
                     &format!("{program}-{variant}-restore --noflush <\"$1\"; {program}-{variant}-save"),
                     &[script.as_deref().unwrap_or_default()],
                 );
-                let rules = iptables::parse(family, &text).unwrap().hook(iptables::TABLE, iptables::HOOK);
-                decides_as_named(Some(&rules), &named, &sources)?;
+                let saved = iptables::parse(family, &text).unwrap();
+                for end in iptables::End::ALL {
+                    let rules = saved.hook(end.table(), end.hook());
+                    decides_as_named(Some(&rules), &named, &sources)?;
+                }
             }
         }
     }
@@ -208,21 +225,22 @@ proptest! {
         if !netns::available("taking rules of iptables back") {
             return Ok(());
         }
-        let local = iptables::Destination::Local;
         for family in Family::ALL {
             for variant in VARIANTS {
                 let restore = format!("{}-{variant}-restore --noflush", program(family));
-                let save = format!("{}-{variant}-save -t raw", program(family));
+                let save = format!("{0}-{variant}-save -t raw; {0}-{variant}-save -t mangle", program(family));
                 let first = before.as_ref().and_then(|named| {
-                    iptables::replacement(&gates(named), family, local, &iptables::Present::default())
+                    iptables::replacement(&gates(named), family, Ends::Both, &iptables::Presents::default())
                 });
                 // Somebody else's rule in the hook stays where it is.
                 let first = format!("*raw\n-A PREROUTING -s 192.0.2.7 -j ACCEPT\nCOMMIT\n{}", first.unwrap_or_default())
                     .replace("192.0.2.7", if family == Family::Ipv4 { "192.0.2.7" } else { "2001:db8::7" });
                 let listed = netns::printed(&format!("{restore} <\"$1\"; {save}"), &[&first]);
-                let own = iptables::parse(family, &listed).unwrap().own();
-                let present = own.map(|own| own.present).unwrap_or_default();
-                let second = iptables::replacement(&gates(&after), family, local, &present);
+                let there = iptables::parse(family, &listed).unwrap();
+                let present: iptables::Presents = (iptables::End::ALL.into_iter())
+                    .filter_map(|end| Some((end, there.own(end)?.present)))
+                    .collect();
+                let second = iptables::replacement(&gates(&after), family, Ends::Both, &present);
                 let back = iptables::revert(&listed, &present, second.as_deref());
                 let script = format!(
                     "{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}; echo --

@@ -228,11 +228,13 @@ fn the_kernel_lets_in_whom_the_rules_let_in() {
     if !netns::available("connecting through the nftables table") {
         return;
     }
-    assert_connections(
-        "nft -f \"$1\"",
-        &[&nft::script(&gates(), Ends::Both)],
-        &behind(&gates()),
-    );
+    for ends in Ends::ALL {
+        assert_connections(
+            "nft -f \"$1\"",
+            &[&nft::script(&gates(), ends)],
+            &behind(&gates()),
+        );
+    }
 }
 
 /// Connects from several addresses across a veth pair, and over loopback, and compares with what the rules say.
