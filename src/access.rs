@@ -6,6 +6,7 @@
 pub mod boot;
 pub mod confirmed;
 pub mod effect;
+pub mod ends;
 pub mod gates;
 pub mod how;
 pub mod iptables;
@@ -18,6 +19,7 @@ pub mod show;
 pub mod sshd;
 pub mod tools;
 
+pub use self::ends::Ends;
 use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};
 
 /// Who shall reach the ports of one service.

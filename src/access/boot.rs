@@ -51,7 +51,8 @@ const LINKS: [(&str, &str); 4] = [
     ("/etc/rc5.d", "/etc/rc5.d/S09mailward-access"),
 ];
 
-/// The files of rules: for nftables, and for each family of iptables with and without `addrtype`.
+/// The files of rules: for nftables, and for each family of iptables; the two others were a version's before, for kernels
+/// that did not take the first.
 pub const RULES: [&str; 5] = [
     "boot.nft",
     "boot.v4",

@@ -21,7 +21,7 @@ pub fn unconfirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Op
     if now.0.is_empty() {
         return None;
     }
-    let confirmed = confirmed(boot, way)?;
+    let confirmed = confirmed(access, boot, way)?;
     if now == confirmed {
         return None;
     }
@@ -36,9 +36,7 @@ pub fn in_force(access: &AccessObserved, way: Way) -> Filters {
     let rules = match way {
         Way::PleskFirewall => Vec::new(),
         Way::Nftables => match &access.own_nft {
-            Ok(Some(table)) if table.mark == Mark::Own => (table.base.iter())
-                .map(|chain| chain.rules.clone())
-                .collect(),
+            Ok(Some(table)) if table.mark == Mark::Own => table.own_rules(),
             Ok(_) | Err(_) => Vec::new(),
         },
         Way::Iptables => (Family::ALL.into_iter())
@@ -52,20 +50,27 @@ pub fn in_force(access: &AccessObserved, way: Way) -> Filters {
 }
 
 /// The rules of a way that were confirmed last; none where that cannot be told.
-fn confirmed(boot: &BootObserved, way: Way) -> Option<Filters> {
+fn confirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Option<Filters> {
     let mut rules = Vec::new();
     match way {
         Way::PleskFirewall => {}
         Way::Nftables => {
             // What was written by hand is no longer what was confirmed.
             let gates = boot.text("boot.nft")?.and_then(|text| nft::gates_of(&text));
-            rules.extend(gates.and_then(|gates| nft::rules(&gates)));
+            let ends = access.ends_of_nftables();
+            rules.extend(
+                gates
+                    .map(|gates| nft::rules(&gates, ends))
+                    .unwrap_or_default(),
+            );
         }
         Way::Iptables => {
             for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
-                let own = (boot.text(name)?)
-                    .and_then(|text| iptables::of_script(&text, family).unwrap_or_default());
-                rules.extend(own.map(|own| own.rules));
+                let text = boot.text(name)?.unwrap_or_default();
+                for end in iptables::End::ALL {
+                    let own = iptables::of_script(&text, family, end).unwrap_or_default();
+                    rules.extend(own.map(|own| own.rules));
+                }
             }
         }
     }

@@ -98,7 +98,7 @@ fn gate(rules: &Filters, service: MailService, ports: &'static [u16]) -> Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::nft;
+    use crate::access::{Ends, nft};
     use crate::model::Network;
 
     fn networks(texts: &[&str]) -> Networks {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn rules(gates: &[Gate]) -> Filters {
-        Filters(nft::rules(gates).into_iter().collect())
+        Filters(nft::rules(gates, Ends::Both))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a planned change of rules is carried out on one host: programs and complete texts, nothing left to decide.
 
 use super::Gate;
-use super::iptables::Present;
+use super::iptables::Presents;
 use super::plesk::{PleskRule, SetRule};
 use crate::host::{Command, Executable};
 use crate::model::{Family, HostPath};
@@ -53,22 +53,12 @@ pub struct FamilyHow {
     /// `iptables-save` or `ip6tables-save`.
     pub save: HostPath,
     /// What of the own chains is there before.
-    pub present: Present,
+    pub present: Presents,
     /// The script; none where nothing changes.
     pub script: Option<String>,
-    /// The same for kernels without `addrtype`: it also sees packets that the host only forwards.
-    pub script_for_all: Option<String>,
-    /// What the change goes back to where the rules in force were never confirmed; none where it goes back to those.
-    pub back: Option<BackHow>,
-}
-
-/// What was confirmed last in one family, as scripts; they are empty where nothing was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackHow {
-    /// Where the rules in force tell that the kernel has `addrtype`.
-    pub local: String,
-    /// Elsewhere.
-    pub for_all: String,
+    /// The script of what was confirmed last, empty where nothing was, which the change goes back to where the rules in
+    /// force were never confirmed; none where it goes back to those.
+    pub back: Option<String>,
 }
 
 /// How a boot is made to bring rules back, or to forget them.

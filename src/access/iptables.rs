@@ -1,40 +1,76 @@
-//! The own chain of iptables and of ip6tables, for kernels without nftables: `MAILWARD` in the table `raw`.
+//! The own chains of iptables and of ip6tables, for kernels without nftables: `MAILWARD` at both ends of address translation,
+//! in the table `raw` in front of it and in the table `mangle` behind it.
 //!
-//! `raw` comes before connection tracking, and other tools leave it alone. Only SYNs alone are dropped there, so open
+//! Other tools leave these tables alone, and none of it asks for connection tracking. Only SYNs alone are dropped, so open
 //! sessions live on; loopback returns at once. A SYN to a mail port goes through the list of its own service in a chain of
 //! its own, any other packet through a handful of rules. No ipset is assumed. Each script is for `iptables-restore
-//! --noflush` and is one transaction of its family.
+//! --noflush`: of each family one transaction a table.
 
 mod arguments;
 mod read;
 mod script;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 pub use self::read::{IptablesError, Own, Saved, is_own, parse};
 pub use self::script::{of_script, same_rules};
-use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
+use super::{Ends, Gate};
 use crate::model::{Allowed, Family, MailService, Networks};
-
-/// The table.
-pub const TABLE: &str = "raw";
-
-/// The chain of the kernel from which [`CHAIN`] is reached.
-pub const HOOK: &str = "PREROUTING";
 
 /// The first own chain; those of services begin with it.
 pub const CHAIN: &str = "MAILWARD";
 
-/// Which packets are concerned.
+/// One end of address translation, with own chains in a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Destination {
-    /// All that come in, also those that the host only forwards; for kernels without `addrtype`.
-    Any,
-    /// Those for the host itself.
-    Local,
+pub enum End {
+    /// In front of it, and of connection tracking: packets for addresses of the host itself alone (`addrtype`).
+    Early,
+    /// Behind it, where only what is for the host comes to.
+    Input,
+}
+
+impl End {
+    /// Both, in the order in which packets come to them.
+    pub const ALL: [Self; 2] = [Self::Early, Self::Input];
+
+    /// The table.
+    #[must_use]
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Early => "raw",
+            Self::Input => "mangle",
+        }
+    }
+
+    /// The chain of the kernel from which [`CHAIN`] is reached.
+    #[must_use]
+    pub const fn hook(self) -> &'static str {
+        match self {
+            Self::Early => "PREROUTING",
+            Self::Input => "INPUT",
+        }
+    }
+
+    /// The table's priority there.
+    #[must_use]
+    pub const fn priority(self) -> i64 {
+        match self {
+            Self::Early => -300,
+            Self::Input => -150,
+        }
+    }
+
+    /// Whether own chains stand here.
+    #[must_use]
+    pub fn is_among(self, ends: Ends) -> bool {
+        match (ends, self) {
+            (Ends::Both, _) | (Ends::InputAlone, Self::Input) => true,
+            (Ends::InputAlone, Self::Early) => false,
+        }
+    }
 }
 
 /// Where the hook's jump to the own chains is: rules in front of it may let packets pass that it would drop.
@@ -47,7 +83,10 @@ pub enum Place {
     Behind,
 }
 
-/// What is there already.
+/// What is there already, at each end where there is anything.
+pub type Presents = BTreeMap<End, Present>;
+
+/// What is there already at one end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Present {
     /// How often the hook jumps to [`CHAIN`] without a condition.
@@ -83,8 +122,8 @@ fn packets(gate: &Gate, family: Family) -> Packets {
     }
 }
 
-/// The rules that [`replacement`] makes; equal to what is read back, condensed, when the kernel has them. None where no
-/// gate restricts anybody.
+/// The rules that [`replacement`] makes at each end; equal to what is read back, condensed, when the kernel has them. None
+/// where no gate restricts anybody.
 #[must_use]
 pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
     let mut set = RuleSet::of_chain(CHAIN, Verdict::Accept, Vec::new());
@@ -128,13 +167,26 @@ pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
 
 /// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that replaces the own chains of a family;
 /// that of [`removal`] where no gate restricts anybody. None where there is nothing to do.
+///
+/// What goes comes last, so that nobody gets in meanwhile.
 #[must_use]
 pub fn replacement(
     gates: &[Gate],
     family: Family,
-    destination: Destination,
-    present: &Present,
+    ends: Ends,
+    present: &Presents,
 ) -> Option<String> {
+    let none = Present::default();
+    let (stay, go): (Vec<End>, Vec<End>) = End::ALL.into_iter().partition(|end| end.is_among(ends));
+    let there = |end: &End| present.get(end).unwrap_or(&none);
+    let made = (stay.iter()).filter_map(|end| replaced(gates, family, *end, there(end)));
+    let gone = (go.iter()).filter_map(|end| removed(*end, there(end)));
+    let script: String = made.chain(gone).collect();
+    (!script.is_empty()).then_some(script)
+}
+
+/// The transaction of one end.
+fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Option<String> {
     let mut lists = String::new();
     let mut dispatch = String::new();
     let mut needed = BTreeSet::from([CHAIN.to_owned()]);
@@ -153,9 +205,9 @@ pub fn replacement(
                 chain
             }
         };
-        let local = match destination {
-            Destination::Any => "",
-            Destination::Local => " -m addrtype --dst-type LOCAL",
+        let local = match end {
+            End::Early => " -m addrtype --dst-type LOCAL",
+            End::Input => "",
         };
         for port in gate.ports {
             let _ = writeln!(
@@ -165,14 +217,15 @@ pub fn replacement(
         }
     }
     if dispatch.is_empty() {
-        return removal(present);
+        return removed(end, present);
     }
-    let mut script = begun(needed.union(&present.chains));
+    let hook = end.hook();
+    let mut script = begun(end, needed.union(&present.chains));
     if (present.jumps, present.place) != (1, Place::First) {
         for _ in 0..present.jumps {
-            let _ = writeln!(script, "-D {HOOK} -j {CHAIN}");
+            let _ = writeln!(script, "-D {hook} -j {CHAIN}");
         }
-        let _ = writeln!(script, "-I {HOOK} -j {CHAIN}");
+        let _ = writeln!(script, "-I {hook} -j {CHAIN}");
     }
     let _ = write!(script, "-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}");
     for chain in present.chains.difference(&needed) {
@@ -185,13 +238,20 @@ pub fn replacement(
 /// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that removes the own chains; none where there
 /// are none.
 #[must_use]
-pub fn removal(present: &Present) -> Option<String> {
+pub fn removal(present: &Presents) -> Option<String> {
+    let script: String = (present.iter())
+        .filter_map(|(end, present)| removed(*end, present))
+        .collect();
+    (!script.is_empty()).then_some(script)
+}
+
+fn removed(end: End, present: &Present) -> Option<String> {
     if present.jumps == 0 && present.chains.is_empty() {
         return None;
     }
-    let mut script = begun(present.chains.iter());
+    let mut script = begun(end, present.chains.iter());
     for _ in 0..present.jumps {
-        let _ = writeln!(script, "-D {HOOK} -j {CHAIN}");
+        let _ = writeln!(script, "-D {} -j {CHAIN}", end.hook());
     }
     for chain in &present.chains {
         let _ = writeln!(script, "-X {chain}");
@@ -201,27 +261,41 @@ pub fn removal(present: &Present) -> Option<String> {
 }
 
 /// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that gives the own chains of a family back what
-/// they held, by what `iptables-save` printed then, or by the [`replacement`] that was confirmed last. It may be loaded any number of times, also where the replacement that
-/// it takes back was never loaded.
+/// they held, by what `iptables-save` printed then, or by the [`replacement`] that was confirmed last. It may be loaded any
+/// number of times, also where the replacement that it takes back was never loaded, whole or in part.
 ///
 /// Chains that were not there stay behind, empty, and so does a jump to them: whether one has to go depends on what the
 /// kernel has by then, which a script cannot ask. [`removal`] takes them away.
 #[must_use]
-pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> String {
+pub fn revert(saved: &str, before: &Presents, replaced_by: Option<&str>) -> String {
+    let none = Present::default();
     let later = replaced_by.unwrap_or_default();
+    (End::ALL.into_iter())
+        .map(|end| {
+            let (saved, later) = (section(saved, end), section(later, end));
+            reverted(end, &saved, before.get(&end).unwrap_or(&none), &later)
+        })
+        .collect()
+}
+
+fn reverted(end: End, saved: &str, before: &Present, later: &str) -> String {
     let made = [later, saved].map(|text| text.lines().filter_map(|line| own_chain(line, ":")));
     let made = made.into_iter().flatten();
     let chains: BTreeSet<String> = before.chains.iter().cloned().chain(made).collect();
-    let mut script = begun(chains.iter());
-    let jump = format!("{HOOK} -j {CHAIN}");
+    let jump = format!("{} -j {CHAIN}", end.hook());
+    // What was confirmed last may have had rules here that were not in force.
+    let hooked = before.jumps > 0;
+    if chains.is_empty() && !hooked {
+        return String::new();
+    }
+    let mut script = begun(end, chains.iter());
     let later_does = |verb: &str| later.lines().any(|line| line == format!("{verb} {jump}"));
-    if before.jumps > 0 && later_does("-D") && !later_does("-I") {
+    if hooked && later_does("-D") && !later_does("-I") {
         let _ = writeln!(script, "-I {jump}");
     }
-    // Other tables have no chains of these names. Rules that no jump led to were not in force, and a jump that has come
-    // since stays.
-    let in_force = if before.jumps > 0 { saved } else { "" };
-    for line in own_lines(in_force) {
+    // Rules that no jump led to were not in force, and a jump that has come since stays.
+    let in_force = if hooked { saved } else { "" };
+    for line in lines_of(in_force) {
         let _ = writeln!(script, "{line}");
     }
     script.push_str("COMMIT\n");
@@ -231,34 +305,64 @@ pub fn revert(saved: &str, before: &Present, replaced_by: Option<&str>) -> Strin
 /// The own chains that are there and in which a script that takes a change back has no rule; with the jump to them, where it
 /// has none at all.
 #[must_use]
-pub fn idle(present: &Present, script: &str) -> Present {
-    let lines = own_lines(script);
-    let used: BTreeSet<String> = (lines.iter())
-        .filter_map(|line| own_chain(line, "-A "))
-        .collect();
-    if used.is_empty() {
-        return present.clone();
-    }
-    Present {
-        jumps: 0,
-        place: present.place,
-        chains: present.chains.difference(&used).cloned().collect(),
-    }
+pub fn idle(present: &Presents, script: &str) -> Presents {
+    let of_end = |(end, present): (&End, &Present)| {
+        let text = section(script, *end);
+        let used: BTreeSet<String> = (lines_of(&text).iter())
+            .filter_map(|line| own_chain(line, "-A "))
+            .collect();
+        let idle = if used.is_empty() {
+            present.clone()
+        } else {
+            Present {
+                jumps: 0,
+                place: present.place,
+                chains: present.chains.difference(&used).cloned().collect(),
+            }
+        };
+        (*end, idle)
+    };
+    present.iter().map(of_end).collect()
 }
 
-/// The lines of a script, or of what `iptables-save` printed, that are rules of own chains.
+/// The lines of a script, or of what `iptables-save` printed, that are about the table of one end.
 #[must_use]
-pub fn own_lines(text: &str) -> Vec<&str> {
-    text.lines()
+pub fn section(text: &str, end: End) -> String {
+    let mut open = false;
+    let mut section = String::new();
+    for line in text.lines() {
+        match line.strip_prefix('*') {
+            Some(table) => open = table == end.table(),
+            None if line == "COMMIT" => open = false,
+            None if open => {
+                section.push_str(line);
+                section.push('\n');
+            }
+            None => {}
+        }
+    }
+    section
+}
+
+/// The lines that are rules of own chains, in a script or in what `iptables-save` printed, of one end.
+#[must_use]
+pub fn own_lines(text: &str, end: End) -> Vec<String> {
+    (lines_of(&section(text, end)).into_iter())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn lines_of(section: &str) -> Vec<&str> {
+    (section.lines())
         .filter(|line| own_chain(line, "-A ").is_some())
         .collect()
 }
 
-/// Whether the hook jumps to the own chains, by what `iptables-save` printed.
+/// Whether the hook of an end jumps to the own chains, by what `iptables-save` printed.
 #[must_use]
-pub fn is_hooked(saved: &str) -> bool {
-    let jump = format!("-A {HOOK} -j {CHAIN}");
-    saved.lines().any(|line| line == jump)
+pub fn is_hooked(saved: &str, end: End) -> bool {
+    let jump = format!("-A {} -j {CHAIN}", end.hook());
+    section(saved, end).lines().any(|line| line == jump)
 }
 
 /// The own chain that a line is about, if it begins like this.
@@ -268,8 +372,8 @@ fn own_chain(line: &str, start: &str) -> Option<String> {
 }
 
 /// The beginning of a script: a line of this kind makes a chain or empties it.
-fn begun<'c>(chains: impl Iterator<Item = &'c String>) -> String {
-    let mut script = format!("*{TABLE}\n");
+fn begun<'c>(end: End, chains: impl Iterator<Item = &'c String>) -> String {
+    let mut script = format!("*{}\n", end.table());
     for chain in chains {
         let _ = writeln!(script, ":{chain} - [0:0]");
     }

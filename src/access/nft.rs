@@ -2,6 +2,9 @@
 //!
 //! Each script is one transaction and works whether or not the table is there. No other table is ever named in it. A drop
 //! in this table is final; an accept only means that other tables may still drop.
+//!
+//! The table stands at both ends of address translation: in front of it a first packet is judged by the port that the client
+//! chose, wherever others send it then, and at `input` by the port at which it has come out.
 
 mod elements;
 mod expression;
@@ -14,8 +17,8 @@ use std::fmt::Write as _;
 pub use self::read::{BaseChain, Mark, NftError, Table, own, tables};
 pub use self::script::gates as gates_of;
 pub use self::statement::is_of_iptables;
-use super::Gate;
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
+use super::{Ends, Gate};
 use crate::model::{Allowed, Family, Networks};
 
 /// The name of the table, of family `inet`.
@@ -24,14 +27,24 @@ pub const TABLE: &str = "mailward";
 /// The comment of its first rule, by which it is known again; tables themselves have had comments only since nft 0.9.7.
 pub const MARK: &str = "mailward";
 
-/// Its one chain.
+/// Its chain behind address translation.
 pub const CHAIN: &str = "input";
+
+/// Its chain in front of address translation.
+pub const EARLY: &str = "prerouting";
+
+/// The priority of that chain: in front of everything of others that gives a packet another port, address or state (`raw` of
+/// iptables is at -300), behind what puts the parts of a packet together (-400).
+pub const EARLY_PRIORITY: i64 = -310;
 
 /// The chain's priority at the input hook: behind connection tracking (-200), before the usual filters (0).
 pub const PRIORITY: i64 = -10;
 
 /// The script that removes the table; it is no error if there is none.
 pub const REMOVAL: &str = "table inet mailward\ndelete table inet mailward\n";
+
+/// That the packet is for an address of the host itself.
+const LOCAL: &str = "fib daddr type local";
 
 /// A SYN alone. Nothing else is ever dropped, so sessions live on that connection tracking has not seen the beginning of.
 const OPENING: &str = "tcp flags & (fin|syn|rst|ack) == syn";
@@ -67,7 +80,7 @@ fn restricted(gate: &Gate) -> Option<Vec<(Family, Networks)>> {
 
 /// The script that makes the table what the gates say, whatever it was; [`REMOVAL`] where no gate restricts anybody.
 #[must_use]
-pub fn script(gates: &[Gate]) -> String {
+pub fn script(gates: &[Gate], ends: Ends) -> String {
     let mut script = REMOVAL.to_owned();
     let restricted: Vec<_> = gates
         .iter()
@@ -76,7 +89,7 @@ pub fn script(gates: &[Gate]) -> String {
     if restricted.is_empty() {
         return script;
     }
-    let mut rules = String::new();
+    let (mut early, mut rules) = (String::new(), String::new());
     script.push_str("table inet mailward {\n");
     for (gate, lists) in &restricted {
         let ports: Vec<String> = gate.ports.iter().map(u16::to_string).collect();
@@ -94,9 +107,21 @@ pub fn script(gates: &[Gate]) -> String {
                 script,
                 "\tset {set} {{\n\t\ttype {kind}\n\t\tflags interval\n\t\telements = {{ {elements} }}\n\t}}\n"
             );
+            let _ = writeln!(early, "\t\t{packets} {LOCAL} {source} @{set} accept");
             let _ = writeln!(rules, "\t\t{packets} {source} @{set} accept");
         }
+        let _ = writeln!(early, "\t\t{packets} {LOCAL} drop");
         let _ = writeln!(rules, "\t\t{packets} drop");
+    }
+    match ends {
+        Ends::Both => {
+            let _ = write!(
+                script,
+                "\tchain {EARLY} {{\n\t\ttype filter hook prerouting priority {EARLY_PRIORITY}; policy accept;\n\
+                 \t\tiifname \"lo\" accept\n{early}\t}}\n"
+            );
+        }
+        Ends::InputAlone => {}
     }
     let _ = write!(
         script,
@@ -133,20 +158,36 @@ pub fn same_listing(one: &str, other: &str) -> bool {
     words(one).eq(words(other))
 }
 
-/// The rules that the script makes; equal to what is read back when the kernel has them.
+/// The rules that the script makes at each of its hooks; equal to [`Table::own_rules`] when the kernel has them. None where no
+/// gate restricts anybody.
 #[must_use]
-pub fn rules(gates: &[Gate]) -> Option<RuleSet> {
-    let mut rules = vec![
-        Rule::loopback(Then::Accept),
-        Rule {
-            when: When {
-                stage: Some(Stage::Established),
-                ..When::default()
-            },
-            then: Then::Accept,
+pub fn rules(gates: &[Gate], ends: Ends) -> Vec<RuleSet> {
+    let listed = listed(gates);
+    if listed.is_empty() {
+        return Vec::new();
+    }
+    let established = Rule {
+        when: When {
+            stage: Some(Stage::Established),
+            ..When::default()
         },
-    ];
-    let exempt = rules.len();
+        then: Then::Accept,
+    };
+    let chain = |start, first: Vec<Rule>| {
+        let rules = first.into_iter().chain(listed.iter().cloned()).collect();
+        RuleSet::of_chain(start, Verdict::Accept, rules)
+    };
+    let input = chain(CHAIN, vec![Rule::loopback(Then::Accept), established]);
+    let early = match ends {
+        Ends::Both => Some(chain(EARLY, vec![Rule::loopback(Then::Accept)])),
+        Ends::InputAlone => None,
+    };
+    std::iter::once(input).chain(early).collect()
+}
+
+/// What the lists say, at whichever hook.
+fn listed(gates: &[Gate]) -> Vec<Rule> {
+    let mut rules = Vec::new();
     for gate in gates {
         let Some(lists) = restricted(gate) else {
             continue;
@@ -170,5 +211,5 @@ pub fn rules(gates: &[Gate]) -> Option<RuleSet> {
             then: Then::Drop,
         });
     }
-    (rules.len() > exempt).then(|| RuleSet::of_chain(CHAIN, Verdict::Accept, rules))
+    rules
 }

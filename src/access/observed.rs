@@ -15,6 +15,7 @@ pub use self::layers::{Decider, Hook, Layer, Layers, Owner, Place};
 pub(crate) use self::plesk::Asked;
 pub use self::plesk::{Enabled, PleskFirewall};
 pub use self::read::{LegacyNames, Raw};
+use super::ends::{Ends, Shows};
 use super::tools::{Tools, Variant};
 use super::{iptables, nft};
 use crate::model::Family;
@@ -28,7 +29,7 @@ pub struct AccessObserved {
     pub layers: Result<Layers, Unread>,
     /// The table of nftables that has mailward's name.
     pub own_nft: Result<Option<nft::Table>, Unread>,
-    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel.
+    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel and each end.
     pub own_iptables: BTreeMap<Family, Result<Vec<OwnChains>, Unread>>,
     /// What plain `iptables` and `ip6tables` work on, where that is known.
     pub plain: BTreeMap<Family, Variant>,
@@ -42,8 +43,12 @@ pub struct AccessObserved {
     pub may_be_ssh: Option<BTreeSet<u16>>,
     /// Where somebody could get in anew.
     pub entrances: BTreeSet<Entrance>,
+    /// What there is to see of whether the kernel can tell its own addresses from others'.
+    pub shows: Shows,
     /// Whether any interface has an IPv6 address (`/proc/net/if_inet6`).
     pub speaks_ipv6: bool,
+    /// Whether the kernel could: `/proc/net/if_inet6` is there.
+    pub has_ipv6: bool,
 }
 
 /// Where somebody gets into a host whom no rule for mail ports keeps out.
@@ -58,11 +63,13 @@ pub enum Entrance {
     Console,
 }
 
-/// mailward's own chains of one family in one half of the kernel.
+/// mailward's own chains of one family in one half of the kernel, at one end of address translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnChains {
     /// In which half.
     pub variant: Variant,
+    /// At which end.
+    pub end: iptables::End,
     /// The chains.
     pub own: iptables::Own,
 }
@@ -188,6 +195,18 @@ impl AccessObserved {
             }
         }
         unread
+    }
+
+    /// The ends of address translation at which the own table of nftables can stand here.
+    #[must_use]
+    pub fn ends_of_nftables(&self) -> Ends {
+        self.shows.of_nftables(&self.tools.kernel)
+    }
+
+    /// Those at which the own chains of iptables of a family can.
+    #[must_use]
+    pub fn ends_of_iptables(&self, family: Family) -> Ends {
+        self.shows.of_iptables(&self.tools.kernel, family)
     }
 
     /// mailward's own chains of a family.

@@ -6,6 +6,7 @@ mod beside;
 mod own;
 mod plesk;
 mod proof;
+mod translation;
 mod way;
 
 use std::time::Duration;
@@ -137,6 +138,7 @@ impl Scene<'_> {
                 plesk::needs(self, &declared)?
             }
         };
+        (part.notes).extend(translation::changed_before(self, way, &needs.gates)?);
         self.notes(part, way, &needs);
         if let Some((change, how, causes)) = needs.change {
             self.inbound_mail(&change)?;
@@ -168,7 +170,7 @@ impl Scene<'_> {
                 },
             }));
         }
-        let boot = (self.site()).step(way, &needs.gates, &own::families(self));
+        let boot = self.site().step(way, &needs.gates);
         part.steps.extend(boot.map(Step::Boot));
         for other in [Way::Nftables, Way::Iptables] {
             if other != way
@@ -189,6 +191,7 @@ impl Scene<'_> {
         Site {
             manager: &self.facts.manager,
             tools: &self.facts.tools,
+            access: self.observed,
             observed: self.boot,
             deadline: self.deadline,
         }
@@ -257,6 +260,9 @@ impl Scene<'_> {
             part.notes.push(remark(neighbour.meaning().to_owned()));
         }
         let restricts = needs.gates.iter().any(|gate| gate.allowed != Who::Anyone);
+        if restricts {
+            part.notes.extend(translation::form(self, way));
+        }
         if restricts && way != Way::PleskFirewall && !self.boot.can_hook(&self.facts.manager) {
             part.notes.push(remark(
                 "the rules do not come back at boot: this host has neither systemd nor folders of init scripts"

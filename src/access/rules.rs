@@ -186,6 +186,32 @@ impl RuleSet {
         }
     }
 
+    /// The same without chains that its first one does not lead to.
+    #[must_use]
+    pub fn reached(&self) -> Self {
+        let mut chains = BTreeMap::new();
+        let mut left = vec![&self.start];
+        while let Some(name) = left.pop() {
+            let Some(rules) = self.chains.get(name).filter(|_| !chains.contains_key(name)) else {
+                continue;
+            };
+            chains.insert(name.clone(), rules.clone());
+            left.extend(rules.iter().filter_map(|rule| match &rule.then {
+                Then::Jump(to) => Some(to),
+                Then::Accept | Then::Drop | Then::Return | Then::Continue | Then::Unknown(_) => {
+                    None
+                }
+            }));
+        }
+        Self {
+            family: self.family,
+            traffic: self.traffic,
+            start: self.start.clone(),
+            policy: self.policy,
+            chains,
+        }
+    }
+
     /// Makes all of it depend on something that is not known.
     pub(in crate::access) fn doubt(&mut self, why: &str) {
         if self.policy == Verdict::Drop {

@@ -173,7 +173,8 @@ fn own(observed: &AccessObserved) -> Vec<String> {
             } else {
                 ""
             };
-            own.push(format!("{command} table raw, chain MAILWARD{attached}"));
+            let table = chains.end.table();
+            own.push(format!("{command} table {table}, chain MAILWARD{attached}"));
         }
     }
     own

@@ -55,6 +55,18 @@ pub struct Kernel {
     pub netfilter: Netfilter,
     /// Whether it has nftables.
     pub nf_tables: NfTables,
+    /// Whether it can get more than it has.
+    pub modules: Modules,
+}
+
+/// Whether a kernel loads modules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Modules {
+    /// It does.
+    #[default]
+    Loadable,
+    /// It has what it was built with.
+    None,
 }
 
 /// Whether the kernel can filter packets.
@@ -130,6 +142,11 @@ impl Kernel {
                 NfTables::Present
             } else {
                 NfTables::NotLoaded
+            },
+            modules: if there(&shown.modules) {
+                Modules::Loadable
+            } else {
+                Modules::None
             },
         }
     }

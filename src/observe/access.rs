@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::sshd::{self, Known};
+use crate::access::ends::{Module, Shows};
 use crate::access::observed::{AccessObserved, Asked, Entrance, LegacyNames, Neighbour, Raw};
 use crate::access::tools::{Netfilter, NfTables, Tools, Variant};
 use crate::edit::xinetd::Config;
@@ -63,6 +64,7 @@ pub(super) struct Tickets {
     /// What tells whether nftables is built in, where that must be known first.
     built_in: Option<Ticket>,
     names: Vec<(Family, &'static str, Ticket)>,
+    shows: ShowsTickets,
     processes: Ticket,
     inetd: Ticket,
     addresses: Ticket,
@@ -75,6 +77,81 @@ struct KernelTickets {
     nft: Option<(Command, Ticket)>,
     saved: Vec<(Family, Variant, Command, Ticket)>,
     versions: Vec<(Family, Ticket)>,
+}
+
+/// How a module's file may be packed.
+const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
+
+/// What shows whether the kernel can tell its own addresses from others'.
+#[derive(Default)]
+struct ShowsTickets {
+    matches: Vec<(Family, Ticket)>,
+    modules: Option<ModuleTickets>,
+}
+
+struct ModuleTickets {
+    /// The list that every folder of modules has.
+    listed: Ticket,
+    built_in: Ticket,
+    files: Vec<(Module, Ticket)>,
+}
+
+impl ShowsTickets {
+    fn ask(batch: &mut Batch, tools: &Tools) -> Self {
+        let matches = [
+            (Family::Ipv4, "/proc/net/ip_tables_matches"),
+            (Family::Ipv6, "/proc/net/ip6_tables_matches"),
+        ]
+        .map(|(family, path)| (family, batch.file(known(path))));
+        let folder = (tools.kernel.release.as_ref())
+            .and_then(|release| HostPath::new(format!("/lib/modules/{release}")).ok());
+        let modules = folder.and_then(|folder| {
+            let mut files = Vec::new();
+            for module in Module::ALL {
+                let paths: Result<Vec<_>, _> = PACKED
+                    .iter()
+                    .map(|ending| folder.join(&format!("{}{ending}", module.file())))
+                    .collect();
+                let requests = paths.ok()?.into_iter().map(Request::Exists).collect();
+                files.push((module, batch.ask(Request::FirstOf(requests))));
+            }
+            Some(ModuleTickets {
+                listed: batch.exists(folder.join("modules.dep").ok()?),
+                built_in: batch.file(folder.join("modules.builtin").ok()?),
+                files,
+            })
+        });
+        Self {
+            matches: matches.into(),
+            modules,
+        }
+    }
+
+    fn shows(self, answers: &mut Answers) -> Result<Shows, HostError> {
+        let mut shows = Shows::default();
+        for (family, ticket) in self.matches {
+            if let Found::File(state) = answers.file(ticket)? {
+                let text = String::from_utf8_lossy(&state.bytes).into_owned();
+                shows.matches.insert(family, text);
+            }
+        }
+        if let Some(tickets) = self.modules {
+            let built_in = match answers.file(tickets.built_in)? {
+                Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
+                Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
+            };
+            let mut found = BTreeSet::new();
+            for (module, ticket) in tickets.files {
+                let there = answers.first_existing(ticket)?.is_some();
+                if there || built_in.lines().any(|line| line == module.file()) {
+                    found.insert(module);
+                }
+            }
+            let listed = answers.exists(tickets.listed)? != Existence::Missing;
+            shows.modules = listed.then_some(found);
+        }
+        Ok(shows)
+    }
 }
 
 struct PleskTickets {
@@ -95,8 +172,10 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
     let tools = &facts.tools;
     let mut kernel = KernelTickets::default();
     let mut names = Vec::new();
+    let mut shows = ShowsTickets::default();
     let mut built_in = None;
     if tools.kernel.netfilter == Netfilter::Shown {
+        shows = ShowsTickets::ask(batch, tools);
         for (family, path) in [
             (Family::Ipv4, "/proc/net/ip_tables_names"),
             (Family::Ipv6, "/proc/net/ip6_tables_names"),
@@ -120,6 +199,7 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
         kernel,
         built_in,
         names,
+        shows,
         processes: {
             let names = PROGRAMS.iter().chain(&sshd::PROGRAMS).chain(&LOGINS);
             batch.ask(Request::Processes(names.copied().collect()))
@@ -220,6 +300,7 @@ impl Tickets {
             let names = LegacyNames::read(path, &answers.file(ticket)?);
             raw.names.push((family, names));
         }
+        raw.shows = self.shows.shows(answers)?;
         let processes = answers.processes(self.processes)?;
         let sshd = Known {
             facts,
@@ -231,11 +312,11 @@ impl Tickets {
         raw.entrances = entrances(&processes, &sshd.ports);
         raw.ssh_ports = sshd.ports;
         raw.may_be_ssh = sshd.suspects;
-        raw.speaks_ipv6 = match answers.file(self.addresses)? {
-            Found::File(state) => !state.bytes.is_empty(),
+        (raw.has_ipv6, raw.speaks_ipv6) = match answers.file(self.addresses)? {
+            Found::File(state) => (true, !state.bytes.is_empty()),
             // A kernel without IPv6 has no such file.
-            Found::Missing => false,
-            Found::NotRegular | Found::Unreadable(_) => true,
+            Found::Missing => (false, false),
+            Found::NotRegular | Found::Unreadable(_) => (true, true),
         };
         for (neighbour, file, off) in self.files {
             let there = answers.exists(file)? != Existence::Missing;

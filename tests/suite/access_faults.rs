@@ -268,7 +268,7 @@ impl Site {
     fn opens(&self) {
         self.sh(
             "nft delete table inet mailward 2>/dev/null; for p in iptables ip6tables; do \
-             $p -t raw -D PREROUTING -j MAILWARD; done 2>/dev/null; :",
+             $p -t raw -D PREROUTING -j MAILWARD; $p -t mangle -D INPUT -j MAILWARD; done 2>/dev/null; :",
         );
     }
 
@@ -302,7 +302,11 @@ impl Site {
 
 /// All rules, without what a timer cannot take away in one transaction: a chain that is empty, and the jump to it.
 fn in_force(rules: &str) -> Vec<&str> {
-    let is_empty = ["-A PREROUTING -j MAILWARD", "jump MAILWARD"];
+    let is_empty = [
+        "-A PREROUTING -j MAILWARD",
+        "-A INPUT -j MAILWARD",
+        "jump MAILWARD",
+    ];
     let is_left = |line: &&str| {
         !line.starts_with(":MAILWARD")
             && !line.starts_with("chain MAILWARD")

@@ -4,8 +4,8 @@
 
 mod below_root;
 
-use mailward::access::iptables::{Destination, Present, replacement};
-use mailward::access::{Gate, nft};
+use mailward::access::iptables::{Presents, replacement};
+use mailward::access::{Ends, Gate, nft};
 use mailward::model::{self, Allowed, MailService, Network, Networks};
 use serde_json::Value;
 
@@ -185,7 +185,11 @@ fn what_nftables_lets_in_is_shown_as_connections_find_it_here_and_over_ssh() {
         &[("nft table inet guard, chain input, rule 5", "other")],
     );
 
-    load(&host, &["nft", "-f", "-"], &nft::script(&gates()));
+    load(
+        &host,
+        &["nft", "-f", "-"],
+        &nft::script(&gates(), Ends::Both),
+    );
     let access = shown(&host);
     agrees(&access, &net);
     assert_eq!(
@@ -194,7 +198,11 @@ fn what_nftables_lets_in_is_shown_as_connections_find_it_here_and_over_ssh() {
     );
     let rule = ("nft table inet mailward, chain input, rule 5", "mailward");
     let theirs = ("nft table inet guard, chain pop3, rule 3", "other");
-    assert_decided(&access, 110, &[rule, theirs]);
+    let early = (
+        "nft table inet mailward, chain prerouting, rule 4",
+        "mailward",
+    );
+    assert_decided(&access, 110, &[early, rule, theirs]);
 
     let office = net.client("office");
     let ssh = host.ssh().at_client(&office, Family::V4);
@@ -309,16 +317,17 @@ fn what_each_kind_of_iptables_lets_in_is_shown_as_connections_find_it() {
         (model::Family::Ipv4, "iptables-legacy-restore"),
         (model::Family::Ipv6, "ip6tables-legacy-restore"),
     ] {
-        let rules = replacement(&gates(), family, Destination::Local, &Present::default());
+        let rules = replacement(&gates(), family, Ends::Both, &Presents::default());
         load(&host, &[program, "--noflush"], &rules.unwrap());
     }
     let access = shown(&host);
     agrees(&access, &net);
-    let own = ["iptables", "ip6tables"].map(|name| format!("{name} table raw, chain MAILWARD"));
-    assert_eq!(access["own"], serde_json::json!(own));
+    let own = ["iptables", "ip6tables"]
+        .map(|name| ["raw", "mangle"].map(|table| format!("{name} table {table}, chain MAILWARD")));
+    assert_eq!(access["own"], serde_json::json!(own.concat()));
     let deciders = deciders(&access, 143);
     assert!(deciders.iter().all(|(_, owner)| owner == "mailward"));
-    assert_eq!(deciders.len(), 2, "{deciders:?}");
+    assert_eq!(deciders.len(), 4, "{deciders:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use mailward::access::iptables::{End, section};
 use serde_json::Value;
 
 use crate::support::host::{Family, Host, Kind, Layout, Net, Output, Reach};
@@ -135,17 +136,23 @@ impl Scene {
         (rules.count(), sets.collect())
     }
 
-    /// The rules of each own chain of a family.
+    /// The rules of each own chain of a family, which both ends have.
     fn chains(&self, save: &str) -> Vec<(String, usize)> {
-        let text = self.host.run(&[save, "-t", "raw"]).success();
-        let chains = text.lines().filter_map(|line| {
-            let name = line.strip_prefix(":MAILWARD")?.split(' ').next()?;
-            let rules = format!("-A MAILWARD{name} ");
-            let number = text.lines().filter(|line| line.starts_with(&rules)).count();
-            Some((name.to_owned(), number))
-        });
-        chains.collect()
+        let text = self.host.run(&[save]).success();
+        let [early, behind] = End::ALL.map(|end| lengths(&section(&text, end)));
+        assert_eq!(early, behind);
+        early
     }
+}
+
+fn lengths(text: &str) -> Vec<(String, usize)> {
+    let chains = text.lines().filter_map(|line| {
+        let name = line.strip_prefix(":MAILWARD")?.split(' ').next()?;
+        let rules = format!("-A MAILWARD{name} ");
+        let number = text.lines().filter(|line| line.starts_with(&rules)).count();
+        Some((name.to_owned(), number))
+    });
+    chains.collect()
 }
 
 /// Another network of each family, in which the stranger has an address.
@@ -172,13 +179,13 @@ fn ten_thousand_networks_are_two_sets_and_the_rules_of_two_in_nftables() {
             return;
         };
         scene.apply(&manifest("nftables", 2, &[]));
-        assert_eq!(scene.listed(), (5, vec![2, 2]));
+        assert_eq!(scene.listed(), (9, vec![2, 2]));
         scene.assert_reached(Reach::Silent);
         scene.apply(&manifest("nftables", NETWORKS, &[]));
-        assert_eq!(scene.listed(), (5, vec![5_000, 5_000]), "{from:?}");
+        assert_eq!(scene.listed(), (9, vec![5_000, 5_000]), "{from:?}");
         scene.assert_reached(Reach::Silent);
         one_more(&scene, "nftables");
-        assert_eq!(scene.listed(), (5, vec![5_001, 5_001]), "{from:?}");
+        assert_eq!(scene.listed(), (9, vec![5_001, 5_001]), "{from:?}");
     }
 }
 

@@ -99,6 +99,29 @@ fn both_layers_are_one_plan_and_the_first_alone_is_as_before() {
 }
 
 #[test]
+fn a_kernel_that_cannot_tell_its_own_addresses_is_refused_where_others_translate_a_restricted_port()
+{
+    const NAT: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A PREROUTING -p tcp -m tcp --dport 993 -j REDIRECT --to-ports 10993\nCOMMIT\n";
+    for (program, names, code) in [
+        ("iptables", "proc/net/ip_tables_names", 2),
+        ("ip6tables", "proc/net/ip6_tables_names", 7),
+    ] {
+        let copy = office_copy();
+        let root = copy.path();
+        std::fs::write(root.join("var/lib/stand-in").join(program), NAT).unwrap();
+        std::fs::write(root.join(names), "nat\n").unwrap();
+        let plan = on("plan", root, &[ACCESS]);
+        assert_eq!(plan.status.code(), Some(code), "{plan:?}");
+        let said = text(&plan) + &String::from_utf8(plan.stderr).unwrap();
+        let named = said.contains(
+            "ip6tables table nat, chain PREROUTING, rule 1, may take packets to 993 (imap)",
+        );
+        assert_eq!(named, code == 7, "{said}");
+    }
+}
+
+#[test]
 fn both_layers_are_applied_confirmed_and_then_as_desired() {
     let copy = office_copy();
     let root = copy.path();
@@ -112,6 +135,10 @@ fn both_layers_are_applied_confirmed_and_then_as_desired() {
     // Its kernel knows addresses of its own by their kind for IPv4 alone.
     assert!(four.contains("-m addrtype --dst-type LOCAL"), "{four}");
     assert!(!six.contains("addrtype"), "{six}");
+    assert!(
+        !six.contains("-A PREROUTING") && six.contains("-A INPUT -j MAILWARD"),
+        "{six}"
+    );
     assert!(six.contains("-A MAILWARD-pop3 -s 2001:db8:51::/48 -j RETURN"));
     // Nothing of it would come back at a boot, not even where others had saved it.
     let state = root.join("var/lib/mailward/access");
@@ -127,13 +154,7 @@ fn both_layers_are_applied_confirmed_and_then_as_desired() {
     assert_eq!(refused.status.code(), Some(7), "{refused:?}");
     let confirmed = on("confirm", root, &["--allow", "unproven-confirm"]);
     assert_eq!(confirmed.status.code(), Some(0), "{confirmed:?}");
-    for path in [
-        "boot.sh",
-        "boot.v4",
-        "boot.v4-all",
-        "boot.v6",
-        "boot.v6-all",
-    ] {
+    for path in ["boot.sh", "boot.v4", "boot.v6"] {
         assert!(is_file(root, &format!("var/lib/mailward/access/{path}")));
     }
     assert!(is_file(root, "etc/init.d/mailward-access"));

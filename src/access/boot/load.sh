@@ -76,31 +76,45 @@ p
         taken "rules in mailward's own table of nftables"
 }
 
-# What iptables has of own chains, without counters; asks for no table that is not there.
-own() {
-    "$1" 2>/dev/null | sed -n '/^\*raw$/,/^COMMIT$/{
-s/^\(:MAILWARD[^ ]*\) .*/\1 - [0:0]/p
-/^-A MAILWARD[ -]/p
-/^-A PREROUTING -j MAILWARD$/p
-}'
+# part TABLE: of rules on its input those of one table.
+part() {
+    sed -n "/^\\*$1\$/,/^\\*/{
+/^\\*/d
+/^COMMIT\$/d
+p
+}"
 }
 
-# one_transaction FILE OWN: makes the own chains what the file says, whatever they are.
-one_transaction() {
-    echo '*raw'
-    {
-        printf '%s\n' "$2"
-        cat "$1"
-    } | grep '^:MAILWARD' | sort -u
-    printf '%s\n' "$2" | sed -n 's/^-A PREROUTING /-D PREROUTING /p'
-    grep -v -e '^\*raw$' -e '^:' -e '^COMMIT$' "$1"
-    echo COMMIT
+# What iptables has of own chains, in front of address translation (raw) and behind it (mangle), without counters; asks for no
+# table that is not there.
+own() {
+    saved=$("$1" 2>/dev/null)
+    for where in raw:PREROUTING mangle:INPUT; do
+        lines=$(printf '%s\n' "$saved" | part "${where%:*}" | sed -n "s/^\\(:MAILWARD[^ ]*\\) .*/\\1 - [0:0]/p
+/^-A MAILWARD[ -]/p
+/^-A ${where#*:} -j MAILWARD\$/p")
+        [ -z "$lines" ] || printf '*%s\n%s\n' "${where%:*}" "$lines"
+    done
+}
+
+# transactions FILE OWN: makes the own chains what the file says, whatever they are, with one transaction a table.
+transactions() {
+    for table in raw mangle; do
+        wanted=$(part "$table" <"$1")
+        there=$(printf '%s\n' "$2" | part "$table")
+        [ -n "$wanted$there" ] || continue
+        echo "*$table"
+        printf '%s\n%s\n' "$there" "$wanted" | grep '^:MAILWARD' | sort -u
+        printf '%s\n' "$there" | sed -n 's/^-A \([A-Z]* -j MAILWARD\)$/-D \1/p'
+        printf '%s\n' "$wanted" | grep -v '^:'
+        echo COMMIT
+    done
 }
 
 # put RESTORE FILE OWN: tries again while somebody else holds the lock of iptables (4).
 put() {
     for try in 1 2 3 4 5 6 7 8 9 10; do
-        one_transaction "$2" "$3" | "$1" --noflush && return 0
+        transactions "$2" "$3" | "$1" --noflush && return 0
         [ $? = 4 ] || return 1
         sleep 1
     done
@@ -109,17 +123,26 @@ put() {
 
 # sweep RESTORE FILE OWN: removes own chains that the file does not have; one that others jump to stays, empty.
 sweep() {
-    printf '%s\n' "$3" | sed -n 's/^:\(MAILWARD[^ ]*\) .*/\1/p' | while read -r chain; do
-        grep -q "^:$chain " "$2" ||
-            printf '*raw\n-X %s\nCOMMIT\n' "$chain" | "$1" --noflush 2>/dev/null
+    for table in raw mangle; do
+        printf '%s\n' "$3" | part "$table" | sed -n 's/^:\(MAILWARD[^ ]*\) .*/\1/p' | while read -r chain; do
+            part "$table" <"$2" | grep -q "^:$chain " ||
+                printf '*%s\n-X %s\nCOMMIT\n' "$table" "$chain" | "$1" --noflush 2>/dev/null
+        done
     done
     return 0
 }
 
-# iptables FAMILY PLAIN NAMES: NAMES lists the tables of the old kind. Kernels without addrtype take the file's second form,
-# which also sees what is only forwarded.
+# speaks FAMILY: whether the host has addresses of it.
+speaks() {
+    [ "$1" = v4 ] || read -r line </proc/net/if_inet6
+} 2>/dev/null
+
+# iptables FAMILY PLAIN NAMES: NAMES lists the tables of the old kind. The second file is from a version that wrote another
+# form for kernels without addrtype.
 iptables() {
     file=boot.$1
+    # A kernel that is without IPv6 is not made to load it.
+    [ "$1" = v4 ] || [ -e /proc/net/if_inet6 ] || return 0
     program "$1_save" "$2-save"
     save=$found
     program "$1_restore" "$2-restore"
@@ -128,12 +151,14 @@ iptables() {
     if [ -z "$save" ] || [ -z "$restore" ]; then
         if [ -f "$file" ]; then
             say "there is no $2-restore to load $file"
-            return 1
+            ! speaks "$1"
+            return
         fi
     elif [ -f "$file" ] || [ -e "$3" ] || has_nftables; then
         before=$(own "$save")
         if [ -f "$file" ]; then
-            put "$restore" "$file" "$before" || put "$restore" "$file-all" "$before" || return 1
+            put "$restore" "$file" "$before" ||
+                { [ -f "$file-all" ] && put "$restore" "$file-all" "$before"; } || return 1
             sweep "$restore" "$file" "$before"
         elif [ -n "$before" ]; then
             put "$restore" /dev/null "$before" || return 1
@@ -143,7 +168,7 @@ iptables() {
         # Chains that nothing jumps to were not in force.
         case $before in
         "$after") ;;
-        *'-A PREROUTING -j MAILWARD'*) taken "rules in mailward's own chains of $2" ;;
+        *'-A PREROUTING -j MAILWARD'* | *'-A INPUT -j MAILWARD'*) taken "rules in mailward's own chains of $2" ;;
         esac
     fi
     for kind in legacy nft; do
@@ -162,7 +187,9 @@ iptables() {
         put "$restore" /dev/null "$before" || return 1
         sweep "$restore" /dev/null "$before"
         case $before in
-        *'-A PREROUTING -j MAILWARD'*) taken "rules in mailward's own chains of $2-$kind" ;;
+        *'-A PREROUTING -j MAILWARD'* | *'-A INPUT -j MAILWARD'*)
+            taken "rules in mailward's own chains of $2-$kind"
+            ;;
         esac
     done
 }

@@ -8,6 +8,7 @@ use super::{
     UNIT_PATH, WANTED, loader, state,
 };
 use crate::access::how::BootHow;
+use crate::access::observed::AccessObserved;
 use crate::access::tools::Tools;
 use crate::access::{Gate, iptables, nft};
 use crate::facts::Manager;
@@ -22,6 +23,8 @@ pub struct Site<'a> {
     pub manager: &'a Manager,
     /// The packet filter commands.
     pub tools: &'a Tools,
+    /// Its packet filters.
+    pub access: &'a AccessObserved,
     /// What a boot does now.
     pub observed: &'a BootObserved,
     /// How long a command may take.
@@ -29,27 +32,22 @@ pub struct Site<'a> {
 }
 
 /// The files of rules that a way needs for its gates; none where no gate restricts anybody.
-fn rules(way: Way, gates: &[Gate], families: &[Family]) -> BTreeMap<&'static str, String> {
+fn rules(way: Way, gates: &[Gate], access: &AccessObserved) -> BTreeMap<&'static str, String> {
     let mut rules = BTreeMap::new();
     match way {
         Way::PleskFirewall => {}
         Way::Nftables => {
-            if nft::rules(gates).is_some() {
-                rules.insert("boot.nft", nft::script(gates));
+            let ends = access.ends_of_nftables();
+            if !nft::rules(gates, ends).is_empty() {
+                rules.insert("boot.nft", nft::script(gates, ends));
             }
         }
         Way::Iptables => {
-            let present = iptables::Present::default();
-            for (family, destination, name) in [
-                (Family::Ipv4, iptables::Destination::Local, "boot.v4"),
-                (Family::Ipv4, iptables::Destination::Any, "boot.v4-all"),
-                (Family::Ipv6, iptables::Destination::Local, "boot.v6"),
-                (Family::Ipv6, iptables::Destination::Any, "boot.v6-all"),
-            ] {
-                if !families.contains(&family) {
-                    continue;
-                }
-                if let Some(script) = iptables::replacement(gates, family, destination, &present) {
+            let present = iptables::Presents::default();
+            // Both always: IPv6 may be switched on before the next apply.
+            for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
+                let ends = access.ends_of_iptables(family);
+                if let Some(script) = iptables::replacement(gates, family, ends, &present) {
                     rules.insert(name, script);
                 }
             }
@@ -130,8 +128,8 @@ impl Site<'_> {
     /// What has to be done so that a boot brings back the rules of these gates and no others; none where that is so. On a
     /// host that has no way for it they are written down all the same: they are what was confirmed last.
     #[must_use]
-    pub fn step(&self, way: Way, gates: &[Gate], families: &[Family]) -> Option<BootStep> {
-        let wanted = rules(way, gates, families);
+    pub fn step(&self, way: Way, gates: &[Gate]) -> Option<BootStep> {
+        let wanted = rules(way, gates, self.access);
         if wanted.is_empty() {
             return self.forget(way);
         }

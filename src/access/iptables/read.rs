@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{self, words};
-use super::{CHAIN, HOOK, Place, Present, TABLE};
+use super::{CHAIN, End, Place, Present};
 use crate::access::rules::{Numbers, Point, Rule, RuleSet, Then, Traffic, Verdict, When};
 use crate::model::Family;
 
@@ -86,7 +86,7 @@ fn point(table: &str, chain: &str) -> Point {
     }
 }
 
-/// mailward's own chains of one family.
+/// mailward's own chains of one family at one end of address translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
     /// What of them is there.
@@ -221,10 +221,10 @@ impl Saved {
         self.tables.contains_key(table) && !self.incompatible.contains(table)
     }
 
-    /// mailward's own chains, if there is any of them or a jump to them.
+    /// mailward's own chains at one end, if there is any of them or a jump to them.
     #[must_use]
-    pub fn own(&self) -> Option<Own> {
-        let chains = self.tables.get(TABLE)?;
+    pub fn own(&self, end: End) -> Option<Own> {
+        let chains = self.tables.get(end.table())?;
         let mut rules = RuleSet {
             family: Some(self.family),
             traffic: Traffic::Arriving,
@@ -241,7 +241,7 @@ impl Saved {
             for (index, rule) in content.iter().enumerate() {
                 match &rule.then {
                     Then::Jump(to)
-                        if to == CHAIN && name == HOOK && rule.when == When::default() =>
+                        if to == CHAIN && name == end.hook() && rule.when == When::default() =>
                     {
                         jumps += 1;
                         before.get_or_insert_with(|| content[..index].to_vec());

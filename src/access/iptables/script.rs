@@ -1,20 +1,22 @@
 //! Reads an own script again: which rules it makes. Two texts of the same rules may differ in their form.
 
 use super::read::{IptablesError, Own, parse};
-use super::{CHAIN, HOOK};
+use super::{CHAIN, End};
 use crate::access::rules::RuleSet;
 use crate::model::Family;
 
-/// The own chains that a script makes on a kernel without any; none where it makes none.
+/// The own chains that a script makes at one end on a kernel without any; none where it makes none.
 ///
 /// # Errors
 /// [`IptablesError`] where it is no script.
-pub fn of_script(script: &str, family: Family) -> Result<Option<Own>, IptablesError> {
-    let jump = format!("-I {HOOK} -j {CHAIN}");
+pub fn of_script(script: &str, family: Family, end: End) -> Result<Option<Own>, IptablesError> {
+    let jumps = End::ALL.map(|end| format!("-I {} -j {CHAIN}", end.hook()));
     let mut saved = String::new();
     for line in script.lines() {
         match line.trim() {
-            line if line == jump => saved.push_str(&line.replacen("-I", "-A", 1)),
+            line if jumps.iter().any(|jump| jump == line) => {
+                saved.push_str(&line.replacen("-I", "-A", 1))
+            }
             // What was there before goes.
             line if line.starts_with("-D ") || line.starts_with("-X ") => continue,
             line => saved.push_str(line),
@@ -24,23 +26,27 @@ pub fn of_script(script: &str, family: Family) -> Result<Option<Own>, IptablesEr
     if saved.trim().is_empty() {
         return Ok(None);
     }
-    parse(family, &saved).map(|saved| saved.own())
+    parse(family, &saved).map(|saved| saved.own(end))
 }
 
 /// Whether the own chains that `iptables-save` printed hold the rules of a script that takes a change back, and are in force
 /// where it has any. Chains that hold nothing make no difference.
 #[must_use]
 pub fn same_rules(script: &str, printed: &str, family: Family) -> bool {
+    (End::ALL.into_iter()).all(|end| same_at(end, script, printed, family))
+}
+
+fn same_at(end: End, script: &str, printed: &str, family: Family) -> bool {
     let full = |rules: &RuleSet| {
         let mut chains = rules.chains.clone();
         chains.retain(|_, rules| !rules.is_empty());
         chains
     };
-    let Ok(wanted) = of_script(script, family) else {
+    let Ok(wanted) = of_script(script, family, end) else {
         return false;
     };
     let there = match parse(family, printed) {
-        Ok(saved) => saved.own(),
+        Ok(saved) => saved.own(end),
         Err(_) => return false,
     };
     let wanted = wanted.map(|own| full(&own.rules)).unwrap_or_default();
@@ -51,9 +57,9 @@ pub fn same_rules(script: &str, printed: &str, family: Family) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Destination, Present, replacement, rules};
+    use super::super::{Presents, replacement, rules};
     use super::*;
-    use crate::access::Gate;
+    use crate::access::{Ends, Gate};
     use crate::model::{Allowed, MailService, Network};
 
     fn gates() -> Vec<Gate> {
@@ -77,24 +83,30 @@ mod tests {
     #[test]
     fn a_script_says_which_rules_it_makes() {
         for family in Family::ALL {
-            for destination in [Destination::Local, Destination::Any] {
-                let script =
-                    replacement(&gates(), family, destination, &Present::default()).unwrap();
-                let own = of_script(&script, family).unwrap().unwrap();
-                assert_eq!(own.rules, rules(&gates(), family).unwrap().condensed());
-                assert_eq!(own.present.jumps, 1);
+            for ends in Ends::ALL {
+                let script = replacement(&gates(), family, ends, &Presents::default()).unwrap();
+                for end in End::ALL {
+                    let own = of_script(&script, family, end).unwrap();
+                    assert_eq!(own.is_some(), end.is_among(ends));
+                    let Some(own) = own else { continue };
+                    assert_eq!(own.rules, rules(&gates(), family).unwrap().condensed());
+                    assert_eq!(own.present.jumps, 1);
+                }
             }
         }
-        assert_eq!(of_script("", Family::Ipv4), Ok(None));
-        assert_eq!(of_script("*raw\nCOMMIT\n", Family::Ipv4), Ok(None));
-        assert!(of_script("*raw\n", Family::Ipv4).is_err());
-        assert!(of_script("nonsense\n", Family::Ipv4).is_err());
+        assert_eq!(of_script("", Family::Ipv4, End::Early), Ok(None));
+        assert_eq!(
+            of_script("*raw\nCOMMIT\n", Family::Ipv4, End::Early),
+            Ok(None)
+        );
+        assert!(of_script("*raw\n", Family::Ipv4, End::Early).is_err());
+        assert!(of_script("nonsense\n", Family::Ipv4, End::Early).is_err());
     }
 
     #[test]
     fn the_same_rules_are_known_in_the_form_in_which_they_are_printed() {
-        let destination = Destination::Local;
-        let script = replacement(&gates(), Family::Ipv4, destination, &Present::default()).unwrap();
+        let ends = Ends::Both;
+        let script = replacement(&gates(), Family::Ipv4, ends, &Presents::default()).unwrap();
         let printed = "*raw\n:PREROUTING ACCEPT [1:2]\n:OUTPUT ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
             :MAILWARD-imap - [0:0]\n:MAILWARD-smtp - [0:0]\n-A PREROUTING -j MAILWARD\n-A MAILWARD -i lo -j RETURN\n"
             .to_owned()
@@ -112,6 +124,13 @@ mod tests {
                 .join("")
             + "-A MAILWARD-imap -s 198.51.100.7/32 -j RETURN\n-A MAILWARD-imap -s 203.0.113.0/24 -j RETURN\n\
                -A MAILWARD-imap -j DROP\nCOMMIT\n";
+        // The same at the other end.
+        assert!(!same_rules(&script, &printed, Family::Ipv4));
+        let input = (printed
+            .replace("*raw", "*mangle")
+            .replace("PREROUTING", "INPUT"))
+        .replace(" -m addrtype --dst-type LOCAL", "");
+        let printed = printed + &input;
         assert!(same_rules(&script, &printed, Family::Ipv4));
         let loose = printed.replace("-A PREROUTING -j MAILWARD\n", "");
         assert!(!same_rules(&script, &loose, Family::Ipv4));

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::elements::{self, Set, Sets};
 use super::statement;
-use super::{CHAIN, MARK, TABLE};
+use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, TABLE};
 use crate::access::rules::{Numbers, Point, Rule, RuleSet, Traffic, Verdict};
+use crate::access::{Ends, Gate};
 use crate::model::Family;
 
 /// Why what `nft -j` printed cannot be read.
@@ -64,6 +65,43 @@ pub enum Mark {
 
 /// A base chain's hook, priority, kind and policy.
 type Base<'v> = (&'v str, i64, &'v str, Verdict);
+
+impl Table {
+    /// The rules of each hook, without chains that no packet comes to from there.
+    #[must_use]
+    pub fn own_rules(&self) -> Vec<RuleSet> {
+        self.base
+            .iter()
+            .map(|chain| chain.rules.reached())
+            .collect()
+    }
+
+    /// Whether it is what the script for these gates makes, and nothing beside it.
+    #[must_use]
+    pub fn is_made_of(&self, gates: &[Gate], ends: Ends) -> bool {
+        let hooks: &[(&str, i64, &str)] = match ends {
+            Ends::Both => &[
+                ("input", PRIORITY, CHAIN),
+                ("prerouting", EARLY_PRIORITY, EARLY),
+            ],
+            Ends::InputAlone => &[("input", PRIORITY, CHAIN)],
+        };
+        let at_hooks = self.base.iter().map(|chain| {
+            let BaseChain {
+                hook,
+                priority,
+                rules,
+                ..
+            } = chain;
+            (hook.as_str(), *priority, rules.start.as_str())
+        });
+        let no_others = (self.base.iter().flat_map(|chain| chain.rules.chains.keys()))
+            .all(|name| hooks.iter().any(|(_, _, own)| own == name));
+        at_hooks.eq(hooks.iter().copied())
+            && no_others
+            && self.own_rules() == super::rules(gates, ends)
+    }
+}
 
 #[derive(Default)]
 struct Chain<'v> {

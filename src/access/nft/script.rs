@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CHAIN, TABLE};
+use super::{CHAIN, EARLY, EARLY_PRIORITY, LOCAL, OPENING, PRIORITY, TABLE};
 use crate::access::Gate;
 use crate::model::{Allowed, MailService, Network, Networks};
 
@@ -38,23 +38,31 @@ pub fn gates(script: &str) -> Option<Vec<Gate>> {
 
 fn table<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Vec<Gate>> {
     let mut sets: BTreeMap<&str, Networks> = BTreeMap::new();
-    let mut gates = Vec::new();
+    let (mut early, mut gates) = (None, None);
     loop {
         match words.next()? {
-            "}" => return Some(gates),
+            "}" => break,
             "set" => {
                 let name = words.next()?;
                 sets.insert(name, set(words)?);
             }
             "chain" => {
-                if [words.next()?, words.next()?] != [CHAIN, "{"] {
+                let (name, brace) = (words.next()?, words.next()?);
+                let slot = match name {
+                    EARLY => &mut early,
+                    CHAIN => &mut gates,
+                    _ => return None,
+                };
+                if brace != "{" || slot.is_some() {
                     return None;
                 }
-                gates.extend(chain(words, &sets)?);
+                *slot = Some(chain(words, name, &sets)?);
             }
             _ => return None,
         }
     }
+    // Both ends have the same lists; a version before had one.
+    (early.is_none() || early == gates).then_some(gates?)
 }
 
 fn set<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Networks> {
@@ -78,17 +86,30 @@ fn set<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Networks> {
     (words.next()? == "}").then(|| networks.into_iter().collect())
 }
 
-/// The chain's rules: what comes first to pass in any case, then a block for each gate, which ends with its drop.
+/// A chain's rules: what comes first to pass in any case, then a block for each gate, which ends with its drop.
 fn chain<'s>(
     words: &mut impl Iterator<Item = &'s str>,
+    name: &str,
     sets: &BTreeMap<&str, Networks>,
 ) -> Option<Vec<Gate>> {
-    const BEFORE: &str = "type filter hook input priority -10 policy accept \
-        iifname \"lo\" accept comment \"mailward\" ct state established related accept";
-    for wanted in BEFORE.split_whitespace() {
-        if words.next()? != wanted {
-            return None;
-        }
+    let (before, packets) = if name == EARLY {
+        (
+            format!(
+                "type filter hook prerouting priority {EARLY_PRIORITY} policy accept iifname \"lo\" accept"
+            ),
+            format!("{OPENING} {LOCAL}"),
+        )
+    } else {
+        (
+            format!(
+                "type filter hook input priority {PRIORITY} policy accept \
+                 iifname \"lo\" accept comment \"mailward\" ct state established related accept"
+            ),
+            OPENING.to_owned(),
+        )
+    };
+    if !are(words, &before) {
+        return None;
     }
     let mut gates = Vec::new();
     let mut open: Option<(Vec<u16>, Networks)> = None;
@@ -108,10 +129,8 @@ fn chain<'s>(
                 port => ports.push(port.parse().ok()?),
             }
         }
-        for wanted in super::OPENING.split_whitespace() {
-            if words.next()? != wanted {
-                return None;
-            }
+        if !are(words, &packets) {
+            return None;
         }
         let networks = match open.take() {
             None => Networks::default(),
@@ -130,6 +149,11 @@ fn chain<'s>(
             _ => return None,
         }
     }
+}
+
+/// Whether these words come next.
+fn are<'s>(words: &mut impl Iterator<Item = &'s str>, wanted: &str) -> bool {
+    (wanted.split_whitespace()).all(|wanted| words.next() == Some(wanted))
 }
 
 fn gate(ports: &[u16], networks: Networks) -> Option<Gate> {
@@ -156,6 +180,7 @@ fn gate(ports: &[u16], networks: Networks) -> Option<Gate> {
 mod tests {
     use super::super::{REMOVAL, script};
     use super::*;
+    use crate::access::Ends;
 
     fn only(texts: &[&str]) -> Allowed {
         let networks = texts.iter().map(|text| Network::parse(text).unwrap());
@@ -179,20 +204,25 @@ mod tests {
 
     #[test]
     fn a_script_says_which_gates_it_makes() {
-        assert_eq!(gates(&script(&example())), Some(example()));
+        for ends in Ends::ALL {
+            assert_eq!(gates(&script(&example(), ends)), Some(example()));
+        }
         assert_eq!(gates(REMOVAL), Some(Vec::new()));
         assert_eq!(gates(""), Some(Vec::new()));
-        let otherwise = script(&example()).replace("\n\t", " ");
+        let otherwise = script(&example(), Ends::Both).replace("\n\t", " ");
         assert_eq!(gates(&otherwise), Some(example()));
     }
 
     #[test]
     fn what_mailward_does_not_write_is_no_script_of_it() {
-        let whole = script(&example());
+        let whole = script(&example(), Ends::Both);
         for (from, to) in [
             ("inet mailward", "inet other"),
             ("delete table", "flush table"),
             ("policy accept", "policy drop"),
+            ("priority -310", "priority -100"),
+            ("fib daddr type local drop", "drop"),
+            ("chain input", "chain prerouting"),
             ("drop", "reject"),
             ("@imap_v4", "@imap_v5"),
             ("143, 993", "143, 994"),

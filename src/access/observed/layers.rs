@@ -6,7 +6,7 @@ use std::fmt;
 use crate::access::effect::Filters;
 use crate::access::iptables::{self, Saved};
 use crate::access::nft::{Mark, Table};
-use crate::access::rules::{By, Is, Numbers, RuleSet, Stage, Then, Verdict};
+use crate::access::rules::{By, Interface, Is, Numbers, Packet, RuleSet, Stage, Then, Verdict};
 use crate::access::tools::Variant;
 use crate::model::Family;
 
@@ -87,9 +87,9 @@ pub struct Decider {
 
 /// The tables of iptables at the hooks of an incoming packet and of an answer, with the kernel's priorities.
 const BUILT_IN: [(Hook, i64, &str, &str); 14] = [
-    (Hook::Prerouting, -300, iptables::TABLE, iptables::HOOK),
-    (Hook::Prerouting, -150, "mangle", iptables::HOOK),
-    (Hook::Prerouting, -100, "nat", iptables::HOOK),
+    (Hook::Prerouting, -300, "raw", "PREROUTING"),
+    (Hook::Prerouting, -150, "mangle", "PREROUTING"),
+    (Hook::Prerouting, -100, "nat", "PREROUTING"),
     (Hook::Input, -150, "mangle", "INPUT"),
     (Hook::Input, 0, "filter", "INPUT"),
     (Hook::Input, 50, "security", "INPUT"),
@@ -135,6 +135,20 @@ impl Layers {
         Some(Decider {
             words: format!("{}, chain {chain}{what}", layer.place),
             owner: layer.owner(chain),
+        })
+    }
+
+    /// The first of others' rules that may give a first packet to this port another port, address or way before this turn.
+    #[must_use]
+    pub fn changed_before(&self, turn: (Hook, i64), family: Family, port: u16) -> Option<Decider> {
+        let early = (self.0.iter().enumerate()).take_while(|(_, layer)| layer.turn < turn);
+        early.into_iter().find_map(|(index, layer)| {
+            let rules = layer.without_own()?;
+            let reach = rules.reach(port, Interface::Other, Stage::Opening);
+            let changed = reach.changed.of_family(family);
+            let source = changed.iter().next()?.first();
+            let by = rules.decide(&Packet::opening(source, port)).by;
+            self.decider(index, &by)
         })
     }
 
@@ -279,7 +293,8 @@ impl Layer {
         match &self.place {
             Place::Nft { owner, .. } => *owner,
             Place::Iptables { table, .. } => {
-                if table == iptables::TABLE && iptables::is_own(chain) {
+                let mut tables = iptables::End::ALL.into_iter().map(iptables::End::table);
+                if tables.any(|own| own == table) && iptables::is_own(chain) {
                     Owner::Mailward
                 } else {
                     Owner::Other

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::layers::TABLES;
 use super::plesk::{Asked, PleskFirewall};
 use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
+use crate::access::ends::Shows;
 use crate::access::iptables::{self, Saved};
 use crate::access::nft::{self, Table};
 use crate::access::rules::RuleSet;
@@ -31,8 +32,12 @@ pub struct Raw {
     pub may_be_ssh: Option<BTreeSet<u16>>,
     /// Where somebody could get in anew.
     pub entrances: BTreeSet<Entrance>,
+    /// What there is to see of whether the kernel can tell its own addresses from others'.
+    pub shows: Shows,
     /// Whether any interface has an IPv6 address.
     pub speaks_ipv6: bool,
+    /// Whether the kernel could have one.
+    pub has_ipv6: bool,
     /// About Plesk's firewall.
     pub(crate) plesk: Option<Asked>,
 }
@@ -249,10 +254,13 @@ impl AccessObserved {
         let own_iptables = saved.into_iter().map(|(family, saved)| {
             let own = saved.map(|saved| {
                 (saved.iter())
-                    .filter_map(|(variant, saved)| {
-                        Some(OwnChains {
-                            variant: *variant,
-                            own: saved.own()?,
+                    .flat_map(|(variant, saved)| {
+                        iptables::End::ALL.into_iter().filter_map(|end| {
+                            Some(OwnChains {
+                                variant: *variant,
+                                end,
+                                own: saved.own(end)?,
+                            })
                         })
                     })
                     .collect()
@@ -285,7 +293,9 @@ impl AccessObserved {
             ssh_ports: raw.ssh_ports,
             may_be_ssh: raw.may_be_ssh,
             entrances: raw.entrances,
+            shows: raw.shows,
             speaks_ipv6: raw.speaks_ipv6,
+            has_ipv6: raw.has_ipv6,
             plesk: raw.plesk.and_then(PleskFirewall::read),
         }
     }

@@ -4,8 +4,8 @@ use super::{Needs, Scene, Unnamed, blocked, gate_changes};
 use crate::access::Gate;
 use crate::access::effect::Filters;
 use crate::access::gates::kept;
-use crate::access::how::{BackHow, FamilyHow, RetireHow, SourceHow};
-use crate::access::iptables::{self, Destination, Present};
+use crate::access::how::{FamilyHow, RetireHow, SourceHow};
+use crate::access::iptables::{self, End, Presents};
 use crate::access::nft::{self, Mark};
 use crate::access::observed::{OwnChains, Unread};
 use crate::access::tools::Variant;
@@ -40,24 +40,14 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
                 .hint("see `nft list table inet mailward`; delete it if nobody needs it");
         return Err(blocked(Blocked::Refused, diagnostic));
     }
-    let now = Filters(
-        table
-            .iter()
-            .flat_map(|table| &table.base)
-            .map(|chain| chain.rules.clone())
-            .collect(),
-    );
+    let now = Filters(table.map(nft::Table::own_rules).unwrap_or_default());
+    let ends = scene.observed.ends_of_nftables();
     let kept = kept_anywhere(scene, &now, declared);
     let gates = all(declared, &kept);
-    let wanted = nft::rules(&gates);
-    let as_made = match (table, &wanted) {
-        (None, None) => true,
-        (Some(table), Some(wanted)) => matches!(
-            table.base.as_slice(),
-            [chain] if chain.rules == *wanted
-                && (chain.hook.as_str(), chain.priority) == ("input", nft::PRIORITY)
-        ),
-        (Some(_), None) | (None, Some(_)) => false,
+    let wanted = nft::rules(&gates, ends);
+    let as_made = match table {
+        None => wanted.is_empty(),
+        Some(table) => !wanted.is_empty() && table.is_made_of(&gates, ends),
     };
     let Some(nft) = &scene.observed.tools.nft else {
         let diagnostic = Diagnostic::new("nft is not installed");
@@ -65,7 +55,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     };
     let confirmed = scene.unconfirmed(Way::Nftables);
     let (mut before, mut after) = others(scene)?;
-    let confirmed_rules = confirmed.as_deref().map(nft::rules);
+    let confirmed_rules = (confirmed.as_deref()).map(|gates| nft::rules(gates, ends));
     if let Some(rules) = &confirmed_rules {
         before = after.clone();
         before.0.extend(rules.clone());
@@ -74,11 +64,11 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     let change = (!as_made || confirmed.is_some()).then(|| {
         let how = SourceHow::Nftables {
             nft: nft.clone(),
-            script: nft::script(&gates),
+            script: nft::script(&gates, ends),
             gates: gates.clone(),
-            back: confirmed.as_deref().map(nft::script),
+            back: (confirmed.as_deref()).map(|gates| nft::script(gates, ends)),
         };
-        let confirmed = confirmed_rules.map(|rules| Filters(rules.into_iter().collect()));
+        let confirmed = confirmed_rules.map(Filters);
         let there = table.is_some();
         let (changes, causes) = change(scene, Way::Nftables, &now, confirmed, &gates, there);
         (changes, how, causes)
@@ -110,45 +100,52 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     let mut as_made = true;
     let mut wanted_rules = Vec::new();
     for (family, chains) in there {
-        let wanted = iptables::rules(&gates, family);
-        let good = match (chains.as_slice(), &wanted) {
-            ([], None) => true,
-            ([one], Some(wanted)) => {
-                one.own.rules == wanted.condensed()
-                    && one.own.present.jumps == 1
-                    && one.own.before.is_empty()
-            }
-            ([], Some(_)) | ([_, ..], _) => false,
-        };
-        wanted_rules.extend(wanted);
-        confirmed_rules.extend(
-            (confirmed.as_deref()).and_then(|confirmed| iptables::rules(confirmed, family)),
-        );
+        let ends = scene.observed.ends_of_iptables(family);
+        let mut good = true;
+        for end in End::ALL {
+            let made =
+                |gates: &[Gate]| iptables::rules(gates, family).filter(|_| end.is_among(ends));
+            let wanted = made(&gates);
+            let there: Vec<_> = chains.iter().filter(|chains| chains.end == end).collect();
+            good &= match (there.as_slice(), &wanted) {
+                ([], None) => true,
+                ([one], Some(wanted)) => {
+                    one.own.rules == wanted.condensed()
+                        && one.own.present.jumps == 1
+                        && one.own.before.is_empty()
+                }
+                ([], Some(_)) | ([_, ..], _) => false,
+            };
+            wanted_rules.extend(wanted);
+            confirmed_rules.extend(confirmed.as_deref().and_then(made));
+        }
         if good && confirmed.is_none() {
             continue;
         }
         as_made &= good;
-        if chains.len() > 1 {
+        let one = chains.first().map(|chains| chains.variant);
+        if chains.iter().any(|chains| Some(chains.variant) != one) {
             let diagnostic =
                 Diagnostic::new(format!("mailward's own chains of {family} are there twice"))
                     .because("in the kernel's old tables and in nftables")
                     .hint("remove those of one kind with iptables-legacy or iptables-nft");
             return Err(blocked(Blocked::Refused, diagnostic));
         }
-        let one = chains.first();
-        let present = one.map_or_else(Present::default, |chains| chains.own.present.clone());
-        let (save, restore) = programs(scene, family, one.map(|chains| chains.variant))?;
-        let script = |destination| iptables::replacement(&gates, family, destination, &present);
+        let present = presents(&chains);
+        let (save, restore) = programs(scene, family, one)?;
+        let script = |gates: &[Gate], present: &Presents| {
+            iptables::replacement(gates, family, ends, present)
+        };
+        let in_force = present.values().any(|present| present.jumps > 0);
         families.push(FamilyHow {
             family,
             restore,
             save,
-            script: script(Destination::Local),
-            script_for_all: script(Destination::Any),
+            script: script(&gates, &present),
             back: (confirmed.as_deref())
-                .filter(|_| present.jumps > 0)
-                .map(|confirmed| back(confirmed, family)),
-            present: present.clone(),
+                .filter(|_| in_force)
+                .map(|confirmed| script(confirmed, &Presents::default()).unwrap_or_default()),
+            present,
         });
     }
     let (mut before, mut after) = others(scene)?;
@@ -191,12 +188,17 @@ pub(super) fn kept_anywhere(scene: &Scene<'_>, now: &Filters, declared: &[Gate])
     all
 }
 
-/// The families that the host speaks.
-pub(super) fn families(scene: &Scene<'_>) -> Vec<Family> {
-    Family::ALL
-        .into_iter()
-        .filter(|family| *family == Family::Ipv4 || scene.observed.speaks_ipv6)
-        .collect()
+/// The families that the host speaks, or may speak before the next apply.
+fn families(scene: &Scene<'_>) -> Vec<Family> {
+    let may = |family: &Family| match family {
+        Family::Ipv4 => true,
+        Family::Ipv6 => {
+            let tools = scene.observed.tools.of(Family::Ipv6);
+            let there = tools.save.is_some() && tools.restore.is_some();
+            scene.observed.speaks_ipv6 || (scene.observed.has_ipv6 && there)
+        }
+    };
+    Family::ALL.into_iter().filter(may).collect()
 }
 
 fn own_chains(scene: &Scene<'_>, family: Family) -> Result<Vec<OwnChains>, Vec<Blocker>> {
@@ -237,14 +239,11 @@ fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
     all
 }
 
-/// What was confirmed last in one family, as what a change goes back to.
-fn back(confirmed: &[Gate], family: Family) -> BackHow {
-    let none = Present::default();
-    let script = |destination| iptables::replacement(confirmed, family, destination, &none);
-    BackHow {
-        local: script(Destination::Local).unwrap_or_default(),
-        for_all: script(Destination::Any).unwrap_or_default(),
-    }
+/// What of own chains is there, by the end at which it is.
+fn presents<'c>(chains: impl IntoIterator<Item = &'c OwnChains>) -> Presents {
+    (chains.into_iter())
+        .map(|chains| (chains.end, chains.own.present.clone()))
+        .collect()
 }
 
 /// What changes, and why. Where the rules in force were never confirmed, that is what changes from those that were.
@@ -325,7 +324,7 @@ pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, V
                         return Err(blocked(Blocked::Refused, diagnostic));
                     }
                     scripts.extend(
-                        iptables::removal(&one.own.present).map(|script| (family, restore, script)),
+                        iptables::removal(&presents([one])).map(|script| (family, restore, script)),
                     );
                 }
             }
@@ -337,9 +336,7 @@ pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, V
 /// The own rules of each own way, as far as they can be read.
 pub(super) fn both(scene: &Scene<'_>) -> Vec<(Way, Filters)> {
     let nft = match &scene.observed.own_nft {
-        Ok(Some(table)) if table.mark == Mark::Own => {
-            table.base.iter().map(|chain| chain.rules.clone()).collect()
-        }
+        Ok(Some(table)) if table.mark == Mark::Own => table.own_rules(),
         Ok(_) | Err(_) => Vec::new(),
     };
     let iptables = Family::ALL

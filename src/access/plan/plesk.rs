@@ -9,7 +9,7 @@ use crate::access::observed::{Enabled, Neighbour, PleskFirewall};
 use crate::access::plesk::kernel::{self, Differs};
 use crate::access::plesk::{self, PleskRule, Refusal, SetRule};
 use crate::access::rules::few;
-use crate::access::{Gate, nft};
+use crate::access::{Ends, Gate, nft};
 use crate::apply::window::{Left, Waiting};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::Command;
@@ -143,7 +143,7 @@ fn afterwards(scene: &Scene<'_>, others: Filters, list: &[PleskRule], gates: &[G
     };
     after.0.push(plesk::rules(list));
     // What the list leaves open, as IPv6 beside IPv4 sources alone, is seen to in the kernel: otherwise it goes back.
-    after.0.extend(nft::rules(gates));
+    after.0.extend(nft::rules(gates, Ends::InputAlone));
     after
 }
 

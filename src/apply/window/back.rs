@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::load::{self, LIST_CAP, Loader};
-use super::open::printed;
+use super::open::{printed, saved};
 use super::record::Window;
-use crate::access::{Gate, boot, iptables, nft};
+use crate::access::{Ends, Gate, boot, iptables, nft};
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
@@ -126,8 +126,8 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
             continue;
         };
         for chains in access.own_chains(family).unwrap_or_default() {
-            let idle = iptables::idle(&chains.own.present, &was);
-            if let Some(script) = iptables::removal(&idle) {
+            let present = [(chains.end, chains.own.present.clone())].into();
+            if let Some(script) = iptables::removal(&iptables::idle(&present, &was)) {
                 load::script_of_iptables(host, restore, &script, Loader::Run, deadline)?;
             }
         }
@@ -145,12 +145,12 @@ fn has_gates<H: WriteHost + ?Sized>(
     let words = ["-j", "list", "ruleset"];
     let now = printed(host, nft, &words, deadline)?;
     let table = nft::own(now.as_bytes()).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    Ok(match (table, nft::rules(gates)) {
-        (None, None) => true,
-        (Some(table), Some(wanted)) => {
-            matches!(table.base.as_slice(), [chain] if chain.rules == wanted)
-        }
-        (Some(_), None) | (None, Some(_)) => false,
+    Ok(match table {
+        None => nft::rules(gates, Ends::Both).is_empty(),
+        // A version before made it for one end.
+        Some(table) => Ends::ALL
+            .into_iter()
+            .any(|ends| table.is_made_of(gates, ends)),
     })
 }
 
@@ -227,12 +227,14 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                     continue;
                 };
                 let save = known(&restore.as_str().replace("-restore", "-save"));
-                let words = ["-t", iptables::TABLE];
-                let now = printed(host, &save, &words, deadline)?;
-                let own = iptables::own_lines(&was);
-                // Without a jump to them they are not in force.
-                let in_force = own.is_empty() || iptables::is_hooked(&now);
-                if in_force && iptables::own_lines(&now) == own {
+                let now = saved(host, &save, deadline)?;
+                let is_same = |end| {
+                    let own = iptables::own_lines(&was, end);
+                    // Without a jump to them they are not in force.
+                    let in_force = own.is_empty() || iptables::is_hooked(&now, end);
+                    in_force && iptables::own_lines(&now, end) == own
+                };
+                if iptables::End::ALL.into_iter().all(is_same) {
                     continue;
                 }
                 if !iptables::same_rules(&was, &now, family) {

@@ -111,30 +111,11 @@ fn family_of_iptables<H: WriteHost + ?Sized>(
     let Some(script) = &family.script else {
         return Ok(());
     };
-    match (
-        restored(host, &family.restore, script, loader, deadline)?,
-        &family.script_for_all,
-    ) {
-        (Restored::Yes, _) => Ok(()),
-        // A transaction that failed has changed nothing.
-        (Restored::No(_), Some(other)) if other != script => {
-            script_of_iptables(host, &family.restore, other, loader, deadline)
-        }
-        (Restored::No(failed) | Restored::Busy(failed), _) => Err(failed),
-    }
+    script_of_iptables(host, &family.restore, script, loader, deadline)
 }
 
-/// What became of a script of iptables.
-enum Restored {
-    /// It is loaded.
-    Yes,
-    /// Somebody else holds the lock of iptables all the time.
-    Busy(Failed),
-    /// It is not.
-    No(Failed),
-}
-
-/// Loads a script of iptables; other rules stay.
+/// Loads a script of iptables; other rules stay. Tries again as long as somebody else holds the lock of iptables: exit code 4
+/// (iptables(8)).
 pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
     host: &mut H,
     restore: &HostPath,
@@ -142,20 +123,6 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
     loader: Loader<'_>,
     deadline: Duration,
 ) -> Result<(), Failed> {
-    match restored(host, restore, script, loader, deadline)? {
-        Restored::Yes => Ok(()),
-        Restored::Busy(failed) | Restored::No(failed) => Err(failed),
-    }
-}
-
-/// Tries again as long as somebody else holds the lock of iptables: exit code 4 (iptables(8)).
-fn restored<H: WriteHost + ?Sized>(
-    host: &mut H,
-    restore: &HostPath,
-    script: &str,
-    loader: Loader<'_>,
-    deadline: Duration,
-) -> Result<Restored, Failed> {
     const BUSY: End = End::Code(4);
     let command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
     let mut command = loader.starts(command);
@@ -167,17 +134,14 @@ fn restored<H: WriteHost + ?Sized>(
             .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
         let done = written.done.first();
         let Err(failed) = judge(&command, done) else {
-            return Ok(Restored::Yes);
+            return Ok(());
         };
         match done {
             Some(Done::Ran(Output { end: BUSY, .. })) if tries > 0 => {
                 tries -= 1;
                 pause(host)?;
             }
-            Some(Done::Ran(Output { end: BUSY, .. })) => return Ok(Restored::Busy(failed)),
-            Some(Done::Ran(_) | Done::Quietly | Done::Awaited(_)) | None => {
-                return Ok(Restored::No(failed));
-            }
+            Some(Done::Ran(_) | Done::Quietly | Done::Awaited(_)) | None => return Err(failed),
         }
     }
 }

@@ -212,13 +212,11 @@ impl Running<'_> {
             SourceHow::Iptables { families, .. } => {
                 let (mut v4, mut v6, mut texts) = (None, None, Vec::new());
                 for family in families {
-                    let saved = printed(host, &family.save, &["-t", iptables::TABLE], deadline)?;
                     let was = match &family.back {
-                        None => &saved,
-                        Some(confirmed) if saved.contains("--dst-type") => &confirmed.local,
-                        Some(confirmed) => &confirmed.for_all,
+                        None => saved(host, &family.save, deadline)?,
+                        Some(confirmed) => confirmed.clone(),
                     };
-                    let text = iptables::revert(was, &family.present, family.script.as_deref());
+                    let text = iptables::revert(&was, &family.present, family.script.as_deref());
                     let (restore, name) = match family.family {
                         Family::Ipv4 => (&mut v4, "revert.v4"),
                         Family::Ipv6 => (&mut v6, "revert.v6"),
@@ -337,6 +335,19 @@ pub(super) fn printed<H: WriteHost + ?Sized>(
             )]))
         }
     }
+}
+
+/// What a `-save` command prints of the tables that have own chains.
+pub(super) fn saved<H: WriteHost + ?Sized>(
+    host: &H,
+    save: &HostPath,
+    deadline: Duration,
+) -> Result<String, Failed> {
+    let mut all = String::new();
+    for end in iptables::End::ALL {
+        all.push_str(&printed(host, save, &["-t", end.table()], deadline)?);
+    }
+    Ok(all)
 }
 
 /// The ssh connection by which this run stands on the host.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use mailward::access::effect::{Filters, PANEL, Size, Who, changes, probes, shut_out};
 use mailward::access::rules::{By, Ports, Rule, RuleSet, Then, Verdict, When};
-use mailward::access::{Gate, iptables, nft};
+use mailward::access::{Ends, Gate, iptables, nft};
 use mailward::model::{Allowed, Family, MailService, Network, Networks};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ const SERVICES: [(MailService, &[u16]); 3] = [
 ];
 
 fn table(gates: &[Gate]) -> Filters {
-    Filters(nft::rules(gates).into_iter().collect())
+    Filters(nft::rules(gates, Ends::Both))
 }
 
 fn only(service: MailService, texts: &[&str]) -> Gate {

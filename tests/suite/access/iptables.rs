@@ -1,8 +1,12 @@
 //! The own chain of iptables and ip6tables, loaded into a real kernel by both of Debian's variants, and read back; and the
 //! spelling of older versions.
 
+use std::collections::BTreeMap;
+
+use mailward::access::Ends;
 use mailward::access::iptables::{
-    Destination, IptablesError, Own, Place, Present, parse, removal, replacement, revert, rules,
+    End, IptablesError, Own, Place, Present, Presents, own_lines, parse, removal, replacement,
+    revert, rules,
 };
 use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
 use mailward::model::{Allowed, Family, MailService, Networks};
@@ -19,8 +23,8 @@ pub const fn program(family: Family) -> &'static str {
     }
 }
 
-/// What is there after these scripts, one after the other.
-fn loaded(variant: &str, family: Family, scripts: &[&str]) -> Option<Own> {
+/// What is there after these scripts, one after the other, at each end where anything is.
+fn loaded(variant: &str, family: Family, scripts: &[&str]) -> BTreeMap<End, Own> {
     let program = program(family);
     let text = netns::printed(
         &format!(
@@ -29,7 +33,21 @@ fn loaded(variant: &str, family: Family, scripts: &[&str]) -> Option<Own> {
         ),
         scripts,
     );
-    parse(family, &text).unwrap().own()
+    let saved = parse(family, &text).unwrap();
+    let at = |end| Some((end, saved.own(end)?));
+    End::ALL.into_iter().filter_map(at).collect()
+}
+
+/// What of it scripts have to know.
+fn present(own: &BTreeMap<End, Own>) -> Presents {
+    (own.iter())
+        .map(|(end, own)| (*end, own.present.clone()))
+        .collect()
+}
+
+/// The same where one end is looked at.
+fn early(present: &Present) -> Presents {
+    [(End::Early, present.clone())].into()
 }
 
 #[test]
@@ -39,17 +57,21 @@ fn the_chains_are_read_back_as_they_were_written() {
     }
     for variant in VARIANTS {
         for family in Family::ALL {
-            for destination in [Destination::Any, Destination::Local] {
-                let script =
-                    replacement(&gates(), family, destination, &Present::default()).unwrap();
-                let own = loaded(variant, family, &[&script]).unwrap();
-                assert_eq!(
-                    Some(&own.rules),
-                    rules(&gates(), family).as_ref(),
-                    "{variant}"
-                );
-                assert_eq!((own.present.jumps, own.foreign), (1, 0));
-                assert_eq!(own.before, []);
+            for ends in Ends::ALL {
+                let script = replacement(&gates(), family, ends, &Presents::default()).unwrap();
+                let all = loaded(variant, family, &[&script]);
+                for end in End::ALL {
+                    assert_eq!(all.contains_key(&end), end.is_among(ends));
+                }
+                for own in all.values() {
+                    assert_eq!(
+                        Some(&own.rules),
+                        rules(&gates(), family).as_ref(),
+                        "{variant}"
+                    );
+                    assert_eq!((own.present.jumps, own.foreign), (1, 0));
+                    assert_eq!(own.before, []);
+                }
             }
         }
     }
@@ -64,30 +86,38 @@ fn whatever_is_there_is_replaced_and_removed() {
         "*raw\n:MAILWARD - [0:0]\nCOMMIT\n",
         "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -i eth0 -j ACCEPT\n-A PREROUTING -j MAILWARD\n\
          -A PREROUTING -j MAILWARD\n-A MAILWARD -j DROP\nCOMMIT\n",
+        "*mangle\n:MAILWARD - [0:0]\n:MAILWARD-pop3 - [0:0]\n-A INPUT -j MAILWARD\n-A MAILWARD -j MAILWARD-pop3\nCOMMIT\n",
         "*raw\n:MAILWARD - [0:0]\n:MAILWARD-smtp - [0:0]\n-A MAILWARD -j MAILWARD-smtp\nCOMMIT\n",
     ];
     for variant in VARIANTS {
         for family in Family::ALL {
             let wanted = rules(&gates(), family);
             for before in befores {
-                let present = loaded(variant, family, &[before]).unwrap().present;
-                let script = replacement(&gates(), family, Destination::Local, &present).unwrap();
-                let own = loaded(variant, family, &[before, &script]).unwrap();
-                assert_eq!(Some(&own.rules), wanted.as_ref(), "{variant}\n{before}");
-                assert_eq!(own.present.jumps, 1);
-                // The second time it is the same.
-                let again =
-                    replacement(&gates(), family, Destination::Local, &own.present).unwrap();
-                let twice = loaded(variant, family, &[before, &script, &again]).unwrap();
-                assert_eq!(twice, own);
-                let gone = removal(&own.present).unwrap();
-                assert_eq!(loaded(variant, family, &[before, &script, &gone]), None);
-                // Gates that restrict nobody need no chain.
-                let open = [gate(MailService::Imap, Allowed::Anyone)];
-                let open = replacement(&open, family, Destination::Local, &own.present).unwrap();
-                assert_eq!(loaded(variant, family, &[before, &script, &open]), None);
+                let there = present(&loaded(variant, family, &[before]));
+                for ends in Ends::ALL {
+                    let script = replacement(&gates(), family, ends, &there).unwrap();
+                    let own = loaded(variant, family, &[before, &script]);
+                    for end in End::ALL {
+                        assert_eq!(own.contains_key(&end), end.is_among(ends));
+                    }
+                    for own in own.values() {
+                        assert_eq!(Some(&own.rules), wanted.as_ref(), "{variant}\n{before}");
+                        assert_eq!(own.present.jumps, 1);
+                    }
+                    // The second time it is the same.
+                    let again = replacement(&gates(), family, ends, &present(&own)).unwrap();
+                    let twice = loaded(variant, family, &[before, &script, &again]);
+                    assert_eq!(twice, own);
+                    let none = BTreeMap::new();
+                    let gone = removal(&present(&own)).unwrap();
+                    assert_eq!(loaded(variant, family, &[before, &script, &gone]), none);
+                    // Gates that restrict nobody need no chain.
+                    let open = [gate(MailService::Imap, Allowed::Anyone)];
+                    let open = replacement(&open, family, ends, &present(&own)).unwrap();
+                    assert_eq!(loaded(variant, family, &[before, &script, &open]), none);
+                }
             }
-            assert_eq!(removal(&Present::default()), None);
+            assert_eq!(removal(&Presents::default()), None);
         }
     }
 }
@@ -97,13 +127,8 @@ fn a_script_that_fails_changes_nothing() {
     if !netns::available("failing to load the chains of iptables") {
         return;
     }
-    let script = replacement(
-        &gates(),
-        Family::Ipv4,
-        Destination::Any,
-        &Present::default(),
-    )
-    .unwrap();
+    let none = Presents::default();
+    let script = replacement(&gates(), Family::Ipv4, Ends::Both, &none).unwrap();
     let broken = script.replace("COMMIT", "-A MAILWARD -j NO-SUCH-TARGET\nCOMMIT");
     for variant in VARIANTS {
         let text = netns::printed(
@@ -112,7 +137,9 @@ fn a_script_that_fails_changes_nothing() {
             ),
             &[&broken],
         );
-        assert_eq!(parse(Family::Ipv4, &text).unwrap().own(), None, "{text}");
+        for end in End::ALL {
+            assert_eq!(parse(Family::Ipv4, &text).unwrap().own(end), None, "{text}");
+        }
     }
 }
 
@@ -121,8 +148,7 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
     if !netns::available("connecting through the chains of iptables") {
         return;
     }
-    let script =
-        |family| replacement(&gates(), family, Destination::Local, &Present::default()).unwrap();
+    let script = |family, ends| replacement(&gates(), family, ends, &Presents::default()).unwrap();
     // One set of rules for both families.
     let mut both = rules(&gates(), Family::Ipv4).unwrap();
     both.family = None;
@@ -132,12 +158,15 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
             list.insert(0, content[0].clone());
         }
     }
-    for variant in VARIANTS {
+    for (variant, ends) in VARIANTS
+        .into_iter()
+        .flat_map(|variant| Ends::ALL.map(|ends| (variant, ends)))
+    {
         assert_connections(
             &format!(
                 "iptables-{variant}-restore --noflush <\"$1\"; ip6tables-{variant}-restore --noflush <\"$2\""
             ),
-            &[&script(Family::Ipv4), &script(Family::Ipv6)],
+            &[&script(Family::Ipv4, ends), &script(Family::Ipv6, ends)],
             &both,
         );
     }
@@ -149,10 +178,12 @@ fn ten_thousand_networks_go_in_and_come_back() {
         return;
     }
     let gates = [gate(MailService::Imap, Allowed::Only(many(10_000)))];
-    let script = replacement(&gates, Family::Ipv4, Destination::Any, &Present::default()).unwrap();
+    let script = replacement(&gates, Family::Ipv4, Ends::Both, &Presents::default()).unwrap();
     for variant in VARIANTS {
         let begun = std::time::Instant::now();
-        let own = loaded(variant, Family::Ipv4, &[&script]).unwrap();
+        let own = loaded(variant, Family::Ipv4, &[&script])
+            .remove(&End::Early)
+            .unwrap();
         let taken = begun.elapsed();
         assert_eq!(Some(&own.rules), rules(&gates, Family::Ipv4).as_ref());
         let begun = std::time::Instant::now();
@@ -209,7 +240,7 @@ COMMIT
 #[test]
 fn the_spelling_of_1_3_5_is_read() {
     let saved = parse(Family::Ipv4, OLD).unwrap();
-    let own = saved.own().unwrap();
+    let own = saved.own(End::Early).unwrap();
     let expected = [
         gate(
             MailService::Imap,
@@ -292,7 +323,7 @@ fn output_that_is_cut_or_no_rules_is_an_error() {
 fn a_jump_that_is_not_ours_is_counted_and_what_comes_before_ours_is_shown() {
     let text = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n:mine - [0:0]\n\
         -A PREROUTING -s 203.0.113.0/24 -j ACCEPT\n-A PREROUTING -j MAILWARD\n-A mine -j MAILWARD\nCOMMIT\n";
-    let own = parse(Family::Ipv4, text).unwrap().own().unwrap();
+    let own = parse(Family::Ipv4, text).unwrap().own(End::Early).unwrap();
     assert_eq!((own.present.jumps, own.foreign), (1, 1));
     assert_eq!(own.before.len(), 1);
 }
@@ -302,9 +333,9 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
     let gates = [gate(MailService::Imap, Allowed::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A PREROUTING -p tcp -m tcp --dport 143 -j ACCEPT\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
-    let own = parse(Family::Ipv4, saved).unwrap().own().unwrap();
+    let own = parse(Family::Ipv4, saved).unwrap().own(End::Early).unwrap();
     let script = |present: Present| {
-        replacement(&gates, Family::Ipv4, Destination::Any, &present).expect("something to do")
+        replacement(&gates, Family::Ipv4, Ends::Both, &early(&present)).expect("something to do")
     };
     let moved = script(own.present.clone());
     let jumps: Vec<_> = (moved.lines().filter(|line| line.contains("PREROUTING"))).collect();
@@ -313,7 +344,7 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
         ["-D PREROUTING -j MAILWARD", "-I PREROUTING -j MAILWARD"]
     );
     // Brought back, the jump stays where it is: it does no harm there.
-    let back = revert(saved, &own.present, Some(&moved));
+    let back = revert(saved, &early(&own.present), Some(&moved));
     assert!(!back.contains("PREROUTING"), "{back}");
     let alone = Present {
         place: Place::First,
@@ -327,15 +358,49 @@ fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
     let gates = [gate(MailService::Imap, Allowed::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A MAILWARD -p tcp -m tcp --dport 110 -j DROP\nCOMMIT\n";
-    let own = parse(Family::Ipv4, saved).unwrap().own().unwrap();
+    let own = parse(Family::Ipv4, saved).unwrap().own(End::Early).unwrap();
     assert_eq!(own.present.jumps, 0);
-    let change = replacement(&gates, Family::Ipv4, Destination::Any, &own.present).unwrap();
+    let change = replacement(&gates, Family::Ipv4, Ends::Both, &early(&own.present)).unwrap();
     assert!(change.contains("-I PREROUTING -j MAILWARD"), "{change}");
-    let back = revert(saved, &own.present, Some(&change));
+    let back = revert(saved, &early(&own.present), Some(&change));
     assert!(!back.contains("DROP"), "{back}");
     assert!(back.contains(":MAILWARD - [0:0]"), "{back}");
     let hooked = saved.replace("COMMIT", "-A PREROUTING -j MAILWARD\nCOMMIT");
-    let own = parse(Family::Ipv4, &hooked).unwrap().own().unwrap();
-    let change = replacement(&gates, Family::Ipv4, Destination::Any, &own.present).unwrap();
-    assert!(revert(&hooked, &own.present, Some(&change)).contains("--dport 110 -j DROP"));
+    let own = parse(Family::Ipv4, &hooked)
+        .unwrap()
+        .own(End::Early)
+        .unwrap();
+    let change = replacement(&gates, Family::Ipv4, Ends::Both, &early(&own.present)).unwrap();
+    assert!(revert(&hooked, &early(&own.present), Some(&change)).contains("--dport 110 -j DROP"));
+}
+
+/// As a version before made them: at one end, in `raw`.
+const FORMER: &str = "*raw\n:MAILWARD - [0:0]\n:MAILWARD-imap - [0:0]\n-I PREROUTING -j MAILWARD\n-A MAILWARD -i lo -j RETURN\n\
+    -A MAILWARD -p tcp -m tcp --dport 143 --tcp-flags FIN,SYN,RST,ACK SYN -m addrtype --dst-type LOCAL -j MAILWARD-imap\n\
+    -A MAILWARD-imap -s 198.51.100.7/32 -j RETURN\n-A MAILWARD-imap -j DROP\nCOMMIT\n";
+
+#[test]
+fn chains_of_a_version_before_are_replaced_by_those_of_both_ends_and_given_back() {
+    if !netns::available("replacing the chains of a version before") {
+        return;
+    }
+    let gates = [gate(MailService::Pop3, Allowed::Nobody)];
+    for variant in VARIANTS {
+        let program = format!("iptables-{variant}");
+        let restore = format!("{program}-restore --noflush");
+        let save = format!("{program}-save -t raw; {program}-save -t mangle");
+        for ends in Ends::ALL {
+            let saved = netns::printed(&format!("{restore} <\"$1\"; {save}"), &[FORMER]);
+            let there = present(&loaded(variant, Family::Ipv4, &[FORMER]));
+            let change = replacement(&gates, Family::Ipv4, ends, &there).unwrap();
+            let back = revert(&saved, &there, Some(&change));
+            let script = format!("{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}");
+            let after = netns::printed(&script, &[FORMER, &change, &back]);
+            let count = |text: &str| text.matches("-A PREROUTING -j MAILWARD\n").count();
+            assert_eq!((count(&saved), count(&after)), (1, 1), "{after}");
+            for end in End::ALL {
+                assert_eq!(own_lines(&after, end), own_lines(&saved, end), "{after}");
+            }
+        }
+    }
 }

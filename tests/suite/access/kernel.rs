@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
-use mailward::access::{Gate, iptables, nft};
+use mailward::access::{Ends, Gate, iptables, nft};
 use mailward::model::{Allowed, Family, MailService};
 use proptest::prelude::*;
 
@@ -111,8 +111,22 @@ fn parts(script: &str, files: &[&str]) -> Vec<String> {
 
 /// What `iptables-save` prints without its times and counters, chains left out that are empty and were not there, and a jump
 /// counted once: the script that takes a removal back cannot ask whether the jump is still there.
-fn saved(text: &str, before: &iptables::Present) -> Vec<String> {
-    let jump = format!("-A {} -j {}", iptables::HOOK, iptables::CHAIN);
+fn saved(text: &str, before: &iptables::Presents) -> Vec<String> {
+    let ends = iptables::End::ALL.into_iter();
+    let parts = ends.map(|end| {
+        let none = iptables::Present::default();
+        let lines = saved_at(
+            end,
+            &iptables::section(text, end),
+            before.get(&end).unwrap_or(&none),
+        );
+        lines.into_iter().map(move |line| format!("{end:?} {line}"))
+    });
+    parts.flatten().collect()
+}
+
+fn saved_at(end: iptables::End, text: &str, before: &iptables::Present) -> Vec<String> {
+    let jump = format!("-A {} -j {}", end.hook(), iptables::CHAIN);
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let line = match line.split_once(" [") {
@@ -141,11 +155,17 @@ proptest! {
         if !netns::available("loading random gates into nftables") {
             return Ok(());
         }
-        let script = nft::script(&gates(&named));
+        let script = nft::script(&gates(&named), Ends::Both);
         let json = netns::printed("nft -f \"$1\"; nft -j list ruleset", &[&script]);
         let table = nft::own(json.as_bytes()).unwrap();
-        let rules = table.as_ref().map(|table| &table.base[0].rules);
-        decides_as_named(rules, &named, &sources)?;
+        let hooks = table.as_ref().map(|table| table.own_rules()).unwrap_or_default();
+        // Each end by itself decides as the gates do.
+        for rules in &hooks {
+            decides_as_named(Some(rules), &named, &sources)?;
+        }
+        if hooks.is_empty() {
+            decides_as_named(None, &named, &sources)?;
+        }
     }
 
     #[test]
@@ -157,7 +177,7 @@ proptest! {
             let sources: Vec<IpAddr> =
                 sources.iter().copied().filter(|source| Family::of(*source) == family).collect();
             let script = iptables::replacement(
-                &gates(&named), family, iptables::Destination::Local, &iptables::Present::default(),
+                &gates(&named), family, Ends::Both, &iptables::Presents::default(),
             );
             for variant in VARIANTS {
                 let program = program(family);
@@ -165,8 +185,11 @@ proptest! {
                     &format!("{program}-{variant}-restore --noflush <\"$1\"; {program}-{variant}-save"),
                     &[script.as_deref().unwrap_or_default()],
                 );
-                let rules = iptables::parse(family, &text).unwrap().hook(iptables::TABLE, iptables::HOOK);
-                decides_as_named(Some(&rules), &named, &sources)?;
+                let saved = iptables::parse(family, &text).unwrap();
+                for end in iptables::End::ALL {
+                    let rules = saved.hook(end.table(), end.hook());
+                    decides_as_named(Some(&rules), &named, &sources)?;
+                }
             }
         }
     }
@@ -176,12 +199,12 @@ proptest! {
         if !netns::available("taking rules of nftables back") {
             return Ok(());
         }
-        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named)));
+        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named), Ends::Both));
         if by_hand {
             first += "table inet mailward {\nset more { type ipv4_addr; elements = { 10.0.0.1 }; }\n\
                 chain input { tcp dport 143 ip saddr @more counter log prefix \"a b\" accept; }\n}\n";
         }
-        let second = nft::script(&gates(&after));
+        let second = nft::script(&gates(&after), Ends::Both);
         let list = "nft list table inet mailward 2>/dev/null || :";
         let listed = netns::printed(&format!("nft -f \"$1\"; {list}"), &[&first]);
         let back = nft::revert((!listed.is_empty()).then_some(listed.as_str()));
@@ -202,21 +225,22 @@ proptest! {
         if !netns::available("taking rules of iptables back") {
             return Ok(());
         }
-        let local = iptables::Destination::Local;
         for family in Family::ALL {
             for variant in VARIANTS {
                 let restore = format!("{}-{variant}-restore --noflush", program(family));
-                let save = format!("{}-{variant}-save -t raw", program(family));
+                let save = format!("{0}-{variant}-save -t raw; {0}-{variant}-save -t mangle", program(family));
                 let first = before.as_ref().and_then(|named| {
-                    iptables::replacement(&gates(named), family, local, &iptables::Present::default())
+                    iptables::replacement(&gates(named), family, Ends::Both, &iptables::Presents::default())
                 });
                 // Somebody else's rule in the hook stays where it is.
                 let first = format!("*raw\n-A PREROUTING -s 192.0.2.7 -j ACCEPT\nCOMMIT\n{}", first.unwrap_or_default())
                     .replace("192.0.2.7", if family == Family::Ipv4 { "192.0.2.7" } else { "2001:db8::7" });
                 let listed = netns::printed(&format!("{restore} <\"$1\"; {save}"), &[&first]);
-                let own = iptables::parse(family, &listed).unwrap().own();
-                let present = own.map(|own| own.present).unwrap_or_default();
-                let second = iptables::replacement(&gates(&after), family, local, &present);
+                let there = iptables::parse(family, &listed).unwrap();
+                let present: iptables::Presents = (iptables::End::ALL.into_iter())
+                    .filter_map(|end| Some((end, there.own(end)?.present)))
+                    .collect();
+                let second = iptables::replacement(&gates(&after), family, Ends::Both, &present);
                 let back = iptables::revert(&listed, &present, second.as_deref());
                 let script = format!(
                     "{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}; echo --

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use mailward::access::Gate;
 use mailward::access::nft::{self, Mark};
 use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
+use mailward::access::{Ends, Gate};
 use mailward::model::{Allowed, MailService, Network, Networks};
 use proptest::prelude::*;
 
@@ -56,13 +56,22 @@ fn loaded(scripts: &[&str]) -> Option<nft::Table> {
     nft::own(json.as_bytes()).unwrap()
 }
 
-fn rules_of(table: &nft::Table) -> &RuleSet {
-    let [base] = table.base.as_slice() else {
-        panic!("{table:?}");
-    };
-    assert_eq!(base.hook, "input");
-    assert_eq!(base.priority, nft::PRIORITY);
-    &base.rules
+/// What the table has behind address translation.
+fn rules_of(table: &nft::Table) -> RuleSet {
+    let hooks: Vec<_> = (table.base.iter())
+        .map(|base| (base.hook.as_str(), base.priority))
+        .collect();
+    let both = [
+        ("input", nft::PRIORITY),
+        ("prerouting", nft::EARLY_PRIORITY),
+    ];
+    assert_eq!(hooks, both);
+    table.own_rules().remove(0)
+}
+
+/// What the gates make there.
+fn behind(gates: &[Gate]) -> RuleSet {
+    nft::rules(gates, Ends::Both).remove(0)
 }
 
 #[test]
@@ -70,9 +79,17 @@ fn the_table_is_read_back_as_it_was_written() {
     if !netns::available("loading the nftables table") {
         return;
     }
-    let table = loaded(&[&nft::script(&gates())]).unwrap();
-    assert_eq!(table.mark, Mark::Own);
-    assert_eq!(Some(rules_of(&table)), nft::rules(&gates()).as_ref());
+    for ends in Ends::ALL {
+        let table = loaded(&[&nft::script(&gates(), ends)]).unwrap();
+        assert_eq!(table.mark, Mark::Own);
+        assert_eq!(table.own_rules(), nft::rules(&gates(), ends));
+        for other in Ends::ALL {
+            assert_eq!(table.is_made_of(&gates(), other), other == ends);
+        }
+    }
+    let more = "add chain inet mailward more { accept; }\n";
+    let table = loaded(&[&nft::script(&gates(), Ends::Both), more]).unwrap();
+    assert!(!table.is_made_of(&gates(), Ends::Both));
 }
 
 #[test]
@@ -81,8 +98,8 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
         return;
     }
     let all = gates();
-    let script = nft::script(&all);
-    let other = nft::script(&all[3..]);
+    let script = nft::script(&all, Ends::Both);
+    let other = nft::script(&all[3..], Ends::Both);
     for before in [
         vec![script.as_str()],
         vec![other.as_str()],
@@ -91,12 +108,15 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
     ] {
         let scripts: Vec<&str> = before.into_iter().chain([script.as_str()]).collect();
         let table = loaded(&scripts).unwrap();
-        assert_eq!(Some(rules_of(&table)), nft::rules(&all).as_ref());
+        assert_eq!(Some(rules_of(&table)), Some(behind(&all)));
     }
     assert_eq!(loaded(&[&script, nft::REMOVAL]), None);
     assert_eq!(loaded(&[nft::REMOVAL]), None);
     // Gates that restrict nobody need no table.
-    assert_eq!(loaded(&[&script, &nft::script(&all[2..3])]), None);
+    assert_eq!(
+        loaded(&[&script, &nft::script(&all[2..3], Ends::Both)]),
+        None
+    );
 }
 
 #[test]
@@ -105,16 +125,16 @@ fn a_table_that_sleeps_enforces_nothing() {
         return;
     }
     let sleep = "table inet mailward {\nflags dormant\n}\n";
-    let table = loaded(&[&nft::script(&gates()), sleep]).unwrap();
+    let table = loaded(&[&nft::script(&gates(), Ends::Both), sleep]).unwrap();
     assert_eq!(table.mark, Mark::Own);
     // nft 1.0.6 does not print which flag it is, so that the table may be asleep or not.
-    let rules = table.base.first().map(|base| &base.rules);
-    assert_ne!(rules, nft::rules(&gates()).as_ref());
+    let rules = table.own_rules().into_iter().next();
+    assert_ne!(rules, Some(behind(&gates())));
     let packet = Packet::opening("10.9.0.9".parse().unwrap(), 143);
     let verdict = rules.map_or(Verdict::Accept, |rules| rules.decide(&packet).verdict);
     assert_ne!(verdict, Verdict::Drop);
-    let awake = loaded(&[sleep, &nft::script(&gates())]).unwrap();
-    assert_eq!(Some(rules_of(&awake)), nft::rules(&gates()).as_ref());
+    let awake = loaded(&[sleep, &nft::script(&gates(), Ends::Both)]).unwrap();
+    assert_eq!(Some(rules_of(&awake)), Some(behind(&gates())));
 }
 
 #[test]
@@ -136,7 +156,7 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
     if !netns::available("changing the nftables table by hand") {
         return;
     }
-    let script = nft::script(&gates());
+    let script = nft::script(&gates(), Ends::Both);
     for (change, expected) in [
         (
             "insert rule inet mailward input tcp dport 143 counter accept",
@@ -193,7 +213,7 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
     ] {
         let table = loaded(&[&script, &format!("{change}\n")]).unwrap();
         let rules = rules_of(&table);
-        assert_ne!(Some(rules), nft::rules(&gates()).as_ref(), "{change}");
+        assert_ne!(rules, behind(&gates()), "{change}");
         let packet = Packet::opening("10.9.0.9".parse().unwrap(), 143);
         assert_eq!(
             rules.decide(&packet).verdict,
@@ -208,11 +228,13 @@ fn the_kernel_lets_in_whom_the_rules_let_in() {
     if !netns::available("connecting through the nftables table") {
         return;
     }
-    assert_connections(
-        "nft -f \"$1\"",
-        &[&nft::script(&gates())],
-        &nft::rules(&gates()).unwrap(),
-    );
+    for ends in Ends::ALL {
+        assert_connections(
+            "nft -f \"$1\"",
+            &[&nft::script(&gates(), ends)],
+            &behind(&gates()),
+        );
+    }
 }
 
 /// Connects from several addresses across a veth pair, and over loopback, and compares with what the rules say.
@@ -331,14 +353,14 @@ fn ten_thousand_networks_are_one_transaction() {
     }
     let gates = [gate(MailService::Imap, Allowed::Only(many(10_000)))];
     let begun = Instant::now();
-    let script = nft::script(&gates);
+    let script = nft::script(&gates, Ends::Both);
     let rendered = begun.elapsed();
     let json = netns::printed("nft -f \"$1\"; nft -j list table inet mailward", &[&script]);
     let loaded = begun.elapsed();
     let begun = Instant::now();
     let table = nft::own(json.as_bytes()).unwrap().unwrap();
     let read = begun.elapsed();
-    assert_eq!(Some(rules_of(&table)), nft::rules(&gates).as_ref());
+    assert_eq!(Some(rules_of(&table)), Some(behind(&gates)));
     let begun = Instant::now();
     let reach = rules_of(&table).reach(143, Interface::Other, Stage::Opening);
     assert_eq!(reach.accepted, many(10_000));
@@ -443,9 +465,9 @@ proptest! {
             gate(MailService::Imap, Allowed::Only(imap.into_iter().collect())),
             gate(MailService::Pop3, Allowed::Only(pop3.into_iter().collect())),
         ];
-        let table = loaded(&[&nft::script(&gates)]).unwrap();
-        let expected = nft::rules(&gates).unwrap();
-        prop_assert_eq!(rules_of(&table), &expected);
+        let table = loaded(&[&nft::script(&gates, Ends::Both)]).unwrap();
+        let expected = behind(&gates);
+        prop_assert_eq!(rules_of(&table), expected);
     }
 }
 

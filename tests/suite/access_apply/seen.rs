@@ -77,6 +77,9 @@ fn drift_of_iptables_is_seen_and_mended() {
                 "ip6tables -t raw -F; ip6tables -t raw -X",
                 "iptables -t raw -I MAILWARD-imap -s 198.18.3.1 -j RETURN",
                 "iptables -t raw -D PREROUTING -j MAILWARD",
+                "ip6tables -t mangle -D INPUT -j MAILWARD",
+                "iptables -t mangle -F",
+                "iptables -t mangle -I INPUT -p tcp -j ACCEPT",
             ],
         );
         let script = "iptables -t raw -N OTHERS; iptables -t raw -A OTHERS -j MAILWARD";

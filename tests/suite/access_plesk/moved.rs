@@ -39,7 +39,7 @@ fn the_own_table_and_its_boot_hook_go_when_plesks_firewall_is_confirmed() {
 
 /// All own rules and what brings them back.
 fn own(scene: &Scene) -> String {
-    let script = "nft list tables; iptables-save -t raw; ip6tables-save -t raw; \
+    let script = "nft list tables; iptables-save; ip6tables-save; \
                   ls /etc/systemd/system /etc/init.d /etc/rc?.d | grep mailward; true";
     scene.host.run(&["sh", "-c", script]).success()
 }

@@ -184,6 +184,17 @@ impl Client {
         reach(self.dial(port, family, PATIENCE))
     }
 
+    /// Tries to connect to a port of another address, to which the host is the way.
+    pub fn reaches_beyond(&self, address: IpAddr, port: u16) -> Reach {
+        let family = match address {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        };
+        let (namespace, target) = (self.namespace(), SocketAddr::new(address, port));
+        let attempt = session::dial_in(&namespace, self.address(family), target, PATIENCE);
+        reach(attempt.map(Session::over))
+    }
+
     /// Opens a connection to a port of the host, which stays open with the value; fails where it does not come about.
     pub fn open(&self, port: u16, family: Family) -> Session {
         let name = self.name;

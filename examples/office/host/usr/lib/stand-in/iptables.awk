@@ -66,7 +66,7 @@ function one(text,   words, name, rule, other) {
 	if (!((table, name) in policies)) fail("no chain/target/match by that name")
 	rule = printed(substr(text, length(words[1]) + length(name) + 3))
 	if (words[1] == "-X") {
-		for (other in rules) if (rules[other] ~ ("-j " name "\n")) fail("chain in use")
+		for (other in rules) if (index(other, table SUBSEP) == 1 && rules[other] ~ ("-j " name "\n")) fail("chain in use")
 		if (rules[table, name] != "") fail("chain not empty")
 		delete policies[table, name]
 		return
