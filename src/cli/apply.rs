@@ -15,7 +15,8 @@ use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
 use crate::report::redact::{self, Names};
-use crate::report::{json, text};
+use crate::report::safe::SafeText;
+use crate::report::{Colour, text};
 
 pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let file = args.outcome.as_deref().map(Private::open).transpose()?;
@@ -51,11 +52,11 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
             args.accounts.detail(),
             terminal.colour,
         )),
-        Format::Json => terminal.print(&json::text(&*shown)?),
+        Format::Json => terminal.print(&SafeText::json(&*shown)?),
     }
     let exit = outcome.result.exit();
     if let Some(file) = file
-        && let Err(lost) = file.write(json::text(&outcome)?.as_bytes())
+        && let Err(lost) = file.write(SafeText::json(&outcome)?.as_bytes())
     {
         // What was done stands, and its exit code is not made to look better than it is.
         terminal.tell(&lost.diagnostics, Severity::Error);
@@ -102,7 +103,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                 terminal.colour,
             ));
             if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
-                terminal.say("\n");
+                terminal.say(&SafeText::own("\n"));
                 return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
             }
             show = Show::Nothing;
@@ -227,7 +228,9 @@ impl Watch for Watching<'_> {
 
     fn begins(&mut self, step: &Step) {
         if !self.progress.is_shown() {
-            self.terminal.say(&format!("{} …\n", text::step_name(step)));
+            let mut said = SafeText::new(Colour::Off);
+            said.line(format_args!("{} …", text::step_name(step)));
+            self.terminal.say(&said);
         }
     }
 

@@ -11,7 +11,8 @@ use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::host::ssh::{Metadata, Signals as SshSignals};
-use crate::report::{json, text};
+use crate::report::safe::SafeText;
+use crate::report::text;
 
 /// How long between two looks whether a change still waits, and between two tries to get in.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result
             text::Detail::Brief,
             terminal.colour,
         )),
-        Format::Json => terminal.print(&json::text(&outcome)?),
+        Format::Json => terminal.print(&SafeText::json(&outcome)?),
     }
     Ok(outcome.result.exit())
 }
@@ -80,7 +81,7 @@ pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> 
 
 /// Gets in anew and confirms; as long as the change waits, it is tried again.
 fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome {
-    terminal.say("confirm over a new connection …\n");
+    terminal.say(&SafeText::own("confirm over a new connection …\n"));
     let signals = Signals::catch();
     let until = Instant::now() + longest(&outcome);
     loop {
@@ -191,7 +192,9 @@ fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome 
     let Some(run) = outcome.run.clone() else {
         return outcome;
     };
-    terminal.say("waiting for `mailward confirm` over a new connection …\n");
+    terminal.say(&SafeText::own(
+        "waiting for `mailward confirm` over a new connection …\n",
+    ));
     let signals = Signals::catch();
     loop {
         let became = args

@@ -13,6 +13,7 @@ use crate::panel_access::show;
 use crate::plan::HostId;
 use crate::report::diagnostic::Severity;
 use crate::report::redact::Names;
+use crate::report::safe::SafeText;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
@@ -45,18 +46,20 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     match args.format {
         Format::Text => {
             for waiting in waiting.iter().chain(&notes) {
-                let said = text::waiting(waiting, terminal.colour);
-                terminal.print(&format!("{said}\n\n"));
+                let mut said = text::waiting(waiting, terminal.colour);
+                terminal.print(said.end().end());
             }
             terminal.print(&text::show(&entries, terminal.colour));
             if let Some(reach) = &reach {
-                terminal.print(&format!("\n{}", text::reach(reach, terminal.colour)));
+                terminal.print(&SafeText::own("\n"));
+                terminal.print(&text::reach(reach, terminal.colour));
             }
             if let Some(accounts) = &accounts {
-                terminal.print(&format!("\n{}", text::accounts(accounts, terminal.colour)));
+                terminal.print(&SafeText::own("\n"));
+                terminal.print(&text::accounts(accounts, terminal.colour));
             }
         }
-        Format::Json => terminal.print(&json::text(&json::Shown {
+        Format::Json => terminal.print(&SafeText::json(&json::Shown {
             format: 1,
             host: HostId {
                 name: facts.node,

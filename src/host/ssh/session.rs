@@ -407,7 +407,7 @@ fn last_lines(text: &[u8]) -> String {
         .split(|&byte| byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
-        .map(crate::report::printable::line)
+        .map(crate::report::printable::text)
         .collect();
     let from = lines.len().saturating_sub(3);
     lines[from..].join(" / ")
