@@ -253,8 +253,19 @@ impl From<FactsError> for Ended {
 impl From<crate::host::HostError> for Ended {
     fn from(error: crate::host::HostError) -> Self {
         let mut ended = Self::new(Exit::Unknown, &error);
-        if matches!(error, crate::host::HostError::Lost { .. }) {
-            let hint = "see whether `ssh` with the same destination and options gets there";
+        let hint = match &error {
+            crate::host::HostError::Lost { .. } => {
+                Some("see whether `ssh` with the same destination and options gets there")
+            }
+            crate::host::HostError::Late { .. } => {
+                Some("see what is slow, or give it more time with `--deadline SECONDS`")
+            }
+            crate::host::HostError::Locked { .. }
+            | crate::host::HostError::NoLock { .. }
+            | crate::host::HostError::Unreachable { .. }
+            | crate::host::HostError::Unexpected(_) => None,
+        };
+        if let Some(hint) = hint {
             for diagnostic in &mut ended.diagnostics {
                 diagnostic.hint = Some(hint.to_owned());
             }

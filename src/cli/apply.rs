@@ -10,6 +10,7 @@ use super::{ApplyArgs, Ended, Format, allowed, confirm, files, planned};
 use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
+use crate::host::deadline::Deadline;
 use crate::host::ssh::{self, Metadata};
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
@@ -73,7 +74,8 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     } else {
         Metadata::Shown
     };
-    let mut host = args.host.open(metadata, ssh::Signals::RunOnly)?;
+    let limit = args.host.limit();
+    let mut host = args.host.open(metadata, ssh::Signals::RunOnly, &limit)?;
     let signals = Signals::catch();
     let allowed = allowed(&args.allow.allow);
     let detail = args.accounts.detail();
@@ -102,7 +104,8 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                 detail,
                 terminal.colour,
             ));
-            if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
+            let agreed = limit.without(|| ask(terminal, "Apply this plan? [y/N] ", &signals));
+            if !agreed {
                 terminal.say(&SafeText::own("\n"));
                 return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
             }
@@ -128,6 +131,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     let mut watch = Watching {
         terminal,
         signals: &signals,
+        limit: &limit,
         show,
         detail,
         progress: Progress::default(),
@@ -209,6 +213,7 @@ enum Show {
 struct Watching<'a> {
     terminal: &'a Terminal,
     signals: &'a Signals,
+    limit: &'a Deadline,
     show: Show,
     detail: text::Detail,
     progress: Progress,
@@ -240,5 +245,9 @@ impl Watch for Watching<'_> {
 
     fn interrupted(&self) -> Option<&'static str> {
         self.signals.came()
+    }
+
+    fn late(&self) -> Option<u64> {
+        self.limit.is_over().then(|| self.limit.seconds())
     }
 }

@@ -10,7 +10,9 @@ use crate::report::{json, text};
 
 pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown, Signals::All)?;
+    let host = args
+        .host
+        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
     let plan = planned(
         &*host,
         &checked.desired,

@@ -10,6 +10,7 @@ use crate::apply::window::confirm::{self, Proof, Request, Site};
 use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
+use crate::host::deadline::Deadline;
 use crate::host::ssh::{Metadata, Signals as SshSignals};
 use crate::report::safe::SafeText;
 use crate::report::text;
@@ -18,7 +19,7 @@ use crate::report::text;
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let mut host = args.decide.host.open_anew()?;
+    let mut host = args.decide.host.open_anew(&args.decide.host.limit())?;
     let proof = if args.allow.contains(&Allowance::UnprovenConfirm) {
         Proof::Waived
     } else {
@@ -41,7 +42,9 @@ pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, E
 }
 
 pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let mut host = args.host.open(Metadata::Shown, SshSignals::RunOnly)?;
+    let mut host = args
+        .host
+        .open(Metadata::Shown, SshSignals::RunOnly, &args.host.limit())?;
     let outcome = revert::revert(&mut *host, args.host.deadline());
     print(args, outcome, terminal)
 }
@@ -91,7 +94,7 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
             site: Site::Elsewhere,
             run: outcome.run.clone(),
         };
-        let said = match args.host.open_anew() {
+        let said = match args.host.open_anew(&Deadline::none()) {
             Ok(mut host) => {
                 let said = confirm::confirm(&mut *host, &request);
                 match (said.result, host.lost()) {
@@ -199,7 +202,7 @@ fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome 
     loop {
         let became = args
             .host
-            .open(Metadata::Shown, SshSignals::RunOnly)
+            .open(Metadata::Shown, SshSignals::RunOnly, &Deadline::none())
             .map(|mut host| window::became(&mut *host, &run, args.host.deadline()));
         match became {
             Ok(Some(became)) => return became,

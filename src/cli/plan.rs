@@ -11,7 +11,9 @@ use crate::report::text;
 
 pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown, Signals::All)?;
+    let host = args
+        .host
+        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
     let plan = planned(
         &*host,
         &checked.desired,

@@ -22,7 +22,9 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     } else {
         Some(checked(&args.manifest)?)
     };
-    let host = args.host.open(Metadata::Shown, Signals::All)?;
+    let host = args
+        .host
+        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
     let facts = Facts::read(&*host)?;
     let observed = Observed::read(&*host, &facts, Scope::All)?;
     let waiting = access::plan::waiting(&facts, InForce::Yes);

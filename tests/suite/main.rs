@@ -16,6 +16,7 @@ mod access_lockout;
 mod access_plesk;
 mod access_show;
 mod access_size;
+mod bounds;
 mod faults;
 mod firewall_fixture;
 mod fresh;
