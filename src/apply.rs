@@ -73,6 +73,11 @@ pub trait Watch {
 
     /// The signal that asks the run to end, if one came.
     fn interrupted(&self) -> Option<&'static str>;
+
+    /// How many seconds the run may take, once it has taken them: no further step begins.
+    fn late(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Applies.
@@ -110,6 +115,7 @@ fn locked(error: &HostError) -> Box<Outcome> {
         HostError::NoLock { .. }
         | HostError::Lost { .. }
         | HostError::Unreachable { .. }
+        | HostError::Late { .. }
         | HostError::Unexpected(_) => unknown(error),
     }
 }
@@ -183,6 +189,9 @@ fn try_apply<H: WriteHost + ?Sized>(
     if let Some(signal) = watch.interrupted() {
         let message = Diagnostic::new(format!("interrupted by {signal}"));
         return Err(ended(Verdict::Interrupted, vec![message]));
+    }
+    if let Some(seconds) = watch.late() {
+        return Err(unknown(&HostError::Late { seconds }));
     }
     watch.planned(&plan);
     let mut run = Running::new(request, &facts, observed, plan, baseline);
@@ -417,11 +426,16 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
 }
 
 fn interrupted(watch: &dyn Watch) -> Result<(), Failed> {
-    match watch.interrupted() {
-        Some(signal) => Err(Failed(vec![Diagnostic::new(format!(
+    match (watch.interrupted(), watch.late()) {
+        (Some(signal), _) => Err(Failed(vec![Diagnostic::new(format!(
             "interrupted by {signal}"
         ))])),
-        None => Ok(()),
+        (None, Some(seconds)) => Err(Failed(vec![
+            Diagnostic::new(format!("the run has taken the {seconds} s that it may"))
+                .because("no further step begins")
+                .hint("see what is slow, or give it more time with `--deadline SECONDS`"),
+        ])),
+        (None, None) => Ok(()),
     }
 }
 

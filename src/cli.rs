@@ -34,6 +34,7 @@ use crate::model::Desired;
 use crate::observe::{Observed, Scope};
 use crate::plan::{Allowed, Plan};
 use crate::report::diagnostic::Severity;
+use crate::report::printable;
 use crate::report::redact::Names;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
@@ -121,17 +122,21 @@ enum When {
     Never,
 }
 
+/// Runs one command line and gives its exit code; a bug is an exit code like any other, never 126 and above.
+#[must_use]
+pub fn run_to_the_end(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    std::panic::set_hook(Box::new(terminal::internal_error));
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    std::panic::catch_unwind(|| run(arguments)).unwrap_or(Exit::Internal)
+}
+
 /// Runs one command line and gives its exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            let usage = error.use_stderr();
-            // A closed terminal is no reason to fail differently.
-            let _ = error.print();
-            return if usage { Exit::Usage } else { Exit::AsDesired };
-        }
+        Err(error) => return usage(&error, &arguments),
     };
     terminal::hear_of_children();
     let mut terminal = Terminal::new(cli.color, cli.names());
@@ -161,6 +166,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         | Command::Completions(_)
         | Command::Man(_) => terminal.end(exit),
     }
+}
+
+/// Tells why the command line is not understood, or the help that it asks for.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    let exit = if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::AsDesired
+    };
+    // Names of files may have become arguments: the message is made again of what may be shown of them.
+    let shown = |argument: &OsString| {
+        let text = printable::text(argument.as_encoded_bytes());
+        OsString::from(printable::printable(&text).into_owned())
+    };
+    let arguments: Vec<OsString> = arguments.iter().map(shown).collect();
+    let mut terminal = Terminal::new(When::Auto, Names::Shown);
+    match Cli::try_parse_from(arguments) {
+        Err(again) => terminal.usage(&again),
+        // What was wrong was that an argument is no text.
+        Ok(_) => {
+            let why = format!("the command line is not understood: {}", error.kind());
+            terminal.tell(&[Diagnostic::new(why)], Severity::Error);
+        }
+    }
+    terminal.end(exit)
 }
 
 impl Cli {
@@ -231,8 +261,19 @@ impl From<FactsError> for Ended {
 impl From<crate::host::HostError> for Ended {
     fn from(error: crate::host::HostError) -> Self {
         let mut ended = Self::new(Exit::Unknown, &error);
-        if matches!(error, crate::host::HostError::Lost { .. }) {
-            let hint = "see whether `ssh` with the same destination and options gets there";
+        let hint = match &error {
+            crate::host::HostError::Lost { .. } => {
+                Some("see whether `ssh` with the same destination and options gets there")
+            }
+            crate::host::HostError::Late { .. } => {
+                Some("see what is slow, or give it more time with `--deadline SECONDS`")
+            }
+            crate::host::HostError::Locked { .. }
+            | crate::host::HostError::NoLock { .. }
+            | crate::host::HostError::Unreachable { .. }
+            | crate::host::HostError::Unexpected(_) => None,
+        };
+        if let Some(hint) = hint {
             for diagnostic in &mut ended.diagnostics {
                 diagnostic.hint = Some(hint.to_owned());
             }

@@ -6,6 +6,7 @@
 
 pub mod batch;
 mod connection;
+pub mod deadline;
 mod digest;
 pub mod local;
 pub mod memory;
@@ -479,6 +480,12 @@ pub enum HostError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The run's time is up.
+    #[error("the run has taken the {seconds} s that it may: nothing was changed")]
+    Late {
+        /// How long it may take.
+        seconds: u64,
     },
     /// The host gave an answer that does not fit the question.
     #[error("the host's answer does not fit the question: {0}")]

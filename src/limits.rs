@@ -56,11 +56,11 @@ pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) 
     Place {
         file: path.to_string(),
         line,
-        column: u32::try_from(String::from_utf8_lossy(ahead).chars().count())
+        column: u32::try_from(printable::text(ahead).chars().count())
             .unwrap_or(u32::MAX)
             .saturating_add(1),
         width: width.max(1),
-        text: String::from_utf8_lossy(text).into_owned(),
+        text: printable::text(text),
     }
 }
 
@@ -85,8 +85,8 @@ pub fn lines(edits: &[LineEdit]) -> Vec<Line> {
             kind: edit.kind,
             line: edit.line,
             block: edit.block.clone(),
-            before: edit.before.as_deref().map(printable::line),
-            after: printable::line(&edit.after),
+            before: edit.before.as_deref().map(printable::text),
+            after: printable::text(&edit.after),
         })
         .collect();
     lines.sort_by_key(|line| line.line);

@@ -11,6 +11,7 @@ mod names;
 mod problem;
 mod read;
 mod reader;
+mod recognised;
 mod resolved;
 mod schema;
 mod source;
@@ -114,13 +115,20 @@ fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> 
 }
 
 fn read_layer(index: usize, layer: &Layer, most: usize) -> Read {
-    if layer.bytes.len() > most {
+    let wrong = if layer.bytes.len() > most {
+        Some(Problem::TooLarge)
+    } else if !recognised::is_manifest(&layer.bytes) {
+        Some(Problem::NoManifest)
+    } else {
+        None
+    };
+    if let Some(problem) = wrong {
         let start = Layer {
             name: layer.name.clone(),
             bytes: Vec::new(),
         };
         let top = Source::new(index, &start).mark(&(0..0));
-        let problems = vec![(top.clone(), Problem::TooLarge)];
+        let problems = vec![(top.clone(), problem)];
         return Read {
             written: Written::default(),
             problems,

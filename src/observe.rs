@@ -199,6 +199,9 @@ impl Observed {
 fn courier_file(path: HostPath, found: Found) -> CourierFile {
     let obstacle = obstacle(&found);
     let bytes = match found {
+        Found::File(state) if state.bytes.len() > COURIER_CAP => Err(Absent::Unreadable(
+            "it is larger than 1 MiB, which no configuration of Courier is".to_owned(),
+        )),
         Found::File(state) => Ok(state.bytes),
         Found::Missing => Err(Absent::Missing),
         Found::NotRegular => Err(Absent::Unreadable("it is not a regular file".to_owned())),
@@ -225,9 +228,17 @@ fn obstacle(found: &Found) -> Option<String> {
     }
 }
 
+/// The largest of Courier's files that is read as the shell does, in bytes.
+const COURIER_CAP: usize = 1 << 20;
+
+/// The most that xinetd's files may hold in all, in bytes: thousands of services.
+const XINETD_CAP: usize = 1 << 20;
+
 /// What was read of xinetd's files so far.
 #[derive(Default)]
 struct Reading {
+    /// How many bytes the files hold.
+    size: usize,
     tree: Tree,
     about: BTreeMap<HostPath, About>,
 }
@@ -236,7 +247,12 @@ impl Reading {
     fn file(&mut self, path: HostPath, found: Found) {
         let obstacle = obstacle(&found);
         let entry = match found {
+            Found::File(state) if self.size + state.bytes.len() > XINETD_CAP => Entry::Unreadable(
+                "xinetd's files are larger than 1 MiB together, which no configuration is"
+                    .to_owned(),
+            ),
             Found::File(state) => {
+                self.size += state.bytes.len();
                 let digest = Digest::of(&state.bytes);
                 self.about.insert(
                     path.clone(),

@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod json;
 pub mod printable;
 pub mod redact;
+pub mod safe;
 pub mod text;
 
 /// Whether a text carries colours for a terminal.

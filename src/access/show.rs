@@ -1,6 +1,6 @@
 //! Who reaches each mail service now, and which rules decide, for `show`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::effect::{Filters, stages};
 use super::observed::{AccessObserved, Decider, Enabled, Layer, Layers, Owner, Unread};
@@ -20,7 +20,7 @@ const SERVICES: [MailService; 4] = [
 const ASKED: usize = 16;
 
 /// Who reaches the mail services of a host.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shown {
     /// One entry for each port and family.
     pub services: Vec<Entry>,
@@ -35,7 +35,7 @@ pub struct Shown {
 }
 
 /// Who reaches one port over one family.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Entry {
     /// In the words of `[access.allow]`.
     #[schemars(with = "String")]
@@ -58,7 +58,7 @@ pub struct Entry {
 }
 
 /// Who may open a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReachedBy {
     /// Every address.
@@ -74,7 +74,7 @@ pub enum ReachedBy {
 }
 
 /// A rule, policy or chain that decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeciderEntry {
     /// Where it is, e.g. `nft table inet filter, chain input, rule 4`.
     pub rule: String,
@@ -83,7 +83,7 @@ pub struct DeciderEntry {
 }
 
 /// Whose rules they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnerEntry {
     /// mailward's.
@@ -93,7 +93,7 @@ pub enum OwnerEntry {
 }
 
 /// Plesk's firewall.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PleskEntry {
     /// Whether it manages rules; null where that is not known.
     pub enabled: Option<bool>,
@@ -102,7 +102,7 @@ pub struct PleskEntry {
 }
 
 /// Another program that makes rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NeighbourEntry {
     /// `csf`, `apf`, `firewalld`, `imunify` or `docker`.
     pub name: String,

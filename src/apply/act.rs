@@ -19,6 +19,7 @@ use crate::limits;
 use crate::model::HostPath;
 use crate::observe::Observed;
 use crate::plan::{Action, Control, Daemon, Expectation, How, Plan};
+use crate::report::printable;
 
 /// What the daemons had before the run, to come back to.
 #[derive(Debug, Default)]
@@ -178,9 +179,12 @@ impl Running<'_> {
                 end: End::Code(0), ..
             })) => Ok(()),
             Some(Done::Ran(output)) => Err(Failed(vec![failed_command(&command, output)])),
-            Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
-                format!("it is not known what became of {}", argv.join(" ")),
-            )])),
+            Some(Done::Quietly | Done::Awaited(_)) | None => {
+                Err(Failed(vec![Diagnostic::new(format!(
+                    "it is not known what became of {}",
+                    printable::command(argv.iter().map(String::as_str))
+                ))]))
+            }
         }
     }
 }
@@ -270,7 +274,7 @@ fn with_output(diagnostic: Diagnostic, output: &Output) -> Diagnostic {
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .take(3)
-        .map(crate::report::printable::line)
+        .map(printable::text)
         .collect();
     if said.is_empty() {
         diagnostic
@@ -288,8 +292,6 @@ fn restart_line(control: &Control) -> String {
 }
 
 fn line(command: &Command) -> String {
-    std::iter::once(command.program.to_string())
-        .chain(command.arguments.iter().cloned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let arguments = command.arguments.iter().map(String::as_str);
+    printable::command(std::iter::once(command.program.as_str()).chain(arguments))
 }

@@ -10,12 +10,14 @@ use super::{ApplyArgs, Ended, Format, allowed, confirm, files, planned};
 use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::apply::{self, Request, Restarts, Watch};
 use crate::failure::{Diagnostic, Exit};
+use crate::host::deadline::Deadline;
 use crate::host::ssh::{self, Metadata};
 use crate::manifest::{self, Checked};
 use crate::plan::{Fingerprint, Plan, Step, saved};
 use crate::report::diagnostic::Severity;
 use crate::report::redact::{self, Names};
-use crate::report::{Colour, json, text};
+use crate::report::safe::SafeText;
+use crate::report::{Colour, text};
 
 pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let file = args.outcome.as_deref().map(Private::open).transpose()?;
@@ -48,12 +50,12 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
     let said = |colour| text::outcome(&shown, args.accounts.detail(), colour);
     let printed = match args.format {
         Format::Text => said(terminal.colour),
-        Format::Json => json::text(&*shown)?,
+        Format::Json => SafeText::json(&*shown)?,
     };
     terminal.print_outcome(&printed, || said(Colour::Off));
     let exit = outcome.result.exit();
     if let Some(file) = file
-        && let Err(lost) = file.write(json::text(&outcome)?.as_bytes())
+        && let Err(lost) = file.write(SafeText::json(&outcome)?.as_bytes())
     {
         terminal.tell(&lost.diagnostics, Severity::Error);
         // What the run came to counts for more than that it could not be written down.
@@ -73,7 +75,8 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     } else {
         Metadata::Shown
     };
-    let mut host = args.host.open(metadata, ssh::Signals::RunOnly)?;
+    let limit = args.host.limit();
+    let mut host = args.host.open(metadata, ssh::Signals::RunOnly, &limit)?;
     let signals = Signals::catch();
     let allowed = allowed(&args.allow.allow);
     let detail = args.accounts.detail();
@@ -102,8 +105,9 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                 detail,
                 terminal.colour,
             ));
-            if !ask(terminal, "Apply this plan? [y/N] ", &signals) {
-                terminal.say("\n");
+            let agreed = limit.without(|| ask(terminal, "Apply this plan? [y/N] ", &signals));
+            if !agreed {
+                terminal.say(&SafeText::own("\n"));
                 return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
             }
             show = Show::Nothing;
@@ -128,6 +132,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
     let mut watch = Watching {
         terminal,
         signals: &signals,
+        limit: &limit,
         show,
         detail,
         progress: Progress::default(),
@@ -209,6 +214,7 @@ enum Show {
 struct Watching<'a> {
     terminal: &'a Terminal,
     signals: &'a Signals,
+    limit: &'a Deadline,
     show: Show,
     detail: text::Detail,
     progress: Progress,
@@ -228,7 +234,9 @@ impl Watch for Watching<'_> {
 
     fn begins(&mut self, step: &Step) {
         if !self.progress.is_shown() {
-            self.terminal.say(&format!("{} …\n", text::step_name(step)));
+            let mut said = SafeText::new(Colour::Off);
+            said.line(format_args!("{} …", text::step_name(step)));
+            self.terminal.say(&said);
         }
     }
 
@@ -238,5 +246,9 @@ impl Watch for Watching<'_> {
 
     fn interrupted(&self) -> Option<&'static str> {
         self.signals.came()
+    }
+
+    fn late(&self) -> Option<u64> {
+        self.limit.is_over().then(|| self.limit.seconds())
     }
 }

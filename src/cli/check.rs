@@ -5,11 +5,14 @@ use super::{CheckArgs, Ended, Format, allowed, checked, pending, planned};
 use crate::failure::Exit;
 use crate::host::ssh::{Metadata, Signals};
 use crate::report::redact::{self, Names};
+use crate::report::safe::SafeText;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown, Signals::All)?;
+    let host = args
+        .host
+        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
     let plan = planned(
         &*host,
         &checked.desired,
@@ -27,7 +30,7 @@ pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, End
     match args.format {
         Format::Text => terminal.print(&text::check(&plan, detail, terminal.colour)),
         Format::Json => {
-            terminal.print(&json::text(&json::Checked {
+            terminal.print(&SafeText::json(&json::Checked {
                 format: 1,
                 summary,
                 exit: exit.code(),

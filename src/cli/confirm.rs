@@ -10,14 +10,16 @@ use crate::apply::window::confirm::{self, Proof, Request, Site};
 use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
+use crate::host::deadline::Deadline;
 use crate::host::ssh::{Metadata, Signals as SshSignals};
-use crate::report::{Colour, json, text};
+use crate::report::safe::SafeText;
+use crate::report::{Colour, text};
 
 /// How long between two looks whether a change still waits, and between two tries to get in.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let mut host = args.decide.host.open_anew()?;
+    let mut host = args.decide.host.open_anew(&args.decide.host.limit())?;
     let proof = if args.allow.contains(&Allowance::UnprovenConfirm) {
         Proof::Waived
     } else {
@@ -40,7 +42,9 @@ pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, E
 }
 
 pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let mut host = args.host.open(Metadata::Shown, SshSignals::RunOnly)?;
+    let mut host = args
+        .host
+        .open(Metadata::Shown, SshSignals::RunOnly, &args.host.limit())?;
     let outcome = revert::revert(&mut *host, args.host.deadline());
     print(args, outcome, terminal)
 }
@@ -49,7 +53,7 @@ fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result
     let said = |colour| text::outcome(&outcome, text::Detail::Brief, colour);
     let printed = match args.format {
         Format::Text => said(terminal.colour),
-        Format::Json => json::text(&outcome)?,
+        Format::Json => SafeText::json(&outcome)?,
     };
     terminal.print_outcome(&printed, || said(Colour::Off));
     Ok(outcome.result.exit())
@@ -78,7 +82,7 @@ pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> 
 
 /// Gets in anew and confirms; as long as the change waits, it is tried again.
 fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome {
-    terminal.say("confirm over a new connection …\n");
+    terminal.say(&SafeText::own("confirm over a new connection …\n"));
     let signals = Signals::catch();
     let until = Instant::now() + longest(&outcome);
     loop {
@@ -88,7 +92,7 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
             site: Site::Elsewhere,
             run: outcome.run.clone(),
         };
-        let said = match args.host.open_anew() {
+        let said = match args.host.open_anew(&Deadline::none()) {
             Ok(mut host) => {
                 let said = confirm::confirm(&mut *host, &request);
                 match (said.result, host.lost()) {
@@ -189,12 +193,14 @@ fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome 
     let Some(run) = outcome.run.clone() else {
         return outcome;
     };
-    terminal.say("waiting for `mailward confirm` over a new connection …\n");
+    terminal.say(&SafeText::own(
+        "waiting for `mailward confirm` over a new connection …\n",
+    ));
     let signals = Signals::catch();
     loop {
         let became = args
             .host
-            .open(Metadata::Shown, SshSignals::RunOnly)
+            .open(Metadata::Shown, SshSignals::RunOnly, &Deadline::none())
             .map(|mut host| window::became(&mut *host, &run, args.host.deadline()));
         match became {
             Ok(Some(became)) => return became,

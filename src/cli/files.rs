@@ -2,15 +2,19 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::Ended;
 use crate::failure::{Diagnostic, Exit};
 use crate::manifest::Layer;
+use crate::report::printable;
 
-/// The most that is read of a manifest or a plan, in bytes; the manifest's own limit is lower.
-const LARGEST: u64 = 64 << 20;
+/// The most that is read of a manifest or a plan, in bytes.
+const LARGEST: u64 = 32 << 20;
 
 /// Reads a manifest's layers.
 pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
@@ -23,8 +27,7 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
                 bytes,
             }),
             Err(error) => diagnostics.push(
-                Diagnostic::new(format!("cannot read {}", path.display()))
-                    .because(error.to_string()),
+                Diagnostic::new(format!("cannot read {}", shown(path))).because(error.to_string()),
             ),
         }
     }
@@ -62,18 +65,88 @@ fn name(path: &Path) -> String {
     if is_stdin(path) {
         "<stdin>".to_owned()
     } else {
-        path.display().to_string()
+        shown(path)
     }
 }
 
+/// A path as text, without loss.
+fn shown(path: &Path) -> String {
+    printable::text(path.as_os_str().as_bytes())
+}
+
+/// Reads a manifest or a plan, of which there is not too much.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if is_stdin(path) {
-        io::stdin().lock().take(LARGEST).read_to_end(&mut bytes)?;
+        io::stdin()
+            .lock()
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)?;
     } else {
-        File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+        // Without waiting for somebody at the other end of a pipe.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(NEVER_WAIT);
+        let file = options.open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        match Place::of(&metadata, path) {
+            Place::File | Place::Own => {}
+            Place::Device if path == Path::new("/dev/null") => {}
+            Place::Pipe | Place::Device => return Err(io::Error::other(STRANGE)),
+        }
+        let waits = fcntl_getfl(&file)?.difference(OFlags::NONBLOCK);
+        fcntl_setfl(&file, waits)?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other("it is larger than 32 MiB"));
     }
     Ok(bytes)
+}
+
+/// Opens without a wait for another end, and makes no terminal the run's own.
+const NEVER_WAIT: i32 = (OFlags::NONBLOCK.union(OFlags::NOCTTY))
+    .bits()
+    .cast_signed();
+
+/// Why something that was named as a file is not used.
+const STRANGE: &str = "a pipe, a socket or a device stands there, which somebody else may hold; use `-` and standard input, or \
+                       /dev/stdout";
+
+/// What stands at a path that the operator named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A regular file.
+    File,
+    /// One of this program's own open files, such as `/dev/stdout` or the `/dev/fd/63` of a shell: nobody else put it there.
+    Own,
+    /// A pipe or a socket with a name: anybody may be at its other end.
+    Pipe,
+    /// A device, which only root can make.
+    Device,
+}
+
+impl Place {
+    fn of(metadata: &fs::Metadata, path: &Path) -> Self {
+        let kind = metadata.file_type();
+        let own = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
+        let folders = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+        if own.contains(&path)
+            || path
+                .parent()
+                .is_some_and(|folder| folders.contains(&folder))
+        {
+            Self::Own
+        } else if kind.is_file() {
+            Self::File
+        } else if kind.is_char_device() || kind.is_block_device() {
+            Self::Device
+        } else {
+            Self::Pipe
+        }
+    }
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
@@ -95,11 +168,18 @@ impl Private {
         let open = || -> io::Result<(File, Option<PathBuf>)> {
             let mut options = OpenOptions::new();
             options.write(true);
-            if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
-                return Err(io::ErrorKind::IsADirectory.into());
-            }
-            if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-                return Ok((options.open(path)?, None));
+            match fs::metadata(path) {
+                Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+                // What a link leads to is left alone: the file takes the link's place.
+                Ok(meta) => match Place::of(&meta, path) {
+                    Place::File => {}
+                    Place::Own => return Ok((options.open(path)?, None)),
+                    Place::Device if path == Path::new("/dev/null") => {
+                        return Ok((options.open(path)?, None));
+                    }
+                    Place::Pipe | Place::Device => return Err(io::Error::other(STRANGE)),
+                },
+                Err(_) => {}
             }
             let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
             let mut hidden = std::ffi::OsString::from(".");
@@ -147,7 +227,7 @@ impl Drop for Private {
 }
 
 fn unwritable(path: &Path, error: &io::Error, exit: Exit) -> Ended {
-    let what = format!("cannot write {}", path.display());
+    let what = format!("cannot write {}", shown(path));
     let diagnostics = vec![Diagnostic::new(what).because(error.to_string())];
     Ended { exit, diagnostics }
 }

@@ -7,6 +7,7 @@ use super::terminal::Terminal;
 use super::{Ended, definition};
 use crate::failure::{Diagnostic, Exit};
 use crate::report::json;
+use crate::report::safe::SafeText;
 
 /// Which schema.
 #[derive(Debug, Args)]
@@ -57,14 +58,15 @@ fn document(document: Document) -> Json {
 }
 
 pub(super) fn schema(args: &SchemaArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    terminal.print(&json::text(&document(args.document))?);
+    terminal.print(&SafeText::json(&document(args.document))?);
     Ok(Exit::AsDesired)
 }
 
 pub(super) fn completions(args: &CompletionsArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition(), "mailward", &mut script);
-    terminal.print(&String::from_utf8_lossy(&script));
+    let script = String::from_utf8_lossy(&script).into_owned();
+    terminal.print(&SafeText::generated(script));
     Ok(Exit::AsDesired)
 }
 
@@ -93,6 +95,7 @@ pub(super) fn man(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Ended
     clap_mangen::Man::new(page.flatten_help(false))
         .render(&mut text)
         .map_err(|error| Ended::new(Exit::Internal, &error))?;
-    terminal.print(&String::from_utf8_lossy(&text));
+    let page = String::from_utf8_lossy(&text).into_owned();
+    terminal.print(&SafeText::generated(page));
     Ok(Exit::AsDesired)
 }

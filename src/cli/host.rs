@@ -8,6 +8,7 @@ use clap::Args;
 use super::Ended;
 use crate::failure::Exit;
 use crate::host::WriteHost;
+use crate::host::deadline::{Deadline, Limited};
 use crate::host::local::LocalHost;
 use crate::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
 use crate::plan::ACTION_DEADLINE;
@@ -46,6 +47,14 @@ pub(super) struct HostArgs {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 
+    /// How long the run may take in all, in seconds; a question to you and `--wait` do not count
+    ///
+    /// Before anything is changed the run ends then with exit code 11. Later no further step begins, and what was done is
+    /// undone, which takes the time that it needs. `confirm_within` stays what it is.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600,
+          value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    deadline: u64,
+
     /// How long a service action or a vendor command may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = ACTION_DEADLINE.as_secs(),
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -57,6 +66,7 @@ impl HostArgs {
         &self,
         metadata: Metadata,
         signals: Signals,
+        limit: &Deadline,
     ) -> Result<Box<dyn WriteHost>, Ended> {
         if let Some(name) = &self.host {
             let login = if self.sudo {
@@ -65,7 +75,7 @@ impl HostArgs {
                 Login::Direct
             };
             let program = std::env::var_os("MAILWARD_SSH").unwrap_or_else(|| "ssh".into());
-            return Ok(Box::new(SshHost::new(Destination {
+            let host = SshHost::new(Destination {
                 program: program.into(),
                 name: name.clone(),
                 options: self.ssh_option.clone(),
@@ -73,32 +83,41 @@ impl HostArgs {
                 patience: Duration::from_secs(self.ssh_timeout),
                 login,
                 metadata,
-            })));
+            });
+            let host = Box::new(host.within(limit.clone()));
+            return Ok(Box::new(Limited::new(host, limit.clone())));
         }
-        match &self.root {
-            None => Ok(Box::new(LocalHost::machine())),
+        let host = match &self.root {
+            None => LocalHost::machine(),
             Some(root) => match LocalHost::tree(root.clone()) {
-                Ok(host) => Ok(Box::new(host)),
-                Err(error) => Err(Ended::new(Exit::Unknown, &error)),
+                Ok(host) => host,
+                Err(error) => return Err(Ended::new(Exit::Unknown, &error)),
             },
-        }
+        };
+        Ok(Box::new(Limited::new(Box::new(host), limit.clone())))
     }
 
     /// Opens a connection of its own, shared with no other: that it comes about shows that one still gets in.
-    pub(super) fn open_anew(&self) -> Result<Box<dyn WriteHost>, Ended> {
+    pub(super) fn open_anew(&self, limit: &Deadline) -> Result<Box<dyn WriteHost>, Ended> {
         let mut anew = Self {
             host: self.host.clone(),
             ssh_option: Vec::new(),
             ssh_timeout: self.ssh_timeout,
             sudo: self.sudo,
             root: self.root.clone(),
+            deadline: self.deadline,
             action_timeout: self.action_timeout,
         };
         // The first of two equal options counts (ssh_config(5)).
         anew.ssh_option
             .extend(["ControlMaster=no", "ControlPath=none"].map(str::to_owned));
         anew.ssh_option.extend(self.ssh_option.iter().cloned());
-        anew.open(Metadata::Shown, Signals::RunOnly)
+        anew.open(Metadata::Shown, Signals::RunOnly, limit)
+    }
+
+    /// The time of a run that begins now.
+    pub(super) fn limit(&self) -> Deadline {
+        Deadline::new(Duration::from_secs(self.deadline))
     }
 
     pub(super) const fn deadline(&self) -> Duration {

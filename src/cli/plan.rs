@@ -6,11 +6,14 @@ use crate::failure::Exit;
 use crate::host::ssh::{Metadata, Signals};
 use crate::plan::saved;
 use crate::report::redact::{self, Names};
-use crate::report::{json, text};
+use crate::report::safe::SafeText;
+use crate::report::text;
 
 pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(Metadata::Shown, Signals::All)?;
+    let host = args
+        .host
+        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
     let plan = planned(
         &*host,
         &checked.desired,
@@ -36,7 +39,7 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ende
                 Names::Shown => saved::document(&plan)?,
                 Names::Withheld => saved::withheld(&plan),
             };
-            terminal.print(&json::text(&document)?);
+            terminal.print(&SafeText::json(&document)?);
         }
     }
     Ok(exit)

@@ -1,10 +1,10 @@
 //! How far a run has come with accounts: a bar on a terminal, lines elsewhere.
 
-use std::io::IsTerminal as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use super::terminal::Terminal;
+use super::terminal::{self, Bar, Terminal};
+use crate::report::Colour;
+use crate::report::safe::SafeText;
 
 /// Accounts between two lines where there is no terminal.
 const LINE_EVERY: usize = 100;
@@ -16,14 +16,16 @@ pub(super) struct Progress(Option<ProgressBar>);
 impl Progress {
     /// So many are done.
     pub(super) fn at(&mut self, terminal: &Terminal, done: usize, of: usize) {
-        if std::io::stderr().is_terminal() {
+        if terminal::shows_progress() {
             let bar = self.0.get_or_insert_with(|| bar(of));
             bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
             if done >= of {
                 self.clear();
             }
         } else if done.is_multiple_of(LINE_EVERY) && done < of {
-            terminal.say(&format!("{done} of {of} accounts\n"));
+            let mut said = SafeText::new(Colour::Off);
+            said.line(format_args!("{done} of {of} accounts"));
+            terminal.say(&said);
         }
     }
 
@@ -41,7 +43,9 @@ impl Progress {
 }
 
 fn bar(of: usize) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(of).unwrap_or(u64::MAX));
+    let target = ProgressDrawTarget::term_like(Box::new(Bar));
+    let length = u64::try_from(of).unwrap_or(u64::MAX);
+    let bar = ProgressBar::with_draw_target(Some(length), target);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} accounts, {eta} left");
     if let Ok(style) = style {
         bar.set_style(style);

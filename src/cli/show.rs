@@ -12,6 +12,7 @@ use crate::observe::{Observed, Scope};
 use crate::panel_access::show;
 use crate::report::diagnostic::Severity;
 use crate::report::redact::Names;
+use crate::report::safe::SafeText;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
@@ -20,7 +21,9 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     } else {
         Some(checked(&args.manifest)?)
     };
-    let host = args.host.open(Metadata::Shown, Signals::All)?;
+    let host = args
+        .host
+        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
     let facts = match &checked {
         Some(checked) => facts_for(&*host, &checked.desired)?,
         None => Facts::read(&*host)?,
@@ -47,18 +50,20 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     match args.format {
         Format::Text => {
             for waiting in waiting.iter().chain(&notes) {
-                let said = text::waiting(waiting, terminal.colour);
-                terminal.print(&format!("{said}\n\n"));
+                let mut said = text::waiting(waiting, terminal.colour);
+                terminal.print(said.end().end());
             }
             terminal.print(&text::show(&entries, terminal.colour));
             if let Some(reach) = &reach {
-                terminal.print(&format!("\n{}", text::reach(reach, terminal.colour)));
+                terminal.print(&SafeText::own("\n"));
+                terminal.print(&text::reach(reach, terminal.colour));
             }
             if let Some(accounts) = &accounts {
-                terminal.print(&format!("\n{}", text::accounts(accounts, terminal.colour)));
+                terminal.print(&SafeText::own("\n"));
+                terminal.print(&text::accounts(accounts, terminal.colour));
             }
         }
-        Format::Json => terminal.print(&json::text(&json::Shown {
+        Format::Json => terminal.print(&SafeText::json(&json::Shown {
             format: 1,
             host: facts.id(),
             limits: entries,

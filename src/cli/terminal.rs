@@ -1,15 +1,20 @@
 //! The operator's terminal: text out, one question in, and the signals that ask a run to end.
+//!
+//! All text leaves the program here, and all of it is [`SafeText`].
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use indicatif::TermLike;
+
 use super::When;
 use crate::failure::{Diagnostic, Exit};
 use crate::report::Colour;
 use crate::report::diagnostic::{Severity, render};
 use crate::report::redact::{self, Names};
+use crate::report::safe::SafeText;
 
 /// Standard output and error.
 pub(super) struct Terminal {
@@ -38,7 +43,7 @@ impl Terminal {
     }
 
     /// Prints to standard output. A reader that went away is fine; a full disk is remembered.
-    pub(super) fn print(&mut self, text: &str) {
+    pub(super) fn print(&mut self, text: &SafeText) {
         let text = self.shown(text);
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -48,8 +53,26 @@ impl Terminal {
         }
     }
 
+    /// Prints what the command line's definition says of arguments that may be shown.
+    pub(super) fn usage(&mut self, error: &clap::Error) {
+        let (colour, styled) = if error.use_stderr() {
+            (self.errors, error.render())
+        } else {
+            (self.colour, error.render())
+        };
+        let text = SafeText::generated(match colour {
+            Colour::On => styled.ansi().to_string(),
+            Colour::Off => styled.to_string(),
+        });
+        if error.use_stderr() {
+            self.say(&text);
+        } else {
+            self.print(&text);
+        }
+    }
+
     /// Prints to standard error; where that fails there is nobody to tell.
-    pub(super) fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &SafeText) {
         let text = self.shown(text);
         let mut err = io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
@@ -79,7 +102,7 @@ impl Terminal {
     /// Prints what became of a run to standard output; where that is lost, to standard error too, as `text`.
     ///
     /// A change of access may be live, and whoever reads must not miss it.
-    pub(super) fn print_outcome(&mut self, shown: &str, text: impl FnOnce() -> String) {
+    pub(super) fn print_outcome(&mut self, shown: &SafeText, text: impl FnOnce() -> SafeText) {
         self.print(shown);
         if self.lost().is_some() {
             self.say(&text());
@@ -90,9 +113,11 @@ impl Terminal {
     pub(super) fn end(&self, exit: Exit) -> Exit {
         match self.lost() {
             Some(error) => {
-                self.say(&format!(
-                    "mailward: the output could not be written: {error}\n"
+                let mut said = SafeText::new(Colour::Off);
+                said.line(format_args!(
+                    "mailward: the output could not be written: {error}"
                 ));
+                self.say(&said);
                 exit.max(Exit::Internal)
             }
             None => exit,
@@ -115,14 +140,92 @@ impl Terminal {
     }
 }
 
+/// Tells of a bug, and where it is; what it was about may come from a host.
+pub(super) fn internal_error(panic: &std::panic::PanicHookInfo<'_>) {
+    let mut text = SafeText::new(Colour::Off);
+    text.say("mailward: internal error");
+    if let Some(place) = panic.location() {
+        text.say(format_args!(" at {}:{}", place.file(), place.line()));
+    }
+    text.line(format_args!(
+        ": {}",
+        panic.payload_as_str().unwrap_or("no reason given")
+    ));
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// Standard error as a progress bar draws on it; it is given numbers and the program's own words alone.
+#[derive(Debug)]
+pub(super) struct Bar;
+
+impl TermLike for Bar {
+    fn width(&self) -> u16 {
+        rustix::termios::tcgetwinsize(rustix::stdio::stderr())
+            .map_or(80, |size| size.ws_col.max(20))
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.turn(lines, 'A')
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.turn(lines, 'B')
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.turn(columns, 'C')
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.turn(columns, 'D')
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        let mut text = SafeText::new(Colour::Off);
+        text.line(line);
+        io::stderr().lock().write_all(text.as_bytes())
+    }
+
+    fn write_str(&self, said: &str) -> io::Result<()> {
+        let text = match said {
+            "\r" => SafeText::own("\r"),
+            words => SafeText::own("").say(words).clone(),
+        };
+        io::stderr().lock().write_all(text.as_bytes())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        io::stderr().lock().write_all(b"\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+impl Bar {
+    fn turn(&self, by: usize, direction: char) -> io::Result<()> {
+        match by {
+            0 => Ok(()),
+            by => write!(io::stderr().lock(), "\x1b[{by}{direction}"),
+        }
+    }
+}
+
+/// Whether a bar can be drawn.
+pub(super) fn shows_progress() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Whether somebody can be asked.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks a question; anything but `y` or `yes` is no, and so is a signal.
-pub(super) fn ask(terminal: &Terminal, question: &str, signals: &Signals) -> bool {
-    terminal.say(question);
+pub(super) fn ask(terminal: &Terminal, question: &'static str, signals: &Signals) -> bool {
+    terminal.say(&SafeText::own(question));
     let mut answer = Vec::new();
     let mut byte = [0_u8; 1];
     while answer.len() < 64 && signals.came().is_none() {

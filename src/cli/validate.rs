@@ -6,7 +6,9 @@ use std::slice;
 use super::terminal::Terminal;
 use super::{Ended, ValidateArgs, checked, files};
 use crate::failure::Exit;
+use crate::report::Colour;
 use crate::report::diagnostic::Severity;
+use crate::report::safe::SafeText;
 
 pub(super) fn run(args: &ValidateArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
     let paths = args.manifest.as_slice();
@@ -32,16 +34,23 @@ pub(super) fn run(args: &ValidateArgs, terminal: &mut Terminal) -> Result<Exit, 
     }
     terminal.print(&summary(valid, of));
     if valid < of && of > 1 {
-        terminal.say("Each file was judged by itself; --layered judges them as the layers of one manifest.\n");
+        terminal.say(&SafeText::own(
+            "Each file was judged by itself; --layered judges them as the layers of one manifest.\n",
+        ));
     }
     Ok(worst)
 }
 
-fn summary(valid: usize, of: usize) -> String {
+fn summary(valid: usize, of: usize) -> SafeText {
+    let mut text = SafeText::new(Colour::Off);
     match (valid, of) {
-        (0, 1) => "The manifest is not valid.\n".to_owned(),
-        (1, 1) => "The manifest is valid.\n".to_owned(),
-        _ if valid == of => format!("All {of} manifests are valid.\n"),
-        _ => format!("{} of {of} manifests are not valid.\n", of - valid),
-    }
+        (0, 1) => text.line("The manifest is not valid."),
+        (1, 1) => text.line("The manifest is valid."),
+        _ if valid == of => text.line(format_args!("All {of} manifests are valid.")),
+        _ => text.line(format_args!(
+            "{} of {of} manifests are not valid.",
+            of - valid
+        )),
+    };
+    text
 }

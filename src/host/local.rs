@@ -70,7 +70,7 @@ impl LocalHost {
                 lock: None,
             }),
             Err(source) => Err(HostError::Unreachable {
-                what: root.display().to_string(),
+                what: crate::report::printable::text(root.as_os_str().as_encoded_bytes()),
                 source,
             }),
         }

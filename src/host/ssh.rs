@@ -17,6 +17,7 @@ use std::time::Duration;
 use self::reply::Reader;
 use self::session::{Lost, Session};
 use self::words::{Call, Script};
+use super::deadline::Deadline;
 use super::{
     Act, ActError, ActFailed, Digest, Found, HostError, ReadHost, Replace, Reply, Request,
     WriteHost, Written, rules,
@@ -77,6 +78,7 @@ pub struct SshHost {
     /// What files were last read or written to hold: the host compares bytes, since it cannot be trusted to have a hash.
     seen: RefCell<BTreeMap<HostPath, Vec<u8>>>,
     locked: bool,
+    deadline: Deadline,
 }
 
 #[derive(Debug)]
@@ -97,7 +99,15 @@ impl SshHost {
             connection: RefCell::new(Connection::None),
             seen: RefCell::default(),
             locked: false,
+            deadline: Deadline::none(),
         }
+    }
+
+    /// The host, for a run that may take so long.
+    #[must_use]
+    pub fn within(mut self, deadline: Deadline) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// Sends a message and gets its reply, over the one connection of this host.
@@ -119,7 +129,7 @@ impl SshHost {
             Connection::Lost(why) => return Err(Lost::before(why)),
             Connection::None => return Err(Lost::before("there is no connection")),
         };
-        match session.exchange(&message.finish(), busy) {
+        match session.exchange(&message.finish(), busy, &self.deadline) {
             Ok(reply) => Ok(parse(session, &reply)),
             Err(lost) => {
                 *connection = Connection::Lost(lost.why.clone());

@@ -328,7 +328,7 @@ pub fn armed(done: &[Done]) -> Result<(), String> {
     }
     let said: Vec<_> = (output.stderr.split(|&byte| byte == b'\n'))
         .filter(|line| !line.trim_ascii().is_empty())
-        .map(|line| crate::report::printable::line(line.trim_ascii()))
+        .map(|line| crate::report::printable::text(line.trim_ascii()))
         .collect();
     Err(said.join(" / "))
 }

@@ -12,6 +12,7 @@ use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::{Command, End, Output};
 use crate::model::{HostPath, known};
 use crate::plan::{Cause, Effect, Named, PanelStep, Setting, Value};
+use crate::report::printable;
 
 /// The panel's `mailserver` command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +91,8 @@ impl Panel {
                 )
                 .because(format!("{}: {reason}", self.command))
                 .hint(format!(
-                    "see what `{} --help` prints on the host",
-                    self.command
+                    "see what `{}` prints on the host",
+                    printable::command([self.command.as_str(), "--help"])
                 )),
             }),
         }

@@ -43,6 +43,8 @@ pub(super) enum Problem {
     TooLarge,
     #[error("not UTF-8: {}", hex(.bytes))]
     NotUtf8 { bytes: Vec<u8> },
+    #[error("this is no manifest, so nothing of it is shown")]
+    NoManifest,
     #[error("not TOML: {message}")]
     Syntax {
         message: String,

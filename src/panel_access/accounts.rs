@@ -139,7 +139,7 @@ impl Account<'_> {
     /// The address as the panel has it.
     #[must_use]
     pub fn address(&self) -> String {
-        let name = String::from_utf8_lossy(self.name);
+        let name = crate::report::printable::text(self.name);
         format!("{name}@{}", self.domain.name)
     }
 }

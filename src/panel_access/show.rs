@@ -1,13 +1,13 @@
 //! The accounts of a host and whether their users may log in, for `show`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::accounts::{Account, Accounts};
 use crate::model::Access;
 use crate::plan::AccountProblem;
 
 /// All accounts, and how many each domain has.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shown {
     /// One entry a domain that has accounts, by name.
     pub domains: Vec<DomainEntry>,
@@ -16,7 +16,7 @@ pub struct Shown {
 }
 
 /// How many accounts a domain has.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DomainEntry {
     /// The domain.
     pub domain: String,
@@ -29,7 +29,7 @@ pub struct DomainEntry {
 }
 
 /// One account.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AccountEntry {
     /// The address.
     pub account: String,

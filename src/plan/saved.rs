@@ -10,6 +10,10 @@ use serde_json::Value as Json;
 use super::{FORMAT, Fingerprint, Note, Plan};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::Digest;
+use crate::report::safe::SafeText;
+
+/// The most values in a plan; that of a hundred thousand accounts, all of which change, has fewer.
+const MOST_VALUES: usize = 1_500_000;
 
 /// The key of the digest, which is over everything else.
 const DIGEST: &str = "digest";
@@ -23,11 +27,14 @@ pub enum SavedError {
     /// It is not a saved plan at all.
     #[error("it is not a saved plan")]
     NotAPlan(#[source] serde_json::Error),
+    /// It has more values than a plan of the largest host, and would fill the memory.
+    #[error("it has more values than any plan: {MOST_VALUES}")]
+    TooLarge,
     /// It has another format.
-    #[error("it has format {found}, this version of mailward reads {FORMAT}: plan again")]
+    #[error("it has {}, this version of mailward reads format {FORMAT}: plan again", format(.found))]
     Format {
-        /// What stands there.
-        found: Json,
+        /// The number that stands there; none where it is something else, which is not shown.
+        found: Option<u64>,
     },
     /// The names of its accounts are withheld.
     #[error(
@@ -65,9 +72,16 @@ impl SavedError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NotAPlan(_) | Self::Withheld => Exit::Usage,
+            Self::NotAPlan(_) | Self::TooLarge | Self::Withheld => Exit::Usage,
             Self::Format { .. } | Self::Changed { .. } => Exit::Stale,
         }
+    }
+}
+
+fn format(found: &Option<u64>) -> String {
+    match found {
+        Some(number) => format!("format {number}"),
+        None => "no format".to_owned(),
     }
 }
 
@@ -133,6 +147,11 @@ pub fn looks_saved(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`SavedError`]; each of them means to plan again.
 pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
+    // Each value but the first comes after one of these. A value takes up to a hundred bytes of memory.
+    let values = (bytes.iter()).filter(|byte| matches!(byte, b',' | b'[' | b'{'));
+    if values.count() > MOST_VALUES {
+        return Err(SavedError::TooLarge);
+    }
     let json = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
     of_json(json)
 }
@@ -142,8 +161,8 @@ pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
 /// # Errors
 /// As [`read`].
 pub fn of_json(mut json: Json) -> Result<Plan, SavedError> {
-    let found = json.get("format").cloned().unwrap_or_default();
-    if found != FORMAT {
+    let found = json.get("format").and_then(Json::as_u64);
+    if found != Some(u64::from(FORMAT)) {
         return Err(SavedError::Format { found });
     }
     if json.get(ACCOUNTS).is_some() {
@@ -193,7 +212,6 @@ pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
 /// # Errors
 /// Only where a value cannot be written as JSON, which none of ours can fail.
 pub fn write(plan: &Plan) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec_pretty(&document(plan)?)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let text = SafeText::json(&document(plan)?)?;
+    Ok(text.as_bytes().to_vec())
 }

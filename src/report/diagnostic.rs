@@ -9,6 +9,7 @@ use annotate_snippets::{
 
 use super::Colour;
 use super::printable::{is_unsafe, printable};
+use super::safe::SafeText;
 use crate::failure::{Diagnostic, Place};
 
 /// How bad the shown diagnostics are.
@@ -25,7 +26,7 @@ const LABEL_COLUMNS: usize = 96;
 
 /// Renders diagnostics in the given order, each followed by an empty line.
 #[must_use]
-pub fn render(diagnostics: &[Diagnostic], severity: Severity, colour: Colour) -> String {
+pub fn render(diagnostics: &[Diagnostic], severity: Severity, colour: Colour) -> SafeText {
     let renderer = match colour {
         Colour::Off => Renderer::plain(),
         Colour::On => Renderer::styled(),
@@ -35,7 +36,7 @@ pub fn render(diagnostics: &[Diagnostic], severity: Severity, colour: Colour) ->
         text.push_str(&one(&renderer, diagnostic, severity));
         text.push_str("\n\n");
     }
-    text
+    SafeText::rendered(text)
 }
 
 fn one(renderer: &Renderer, diagnostic: &Diagnostic, severity: Severity) -> String {
@@ -129,10 +130,11 @@ fn stand_ins(text: &str) -> (String, BTreeSet<char>) {
     let shown = text
         .chars()
         .map(|character| {
-            if is_unsafe(character) {
+            let shown = stand_in(character);
+            if shown != character {
                 hidden.insert(character);
             }
-            stand_in(character)
+            shown
         })
         .collect();
     (shown, hidden)
@@ -149,9 +151,9 @@ fn stand_in_bytes(text: &str, marked: &Range<usize>) -> Range<usize> {
     shown(marked.start)..shown(marked.end)
 }
 
-/// One visible character for one of the line: columns stay what they are.
+/// One visible character for one of the line: columns stay what they are. The renderer makes blanks of a tab.
 const fn stand_in(character: char) -> char {
-    if is_unsafe(character) {
+    if is_unsafe(character) && character != '\t' {
         char::REPLACEMENT_CHARACTER
     } else {
         character

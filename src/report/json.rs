@@ -55,13 +55,3 @@ pub struct LeftAlone {
     /// They lack access that it grants.
     pub lack: usize,
 }
-
-/// A value as indented JSON with a final newline.
-///
-/// # Errors
-/// Only where a value cannot be written as JSON, which none of ours can fail.
-pub fn text<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    Ok(text)
-}

@@ -22,7 +22,6 @@ pub use self::sources::sources;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Colour;
 use crate::plan::{Effect, Named, Value};
 
 const ADDED: Style = AnsiColor::Green.on_default();
@@ -30,14 +29,6 @@ const REMOVED: Style = AnsiColor::Red.on_default();
 const HEADING: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const WARNING: Style = AnsiColor::Yellow.on_default();
-
-/// A text in a style, where colours are on.
-fn paint(text: &str, style: Style, colour: Colour) -> String {
-    match colour {
-        Colour::On => format!("{style}{text}{style:#}"),
-        Colour::Off => text.to_owned(),
-    }
-}
 
 /// A value in one word.
 #[must_use]

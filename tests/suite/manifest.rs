@@ -51,7 +51,7 @@ fn shown(result: &Result<Checked, Vec<Diagnostic>>) -> String {
             let json = serde_json::to_string_pretty(desired).expect("the desired state is JSON");
             format!("{}{json}\n", render(notes, Severity::Note, Colour::Off))
         }
-        Err(problems) => render(problems, Severity::Error, Colour::Off),
+        Err(problems) => render(problems, Severity::Error, Colour::Off).to_string(),
     }
 }
 

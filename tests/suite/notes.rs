@@ -19,7 +19,7 @@ use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
 /// A note of each kind, with words by which it is known in a text.
-fn each() -> Vec<(Note, &'static str)> {
+pub fn each() -> Vec<(Note, &'static str)> {
     let count = |number| Value::Count(Count::Number(number));
     let advice = |what: &str| {
         let place = Place {

@@ -12,6 +12,7 @@ use crate::access::rules::RuleSet;
 use crate::access::tools::{Tools, Variant};
 use crate::host::{Command, End, Found, Output};
 use crate::model::Family;
+use crate::report::printable;
 
 /// The answers about a host's packet filters. What was not asked since it is not there is none.
 #[derive(Debug, Default)]
@@ -73,12 +74,8 @@ impl LegacyNames {
 
 /// A command as somebody would type it.
 pub(super) fn line(command: &Command) -> String {
-    let mut line = command.program.to_string();
-    for argument in &command.arguments {
-        line.push(' ');
-        line.push_str(argument);
-    }
-    line
+    let arguments = command.arguments.iter().map(String::as_str);
+    printable::command(std::iter::once(command.program.as_str()).chain(arguments))
 }
 
 /// An error and its causes.

@@ -4,6 +4,7 @@
 
 use crate::failure::Diagnostic;
 use crate::host::{Above, Connection, Side, SshClient, Terminal};
+use crate::report::printable;
 
 /// Where the program runs that confirms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +134,8 @@ fn anew(connection: &Connection) -> String {
         None => format!("ssh -o ControlPath=none {port}HOST mailward confirm"),
         Some("root") => format!("ssh -o ControlPath=none {port}root@HOST mailward confirm"),
         Some(login) => {
-            format!("ssh -t -o ControlPath=none {port}{login}@HOST sudo mailward confirm")
+            let there = printable::quoted(&format!("{login}@HOST"));
+            format!("ssh -t -o ControlPath=none {port}{there} sudo mailward confirm")
         }
     }
 }

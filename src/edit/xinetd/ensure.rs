@@ -282,7 +282,10 @@ fn label(file: &File, block: &Block) -> String {
     match &block.heading {
         Heading::Defaults => "defaults".to_owned(),
         Heading::Service { name } => {
-            format!("service {}", String::from_utf8_lossy(file.text(name)))
+            format!(
+                "service {}",
+                crate::report::printable::text(file.text(name))
+            )
         }
     }
 }

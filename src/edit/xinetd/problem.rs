@@ -115,6 +115,11 @@ pub enum ProblemKind {
     IncludeLoop,
     /// A path that is relative, has `..` in it, or is not UTF-8.
     IncludePath,
+    /// An included folder holds a file whose name is not UTF-8.
+    NameNotText {
+        /// The name, as text.
+        name: String,
+    },
     /// A service with the port and protocol of an earlier one.
     Duplicate,
     /// A service without an attribute that it needs.
@@ -226,7 +231,7 @@ impl ProblemKind {
             | Self::IncludeUnreadable { .. }
             | Self::NotRegular
             | Self::NameSkipped => Effect::FileSkipped,
-            Self::IncludePath => Effect::NotFollowed,
+            Self::IncludePath | Self::NameNotText { .. } => Effect::NotFollowed,
             Self::BadValue
             | Self::Swallowed
             | Self::Duplicate
@@ -329,6 +334,12 @@ impl fmt::Display for ProblemKind {
             }
             Self::IncludePath => {
                 "xinetd reads this file and mailward does not: only an absolute path without `..`, in UTF-8, means the same at every start"
+            }
+            Self::NameNotText { name } => {
+                return write!(
+                    f,
+                    "xinetd reads the file {name} in this folder and mailward does not: its name is not UTF-8"
+                );
             }
             Self::Duplicate => {
                 "xinetd does not offer this service: an earlier one has the same port, protocol and address"

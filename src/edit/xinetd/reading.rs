@@ -234,7 +234,7 @@ impl Reading<'_> {
             assignments,
             doubts,
         } = read;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let text = crate::report::printable::text;
         let name = text(file.text(name));
         let id = assignments
             .iter()

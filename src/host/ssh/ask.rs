@@ -15,7 +15,7 @@ pub(super) fn ask(script: &mut Script, requests: &[Request]) {
     }
 }
 
-/// How long the host may be silent while it answers.
+/// How long the host may be silent while it answers: each command's output comes when it has ended.
 pub(super) fn busy(requests: &[Request]) -> Duration {
     requests
         .iter()
@@ -29,7 +29,8 @@ pub(super) fn busy(requests: &[Request]) -> Duration {
             | Request::Now
             | Request::Connection => Duration::ZERO,
         })
-        .sum()
+        .max()
+        .unwrap_or_default()
 }
 
 /// The calls of alternatives; alternatives of one are alternatives of the whole.
@@ -100,4 +101,22 @@ pub(super) fn run(command: &Command) -> Call {
 /// A time in seconds, rounded up.
 pub(super) fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::HostPath;
+
+    #[test]
+    fn a_host_may_be_silent_for_one_command_at_a_time() {
+        let seconds = Duration::from_secs;
+        let run = |time| {
+            let program = HostPath::new("/bin/true").unwrap();
+            Request::Output(Command::new(program, Vec::new(), seconds(time)))
+        };
+        let all = [run(30), run(20), Request::FirstOf(vec![run(40), run(10)])];
+        assert_eq!(busy(&all), seconds(40));
+        assert_eq!(busy(&[Request::Now]), Duration::ZERO);
+    }
 }

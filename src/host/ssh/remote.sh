@@ -346,7 +346,11 @@ self() {
 run() {
   limit=$1 cap=$2 variable=$3 secret=$4 input=$5 program=$6
   shift 6
-  if [ ! -e "$program" ]; then
+  # What ends it in time, and tells which process it is, are there.
+  if [ ! -r /proc/self/stat ] || [ ! -r /proc/uptime ]; then
+    unstarted '/proc is not mounted'
+    return
+  elif [ ! -e "$program" ]; then
     unstarted 'no such file or directory'
     return
   elif [ ! -f "$program" ] || [ ! -x "$program" ]; then
@@ -475,6 +479,10 @@ sync_path() {
 # Takes the lock as far as the folder and its file go: $kernel says whether the kernel holds it.
 lock() {
   lacks stat cat grep date setsid cmp cp mv rm mkdir chmod sync sleep tail tr head awk && return
+  if [ ! -r /proc/self/stat ]; then
+    say 'n /proc is not mounted'
+    return
+  fi
   error=$( { make_folder "$state" && chmod 700 "$state"; } 2>&1 ) || {
     say "n ${error##*: }"
     return
@@ -508,7 +516,9 @@ lock() {
 }
 
 kernel_lock() {
-  while :; do
+  tries=0
+  while [ $tries -lt 100 ]; do
+    tries=$((tries + 1))
     exec 9<>"$state/lock"
     flock -x -n 9 2>/dev/null
     case $? in
@@ -528,6 +538,9 @@ kernel_lock() {
     # Only the file that stands there now keeps others out.
     [ /proc/self/fd/9 -ef "$state/lock" ] && return 0
   done
+  say 'n its file does not stay where it is'
+  exec 9>&-
+  return 1
 }
 
 who() {
@@ -872,14 +885,16 @@ signal() {
 await() {
   seconds=$1
   shift
-  read -r up rest </proc/uptime
+  # Without a clock nothing is waited for.
+  up=
+  { read -r up rest </proc/uptime; } 2>/dev/null || seconds=0
   deadline=$((${up%.*} + seconds + 1))
   while :; do
     if "$@"; then
       say 'w y'
       break
     fi
-    read -r up rest </proc/uptime
+    { read -r up rest </proc/uptime; } 2>/dev/null || seconds=0
     if [ "$seconds" = 0 ] || [ "${up%.*}" -ge $deadline ]; then
       say 'w n'
       break

@@ -187,6 +187,6 @@ fn system(text: &str) -> std::io::Error {
     ];
     match known.iter().find(|(known, _)| *known == text) {
         Some((_, errno)) => (*errno).into(),
-        None => std::io::Error::other(crate::report::printable::line(text.as_bytes())),
+        None => std::io::Error::other(crate::report::printable::text(text.as_bytes())),
     }
 }

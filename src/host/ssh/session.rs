@@ -6,18 +6,18 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::FileExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use super::super::deadline::Deadline;
 use super::{Destination, Login, Metadata, Signals};
 
 /// What the other shell learns first.
@@ -33,11 +33,23 @@ exec \"$@\"";
 /// The exit code where there is no `ssh`.
 const NO_SSH: i32 = 254;
 
-/// The longest reply, in bytes: a few files of the largest size that is read.
-const REPLY_CAP: usize = 1024 * 1024 * 1024;
+/// The longest reply, in bytes: what the largest host has to say takes a tenth of it.
+const REPLY_CAP: usize = 128 * 1024 * 1024;
 
 /// How long `ssh` may take to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The most that is kept of what `ssh` and the other shell write to standard error: its end.
+const TOLD: usize = 4096;
+
+/// The most that they may write there in all, in bytes.
+const TOLD_CAP: u64 = 16 * 1024 * 1024;
+
+/// How many times the longest silence a message and its reply may take, beside the time of their bytes at [`SLOWEST`].
+const PATIENCE: u32 = 4;
+
+/// Bytes a second that the slowest line moves.
+const SLOWEST: usize = 4096;
 
 /// The most that a login may print before the first reply, in bytes.
 const NOISE_CAP: usize = 1024 * 1024;
@@ -70,7 +82,10 @@ pub(super) struct Session {
     ssh: Child,
     input: Option<ChildStdin>,
     output: ChildStdout,
-    errors: File,
+    /// Standard error, until it ends.
+    errors: Option<ChildStderr>,
+    /// The end of what came there, and how much that was in all.
+    told: (Vec<u8>, u64),
     patience: Duration,
     waits: bool,
     /// What the watcher beside `ssh` reads.
@@ -87,7 +102,6 @@ pub(super) struct Session {
 impl Session {
     /// Starts `ssh`; that the host can be reached shows at the first [`Session::exchange`].
     pub(super) fn start(destination: &Destination) -> std::io::Result<Self> {
-        let errors = File::from(memfd_create("mailward-ssh", MemfdFlags::CLOEXEC)?);
         let signals = match destination.signals {
             // At a prompt it gives the terminal back as it was.
             Signals::All => "end=TERM",
@@ -113,13 +127,15 @@ impl Session {
             .args(["--", &destination.name, shell(destination.login)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(errors.try_clone()?)
+            .stderr(Stdio::piped())
             .spawn()?;
-        let (Some(input), Some(output)) = (ssh.stdin.take(), ssh.stdout.take()) else {
+        let streams = (ssh.stdin.take(), ssh.stdout.take(), ssh.stderr.take());
+        let (Some(input), Some(output), Some(errors)) = streams else {
             return Err(std::io::Error::other("ssh has no pipes"));
         };
         never_block(&input)?;
         never_block(&output)?;
+        never_block(&errors)?;
         let (key, tag) = (random()?, random()?);
         let unseen = match destination.metadata {
             Metadata::Shown => "refused",
@@ -130,7 +146,8 @@ impl Session {
             ssh,
             input: Some(input),
             output,
-            errors,
+            errors: Some(errors),
+            told: (Vec::new(), 0),
             patience: destination.patience,
             waits: false,
             watcher,
@@ -143,8 +160,14 @@ impl Session {
 
     /// Sends a message and gives what came between the marks of its reply.
     ///
-    /// `busy` is how long the host may be silent because of what it is asked to do.
-    pub(super) fn exchange(&mut self, message: &[u8], busy: Duration) -> Result<Vec<u8>, Lost> {
+    /// `busy` is how long the host may be silent because of what it is asked to do. However little it says at a time, it has
+    /// said all of it in a few times that, or the connection is given up.
+    pub(super) fn exchange(
+        &mut self,
+        message: &[u8],
+        busy: Duration,
+        deadline: &Deadline,
+    ) -> Result<Vec<u8>, Lost> {
         let first = self.greeting.take();
         let mut unsent = first.clone().unwrap_or_default();
         unsent.extend_from_slice(message);
@@ -154,10 +177,15 @@ impl Session {
         let mut came = Vec::new();
         let mut reply: Option<usize> = None;
         let mut searched: usize = 0;
-        let mut silent_since = Instant::now();
+        let began = Instant::now();
+        let mut silent_since = began;
         loop {
-            let limit = silent_since + self.patience + busy;
-            match self.turn(&unsent[sent..], &mut came, limit) {
+            let silence = (self.patience + busy).saturating_sub(silent_since.elapsed());
+            let moved = u64::try_from((sent + came.len()) / SLOWEST).unwrap_or(u64::MAX);
+            let whole = (self.patience + busy) * PATIENCE + Duration::from_secs(moved);
+            let whole = whole.saturating_sub(began.elapsed());
+            let run = deadline.cuts().unwrap_or(Duration::MAX);
+            match self.turn(&unsent[sent..], &mut came, silence.min(whole).min(run)) {
                 Ok(Turn::Sent(count)) => {
                     sent += count;
                     silent_since = Instant::now();
@@ -170,8 +198,16 @@ impl Session {
                 }
                 Ok(Turn::Silence) => {
                     let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
-                    let seconds = (self.patience + busy).as_secs();
-                    return Err(self.give_up(&format!("no answer for {seconds} s"), begun));
+                    let why = if deadline.cuts().is_some_and(|left| left.is_zero()) {
+                        let seconds = deadline.seconds();
+                        format!("the run has taken the {seconds} s that it may (--deadline)")
+                    } else if silent_since.elapsed() >= self.patience + busy {
+                        format!("no answer for {} s", (self.patience + busy).as_secs())
+                    } else {
+                        let seconds = began.elapsed().as_secs();
+                        format!("it answers too slowly: {} bytes in {seconds} s", came.len())
+                    };
+                    return Err(self.give_up(&why, begun));
                 }
                 Err(error) => {
                     let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
@@ -194,20 +230,29 @@ impl Session {
                 }
                 searched = came.len();
                 if came.len() > REPLY_CAP {
-                    return Err(self.give_up("it answers without end", Vec::new()));
+                    return Err(
+                        self.give_up("it answers without end: more than 128 MiB", Vec::new())
+                    );
                 }
             }
         }
     }
 
     /// Sends or receives something, or waits in vain.
-    fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, limit: Instant) -> std::io::Result<Turn> {
-        let left = limit.saturating_duration_since(Instant::now());
+    fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, left: Duration) -> std::io::Result<Turn> {
+        // What is heard on standard error is no answer.
+        if left.is_zero() {
+            return Ok(Turn::Silence);
+        }
         let mut ends = vec![PollFd::new(&self.output, PollFlags::IN)];
         if let Some(input) = &self.input
             && !unsent.is_empty()
         {
             ends.push(PollFd::new(input, PollFlags::OUT));
+        }
+        let sending = ends.len() > 1;
+        if let Some(errors) = &self.errors {
+            ends.push(PollFd::new(errors, PollFlags::IN));
         }
         match poll(&mut ends, timespec(left).as_ref()) {
             Ok(0) => return Ok(Turn::Silence),
@@ -216,7 +261,13 @@ impl Session {
             Err(error) => return Err(error.into()),
         }
         let readable = !ends[0].revents().is_empty();
-        let writable = ends.get(1).is_some_and(|end| !end.revents().is_empty());
+        let is_ready = |end: &PollFd<'_>| !end.revents().is_empty();
+        let writable = sending && ends.get(1).is_some_and(is_ready);
+        let told = self.errors.is_some() && ends.last().is_some_and(is_ready);
+        drop(ends);
+        if told {
+            self.hear()?;
+        }
         if readable {
             came.reserve(64 * 1024);
             let before = came.len();
@@ -244,6 +295,31 @@ impl Session {
             };
         }
         Ok(Turn::Nothing)
+    }
+
+    /// Takes what came on standard error, and keeps its end.
+    fn hear(&mut self) -> std::io::Result<()> {
+        let Some(errors) = &mut self.errors else {
+            return Ok(());
+        };
+        let mut part = [0; 16 * 1024];
+        match errors.read(&mut part) {
+            Ok(0) => self.errors = None,
+            Ok(count) => {
+                let (kept, all) = &mut self.told;
+                kept.extend_from_slice(&part[..count]);
+                kept.drain(..kept.len().saturating_sub(TOLD));
+                *all = all.saturating_add(count as u64);
+                if *all > TOLD_CAP {
+                    return Err(std::io::Error::other(
+                        "its standard error has no end: more than 16 MiB",
+                    ));
+                }
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// The connection was closed from the other end.
@@ -300,9 +376,17 @@ impl Session {
             }
             match &handle {
                 Some(handle) => {
-                    let mut ended = [PollFd::new(handle, PollFlags::IN)];
+                    let mut ends = vec![PollFd::new(handle, PollFlags::IN)];
+                    if let Some(errors) = &self.errors {
+                        ends.push(PollFd::new(errors, PollFlags::IN));
+                    }
                     // What it says is asked again above.
-                    let _ = poll(&mut ended, timespec(left).as_ref());
+                    let _ = poll(&mut ends, timespec(left).as_ref());
+                    drop(ends);
+                    // It ends only when it is rid of what it has to say.
+                    if self.hear().is_err() {
+                        break;
+                    }
                 }
                 // A kernel before 5.3.
                 None => std::thread::sleep(Duration::from_millis(2)),
@@ -327,13 +411,15 @@ impl Session {
     }
 
     /// The end of what `ssh` and the other shell wrote to standard error.
-    fn told(&self) -> Vec<u8> {
-        let size = self.errors.metadata().map_or(0, |metadata| metadata.len());
-        let from = size.saturating_sub(4096);
-        let mut text = vec![0; usize::try_from(size - from).unwrap_or(0)];
-        let count = self.errors.read_at(&mut text, from).unwrap_or(0);
-        text.truncate(count);
-        text
+    fn told(&mut self) -> Vec<u8> {
+        let mut before = None;
+        while self.errors.is_some() && before != Some(self.told.1) {
+            before = Some(self.told.1);
+            if self.hear().is_err() {
+                break;
+            }
+        }
+        self.told.0.clone()
     }
 }
 
@@ -407,7 +493,7 @@ fn last_lines(text: &[u8]) -> String {
         .split(|&byte| byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
-        .map(crate::report::printable::line)
+        .map(crate::report::printable::text)
         .collect();
     let from = lines.len().saturating_sub(3);
     lines[from..].join(" / ")

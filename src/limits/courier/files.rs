@@ -221,7 +221,7 @@ impl Parsed {
                 match shellvars::daemon_number(&bytes) {
                     Some(number) => reading.value = Value::Count(Count::Number(number)),
                     None => {
-                        let text = printable::line(&bytes);
+                        let text = printable::text(&bytes);
                         reading
                             .problems
                             .push(format!("couriertcpd does not start with {key}={text}"));

@@ -6,6 +6,7 @@ impl Problem {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoLayer => "name at least one file, or `-` for standard input".to_owned(),
+            Self::NoManifest => "a manifest begins with `version = 1`".to_owned(),
             Self::TooLarge => "is this the right file?".to_owned(),
             Self::NotUtf8 { .. } => "save the file as UTF-8".to_owned(),
             Self::Syntax { hint, .. } => return hint.clone(),

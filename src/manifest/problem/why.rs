@@ -53,6 +53,7 @@ impl Problem {
             }
             Self::NoLayer
             | Self::TooLarge
+            | Self::NoManifest
             | Self::NotUtf8 { .. }
             | Self::Syntax { .. }
             | Self::More { .. }

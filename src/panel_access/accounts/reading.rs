@@ -126,7 +126,7 @@ impl Reading {
             b"u" | b"p" => self.row(first, line, at),
             b"d" => {
                 let id = number(fields.next()?)?;
-                let name = String::from_utf8_lossy(fields.next()?).into_owned();
+                let name = crate::report::printable::text(fields.next()?);
                 let canonical =
                     address::domain(&name).unwrap_or_else(|_| name.to_ascii_lowercase());
                 self.domains.push((id, Domain { name, canonical }));

@@ -10,6 +10,7 @@ use crate::panel_access::accounts::Account;
 use crate::panel_access::command::{MailCommand, Vendor};
 use crate::panel_access::memory::{self, Forgotten, Memory};
 use crate::plan::{AccountAct, AccountProblem, Allowed, Permission};
+use crate::report::printable;
 
 /// The share of all accounts that one run may change where the manifest does not say, in percent.
 const USUAL_SHARE: u8 = 30;
@@ -105,7 +106,7 @@ pub(super) fn remembered(
             let what = "it is not known what earlier runs saw the panel's command do";
             let hint = format!(
                 "see what became of {0}; without it the next run tries the command at one account again: `rm {0}`",
-                memory::path()
+                printable::quoted(memory::path().as_str())
             );
             let diagnostic = Diagnostic::new(what).because(forgotten.to_string());
             part.block(Blocked::Unknown, diagnostic.hint(hint));
@@ -123,7 +124,7 @@ pub(super) fn remembered(
         let hint = format!(
             "set these accounts in the panel itself and take them out of the manifest; `--allow panel-command` tries the \
              command at one account again; another version of Plesk forgets it, and so does `rm {}`",
-            memory::path()
+            printable::quoted(memory::path().as_str())
         );
         part.block(
             Blocked::Refused,

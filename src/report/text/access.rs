@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{DIM, HEADING, count, paint};
+use super::{DIM, HEADING, count};
 use crate::plan::{AccessCause, AccessStep, AccountAct, Plan, Step};
-use crate::report::Colour;
-use crate::report::printable::printable;
+use crate::report::safe::SafeText;
 
 /// How much of what concerns accounts is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +29,7 @@ const LINES: usize = 8;
 /// `deny panel access to 3 accounts of example.jp`.
 pub(super) fn name(step: &AccessStep) -> String {
     let accounts = count(step.count, "account");
-    let domain = printable(&step.domain);
+    let domain = &step.domain;
     format!("{} {accounts} of {domain}", verb(step.act))
 }
 
@@ -98,13 +97,13 @@ pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &AccessStep> + Clone {
 }
 
 /// Everything that a plan does to accounts.
-pub(super) fn text(text: &mut String, plan: &Plan, detail: Detail, colour: Colour) {
+pub(super) fn text(text: &mut SafeText, plan: &Plan, detail: Detail) {
     for act in ACTS {
         let steps: Vec<&AccessStep> = self::steps(plan).filter(|step| step.act == act).collect();
         if steps.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "{}", paint(&heading(&steps, act), HEADING, colour));
+        text.painted(HEADING, heading(&steps, act));
         let shown = match detail {
             Detail::Brief => DOMAINS,
             Detail::Full | Detail::Counts => usize::MAX,
@@ -119,25 +118,24 @@ pub(super) fn text(text: &mut String, plan: &Plan, detail: Detail, colour: Colou
                 count(steps.len() - shown, "more domain"),
                 count(accounts, "account"),
             );
-            let _ = writeln!(text, "  {domains}, {accounts} (--verbose names them)");
+            text.line(format_args!(
+                "  {domains}, {accounts} (--verbose names them)"
+            ));
         }
         for cause in causes(&steps, detail) {
-            let _ = writeln!(
-                text,
-                "{}",
-                paint(&format!("  because {cause}"), DIM, colour)
-            );
+            text.painted(DIM, format_args!("  because {cause}"));
         }
-        text.push('\n');
+        text.end();
     }
 }
 
-fn domain(text: &mut String, step: &AccessStep, detail: Detail) {
-    let domain = printable(&step.domain);
+fn domain(text: &mut SafeText, step: &AccessStep, detail: Detail) {
+    let domain = &step.domain;
     let names = || {
         (step.accounts.iter()).map(|change| {
             let name = change.account.rsplit_once('@');
-            printable(name.map_or(change.account.as_str(), |(name, _)| name)).into_owned()
+            name.map_or(change.account.as_str(), |(name, _)| name)
+                .to_owned()
         })
     };
     let said = match detail {
@@ -151,7 +149,7 @@ fn domain(text: &mut String, step: &AccessStep, detail: Detail) {
             }
         }
     };
-    let _ = writeln!(text, "  {domain}: {said}");
+    text.line(format_args!("  {domain}: {said}"));
 }
 
 fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
@@ -163,7 +161,7 @@ fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
     {
         match cause {
             AccessCause::Default { origin } => {
-                let (layer, line) = (printable(&origin.layer), origin.line);
+                let (layer, line) = (&origin.layer, origin.line);
                 let cause = format!("{layer}:{line} declares default = {}", access.word());
                 if !said.contains(&cause) {
                     said.push(cause);
@@ -172,8 +170,8 @@ fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
             AccessCause::Domain { origin } => {
                 domains += 1;
                 if domains <= DOMAINS || detail == Detail::Full {
-                    let (layer, line) = (printable(&origin.layer), origin.line);
-                    let text = printable(origin.text.trim());
+                    let (layer, line) = (&origin.layer, origin.line);
+                    let text = origin.text.trim();
                     said.push(format!("{layer}:{line} declares {text}"));
                 }
             }
@@ -192,7 +190,7 @@ fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
             Detail::Brief | Detail::Counts => LINES,
         };
         let first: Vec<String> = lines.iter().take(shown).map(u32::to_string).collect();
-        let mut cause = format!("{}:{}", printable(layer), first.join(", "));
+        let mut cause = format!("{layer}:{}", first.join(", "));
         if lines.len() > shown {
             let _ = write!(cause, " and {} more lines", lines.len() - shown);
         }

@@ -1,17 +1,16 @@
 //! The accounts of a host as a table: by domain, or each.
 
-use std::fmt::Write as _;
-
-use super::{HEADING, WARNING, paint};
+use super::{HEADING, WARNING};
 use crate::model::Access;
 use crate::panel_access::show::Shown;
 use crate::report::Colour;
 use crate::report::printable::printable;
+use crate::report::safe::SafeText;
 
 /// One line a domain; with accounts that are listed, one a account.
 #[must_use]
-pub fn accounts(shown: &Shown, colour: Colour) -> String {
-    let mut text = String::new();
+pub fn accounts(shown: &Shown, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
     let rows: Vec<[String; 4]> = if shown.accounts.is_empty() {
         let rows = shown.domains.iter().map(|entry| {
             [
@@ -56,11 +55,10 @@ pub fn accounts(shown: &Shown, colour: Colour) -> String {
         let line = format!("{one:a$}  {two:b$}  {three:c$}  {four}");
         let style = (number == 0).then_some(HEADING);
         let style = style.or((!four.is_empty()).then_some(WARNING));
-        let line = match style {
-            Some(style) => paint(line.trim_end(), style, colour),
-            None => line.trim_end().to_owned(),
+        match style {
+            Some(style) => text.painted(style, line.trim_end()),
+            None => text.line(line.trim_end()),
         };
-        let _ = writeln!(text, "{line}");
     }
     text
 }

@@ -2,12 +2,12 @@
 
 use similar::{ChangeTag, TextDiff};
 
-use super::{ADDED, DIM, REMOVED, paint};
+use super::{ADDED, DIM, REMOVED};
 use crate::plan::Line;
-use crate::report::Colour;
+use crate::report::safe::{SafeText, untabbed};
 
 /// The line before and after, with number and block.
-pub(super) fn change(line: &Line, colour: Colour) -> String {
+pub(super) fn change(text: &mut SafeText, line: &Line) {
     let Line {
         kind: _,
         line: number,
@@ -15,46 +15,37 @@ pub(super) fn change(line: &Line, colour: Colour) -> String {
         before,
         after,
     } = line;
-    let mut text = String::new();
-    let place = match block {
-        Some(block) => format!("  line {number}, in {block}"),
-        None => format!("  line {number}"),
+    match block {
+        Some(block) => text.painted(DIM, format_args!("  line {number}, in {block}")),
+        None => text.painted(DIM, format_args!("  line {number}")),
     };
-    text.push_str(&paint(&place, DIM, colour));
-    text.push('\n');
+    let after = untabbed(after);
     match before {
-        None => text.push_str(&format!(
-            "    {}\n",
-            paint(&format!("+ {after}"), ADDED, colour)
-        )),
+        None => {
+            text.say("    ").painted(ADDED, format_args!("+ {after}"));
+        }
         Some(before) => {
-            text.push_str(&format!(
-                "    {}\n",
-                side(before, after, ChangeTag::Delete, colour)
-            ));
-            text.push_str(&format!(
-                "    {}\n",
-                side(before, after, ChangeTag::Insert, colour)
-            ));
+            let before = untabbed(before);
+            side(text, &before, &after, ChangeTag::Delete);
+            side(text, &before, &after, ChangeTag::Insert);
         }
     }
-    text
 }
 
 /// One side of a change: what is only there is emphasised.
-fn side(before: &str, after: &str, side: ChangeTag, colour: Colour) -> String {
+fn side(text: &mut SafeText, before: &str, after: &str, side: ChangeTag) {
     let (sign, style) = match side {
         ChangeTag::Insert => ("+ ", ADDED),
         ChangeTag::Delete | ChangeTag::Equal => ("- ", REMOVED),
     };
     let diff = TextDiff::from_words(before, after);
-    let mut text = paint(sign, style, colour);
+    text.say("    ").paint(style, sign);
     for change in diff.iter_all_changes() {
         if change.tag() == side {
-            text.push_str(&paint(change.value(), style.bold().underline(), colour));
+            text.paint(style.bold().underline(), change.value());
         } else if change.tag() == ChangeTag::Equal {
-            text.push_str(&paint(change.value(), style, colour));
+            text.paint(style, change.value());
         }
     }
-    text
+    text.end();
 }

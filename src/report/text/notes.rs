@@ -3,13 +3,12 @@
 //! `plan`, `check` and `apply` tell every note of their plan, also where there is nothing to do; what heads a text is not told
 //! again in it. `show` makes no plan, and tells of a change of access that waits alone.
 
-use std::fmt::Write as _;
-
+use super::WARNING;
 use super::access::Detail;
 use super::plan::note;
-use super::{WARNING, paint};
 use crate::plan::Note;
 use crate::report::Colour;
+use crate::report::safe::SafeText;
 
 /// The note that must be seen first of all: nothing takes a change of access back any more.
 pub(super) fn unwatched(notes: &[Note]) -> Option<&Note> {
@@ -27,12 +26,17 @@ pub(super) fn never_confirmed(notes: &[Note]) -> Option<&Note> {
 }
 
 /// All notes but the one that heads the text, a line each.
-pub(super) fn lines(notes: &[Note], head: Option<&Note>, detail: Detail, colour: Colour) -> String {
-    let mut text = String::new();
+pub(super) fn lines(
+    notes: &[Note],
+    head: Option<&Note>,
+    detail: Detail,
+    colour: Colour,
+) -> SafeText {
+    let mut text = SafeText::new(colour);
     let heads = |note: &Note| head.is_some_and(|head| std::ptr::eq(head, note));
     for told in notes.iter().filter(|note| !heads(note)) {
-        let word = paint("note:", WARNING, colour);
-        let _ = writeln!(text, "{word} {}", note(told, detail));
+        text.paint(WARNING, "note:")
+            .line(format_args!(" {}", note(told, detail)));
     }
     text
 }

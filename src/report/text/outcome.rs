@@ -1,7 +1,5 @@
 //! An outcome as text.
 
-use std::fmt::Write as _;
-
 use super::access::Detail;
 use super::notes;
 use super::plan::{step_name, steps_in_brief, waiting};
@@ -9,11 +7,12 @@ use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use crate::plan::Step;
 use crate::report::Colour;
 use crate::report::diagnostic::{Severity, render};
+use crate::report::safe::SafeText;
 
 /// Everything that a person should see after a run: each step, what went wrong, and one summary line.
 #[must_use]
-pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> String {
-    let mut text = String::new();
+pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
     let mut steps = outcome.steps.as_slice();
     while let Some((step, rest)) = steps.split_first() {
         // Many domains that fared alike are one line.
@@ -47,24 +46,23 @@ pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> String {
             StepState::Waits => "waits",
             StepState::Unknown => "unknown",
         };
-        let _ = writeln!(text, "{state:>9}  {brief}");
+        text.line(format_args!("{state:>9}  {brief}"));
     }
     if !outcome.messages.is_empty() {
         if !outcome.steps.is_empty() {
-            text.push('\n');
+            text.end();
         }
-        text.push_str(&render(&outcome.messages, severity(outcome.result), colour));
+        text.add(&render(&outcome.messages, severity(outcome.result), colour));
     }
     if outcome.steps.is_empty() {
         // Where there are steps, the plan was shown, with its notes.
         let head = notes::unwatched(&outcome.notes);
         if let Some(unwatched) = head {
-            let _ = writeln!(text, "{}", waiting(unwatched, colour));
+            text.add(&waiting(unwatched, colour)).end();
         }
-        text.push_str(&notes::lines(&outcome.notes, head, detail, colour));
+        text.add(&notes::lines(&outcome.notes, head, detail, colour));
     }
-    text.push_str(&summary(outcome));
-    text.push('\n');
+    text.line(summary(outcome));
     text
 }
 

@@ -1,10 +1,8 @@
 //! A plan as text: what changes and why, which service actions follow and what they cost, what is left alone.
 
-use std::fmt::Write as _;
-
 use super::access::{self, Detail};
 use super::change::change;
-use super::{DIM, HEADING, WARNING, count, effect, paint, value};
+use super::{DIM, HEADING, WARNING, count, effect, value};
 use super::{notes, sources};
 use crate::access::observed::Entrance;
 use crate::plan::{
@@ -12,27 +10,28 @@ use crate::plan::{
     Step, Verb,
 };
 use crate::report::Colour;
-use crate::report::printable::printable;
+use crate::report::printable;
+use crate::report::safe::SafeText;
 
 /// The whole plan.
 #[must_use]
-pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
-    let mut text = String::new();
+pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
     let head = notes::unwatched(&plan.notes);
     if let Some(unwatched) = head {
-        let _ = writeln!(text, "{}\n", waiting(unwatched, colour));
+        text.add(&waiting(unwatched, colour)).end().end();
     }
     for step in &plan.steps {
         match step {
-            Step::Edit(edit) => edit_text(&mut text, edit, colour),
-            Step::Panel(panel) => panel_text(&mut text, panel, colour),
-            Step::Action(action) => action_text(&mut text, action, colour),
+            Step::Edit(edit) => edit_text(&mut text, edit),
+            Step::Panel(panel) => panel_text(&mut text, panel),
+            Step::Action(action) => action_text(&mut text, action),
             // Below.
             Step::PanelAccess(_) | Step::Sources(_) | Step::Boot(_) | Step::Retire(_) => continue,
         }
-        text.push('\n');
+        text.end();
     }
-    access::text(&mut text, plan, detail, colour);
+    access::text(&mut text, plan, detail);
     for step in &plan.steps {
         let said = match step {
             Step::Sources(step) => sources::step(step, colour),
@@ -40,32 +39,28 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> String {
             Step::Retire(step) => sources::retire(step, colour),
             Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => continue,
         };
-        text.push_str(&said);
-        text.push('\n');
+        text.add(&said);
+        text.end();
     }
     let notes = notes::lines(&plan.notes, head, detail, colour);
-    text.push_str(&notes);
+    text.add(&notes);
     if !notes.is_empty() {
-        text.push('\n');
+        text.end();
     }
-    text.push_str(&summary(plan));
-    text.push('\n');
-    let _ = writeln!(
-        text,
-        "{}",
-        paint(&format!("fingerprint {}", plan.fingerprint), DIM, colour)
-    );
+    text.line(summary(plan));
+    text.painted(DIM, format_args!("fingerprint {}", plan.fingerprint));
     text
 }
 
 /// What there is to say of a change of access that waits, in a line that begins with the word for it.
 #[must_use]
-pub fn waiting(waiting: &Note, colour: Colour) -> String {
+pub fn waiting(waiting: &Note, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
     let said = note(waiting, Detail::Brief);
     match waiting {
-        Note::Unwatched { .. } => paint(&format!("UNWATCHED: {said}"), WARNING, colour),
-        Note::Waits { .. } => paint(&format!("WAITS: {said}"), WARNING, colour),
-        Note::NeverConfirmed { .. } => paint(&format!("UNCONFIRMED: {said}"), WARNING, colour),
+        Note::Unwatched { .. } => text.paint(WARNING, format_args!("UNWATCHED: {said}")),
+        Note::Waits { .. } => text.paint(WARNING, format_args!("WAITS: {said}")),
+        Note::NeverConfirmed { .. } => text.paint(WARNING, format_args!("UNCONFIRMED: {said}")),
         Note::NotRunning { .. }
         | Note::NotRestarted { .. }
         | Note::Problem { .. }
@@ -75,8 +70,9 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         | Note::Advice(_)
         | Note::ToConfirm { .. }
         | Note::Displaced { .. }
-        | Note::Remark { .. } => said,
-    }
+        | Note::Remark { .. } => text.say(said),
+    };
+    text
 }
 
 /// The plan in one line.
@@ -133,9 +129,11 @@ pub fn summary(plan: &Plan) -> String {
 
 /// The drift of a host, for monitoring: one summary line, and below it the notes.
 #[must_use]
-pub fn check(plan: &Plan, detail: Detail, colour: Colour) -> String {
+pub fn check(plan: &Plan, detail: Detail, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
     let notes = notes::lines(&plan.notes, head_of_check(plan), detail, colour);
-    format!("{}\n{notes}", drift(plan))
+    text.line(drift(plan)).add(&notes);
+    text
 }
 
 /// The note that a check's summary tells.
@@ -215,7 +213,7 @@ pub fn left_alone(plan: &Plan) -> (usize, usize) {
 pub fn step_name(step: &Step) -> String {
     match step {
         Step::Edit(edit) => format!("edit {}", edit.path),
-        Step::Panel(panel) => format!("run {}", panel.argv.join(" ")),
+        Step::Panel(panel) => format!("run {}", run(panel)),
         Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
         Step::PanelAccess(step) => access::name(step),
         Step::Sources(step) => sources::name(step),
@@ -234,7 +232,7 @@ pub fn steps_in_brief(steps: &[Step]) -> String {
                 let effects: Vec<String> = edit.effects.iter().map(effect).collect();
                 Some(format!("edit {} ({})", edit.path, effects.join(", ")))
             }
-            Step::Panel(panel) => Some(panel.argv.join(" ")),
+            Step::Panel(panel) => Some(run(panel)),
             Step::Action(action) => Some(format!("{} {}", action.verb.name(), action.unit)),
             Step::PanelAccess(_) => None,
             Step::Sources(step) => Some(sources::name(step)),
@@ -247,31 +245,28 @@ pub fn steps_in_brief(steps: &[Step]) -> String {
     brief.join("; ")
 }
 
-fn edit_text(text: &mut String, edit: &Edit, colour: Colour) {
-    let _ = writeln!(
-        text,
-        "{}",
-        paint(&format!("edit {}", edit.path), HEADING, colour)
-    );
+fn edit_text(text: &mut SafeText, edit: &Edit) {
+    text.painted(HEADING, format_args!("edit {}", edit.path));
     for line in &edit.lines {
-        text.push_str(&change(line, colour));
+        change(text, line);
     }
     effects_text(text, &edit.effects);
-    causes_text(text, &edit.causes, colour);
+    causes_text(text, &edit.causes);
 }
 
-fn panel_text(text: &mut String, panel: &PanelStep, colour: Colour) {
-    let _ = writeln!(
-        text,
-        "{}",
-        paint(&format!("run {}", panel.argv.join(" ")), HEADING, colour)
-    );
+fn panel_text(text: &mut SafeText, panel: &PanelStep) {
+    text.painted(HEADING, format_args!("run {}", run(panel)));
     effects_text(text, &panel.effects);
-    causes_text(text, &panel.causes, colour);
+    causes_text(text, &panel.causes);
+}
+
+/// The panel's command as somebody would type it.
+fn run(panel: &PanelStep) -> String {
+    printable::command(panel.argv.iter().map(String::as_str))
 }
 
 /// The effective values; many that change alike are one line.
-fn effects_text(text: &mut String, effects: &[crate::plan::Effect]) {
+fn effects_text(text: &mut SafeText, effects: &[crate::plan::Effect]) {
     let mut shown: Vec<(&crate::plan::Effect, Vec<&str>)> = Vec::new();
     for effect in effects {
         let same = shown.iter_mut().find(|(first, _)| {
@@ -288,17 +283,16 @@ fn effects_text(text: &mut String, effects: &[crate::plan::Effect]) {
             Named::ByManifest => "",
             Named::Inherits => " (inherited)",
         };
-        let services = printable(&services.join(", ")).into_owned();
+        let services = services.join(", ");
         let (from, to) = (value(first.from), value(first.to));
-        let _ = writeln!(
-            text,
+        text.line(format_args!(
             "  {services} {}: {from} → {to}{along}",
             first.setting.name()
-        );
+        ));
     }
 }
 
-fn causes_text(text: &mut String, causes: &[Cause], colour: Colour) {
+fn causes_text(text: &mut SafeText, causes: &[Cause]) {
     let mut said: Vec<String> = Vec::new();
     for cause in causes {
         let cause = cause_text(cause);
@@ -307,11 +301,7 @@ fn causes_text(text: &mut String, causes: &[Cause], colour: Colour) {
         }
     }
     for cause in said {
-        let _ = writeln!(
-            text,
-            "{}",
-            paint(&format!("  because {cause}"), DIM, colour)
-        );
+        text.painted(DIM, format_args!("  because {cause}"));
     }
 }
 
@@ -323,7 +313,7 @@ fn cause_text(cause: &Cause) -> String {
             value: declared,
             origin,
         } => {
-            let (layer, line) = (printable(&origin.layer), origin.line);
+            let (layer, line) = (&origin.layer, origin.line);
             format!(
                 "{layer}:{line} declares {service} {} = {}",
                 setting.name(),
@@ -359,7 +349,7 @@ fn cause_text(cause: &Cause) -> String {
     }
 }
 
-fn action_text(text: &mut String, action: &Action, colour: Colour) {
+fn action_text(text: &mut SafeText, action: &Action) {
     let verb = action.verb.name();
     let services = action.services.join(", ");
     let how = match (action.daemon, action.verb) {
@@ -370,19 +360,16 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
         }
         (Daemon::Courier, Verb::Start) => "start: an earlier run stopped it",
     };
-    let _ = writeln!(
-        text,
-        "{} ({how})",
-        paint(&format!("{verb} {}", action.unit), HEADING, colour)
-    );
-    let _ = writeln!(text, "  concerns {}", printable(&services));
+    text.paint(HEADING, format_args!("{verb} {}", action.unit))
+        .line(format_args!(" ({how})"));
+    text.line(format_args!("  concerns {}", services));
     let cost = match action.cost {
         Cost::SessionsSurvive => "open sessions live on".to_owned(),
         Cost::SessionsDropped => format!("open {} sessions are dropped", services.to_uppercase()),
         Cost::Nothing => "nothing is served now, so no session is lost".to_owned(),
     };
-    let _ = writeln!(text, "  cost: {cost}");
-    causes_text(text, &action.causes, colour);
+    text.line(format_args!("  cost: {cost}"));
+    causes_text(text, &action.causes);
     let files: Vec<&str> = action
         .also_live
         .iter()
@@ -396,7 +383,7 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
             "  also makes live: whatever others changed since xinetd read {}",
             files.join(", ")
         );
-        let _ = writeln!(text, "{}", paint(&also, WARNING, colour));
+        text.painted(WARNING, also);
     }
     for also in &action.also_live {
         let also = match also {
@@ -404,7 +391,7 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
             AlsoLive::Variable { service, name } => {
                 format!(
                     "a changed {} for {service}, edited by others since it was started",
-                    printable(name)
+                    name
                 )
             }
             AlsoLive::Unknown { service, reason } => {
@@ -426,11 +413,7 @@ fn action_text(text: &mut String, action: &Action, colour: Colour) {
                 )
             }
         };
-        let _ = writeln!(
-            text,
-            "{}",
-            paint(&format!("  also makes live: {also}"), WARNING, colour)
-        );
+        text.painted(WARNING, format_args!("  also makes live: {also}"));
     }
 }
 
@@ -454,10 +437,10 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
             format!(
                 "{} is left alone for {}: {reason}",
                 daemon.name(),
-                printable(&services.join(", "))
+                services.join(", ")
             )
         }
-        Note::Problem { path, line, effect } => format!("{path}:{line}: {}", printable(effect)),
+        Note::Problem { path, line, effect } => format!("{path}:{line}: {}", effect),
         Note::Unmanaged {
             service,
             setting,
@@ -482,7 +465,7 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
                 Detail::Counts => 0,
             };
             let mut named: Vec<String> = (accounts.iter().take(shown))
-                .map(|account| printable(account).into_owned())
+                .cloned()
                 .collect();
             if named.is_empty() {
                 named.push(count(*number, "account"));
@@ -506,7 +489,7 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
                 .place
                 .as_ref()
                 .map(|place| format!("{}:{}: ", place.file, place.line));
-            printable(&format!("{}{}", place.unwrap_or_default(), advice.what)).into_owned()
+            format!("{}{}", place.unwrap_or_default(), advice.what)
         }
         Note::Waits { seconds: 0 } => {
             "a change of access that nobody confirmed is being taken back".to_owned()
@@ -532,7 +515,7 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
         Note::Displaced {
             by: Displacer::Others,
         } => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
-        Note::Remark { text } => printable(text).into_owned(),
+        Note::Remark { text } => text.clone(),
     }
 }
 

@@ -1,20 +1,19 @@
 //! Who reaches the mail services of a host, as a table.
 
-use std::fmt::Write as _;
-
-use super::{HEADING, WARNING, paint};
+use super::{HEADING, WARNING};
 use crate::access::rules::few;
 use crate::access::show::{Entry, OwnerEntry, ReachedBy, Shown};
 use crate::model::{Family, Network, Networks};
 use crate::report::Colour;
 use crate::report::printable::printable;
+use crate::report::safe::SafeText;
 
 /// The most rules that one line names.
 const NAMED: usize = 3;
 
 /// One line for ports of a service, and families, of which the same is so; below it notes.
 #[must_use]
-pub fn reach(shown: &Shown, colour: Colour) -> String {
+pub fn reach(shown: &Shown, colour: Colour) -> SafeText {
     let mut rows = vec![["SERVICE", "PORTS", "IP", "REACHED BY", "DECIDED BY"].map(str::to_owned)];
     let mut left: Vec<&Entry> = shown.services.iter().collect();
     while let Some(first) = left.first().copied() {
@@ -58,23 +57,18 @@ pub fn reach(shown: &Shown, colour: Colour) -> String {
         }
     }
     let [a, b, c, d] = widths;
-    let mut text = String::new();
+    let mut text = SafeText::new(colour);
     for (number, [service, ports, ip, who, by]) in rows.iter().enumerate() {
         let line = format!("{service:a$}  {ports:b$}  {ip:c$}  {who:d$}  {by}");
         let line = line.trim_end();
-        let line = if number == 0 {
-            paint(line, HEADING, colour)
+        if number == 0 {
+            text.painted(HEADING, line);
         } else {
-            line.to_owned()
-        };
-        let _ = writeln!(text, "{line}");
+            text.line(line);
+        }
     }
     for note in notes(shown) {
-        let _ = writeln!(
-            text,
-            "{}",
-            paint(&format!("    ! {}", printable(&note)), WARNING, colour)
-        );
+        text.painted(WARNING, format_args!("    ! {}", note));
     }
     text
 }

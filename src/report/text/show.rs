@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::{HEADING, WARNING, paint, value};
+use super::{HEADING, WARNING, value};
 use crate::limits::show::Entry;
 use crate::plan::Value;
 use crate::report::Colour;
 use crate::report::printable::printable;
+use crate::report::safe::SafeText;
 
 /// A table of one line a setting, with the problems below their line.
 #[must_use]
-pub fn show(entries: &[Entry], colour: Colour) -> String {
+pub fn show(entries: &[Entry], colour: Colour) -> SafeText {
     if entries.is_empty() {
-        return "Neither Courier nor xinetd is configured on this host.\n".to_owned();
+        return SafeText::own("Neither Courier nor xinetd is configured on this host.\n");
     }
     let head = ["SERVICE", "SETTING", "VALUE", "RUNNING", "FROM"].map(str::to_owned);
     let rows: Vec<[String; 5]> = entries.iter().map(row).collect();
@@ -32,16 +33,12 @@ pub fn show(entries: &[Entry], colour: Colour) -> String {
             .trim_end()
             .to_owned()
     };
-    let mut text = paint(&line(&head), HEADING, colour);
-    text.push('\n');
+    let mut text = SafeText::new(colour);
+    text.painted(HEADING, line(&head));
     for (entry, row) in entries.iter().zip(&rows) {
-        let _ = writeln!(text, "{}", line(row));
+        text.line(line(row));
         for problem in &entry.problems {
-            let _ = writeln!(
-                text,
-                "{}",
-                paint(&format!("    ! {}", printable(problem)), WARNING, colour)
-            );
+            text.painted(WARNING, format_args!("    ! {}", problem));
         }
     }
     text
@@ -58,7 +55,7 @@ fn row(entry: &Entry) -> [String; 5] {
         let _ = write!(
             from,
             ", {}:{} declares {}",
-            printable(&declared.layer),
+            declared.layer,
             declared.line,
             value(declared.value)
         );

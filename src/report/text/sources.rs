@@ -1,15 +1,13 @@
 //! Changes of who may reach mail services as text: the rules, what they do to whom, and how they are confirmed.
 
-use std::fmt::Write as _;
-
-use super::{DIM, HEADING, WARNING, count, paint};
+use super::{DIM, HEADING, WARNING, count};
 use crate::access::boot::way_of;
 use crate::access::effect::{Change, Size};
 use crate::access::rules::few;
 use crate::model::{Allowed, Family, Networks};
 use crate::plan::{Boot, BootStep, Extent, GateChange, RetireStep, SourceCause, SourceStep};
 use crate::report::Colour;
-use crate::report::printable::printable;
+use crate::report::safe::SafeText;
 
 /// `restrict imap, pop3 by mailward's own nftables table`.
 pub(super) fn name(step: &SourceStep) -> String {
@@ -33,13 +31,14 @@ pub(super) fn retire_name(step: &RetireStep) -> String {
     format!("remove {}", step.way.words())
 }
 
-pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
-    let mut text = format!("{}\n", paint(&name(step), HEADING, colour));
+pub(super) fn step(step: &SourceStep, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
+    text.painted(HEADING, name(step));
     for gate in &step.gates {
-        let _ = writeln!(text, "  {}", gate_text(gate));
+        text.line(format_args!("  {}", gate_text(gate)));
         if let Some(closed) = closed_family(gate) {
             let closed = format!("    closed on {closed}: no {closed} network is declared");
-            let _ = writeln!(text, "{}", paint(&closed, WARNING, colour));
+            text.painted(WARNING, closed);
         }
     }
     for effect in &step.effects {
@@ -50,7 +49,7 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
             loses: effect.loses.networks(),
             unclear: effect.unclear.networks(),
         };
-        let _ = writeln!(text, "  effect: {change}");
+        text.line(format_args!("  effect: {change}"));
         for (word, networks) in [("gain", &effect.gains), ("lose", &effect.loses)] {
             let counted = match networks {
                 Extent::Only(networks) if networks.is_empty() => continue,
@@ -60,24 +59,24 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> String {
                     format!("all but {} {word} it", size(others))
                 }
             };
-            let _ = writeln!(text, "    {counted}");
+            text.line(format_args!("    {counted}"));
         }
     }
     if step.effects.is_empty() {
-        text.push_str("  effect: none now, since other rules of this host decide alike\n");
+        text.line("  effect: none now, since other rules of this host decide alike");
     }
-    text.push_str("  open connections live on; this host itself always gets in\n");
-    let _ = writeln!(
-        text,
+    text.line("  open connections live on; this host itself always gets in");
+    text.line(format_args!(
         "  goes back by itself unless it is confirmed from a new connection within {} s",
         step.confirm_within
-    );
-    causes(&mut text, &step.causes, colour);
+    ));
+    causes(&mut text, &step.causes);
     text
 }
 
-pub(super) fn boot(step: &BootStep, colour: Colour) -> String {
-    let mut text = format!("{}\n", paint(&boot_name(step), HEADING, colour));
+pub(super) fn boot(step: &BootStep, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
+    text.painted(HEADING, boot_name(step));
     for path in &step.paths {
         let verb = match step.boot {
             // The other way's rules must not come back beside these.
@@ -87,18 +86,17 @@ pub(super) fn boot(step: &BootStep, colour: Colour) -> String {
             Boot::Restores | Boot::Records => "write",
             Boot::Forgets => "remove",
         };
-        let _ = writeln!(text, "  {verb} {path}");
+        text.line(format_args!("  {verb} {path}"));
     }
     text
 }
 
-pub(super) fn retire(step: &RetireStep, colour: Colour) -> String {
-    let because = format!("  because {} does it now", step.instead.words());
-    format!(
-        "{}\n{}\n",
-        paint(&retire_name(step), HEADING, colour),
-        paint(&because, DIM, colour)
-    )
+pub(super) fn retire(step: &RetireStep, colour: Colour) -> SafeText {
+    let mut text = SafeText::new(colour);
+    text.painted(HEADING, retire_name(step));
+    let instead = step.instead.words();
+    text.painted(DIM, format_args!("  because {instead} does it now"));
+    text
 }
 
 /// `imap (143, 993): anyone → 203.0.113.0/24, 2001:db8:51::/48`.
@@ -160,13 +158,12 @@ fn size(networks: &Networks) -> String {
     parts.join(", ")
 }
 
-fn causes(text: &mut String, causes: &[SourceCause], colour: Colour) {
+fn causes(text: &mut SafeText, causes: &[SourceCause]) {
     for cause in causes {
         let cause = match cause {
             SourceCause::Declared { service, origin } => format!(
                 "{}:{} declares who may reach {service}",
-                printable(&origin.layer),
-                origin.line
+                origin.layer, origin.line
             ),
             SourceCause::RulesDiffer => {
                 "the rules are not those that mailward makes: somebody has changed them".to_owned()
@@ -180,10 +177,6 @@ fn causes(text: &mut String, causes: &[SourceCause], colour: Colour) {
                     .to_owned()
             }
         };
-        let _ = writeln!(
-            text,
-            "{}",
-            paint(&format!("  because {cause}"), DIM, colour)
-        );
+        text.painted(DIM, format_args!("  because {cause}"));
     }
 }

@@ -27,7 +27,7 @@ fn office(generation: Generation, does: Does) -> Host {
 }
 
 fn told(outcome: &Outcome) -> String {
-    text::outcome(outcome, text::Detail::Brief, Colour::Off)
+    text::outcome(outcome, text::Detail::Brief, Colour::Off).to_string()
 }
 
 /// Everything that the run wrote on the host and gave back holds no secret.

@@ -1,9 +1,29 @@
 //! A hundred thousand accounts in two thousand domains.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use mailward::host::{Found, HostError, ReadHost, Reply, Request};
+
 use super::panel::{Generation, Host, Panel};
-use super::{changes, plan};
+use super::{changes, desired, plan, try_plan};
+
+/// Weighs the replies, and keeps the heaviest.
+struct Weighing<'a>(&'a Host, Cell<usize>);
+
+impl ReadHost for Weighing<'_> {
+    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+        let replies = self.0.host.read(requests)?;
+        let weight = |reply: &Reply| match reply {
+            Reply::Output(output) => output.stdout.len() + output.stderr.len(),
+            Reply::File(Found::File(state)) => state.bytes.len(),
+            _ => 0,
+        };
+        let whole = replies.iter().map(weight).sum();
+        self.1.set(self.1.get().max(whole));
+        Ok(replies)
+    }
+}
 
 #[test]
 fn a_hundred_thousand_accounts_in_two_thousand_domains_are_planned_right() {
@@ -57,6 +77,12 @@ fn a_hundred_thousand_accounts_in_two_thousand_domains_are_planned_right() {
         }
         manifest.push_str("[safety]\nmax_account_changes = \"100%\"\n");
         let host = Host::new(panel);
+        let weighing = Weighing(&host, Cell::new(0));
+        try_plan(&weighing, &desired(&manifest)).unwrap();
+        // What ssh takes in one reply is 128 MiB.
+        let largest = weighing.1.get();
+        assert!((1 << 20..16 << 20).contains(&largest), "{largest} bytes");
+        host.panel().started = 0;
         let mut planned = changes(&plan(&host, &manifest));
         planned.sort();
         assert_eq!(planned.len(), expected.len());

@@ -153,7 +153,7 @@ impl Running {
                 .identity
                 .get(name)
                 .and_then(|values| values.first())
-                .map(|value| String::from_utf8_lossy(value).to_ascii_lowercase())
+                .map(|value| crate::report::printable::text(value).to_ascii_lowercase())
         };
         let has = |words: &[String], word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
         let configured_types: Vec<String> = service
@@ -161,7 +161,7 @@ impl Running {
             .get("type")
             .into_iter()
             .flatten()
-            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .map(|value| crate::report::printable::text(value))
             .collect();
         for kind in ["UNLISTED", "INTERNAL", "RPC"] {
             if has(&self.types, kind) != has(&configured_types, kind) {
@@ -214,7 +214,7 @@ impl Running {
             && !self.is_bound_to(will, seen)
         {
             let was = self.bind.as_deref().unwrap_or("all addresses").to_owned();
-            return Some(("bind", was, String::from_utf8_lossy(will).into_owned()));
+            return Some(("bind", was, crate::report::printable::text(will)));
         }
         // The daemon notes the family in the flags, also one that the file does not name.
         let has = |word: &str| {

@@ -115,7 +115,9 @@ impl Reading<'_> {
             let skipped = name.contains(&b'.') || name.ends_with(b"~");
             let Some(inside) = inside else {
                 if !skipped {
-                    self.problem(path, file, line, at, ProblemKind::IncludePath);
+                    let name = crate::report::printable::text(name);
+                    let kind = ProblemKind::NameNotText { name };
+                    self.problem(path, file, line, at, kind);
                 }
                 continue;
             };

@@ -99,7 +99,7 @@ fn is_of_the_kernel(path: &[u8]) -> bool {
 
 /// A tool's reason as the rest of mailward words it.
 fn reason(text: &[u8]) -> String {
-    let mut text = crate::report::printable::line(text);
+    let mut text = crate::report::printable::text(text);
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_lowercase();
     }

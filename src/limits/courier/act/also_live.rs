@@ -48,7 +48,7 @@ impl Group<'_> {
                         let limit = name == b"MAXDAEMONS" || name == b"MAXPERIP";
                         let fixed = set_by_script(*listener, &name);
                         if !limit && !fixed && environment.get(&name) != Some(&value) {
-                            let name = String::from_utf8_lossy(&name).into_owned();
+                            let name = crate::report::printable::text(&name);
                             also.insert(AlsoLive::Variable {
                                 service: service.clone(),
                                 name,
