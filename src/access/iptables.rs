@@ -6,13 +6,15 @@
 //! --noflush` and is one transaction of its family.
 
 mod arguments;
+mod mark;
 mod read;
 mod script;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+pub use self::mark::Mark;
 pub use self::read::{IptablesError, Own, Saved, is_own, parse};
 pub use self::script::{of_script, same_rules};
 use super::Gate;
@@ -27,6 +29,10 @@ pub const HOOK: &str = "PREROUTING";
 
 /// The first own chain; those of services begin with it.
 pub const CHAIN: &str = "MAILWARD";
+
+/// The own chain that nothing jumps to: where it is, all chains of these names are mailward's. Its one rule keeps it from
+/// being taken for one that is left over; no comment is needed, which old kernels may lack.
+pub const MARK: &str = "MAILWARD-own";
 
 /// Which packets are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +129,11 @@ pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
     }
     let restricts = first.len() > 1;
     set.chains.insert(CHAIN.to_owned(), first);
+    let mark = Rule {
+        when: When::default(),
+        then: Then::Return,
+    };
+    set.chains.insert(MARK.to_owned(), vec![mark]);
     restricts.then_some(set)
 }
 
@@ -137,7 +148,7 @@ pub fn replacement(
 ) -> Option<String> {
     let mut lists = String::new();
     let mut dispatch = String::new();
-    let mut needed = BTreeSet::from([CHAIN.to_owned()]);
+    let mut needed = BTreeSet::from([CHAIN, MARK].map(str::to_owned));
     for gate in gates {
         let target = match packets(gate, family) {
             Packets::Pass => continue,
@@ -174,7 +185,10 @@ pub fn replacement(
         }
         let _ = writeln!(script, "-I {HOOK} -j {CHAIN}");
     }
-    let _ = write!(script, "-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}");
+    let _ = write!(
+        script,
+        "-A {MARK} -j RETURN\n-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}"
+    );
     for chain in present.chains.difference(&needed) {
         let _ = writeln!(script, "-X {chain}");
     }
@@ -252,6 +266,16 @@ pub fn own_lines(text: &str) -> Vec<&str> {
     text.lines()
         .filter(|line| own_chain(line, "-A ").is_some())
         .collect()
+}
+
+/// How many rules a text has in each own chain.
+#[must_use]
+pub fn lengths(text: &str) -> BTreeMap<String, usize> {
+    let mut lengths = BTreeMap::new();
+    for chain in (text.lines()).filter_map(|line| own_chain(line, "-A ")) {
+        *lengths.entry(chain).or_default() += 1;
+    }
+    lengths
 }
 
 /// Whether the hook jumps to the own chains, by what `iptables-save` printed.

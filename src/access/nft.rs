@@ -5,6 +5,7 @@
 
 mod elements;
 mod expression;
+mod foreign;
 mod read;
 mod script;
 mod statement;

@@ -85,6 +85,24 @@ s/^\(:MAILWARD[^ ]*\) .*/\1 - [0:0]/p
 }'
 }
 
+# foreign FILE OWN: whether chains that have mailward's names are somebody else's: they lack the chain that marks mailward's own,
+# and are not what versions made that set no mark, nor is the file of such a version.
+foreign() {
+    case $2 in
+    '' | *':MAILWARD-own '*) return 1 ;;
+    esac
+    if [ -s "$1" ] && ! grep -q '^:MAILWARD-own ' "$1"; then
+        return 1
+    fi
+    case $2 in *'-A MAILWARD -i lo -j RETURN'*) ;; *) return 0 ;; esac
+    printf '%s\n' "$2" | grep '^-A MAILWARD' | grep -v \
+        -e '^-A MAILWARD -i lo -j RETURN *$' \
+        -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j DROP *$' \
+        -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j MAILWARD-[a-z0-9]* *$' \
+        -e '^-A MAILWARD-[a-z0-9]* -s [0-9a-f.:/]* -j RETURN *$' \
+        -e '^-A MAILWARD-[a-z0-9]* -j DROP *$' >/dev/null
+}
+
 # one_transaction FILE OWN: makes the own chains what the file says, whatever they are.
 one_transaction() {
     echo '*raw'
@@ -132,7 +150,12 @@ iptables() {
         fi
     elif [ -f "$file" ] || [ -e "$3" ] || has_nftables; then
         before=$(own "$save")
-        if [ -f "$file" ]; then
+        if foreign "$file" "$before"; then
+            if [ -f "$file" ]; then
+                say "the chain MAILWARD of $2 is somebody else's: $file is not loaded"
+                return 1
+            fi
+        elif [ -f "$file" ]; then
             put "$restore" "$file" "$before" || put "$restore" "$file-all" "$before" || return 1
             sweep "$restore" "$file" "$before"
         elif [ -n "$before" ]; then
@@ -159,6 +182,7 @@ iptables() {
         before=$(own "$save")
         # The plain command may be this one.
         [ -n "$before" ] && [ "$before" != "$after" ] || continue
+        foreign /dev/null "$before" && continue
         put "$restore" /dev/null "$before" || return 1
         sweep "$restore" /dev/null "$before"
         case $before in
