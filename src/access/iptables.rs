@@ -282,7 +282,7 @@ pub fn lengths(text: &str) -> BTreeMap<String, usize> {
 #[must_use]
 pub fn is_hooked(saved: &str) -> bool {
     let jump = format!("-A {HOOK} -j {CHAIN}");
-    saved.lines().any(|line| line == jump)
+    saved.lines().any(|line| line.trim_end() == jump)
 }
 
 /// The own chain that a line is about, if it begins like this.

@@ -260,7 +260,7 @@ tidy() {
       case $text in
         *'
 -A MAILWARD'*) ;;
-        *) printf '%s\n' "$now" | sed -n 's/^-A \([A-Z]* -j MAILWARD[^ ]*\)$/-D \1/p' ;;
+        *) printf '%s\n' "$now" | sed -n 's/^-A \([A-Z]* -j MAILWARD[^ ]*\) *$/-D \1/p' ;;
       esac
       printf '%s\n' "$text" | sed -n 's/^:\(MAILWARD[^ ]*\) .*/\1/p' | while read -r chain; do
         case $text in *"-A $chain "*) continue ;; esac

@@ -76,9 +76,10 @@ p
         taken "rules in mailward's own table of nftables"
 }
 
-# What iptables has of own chains, without counters; asks for no table that is not there.
+# What iptables has of own chains, without counters and the space that ends a rule until 1.3; asks for no table that is not there.
 own() {
     "$1" 2>/dev/null | sed -n '/^\*raw$/,/^COMMIT$/{
+s/ *$//
 s/^\(:MAILWARD[^ ]*\) .*/\1 - [0:0]/p
 /^-A MAILWARD[ -]/p
 /^-A PREROUTING -j MAILWARD$/p
@@ -96,11 +97,11 @@ foreign() {
     fi
     case $2 in *'-A MAILWARD -i lo -j RETURN'*) ;; *) return 0 ;; esac
     printf '%s\n' "$2" | grep '^-A MAILWARD' | grep -v \
-        -e '^-A MAILWARD -i lo -j RETURN *$' \
-        -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j DROP *$' \
-        -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j MAILWARD-[a-z0-9]* *$' \
-        -e '^-A MAILWARD-[a-z0-9]* -s [0-9a-f.:/]* -j RETURN *$' \
-        -e '^-A MAILWARD-[a-z0-9]* -j DROP *$' >/dev/null
+        -e '^-A MAILWARD -i lo -j RETURN$' \
+        -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j DROP$' \
+        -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j MAILWARD-[a-z0-9]*$' \
+        -e '^-A MAILWARD-[a-z0-9]* -s [0-9a-f.:/]* -j RETURN$' \
+        -e '^-A MAILWARD-[a-z0-9]* -j DROP$' >/dev/null
 }
 
 # one_transaction FILE OWN: makes the own chains what the file says, whatever they are.
