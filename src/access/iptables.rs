@@ -14,7 +14,7 @@ mod target;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-pub use self::mark::Mark;
+pub use self::mark::{Mark, mark_of};
 pub use self::read::{IptablesError, Own, Saved, is_own, parse};
 pub use self::script::{of_script, same_rules};
 use super::Gate;

@@ -1,8 +1,6 @@
 //! Whether chains that have mailward's names are mailward's.
 
-use std::collections::BTreeMap;
-
-use super::{CHAIN, MARK, chain_of};
+use super::{CHAIN, HOOK, MARK, chain_of, is_own};
 use crate::access::rules::{On, Ports, Protocol, Rule, RuleSet, Stage, Then, When};
 use crate::model::MailService;
 
@@ -17,35 +15,34 @@ pub enum Mark {
     NameAlone,
 }
 
-/// Judges chains that have mailward's names.
-pub(super) fn of(rules: &RuleSet, jumps: usize) -> Mark {
-    let idle = jumps == 0 && rules.chains.values().all(Vec::is_empty);
+/// Whose the chains of a table are that have mailward's names; without any of them, nobody's.
+#[must_use]
+pub fn mark_of(rules: &RuleSet) -> Mark {
     if rules.chains.contains_key(MARK) {
-        Mark::Own
-    } else if !idle && is_former(&rules.chains) {
-        Mark::Former
-    } else {
-        Mark::NameAlone
+        return Mark::Own;
+    }
+    let named = || rules.chains.iter().filter(|(name, _)| is_own(name));
+    let jumps = (rules.chains.get(HOOK).into_iter().flatten())
+        .any(|rule| matches!(&rule.then, Then::Jump(to) if to == CHAIN));
+    let idle = !jumps && named().all(|(_, rules)| rules.is_empty());
+    match !idle && named().all(|(name, rules)| is_former(name, rules)) {
+        true => Mark::Former,
+        false => Mark::NameAlone,
     }
 }
 
-/// Whether these are the chains of a version that set no mark; a change that it took back left them empty, and the jump.
-fn is_former(chains: &BTreeMap<String, Vec<Rule>>) -> bool {
-    chains.iter().all(|(name, rules)| {
-        let rules = rules.as_slice();
-        match rules.split_first() {
-            None => true,
-            Some((first, others)) if name == CHAIN => {
-                *first == Rule::loopback(Then::Return) && others.iter().all(is_dispatch)
-            }
-            Some(_) => {
-                let named = MailService::ALL
-                    .into_iter()
-                    .any(|service| *name == chain_of(service));
-                named && is_list(rules)
-            }
+/// Whether this is a chain of a version that set no mark; a change that it took back left them empty, and the jump.
+fn is_former(name: &str, rules: &[Rule]) -> bool {
+    match rules.split_first() {
+        None => true,
+        Some((first, others)) if name == CHAIN => {
+            *first == Rule::loopback(Then::Return) && others.iter().all(is_dispatch)
         }
-    })
+        Some(_) => {
+            let mut services = MailService::ALL.into_iter();
+            services.any(|service| *name == chain_of(service)) && is_list(rules)
+        }
+    }
 }
 
 /// Whether a rule is for first packets to one port, and drops them or looks at the list of a service.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{self, words};
-use super::{CHAIN, HOOK, Mark, Place, Present, TABLE, mark};
+use super::{CHAIN, HOOK, Mark, Place, Present, TABLE, mark_of};
 use crate::access::rules::{Numbers, Point, Rule, RuleSet, Then, Traffic, Verdict, When};
 use crate::model::Family;
 
@@ -234,8 +234,10 @@ impl Saved {
             traffic: Traffic::Arriving,
             start: CHAIN.to_owned(),
             policy: Verdict::Accept,
-            chains: BTreeMap::new(),
+            chains: chains.rules.clone(),
         };
+        let mark = mark_of(&rules);
+        rules.chains.clear();
         let (mut jumps, mut foreign, mut before) = (0, 0, None);
         for (name, content) in &chains.rules {
             if is_own(name) {
@@ -273,7 +275,7 @@ impl Saved {
             }
         }
         Some(Own {
-            mark: mark::of(&rules, jumps),
+            mark,
             lengths,
             present: Present {
                 jumps,

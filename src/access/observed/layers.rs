@@ -279,12 +279,20 @@ impl Layer {
         match &self.place {
             Place::Nft { owner, .. } => *owner,
             Place::Iptables { table, .. } => {
-                if table == iptables::TABLE && iptables::is_own(chain) {
+                if table == iptables::TABLE && iptables::is_own(chain) && self.has_own() {
                     Owner::Mailward
                 } else {
                     Owner::Other
                 }
             }
+        }
+    }
+
+    /// Whether chains that have mailward's names are mailward's.
+    fn has_own(&self) -> bool {
+        match iptables::mark_of(&self.rules) {
+            iptables::Mark::Own | iptables::Mark::Former => true,
+            iptables::Mark::NameAlone => false,
         }
     }
 
@@ -294,7 +302,10 @@ impl Layer {
         if self.owner(&self.rules.start) == Owner::Mailward {
             return None;
         }
-        let own = |chain: &str| self.owner(chain) == Owner::Mailward;
+        let is_raw =
+            matches!(&self.place, Place::Iptables { table, .. } if table == iptables::TABLE);
+        let has_own = is_raw && self.has_own();
+        let own = |chain: &str| has_own && iptables::is_own(chain);
         let mut rules = self.rules.clone();
         rules.chains.retain(|chain, _| !own(chain));
         for list in rules.chains.values_mut() {

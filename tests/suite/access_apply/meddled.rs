@@ -132,7 +132,7 @@ fn own_rules_of_which_nothing_is_written_down_are_listed_and_taken_over_only_whe
 
 /// Chains that somebody else has made, by mailward's name.
 const THEIRS: &str = "for i in iptables ip6tables; do \
-    $i -t raw -N MAILWARD; $i -t raw -A MAILWARD -p tcp --dport 2525 -j DROP; \
+    $i -t raw -N MAILWARD; $i -t raw -A MAILWARD -p tcp --dport 110 -j DROP; \
     $i -t raw -A PREROUTING -j MAILWARD; done";
 
 #[test]
@@ -160,7 +160,22 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         scene.declare("\"iptables\"", "\"nftables\"");
         scene.apply_for_good();
         let both = scene.rules();
-        assert!(both.contains("2525"), "{what}: {both}");
+        assert!(both.contains("--dport 110 -j DROP"), "{what}: {both}");
+        let show = scene.run("show --format json");
+        let show: serde_json::Value = serde_json::from_str(&show.stdout).expect("JSON");
+        let entries = show["access"]["services"].as_array().expect("a list");
+        let owners: Vec<&serde_json::Value> = (entries.iter())
+            .filter(|entry| entry["port"] == 110 && entry["family"] == "ipv4")
+            .flat_map(|entry| entry["decided_by"].as_array().expect("a list"))
+            .filter(|decider| {
+                decider["rule"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .contains("MAILWARD")
+            })
+            .map(|decider| &decider["owner"])
+            .collect();
+        assert_eq!(owners, ["other"], "{what}: {show:#}");
         scene.host.service("mailward-access", "restart").success();
         assert_eq!(scene.rules(), both, "{what}");
         for service in ["imap", "pop3"] {
@@ -189,6 +204,61 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         scene.host.reboot();
         assert_eq!(scene.stranger().reaches(143, Family::V4), Reach::Silent);
     }
+}
+
+/// Makes own chains, live and in the files of the boot, what a version without a mark made.
+const UNMARKED: &str = "for i in iptables ip6tables; do $i -t raw -F MAILWARD-own; $i -t raw -X MAILWARD-own; done; \
+    sed -i '/MAILWARD-own/d' /var/lib/mailward/access/boot.v*";
+
+#[test]
+fn chains_of_a_version_that_set_no_mark_are_known_and_get_one() {
+    for filter in [PacketFilter::Legacy, PacketFilter::Nft] {
+        let Some(mut scene) = Scene::new(Kind::SysV, "iptables", "60s") else {
+            return;
+        };
+        let what = format!("{filter:?}");
+        scene.host.packet_filter_is(filter);
+        scene.apply_for_good();
+        let marked = sorted(&scene);
+        // Others restore at boot what they save now.
+        scene.host.write_as(
+            "/etc/rcS.d/S10netfilter-persistent",
+            0o755,
+            "#!/bin/sh\nexec /usr/sbin/netfilter-persistent start\n",
+        );
+        sh(&scene, UNMARKED);
+        sh(&scene, "netfilter-persistent save");
+        let unmarked = sorted(&scene);
+        assert_ne!(unmarked, marked, "{what}");
+        let script = ["/bin/sh", "/var/lib/mailward/access/boot.sh"];
+        scene.host.run(&script).success();
+        assert_eq!(sorted(&scene), unmarked, "{what}");
+        scene.host.reboot();
+        scene.assert_restricted();
+        assert_eq!(sorted(&scene), unmarked, "{what}");
+        let (code, plan) = scene.plan();
+        assert_eq!(code, 2, "{what}: {plan}");
+        scene.apply();
+        assert_eq!(sorted(&scene), marked, "{what}");
+        assert_eq!(scene.run("revert").code(), 0, "{what}");
+        scene.assert_restricted();
+        scene.apply_for_good();
+        assert_eq!(sorted(&scene), marked, "{what}");
+        // What was saved without a mark is replaced at boot.
+        scene.host.reboot();
+        scene.assert_restricted();
+        assert_eq!(sorted(&scene), marked, "{what}");
+        let check = scene.run(&format!("check {MANIFEST}"));
+        assert_eq!(check.code(), 0, "{what}: {check:#?}");
+    }
+}
+
+/// All rules, in whichever order their chains are listed.
+fn sorted(scene: &Scene) -> Vec<String> {
+    let rules = scene.rules();
+    let mut lines: Vec<String> = rules.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 /// All chains there are of mailward's names, and all jumps.

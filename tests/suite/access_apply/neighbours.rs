@@ -66,19 +66,13 @@ fn own_chains_that_others_save_and_restore_stand_once_after_each_boot_and_each_r
                 sh(&scene, "netfilter-persistent save");
             }
             // Added to what is there, it stands twice until somebody sees to it.
-            sh(
-                &scene,
-                "IPTABLES_RESTORE_NOFLUSH=yes netfilter-persistent start",
-            );
+            sh(&scene, ADDED);
             assert_eq!(jumps(&scene)[0], "2", "{what}");
             let check = scene.run(&format!("check {MANIFEST}"));
             assert_eq!(check.code(), 2, "{what}: {check:#?}");
             scene.host.service("mailward-access", "restart").success();
             as_confirmed(&scene, &what);
-            sh(
-                &scene,
-                "IPTABLES_RESTORE_NOFLUSH=yes netfilter-persistent start",
-            );
+            sh(&scene, ADDED);
             scene.apply_for_good();
             as_confirmed(&scene, &what);
         }
