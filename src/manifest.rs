@@ -87,8 +87,8 @@ fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> 
         top = Some(read.top);
     }
     // Before anything else: what layers of two hosts say together is nobody's manifest.
-    if let Err(problem) = guards.settle(&mut written) {
-        return Err(told(vec![problem]));
+    if let Err(problems) = guards.settle(&mut written) {
+        return Err(told(problems));
     }
     let judgement = together::judge(&written, text);
     problems.extend(judgement.problems);

@@ -97,6 +97,9 @@ fn loader(tools: &Tools) -> String {
 /// The script's file name.
 pub const LOADER_NAME: &str = "boot.sh";
 
+/// The folder of access in mailward's state, which the first change makes.
+pub const FOLDER: &str = "/var/lib/mailward/access";
+
 /// A path in the folder of access in mailward's state.
 #[must_use]
 pub fn state(name: &str) -> HostPath {
@@ -115,7 +118,7 @@ pub fn paths() -> Vec<HostPath> {
 #[must_use]
 pub fn places() -> Vec<HostPath> {
     let links = LINKS.iter().flat_map(|(folder, link)| [*folder, *link]);
-    [WANTED, EARLY, EARLY_LINK]
+    [FOLDER, WANTED, EARLY, EARLY_LINK]
         .into_iter()
         .chain(links)
         .map(known)

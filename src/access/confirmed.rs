@@ -3,14 +3,14 @@
 //! Pure. Others may save all rules of a kernel while a change waits, and load them again when it was taken back: what was
 //! never confirmed is provisional, whatever brought it. Rules are compared by what they let in, never by their texts.
 
-use super::boot::{BootObserved, state};
+use super::boot::{BootObserved, FOLDER, state};
 use super::effect::Filters;
 use super::gates::kept;
 use super::nft::Mark;
 use super::observed::AccessObserved;
 use super::{Gate, iptables, nft};
-use crate::host::Found;
-use crate::model::Family;
+use crate::host::{Existence, Found};
+use crate::model::{Family, known};
 use crate::plan::Way;
 
 /// The gates that were confirmed last, where the own rules of a way are in force and have other ones: no gate at all where
@@ -21,7 +21,11 @@ pub fn unconfirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Op
     if now.0.is_empty() {
         return None;
     }
-    let confirmed = confirmed(access, boot, way)?;
+    let confirmed = match record(access, boot, way) {
+        Record::Of(rules) => rules,
+        Record::Nothing => Filters::default(),
+        Record::Lost | Record::Unread => return None,
+    };
     if now == confirmed {
         return None;
     }
@@ -49,24 +53,40 @@ pub fn in_force(access: &AccessObserved, way: Way) -> Filters {
     Filters(rules)
 }
 
-/// The rules of a way that were confirmed last; none where that cannot be told.
-fn confirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Option<Filters> {
+/// What is written down of the own rules of a way that were confirmed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// They were these.
+    Of(Filters),
+    /// There were none.
+    Nothing,
+    /// Nothing is written down at all: this host was never changed, or its state was removed.
+    Lost,
+    /// It cannot be read.
+    Unread,
+}
+
+/// What is written down of the own rules of a way. They are what comes back at boot, so that there is one truth.
+#[must_use]
+pub fn record(access: &AccessObserved, boot: &BootObserved, way: Way) -> Record {
     let mut rules = Vec::new();
     match way {
         Way::PleskFirewall => {}
         Way::Nftables => {
+            let Some(text) = boot.text("boot.nft") else {
+                return Record::Unread;
+            };
             // What was written by hand is no longer what was confirmed.
-            let gates = boot.text("boot.nft")?.and_then(|text| nft::gates_of(&text));
-            let ends = access.ends_of_nftables();
-            rules.extend(
-                gates
-                    .map(|gates| nft::rules(&gates, ends))
-                    .unwrap_or_default(),
-            );
+            if let Some(gates) = text.and_then(|text| nft::gates_of(&text)) {
+                rules.extend(nft::rules(&gates, access.ends_of_nftables()));
+            }
         }
         Way::Iptables => {
             for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
-                let text = boot.text(name)?.unwrap_or_default();
+                let Some(text) = boot.text(name) else {
+                    return Record::Unread;
+                };
+                let text = text.unwrap_or_default();
                 for end in iptables::End::ALL {
                     let own = iptables::of_script(&text, family, end).unwrap_or_default();
                     rules.extend(own.map(|own| own.rules));
@@ -74,7 +94,12 @@ fn confirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Option<F
             }
         }
     }
-    Some(Filters(rules))
+    match boot.places.get(&known(FOLDER)) {
+        _ if !rules.is_empty() => Record::Of(Filters(rules)),
+        Some(Existence::Missing) | None => Record::Lost,
+        Some(Existence::Unknown(_)) => Record::Unread,
+        Some(Existence::Folder | Existence::File(_) | Existence::Other) => Record::Nothing,
+    }
 }
 
 impl BootObserved {

@@ -7,6 +7,7 @@
 //! --noflush`: of each family one transaction a table.
 
 mod arguments;
+mod mark;
 mod read;
 mod script;
 mod target;
@@ -14,6 +15,7 @@ mod target;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+pub use self::mark::{Mark, mark_of};
 pub use self::read::{IptablesError, Own, Saved, is_own, parse};
 pub use self::script::{of_script, same_rules};
 use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
@@ -22,6 +24,10 @@ use crate::model::{Allowed, Family, MailService, Networks};
 
 /// The first own chain; those of services begin with it.
 pub const CHAIN: &str = "MAILWARD";
+
+/// The own chain that nothing jumps to, at each end: where it is, all chains of these names are mailward's. Its one rule keeps
+/// it from being taken for one that is left over; no comment is needed, which old kernels may lack.
+pub const MARK: &str = "MAILWARD-own";
 
 /// One end of address translation, with own chains in a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +168,11 @@ pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
     }
     let restricts = first.len() > 1;
     set.chains.insert(CHAIN.to_owned(), first);
+    let mark = Rule {
+        when: When::default(),
+        then: Then::Return,
+    };
+    set.chains.insert(MARK.to_owned(), vec![mark]);
     restricts.then_some(set)
 }
 
@@ -189,7 +200,7 @@ pub fn replacement(
 fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Option<String> {
     let mut lists = String::new();
     let mut dispatch = String::new();
-    let mut needed = BTreeSet::from([CHAIN.to_owned()]);
+    let mut needed = BTreeSet::from([CHAIN, MARK].map(str::to_owned));
     for gate in gates {
         let target = match packets(gate, family) {
             Packets::Pass => continue,
@@ -227,7 +238,10 @@ fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Opti
         }
         let _ = writeln!(script, "-I {hook} -j {CHAIN}");
     }
-    let _ = write!(script, "-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}");
+    let _ = write!(
+        script,
+        "-A {MARK} -j RETURN\n-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}"
+    );
     for chain in present.chains.difference(&needed) {
         let _ = writeln!(script, "-X {chain}");
     }
@@ -358,11 +372,21 @@ fn lines_of(section: &str) -> Vec<&str> {
         .collect()
 }
 
+/// How many rules a text has in each own chain of one end.
+#[must_use]
+pub fn lengths(text: &str, end: End) -> BTreeMap<String, usize> {
+    let mut lengths = BTreeMap::new();
+    for chain in (section(text, end).lines()).filter_map(|line| own_chain(line, "-A ")) {
+        *lengths.entry(chain).or_default() += 1;
+    }
+    lengths
+}
+
 /// Whether the hook of an end jumps to the own chains, by what `iptables-save` printed.
 #[must_use]
 pub fn is_hooked(saved: &str, end: End) -> bool {
     let jump = format!("-A {} -j {CHAIN}", end.hook());
-    section(saved, end).lines().any(|line| line == jump)
+    (section(saved, end).lines()).any(|line| line.trim_end() == jump)
 }
 
 /// The own chain that a line is about, if it begins like this.

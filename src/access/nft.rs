@@ -8,6 +8,7 @@
 
 mod elements;
 mod expression;
+mod foreign;
 mod read;
 mod script;
 mod statement;

@@ -31,6 +31,8 @@ pub struct AccessObserved {
     pub own_nft: Result<Option<nft::Table>, Unread>,
     /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel and each end.
     pub own_iptables: BTreeMap<Family, Result<Vec<OwnChains>, Unread>>,
+    /// Where chains of iptables have mailward's names and are somebody else's.
+    pub foreign_iptables: BTreeSet<(Family, Variant, iptables::End)>,
     /// What plain `iptables` and `ip6tables` work on, where that is known.
     pub plain: BTreeMap<Family, Variant>,
     /// Plesk's firewall, where its command exists.

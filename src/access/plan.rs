@@ -12,9 +12,9 @@ mod way;
 use std::time::Duration;
 
 use super::boot::{BootObserved, Site};
-use super::confirmed;
+use super::confirmed::{self, Record};
 use super::effect::{Filters, changes};
-use super::how::SourceHow;
+use super::how::{BootHow, SourceHow};
 use super::observed::{AccessObserved, Entrance};
 use super::{Gate, gates};
 use crate::apply::window::{Left, Waiting, Window, is_unwatched};
@@ -73,6 +73,8 @@ struct Needs {
     gates: Vec<Gate>,
     /// Those of them that nobody names.
     kept: Vec<Gate>,
+    /// What is taken over as confirmed before the change begins, and in which way.
+    adopted: Option<(Way, Vec<Gate>)>,
     /// The host's filters before.
     before: Filters,
     /// The same afterwards.
@@ -133,18 +135,24 @@ impl Scene<'_> {
             Way::Iptables => own::iptables(self, &declared)?,
             Way::PleskFirewall => {
                 // What own rules restrict beyond it moves too: they are removed.
-                declared.extend(own::kept_anywhere(self, &Filters::default(), &declared));
+                declared.extend(own::kept_anywhere(self, &declared)?.gates);
                 declared.sort_by_key(|gate| gate.service);
                 plesk::needs(self, &declared)?
             }
         };
         (part.notes).extend(translation::changed_before(self, way, &needs.gates)?);
         self.notes(part, way, &needs);
+        let adopted = needs.adopted.clone();
         if let Some((change, how, causes)) = needs.change {
             self.inbound_mail(&change)?;
             proof::nobody_is_shut_out(self, &change, &needs.before, &needs.after, part)?;
             self.to_confirm(part, way);
-            let services: Vec<(MailService, &'static [u16])> = (needs.gates.iter())
+            // What somebody else has put among own rules goes, too.
+            let live = own::both(self).into_iter();
+            let beside: Vec<Gate> = live
+                .flat_map(|(_, rules)| super::gates::kept(&rules, &needs.gates))
+                .collect();
+            let services: Vec<(MailService, &'static [u16])> = (needs.gates.iter().chain(&beside))
                 .map(|gate| (gate.service, gate.ports))
                 .collect();
             let effects = changes(&needs.before, &needs.after, &services);
@@ -165,7 +173,7 @@ impl Scene<'_> {
                 causes,
                 how: Some(Box::new(how)),
                 guard: match way {
-                    Way::Nftables | Way::Iptables => self.site().guard().map(Box::new),
+                    Way::Nftables | Way::Iptables => self.guard(adopted.as_ref()),
                     Way::PleskFirewall => None,
                 },
             }));
@@ -197,9 +205,34 @@ impl Scene<'_> {
         }
     }
 
+    /// What is done before a change goes live, so that a boot takes it back; rules that are taken over are written down then.
+    fn guard(&self, adopted: Option<&(Way, Vec<Gate>)>) -> Option<Box<BootHow>> {
+        let adopted = adopted
+            .and_then(|(way, gates)| self.site().step(*way, gates))
+            .and_then(|step| step.how);
+        adopted.or_else(|| self.site().guard().map(Box::new))
+    }
+
+    /// Whether a change waits, or is not settled yet.
+    fn covered(&self) -> bool {
+        match &self.facts.waiting {
+            Waiting::Nothing | Waiting::Reverted(_) => false,
+            Waiting::Open(_) | Waiting::Reverting(_) | Waiting::Confirmed(_) => true,
+        }
+    }
+
     /// The gates that were confirmed last, where the own rules of a way are in force and nobody has confirmed them.
     fn unconfirmed(&self, way: Way) -> Option<Vec<Gate>> {
-        unconfirmed(self.facts, self.observed, self.boot, way)
+        match (
+            self.allowed.own_rules,
+            confirmed::record(self.observed, self.boot, way),
+        ) {
+            // They are taken over as confirmed.
+            (Permission::Given, Record::Nothing | Record::Lost) => None,
+            (Permission::Given, Record::Of(_) | Record::Unread) | (Permission::Withheld, _) => {
+                unconfirmed(self.facts, self.observed, self.boot, way)
+            }
+        }
     }
 
     /// How long a change stays without a confirmation, in seconds.
@@ -256,6 +289,7 @@ impl Scene<'_> {
             )));
         }
         part.notes.extend(beside::plesk(self, way, needs));
+        part.notes.extend(self.foreign("an apply takes it away"));
         for neighbour in &self.observed.neighbours {
             part.notes.push(remark(neighbour.meaning().to_owned()));
         }
@@ -296,11 +330,30 @@ impl Scene<'_> {
         (part.notes).extend(provisional(self.facts, self.observed, self.boot));
     }
 
+    /// What stands among own rules that mailward does not make.
+    fn foreign(&self, then: &str) -> Vec<Note> {
+        (own::foreign(self).into_iter())
+            .map(|(way, found)| Note::Remark {
+                text: format!(
+                    "{} holds what mailward does not make: {}; {then}",
+                    way.words(),
+                    found.join(", ")
+                ),
+            })
+            .collect()
+    }
+
     /// A manifest without access leaves what earlier ones set.
     fn left_alone(&self, part: &mut Part) {
-        let own = own::both(self)
-            .into_iter()
-            .map(|(way, rules)| (way, super::gates::kept(&rules, &[])));
+        let own = own::both(self).into_iter().map(|(way, live)| {
+            let rules = match confirmed::record(self.observed, self.boot, way) {
+                Record::Of(rules) => rules,
+                Record::Nothing | Record::Lost | Record::Unread => live,
+            };
+            (way, super::gates::kept(&rules, &[]))
+        });
+        part.notes
+            .extend(self.foreign("a manifest with `access` takes it away"));
         for (way, gates) in own.chain([(Way::PleskFirewall, plesk::restricted(self))]) {
             for gate in gates {
                 part.notes.push(Note::Remark {

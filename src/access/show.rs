@@ -162,11 +162,18 @@ fn own(observed: &AccessObserved) -> Vec<String> {
             ),
         });
     }
+    let command = |family: &Family| match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    };
+    for (family, _, end) in &observed.foreign_iptables {
+        let (command, table) = (command(family), end.table());
+        own.push(format!(
+            "{command} table {table}, chain MAILWARD, which lacks mailward's mark"
+        ));
+    }
     for (family, chains) in &observed.own_iptables {
-        let command = match family {
-            Family::Ipv4 => "iptables",
-            Family::Ipv6 => "ip6tables",
-        };
+        let command = command(family);
         for chains in chains.iter().flatten() {
             let attached = if chains.own.present.jumps == 0 {
                 ", which nothing jumps to"

@@ -16,6 +16,8 @@ pub(super) enum Allowance {
     InboundMail,
     /// `docker`: Plesk's firewall may be applied where it takes the network from Docker's containers.
     Docker,
+    /// `own-rules`: mailward's own rules of which nothing is written down any more may be taken for what was confirmed.
+    OwnRules,
     /// `unproven-confirm`: a change of access may be confirmed without showing that somebody still gets in.
     UnprovenConfirm,
     /// `unseen-metadata`: files may be replaced whose ACL and extended attributes the host has no tool to show.
@@ -23,8 +25,7 @@ pub(super) enum Allowance {
 }
 
 /// All of them, as they are listed for people.
-const KNOWN: &str =
-    "account-changes=N, panel-command, inbound-mail, docker, unproven-confirm and unseen-metadata";
+const KNOWN: &str = "account-changes=N, panel-command, inbound-mail, docker, own-rules, unproven-confirm and unseen-metadata";
 
 impl FromStr for Allowance {
     type Err = String;
@@ -45,6 +46,7 @@ impl FromStr for Allowance {
             ("panel-command", None) => Ok(Self::PanelCommand),
             ("inbound-mail", None) => Ok(Self::InboundMail),
             ("docker", None) => Ok(Self::Docker),
+            ("own-rules", None) => Ok(Self::OwnRules),
             ("unproven-confirm", None) => Ok(Self::UnprovenConfirm),
             ("unseen-metadata", None) => Ok(Self::UnseenMetadata),
             _ => Err(format!("what can be allowed is {KNOWN}")),
@@ -61,6 +63,7 @@ pub(super) fn allowed(allowances: &[Allowance]) -> Allowed {
             Allowance::PanelCommand => allowed.panel_command = Permission::Given,
             Allowance::InboundMail => allowed.inbound_mail = Permission::Given,
             Allowance::Docker => allowed.docker = Permission::Given,
+            Allowance::OwnRules => allowed.own_rules = Permission::Given,
             // The way to the host asks for the one, `confirm` for the other.
             Allowance::UnseenMetadata | Allowance::UnprovenConfirm => {}
         }

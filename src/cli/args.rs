@@ -32,7 +32,7 @@ pub(super) struct AccountArgs {
 /// What is allowed beyond the safety rules.
 #[derive(Debug, Args)]
 pub(super) struct AllowArgs {
-    /// Allow for once what a safety rule refuses: account-changes=N, panel-command, inbound-mail, docker, unseen-metadata
+    /// Allow for once what a safety rule refuses: account-changes=N, panel-command, inbound-mail, docker, own-rules, unseen-metadata
     #[arg(long, value_name = "NAME")]
     pub(super) allow: Vec<Allowance>,
 }

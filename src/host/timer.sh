@@ -249,6 +249,29 @@ load_all() {
   esac
 }
 
+# tidy TEXT RESTORE: takes away what loading a text could not: the chains that it empties and that hold nothing then, and where
+# it has no rule at all, the jumps to them. That the rules are back does not hang on it.
+tidy() {
+  [ -n "$1" ] && [ -n "$2" ] || return 0
+  printf '%s\n' "$1" | sed -n 's/^\*//p' | while read -r table; do
+    text=$(printf '%s\n' "$1" | sed -n "/^\*$table\$/,/^COMMIT\$/p")
+    now=$("${2%restore}save" -t "$table") || continue
+    {
+      echo "*$table"
+      case $text in
+        *'
+-A MAILWARD'*) ;;
+        *) printf '%s\n' "$now" | sed -n 's/^-A \([A-Z]* -j MAILWARD[^ ]*\) *$/-D \1/p' ;;
+      esac
+      printf '%s\n' "$text" | sed -n 's/^:\(MAILWARD[^ ]*\) .*/\1/p' | while read -r chain; do
+        case $text in *"-A $chain "*) continue ;; esac
+        case $now in *":$chain "*) echo "-X $chain" ;; esac
+      done
+      echo COMMIT
+    } | "$2" --noflush
+  done
+} </dev/null >/dev/null 2>&1
+
 # Ends this watcher, and the second one with the first.
 leave() {
   trap - EXIT
@@ -310,6 +333,10 @@ go() {
   done
   mv -f "$folder/reverting" "$folder/reverted" 2>/dev/null ||
     { printf '%s\n' "$id" >"$folder/reverted.new" && mv -f "$folder/reverted.new" "$folder/reverted"; } 2>/dev/null
+  if [ "$way" = iptables ]; then
+    tidy "$v4" "$(inside "$one")"
+    tidy "$v6" "$(inside "$other")"
+  fi
   leave
 }
 

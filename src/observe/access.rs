@@ -43,13 +43,19 @@ const LOGINS: [&str; 7] = [
 ];
 
 /// A file that only an installed neighbour has, and one that says that it is off.
-const FILES: [(Neighbour, &str, Option<&str>); 3] = [
+const FILES: [(Neighbour, &str, Option<&str>); 4] = [
     (
         Neighbour::Csf,
         "/etc/csf/csf.conf",
         Some("/etc/csf/csf.disable"),
     ),
     (Neighbour::Apf, "/etc/apf/conf.apf", None),
+    // It starts at boot, though it may not run now.
+    (
+        Neighbour::Firewalld,
+        "/etc/systemd/system/multi-user.target.wants/firewalld.service",
+        None,
+    ),
     (
         Neighbour::Imunify,
         "/etc/sysconfig/imunify360/imunify360.config",

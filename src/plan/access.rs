@@ -301,6 +301,8 @@ pub struct Allowed {
     pub inbound_mail: Permission,
     /// Plesk's firewall may be applied beside Docker.
     pub docker: Permission,
+    /// Own rules of which nothing is written down any more may be taken for what was confirmed.
+    pub own_rules: Permission,
 }
 
 /// Whether something is allowed for once.
@@ -322,6 +324,8 @@ impl Allowed {
             panel_command: Permission::Given,
             inbound_mail: Permission::Given,
             docker: Permission::Given,
+            // It was taken over when the change began.
+            own_rules: Permission::Withheld,
         }
     }
 }

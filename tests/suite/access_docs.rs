@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mailward::manifest::{Layer, check};
 
-use crate::support::host::{Family, Host, Kind, Layout, Net, Output, Reach};
+use crate::support::host::{Family, Host, Kind, Layout, Net, Output, PacketFilter, Reach};
 use crate::support::ssh::Ssh;
 
 const DOCS: &str = include_str!("../../docs/access.md");
@@ -226,6 +226,68 @@ fn the_way_back_in_with_own_chains_is_as_the_page_on_access_says() {
     desk.assert_stranger(0, Reach::Connects);
     desk.hosts[0].0.reboot();
     desk.assert_stranger(0, Reach::Connects);
+}
+
+/// Ways by which own chains come to stand in more than one place, or more than once.
+const STATES: [(&str, &str); 6] = [
+    ("as applied", ":"),
+    (
+        "loaded by the hook twice",
+        "/etc/init.d/mailward-access restart; /etc/init.d/mailward-access restart",
+    ),
+    (
+        "restored by others",
+        "netfilter-persistent save; netfilter-persistent start",
+    ),
+    (
+        "added by others to what is there",
+        "netfilter-persistent save; IPTABLES_RESTORE_NOFLUSH=yes netfilter-persistent start",
+    ),
+    (
+        "jumped to in other words",
+        "for i in iptables ip6tables; do $i -t raw -I PREROUTING -i eth0 -j MAILWARD; done",
+    ),
+    (
+        "in the half of the kernel that the plain commands do not show",
+        "for i in iptables ip6tables; do for e in '' -save -restore; do \
+         ln -sf /usr/sbin/$i-$other$e /etc/alternatives/$i$e; done; done",
+    ),
+];
+
+#[test]
+fn the_way_back_in_with_own_chains_opens_the_ports_however_they_came_to_stand() {
+    let manifest = MANIFEST.replace("auto", "iptables");
+    let page = Page::read();
+    for (filter, other) in [(PacketFilter::Legacy, "nft"), (PacketFilter::Nft, "legacy")] {
+        let Some(mut desk) = Desk::new(&[("mx2", Kind::SysV)], &manifest) else {
+            return;
+        };
+        desk.hosts[0].0.packet_filter_is(filter);
+        let output = desk.run(&page.on_the_host);
+        assert_eq!(output.code(), 0, "{output:#?}");
+        for (state, script) in STATES {
+            println!("{filter:?}: {state}");
+            desk.on(0, &format!("other={other}; {script}")).success();
+            desk.assert_stranger(0, Reach::Silent);
+            desk.on(0, &page.no_chains).success();
+            desk.assert_stranger(0, Reach::Connects);
+            desk.hosts[0].0.packet_filter_is(filter);
+            desk.on(0, "/etc/init.d/mailward-access restart").success();
+            desk.assert_stranger(0, Reach::Silent);
+        }
+        // What others saved does not bring them back either, once it is saved anew.
+        desk.on(0, "netfilter-persistent save").success();
+        let restore = "#!/bin/sh\nexec /usr/sbin/netfilter-persistent start\n";
+        let host = &desk.hosts[0].0;
+        host.write_as("/etc/rcS.d/S10netfilter-persistent", 0o755, restore);
+        let script = [&page.no_chains, &page.no_script]
+            .map(String::as_str)
+            .concat();
+        desk.on(0, &script).success();
+        desk.on(0, "netfilter-persistent save").success();
+        desk.hosts[0].0.reboot();
+        desk.assert_stranger(0, Reach::Connects);
+    }
 }
 
 #[test]

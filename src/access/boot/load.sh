@@ -85,16 +85,39 @@ p
 }"
 }
 
-# What iptables has of own chains, in front of address translation (raw) and behind it (mangle), without counters; asks for no
-# table that is not there.
+# What iptables has of own chains, in front of address translation (raw) and behind it (mangle), without counters
+# and the space that ends a rule until 1.3; asks for no table that is not there.
 own() {
     saved=$("$1" 2>/dev/null)
     for where in raw:PREROUTING mangle:INPUT; do
-        lines=$(printf '%s\n' "$saved" | part "${where%:*}" | sed -n "s/^\\(:MAILWARD[^ ]*\\) .*/\\1 - [0:0]/p
+        lines=$(printf '%s\n' "$saved" | part "${where%:*}" | sed -n "s/ *\$//
+s/^\\(:MAILWARD[^ ]*\\) .*/\\1 - [0:0]/p
 /^-A MAILWARD[ -]/p
 /^-A ${where#*:} -j MAILWARD\$/p")
         [ -z "$lines" ] || printf '*%s\n%s\n' "${where%:*}" "$lines"
     done
+}
+
+# foreign FILE OWN: whether chains of a table that have mailward's names are somebody else's: they lack the chain that marks
+# mailward's own, and are not what versions made that set no mark (in raw alone), nor is the file of such a version.
+foreign() {
+    for table in raw mangle; do
+        there=$(printf '%s\n' "$2" | part "$table")
+        case $there in
+        '' | *':MAILWARD-own '*) continue ;;
+        esac
+        if [ "$table" = raw ] && [ -s "$1" ] && ! grep -q '^:MAILWARD-own ' "$1"; then
+            continue
+        fi
+        case $there in *'-A MAILWARD -i lo -j RETURN'*) ;; *) return 0 ;; esac
+        printf '%s\n' "$there" | grep '^-A MAILWARD' | grep -v \
+            -e '^-A MAILWARD -i lo -j RETURN$' \
+            -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j DROP$' \
+            -e '^-A MAILWARD -p tcp .*--dport [0-9]* .* -j MAILWARD-[a-z0-9]*$' \
+            -e '^-A MAILWARD-[a-z0-9]* -s [0-9a-f.:/]* -j RETURN$' \
+            -e '^-A MAILWARD-[a-z0-9]* -j DROP$' >/dev/null && return 0
+    done
+    return 1
 }
 
 # transactions FILE OWN: makes the own chains what the file says, whatever they are, with one transaction a table.
@@ -156,7 +179,12 @@ iptables() {
         fi
     elif [ -f "$file" ] || [ -e "$3" ] || has_nftables; then
         before=$(own "$save")
-        if [ -f "$file" ]; then
+        if foreign "$file" "$before"; then
+            if [ -f "$file" ]; then
+                say "the chain MAILWARD of $2 is somebody else's: $file is not loaded"
+                return 1
+            fi
+        elif [ -f "$file" ]; then
             put "$restore" "$file" "$before" ||
                 { [ -f "$file-all" ] && put "$restore" "$file-all" "$before"; } || return 1
             sweep "$restore" "$file" "$before"
@@ -184,6 +212,7 @@ iptables() {
         before=$(own "$save")
         # The plain command may be this one.
         [ -n "$before" ] && [ "$before" != "$after" ] || continue
+        foreign /dev/null "$before" && continue
         put "$restore" /dev/null "$before" || return 1
         sweep "$restore" /dev/null "$before"
         case $before in

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{self, words};
-use super::{CHAIN, End, Place, Present};
+use super::{CHAIN, End, Mark, Place, Present, mark_of};
 use crate::access::rules::{Numbers, Point, Rule, RuleSet, Then, Traffic, Verdict, When};
 use crate::model::Family;
 
@@ -91,8 +91,12 @@ fn point(table: &str, chain: &str) -> Point {
 pub struct Own {
     /// What of them is there.
     pub present: Present,
+    /// Whether they are mailward's.
+    pub mark: Mark,
     /// Their rules, condensed.
     pub rules: RuleSet,
+    /// How many rules each of them has as it stands, those included that decide nothing.
+    pub lengths: BTreeMap<String, usize>,
     /// What the hook does before it jumps to them; empty where the jump is its first rule.
     pub before: Vec<Rule>,
     /// Jumps to them that mailward did not make; such chains cannot be removed.
@@ -230,8 +234,10 @@ impl Saved {
             traffic: Traffic::Arriving,
             start: CHAIN.to_owned(),
             policy: Verdict::Accept,
-            chains: BTreeMap::new(),
+            chains: chains.rules.clone(),
         };
+        let mark = mark_of(&rules, end);
+        rules.chains.clear();
         let (mut jumps, mut foreign, mut before) = (0, 0, None);
         for (name, content) in &chains.rules {
             if is_own(name) {
@@ -259,7 +265,18 @@ impl Saved {
         if rules.chains.is_empty() {
             return None;
         }
+        let mut lengths = BTreeMap::new();
+        for words in &chains.lines {
+            if let [verb, chain, ..] = words.as_slice()
+                && verb == "-A"
+                && is_own(chain)
+            {
+                *lengths.entry(chain.clone()).or_default() += 1;
+            }
+        }
         Some(Own {
+            mark,
+            lengths,
             present: Present {
                 jumps,
                 place: match &before {

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::elements::{self, Set, Sets};
-use super::statement;
-use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, TABLE};
+use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, TABLE, foreign, statement};
 use crate::access::rules::{Numbers, Point, Rule, RuleSet, Traffic, Verdict};
 use crate::access::{Ends, Gate};
 use crate::model::Family;
@@ -50,6 +49,8 @@ pub struct Table {
     pub mark: Mark,
     /// Its base chains, sorted by hook and priority; none while it is known to be dormant.
     pub base: Vec<BaseChain>,
+    /// What stands in mailward's own table that mailward never makes, in a few words each; empty for others' tables.
+    pub foreign: Vec<String>,
 }
 
 /// Whether a table is mailward's own.
@@ -97,7 +98,8 @@ impl Table {
         });
         let no_others = (self.base.iter().flat_map(|chain| chain.rules.chains.keys()))
             .all(|name| hooks.iter().any(|(_, _, own)| own == name));
-        at_hooks.eq(hooks.iter().copied())
+        self.foreign.is_empty()
+            && at_hooks.eq(hooks.iter().copied())
             && no_others
             && self.own_rules() == super::rules(gates, ends)
     }
@@ -117,6 +119,8 @@ struct Listed<'v> {
     chains: BTreeMap<&'v str, Chain<'v>>,
     sets: BTreeMap<&'v str, &'v Value>,
     flags: Option<&'v Value>,
+    /// All that stands in mailward's own table, with its kind.
+    whole: Vec<(&'v str, &'v Value)>,
 }
 
 /// Reads what `nft -j list table inet mailward` or `nft -j list ruleset` printed: the own table, if it is there.
@@ -148,9 +152,15 @@ pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
                 .entry((text(object, "family"), text(object, "name")))
                 .or_default();
             table.flags = object.get("flags");
+            if is_own(text(object, "family"), text(object, "name")) {
+                table.whole.push((kind, object));
+            }
             continue;
         }
         let of = (text(object, "family"), text(object, "table"));
+        if is_own(of.0, of.1) {
+            found.entry(of).or_default().whole.push((kind, object));
+        }
         match kind.as_str() {
             "set" | "map" => {
                 let table = found.entry(of).or_default();
@@ -216,8 +226,24 @@ fn heed(flags: &Value, base: &mut Vec<BaseChain>) {
     }
 }
 
+fn is_own(family: &str, name: &str) -> bool {
+    family == "inet" && name == TABLE
+}
+
+/// What of the own table mailward never makes.
+fn not_made(listed: &Listed<'_>) -> Vec<String> {
+    let rules: Vec<&Value> = (listed.whole.iter())
+        .filter(|(kind, _)| *kind == "rule")
+        .map(|(_, rule)| *rule)
+        .collect();
+    (listed.whole.iter())
+        .filter_map(|(kind, object)| foreign::of_object(kind, object))
+        .chain(foreign::unused(listed.sets.keys().copied(), &rules))
+        .collect()
+}
+
 fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
-    let own = family == "inet" && name == TABLE;
+    let own = is_own(family, name);
     let marked = (listed.chains.get(CHAIN)).is_some_and(|chain| chain.first_comment == Some(MARK));
     let mark = match (own, marked) {
         (true, true) => Mark::Own,
@@ -285,6 +311,7 @@ fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
         name: name.to_owned(),
         mark,
         base,
+        foreign: not_made(listed),
     }
 }
 

@@ -286,6 +286,11 @@ fn translating(hook: Hook, rules: &mut RuleSet) {
     }
 }
 
+/// The end at which mailward has own chains in a table of iptables.
+fn own_end(table: &str) -> Option<iptables::End> {
+    (iptables::End::ALL.into_iter()).find(|end| end.table() == table)
+}
+
 impl Layer {
     /// Whose a chain of it is.
     #[must_use]
@@ -293,13 +298,20 @@ impl Layer {
         match &self.place {
             Place::Nft { owner, .. } => *owner,
             Place::Iptables { table, .. } => {
-                let mut tables = iptables::End::ALL.into_iter().map(iptables::End::table);
-                if tables.any(|own| own == table) && iptables::is_own(chain) {
+                if own_end(table).is_some_and(|end| self.has_own(end)) && iptables::is_own(chain) {
                     Owner::Mailward
                 } else {
                     Owner::Other
                 }
             }
+        }
+    }
+
+    /// Whether chains that have mailward's names are mailward's.
+    fn has_own(&self, end: iptables::End) -> bool {
+        match iptables::mark_of(&self.rules, end) {
+            iptables::Mark::Own | iptables::Mark::Former => true,
+            iptables::Mark::NameAlone => false,
         }
     }
 
@@ -309,7 +321,12 @@ impl Layer {
         if self.owner(&self.rules.start) == Owner::Mailward {
             return None;
         }
-        let own = |chain: &str| self.owner(chain) == Owner::Mailward;
+        let end = match &self.place {
+            Place::Iptables { table, .. } => own_end(table),
+            Place::Nft { .. } => None,
+        };
+        let has_own = end.is_some_and(|end| self.has_own(end));
+        let own = |chain: &str| has_own && iptables::is_own(chain);
         let mut rules = self.rules.clone();
         rules.chains.retain(|chain, _| !own(chain));
         for list in rules.chains.values_mut() {

@@ -6,7 +6,7 @@ use super::layers::TABLES;
 use super::plesk::{Asked, PleskFirewall};
 use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
 use crate::access::ends::Shows;
-use crate::access::iptables::{self, Saved};
+use crate::access::iptables::{self, Mark, Saved};
 use crate::access::nft::{self, Table};
 use crate::access::rules::RuleSet;
 use crate::access::tools::{Tools, Variant};
@@ -248,22 +248,30 @@ impl AccessObserved {
                 neighbours.insert(Neighbour::Firewalld);
             }
         }
-        let own_iptables = saved.into_iter().map(|(family, saved)| {
+        let mut foreign_iptables = BTreeSet::new();
+        let mut own_iptables = BTreeMap::new();
+        for (family, saved) in saved {
             let own = saved.map(|saved| {
-                (saved.iter())
-                    .flat_map(|(variant, saved)| {
-                        iptables::End::ALL.into_iter().filter_map(|end| {
-                            Some(OwnChains {
-                                variant: *variant,
-                                end,
-                                own: saved.own(end)?,
-                            })
+                let named = (saved.iter()).flat_map(|(variant, saved)| {
+                    iptables::End::ALL.into_iter().filter_map(|end| {
+                        Some(OwnChains {
+                            variant: *variant,
+                            end,
+                            own: saved.own(end)?,
                         })
                     })
-                    .collect()
+                });
+                let (own, foreign): (Vec<_>, Vec<_>) =
+                    named.partition(|chains| match chains.own.mark {
+                        Mark::Own | Mark::Former => true,
+                        Mark::NameAlone => false,
+                    });
+                foreign_iptables
+                    .extend((foreign.iter()).map(|chains| (family, chains.variant, chains.end)));
+                own
             });
-            (family, own)
-        });
+            own_iptables.insert(family, own);
+        }
         let plain = raw.versions.iter().filter_map(|(family, output)| {
             let text = String::from_utf8_lossy(&output.stdout);
             let variant = match (output.end, text.contains("(nf_tables)")) {
@@ -278,7 +286,8 @@ impl AccessObserved {
         Self {
             tools: tools.clone(),
             plain: plain.collect(),
-            own_iptables: own_iptables.collect(),
+            own_iptables,
+            foreign_iptables,
             own_nft: tables.map(|tables| {
                 tables.into_iter().flatten().find(|table| match table.mark {
                     nft::Mark::Own | nft::Mark::NameAlone => true,

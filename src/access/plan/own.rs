@@ -1,7 +1,9 @@
 //! The own table of nftables and the own chains of iptables: what they have, what they shall have, and how that is done.
 
+use std::collections::BTreeMap;
+
 use super::{Needs, Scene, Unnamed, blocked, gate_changes};
-use crate::access::Gate;
+use crate::access::confirmed::{self, Record};
 use crate::access::effect::Filters;
 use crate::access::gates::kept;
 use crate::access::how::{FamilyHow, RetireHow, SourceHow};
@@ -9,10 +11,12 @@ use crate::access::iptables::{self, End, Presents};
 use crate::access::nft::{self, Mark};
 use crate::access::observed::{OwnChains, Unread};
 use crate::access::tools::Variant;
+use crate::access::{Ends, Gate};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::limits::declared_at;
 use crate::model::Family;
-use crate::plan::{GateChange, SourceCause, Way};
+use crate::plan::{GateChange, Permission, SourceCause, Way};
+use crate::report::text::sources;
 
 fn unread(what: &str, unread: &Unread) -> Vec<Blocker> {
     let diagnostic = Diagnostic::new(what)
@@ -42,7 +46,10 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     }
     let now = Filters(table.map(nft::Table::own_rules).unwrap_or_default());
     let ends = scene.observed.ends_of_nftables();
-    let kept = kept_anywhere(scene, &now, declared);
+    let Kept {
+        gates: kept,
+        adopted,
+    } = kept_anywhere(scene, declared)?;
     let gates = all(declared, &kept);
     let wanted = nft::rules(&gates, ends);
     let as_made = match table {
@@ -77,6 +84,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
         change,
         gates,
         kept,
+        adopted,
         before,
         after,
     })
@@ -92,7 +100,10 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             .extend(chains.iter().map(|chains| chains.own.rules.clone()));
         there.push((family, chains));
     }
-    let kept = kept_anywhere(scene, &now, declared);
+    let Kept {
+        gates: kept,
+        adopted,
+    } = kept_anywhere(scene, declared)?;
     let gates = all(declared, &kept);
     let confirmed = scene.unconfirmed(Way::Iptables);
     let mut confirmed_rules = Vec::new();
@@ -111,6 +122,7 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
                 ([], None) => true,
                 ([one], Some(wanted)) => {
                     one.own.rules == wanted.condensed()
+                        && one.own.lengths == lengths(&gates, family, end)
                         && one.own.present.jumps == 1
                         && one.own.before.is_empty()
                 }
@@ -132,6 +144,7 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             return Err(blocked(Blocked::Refused, diagnostic));
         }
         let present = presents(&chains);
+        not_foreign(scene, family, one)?;
         let (save, restore) = programs(scene, family, one)?;
         let script = |gates: &[Gate], present: &Presents| {
             iptables::replacement(gates, family, ends, present)
@@ -168,24 +181,148 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
         change,
         gates,
         kept,
+        adopted,
         before,
         after,
     })
 }
 
-/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move.
-pub(super) fn kept_anywhere(scene: &Scene<'_>, now: &Filters, declared: &[Gate]) -> Vec<Gate> {
+/// How many rules each own chain of a family has at one end as mailward makes it.
+fn lengths(gates: &[Gate], family: Family, end: End) -> BTreeMap<String, usize> {
+    iptables::replacement(gates, family, Ends::Both, &Presents::default())
+        .map(|script| iptables::lengths(&script, end))
+        .unwrap_or_default()
+}
+
+/// Chains that have mailward's names where its own would be made, and are somebody else's, are not touched.
+fn not_foreign(
+    scene: &Scene<'_>,
+    family: Family,
+    variant: Option<Variant>,
+) -> Result<(), Vec<Blocker>> {
+    let half = variant.or_else(|| scene.observed.plain.get(&family).copied());
+    let is_here = |of: Family, kind: Variant| of == family && half.is_none_or(|half| half == kind);
+    let taken = (scene.observed.foreign_iptables.iter()).find(|(of, kind, _)| is_here(*of, *kind));
+    let Some((_, _, end)) = taken else {
+        return Ok(());
+    };
+    let program = match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    };
+    let diagnostic = Diagnostic::new(format!(
+        "the chain {} of {program} is not one that mailward made",
+        iptables::CHAIN
+    ))
+    .because(format!(
+        "the chain {} by which mailward knows its own is missing",
+        iptables::MARK
+    ))
+    .hint(format!(
+        "see `{program} -t {} -S`; remove it if nobody needs it",
+        end.table()
+    ));
+    Err(blocked(Blocked::Refused, diagnostic))
+}
+
+/// What stays of gates that nobody names any more.
+pub(super) struct Kept {
+    /// The gates.
+    pub(super) gates: Vec<Gate>,
+    /// What is taken over as confirmed since it is in force, though nothing of it is written down, and in which way.
+    pub(super) adopted: Option<(Way, Vec<Gate>)>,
+}
+
+/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move. They are those
+/// that were confirmed last; what stands in the kernel may be anybody's.
+pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept, Vec<Blocker>> {
+    let mut all = Vec::new();
+    let mut unknown = Vec::new();
     match scene.unnamed {
         Unnamed::Stays => {}
-        Unnamed::Goes => return Vec::new(),
+        Unnamed::Goes => {
+            return Ok(Kept {
+                gates: all,
+                adopted: None,
+            });
+        }
     }
-    let mut all = kept(now, declared);
-    for (_, rules) in both(scene) {
+    for (way, live) in both(scene) {
         let named = [declared, all.as_slice()].concat();
-        all.extend(kept(&rules, &named));
+        match confirmed::record(scene.observed, scene.boot, way) {
+            Record::Of(rules) => all.extend(kept(&rules, &named)),
+            // What a change that waits has made of nothing is what it declares.
+            Record::Nothing | Record::Lost if scene.covered() => {}
+            record @ (Record::Nothing | Record::Lost) => unknown.push((way, live, record)),
+            Record::Unread => {
+                let diagnostic =
+                    Diagnostic::new("what mailward has loaded last cannot be read on this host")
+                        .because(format!("see {}", super::super::boot::FOLDER))
+                        .hint("run as root");
+                return Err(blocked(Blocked::Unknown, diagnostic));
+            }
+        }
+    }
+    let mut adopted: Option<(Way, Vec<Gate>)> = None;
+    let mut lost = Vec::new();
+    for (way, live, record) in unknown {
+        let named = [declared, all.as_slice()].concat();
+        let more = kept(&live, &named);
+        if more.is_empty() {
+            continue;
+        }
+        lost.extend(more.iter().map(|gate| (way, record.clone(), gate.clone())));
+        adopted.get_or_insert_with(|| (way, kept(&live, &[])));
+        all.extend(more);
+    }
+    match scene.allowed.own_rules {
+        _ if lost.is_empty() => {}
+        Permission::Given => {}
+        Permission::Withheld => return Err(not_known(&lost)),
     }
     all.sort_by_key(|gate| gate.service);
-    all
+    Ok(Kept {
+        gates: all,
+        adopted,
+    })
+}
+
+/// Refuses, and lists what own rules do of which nothing is written down.
+fn not_known(lost: &[(Way, Record, Gate)]) -> Vec<Blocker> {
+    let gates: Vec<String> = (lost.iter())
+        .map(|(way, _, gate)| {
+            format!(
+                "{} restricted to {} by {}",
+                gate.service,
+                sources(&gate.allowed),
+                way.words()
+            )
+        })
+        .collect();
+    let never = (lost.iter()).all(|(_, record, _)| *record == Record::Nothing);
+    let diagnostic = Diagnostic::new(
+        "mailward's own rules restrict services that the manifest does not name, and what it loaded last is not written down",
+    )
+    .because(format!("in the kernel: {}", gates.join("; ")))
+    .hint(if never {
+        "name these services in the manifest, or `--allow own-rules` takes the rules over as they are; `mailward revert` \
+         takes away what nobody has confirmed"
+    } else {
+        "name these services in the manifest, or `--allow own-rules` takes the rules over as they are"
+    });
+    blocked(Blocked::Refused, diagnostic)
+}
+
+/// What stands among own rules that mailward does not make, in a few words each, by way.
+pub(super) fn foreign(scene: &Scene<'_>) -> Vec<(Way, Vec<String>)> {
+    let nft = match &scene.observed.own_nft {
+        Ok(Some(table)) if table.mark == Mark::Own => table.foreign.clone(),
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    if nft.is_empty() {
+        return Vec::new();
+    }
+    vec![(Way::Nftables, nft)]
 }
 
 /// The families that the host speaks, or may speak before the next apply.

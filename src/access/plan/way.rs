@@ -1,7 +1,7 @@
 //! Chooses what enforces source networks on a host.
 
 use super::{Scene, blocked};
-use crate::access::observed::Enabled;
+use crate::access::observed::{Enabled, Neighbour};
 use crate::access::tools::NfTables;
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::limits::declared_at;
@@ -14,6 +14,34 @@ const CERTAIN: (u32, u32) = (4, 18);
 
 /// The way that the manifest names, or the one that fits.
 pub(super) fn choose(scene: &Scene<'_>) -> Result<Way, Vec<Blocker>> {
+    let way = chosen(scene)?;
+    match way {
+        Way::Iptables if scene.observed.neighbours.contains(&Neighbour::Firewalld) => {
+            Err(flushed(scene))
+        }
+        Way::Iptables | Way::Nftables | Way::PleskFirewall => Ok(way),
+    }
+}
+
+/// Own chains that would be gone at the next boot are not made.
+fn flushed(scene: &Scene<'_>) -> Vec<Blocker> {
+    let diagnostic = Diagnostic::new("own chains of iptables do not last beside firewalld").because(
+        "firewalld flushes the table raw whenever it starts, reloads or stops, also at each boot and after mailward's hook: \
+         the services would be open to everybody",
+    );
+    let diagnostic = match scene.observed.tools.nft {
+        Some(_) => diagnostic.hint(
+            "declare `enforce = \"nftables\"`: firewalld leaves the own table alone; or disable firewalld",
+        ),
+        None => diagnostic.hint(
+            "install nft, for an own table that firewalld leaves alone; or disable firewalld",
+        ),
+    };
+    let declared = scene.desired.access.enforce.as_ref();
+    blocked(Blocked::Refused, place(declared, diagnostic))
+}
+
+fn chosen(scene: &Scene<'_>) -> Result<Way, Vec<Blocker>> {
     let declared = scene.desired.access.enforce.as_ref();
     match declared.map(|declared| declared.value) {
         None | Some(Enforce::Auto) => automatic(scene),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use mailward::access::Ends;
 use mailward::access::iptables::{
-    End, IptablesError, Own, Place, Present, Presents, own_lines, parse, removal, replacement,
-    revert, rules,
+    End, IptablesError, Mark, Own, Place, Present, Presents, own_lines, parse, removal,
+    replacement, revert, rules,
 };
 use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
 use mailward::model::{Allowed, Family, MailService, Networks};
@@ -204,6 +204,7 @@ const OLD: &str = "\
 :OUTPUT ACCEPT [1:2]
 :MAILWARD - [0:0]
 :MAILWARD-imap - [0:0]
+:MAILWARD-own - [0:0]
 -A PREROUTING -j MAILWARD 
 -A MAILWARD -i lo -j RETURN 
 -A MAILWARD -p tcp -m tcp --dport 143 --tcp-flags FIN,SYN,RST,ACK SYN -j MAILWARD-imap 
@@ -212,6 +213,7 @@ const OLD: &str = "\
 -A MAILWARD-imap -s 203.0.113.0/255.255.255.0 -j RETURN 
 -A MAILWARD-imap -s 198.51.100.7 -j RETURN 
 -A MAILWARD-imap -j DROP 
+-A MAILWARD-own -j RETURN 
 COMMIT
 # Completed on Tue Nov  3 10:00:00 2009
 *filter
@@ -236,6 +238,37 @@ COMMIT
 -A fail2ban-SSH -j RETURN 
 COMMIT
 ";
+
+#[test]
+fn chains_are_known_by_their_mark_and_without_one_by_what_a_version_before_made() {
+    let mark = |text: &str| {
+        let saved = parse(Family::Ipv4, text).unwrap();
+        saved.own(End::Early).map(|own| own.mark)
+    };
+    assert_eq!(mark(OLD), Some(Mark::Own));
+    let unmarked: String = (OLD.lines())
+        .filter(|line| !line.contains("MAILWARD-own"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(mark(&unmarked), Some(Mark::Former));
+    // What that version left when it took a change back.
+    let idle = "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
+    assert_eq!(mark(idle), Some(Mark::Former));
+    for (from, to) in [
+        ("-A MAILWARD -i lo -j RETURN \n", ""),
+        ("--dport 587 --tcp", "--dport 2525 --tcp"),
+        ("SYN -j DROP", "SYN -j ACCEPT"),
+        ("-A MAILWARD-imap -j DROP", "-A MAILWARD-imap -j ACCEPT"),
+        ("MAILWARD-imap", "MAILWARD-theirs"),
+    ] {
+        assert!(unmarked.contains(from), "{from}");
+        let theirs = unmarked.replace(from, to);
+        assert_eq!(mark(&theirs), Some(Mark::NameAlone), "{from} -> {to}");
+    }
+    let alone = "*raw\n:MAILWARD - [0:0]\nCOMMIT\n";
+    assert_eq!(mark(alone), Some(Mark::NameAlone));
+    assert_eq!(mark("*raw\n:OTHER - [0:0]\nCOMMIT\n"), None);
+}
 
 #[test]
 fn the_spelling_of_1_3_5_is_read() {
