@@ -289,6 +289,7 @@ impl Scene<'_> {
             )));
         }
         part.notes.extend(beside::plesk(self, way, needs));
+        part.notes.extend(beside::flushed(self, way));
         part.notes.extend(self.foreign("an apply takes it away"));
         for neighbour in &self.observed.neighbours {
             part.notes.push(remark(neighbour.meaning().to_owned()));

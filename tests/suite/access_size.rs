@@ -195,9 +195,13 @@ fn ten_thousand_networks_are_one_list_of_their_service_in_iptables() {
         let Some(scene) = Scene::new(from) else {
             return;
         };
-        // Loopback and two ports; the networks and what is dropped behind them.
-        let expected =
-            |networks: usize| vec![(String::new(), 3), ("-imap".to_owned(), networks + 1)];
+        // Loopback and two ports; the networks and what is dropped behind them; the mark.
+        let expected = |networks: usize| {
+            let chains = [("", 3), ("-imap", networks + 1), ("-own", 1)];
+            chains
+                .map(|(name, rules)| (name.to_owned(), rules))
+                .to_vec()
+        };
         scene.apply(&manifest("iptables", NETWORKS, &[]));
         for save in ["iptables-save", "ip6tables-save"] {
             assert_eq!(scene.chains(save), expected(5_000), "{from:?} {save}");

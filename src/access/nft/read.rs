@@ -110,7 +110,8 @@ struct Chain<'v> {
     base: Option<Base<'v>>,
     /// The statements of its rules.
     rules: Vec<&'v [Value]>,
-    first_comment: Option<&'v str>,
+    /// Whether one of them bears mailward's mark, wherever others have put theirs.
+    marked: bool,
 }
 
 /// A table as it is listed.
@@ -173,9 +174,7 @@ pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
             "rule" => {
                 let table = found.entry(of).or_default();
                 let chain = table.chains.entry(text(object, "chain")).or_default();
-                if chain.rules.is_empty() {
-                    chain.first_comment = object["comment"].as_str();
-                }
+                chain.marked |= object["comment"].as_str() == Some(MARK);
                 chain
                     .rules
                     .push(object["expr"].as_array().map_or(&[], Vec::as_slice));
@@ -244,7 +243,7 @@ fn not_made(listed: &Listed<'_>) -> Vec<String> {
 
 fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
     let own = is_own(family, name);
-    let marked = (listed.chains.get(CHAIN)).is_some_and(|chain| chain.first_comment == Some(MARK));
+    let marked = (listed.chains.get(CHAIN)).is_some_and(|chain| chain.marked);
     let mark = match (own, marked) {
         (true, true) => Mark::Own,
         (true, false) => Mark::NameAlone,

@@ -1,7 +1,7 @@
 //! What others decide about the same services: notes, since mailward leaves it alone.
 
 use super::{Needs, Scene};
-use crate::access::observed::Enabled;
+use crate::access::observed::{Enabled, Neighbour};
 use crate::access::plesk::{self, Action, Origin};
 use crate::access::rules::few;
 use crate::model::Networks;
@@ -44,4 +44,25 @@ pub(super) fn plesk(scene: &Scene<'_>, way: Way, needs: &Needs) -> Vec<Note> {
         });
     }
     notes
+}
+
+/// Own chains that others flush are gone then; firewalld does so at each boot, and they are not made beside it.
+pub(super) fn flushed(scene: &Scene<'_>, way: Way) -> Vec<Note> {
+    match way {
+        Way::Iptables => {}
+        Way::Nftables | Way::PleskFirewall => return Vec::new(),
+    }
+    let by = |neighbour: &Neighbour| match neighbour {
+        Neighbour::Csf => Some("CSF"),
+        Neighbour::Apf => Some("APF"),
+        Neighbour::Firewalld | Neighbour::Imunify | Neighbour::Docker => None,
+    };
+    (scene.observed.neighbours.iter().filter_map(by))
+        .map(|name| Note::Remark {
+            text: format!(
+                "own chains of iptables may not last: where {name} flushes all tables as it starts, also at boot, the services \
+                 are open until the next apply; the own table of nftables stays"
+            ),
+        })
+        .collect()
 }

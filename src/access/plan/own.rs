@@ -14,7 +14,7 @@ use crate::access::tools::Variant;
 use crate::access::{Ends, Gate};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::limits::declared_at;
-use crate::model::Family;
+use crate::model::{Allowed as Who, Family, Networks};
 use crate::plan::{GateChange, Permission, SourceCause, Way};
 use crate::report::text::sources;
 
@@ -250,7 +250,15 @@ pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept
     for (way, live) in both(scene) {
         let named = [declared, all.as_slice()].concat();
         match confirmed::record(scene.observed, scene.boot, way) {
-            Record::Of(rules) => all.extend(kept(&rules, &named)),
+            Record::Of(rules) => {
+                let written =
+                    |family: &Family| (rules.0.iter()).any(|rules| rules.family == Some(*family));
+                let both = way != Way::Iptables || Family::ALL.iter().all(written);
+                all.extend(kept(&rules, &named).into_iter().map(|gate| match both {
+                    true => gate,
+                    false => of_written(gate, &rules),
+                }));
+            }
             // What a change that waits has made of nothing is what it declares.
             Record::Nothing | Record::Lost if scene.covered() => {}
             record @ (Record::Nothing | Record::Lost) => unknown.push((way, live, record)),
@@ -285,6 +293,22 @@ pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept
         gates: all,
         adopted,
     })
+}
+
+/// A gate without the family of which nothing is written down, since the host had no address of it: that it was not closed
+/// says nothing.
+fn of_written(mut gate: Gate, rules: &Filters) -> Gate {
+    if let Who::Only(networks) = &gate.allowed {
+        let written = rules.0.iter().filter_map(|rules| rules.family);
+        let networks = written.fold(Networks::default(), |all, family| {
+            all.union(&networks.of_family(family))
+        });
+        gate.allowed = match networks.is_empty() {
+            true => Who::Nobody,
+            false => Who::Only(networks),
+        };
+    }
+    gate
 }
 
 /// Refuses, and lists what own rules do of which nothing is written down.

@@ -11,9 +11,10 @@ const WAYS: [(Kind, &str, PacketFilter); 3] = [
 ];
 
 /// What others do in the own table.
-const IN_THE_TABLE: [&str; 9] = [
+const IN_THE_TABLE: [&str; 10] = [
     "add chain inet mailward input { type filter hook input priority -10; policy drop; }",
     "add rule inet mailward input tcp dport 587 drop",
+    "insert rule inet mailward input tcp dport { 587, 110 } drop",
     "add rule inet mailward input tcp dport { 25, 465 } tcp flags & (fin|syn|rst|ack) == syn drop",
     "add rule inet mailward input tcp dport 22 counter",
     "add rule inet mailward input log prefix \"theirs\"",
@@ -203,6 +204,30 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         sh(&scene, removed);
         scene.host.reboot();
         assert_eq!(scene.stranger().reaches(143, Family::V4), Reach::Silent);
+    }
+}
+
+/// As on a host that had no IPv6 when its rules were confirmed.
+const NO_IPV6: &str =
+    "ip6tables -t raw -F; ip6tables -t raw -X; rm -f /var/lib/mailward/access/boot.v6*";
+
+#[test]
+fn a_family_of_which_nothing_is_written_down_is_closed_for_what_is_not_named_any_more() {
+    let Some(scene) = Scene::new(Kind::SysV, "iptables", "60s") else {
+        return;
+    };
+    scene.apply_for_good();
+    sh(&scene, NO_IPV6);
+    assert_eq!(scene.stranger().reaches(110, Family::V6), Reach::Connects);
+    scene.declare("pop3 = [\"office\"]\n", "");
+    let (code, plan) = scene.plan();
+    assert_eq!(code, 2, "{plan}");
+    assert!(plan.contains("pop3 is not named any more"), "{plan}");
+    scene.apply_for_good();
+    for (family, office) in [(Family::V4, Reach::Connects), (Family::V6, Reach::Silent)] {
+        let stranger = scene.stranger().reaches(110, family);
+        assert_eq!(stranger, Reach::Silent, "{family:?}");
+        assert_eq!(scene.office().reaches(110, family), office, "{family:?}");
     }
 }
 
