@@ -146,7 +146,7 @@ fn try_apply<H: WriteHost + ?Sized>(
     if !request.desired.host.is_empty() {
         // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is settled.
         let names = facts::names_of(host).map_err(|error| unknown(&error))?;
-        plan::guard(request.desired, &names).map_err(|wrong| blocked(vec![wrong]))?;
+        plan::guard(request.desired, &names).map_err(|wrong| blocked(vec![*wrong]))?;
     }
     host.lock().map_err(|error| locked(&error))?;
     let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;

@@ -265,7 +265,7 @@ fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, Ended> {
         // What cannot be read of a wrong host does not matter.
         Err(FactsError::Unreadable { .. }) => facts::names_of(host)?,
     };
-    crate::plan::guard(desired, &names).map_err(|wrong| Ended::from(vec![wrong]))?;
+    crate::plan::guard(desired, &names).map_err(|wrong| Ended::from(vec![*wrong]))?;
     Ok(read?)
 }
 

@@ -87,7 +87,7 @@ fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> 
     }
     // Before anything else: what layers of two hosts say together is nobody's manifest.
     if let Err(problem) = guards.settle(&mut written) {
-        return Err(told(vec![problem]));
+        return Err(told(vec![*problem]));
     }
     let judgement = together::judge(&written, text);
     problems.extend(judgement.problems);

@@ -37,14 +37,14 @@ impl Guards {
     }
 
     /// Leaves the manifest for the hosts that all its layers are for, or says which layers are for no common host.
-    pub(super) fn settle(self, written: &mut Written) -> Result<(), (Mark, Problem)> {
+    pub(super) fn settle(self, written: &mut Written) -> Result<(), Box<(Mark, Problem)>> {
         let mut all: Option<Vec<Marked<String>>> = None;
         for (index, guard) in self.0.iter().enumerate() {
             let before = all.get_or_insert_with(|| guard.names.clone());
             let both = common(before, &guard.names);
             if both.is_empty() {
                 let before = self.0.get(..index).unwrap_or_default();
-                return Err((guard.mark.clone(), apart(before, guard)));
+                return Err(Box::new((guard.mark.clone(), apart(before, guard))));
             }
             *before = both;
         }

@@ -30,7 +30,7 @@ pub fn make(
     deadline: Duration,
     allowed: &Allowed,
 ) -> Result<Plan, Vec<Blocker>> {
-    guard(desired, &facts.names).map_err(|wrong| vec![wrong])?;
+    guard(desired, &facts.names).map_err(|wrong| vec![*wrong])?;
     let mut blockers = Vec::new();
     blockers.extend(facts.journal_unread.iter().map(|unread| Blocker {
         kind: Blocked::Unknown,
@@ -125,7 +125,7 @@ pub fn make(
 ///
 /// # Errors
 /// That the manifest is for another host than the one that has these names.
-pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Blocker> {
+pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Box<Blocker>> {
     let Some(first) = desired.host.first() else {
         return Ok(());
     };
@@ -138,13 +138,13 @@ pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Blocker>
     } else {
         is.join(", ")
     };
-    Err(Blocker {
+    Err(Box::new(Blocker {
         kind: Blocked::Refused,
         diagnostic: Diagnostic::new("this manifest is for another host")
             .at(declared_at(&first.origin))
             .because(format!("this host's name is {is}"))
             .hint("check which host and which manifest you meant"),
-    })
+    }))
 }
 
 /// The files that a plan is made from, with their digests, by path.
