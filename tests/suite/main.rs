@@ -61,6 +61,7 @@ mod ssh_reach;
 mod support;
 mod surroundings;
 mod truthful;
+mod upgrade;
 mod xinetd_differential;
 mod xinetd_edit;
 mod xinetd_read;

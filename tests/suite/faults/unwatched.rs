@@ -86,7 +86,6 @@ fn a_command_that_cannot_be_watched_has_ended_when_anything_is_claimed() {
         "{failed} of {} runs failed, {rolled_back} were rolled back",
         points.len()
     ));
-    assert!(failed > 3, "{failed}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
