@@ -58,6 +58,7 @@ mod ssh_panel;
 mod ssh_reach;
 mod support;
 mod surroundings;
+mod trust_docs;
 mod xinetd_differential;
 mod xinetd_edit;
 mod xinetd_read;
