@@ -183,8 +183,13 @@ fn after_the_journal_no_step_begins_beyond_the_deadline_and_the_undo_has_its_own
 fn a_host_without_proc_is_left_by_the_shell_that_asked_it() {
     // The real shell of the other side, in a place of its own without /proc.
     let desk = Desk::ssh(
+        // As with sshd, the end of `ssh` ends only what the shell there reads.
         "for last; do :; done\n\
-         exec unshare -m sh -c 'mount -t tmpfs none /var/lib && mount -t tmpfs none /proc && eval \"$0\"' \"$last\"\n",
+         exec 3<&0\n\
+         setsid unshare -m sh -c 'echo $$ >\"$1/pid\"; mount -t tmpfs none /var/lib && mount -t tmpfs none /proc && eval \"$0\"' \
+         \"$last\" \"${0%/*}\" <&3 3<&- &\n\
+         exec 3<&-\n\
+         wait\n",
     );
     let (code, said, _) = desk.run(ENOUGH, "apply --yes --ssh-timeout 3");
     assert_eq!(code, Some(11), "{said}");

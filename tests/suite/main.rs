@@ -60,6 +60,7 @@ mod ssh_panel;
 mod ssh_reach;
 mod support;
 mod surroundings;
+mod trust_docs;
 mod truthful;
 mod upgrade;
 mod xinetd_differential;

@@ -207,6 +207,10 @@ pub fn tree(dice: &mut Dice) -> Files {
                     "x.conf",
                     "x~",
                     ".hidden",
+                    "two words",
+                    "$(x) '`\"",
+                    "n\u{1b}[2J\u{9b}1m\r",
+                    "\u{202e}x\u{200b}",
                 ] {
                     if dice.in_1000(330) {
                         let bytes = file(dice, &mut port);
