@@ -65,6 +65,8 @@ pub enum Place {
         /// The table.
         table: String,
     },
+    /// In the kernel's load balancer.
+    Ipvs,
 }
 
 /// Whose rules they are.
@@ -292,6 +294,7 @@ impl Layer {
     pub fn owner(&self, chain: &str) -> Owner {
         match &self.place {
             Place::Nft { owner, .. } => *owner,
+            Place::Ipvs => Owner::Other,
             Place::Iptables { table, .. } => {
                 let mut tables = iptables::End::ALL.into_iter().map(iptables::End::table);
                 if tables.any(|own| own == table) && iptables::is_own(chain) {
@@ -328,6 +331,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nft { family, table, .. } => write!(f, "nft table {family} {table}"),
+            Self::Ipvs => f.write_str("IPVS"),
             Self::Iptables {
                 family,
                 variant: _,
