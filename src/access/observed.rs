@@ -3,6 +3,7 @@
 //!
 //! What cannot be read is told as such and never taken for nothing.
 
+pub mod ipvs;
 mod layers;
 mod plesk;
 mod read;

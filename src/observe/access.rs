@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::sshd::{self, Known};
 use crate::access::ends::{Module, Shows};
-use crate::access::observed::{AccessObserved, Asked, Entrance, LegacyNames, Neighbour, Raw};
+use crate::access::observed::{AccessObserved, Asked, Entrance, LegacyNames, Neighbour, Raw, ipvs};
 use crate::access::tools::{Netfilter, NfTables, Tools, Variant};
 use crate::edit::xinetd::Config;
 use crate::facts::{Facts, Plesk};
@@ -69,6 +69,7 @@ pub(super) struct Tickets {
     kernel: KernelTickets,
     /// What tells whether nftables is built in, where that must be known first.
     built_in: Option<Ticket>,
+    balancer: Option<Ticket>,
     names: Vec<(Family, &'static str, Ticket)>,
     shows: ShowsTickets,
     processes: Ticket,
@@ -180,8 +181,10 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
     let mut names = Vec::new();
     let mut shows = ShowsTickets::default();
     let mut built_in = None;
+    let mut balancer = None;
     if tools.kernel.netfilter == Netfilter::Shown {
         shows = ShowsTickets::ask(batch, tools);
+        balancer = Some(batch.file(known(ipvs::PATH)));
         for (family, path) in [
             (Family::Ipv4, "/proc/net/ip_tables_names"),
             (Family::Ipv6, "/proc/net/ip6_tables_names"),
@@ -204,6 +207,7 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
         tools: tools.clone(),
         kernel,
         built_in,
+        balancer,
         names,
         shows,
         processes: {
@@ -307,6 +311,9 @@ impl Tickets {
             raw.names.push((family, names));
         }
         raw.shows = self.shows.shows(answers)?;
+        if let Some(ticket) = self.balancer {
+            raw.balancer = ipvs::layer(&answers.file(ticket)?);
+        }
         let processes = answers.processes(self.processes)?;
         let sshd = Known {
             facts,

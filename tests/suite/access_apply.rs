@@ -152,14 +152,19 @@ impl Scene {
 
     /// All rules of the kernel as the tools list them, without counters and tables that hold nothing.
     pub(crate) fn rules(&self) -> String {
-        let script = "nft list ruleset 2>/dev/null; iptables-legacy-save; ip6tables-legacy-save; \
-             iptables-nft-save; ip6tables-nft-save";
+        // Of iptables table by table: the old kind prints them in the order in which they came into being.
+        let script = "nft list ruleset 2>/dev/null; for save in iptables-legacy-save ip6tables-legacy-save \
+             iptables-nft-save ip6tables-nft-save; do all=$($save); for table in raw mangle nat filter security; do \
+             printf '%s\\n' \"$all\" | sed -n \"/^\\*$table\\$/,/^COMMIT/p\"; done; done";
         let listed = self.host.run(&["sh", "-c", script]).success();
         listed
             .lines()
             .filter(|line| !line.starts_with('#') && !line.starts_with('*') && *line != "COMMIT")
             .filter(|line| !line.contains(" ACCEPT ["))
-            .filter(|line| !line.trim_start().starts_with("type filter hook"))
+            .filter(|line| {
+                let line = line.trim_start();
+                !line.starts_with("type filter hook") && !line.starts_with("type route hook")
+            })
             .filter(|line| !is_frame(line))
             .map(without_counters)
             .collect()

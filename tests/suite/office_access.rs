@@ -122,6 +122,30 @@ fn a_kernel_that_cannot_tell_its_own_addresses_is_refused_where_others_translate
 }
 
 #[test]
+fn a_port_that_the_kernels_load_balancer_serves_is_unclear() {
+    const SERVICES: &str = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n\
+        \x20 -> RemoteAddress:Port Forward Weight ActiveConn InActConn\nTCP  CB007101:03E1 wlc \n\
+        \x20 -> 0A000002:03E1      Masq    1      0          0         \n";
+    let copy = office_copy();
+    let root = copy.path();
+    let reached = |port: u16, family: &str| {
+        let shown = text(&on("show", root, &["--format", "json"]));
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let services = shown["access"]["services"].as_array().unwrap();
+        let entry = (services.iter())
+            .find(|entry| entry["port"] == port && entry["family"] == family)
+            .unwrap();
+        entry["reached_by"].as_str().unwrap().to_owned()
+    };
+    // The tree shows that its kernel filters, so that it is asked.
+    assert_eq!(reached(993, "ipv4"), "everybody");
+    std::fs::write(root.join("proc/net/ip_vs"), SERVICES).unwrap();
+    assert_eq!(reached(993, "ipv4"), "unknown");
+    assert_eq!(reached(993, "ipv6"), "everybody");
+    assert_eq!(reached(143, "ipv4"), "everybody");
+}
+
+#[test]
 fn both_layers_are_applied_confirmed_and_then_as_desired() {
     let copy = office_copy();
     let root = copy.path();

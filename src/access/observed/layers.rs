@@ -65,6 +65,8 @@ pub enum Place {
         /// The table.
         table: String,
     },
+    /// In the kernel's load balancer.
+    Ipvs,
 }
 
 /// Whose rules they are.
@@ -297,6 +299,7 @@ impl Layer {
     pub fn owner(&self, chain: &str) -> Owner {
         match &self.place {
             Place::Nft { owner, .. } => *owner,
+            Place::Ipvs => Owner::Other,
             Place::Iptables { table, .. } => {
                 if own_end(table).is_some_and(|end| self.has_own(end)) && iptables::is_own(chain) {
                     Owner::Mailward
@@ -345,6 +348,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nft { family, table, .. } => write!(f, "nft table {family} {table}"),
+            Self::Ipvs => f.write_str("IPVS"),
             Self::Iptables {
                 family,
                 variant: _,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layers::TABLES;
 use super::plesk::{Asked, PleskFirewall};
-use super::{AccessObserved, Entrance, Layers, Neighbour, OwnChains, Unread};
+use super::{AccessObserved, Entrance, Layer, Layers, Neighbour, OwnChains, Unread};
 use crate::access::ends::Shows;
 use crate::access::iptables::{self, Mark, Saved};
 use crate::access::nft::{self, Table};
@@ -21,6 +21,8 @@ pub struct Raw {
     pub nft: Option<(Command, Output)>,
     /// Of the `-save` commands.
     pub saved: Vec<(Family, Variant, Command, Output)>,
+    /// What the kernel's load balancer does, where it does anything.
+    pub balancer: Option<Layer>,
     /// The names of the tables of the old kind, of each family.
     pub names: Vec<(Family, LegacyNames)>,
     /// Of the `--version` of the plain commands.
@@ -238,7 +240,11 @@ impl AccessObserved {
             .into_iter()
             .map(|family| (family, saved(&raw, tools, family)))
             .collect();
-        let layers = layers(&tables, &saved);
+        let mut layers = layers(&tables, &saved);
+        if let (Ok(layers), Some(balancer)) = (&mut layers, raw.balancer) {
+            layers.0.push(balancer);
+            layers.sort();
+        }
         let mut neighbours = raw.neighbours.clone();
         for chain in layers.iter().flat_map(|layers| &layers.0) {
             neighbours.extend(chain.rules.chains.keys().filter_map(|name| of_chain(name)));

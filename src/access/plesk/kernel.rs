@@ -28,7 +28,7 @@ pub struct Differs {
 pub fn is_loaded_by_it(place: &Place, hook: Hook) -> bool {
     match place {
         Place::Iptables { table, .. } => table == "filter" && hook == Hook::Input,
-        Place::Nft { .. } => false,
+        Place::Nft { .. } | Place::Ipvs => false,
     }
 }
 
