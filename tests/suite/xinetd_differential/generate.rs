@@ -201,16 +201,12 @@ pub fn tree(dice: &mut Dice) -> Files {
                     "B",
                     "10-x",
                     "2-x",
-                    "x_old",
-                    "x-rpmsave",
+                    "x \u{1b}[2J\u{9b}1m\r$(x)",
+                    "x\u{202e}\u{200b}'`\"",
                     "#x#",
                     "x.conf",
                     "x~",
                     ".hidden",
-                    "two words",
-                    "$(x) '`\"",
-                    "n\u{1b}[2J\u{9b}1m\r",
-                    "\u{202e}x\u{200b}",
                 ] {
                     if dice.in_1000(330) {
                         let bytes = file(dice, &mut port);
