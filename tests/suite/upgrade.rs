@@ -372,11 +372,7 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
             assert_eq!(watchers(root), 2, "{what}");
             let check = mailward(root, &["check", ACCESS]);
             assert_eq!(code(&what, &check), 3, "{what}: {}", said(&check));
-            assert!(
-                said(&check).starts_with("WAITS"),
-                "{what}: {}",
-                said(&check)
-            );
+            // A tree shows no processes of the machine: that the timer runs is seen here, not by the program.
             let output = match first {
                 First::Confirm => mailward(root, &CONFIRM),
                 First::Apply | First::Revert => mailward(root, &["revert"]),

@@ -483,7 +483,7 @@ lock() {
     say 'n /proc is not mounted'
     return
   fi
-  error=$( { make_folder "$state" && chmod 700 "$state"; } 2>&1 ) || {
+  error=$( { make_folder "$state" && { [ "$(stat -c %a "$state")" = 700 ] || chmod 700 "$state"; }; } 2>&1 ) || {
     say "n ${error##*: }"
     return
   }
@@ -497,21 +497,33 @@ lock() {
     say 'n it is not a regular file'
     return
   fi
+  # A disk that takes nothing must not keep a change from being taken back: the kernel locks a file that is only read.
+  written=1
   error=$( { true >>"$state/lock"; } 2>&1 ) || {
-    say "n ${error##*: }"
-    return
+    written=
+    case $error in *[Rr]ead-only*) [ -r "$state/lock" ] && command -v flock >/dev/null 2>&1 ;; *) false ;; esac || {
+      say "n ${error##*: }"
+      return
+    }
   }
   if command -v flock >/dev/null 2>&1; then
-    kernel_lock && announce || return
+    kernel_lock || return
+    # Where there is no room for it, the kernel's lock is enough for all that use it.
+    announce
   else
-    announce && kernel_holds_none || return
+    announce || {
+      withdraw
+      say "n ${error##*: }"
+      return
+    }
+    kernel_holds_none || return
   fi
   if other_holds; then
     withdraw
     say "h $holder"
     return
   fi
-  printf '%s\n' "$own" >"$state/lock"
+  [ -z "$written" ] || printf '%s\n' "$own" 2>/dev/null >"$state/lock"
   say l
 }
 
@@ -519,7 +531,7 @@ kernel_lock() {
   tries=0
   while [ $tries -lt 100 ]; do
     tries=$((tries + 1))
-    exec 9<>"$state/lock"
+    if [ -n "$written" ]; then exec 9<>"$state/lock"; else exec 9<"$state/lock"; fi
     flock -x -n 9 2>/dev/null
     case $? in
       0) ;;
@@ -554,13 +566,9 @@ who() {
 announce() {
   self
   own="pid $$, since $(date -u +%Y-%m-%dT%H:%M:%SZ), user $(id -un), over ssh"
-  error=$( { make_folder "$state/holders" && printf '%s\n' "$own" >"$state/holders/$self"; } 2>&1 ) || {
-    say "n ${error##*: }"
-    exec 9>&-
-    return 1
-  }
   announced=$state/holders/$self
   trap 'rm -f "$announced"' 0
+  error=$( { make_folder "$state/holders" && printf '%s\n' "$own" >"$announced"; } 2>&1 )
 }
 
 withdraw() {

@@ -100,6 +100,44 @@ fn a_disk_that_is_lost_while_a_change_waits_keeps_nothing_from_going_back() {
 }
 
 #[test]
+fn a_change_is_taken_back_at_once_on_a_disk_that_is_lost_and_nothing_else_is_said() {
+    const CASES: [(Case, Fault); 6] = [
+        (case(SysV, Way::Nftables, From::Here), READ_ONLY_BY_ERROR),
+        (case(Systemd, Way::IptablesLegacy, From::Here), FULL_DISK),
+        (case(Systemd, Way::Nftables, From::Afar), READ_ONLY),
+        (case(SysV, Way::IptablesNft, From::Afar), FULL_TMPFS),
+        (case(Systemd, Way::IptablesNft, From::Here), FULL_DISK),
+        (case(SysV, Way::IptablesLegacy, From::Afar), FULL_RUN),
+    ];
+    side_by_side(&CASES.map(|(case, _)| case), 600, |site, number| {
+        let (case, fault) = CASES[number];
+        site.sh(&fault.script(fault.prepared));
+        let before = site.scene.rules();
+        site.apply();
+        site.sh(&fault.script(fault.happens));
+        let reverted = site.run("revert");
+        assert_eq!(
+            super::in_force(&site.scene.rules()),
+            super::in_force(&before),
+            "{case:?} {reverted:#?}"
+        );
+        assert_eq!(reverted.code(), 0, "{case:?}: {reverted:#?}");
+        assert!(
+            reverted.stdout.contains("Taken back."),
+            "{case:?}: {reverted:#?}"
+        );
+        assert!(
+            !reverted.stdout.contains("NOT as it was"),
+            "{case:?}: {reverted:#?}"
+        );
+        let checked = site.run("check");
+        assert_eq!(checked.code(), 2, "{case:?}: {checked:#?}");
+        site.sh(&fault.script(fault.mended));
+        site.settles(&before);
+    });
+}
+
+#[test]
 fn without_room_or_memory_a_change_is_refused_before_it_begins() {
     const CASES: [(Case, Fault); 6] = [
         (case(SysV, Way::Nftables, From::Here), READ_ONLY_BY_ERROR),
