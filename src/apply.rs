@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use self::window::open::Phase;
-use crate::facts::Facts;
+use crate::facts::{Facts, Judge};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
@@ -223,6 +223,8 @@ struct Running<'a> {
     observed: Observed,
     plan: Plan,
     baseline: act::Baseline,
+    /// Tells daemons from others.
+    judge: Judge,
     journal: Journal,
     /// Courier's files before the run.
     courier_before: courier::Files,
@@ -310,6 +312,7 @@ impl<'a> Running<'a> {
             observed,
             plan,
             baseline,
+            judge: facts.judge.clone(),
             journal,
             owed_before,
             noted,

@@ -183,6 +183,7 @@ pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
             | Note::ToConfirm { .. }
             | Note::NeverConfirmed { .. }
             | Note::Displaced { .. }
+            | Note::Stranger { .. }
             | Note::Remark { .. } => None,
         })
         .collect()

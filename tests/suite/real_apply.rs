@@ -7,6 +7,7 @@ mod killed;
 mod liar;
 mod raised;
 mod sockets;
+mod strangers;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;

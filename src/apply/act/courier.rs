@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::super::Failed;
 use super::failed_command;
-use crate::facts::Facts;
+use crate::facts::{COURIERTCPD, Facts, Judge};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Request, WriteHost};
+use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Reply, Request, WriteHost};
 use crate::limits::courier::{self, Listener, SETTINGS, common};
 use crate::plan::{Control, Expectation};
 use crate::report::text;
@@ -31,6 +31,7 @@ pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
 /// Stops and starts a service and compares what runs then.
 pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     host: &mut H,
+    judge: &Judge,
     control: &Control,
     processes: &[ProcessId],
     arguments: &[Vec<String>],
@@ -49,7 +50,7 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     }
     acts.push(Act::Run(start.clone()));
     let serving = Condition::Serving {
-        program: "couriertcpd",
+        program: COURIERTCPD,
         arguments: arguments.to_vec(),
     };
     acts.push(Act::Await(
@@ -57,13 +58,17 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
         deadline.min(Duration::from_secs(20)),
     ));
     let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec!["couriertcpd"]));
+    let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
     let written = host
         .write(&acts, batch.requests())
         .map_err(|error| failed(&error))?;
-    let mut after = Answers::new(written.replies)
-        .processes(ticket)
-        .map_err(|error| failed(&error))?;
+    let look = |replies: Vec<Reply>| {
+        let processes = Answers::new(replies).processes(ticket);
+        Ok(judge
+            .judge(processes.map_err(|error| failed(&error))?)
+            .all())
+    };
+    let mut after = look(written.replies)?;
     let mut done = written.done;
     // Listeners of one service come up one after the other; one that has not yet is given a second look.
     if !courier::unmet(expects, &after).is_empty()
@@ -75,9 +80,7 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
                 batch.requests(),
             )
             .map_err(|error| failed(&error))?;
-        after = Answers::new(again.replies)
-            .processes(ticket)
-            .map_err(|error| failed(&error))?;
+        after = look(again.replies)?;
         done.extend(again.done);
     }
     let mut messages = Vec::new();

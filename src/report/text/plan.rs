@@ -7,6 +7,7 @@ use super::change::change;
 use super::{DIM, HEADING, WARNING, count, effect, paint, value};
 use super::{notes, sources};
 use crate::access::observed::Entrance;
+use crate::host::Foreign;
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Displacer, Edit, Held, Named, Note, PanelStep, Plan,
     Step, Verb,
@@ -67,6 +68,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> String {
         Note::Waits { .. } => paint(&format!("WAITS: {said}"), WARNING, colour),
         Note::NeverConfirmed { .. } => paint(&format!("UNCONFIRMED: {said}"), WARNING, colour),
         Note::NotRunning { .. }
+        | Note::Stranger { .. }
         | Note::NotRestarted { .. }
         | Note::Problem { .. }
         | Note::Unmanaged { .. }
@@ -155,6 +157,7 @@ pub fn drift(plan: &Plan) -> String {
             Note::Waits { .. }
             | Note::Displaced { .. }
             | Note::NotRunning { .. }
+            | Note::Stranger { .. }
             | Note::NotRestarted { .. }
             | Note::Problem { .. }
             | Note::Unmanaged { .. }
@@ -196,6 +199,7 @@ pub fn left_alone(plan: &Plan) -> (usize, usize) {
         .fold((0, 0), |(all, none), note| match note {
             Note::AccountsLeftAlone { keep, lack, .. } => (all + keep, none + lack),
             Note::NotRunning { .. }
+            | Note::Stranger { .. }
             | Note::NotRestarted { .. }
             | Note::Problem { .. }
             | Note::Unmanaged { .. }
@@ -355,6 +359,9 @@ fn cause_text(cause: &Cause) -> String {
                 paths.join(", ")
             )
         }
+        Cause::ProgramReplaced { service } => format!(
+            "{service} runs a program file that was replaced or removed since, as by an upgrade"
+        ),
         Cause::Owed => "an earlier run wrote it down and did not complete it".to_owned(),
     }
 }
@@ -457,6 +464,18 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
                 printable(&services.join(", "))
             )
         }
+        Note::Stranger { program, foreign } => format!(
+            "a process called `{program}` is not the daemon and counts for nothing: {}",
+            match foreign {
+                Foreign::User { uid } => format!("the user with the id {uid} runs it"),
+                Foreign::SetUser => "a user may have started it, by a set-user-ID program".to_owned(),
+                Foreign::File { path } => format!("it executes {}", printable(path)),
+                Foreign::Unit { group } => format!(
+                    "it does not belong to the service's unit but to {}",
+                    printable(group)
+                ),
+            }
+        ),
         Note::Problem { path, line, effect } => format!("{path}:{line}: {}", printable(effect)),
         Note::Unmanaged {
             service,
