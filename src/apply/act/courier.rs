@@ -70,13 +70,21 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     };
     let mut after = look(written.replies)?;
     let mut done = written.done;
-    // Listeners of one service come up one after the other; one that has not yet is given a second look.
-    if !courier::unmet(expects, &after).is_empty()
+    // Listeners come up one after the other, and one with the same limits may have been taken for another: one that is not
+    // there yet is looked at again for a while.
+    let mut looks = LOOKS;
+    while looks > 0
+        && !courier::unmet(expects, &after).is_empty()
         && done.last() == Some(&Done::Awaited(Came::InTime))
     {
+        looks = if is_missing(expects, &after) {
+            looks - 1
+        } else {
+            0
+        };
         let again = host
             .write(
-                &[Act::Await(serving, Duration::from_secs(2))],
+                &[Act::Await(serving.clone(), Duration::from_secs(2))],
                 batch.requests(),
             )
             .map_err(|error| failed(&error))?;
@@ -125,6 +133,19 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
         }
     }
     Err(Failed(messages))
+}
+
+/// How often a listener that is not there after a start is looked for again, which takes a fifth of a second each time.
+const LOOKS: u32 = 15;
+
+/// Whether a listener that is expected does not run at all.
+fn is_missing(expects: &[Expectation], processes: &[Process]) -> bool {
+    let expected = |listener: &Listener| {
+        let name = listener.service().name();
+        expects.iter().any(|one| one.service == name)
+    };
+    let mut listeners = Listener::ALL.into_iter().filter(expected);
+    listeners.any(|listener| courier::Running::of(listener, processes).is_empty())
 }
 
 fn missed(expectation: &Expectation, processes: &[Process]) -> Diagnostic {
