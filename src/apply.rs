@@ -17,7 +17,7 @@ use std::time::Duration;
 use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use self::window::open::Phase;
-use crate::facts::{self, Facts};
+use crate::facts::{self, Facts, Judge};
 use crate::failure::{Blocked, Blocker, Diagnostic};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
@@ -248,6 +248,8 @@ struct Running<'a> {
     observed: Observed,
     plan: Plan,
     baseline: act::Baseline,
+    /// Tells daemons from others.
+    judge: Judge,
     journal: Journal,
     /// Courier's files before the run.
     courier_before: courier::Files,
@@ -335,6 +337,7 @@ impl<'a> Running<'a> {
             observed,
             plan,
             baseline,
+            judge: facts.judge.clone(),
             journal,
             owed_before,
             noted,

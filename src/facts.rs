@@ -4,6 +4,7 @@
 //! mail daemons run. What the manifest manages is read afterwards, by `observe`.
 
 mod boot;
+mod daemons;
 mod filters;
 mod names;
 mod plesk;
@@ -11,9 +12,11 @@ mod plesk;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use self::daemons::{COURIERTCPD, DOVECOT, Judge, Judged, POSTFIX, XINETD};
 pub use self::plesk::Plesk;
 
 use self::boot::{boot_of, line, milliseconds};
+use self::daemons::PROGRAMS;
 use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::access::tools::Tools;
@@ -22,7 +25,9 @@ use crate::apply::window::{self, Waiting, Watched};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::timer::Starter;
-use crate::host::{Command, Existence, Found, HostError, Process, ReadHost, Request, STATE};
+use crate::host::{
+    Command, Existence, Foreign, Found, HostError, Process, ReadHost, Request, STATE,
+};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
@@ -44,17 +49,6 @@ pub const SERVICES: [&str; 11] = [
     "courier-pop3d-ssl",
     "courier-pop3s",
     "xinetd",
-];
-
-/// The programs that serve mail here, by the name that the kernel keeps: `master` is Postfix's.
-const PROGRAMS: [&str; 7] = [
-    "couriertcpd",
-    "xinetd",
-    "dovecot",
-    "master",
-    "qmail-send",
-    "exim4",
-    "sendmail",
 ];
 
 const UNIT_FOLDERS: [&str; 4] = [
@@ -95,6 +89,10 @@ pub struct Facts {
     pub courier: Option<HostPath>,
     /// The mail daemons that run.
     pub processes: Vec<Process>,
+    /// What else has the names of daemons.
+    pub others: Others,
+    /// Tells daemons from others.
+    pub judge: Judge,
     /// The packet filter commands that exist, and what the kernel shows of packet filters.
     pub tools: Tools,
     /// What earlier runs wrote down.
@@ -119,6 +117,15 @@ pub struct Facts {
     pub loaded: Option<Loaded>,
     /// The host's clock, in seconds since 1970.
     pub now: i64,
+}
+
+/// What has the name of a daemon and is none that serves.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    /// The processes of which it cannot be told whether they are daemons, with what cannot be read.
+    pub unclear: Vec<(Process, String)>,
+    /// The names of those that are somebody else's, and why.
+    pub strangers: BTreeSet<(String, Foreign)>,
 }
 
 /// How services are started and stopped.
@@ -197,6 +204,7 @@ struct Tickets {
     secret: Ticket,
     courier: Ticket,
     processes: Ticket,
+    passwd: Ticket,
     tools: filters::Tickets,
     journal: Ticket,
     waiting: [Ticket; 4],
@@ -209,7 +217,8 @@ struct Tickets {
 }
 
 impl Facts {
-    /// Reads the facts in one trip, and in a second one where a change of access waits.
+    /// Reads the facts in one trip, in a second one where a change of access waits, and again for a moment where a daemon is
+    /// being started.
     ///
     /// # Errors
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
@@ -218,11 +227,47 @@ impl Facts {
         let tickets = ask(&mut batch);
         let mut answers = batch.read(host)?;
         let mut facts = tickets.facts(&mut answers)?;
+        let named = std::mem::take(&mut facts.processes);
+        let mut is_starting = facts.sort(named);
+        for _ in 0..LOOKS {
+            if !is_starting {
+                break;
+            }
+            let mut batch = Batch::default();
+            let paused = batch.ask(Request::Pause(BETWEEN_LOOKS));
+            let processes = batch.ask(Request::Processes(PROGRAMS.to_vec()));
+            let mut answers = batch.read(host)?;
+            answers.paused(paused)?;
+            is_starting = facts.sort(answers.processes(processes)?);
+        }
         match std::mem::take(&mut facts.waiting).look(host)? {
             Ok((waiting, watched)) => (facts.waiting, facts.watched) = (waiting, watched),
             Err(unread) => facts.waiting_unread = Some(*unread),
         }
         Ok(facts)
+    }
+}
+
+/// How often a daemon that is being started is looked at again.
+const LOOKS: u32 = 10;
+
+/// How long it has for its socket between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+impl Facts {
+    /// Takes what has the name of a daemon for what it is; whether one is only being started.
+    fn sort(&mut self, processes: Vec<Process>) -> bool {
+        let judged = self.judge.judge(processes);
+        let is_starting = judged.is_starting(self.now);
+        let Judged {
+            daemons,
+            deaf: _,
+            unclear,
+            strangers,
+        } = judged;
+        self.processes = daemons;
+        self.others = Others { unclear, strangers };
+        is_starting
     }
 }
 
@@ -274,6 +319,7 @@ fn ask(batch: &mut Batch) -> Tickets {
         secret: batch.exists(known(SECRET)),
         courier: batch.first_file(COURIER_FILES.map(known)),
         processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        passwd: batch.file(known("/etc/passwd")),
         tools: filters::ask(batch),
         journal: batch.file(journal::path()),
         waiting: [
@@ -356,7 +402,14 @@ impl Tickets {
         let boot = line(answers.file(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
         let uptime = line(answers.file(self.uptime)?);
         let now = answers.now(self.now)?;
+        // Without it a daemon that runs as a user of its own is not known, which says nothing of the others.
+        let passwd = match answers.file(self.passwd)? {
+            Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
+            Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
+        };
         Ok(Facts {
+            judge: Judge::new(&manager, &services, &passwd),
+            others: Others::default(),
             names: names(node.as_deref(), &hosts),
             node,
             machine_id,

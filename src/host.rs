@@ -11,19 +11,18 @@ mod digest;
 pub mod local;
 pub mod memory;
 mod proc;
+mod process;
 pub mod restart;
 mod rules;
 pub mod ssh;
 pub mod timer;
 
-use std::net::SocketAddr;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 pub use self::connection::{Above, Connection, Side, SshClient, Terminal, is_session};
 pub use self::digest::Digest;
 pub use self::proc::listening_ports;
+pub use self::process::{Foreign, InPlace, Owner, Process, ProcessId, ProgramFile, ROOT, Roots};
 use crate::model::HostPath;
 
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
@@ -91,6 +90,8 @@ pub enum Request {
     Output(Command),
     /// The host's clock.
     Now,
+    /// Nothing: the requests behind it are answered so much later, or up to a second where the host counts in seconds.
+    Pause(Duration),
     /// How this run came to the host.
     Connection,
 }
@@ -112,6 +113,8 @@ pub enum Reply {
     Output(Output),
     /// To [`Request::Now`]: seconds since 1970.
     Now(i64),
+    /// To [`Request::Pause`].
+    Paused,
     /// To [`Request::Connection`].
     Connection(Connection),
 }
@@ -179,38 +182,6 @@ pub enum Link {
     Plain,
     /// A symbolic link to it.
     Symbolic,
-}
-
-/// A process of the host's own pid namespace that sees the host's own root folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    /// Which one.
-    pub id: ProcessId,
-    /// Its parent's pid.
-    pub parent: u32,
-    /// When it started, in seconds since 1970; `None` where the host does not tell.
-    pub started: Option<i64>,
-    /// The program's name as the kernel keeps it.
-    pub name: String,
-    /// Its controlling terminal.
-    pub terminal: Terminal,
-    /// The arguments, the program first.
-    pub argv: Vec<Vec<u8>>,
-    /// The environment, or why it cannot be read.
-    pub environment: Result<Variables, String>,
-    /// The TCP ports it listens on, sorted; `None` where that cannot be read.
-    pub ports: Option<Vec<u16>>,
-    /// The TCP sockets it listens on, sorted; `None` where that cannot be read.
-    pub listens: Option<Vec<SocketAddr>>,
-}
-
-/// A pid that cannot be mistaken for a later process with the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ProcessId {
-    /// The pid in the host's namespace.
-    pub pid: u32,
-    /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
-    pub start: u64,
 }
 
 /// A program to run, without a shell.
@@ -396,8 +367,8 @@ impl Signal {
 pub enum Condition {
     /// No process of these is left.
     Gone(Vec<ProcessId>),
-    /// For each of these argument lists there is a process of this program that has all of them and listens on a port,
-    /// and it is still there a moment later.
+    /// For each of these argument lists there is a process of this program, run by root, that has all of them and listens
+    /// on a port, and it is still there a moment later.
     Serving {
         /// The program's name as the kernel keeps it.
         program: &'static str,

@@ -8,6 +8,7 @@ pub mod show;
 pub mod xinetd;
 
 use crate::edit::{EditKind, LineEdit};
+use crate::facts::{Facts, Others};
 use crate::failure::{Blocked, Blocker, Diagnostic, Place};
 use crate::model::{HostPath, Origin};
 use crate::plan::{Action, Edit, Line, Note, PanelStep};
@@ -40,6 +41,26 @@ impl Part {
             self.blockers.push(Blocker { kind, diagnostic });
         }
     }
+}
+
+/// Names the processes that are called like these daemons and are none, and blocks where that cannot be told.
+fn others(programs: &[&str], facts: &Facts, part: &mut Part) {
+    let Others { unclear, strangers } = &facts.others;
+    let is_one = |name: &str| programs.contains(&name);
+    for (process, what) in unclear.iter().filter(|(process, _)| is_one(&process.name)) {
+        part.block(
+            Blocked::Unknown,
+            Diagnostic::new(format!("it is not known whether {} runs", process.name))
+                .because(what.clone())
+                .hint("run mailward as root, who may read it"),
+        );
+    }
+    let notes = strangers.iter().filter(|(name, _)| is_one(name));
+    part.notes
+        .extend(notes.map(|(name, foreign)| Note::Stranger {
+            program: name.clone(),
+            foreign: foreign.clone(),
+        }));
 }
 
 /// A place in a file of the host; `column` and `width` count bytes.

@@ -137,7 +137,7 @@ impl Observed {
             .filter(|_| folder.is_some())
             .map(panel::probe);
         let output = probe.as_ref().map(|command| batch.output(command.clone()));
-        let main = xinetd::main_file(&facts.processes);
+        let main = xinetd::main_file(facts);
         // Where it runs it may start sshd.
         let may_start = scope.access(facts) && !xinetd::running(&facts.processes).is_empty();
         let xinetd = (scope.xinetd(facts) || may_start).then(|| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::outcome::{Outcome, Verdict};
 use super::{Failed, Running, actions, edits, ended};
 use crate::edit::xinetd::dump::Dump;
-use crate::facts::Facts;
+use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::{
@@ -18,7 +18,7 @@ use crate::host::{
 use crate::limits;
 use crate::model::HostPath;
 use crate::observe::Observed;
-use crate::plan::{Action, Control, Daemon, Expectation, How, Plan};
+use crate::plan::{Action, Cause, Control, Daemon, Expectation, How, Plan};
 use crate::report::printable;
 
 /// What the daemons had before the run, to come back to.
@@ -100,6 +100,7 @@ impl Running<'_> {
                     let deadline = self.request.deadline;
                     courier::restart(
                         host,
+                        &self.judge,
                         control,
                         processes,
                         arguments,
@@ -117,7 +118,13 @@ impl Running<'_> {
                 self.xinetd = Some(*process);
             }
             How::Start { control } => {
-                let started = xinetd::start(host, control, &action.expects, self.request.deadline);
+                let started = xinetd::start(
+                    host,
+                    &self.judge,
+                    control,
+                    &action.expects,
+                    self.request.deadline,
+                );
                 let started = started.map_err(|Failed(messages)| Failed(explain(messages, action)));
                 self.xinetd = Some(started?);
             }
@@ -140,6 +147,10 @@ impl Running<'_> {
         host: &mut H,
         action: &Action,
     ) -> Result<bool, Failed> {
+        let is_replaced = |cause: &Cause| matches!(cause, Cause::ProgramReplaced { .. });
+        if action.causes.iter().any(is_replaced) {
+            return Ok(false);
+        }
         let panel = self
             .plan
             .steps
@@ -149,12 +160,13 @@ impl Running<'_> {
             return Ok(false);
         }
         let mut batch = Batch::default();
-        let ticket = batch.ask(Request::Processes(vec!["couriertcpd"]));
+        let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
         let processes = batch
             .read(host)
             .and_then(|mut answers| answers.processes(ticket))
             .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-        Ok(limits::courier::unmet(&action.expects, &processes).is_empty())
+        let daemons = self.judge.judge(processes).daemons;
+        Ok(limits::courier::unmet(&action.expects, &daemons).is_empty())
     }
 
     /// Runs a command of the panel.

@@ -257,9 +257,15 @@ impl Running<'_> {
             };
             let arguments: Vec<Vec<String>> = arguments.iter().map(others).collect();
             let deadline = self.request.deadline;
-            if let Err(failed) =
-                act::courier::restart(host, control, &running, &arguments, &expects, deadline)
-            {
+            if let Err(failed) = act::courier::restart(
+                host,
+                &self.judge,
+                control,
+                &running,
+                &arguments,
+                &expects,
+                deadline,
+            ) {
                 let what = format!(
                     "{} could not be brought back with its old values",
                     action.unit
@@ -288,7 +294,7 @@ impl Running<'_> {
             .is_ok_and(|facts| limits::xinetd::running(&facts.processes).is_empty());
         let back = match control {
             Some(control) if gone => {
-                act::xinetd::start(host, control, &expects, deadline).map(|_| ())
+                act::xinetd::start(host, &self.judge, control, &expects, deadline).map(|_| ())
             }
             Some(_) | None => act::xinetd::reload(host, *process, &expects, deadline).map(|_| ()),
         };

@@ -209,6 +209,17 @@ impl Answers {
         }
     }
 
+    /// That time has passed.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn paused(&mut self, ticket: Ticket) -> Result<(), HostError> {
+        match self.take(ticket)? {
+            Reply::Paused => Ok(()),
+            other => Err(misfit("a pause", &other)),
+        }
+    }
+
     /// The host's clock, in seconds since 1970.
     ///
     /// # Errors
@@ -230,6 +241,7 @@ fn misfit(wanted: &str, got: &Reply) -> HostError {
         Reply::Processes(_) => "processes",
         Reply::Output(_) => "a command's output",
         Reply::Now(_) => "the time",
+        Reply::Paused => "a pause",
         Reply::Connection(_) => "the run's own connection",
     };
     HostError::Unexpected(format!("{wanted} was asked for, {got} came"))

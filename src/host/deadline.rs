@@ -144,6 +144,7 @@ fn cut(request: &Request, left: Duration) -> Request {
         Request::FirstOf(choices) => {
             Request::FirstOf(choices.iter().map(|choice| cut(choice, left)).collect())
         }
+        Request::Pause(pause) => Request::Pause((*pause).min(left)),
         Request::Output(_)
         | Request::File(_)
         | Request::Folder(_)

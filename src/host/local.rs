@@ -115,6 +115,10 @@ fn answer(tree: &Tree, request: &Request) -> Result<Reply, HostError> {
         Request::Processes(programs) => Reply::Processes(processes::list(tree, programs)?),
         Request::Output(command) => Reply::Output(output(tree, command)),
         Request::Now => Reply::Now(now()),
+        Request::Pause(time) => {
+            std::thread::sleep((*time).min(rules::LONGEST_WAIT));
+            Reply::Paused
+        }
         Request::Connection => Reply::Connection(connection::own(tree)),
     })
 }
@@ -138,6 +142,7 @@ fn asks_a_database(request: &Request) -> bool {
         | Request::Exists(_)
         | Request::Processes(_)
         | Request::Now
+        | Request::Pause(_)
         | Request::Connection => false,
     }
 }

@@ -208,6 +208,7 @@ impl World {
             }
             Request::Output(command) => Reply::Output(self.run(command)),
             Request::Now => Reply::Now(self.now),
+            Request::Pause(_) => Reply::Paused,
             Request::Connection => Reply::Connection(Connection {
                 client: self.client.clone(),
                 since: self.since,

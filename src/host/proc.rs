@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::host::Variables;
+use crate::host::{Owner, Variables};
 
 /// The parts of `/proc/PID/stat` that matter.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +78,45 @@ pub(in crate::host) fn is_in_inner_namespace(status: &[u8]) -> bool {
         .split(|&byte| byte == b'\n')
         .find_map(|line| line.strip_prefix(b"NSpid:"))
         .is_some_and(|numbers| numbers.trim_ascii().iter().any(u8::is_ascii_whitespace))
+}
+
+/// Whose a process is by `/proc/PID/status`: its real, effective and saved user id, and that of the file system.
+pub(in crate::host) fn owner(status: &[u8]) -> Owner {
+    let mut lines = status.split(|&byte| byte == b'\n');
+    let Some(ids) = lines.find_map(|line| line.strip_prefix(b"Uid:")) else {
+        return Owner::Unknown;
+    };
+    let ids = ids.split(u8::is_ascii_whitespace);
+    owner_of(ids.filter(|field| !field.is_empty()))
+}
+
+/// The same by the four ids themselves.
+pub(in crate::host) fn owner_of<'t>(ids: impl Iterator<Item = &'t [u8]>) -> Owner {
+    let ids = ids.map(|id| std::str::from_utf8(id).ok()?.parse::<u32>().ok());
+    match ids.collect::<Option<Vec<u32>>>().as_deref() {
+        Some(&[real, effective, saved, files]) => {
+            if [effective, saved, files] == [real; 3] {
+                Owner::User(real)
+            } else {
+                Owner::Several
+            }
+        }
+        Some(_) | None => Owner::Unknown,
+    }
+}
+
+/// The path of the control group by which systemd knows a process (`/proc/PID/cgroup`): that of the hierarchy that is
+/// systemd's own, or of the one for all. `None` where neither is used: then all processes are in its first group.
+pub(in crate::host) fn control_group(text: &[u8]) -> Option<Vec<u8>> {
+    let of = |begin: &[u8]| {
+        let mut lines = text.split(|&byte| byte == b'\n');
+        let path = lines.find_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            line[colon..].strip_prefix(begin)
+        });
+        path.filter(|path| *path != b"/").map(<[u8]>::to_vec)
+    };
+    of(b":name=systemd:").or_else(|| of(b"::"))
 }
 
 /// The inode in the target of a socket's link, `socket:[12345]`.
@@ -193,6 +232,32 @@ mod tests {
             b"Name:\tx\nNSpid:\t40\nNSpgid:\t40\n"
         ));
         assert!(!is_in_inner_namespace(b"Name:\tx\n"));
+    }
+
+    #[test]
+    fn an_owner_is_one_only_where_all_ids_agree() {
+        let of = |ids: &str| owner(format!("Name:\tx\nUid:\t{ids}\nGid:\t5\t5\t5\t5\n").as_bytes());
+        assert_eq!(of("0\t0\t0\t0"), Owner::User(0));
+        assert_eq!(of("1000\t1000\t1000\t1000"), Owner::User(1000));
+        assert_eq!(of("1000\t0\t0\t0"), Owner::Several);
+        assert_eq!(of("0\t0\t0\t1000"), Owner::Several);
+        for half in ["", "0", "0\t0\t0", "0\t0\t0\tx"] {
+            assert_eq!(of(half), Owner::Unknown, "{half}");
+        }
+        assert_eq!(owner(b"Name:\tx\n"), Owner::Unknown);
+    }
+
+    #[test]
+    fn the_control_group_is_that_of_systemd() {
+        let one = b"0::/system.slice/xinetd.service\n";
+        assert_eq!(control_group(one).unwrap(), b"/system.slice/xinetd.service");
+        let two =
+            b"11:devices:/other\n1:name=systemd:/system.slice/a.service\n0::/system.slice/b\n";
+        assert_eq!(control_group(two).unwrap(), b"/system.slice/a.service");
+        let unused = b"1:name=systemd:/\n0::/system.slice/b.service\n";
+        assert_eq!(control_group(unused).unwrap(), b"/system.slice/b.service");
+        assert_eq!(control_group(b"4:devices:/a\n0::/\n"), None);
+        assert_eq!(control_group(b""), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn is_there(reply: &Reply) -> bool {
         Reply::FirstOf(first) => first.is_some(),
         Reply::Processes(processes) => !processes.is_empty(),
         Reply::Output(output) => output.end != End::NotStarted,
-        Reply::Now(_) | Reply::Connection(_) => true,
+        Reply::Now(_) | Reply::Paused | Reply::Connection(_) => true,
     }
 }
 
@@ -47,6 +47,7 @@ pub(super) fn serving(
         .map(|wanted| {
             let ids: Vec<ProcessId> = processes
                 .iter()
+                .filter(|process| process.may_be_roots())
                 .filter(|process| {
                     process
                         .ports

@@ -260,13 +260,27 @@ fn is_in_memory(mounts: &str, path: &str) -> bool {
     over.is_some_and(|(_, fits)| fits)
 }
 
+/// The shells that a host may have as `sh`, by their files' names. With another one a watcher is taken for none, and what it
+/// watches over is watched anew.
+const SHELLS: [&str; 10] = [
+    "sh", "dash", "bash", "ash", "busybox", "ksh", "ksh93", "mksh", "zsh", "yash",
+];
+
+/// Whether root runs a shell there: a watcher is known by more than its words, which any user can give a process.
+fn is_roots_shell(process: &Process) -> bool {
+    let file = process.file.path().map(|(path, _)| path);
+    let name = file.and_then(|path| path.rsplit(|&byte| byte == b'/').next());
+    let is_shell = name.is_none_or(|name| SHELLS.iter().any(|shell| shell.as_bytes() == name));
+    process.is_roots() && is_shell
+}
+
 /// The watchers of all windows, with the script that each runs.
 pub fn watching(processes: &[Process]) -> impl Iterator<Item = (&str, ProcessId)> {
     processes.iter().filter_map(|process| {
         let script = std::str::from_utf8(process.argv.get(1)?).ok()?;
         let verb = process.argv.get(2)?;
         let is_one = script.ends_with(&format!("/{SCRIPT}")) && verb == b"watch";
-        is_one.then_some((script, process.id))
+        (is_one && is_roots_shell(process)).then_some((script, process.id))
     })
 }
 
@@ -389,9 +403,40 @@ pub mod former {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Owner;
     use crate::host::rules::{is_window, may_decide, may_remove, may_save};
 
     const ID: &str = "00112233445566778899aabbccddeeff";
+
+    #[test]
+    fn a_user_whose_process_has_a_watchers_words_watches_nothing() {
+        let folder = WindowFolder::new("tmpfs /run tmpfs rw 0 0\n", ID);
+        let script = folder.file(SCRIPT).to_string();
+        let of = |owner, file: &str| {
+            let words = ["sh", &script, "watch"].map(|word| word.as_bytes().to_vec());
+            let process = Process {
+                id: ProcessId { pid: 9, start: 1 },
+                parent: 1,
+                started: None,
+                name: PROGRAM.to_owned(),
+                owner,
+                file: crate::host::ProgramFile::of_link(file.as_bytes()),
+                group: None,
+                terminal: crate::host::Terminal::None,
+                argv: words.to_vec(),
+                environment: Ok(Vec::new()),
+                ports: None,
+                listens: None,
+            };
+            folder.watchers(&[process]).len()
+        };
+        for shell in ["/usr/bin/dash", "/bin/busybox", "/bin/bash (deleted)"] {
+            assert_eq!(of(Owner::User(0), shell), 1, "{shell}");
+        }
+        assert_eq!(of(Owner::User(1000), "/usr/bin/dash"), 0);
+        assert_eq!(of(Owner::Several, "/usr/bin/sudo"), 0);
+        assert_eq!(of(Owner::User(0), "/usr/bin/sudo"), 0);
+    }
 
     #[test]
     fn a_window_lies_in_memory_where_the_host_has_such_a_place() {

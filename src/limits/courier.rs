@@ -17,7 +17,7 @@ pub use self::files::{Absent, CourierFile, Files, Parsed, Reading};
 pub use self::running::{Running, common, unmet};
 use super::Part;
 use super::panel::{self, Owns, Panel};
-use crate::facts::Facts;
+use crate::facts::{COURIERTCPD, DOVECOT, Facts};
 use crate::failure::{Blocked, Diagnostic};
 use crate::model::{Count, Declared, Desired, Service};
 use crate::plan::{Cause, Daemon, Setting, Value};
@@ -47,6 +47,17 @@ impl Listener {
             Self::Imaps => Service::Imaps,
             Self::Pop3 => Service::Pop3,
             Self::Pop3s => Service::Pop3s,
+        }
+    }
+
+    /// Its port.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Imap => 143,
+            Self::Imaps => 993,
+            Self::Pop3 => 110,
+            Self::Pop3s => 995,
         }
     }
 
@@ -171,6 +182,10 @@ pub fn plan(
 ) -> Part {
     let wants = wants(desired);
     let mut part = Part::default();
+    super::others(&[COURIERTCPD, DOVECOT], facts, &mut part);
+    if !part.blockers.is_empty() {
+        return part;
+    }
     if let Some(other) = in_charge(facts, &wants) {
         for (service, want) in other {
             let origin = want.declared.origin.clone();
@@ -209,13 +224,18 @@ pub fn plan(
 
 /// Another daemon that serves what the manifest declares, if there is one.
 fn in_charge<'a>(facts: &Facts, wants: &'a Wants) -> Option<Vec<(&'static str, &'a Wanted)>> {
-    let dovecot = facts
-        .processes
-        .iter()
-        .any(|process| process.name == "dovecot");
+    let serves = |listener: Listener| {
+        let mut dovecots = (facts.processes.iter()).filter(|process| process.name == DOVECOT);
+        // Of one whose sockets are not known it may be so.
+        dovecots.any(|process| {
+            (process.ports.as_ref()).is_none_or(|ports| ports.contains(&listener.port()))
+        })
+    };
     let found: Vec<_> = wants
         .iter()
-        .filter(|((listener, _), _)| dovecot && Running::of(*listener, &facts.processes).is_empty())
+        .filter(|((listener, _), _)| {
+            serves(*listener) && Running::of(*listener, &facts.processes).is_empty()
+        })
         .map(|(_, want)| ("Dovecot", want))
         .collect();
     (!found.is_empty()).then_some(found)

@@ -92,6 +92,12 @@ pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) ->
     entries
 }
 
+/// The processes of which it cannot be told whether they are daemons.
+fn unclear(facts: &Facts) -> Vec<Process> {
+    let unclear = (facts.others.unclear.iter()).map(|(process, _)| process);
+    unclear.cloned().collect()
+}
+
 fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
     let Some(files) = &observed.courier else {
         return Vec::new();
@@ -99,12 +105,15 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
     let parsed = files.parse();
     let wants = desired.map(courier::wants).unwrap_or_default();
     let mut entries = Vec::new();
+    let unclear = unclear(facts);
     for listener in Listener::ALL {
         let running = Running::of(listener, &facts.processes);
+        let may_run = !Running::of(listener, &unclear).is_empty();
         let own = files.0.get(listener.file());
         let absent = own.and_then(|file| Some((&file.path, file.bytes.as_ref().err()?)));
         if let Some((_, courier::Absent::Missing)) = absent
             && running.is_empty()
+            && !may_run
         {
             continue;
         }
@@ -128,6 +137,7 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
                 path,
                 line,
                 running: match (running.is_empty(), common(&running, setting)) {
+                    (true, _) if may_run => Runs::Unknown,
                     (true, _) => Runs::Not,
                     (false, Value::Nothing) => Runs::Unknown,
                     (false, value) => Runs::With(value),
@@ -161,11 +171,13 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
     };
     // What xinetd runs with is known where it has loaded the files as they are.
     let process = xinetd::running(&facts.processes).first().copied();
+    let unclear = unclear(facts);
     let stale = process.map(|process| xinetd::changed(process, facts.loaded.as_ref(), state));
     let runs = |value: Value, offered: bool| match &stale {
         Some(stale) if stale.is_empty() && offered => Runs::With(value),
         Some(stale) if stale.is_empty() => Runs::Not,
         Some(_) => Runs::Unknown,
+        None if !xinetd::running(&unclear).is_empty() => Runs::Unknown,
         None => Runs::Not,
     };
     let reload = reload_problems(state, process);

@@ -17,7 +17,7 @@ pub use self::loaded::{Loaded, changed};
 pub use self::losses::Reload;
 use super::Part;
 use crate::edit::xinetd::{Attribute, Config, Entry, ServiceEntry, Tree, Version};
-use crate::facts::Facts;
+use crate::facts::{Facts, POSTFIX, XINETD};
 use crate::failure::{Blocked, Diagnostic};
 use crate::host::{Digest, Process};
 use crate::model::{Count, Desired, HostPath, Limit, Origin, Rate, Service, XinetdLimit, known};
@@ -106,8 +106,12 @@ impl Xinetd {
 
 /// The file that xinetd starts with: what the running one was given by `-f`, else the built-in path.
 #[must_use]
-pub fn main_file(processes: &[Process]) -> HostPath {
-    let given = running(processes).first().and_then(|process| {
+pub fn main_file(facts: &Facts) -> HostPath {
+    // Of root's xinetd everybody sees the arguments, though not which file it executes.
+    let unclear = (facts.others.unclear.iter()).map(|(process, _)| process);
+    let mut unclear = unclear.filter(|process| process.name == XINETD && process.is_roots());
+    let first = running(&facts.processes).first().copied();
+    let given = first.or_else(|| unclear.next()).and_then(|process| {
         let mut arguments = process.argv.iter();
         arguments.find(|argument| argument.as_slice() == b"-f")?;
         String::from_utf8(arguments.next()?.clone()).ok()
@@ -122,12 +126,19 @@ pub fn main_file(processes: &[Process]) -> HostPath {
 pub fn running(processes: &[Process]) -> Vec<&Process> {
     let all: Vec<&Process> = processes
         .iter()
-        .filter(|process| process.name == "xinetd")
+        .filter(|process| process.name == XINETD)
         .collect();
-    all.iter()
+    let mut first: Vec<&Process> = all
+        .iter()
         .filter(|process| !all.iter().any(|other| other.id.pid == process.parent))
         .copied()
-        .collect()
+        .collect();
+    // Of several the one that serves holds the sockets.
+    let holds = |process: &&Process| process.ports.as_ref().is_none_or(|ports| !ports.is_empty());
+    if first.iter().any(holds) {
+        first.retain(holds);
+    }
+    first
 }
 
 /// The block that a value belongs to.
@@ -327,7 +338,11 @@ pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
 pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd, deadline: Duration) -> Part {
     let mut part = Part::default();
     let wants = wants(desired);
-    in_charge(&wants, facts, xinetd, &mut part);
+    super::others(&[XINETD, POSTFIX], facts, &mut part);
+    if !part.blockers.is_empty() {
+        return part;
+    }
+    in_charge(&wants, facts, &mut part);
     if !part.blockers.is_empty() {
         return part;
     }
@@ -339,13 +354,10 @@ pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd, deadline: Duratio
 }
 
 /// Blocks where another daemon serves what `[limits]` declares.
-fn in_charge(wants: &[Wanted], facts: &Facts, xinetd: &Xinetd, part: &mut Part) {
+fn in_charge(wants: &[Wanted], facts: &Facts, part: &mut Part) {
     let postfix = facts.processes.iter().find(|process| {
-        process.name == "master"
-            && process
-                .argv
-                .first()
-                .is_some_and(|program| contains(program, b"postfix"))
+        let file = process.file.path();
+        process.name == POSTFIX && file.is_some_and(|(path, _)| contains(path, b"postfix"))
     });
     let Some(postfix) = postfix else { return };
     for want in wants.iter().filter(|want| want.by.starts_with("limits.")) {
@@ -355,16 +367,8 @@ fn in_charge(wants: &[Wanted], facts: &Facts, xinetd: &Xinetd, part: &mut Part) 
             "submission" => 587,
             _ => continue,
         };
-        let offered = xinetd
-            .config
-            .services
-            .iter()
-            .any(|entry| entry.name == want.target.name());
-        let serves = !offered
-            || postfix
-                .ports
-                .as_ref()
-                .is_some_and(|ports| ports.contains(&port));
+        // Of one whose sockets are not known it may be so.
+        let serves = (postfix.ports.as_ref()).is_none_or(|ports| ports.contains(&port));
         if serves {
             part.block(
                 Blocked::Manifest,

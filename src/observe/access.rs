@@ -341,7 +341,8 @@ impl Tickets {
                 raw.neighbours.insert(neighbour);
             }
         }
-        for process in &processes {
+        // They are run by an interpreter or by root's own file: whose they are tells.
+        for process in processes.iter().filter(|process| process.is_roots()) {
             raw.neighbours.extend(match process.name.as_str() {
                 "firewalld" => Some(Neighbour::Firewalld),
                 "dockerd" => Some(Neighbour::Docker),
@@ -372,9 +373,13 @@ fn may_ask(built_in: &Found) -> bool {
 /// Where somebody could get in anew. An sshd whose sockets cannot be read counts.
 fn entrances(processes: &[Process], ssh_ports: &BTreeSet<u16>) -> BTreeSet<Entrance> {
     let waits = |process: &&Process| {
-        LOGINS.contains(&process.name.as_str()) && process.terminal == Terminal::Console
+        LOGINS.contains(&process.name.as_str())
+            && process.terminal == Terminal::Console
+            && process.may_be_roots_applet()
     };
-    let is_hidden = |process: &&Process| process.name == "sshd" && process.ports.is_none();
+    let is_hidden = |process: &&Process| {
+        process.name == "sshd" && process.ports.is_none() && process.may_be_roots_applet()
+    };
     let console = processes.iter().find(waits).map(|_| Entrance::Console);
     let ssh = !ssh_ports.is_empty() || processes.iter().any(|process| is_hidden(&process));
     console
@@ -389,7 +394,53 @@ fn applies_of_plesk(processes: &[Process]) -> Vec<ProcessId> {
         (word.windows(b"firewall-new.sh".len())).any(|part| part == b"firewall-new.sh")
     };
     (processes.iter())
-        .filter(|process| process.argv.iter().any(names))
+        .filter(|process| process.is_roots() && process.argv.iter().any(names))
         .map(|process| process.id)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Owner, ProgramFile};
+
+    fn process(owner: Owner, name: &str, file: &str) -> Process {
+        Process {
+            id: ProcessId { pid: 9, start: 1 },
+            parent: 1,
+            started: None,
+            name: name.to_owned(),
+            owner,
+            file: ProgramFile::of_link(file.as_bytes()),
+            group: None,
+            terminal: Terminal::Console,
+            argv: vec![b"/bin/sh".to_vec(), b"/x/firewall-new.sh".to_vec()],
+            environment: Ok(Vec::new()),
+            ports: None,
+            listens: None,
+        }
+    }
+
+    #[test]
+    fn a_user_who_calls_a_process_like_a_way_in_makes_none() {
+        let none: BTreeSet<Entrance> = BTreeSet::new();
+        let of = |owner, name, file| entrances(&[process(owner, name, file)], &BTreeSet::new());
+        for (name, file, entrance) in [
+            ("sshd", "/usr/sbin/sshd", Entrance::Ssh),
+            ("agetty", "/usr/sbin/agetty", Entrance::Console),
+            ("getty", "/bin/busybox", Entrance::Console),
+        ] {
+            assert_eq!(of(Owner::User(0), name, file), [entrance].into(), "{name}");
+            assert_eq!(of(Owner::User(1000), name, file), none, "{name}");
+            assert_eq!(of(Owner::Several, name, file), none, "{name}");
+            assert_eq!(of(Owner::User(0), name, "/usr/bin/sudo"), none, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_user_who_calls_a_process_like_the_panels_script_does_not_hold_up_a_plan() {
+        let of = |owner| applies_of_plesk(&[process(owner, "sh", "/usr/bin/dash")]);
+        assert_eq!(of(Owner::User(0)).len(), 1);
+        assert_eq!(of(Owner::User(1000)), []);
+    }
 }

@@ -57,7 +57,9 @@ fn ports<'p>(processes: impl IntoIterator<Item = &'p Process>) -> BTreeSet<u16> 
 
 impl Known<'_> {
     fn named(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Process> {
-        (self.processes.iter()).filter(|process| names.contains(&process.name.as_str()))
+        let named =
+            (self.processes.iter()).filter(|process| names.contains(&process.name.as_str()));
+        named.filter(|process| process.may_be_roots_applet())
     }
 
     /// Finds out; the host is asked once more where systemd listens on a mail port for somebody, or no port is known.

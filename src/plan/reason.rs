@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccountProblem, Daemon, Setting, Value, Way};
 use crate::access::observed::Entrance;
 use crate::failure::Diagnostic;
+use crate::host::Foreign;
 use crate::model::{HostPath, Origin};
 
 /// Why a step is taken.
@@ -48,6 +49,11 @@ pub enum Cause {
         /// The files.
         #[schemars(with = "Vec<String>")]
         paths: Vec<HostPath>,
+    },
+    /// The daemon still executes a file that was replaced or removed since it started, as by the upgrade of a package.
+    ProgramReplaced {
+        /// The service.
+        service: String,
     },
     /// An earlier run wrote the action down and did not complete it.
     Owed,
@@ -137,6 +143,13 @@ pub enum Note {
     Displaced {
         /// Which are in force instead.
         by: Displacer,
+    },
+    /// Processes that are called like a daemon are none, and count for nothing.
+    Stranger {
+        /// The daemon's program.
+        program: String,
+        /// What shows it.
+        foreign: Foreign,
     },
     /// Anything else worth a word, in one sentence.
     Remark {

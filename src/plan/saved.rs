@@ -202,6 +202,7 @@ pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
             | Note::ToConfirm { .. }
             | Note::NeverConfirmed { .. }
             | Note::Displaced { .. }
+            | Note::Stranger { .. }
             | Note::Remark { .. } => None,
         })
         .collect()

@@ -54,6 +54,7 @@ fn note(note: &mut Note) {
         | Note::Unwatched { .. }
         | Note::ToConfirm { .. }
         | Note::NeverConfirmed { .. }
+        | Note::Stranger { .. }
         | Note::Displaced { .. } => {}
     }
 }

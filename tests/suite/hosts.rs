@@ -40,8 +40,25 @@ fn refused(root: &Path, manifest: &str, code: i32, words: &[&str]) {
     }
 }
 
-/// A process of the tree that listens nowhere.
-fn process(root: &Path, pid: u32, name: &str, argv: &[&str]) {
+/// A process of the tree that root runs from this file and that listens on a port.
+fn daemon(root: &Path, pid: u32, name: &str, argv: &[&str], port: u16) {
+    process(root, pid, name, argv, (0, argv[0]));
+    let inode = pid * 64;
+    symlink(
+        format!("socket:[{inode}]"),
+        root.join(format!("proc/{pid}/fd/3")),
+    )
+    .unwrap();
+    let table = root.join("proc/net/tcp");
+    let text = fs::read_to_string(&table).unwrap();
+    let line = format!(
+        "   0: 00000000:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100\n"
+    );
+    fs::write(table, text + &line).unwrap();
+}
+
+/// A process of the tree that listens nowhere, with its user and the file that it executes.
+fn process(root: &Path, pid: u32, name: &str, argv: &[&str], (uid, file): (u32, &str)) {
     let folder = root.join(format!("proc/{pid}"));
     fs::create_dir_all(folder.join("fd")).unwrap();
     let rest = "S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4000 0 0";
@@ -52,6 +69,9 @@ fn process(root: &Path, pid: u32, name: &str, argv: &[&str]) {
         .collect();
     fs::write(folder.join("cmdline"), cmdline).unwrap();
     fs::write(folder.join("environ"), b"").unwrap();
+    let status = format!("Name:\t{name}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n");
+    fs::write(folder.join("status"), status).unwrap();
+    symlink(file, folder.join("exe")).unwrap();
 }
 
 fn stop(root: &Path, service: &str) {
@@ -74,7 +94,13 @@ fn dovecot_in_charge_is_an_error_that_names_it() {
     ] {
         stop(copy.path(), service);
     }
-    process(copy.path(), 4001, "dovecot", &["/usr/sbin/dovecot", "-F"]);
+    daemon(
+        copy.path(),
+        4001,
+        "dovecot",
+        &["/usr/sbin/dovecot", "-F"],
+        110,
+    );
     let words = ["Dovecot serves pop3 here", "per_ip = 20", "[limits.pop3]"];
     refused(copy.path(), "[limits.pop3]\nper_ip = 20\n", 4, &words);
 }
@@ -84,11 +110,12 @@ fn postfix_in_charge_is_an_error_that_names_it() {
     let copy = office_copy();
     fs::remove_file(copy.path().join("etc/xinetd.d/smtp_psa")).unwrap();
     fs::remove_file(copy.path().join("etc/xinetd.d/smtps_psa")).unwrap();
-    process(
+    daemon(
         copy.path(),
         4002,
         "master",
         &["/usr/libexec/postfix/master", "-w"],
+        25,
     );
     let words = ["Postfix serves smtp here", "[limits.smtp]"];
     refused(copy.path(), "[limits.smtp]\nper_ip = 20\n", 4, &words);

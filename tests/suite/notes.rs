@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use mailward::access::observed::Entrance;
 use mailward::apply::outcome::{Outcome, Verdict};
 use mailward::failure::{Diagnostic, Place};
+use mailward::host::Foreign;
 use mailward::model::{Count, HostPath};
 use mailward::plan::{
     AccountProblem, Daemon, Displacer, Held, Note, Plan, Setting, Value, Way, saved,
@@ -104,6 +105,13 @@ pub fn each() -> Vec<(Note, &'static str)> {
             "the rules of before are there already",
         ),
         (
+            Note::Stranger {
+                program: "xinetd".to_owned(),
+                foreign: Foreign::User { uid: 1000 },
+            },
+            "a process called `xinetd` is not the daemon",
+        ),
+        (
             Note::Remark {
                 text: "pop3 stays restricted".to_owned(),
             },
@@ -125,6 +133,7 @@ pub fn each() -> Vec<(Note, &'static str)> {
             | Note::ToConfirm { .. }
             | Note::NeverConfirmed { .. }
             | Note::Displaced { .. }
+            | Note::Stranger { .. }
             | Note::Remark { .. } => {}
         }
     }

@@ -8,6 +8,7 @@ mod liar;
 mod outlived;
 mod raised;
 mod sockets;
+mod strangers;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;

@@ -326,7 +326,7 @@ impl Layer {
         }
         let end = match &self.place {
             Place::Iptables { table, .. } => own_end(table),
-            Place::Nft { .. } => None,
+            Place::Nft { .. } | Place::Ipvs => None,
         };
         let has_own = end.is_some_and(|end| self.has_own(end));
         let own = |chain: &str| has_own && iptables::is_own(chain);

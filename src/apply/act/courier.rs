@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::super::Failed;
 use super::failed_restart;
-use crate::facts::Facts;
+use crate::facts::{COURIERTCPD, Facts, Judge};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Request, WriteHost};
+use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Reply, Request, WriteHost};
 use crate::limits::courier::{self, Listener, SETTINGS, common};
 use crate::plan::{Control, Expectation};
 use crate::report::text;
@@ -31,6 +31,7 @@ pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
 /// Stops and starts a service and compares what runs then.
 pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     host: &mut H,
+    judge: &Judge,
     control: &Control,
     processes: &[ProcessId],
     arguments: &[Vec<String>],
@@ -40,7 +41,7 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let command = control.restart(processes);
     let serving = Condition::Serving {
-        program: "couriertcpd",
+        program: COURIERTCPD,
         arguments: arguments.to_vec(),
     };
     let soon = deadline.min(Duration::from_secs(20));
@@ -50,39 +51,44 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     }
     acts.push(Act::Await(serving.clone(), soon));
     let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec!["couriertcpd"]));
+    let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
+    let look = |replies: Vec<Reply>| {
+        let processes = Answers::new(replies).processes(ticket);
+        Ok(judge
+            .judge(processes.map_err(|error| failed(&error))?)
+            .all())
+    };
     let written = super::restart(host, &command, &acts, batch.requests())?;
-    let mut after = Answers::new(written.replies)
-        .processes(ticket)
-        .map_err(|error| failed(&error))?;
+    let mut after = look(written.replies)?;
     let mut done = written.done;
     // A job may start the service before what it stopped has let go of its ports; then another one does.
-    let stopped = |after: &[Process]| {
-        (courier::unmet(expects, after).iter()).any(|missed| is_down(missed, after))
-    };
     if let Control::Job { .. } = control
-        && stopped(&after)
+        && is_missing(expects, &after)
     {
         let acts = [Act::Await(serving.clone(), soon)];
         let again = super::restart(host, &command, &acts, batch.requests())?;
-        after = Answers::new(again.replies)
-            .processes(ticket)
-            .map_err(|error| failed(&error))?;
+        after = look(again.replies)?;
         done.extend(again.done);
     }
-    // Listeners of one service come up one after the other; one that has not yet is given a second look.
-    if !courier::unmet(expects, &after).is_empty()
+    // Listeners come up one after the other, and one with the same limits may have been taken for another: one that is not
+    // there yet is looked at again for a while.
+    let mut looks = LOOKS;
+    while looks > 0
+        && !courier::unmet(expects, &after).is_empty()
         && done.last() == Some(&Done::Awaited(Came::InTime))
     {
+        looks = if is_missing(expects, &after) {
+            looks - 1
+        } else {
+            0
+        };
         let again = host
             .write(
-                &[Act::Await(serving, Duration::from_secs(2))],
+                &[Act::Await(serving.clone(), Duration::from_secs(2))],
                 batch.requests(),
             )
             .map_err(|error| failed(&error))?;
-        after = Answers::new(again.replies)
-            .processes(ticket)
-            .map_err(|error| failed(&error))?;
+        after = look(again.replies)?;
         done.extend(again.done);
     }
     let mut messages = Vec::new();
@@ -138,9 +144,17 @@ fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::Running<
         .unwrap_or_default()
 }
 
-/// Whether nothing runs of what should have a value.
-fn is_down(expectation: &Expectation, processes: &[Process]) -> bool {
-    running(&expectation.service, processes).is_empty()
+/// How often a listener that is not there after a start is looked for again, which takes a fifth of a second each time.
+const LOOKS: u32 = 15;
+
+/// Whether a listener that is expected does not run at all.
+fn is_missing(expects: &[Expectation], processes: &[Process]) -> bool {
+    let expected = |listener: &Listener| {
+        let name = listener.service().name();
+        expects.iter().any(|one| one.service == name)
+    };
+    let mut listeners = Listener::ALL.into_iter().filter(expected);
+    listeners.any(|listener| courier::Running::of(listener, processes).is_empty())
 }
 
 fn missed(expectation: &Expectation, processes: &[Process]) -> Diagnostic {

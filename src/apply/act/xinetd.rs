@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::Failed;
 use crate::edit::xinetd::dump::Dump;
+use crate::facts::{Judge, XINETD};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Request, Signal, WriteHost};
@@ -106,6 +107,7 @@ pub(in crate::apply) fn reload<H: WriteHost + ?Sized>(
 /// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new process.
 pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
     host: &mut H,
+    judge: &Judge,
     control: &Control,
     expects: &[Expectation],
     deadline: Duration,
@@ -113,23 +115,21 @@ pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let acts = [Act::Await(
         Condition::Serving {
-            program: "xinetd",
+            program: XINETD,
             arguments: vec![Vec::new()],
         },
         deadline.min(DUMP_DEADLINE),
     )];
     let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec!["xinetd"]));
+    let ticket = batch.ask(Request::Processes(vec![XINETD]));
     // Not only a start: a service manager that holds a dead service for active would not start it.
     let command = control.restart(&[]);
     let written = super::restart(host, &command, &acts, batch.requests())?;
     let processes = Answers::new(written.replies)
         .processes(ticket)
         .map_err(|error| failed(&error))?;
-    let Some(process) = xinetd::running(&processes)
-        .first()
-        .map(|process| process.id)
-    else {
+    let daemons = judge.judge(processes).daemons;
+    let Some(process) = xinetd::running(&daemons).first().map(|process| process.id) else {
         return Err(Failed(vec![
             Diagnostic::new("xinetd does not run")
                 .because(format!("{} did not start it", super::restart_line(control))),

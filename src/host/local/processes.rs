@@ -11,8 +11,8 @@ use rustix::fs::{AtFlags, Stat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::tree::{Folder, Tree, reason};
-use crate::host::proc::{ProcessStat, ports, split_environment, split_words};
-use crate::host::{HostError, Process, ProcessId, Terminal};
+use crate::host::proc::{ProcessStat, control_group, owner, ports, split_environment, split_words};
+use crate::host::{HostError, Owner, Process, ProcessId, ProgramFile, ROOT, Terminal};
 
 /// Lists the processes that run one of these programs, by pid.
 pub(super) fn list(tree: &Tree, programs: &[&str]) -> Result<Vec<Process>, HostError> {
@@ -158,6 +158,25 @@ impl<'a> Scan<'a> {
             Err(error) => Err(reason(error)),
         };
         let listens = self.listens(&folder);
+        let owner = match self.tree.read_in(&folder, b"status", text) {
+            Ok(()) => owner(text),
+            Err(_) => Owner::Unknown,
+        };
+        let file = match (owner, readlinkat(&folder.fd, "exe", Vec::new())) {
+            (Owner::User(ROOT), Ok(target)) => ProgramFile::of_link(target.to_bytes()),
+            // It is ending: its memory is gone, and it is about to be a zombie.
+            (Owner::User(ROOT), Err(Errno::NOENT | Errno::SRCH))
+                if matches!(self.tree, Tree::Machine) =>
+            {
+                return Ok(None);
+            }
+            (Owner::User(ROOT), Err(error)) => ProgramFile::Unknown(reason(error)),
+            (Owner::User(_) | Owner::Several | Owner::Unknown, _) => ProgramFile::NotAsked,
+        };
+        let group = match self.tree.read_in(&folder, b"cgroup", text) {
+            Ok(()) => control_group(text),
+            Err(_) => None,
+        };
         // A process that ended meanwhile has an empty environment and no ports: that says nothing about it.
         let read = self.tree.read_in(&folder, b"stat", text);
         let unchanged = parse(pid, read, text)?.is_some_and(|stat| {
@@ -168,6 +187,9 @@ impl<'a> Scan<'a> {
             parent,
             started: self.started(start),
             name: name.to_owned(),
+            owner,
+            file,
+            group,
             terminal: Terminal::of(terminal),
             argv,
             environment,

@@ -28,6 +28,7 @@ pub(super) fn busy(requests: &[Request]) -> Duration {
             | Request::Processes(_)
             | Request::Now
             | Request::Connection => Duration::ZERO,
+            Request::Pause(time) => (*time).min(rules::LONGEST_WAIT),
         })
         .max()
         .unwrap_or_default()
@@ -57,6 +58,10 @@ fn call(request: &Request) -> Call {
         }
         Request::Output(command) => run(command),
         Request::Now => Call::new("now"),
+        Request::Pause(time) => Call::new("pause").word(&format!(
+            "{:.1}",
+            time.min(&rules::LONGEST_WAIT).as_secs_f64()
+        )),
         Request::Connection => Call::new("connection"),
         // Its choices are asked for one after another, by `flat`.
         Request::FirstOf(_) => Call::new("true"),

@@ -177,6 +177,49 @@ here() {
   [ "/proc/$1/ns/mnt" -ef /proc/self/ns/mnt ] || [ ! -e "/proc/$1/root/" ] || [ "/proc/$1/root/" -ef / ]
 }
 
+# Whose a process is: its real, effective and saved user id and that of the file system in $ids, as far as the kernel tells,
+# and what it executes in $program where all of them are root's. That takes a program, so nobody else is asked for it.
+owned() {
+  ids='? ? ? ?' program=
+  while read -r field real effective saved files; do
+    if [ "$field" = Uid: ]; then
+      ids="$real $effective $saved $files"
+      break
+    fi
+  done 2>/dev/null <"/proc/$1/status"
+  [ "$ids" = '0 0 0 0' ] || return 0
+  program=$(readlink "/proc/$1/exe" 2>/dev/null)
+  while :; do
+    case $program in
+      *"
+"*) program=${program%%"
+"*}?${program#*"
+"} ;;
+      *) break ;;
+    esac
+  done
+}
+
+# Whether root runs the program that a process is called after, from where nobody but root puts programs: pid, name.
+roots() {
+  owned "$1"
+  case $ids in
+    '0 0 0 0') ;;
+    '? ? ? ?') return 0 ;;
+    *) return 1 ;;
+  esac
+  program=${program%' (deleted)'}
+  case $program in
+    *.\#prelink\#.??????) program=${program%.\#prelink\#.??????} ;;
+  esac
+  case $program in
+    '') ;;
+    */tmp/*) return 1 ;;
+    /usr/* | /bin/* | /sbin/* | /lib/* | /lib64/* | /opt/* | /var/qmail/bin/*) [ "${program##*/}" = "$2" ] || return 1 ;;
+    *) return 1 ;;
+  esac
+}
+
 # The processes of some programs, named as grep's arguments: -e '(NAME) '.
 processes() {
   # With hidepid the kernel shows a user little of the processes of others; there always is a first one.
@@ -198,10 +241,12 @@ processes() {
     [ -r "/proc/$pid/environ" ] && true 2>/dev/null <"/proc/$pid/environ" || environment=n
     [ -r "/proc/$pid/fd" ] && [ -x "/proc/$pid/fd" ] || ports=n
     [ ! -e "/proc/$pid/ns/net" ] || [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] || ports=o
-    say "p $pid $environment $ports"
+    owned "$pid"
+    say "p $pid $environment $ports $ids $program"
     want "/proc/$pid/stat"
     want "/proc/$pid/cmdline"
     want "/proc/$pid/environ"
+    want "/proc/$pid/cgroup"
     want "/proc/$pid/stat"
     eval "process_$sockets=$pid"
     sockets=$((sockets + 1))
@@ -216,6 +261,12 @@ processes() {
 now() {
   say t
   want /proc/self
+}
+
+# Lets time pass: seconds with a fraction, which not every sleep knows.
+pause() {
+  sleep "$1" 2>/dev/null || sleep 1
+  say z
 }
 
 # The connection: the variables that sshd gave, of this shell and of each ancestor, since sudo takes them away; the clock,
@@ -920,7 +971,7 @@ gone() {
   done
 }
 
-# For each argument list there is a process of the program that has all of it and listens, also a moment later.
+# For each argument list there is a process of the program, run by root, that has all of it and listens, also a moment later.
 # Program, then for each list its length and its arguments.
 serving() {
   all_serve "$@" || return 1
@@ -939,19 +990,19 @@ serving() {
 }
 
 all_serve() {
-  program=$1
+  program_name=$1
   shift
   listening=" $(awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
   candidates= served=
-  stats -e "($program) " || return 1
+  stats -e "($program_name) " || return 1
   for stat in $stats; do
     pid=${stat%/stat}
     pid=${pid#/proc/}
     line=$(cat "$stat" 2>/dev/null)
     name=${line%)*}
-    [ "${name#*(}" = "$program" ] || continue
+    [ "${name#*(}" = "$program_name" ] || continue
     case ${line##*) } in [ZXx]*) continue ;; esac
-    here "$pid" && listens "$pid" || continue
+    here "$pid" && roots "$pid" "$program_name" && listens "$pid" || continue
     candidates="$candidates $pid"
   done
   while [ $# -gt 0 ]; do

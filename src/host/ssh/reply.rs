@@ -105,6 +105,10 @@ impl<'r> Reader<'r> {
             Request::Processes(programs) => Reply::Processes(self.processes(programs)?),
             Request::Output(_) => Reply::Output(self.output()?),
             Request::Connection => Reply::Connection(self.connection()?),
+            Request::Pause(_) => match self.record()? {
+                (b'z', _) => Reply::Paused,
+                _ => return Err(misfit("the pause is missing")),
+            },
             Request::Now => match self.record()? {
                 (b't', _) => {
                     let (metadata, _) = self.end.take(b"/proc/self")?;

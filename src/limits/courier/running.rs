@@ -2,6 +2,7 @@
 
 use super::Listener;
 use crate::edit::shellvars;
+use crate::facts::COURIERTCPD;
 use crate::host::Process;
 use crate::model::Count;
 use crate::plan::{Expectation, Setting, Value};
@@ -54,7 +55,7 @@ impl<'a> Running<'a> {
 
 /// The listener that a process serves: TLS goes through `couriertls -server`, the protocol shows in the login program.
 fn serves(process: &Process) -> Option<Listener> {
-    if process.name != "couriertcpd" {
+    if process.name != COURIERTCPD {
         return None;
     }
     let mut tls = false;

@@ -53,6 +53,11 @@ pub(super) fn plan(
             return;
         }
     };
+    if process.is_replaced() && !wants.is_empty() {
+        part.notes.push(Note::Remark {
+            text: "xinetd runs a program file that was replaced or removed since, as by an upgrade: a reload does not change that, restarting it does".to_owned(),
+        });
+    }
     let changed = loaded::changed(process, facts.loaded.as_ref(), xinetd);
     let concerned = concerned(wants, xinetd, &changed);
     let mut causes: Vec<Cause> = part

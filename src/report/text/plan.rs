@@ -5,6 +5,7 @@ use super::change::change;
 use super::{DIM, HEADING, WARNING, count, effect, value};
 use super::{notes, sources};
 use crate::access::observed::Entrance;
+use crate::host::Foreign;
 use crate::plan::{
     Action, AlsoLive, Cause, Cost, Daemon, Displacer, Edit, Held, Named, Note, PanelStep, Plan,
     Step, Verb,
@@ -62,6 +63,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> SafeText {
         Note::Waits { .. } => text.paint(WARNING, format_args!("WAITS: {said}")),
         Note::NeverConfirmed { .. } => text.paint(WARNING, format_args!("UNCONFIRMED: {said}")),
         Note::NotRunning { .. }
+        | Note::Stranger { .. }
         | Note::NotRestarted { .. }
         | Note::Problem { .. }
         | Note::Unmanaged { .. }
@@ -153,6 +155,7 @@ pub fn drift(plan: &Plan) -> String {
             Note::Waits { .. }
             | Note::Displaced { .. }
             | Note::NotRunning { .. }
+            | Note::Stranger { .. }
             | Note::NotRestarted { .. }
             | Note::Problem { .. }
             | Note::Unmanaged { .. }
@@ -194,6 +197,7 @@ pub fn left_alone(plan: &Plan) -> (usize, usize) {
         .fold((0, 0), |(all, none), note| match note {
             Note::AccountsLeftAlone { keep, lack, .. } => (all + keep, none + lack),
             Note::NotRunning { .. }
+            | Note::Stranger { .. }
             | Note::NotRestarted { .. }
             | Note::Problem { .. }
             | Note::Unmanaged { .. }
@@ -345,6 +349,9 @@ fn cause_text(cause: &Cause) -> String {
                 paths.join(", ")
             )
         }
+        Cause::ProgramReplaced { service } => format!(
+            "{service} runs a program file that was replaced or removed since, as by an upgrade"
+        ),
         Cause::Owed => "an earlier run wrote it down and did not complete it".to_owned(),
     }
 }
@@ -440,7 +447,19 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
                 services.join(", ")
             )
         }
-        Note::Problem { path, line, effect } => format!("{path}:{line}: {}", effect),
+        Note::Stranger { program, foreign } => format!(
+            "a process called `{program}` is not the daemon and counts for nothing: {}",
+            match foreign {
+                Foreign::User { uid } => format!("the user with the id {uid} runs it"),
+                Foreign::SetUser => "a user may have started it, by a set-user-ID program".to_owned(),
+                Foreign::File { path } => format!("it executes {}", path),
+                Foreign::Unit { group } => format!(
+                    "it does not belong to the service's unit but to {}",
+                    group
+                ),
+            }
+        ),
+        Note::Problem { path, line, effect } => format!("{path}:{line}: {effect}"),
         Note::Unmanaged {
             service,
             setting,

@@ -5,7 +5,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mailward::host::{Act, Came, Condition, Done, Process, ProcessId, WriteHost};
+use mailward::host::{
+    Act, Came, Condition, Done, Foreign, Owner, Process, ProcessId, Roots, WriteHost,
+};
 
 use super::bench::{Bench, Local, bash, busybox, machine, ssh};
 use super::processes::{Running, WAIT, in_another_network, is_root, processes, said, start, waits};
@@ -78,6 +80,19 @@ fn a_name_may_hold_what_stands_around_it() {
 
 /// A listener of this name on two ports of both families, with these arguments.
 fn listener(name: &str, arguments: &[&str]) -> (Running, [u16; 2]) {
+    listener_of(&["python3"], name, arguments)
+}
+
+/// The same as a program that stands where root puts programs, run by this user.
+fn daemon(user: u32, name: &str, arguments: &[&str]) -> (Running, [u16; 2]) {
+    let make = "mount -t tmpfs none /opt && cp /usr/bin/python3 \"/opt/$1\" && user=$0 && name=$1 && shift \
+         && exec setpriv --reuid $user --regid $user --clear-groups \"/opt/$name\" \"$@\"";
+    let user = user.to_string();
+    let words = ["unshare", "--mount", "sh", "-c", make, &user, name];
+    listener_of(&words, name, arguments)
+}
+
+fn listener_of(words: &[&str], name: &str, arguments: &[&str]) -> (Running, [u16; 2]) {
     let code = "import socket, sys\n\
         open('/proc/self/comm', 'w').write(sys.argv[1])\n\
         four = socket.create_server(('127.0.0.1', 0))\n\
@@ -85,10 +100,12 @@ fn listener(name: &str, arguments: &[&str]) -> (Running, [u16; 2]) {
         other = socket.create_connection(four.getsockname())\n\
         print(four.getsockname()[1], six.getsockname()[1], end='.', flush=True)\n\
         sys.stdin.read()";
-    let child = Command::new("python3")
+    let child = Command::new(words[0])
+        .args(&words[1..])
         .args(["-c", code, name])
         .args(arguments)
         .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -110,6 +127,43 @@ fn listener(name: &str, arguments: &[&str]) -> (Running, [u16; 2]) {
 fn ports_of_both_families_are_the_same() {
     let (_child, ports) = listener("mw-ports", &[]);
     assert_eq!(agreed("mw-ports")[0].ports, Some(ports.to_vec()));
+}
+
+#[test]
+fn whose_a_process_is_and_what_it_executes_is_the_same() {
+    if !is_root("whose_a_process_is_and_what_it_executes_is_the_same") {
+        return;
+    }
+    let bench = machine();
+    let (_user, _) = daemon(65534, "mw-of-user", &[]);
+    let (_root, _) = daemon(0, "mw-of-root-too", &[]);
+    let of = |name: &'static str| agreed(name).remove(0);
+    assert_eq!(of("mw-of-user").owner, Owner::User(65534));
+    assert_eq!(
+        of("mw-of-user").roots(),
+        Roots::Not(Foreign::User { uid: 65534 })
+    );
+    assert_eq!(of("mw-of-root-too").roots(), Roots::Own);
+    // A program that takes the powers of its file's owner is nobody's for sure.
+    let words = ["setpriv", "--ruid", "65534", "--", "python3"];
+    let (_mixed, _) = listener_of(&words, "mw-mixed", &[]);
+    assert_eq!(of("mw-mixed").owner, Owner::Several);
+    // A file that is gone, with a line end and a blank in its name.
+    let odd = bench.real("/odd\n name (deleted)");
+    std::fs::copy("/bin/dash", &odd).unwrap();
+    let set = format!("printf mw-odd-file > /proc/$$/comm; {WAIT}");
+    let mut child = Command::new(&odd);
+    let child = child
+        .args(["-c", &set])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = Running(child.spawn().unwrap());
+    said(&mut child.0);
+    std::fs::remove_file(&odd).unwrap();
+    let found = of("mw-odd-file");
+    let (path, _) = found.file.path().unwrap();
+    assert!(path.ends_with(b"/odd? name (deleted)"), "{found:?}");
+    assert!(found.is_replaced());
 }
 
 #[test]
@@ -157,10 +211,16 @@ fn serving(host: &mut dyn WriteHost, program: &'static str, arguments: &[&[&str]
 
 #[test]
 fn serving_is_the_same_on_real_sockets() {
-    let (_one, _) = listener("mw-serving", &["-maxperip=4", "", "110"]);
-    let (_two, _) = listener("mw-serving", &["-maxperip=4", "x\n-odd", "143"]);
+    if !is_root("serving_is_the_same_on_real_sockets") {
+        return;
+    }
+    let (_one, _) = daemon(0, "mw-serving", &["-maxperip=4", "", "110"]);
+    let (_two, _) = daemon(0, "mw-serving", &["-maxperip=4", "x\n-odd", "143"]);
     // It listens under a name that only begins like the others' line.
-    let (_false, _) = listener("mw-serving) S (", &["-false"]);
+    let (_false, _) = daemon(0, "mw-serving) S (", &["-false"]);
+    // A user's, and one that is another program of root's.
+    let (_user, _) = daemon(65534, "mw-serving", &["-user"]);
+    let (_other, _) = listener("mw-serving", &["-other"]);
     let bench = machine();
     let script = format!("printf mw-serving > /proc/$$/comm; {WAIT}");
     let _deaf = start(&bench, "mw-deaf", &script, &[]);
@@ -170,7 +230,16 @@ fn serving_is_the_same_on_real_sockets() {
         let both: [&[&str]; 2] = [&["-maxperip=4", "110"], &["143", "-maxperip=4"]];
         assert_eq!(asked(&both), Came::InTime);
         assert_eq!(asked(&[&["", "110"]]), Came::InTime);
-        for absent in ["-maxperip", "-odd", "-false", "one two", "*", "[1]43"] {
+        for absent in [
+            "-maxperip",
+            "-odd",
+            "-false",
+            "-user",
+            "-other",
+            "one two",
+            "*",
+            "[1]43",
+        ] {
             assert_eq!(asked(&[&[absent]]), Came::TooLate, "{absent}");
         }
     }

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use mailward::host::local::LocalHost;
 use mailward::host::memory::{Entry, File, MemoryHost, World};
 use mailward::host::ssh::Metadata;
-use mailward::host::{Command, End, Output, Process, ProcessId, STATE, Terminal, WriteHost};
+use mailward::host::{
+    Command, End, Output, Owner, Process, ProcessId, ProgramFile, ROOT, STATE, Terminal, WriteHost,
+};
 use mailward::model::HostPath;
 
 use super::remote::{Shell, User};
@@ -66,6 +68,9 @@ pub struct Standing {
     pub state: char,
     pub argv: Vec<&'static str>,
     pub ports: Vec<u16>,
+    pub owner: Owner,
+    pub file: String,
+    pub group: Option<&'static str>,
 }
 
 impl Standing {
@@ -78,6 +83,9 @@ impl Standing {
             state: 'S',
             argv,
             ports,
+            owner: Owner::User(ROOT),
+            file: format!("/usr/sbin/{name}"),
+            group: None,
         }
     }
 
@@ -95,6 +103,12 @@ impl Standing {
             parent: 1,
             started: Some(BOOT + i64::try_from(self.start).unwrap() / 100),
             name: self.name.to_owned(),
+            owner: self.owner,
+            file: match self.owner {
+                Owner::User(ROOT) => ProgramFile::Named(self.file.as_bytes().to_vec()),
+                Owner::User(_) | Owner::Several | Owner::Unknown => ProgramFile::NotAsked,
+            },
+            group: self.group.map(|group| group.as_bytes().to_vec()),
             terminal: Terminal::None,
             argv: self
                 .argv
@@ -344,6 +358,9 @@ impl Bench for Local {
             state,
             argv,
             ports,
+            owner,
+            file,
+            group,
         } = process;
         let here = format!("/proc/{pid}");
         let zeros = "0 ".repeat(17);
@@ -354,6 +371,18 @@ impl Bench for Local {
         let cmdline: String = argv.iter().map(|word| format!("{word}\0")).collect();
         self.put(format!("{here}/cmdline").as_bytes(), cmdline.as_bytes());
         self.put(format!("{here}/environ").as_bytes(), b"LANG=C\0");
+        let ids = match owner {
+            Owner::User(id) => format!("Uid:\t{id}\t{id}\t{id}\t{id}\n"),
+            Owner::Several => "Uid:\t1000\t0\t0\t0\n".to_owned(),
+            Owner::Unknown => String::new(),
+        };
+        let status = format!("Name:\t{name}\n{ids}");
+        self.put(format!("{here}/status").as_bytes(), status.as_bytes());
+        symlink(file, self.real(format!("{here}/exe"))).unwrap();
+        if let Some(group) = group {
+            let text = format!("0::{group}\n");
+            self.put(format!("{here}/cgroup").as_bytes(), text.as_bytes());
+        }
         self.folder(&format!("{here}/fd"));
         symlink("/dev/null", self.real(format!("{here}/fd/0"))).unwrap();
         let table = self

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use mailward::host::{End, Existence, Found, HostError, Process, Reply, Request, Secret};
+use mailward::host::{
+    End, Existence, Found, HostError, Process, ProgramFile, Reply, Request, Secret,
+};
 
 use super::bench::{Bench, Local, as_nobody, machine};
 use super::processes::{WAIT, is_root, processes, start};
@@ -154,6 +156,7 @@ fn of_roots_processes_only_the_public_part_is_told_over_a_connection() {
             environment: Err(denied()),
             ports: None,
             listens: None,
+            file: ProgramFile::Unknown(denied()),
             ..process
         })
         .collect();

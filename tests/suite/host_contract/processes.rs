@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailward::host::{
-    Act, Came, Condition, Done, HostError, Process, ProcessId, Reply, Request, WriteHost,
+    Act, Came, Condition, Done, HostError, Owner, Process, ProcessId, Reply, Request, Roots,
+    WriteHost,
 };
 
 use super::ask;
@@ -65,6 +66,85 @@ fn processes_are_found_by_name_and_told_in_order(bench: &dyn Bench) {
     assert_eq!(processes(&*host, &["a) Z 1 (x"]), expected(&[3]));
     assert_eq!(processes(&*host, &["courier", "couriertcpd2"]), []);
     assert_eq!(processes(&*host, &[]), []);
+}
+
+contract!(whose_a_process_is_and_what_it_executes_is_told: memory, tree);
+fn whose_a_process_is_and_what_it_executes_is_told(bench: &dyn Bench) {
+    let of = |pid, owner, file: &str, group| Standing {
+        owner,
+        file: file.to_owned(),
+        group,
+        ..Standing::new(pid, "xinetd", &["xinetd"], &[25])
+    };
+    let standing = [
+        of(
+            4,
+            Owner::User(0),
+            "/usr/sbin/xinetd",
+            Some("/system.slice/xinetd.service"),
+        ),
+        of(5, Owner::User(0), "/usr/sbin/xinetd (deleted)", None),
+        of(
+            6,
+            Owner::User(1000),
+            "/usr/sbin/xinetd",
+            Some("/user.slice"),
+        ),
+        of(7, Owner::Several, "/usr/bin/sudo", None),
+        of(8, Owner::Unknown, "/usr/sbin/xinetd", None),
+    ];
+    for process in &standing {
+        bench.process(process);
+    }
+    let found = processes(&*bench.host(), &["xinetd"]);
+    assert_eq!(found, standing.clone().map(|one| one.expected()));
+    let replaced: Vec<bool> = found.iter().map(Process::is_replaced).collect();
+    assert_eq!(replaced, [false, true, false, false, false]);
+    let is_roots = found.iter().map(|process| match process.roots() {
+        Roots::Own => "own",
+        Roots::Not(_) => "not",
+        Roots::Unknown(_) => "unknown",
+    });
+    assert_eq!(
+        is_roots.collect::<Vec<_>>(),
+        ["own", "own", "not", "not", "unknown"]
+    );
+}
+
+contract!(who_is_not_roots_own_daemon_serves_nothing: memory, tree);
+fn who_is_not_roots_own_daemon_serves_nothing(bench: &dyn Bench) {
+    let of = |pid, owner, file: &str| Standing {
+        owner,
+        file: file.to_owned(),
+        ..Standing::new(pid, "couriertcpd", &["couriertcpd", "-maxperip=9"], &[143])
+    };
+    let serves = |bench: &dyn Bench| {
+        let arguments = vec![vec!["-maxperip=9".to_owned()]];
+        let program = "couriertcpd";
+        waits(
+            &mut *bench.host(),
+            Condition::Serving { program, arguments },
+        )
+    };
+    bench.process(&of(4, Owner::User(1000), "/usr/sbin/couriertcpd"));
+    bench.process(&of(5, Owner::User(0), "/tmp/couriertcpd"));
+    bench.process(&of(6, Owner::Several, "/usr/bin/su"));
+    assert_eq!(serves(bench), Came::TooLate);
+    bench.process(&of(7, Owner::User(0), "/usr/sbin/couriertcpd"));
+    assert_eq!(serves(bench), Came::InTime);
+}
+
+contract!(a_pause_is_answered: memory, tree, machine, ssh, bash, busybox);
+fn a_pause_is_answered(bench: &dyn Bench) {
+    let pause = || Request::Pause(Duration::from_millis(100));
+    let replies = bench
+        .host()
+        .read(&[pause(), Request::Now, pause()])
+        .unwrap();
+    assert!(
+        matches!(replies[..], [Reply::Paused, Reply::Now(_), Reply::Paused]),
+        "{replies:?}"
+    );
 }
 
 /// Looks once.

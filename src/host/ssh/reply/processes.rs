@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use super::ending::Ending;
 use super::{Reader, Result, TICKS, misfit, number};
-use crate::host::proc::{ProcessStat, ports, split_environment, split_words};
-use crate::host::{HostError, Process, ProcessId, Terminal};
+use crate::host::proc::{
+    ProcessStat, control_group, owner_of, ports, split_environment, split_words,
+};
+use crate::host::{HostError, Owner, Process, ProcessId, ProgramFile, ROOT, Terminal};
 
 impl Reader<'_> {
     pub(super) fn processes(&mut self, programs: &[&'static str]) -> Result<Vec<Process>> {
@@ -44,26 +46,36 @@ struct Seen<'r> {
     pid: u32,
     environment: u8,
     ports: u8,
-    /// stat, cmdline, environ, and stat again.
-    files: [&'r [u8]; 4],
+    owner: Owner,
+    /// The file that it executes; empty where that cannot be told.
+    program: &'r [u8],
+    /// stat, cmdline, environ, cgroup, and stat again.
+    files: [&'r [u8]; 5],
 }
 
 impl<'r> Seen<'r> {
     fn read(text: &'r [u8], end: &mut Ending<'r>) -> Result<Self> {
-        let mut fields = text.split(|&byte| byte == b' ');
+        let mut fields = text.splitn(8, |&byte| byte == b' ');
         let pid = fields.next().and_then(number::<u32>);
         let (Some(pid), Some(&[environment]), Some(&[ports])) = (pid, fields.next(), fields.next())
         else {
             return Err(misfit("half a process"));
         };
-        let mut files = [&b""[..]; 4];
-        for (file, name) in files.iter_mut().zip(["stat", "cmdline", "environ", "stat"]) {
+        let ids: Vec<&[u8]> = fields.by_ref().take(4).collect();
+        let Some(program) = fields.next() else {
+            return Err(misfit("half a process"));
+        };
+        let mut files = [&b""[..]; 5];
+        let names = ["stat", "cmdline", "environ", "cgroup", "stat"];
+        for (file, name) in files.iter_mut().zip(names) {
             *file = end.take(format!("/proc/{pid}/{name}").as_bytes())?.1;
         }
         Ok(Self {
             pid,
             environment,
             ports,
+            owner: owner_of(ids.into_iter()),
+            program,
             files,
         })
     }
@@ -75,7 +87,7 @@ impl<'r> Seen<'r> {
         boot: Option<i64>,
         end: &Ending<'_>,
     ) -> Result<Option<Process>> {
-        let [stat, argv, environment, after] = self.files;
+        let [stat, argv, environment, group, after] = self.files;
         if stat.is_empty() || after.is_empty() {
             return Ok(None);
         }
@@ -86,6 +98,10 @@ impl<'r> Seen<'r> {
         };
         let same = after.name == stat.name && after.start == stat.start;
         if !same || !stat.is_alive() || !after.is_alive() {
+            return Ok(None);
+        }
+        // It is ending: its memory is gone, and it is about to be a zombie.
+        if self.owner == Owner::User(ROOT) && self.program.is_empty() && argv.is_empty() {
             return Ok(None);
         }
         let started = boot.and_then(|boot| {
@@ -113,6 +129,14 @@ impl<'r> Seen<'r> {
             parent: stat.parent,
             started,
             name: (*name).to_owned(),
+            owner: self.owner,
+            file: match (self.owner, self.program) {
+                // readlink tells no reason; there always is a file, so it is one.
+                (Owner::User(ROOT), []) => ProgramFile::Unknown("permission denied".to_owned()),
+                (Owner::User(ROOT), program) => ProgramFile::of_link(program),
+                (Owner::User(_) | Owner::Several | Owner::Unknown, _) => ProgramFile::NotAsked,
+            },
+            group: control_group(group),
             terminal: Terminal::of(stat.terminal),
             argv: split_words(argv),
             environment: match self.environment {

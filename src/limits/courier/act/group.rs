@@ -68,6 +68,17 @@ impl<'a> Group<'a> {
                 }
             }
         }
+        for listener in serving.iter().filter(|listener| {
+            let named = |setting: &Setting| wants.contains_key(&(**listener, *setting));
+            SETTINGS.iter().any(named)
+        }) {
+            let running = Running::of(*listener, &facts.processes);
+            if running.iter().any(|one| one.process.is_replaced()) {
+                causes.push(Cause::ProgramReplaced {
+                    service: listener.service().name().to_owned(),
+                });
+            }
+        }
         // An owed action is done when all that it must bring back runs, with the values that the files have.
         let unmet = serving
             .iter()

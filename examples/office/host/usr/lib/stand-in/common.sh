@@ -59,6 +59,10 @@ describe() {
 		"4321280 560 18446744073709551615 0 0 0 0 0 0 0 4096 65536 0 0 0 17 0 0 0 0 0 0" >"$entry/stat"
 	printf '%s\t%s\n' Name: "$name" State: 'S (sleeping)' Tgid: "$described" Pid: "$described" PPid: "$parent" \
 		TracerPid: 0 Uid: '0	0	0	0' Gid: '0	0	0	0' FDSize: 64 Threads: 1 >"$entry/status"
+	case $1 in
+	/*) ln -s "$1" "$entry/exe" ;;
+	*) ln -s "/usr/sbin/$name" "$entry/exe" ;;
+	esac
 	: >"$entry/environ"
 	mkdir "$entry/fd"
 	ln -s /dev/null "$entry/fd/0"
