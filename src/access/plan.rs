@@ -3,6 +3,7 @@
 //! Pure.
 
 mod beside;
+mod kept;
 mod own;
 mod plesk;
 mod proof;
@@ -135,7 +136,7 @@ impl Scene<'_> {
             Way::Iptables => own::iptables(self, &declared)?,
             Way::PleskFirewall => {
                 // What own rules restrict beyond it moves too: they are removed.
-                declared.extend(own::kept_anywhere(self, &declared)?.gates);
+                declared.extend(kept::kept_anywhere(self, &declared)?.gates);
                 declared.sort_by_key(|gate| gate.service);
                 plesk::needs(self, &declared)?
             }
@@ -333,7 +334,7 @@ impl Scene<'_> {
 
     /// What stands among own rules that mailward does not make.
     fn foreign(&self, then: &str) -> Vec<Note> {
-        (own::foreign(self).into_iter())
+        (kept::foreign(self).into_iter())
             .map(|(way, found)| Note::Remark {
                 text: format!(
                     "{} holds what mailward does not make: {}; {then}",

@@ -1,0 +1,139 @@
+//! What stays of services that a manifest does not name any more: what was confirmed last, never what stands in the kernel,
+//! which may be anybody's. What others have put there is listed.
+
+use super::own::both;
+use super::{Scene, Unnamed, blocked};
+use crate::access::Gate;
+use crate::access::boot::FOLDER;
+use crate::access::confirmed::{self, Record};
+use crate::access::effect::Filters;
+use crate::access::gates::kept;
+use crate::access::nft::Mark;
+use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::model::{Allowed as Who, Family, Networks};
+use crate::plan::{Permission, Way};
+use crate::report::text::sources;
+
+/// What stays of gates that nobody names any more.
+pub(super) struct Kept {
+    /// The gates.
+    pub(super) gates: Vec<Gate>,
+    /// What is taken over as confirmed since it is in force, though nothing of it is written down, and in which way.
+    pub(super) adopted: Option<(Way, Vec<Gate>)>,
+}
+
+/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move. They are those
+/// that were confirmed last; what stands in the kernel may be anybody's.
+pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept, Vec<Blocker>> {
+    let mut all = Vec::new();
+    let mut unknown = Vec::new();
+    match scene.unnamed {
+        Unnamed::Stays => {}
+        Unnamed::Goes => {
+            return Ok(Kept {
+                gates: all,
+                adopted: None,
+            });
+        }
+    }
+    for (way, live) in both(scene) {
+        let named = [declared, all.as_slice()].concat();
+        match confirmed::record(scene.observed, scene.boot, way) {
+            Record::Of(rules) => {
+                let written =
+                    |family: &Family| (rules.0.iter()).any(|rules| rules.family == Some(*family));
+                let both = way != Way::Iptables || Family::ALL.iter().all(written);
+                all.extend(kept(&rules, &named).into_iter().map(|gate| match both {
+                    true => gate,
+                    false => of_written(gate, &rules),
+                }));
+            }
+            // What a change that waits has made of nothing is what it declares.
+            Record::Nothing | Record::Lost if scene.covered() => {}
+            record @ (Record::Nothing | Record::Lost) => unknown.push((way, live, record)),
+            Record::Unread => {
+                let diagnostic =
+                    Diagnostic::new("what mailward has loaded last cannot be read on this host")
+                        .because(format!("see {}", FOLDER))
+                        .hint("run as root");
+                return Err(blocked(Blocked::Unknown, diagnostic));
+            }
+        }
+    }
+    let mut adopted: Option<(Way, Vec<Gate>)> = None;
+    let mut lost = Vec::new();
+    for (way, live, record) in unknown {
+        let named = [declared, all.as_slice()].concat();
+        let more = kept(&live, &named);
+        if more.is_empty() {
+            continue;
+        }
+        lost.extend(more.iter().map(|gate| (way, record.clone(), gate.clone())));
+        adopted.get_or_insert_with(|| (way, kept(&live, &[])));
+        all.extend(more);
+    }
+    match scene.allowed.own_rules {
+        _ if lost.is_empty() => {}
+        Permission::Given => {}
+        Permission::Withheld => return Err(not_known(&lost)),
+    }
+    all.sort_by_key(|gate| gate.service);
+    Ok(Kept {
+        gates: all,
+        adopted,
+    })
+}
+
+/// A gate without the family of which nothing is written down, since the host had no address of it: that it was not closed
+/// says nothing.
+fn of_written(mut gate: Gate, rules: &Filters) -> Gate {
+    if let Who::Only(networks) = &gate.allowed {
+        let written = rules.0.iter().filter_map(|rules| rules.family);
+        let networks = written.fold(Networks::default(), |all, family| {
+            all.union(&networks.of_family(family))
+        });
+        gate.allowed = match networks.is_empty() {
+            true => Who::Nobody,
+            false => Who::Only(networks),
+        };
+    }
+    gate
+}
+
+/// Refuses, and lists what own rules do of which nothing is written down.
+fn not_known(lost: &[(Way, Record, Gate)]) -> Vec<Blocker> {
+    let gates: Vec<String> = (lost.iter())
+        .map(|(way, _, gate)| {
+            format!(
+                "{} restricted to {} by {}",
+                gate.service,
+                sources(&gate.allowed),
+                way.words()
+            )
+        })
+        .collect();
+    let never = (lost.iter()).all(|(_, record, _)| *record == Record::Nothing);
+    let diagnostic = Diagnostic::new(
+        "mailward's own rules restrict services that the manifest does not name, and what it loaded last is not written down",
+    )
+    .because(format!("in the kernel: {}", gates.join("; ")))
+    .hint(if never {
+        "name these services in the manifest, or `--allow own-rules` takes the rules over as they are; `mailward revert` \
+         takes away what nobody has confirmed"
+    } else {
+        "name these services in the manifest, or `--allow own-rules` takes the rules over as they are"
+    });
+    blocked(Blocked::Refused, diagnostic)
+}
+
+/// What stands among own rules that mailward does not make, in a few words each, by way.
+pub(super) fn foreign(scene: &Scene<'_>) -> Vec<(Way, Vec<String>)> {
+    let nft = match &scene.observed.own_nft {
+        Ok(Some(table)) if table.mark == Mark::Own => table.foreign.clone(),
+        Ok(_) | Err(_) => Vec::new(),
+    };
+    if nft.is_empty() {
+        return Vec::new();
+    }
+    vec![(Way::Nftables, nft)]
+}
