@@ -11,14 +11,18 @@ use super::{changes, desired, plan, try_plan};
 /// Weighs the replies, and keeps the heaviest.
 struct Weighing<'a>(&'a Host, Cell<usize>);
 
+fn weight(reply: &Reply) -> usize {
+    match reply {
+        Reply::Output(output) => output.stdout.len() + output.stderr.len(),
+        Reply::File(Found::File(state)) => state.bytes.len(),
+        Reply::FirstOf(Some((_, reply))) => weight(reply),
+        _ => 0,
+    }
+}
+
 impl ReadHost for Weighing<'_> {
     fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
         let replies = self.0.host.read(requests)?;
-        let weight = |reply: &Reply| match reply {
-            Reply::Output(output) => output.stdout.len() + output.stderr.len(),
-            Reply::File(Found::File(state)) => state.bytes.len(),
-            _ => 0,
-        };
         let whole = replies.iter().map(weight).sum();
         self.1.set(self.1.get().max(whole));
         Ok(replies)
