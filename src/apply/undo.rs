@@ -332,7 +332,11 @@ impl Running<'_> {
         let Err(error) = host.write(&acts, &[]) else {
             return;
         };
-        // What was done and seen stands, and so does the verdict; that it is written down does not.
+        // What was done and seen stands, and so does the verdict; that it is written down does not. Where the host is lost it is
+        // not known either whether its journal still has what was owed.
+        if host.lost().is_some() && self.outcome.result == Verdict::Applied {
+            self.outcome.conclude(Verdict::Owed);
+        }
         let what = "what became of this run is not written down on the host";
         let mut message = Diagnostic::new(what).because(told(&error));
         // Without the entry the journal can still be left as it should be: mostly that is its removal, which needs no room.

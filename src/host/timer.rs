@@ -208,7 +208,9 @@ impl WindowFolder {
             "closed",
         ];
         // What a run that was killed over a save has left: a folder that holds it would stay.
-        const SAVED: [&str; 6] = [SCRIPT, "open", "closed", REVERT_NFT, REVERT_V4, REVERT_V6];
+        const SAVED: [&str; 7] = [
+            SCRIPT, "open", "live", "closed", REVERT_NFT, REVERT_V4, REVERT_V6,
+        ];
         let saved = SAVED.iter().map(|name| self.file(name));
         let halves = saved.map(|path| self.file(&Replace::temporary(&path)));
         let files = NAMES.iter().map(|name| self.file(name));
