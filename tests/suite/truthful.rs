@@ -55,16 +55,14 @@ fn a_full_standard_output_hides_no_change_that_is_live() {
 #[test]
 fn an_outcome_that_cannot_be_written_hides_no_change_that_is_live() {
     let copy = office_copy();
-    let output = command(
+    let output = into_full(
         "apply",
         copy.path(),
-        &["--yes", "--outcome=/dev/full", ACCESS],
-    )
-    .output_in_time()
-    .unwrap();
+        &["--yes", "--outcome=/dev/stdout", ACCESS],
+    );
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(
-        said(&output).contains("cannot write /dev/full"),
+        said(&output).contains("cannot write /dev/stdout"),
         "{output:?}"
     );
     let output = command("revert", copy.path(), &[])

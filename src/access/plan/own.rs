@@ -223,12 +223,17 @@ fn not_foreign(
     Err(blocked(Blocked::Refused, diagnostic))
 }
 
-/// The families that the host speaks.
-pub(super) fn families(scene: &Scene<'_>) -> Vec<Family> {
-    Family::ALL
-        .into_iter()
-        .filter(|family| *family == Family::Ipv4 || scene.observed.speaks_ipv6)
-        .collect()
+/// The families that the host speaks, or may speak before the next apply.
+fn families(scene: &Scene<'_>) -> Vec<Family> {
+    let may = |family: &Family| match family {
+        Family::Ipv4 => true,
+        Family::Ipv6 => {
+            let tools = scene.observed.tools.of(Family::Ipv6);
+            let there = tools.save.is_some() && tools.restore.is_some();
+            scene.observed.speaks_ipv6 || (scene.observed.has_ipv6 && there)
+        }
+    };
+    Family::ALL.into_iter().filter(may).collect()
 }
 
 fn own_chains(scene: &Scene<'_>, family: Family) -> Result<Vec<OwnChains>, Vec<Blocker>> {

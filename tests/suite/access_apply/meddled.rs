@@ -188,14 +188,11 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         scene.apply_for_good();
         assert_eq!(scene.rules(), theirs, "{what}");
         // Nor does the hook that loads own chains.
-        sh(
-            &scene,
-            "iptables -t raw -F; iptables -t raw -X; ip6tables -t raw -F; ip6tables -t raw -X",
-        );
+        let removed = "for i in iptables ip6tables; do for t in raw mangle; do $i -t $t -F; $i -t $t -X; done; done";
+        sh(&scene, removed);
         scene.declare("\"nftables\"", "\"iptables\"");
         scene.declare("imap = \"anyone\"", "imap = [\"office\"]");
         scene.apply_for_good();
-        let removed = "for i in iptables ip6tables; do $i -t raw -F; $i -t raw -X; done";
         sh(&scene, &format!("{removed}; {THEIRS}"));
         let restarted = scene.host.service("mailward-access", "restart");
         assert_ne!(restarted.code(), 0, "{what}: {restarted:#?}");
@@ -208,8 +205,8 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
 }
 
 /// As on a host that had no IPv6 when its rules were confirmed.
-const NO_IPV6: &str =
-    "ip6tables -t raw -F; ip6tables -t raw -X; rm -f /var/lib/mailward/access/boot.v6*";
+const NO_IPV6: &str = "for t in raw mangle; do ip6tables -t $t -F; ip6tables -t $t -X; done; \
+    rm -f /var/lib/mailward/access/boot.v6*";
 
 #[test]
 fn a_family_of_which_nothing_is_written_down_is_closed_for_what_is_not_named_any_more() {
@@ -232,8 +229,9 @@ fn a_family_of_which_nothing_is_written_down_is_closed_for_what_is_not_named_any
 }
 
 /// Makes own chains, live and in the files of the boot, what a version without a mark made.
-const UNMARKED: &str = "for i in iptables ip6tables; do $i -t raw -F MAILWARD-own; $i -t raw -X MAILWARD-own; done; \
-    sed -i '/MAILWARD-own/d' /var/lib/mailward/access/boot.v*";
+const UNMARKED: &str = "for i in iptables ip6tables; do $i -t raw -F MAILWARD-own; $i -t raw -X MAILWARD-own; \
+    $i -t mangle -F; $i -t mangle -X; done; \
+    sed -i -e '/MAILWARD-own/d' -e '/^\\*mangle$/,/^COMMIT$/d' /var/lib/mailward/access/boot.v*";
 
 #[test]
 fn chains_of_a_version_that_set_no_mark_are_known_and_get_one() {
