@@ -17,6 +17,7 @@ mod access_nat;
 mod access_plesk;
 mod access_show;
 mod access_size;
+mod all_at_once;
 mod bounds;
 mod faults;
 mod firewall_fixture;

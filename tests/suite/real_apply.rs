@@ -4,7 +4,7 @@
 mod broken;
 mod deferred;
 mod killed;
-mod liar;
+pub(crate) mod liar;
 mod outlived;
 mod raised;
 mod sockets;

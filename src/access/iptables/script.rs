@@ -108,7 +108,8 @@ mod tests {
         let ends = Ends::Both;
         let script = replacement(&gates(), Family::Ipv4, ends, &Presents::default()).unwrap();
         let printed = "*raw\n:PREROUTING ACCEPT [1:2]\n:OUTPUT ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
-            :MAILWARD-imap - [0:0]\n:MAILWARD-smtp - [0:0]\n-A PREROUTING -j MAILWARD\n-A MAILWARD -i lo -j RETURN\n"
+            :MAILWARD-imap - [0:0]\n:MAILWARD-own - [0:0]\n:MAILWARD-smtp - [0:0]\n-A PREROUTING -j MAILWARD\n\
+            -A MAILWARD-own -j RETURN\n-A MAILWARD -i lo -j RETURN\n"
             .to_owned()
             + &["143", "993", "110", "995"]
                 .map(|port| {

@@ -4,7 +4,7 @@ use super::{MANIFEST, apply, contents, daemons, mailward, on_each_kind_with};
 use crate::support::host::{Host, Kind};
 
 /// Puts a script in pop3d's place that does nothing on `start` where `lies` is true in shell, and says that all is well.
-fn install(host: &Host, lies: &str) {
+pub(crate) fn install(host: &Host, lies: &str) {
     let real = host.read("/usr/sbin/pop3d");
     host.write("/usr/sbin/pop3d.real", real);
     host.write(
