@@ -28,15 +28,15 @@ fn sh(scene: &Scene, script: &str) -> String {
     scene.host.run(&["sh", "-c", script]).success()
 }
 
-/// How often each family jumps to the own chains.
+/// How often each family jumps to the own chains, at either end of address translation.
 fn jumps(scene: &Scene) -> Vec<String> {
-    let script =
-        "for save in iptables-save ip6tables-save; do $save | grep -c -e '-j MAILWARD$'; done; :";
+    let script = "for save in iptables-save ip6tables-save; do for t in raw mangle; do \
+        $save -t $t | grep -c -e '-j MAILWARD$'; done; done; :";
     sh(scene, script).lines().map(str::to_owned).collect()
 }
 
 fn as_confirmed(scene: &Scene, what: &str) {
-    assert_eq!(jumps(scene), ["1", "1"], "{what}");
+    assert_eq!(jumps(scene), ["1"; 4], "{what}");
     scene.assert_restricted();
     let check = scene.run(&format!("check {MANIFEST}"));
     assert_eq!(check.code(), 0, "{what}: {check:#?}");
@@ -99,9 +99,9 @@ fn own_chains_stand_once_where_iptables_prints_as_old_versions_did() {
     );
     scene.apply_for_good();
     let once = |scene: &Scene, when: &str| {
-        let legacy =
-            "for i in iptables ip6tables; do $i-legacy-save | grep -c -e '-j MAILWARD$'; done";
-        assert_eq!(sh(scene, legacy), "1\n1\n", "{when}");
+        let legacy = "for i in iptables ip6tables; do for t in raw mangle; do \
+            $i-legacy-save -t $t | grep -c -e '-j MAILWARD$'; done; done";
+        assert_eq!(sh(scene, legacy), "1\n".repeat(4), "{when}");
         scene.assert_restricted();
         let check = scene.run(&format!("check {MANIFEST}"));
         assert_eq!(check.code(), 0, "{when}: {check:#?}");
@@ -119,13 +119,13 @@ fn own_chains_stand_once_where_iptables_prints_as_old_versions_did() {
     );
     let before = sh(
         &scene,
-        "iptables-legacy-save -t raw | grep -v -e '^#' -e '^:[A-Z]* A'",
+        "for t in raw mangle; do iptables-legacy-save -t $t; done | grep -v -e '^#' -e '^:[A-Z]* A'",
     );
     scene.apply();
     scene.host.wait_until("it goes back", || {
         sh(
             &scene,
-            "iptables-legacy-save -t raw | grep -v -e '^#' -e '^:[A-Z]* A'",
+            "for t in raw mangle; do iptables-legacy-save -t $t; done | grep -v -e '^#' -e '^:[A-Z]* A'",
         ) == before
     });
     scene.declare("\nsubmission = [\"office\"]", "");
