@@ -164,7 +164,8 @@ fn processes_of_users_change_nothing_on_a_host_with_busybox() {
     strangers_change_nothing(&mut Place::over(host, ssh));
 }
 
-/// Lets the next apply be killed when IMAP's service is stopped and about to be started; `undo` makes that as before.
+/// Lets the next apply be killed when IMAP's service is stopped, and has it not started again, as where the machine has no
+/// memory left for it either; `undo` makes that as before.
 fn kill_between(host: &Host) -> Vec<String> {
     let path = match host.kind() {
         Kind::Systemd => "/usr/bin/systemctl",
@@ -175,8 +176,9 @@ fn kill_between(host: &Host) -> Vec<String> {
     host.write(
         path,
         format!(
-            "#!/bin/sh\ncase \"$*\" in 'start courier-imap.service' | start)\n\
-             kill -KILL $(pidof mailward); exit 0 ;; esac\nexec {real} \"$@\"\n"
+            "#!/bin/sh\ncase \"$*\" in\n\
+             'restart courier-imap.service') {real} stop courier-imap.service; kill -KILL $(pidof mailward); exit 0 ;;\n\
+             start) kill -KILL $(pidof mailward); exit 0 ;; esac\nexec {real} \"$@\"\n"
         ),
     );
     host.run(&["chmod", "755", path]).success();
