@@ -15,7 +15,8 @@ use std::time::Duration;
 pub use self::daemons::{COURIERTCPD, DOVECOT, Judge, Judged, POSTFIX, XINETD};
 pub use self::plesk::Plesk;
 
-use self::boot::{boot_of, line, milliseconds};
+pub(crate) use self::boot::milliseconds;
+use self::boot::{boot_of, line};
 use self::daemons::PROGRAMS;
 use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};

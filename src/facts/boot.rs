@@ -24,7 +24,7 @@ pub(super) fn boot_of(kernel: &str, first: Option<&str>) -> String {
 }
 
 /// The first number of `/proc/uptime`, which has seconds with two decimals; without it the clock.
-pub(super) fn milliseconds(uptime: Option<&str>, now: i64) -> u64 {
+pub(crate) fn milliseconds(uptime: Option<&str>, now: i64) -> u64 {
     let seconds = uptime
         .and_then(|line| line.split_whitespace().next())
         .and_then(|number| number.split_once('.'))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::back::{Booted, Taken, is_back, take_back, text_at};
 use super::close::{Fate, WatchEnd, close};
 use super::finish;
-use super::open::{connection, nothing_left};
+use super::open::{connection_and_uptime, nothing_left};
 use super::plesk::Confirmed;
 pub use super::proof::Site;
 use super::proof::{self, Since};
@@ -117,12 +117,10 @@ fn try_confirm<H: WriteHost + ?Sized>(
             return Ok(said(Verdict::Refused, message));
         }
         Now::Open(window, seconds, told) => {
-            let connection = connection(host).map_err(|why| failed(Verdict::Unknown, why))?;
             let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
-            let since = Since {
-                live,
-                uptime: facts.uptime,
-            };
+            let (connection, uptime) =
+                connection_and_uptime(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            let since = Since { live, uptime };
             if request.proof == Proof::Needed
                 && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
             {

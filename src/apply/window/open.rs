@@ -10,9 +10,9 @@ use crate::access::how::SourceHow;
 use crate::access::{iptables, nft};
 use crate::apply::outcome::StepState;
 use crate::apply::{Failed, Running, Watch, interrupted};
-use crate::facts::Facts;
+use crate::facts::{Facts, milliseconds};
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch::{Answers, Batch};
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
     Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WINDOWS,
@@ -350,14 +350,24 @@ pub(super) fn saved<H: WriteHost + ?Sized>(
     Ok(all)
 }
 
-/// The ssh connection by which this run stands on the host.
-pub(super) fn connection<H: WriteHost + ?Sized>(host: &H) -> Result<Connection, Failed> {
+/// The ssh connection by which this run stands on the host, and for how long the host was up a moment before it was looked at:
+/// facts may be seconds old by then, and a connection that is new would seem to be from before the change.
+pub(super) fn connection_and_uptime<H: WriteHost + ?Sized>(
+    host: &H,
+) -> Result<(Connection, u64), Failed> {
     let mut batch = Batch::default();
-    let ticket = batch.connection();
-    batch
-        .read(host)
-        .and_then(|mut answers| answers.connection(ticket))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    let uptime = batch.file(known("/proc/uptime"));
+    let now = batch.ask(Request::Now);
+    let connection = batch.connection();
+    let read = |mut answers: Answers| {
+        let uptime = match answers.file(uptime)? {
+            Found::File(state) => Some(String::from_utf8_lossy(&state.bytes).into_owned()),
+            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+        };
+        let uptime = milliseconds(uptime.as_deref(), answers.now(now)?);
+        Ok((answers.connection(connection)?, uptime))
+    };
+    (batch.read(host).and_then(read)).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
 }
 
 /// Looks at the host again: nothing of access may be left to do but what waits for a confirmation.
