@@ -179,3 +179,20 @@ fn over_ssh_under_systemd_no_kill_leaves_a_port_closed() {
 fn over_ssh_with_init_scripts_no_kill_leaves_a_port_closed() {
     over_ssh(Kind::SysV);
 }
+
+/// systemd starts a service five times in ten seconds and then refuses, which a restart must not end in.
+#[test]
+fn a_service_that_was_started_often_just_now_is_restarted_all_the_same() {
+    let Some(mut host) = Place::prepare(Kind::Systemd) else {
+        return;
+    };
+    host.boot();
+    let host = Place::inside(host);
+    for _ in 0..4 {
+        let restart = ["systemctl", "restart", "courier-imap.service"];
+        host.run(&restart).success();
+    }
+    let applied = apply(&host, &manifest(0));
+    assert_eq!(applied.code(), 0, "{applied:#?}");
+    assert!(served_again(&host));
+}
