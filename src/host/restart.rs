@@ -1,4 +1,4 @@
-//! One act that stops a service and starts it again where no service manager does so by itself.
+//! One act that stops a service and starts it again, by its commands or by a job of systemd.
 //!
 //! It is a process of its own session: between the two a service is down, and whoever asked may be killed at any moment.
 //! Whether it took is not looked at here.
@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Command, Process, ProcessId};
-use crate::model::known;
+use crate::model::{HostPath, known};
 
 /// systemd's control program, by the name that the kernel keeps.
 const SYSTEMCTL: &str = "systemctl";
@@ -28,25 +28,30 @@ command -v setsid >/dev/null 2>&1 || session=
 $session sh -c \"$0\" mailward-restart \"$@\" </dev/null
 exit $?";
 
-/// The command that stops a service, waits until these processes are gone, and starts it.
+/// The command that stops a service by its init script, waits until these processes are gone, and starts it.
 ///
-/// Each of the two programs has one argument and the time that its command says.
+/// Either may take this long.
 #[must_use]
-pub fn restart(stop: &Command, start: &Command, gone: &[ProcessId]) -> Command {
-    let patience = stop.deadline.max(start.deadline);
-    let verb = |command: &Command| command.arguments.first().cloned().unwrap_or_default();
-    let mut words = vec![
-        "-c".to_owned(),
-        CALLER.to_owned(),
-        TEXT.to_owned(),
-        patience.as_secs().max(1).to_string(),
-        stop.program.to_string(),
-        verb(stop),
-        start.program.to_string(),
-        verb(start),
-    ];
+pub fn commands(script: &HostPath, patience: Duration, gone: &[ProcessId]) -> Command {
+    let mut words = ["commands", script.as_str()].map(str::to_owned).to_vec();
     words.extend(gone.iter().map(|id| format!("{}-{}", id.pid, id.start)));
-    Command::new(known(SHELL), words, longest(patience))
+    session(words, patience, longest(patience))
+}
+
+/// The command that has systemd stop a service and start it again, however often it was started of late.
+///
+/// A job may take as long as a stop and a start do.
+#[must_use]
+pub fn job(systemctl: &HostPath, unit: &str, patience: Duration) -> Command {
+    let words = ["job", systemctl.as_str(), unit].map(str::to_owned);
+    session(words.to_vec(), patience * 2, longest(patience * 2))
+}
+
+fn session(what: Vec<String>, patience: Duration, longest: Duration) -> Command {
+    let patience = patience.as_secs().max(1).to_string();
+    let mut words = ["-c", CALLER, TEXT, &patience].map(str::to_owned).to_vec();
+    words.extend(what);
+    Command::new(known(SHELL), words, longest)
 }
 
 /// How long it may take in all, where either program may take `patience`.
