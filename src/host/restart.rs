@@ -63,8 +63,8 @@ pub fn longest(patience: Duration) -> Duration {
 /// The programs of processes that may be such an act.
 pub const PROGRAMS: [&str; 2] = ["sh", SYSTEMCTL];
 
-/// Those of these processes that stop and start a service and have not ended: this act, and what waits for a job of systemd
-/// that does so with one of these units.
+/// Those of root's among these processes that stop and start a service and have not ended: this act, and what waits for a job of
+/// systemd that does so with one of these units. Any user can give a process such words.
 #[must_use]
 pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
     let services: Vec<String> = units.iter().map(|unit| format!("{unit}.service")).collect();
@@ -74,11 +74,51 @@ pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
         let job = process.name == SYSTEMCTL
             && word(1) == Some(b"restart")
             && (services.iter()).any(|service| word(2) == Some(service.as_bytes()));
-        session || job
+        process.is_roots() && (session || job)
     };
     processes
         .iter()
         .filter(is_one)
         .map(|process| process.id)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Owner, ProgramFile, Terminal};
+
+    fn process(owner: Owner, name: &str, words: &[&str]) -> Process {
+        Process {
+            id: ProcessId { pid: 9, start: 1 },
+            parent: 1,
+            started: None,
+            name: name.to_owned(),
+            owner,
+            file: ProgramFile::of_link(b"/bin/dash"),
+            group: None,
+            terminal: Terminal::None,
+            argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            environment: Ok(Vec::new()),
+            ports: None,
+            listens: None,
+        }
+    }
+
+    #[test]
+    fn only_what_root_runs_is_a_stop_and_start_that_goes_on() {
+        let under_way = |owner, name, words: &[&str]| {
+            !under_way(&[process(owner, name, words)], &["courier-imap"]).is_empty()
+        };
+        let session = ["sh", "-c", TEXT, MARK, "60"];
+        let job = ["systemctl", "restart", "courier-imap.service"];
+        let other = ["systemctl", "restart", "ssh.service"];
+        assert!(under_way(Owner::User(0), "sh", &session));
+        assert!(under_way(Owner::User(0), SYSTEMCTL, &job));
+        assert!(!under_way(Owner::User(0), SYSTEMCTL, &other));
+        for owner in [Owner::User(1000), Owner::Several, Owner::Unknown] {
+            assert!(!under_way(owner, "sh", &session));
+            assert!(!under_way(owner, SYSTEMCTL, &job));
+        }
+    }
 }
