@@ -7,6 +7,7 @@ pub mod boot;
 pub mod confirmed;
 pub mod effect;
 pub mod ends;
+pub mod former;
 pub mod gates;
 pub mod how;
 pub mod iptables;

@@ -185,7 +185,16 @@ fn try_apply<H: WriteHost + ?Sized>(
         outcome.notes = plan.notes;
         return Ok(outcome);
     }
-    let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline)?;
+    let baseline =
+        act::baseline(host, &facts, &observed, &plan, request.deadline).map_err(|outcome| {
+            match watch.late() {
+                // What did not come in the time that was left says nothing of xinetd.
+                Some(seconds) if outcome.result == Verdict::Unknown => {
+                    unknown(&HostError::Late { seconds })
+                }
+                Some(_) | None => outcome,
+            }
+        })?;
     if let Some(signal) = watch.interrupted() {
         let message = Diagnostic::new(format!("interrupted by {signal}"));
         return Err(ended(Verdict::Interrupted, vec![message]));

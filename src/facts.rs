@@ -26,9 +26,7 @@ use crate::apply::window::{self, Waiting, Watched};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::timer::Starter;
-use crate::host::{
-    Command, Existence, Foreign, Found, HostError, Process, ReadHost, Request, STATE,
-};
+use crate::host::{Existence, Foreign, Found, HostError, Process, ReadHost, Request, STATE};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
@@ -172,22 +170,15 @@ impl Facts {
     pub fn control(&self, unit: &str, deadline: Duration) -> Option<Control> {
         self.services.get(unit)?;
         Some(match &self.manager {
-            Manager::Systemd { systemctl } => {
-                let words = vec!["restart".to_owned(), format!("{unit}.service")];
-                Control::Job {
-                    // It may stop it for as long as a start may take.
-                    restart: Command::new(systemctl.clone(), words, deadline * 2),
-                }
-            }
-            Manager::SysV => {
-                let script = known(&format!("/etc/init.d/{unit}"));
-                let command =
-                    |verb: &str| Command::new(script.clone(), vec![verb.to_owned()], deadline);
-                Control::Pair {
-                    stop: command("stop"),
-                    start: command("start"),
-                }
-            }
+            Manager::Systemd { systemctl } => Control::Job {
+                systemctl: systemctl.clone(),
+                unit: format!("{unit}.service"),
+                patience: deadline,
+            },
+            Manager::SysV => Control::Pair {
+                script: known(&format!("/etc/init.d/{unit}")),
+                patience: deadline,
+            },
         })
     }
 }

@@ -66,6 +66,9 @@ pub trait WriteHost: ReadHost {
     /// [`HostError::Locked`] names who holds it.
     fn lock(&mut self) -> Result<(), HostError>;
 
+    /// Tells that a run has begun: what it does now is brought to its end or undone, and no wait is cut short.
+    fn changes(&mut self) {}
+
     /// Performs `acts` in order, stops at the first that fails, then answers `then`, all in one go.
     ///
     /// # Errors

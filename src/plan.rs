@@ -93,10 +93,6 @@ pub struct Input {
 /// One change or one service action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "step", rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a plan has few steps, and a box would be in every pattern"
-)]
 pub enum Step {
     /// A file is edited.
     Edit(Edit),

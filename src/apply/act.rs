@@ -298,8 +298,16 @@ fn with_output(diagnostic: Diagnostic, output: &Output) -> Diagnostic {
 /// What stops and starts a service, in an administrator's words.
 fn restart_line(control: &Control) -> String {
     match control {
-        Control::Job { restart } => format!("`{}`", line(restart)),
-        Control::Pair { stop, start } => format!("`{}`, then `{}`", line(stop), line(start)),
+        Control::Job {
+            systemctl, unit, ..
+        } => {
+            let words = [systemctl.as_str(), "restart", unit];
+            format!("`{}`", printable::command(words))
+        }
+        Control::Pair { script, .. } => {
+            let line = |verb| printable::command([script.as_str(), verb]);
+            format!("`{}`, then `{}`", line("stop"), line("start"))
+        }
     }
 }
 

@@ -17,6 +17,7 @@ impl Running<'_> {
         host: &mut H,
         watch: &mut dyn Watch,
     ) -> Result<(), Failed> {
+        host.changes();
         // The journal first: it names the run, by which the next one finds what a killed one left lying about.
         let mut acts = vec![Act::Save {
             path: journal::path(),

@@ -8,6 +8,7 @@ mod back;
 mod close;
 pub mod confirm;
 mod finish;
+mod former;
 mod load;
 pub(super) mod open;
 mod plesk;

@@ -1,13 +1,14 @@
 //! How long a run may take in all, for those who wait for a host and those who begin steps.
 //!
-//! Before anything is changed no wait goes beyond it. From the first change on it cuts nothing: what was begun is brought to
-//! its end or undone, in time of its own, and only no further step begins.
+//! Before anything is changed no wait goes beyond it, be it one for an answer or for what a daemon does. From the first change on
+//! it cuts nothing: what was begun is brought to its end or undone, in time of its own, of which each command has its own limit,
+//! and only no further step begins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Act, HostError, ReadHost, Reply, Request, WriteHost, Written};
+use super::{Act, ActError, ActFailed, HostError, ReadHost, Reply, Request, WriteHost, Written};
 
 /// The time of one run; all copies are one.
 #[derive(Debug, Clone)]
@@ -127,9 +128,50 @@ impl WriteHost for Limited {
         self.host.lock()
     }
 
-    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, super::ActFailed> {
+    fn changes(&mut self) {
         self.deadline.changes_begin();
-        self.host.write(acts, then)
+    }
+
+    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed> {
+        if acts.iter().any(is_change) {
+            self.changes();
+        }
+        let late = |error: HostError| ActFailed {
+            index: 0,
+            what: "cannot go on".to_owned(),
+            source: ActError::After(error.to_string()),
+        };
+        match self.in_time().map_err(late)? {
+            Some(left) => {
+                let acts: Vec<Act> = acts.iter().map(|act| in_so_long(act, left)).collect();
+                let then: Vec<Request> = then.iter().map(|one| cut(one, left)).collect();
+                self.host.write(&acts, &then)
+            }
+            None => self.host.write(acts, then),
+        }
+    }
+}
+
+/// Whether an act changes more than what mailward notes for itself, or waits for.
+const fn is_change(act: &Act) -> bool {
+    match act {
+        Act::Replace(_) | Act::Put { .. } | Act::Decide { .. } | Act::Run(_) => true,
+        // A signal asks xinetd for its dump; one that has it read its files comes when a run has begun.
+        Act::Save { .. } | Act::Remove(_) | Act::Signal(..) | Act::Await(..) => false,
+    }
+}
+
+/// An act that waits no longer than this.
+fn in_so_long(act: &Act, left: Duration) -> Act {
+    match act {
+        Act::Await(condition, longest) => Act::Await(condition.clone(), (*longest).min(left)),
+        Act::Replace(_)
+        | Act::Save { .. }
+        | Act::Put { .. }
+        | Act::Remove(_)
+        | Act::Decide { .. }
+        | Act::Run(_)
+        | Act::Signal(..) => act.clone(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One act that stops a service and starts it again where no service manager does so by itself.
+//! One act that stops a service and starts it again, by its commands or by a job of systemd.
 //!
 //! It is a process of its own session: between the two a service is down, and whoever asked may be killed at any moment.
 //! Whether it took is not looked at here.
@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Command, Process, ProcessId};
-use crate::model::known;
+use crate::model::{HostPath, known};
 
 /// systemd's control program, by the name that the kernel keeps.
 const SYSTEMCTL: &str = "systemctl";
@@ -28,25 +28,30 @@ command -v setsid >/dev/null 2>&1 || session=
 $session sh -c \"$0\" mailward-restart \"$@\" </dev/null
 exit $?";
 
-/// The command that stops a service, waits until these processes are gone, and starts it.
+/// The command that stops a service by its init script, waits until these processes are gone, and starts it.
 ///
-/// Each of the two programs has one argument and the time that its command says.
+/// Either may take this long.
 #[must_use]
-pub fn restart(stop: &Command, start: &Command, gone: &[ProcessId]) -> Command {
-    let patience = stop.deadline.max(start.deadline);
-    let verb = |command: &Command| command.arguments.first().cloned().unwrap_or_default();
-    let mut words = vec![
-        "-c".to_owned(),
-        CALLER.to_owned(),
-        TEXT.to_owned(),
-        patience.as_secs().max(1).to_string(),
-        stop.program.to_string(),
-        verb(stop),
-        start.program.to_string(),
-        verb(start),
-    ];
+pub fn commands(script: &HostPath, patience: Duration, gone: &[ProcessId]) -> Command {
+    let mut words = ["commands", script.as_str()].map(str::to_owned).to_vec();
     words.extend(gone.iter().map(|id| format!("{}-{}", id.pid, id.start)));
-    Command::new(known(SHELL), words, longest(patience))
+    session(words, patience, longest(patience))
+}
+
+/// The command that has systemd stop a service and start it again, however often it was started of late.
+///
+/// A job may take as long as a stop and a start do.
+#[must_use]
+pub fn job(systemctl: &HostPath, unit: &str, patience: Duration) -> Command {
+    let words = ["job", systemctl.as_str(), unit].map(str::to_owned);
+    session(words.to_vec(), patience * 2, longest(patience * 2))
+}
+
+fn session(what: Vec<String>, patience: Duration, longest: Duration) -> Command {
+    let patience = patience.as_secs().max(1).to_string();
+    let mut words = ["-c", CALLER, TEXT, &patience].map(str::to_owned).to_vec();
+    words.extend(what);
+    Command::new(known(SHELL), words, longest)
 }
 
 /// How long it may take in all, where either program may take `patience`.
@@ -58,8 +63,8 @@ pub fn longest(patience: Duration) -> Duration {
 /// The programs of processes that may be such an act.
 pub const PROGRAMS: [&str; 2] = ["sh", SYSTEMCTL];
 
-/// Those of these processes that stop and start a service and have not ended: this act, and what waits for a job of systemd
-/// that does so with one of these units.
+/// Those of root's among these processes that stop and start a service and have not ended: this act, and what waits for a job of
+/// systemd that does so with one of these units. Any user can give a process such words.
 #[must_use]
 pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
     let services: Vec<String> = units.iter().map(|unit| format!("{unit}.service")).collect();
@@ -69,11 +74,51 @@ pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
         let job = process.name == SYSTEMCTL
             && word(1) == Some(b"restart")
             && (services.iter()).any(|service| word(2) == Some(service.as_bytes()));
-        session || job
+        process.is_roots() && (session || job)
     };
     processes
         .iter()
         .filter(is_one)
         .map(|process| process.id)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Owner, ProgramFile, Terminal};
+
+    fn process(owner: Owner, name: &str, words: &[&str]) -> Process {
+        Process {
+            id: ProcessId { pid: 9, start: 1 },
+            parent: 1,
+            started: None,
+            name: name.to_owned(),
+            owner,
+            file: ProgramFile::of_link(b"/bin/dash"),
+            group: None,
+            terminal: Terminal::None,
+            argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            environment: Ok(Vec::new()),
+            ports: None,
+            listens: None,
+        }
+    }
+
+    #[test]
+    fn only_what_root_runs_is_a_stop_and_start_that_goes_on() {
+        let under_way = |owner, name, words: &[&str]| {
+            !under_way(&[process(owner, name, words)], &["courier-imap"]).is_empty()
+        };
+        let session = ["sh", "-c", TEXT, MARK, "60"];
+        let job = ["systemctl", "restart", "courier-imap.service"];
+        let other = ["systemctl", "restart", "ssh.service"];
+        assert!(under_way(Owner::User(0), "sh", &session));
+        assert!(under_way(Owner::User(0), SYSTEMCTL, &job));
+        assert!(!under_way(Owner::User(0), SYSTEMCTL, &other));
+        for owner in [Owner::User(1000), Owner::Several, Owner::Unknown] {
+            assert!(!under_way(owner, "sh", &session));
+            assert!(!under_way(owner, SYSTEMCTL, &job));
+        }
+    }
 }

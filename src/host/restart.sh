@@ -1,14 +1,14 @@
 # Stops a service and starts it again, whatever meanwhile becomes of whoever asked for it. POSIX sh, with the tools of CentOS 5
 # or of BusyBox.
 #
-#   sh -c TEXT mailward-restart SECONDS STOP VERB START VERB PID-START...
+#   sh -c TEXT mailward-restart SECONDS commands SCRIPT PID-START...
+#   sh -c TEXT mailward-restart SECONDS job SYSTEMCTL UNIT
 #
-# SECONDS is how long either program may take; the processes, by pid and start in ticks since boot, must be gone in between,
-# which may take as long, at most twenty.
-# Prints what the two print; ends with the exit code of the second.
+# SECONDS is how long each program may take; the processes, by pid and start in ticks since boot, must be gone between stop
+# and start, which may take as long, at most twenty. Prints what the programs print; ends with the exit code of the last.
 
-seconds=$1 stop=$2 stopping=$3 start=$4 starting=$5
-shift 5
+seconds=$1 kind=$2
+shift 2
 
 # Handlers, since a signal that is ignored would be ignored by the daemon, too.
 trap : HUP INT QUIT TERM PIPE
@@ -19,9 +19,10 @@ before=
 { read -r before <$score; } 2>/dev/null
 { printf '%s\n' -1000 >$score; } 2>/dev/null
 
-# Runs one of the two, in a session of its own, which is ended when its time is up.
+# Runs a program, in a session of its own, which is ended when its time is up.
 act() {
   program=$1
+  shift
   case $program in
     "$MAILWARD_ROOT"/*) ;;
     *) program=$MAILWARD_ROOT$program ;;
@@ -44,8 +45,9 @@ act() {
       done
       kill -KILL "-$$" || kill -KILL "$$"
     ) &
-    exec "$3" "$4"
-  ' mailward-guarded "$seconds" "$before" "$program" "$2"
+    shift 2
+    exec "$@"
+  ' mailward-guarded "$seconds" "$before" "$program" "$@"
 }
 
 runs() {
@@ -63,9 +65,25 @@ seconds_up() {
 
 session=setsid
 command -v setsid >/dev/null 2>&1 || session=
-act "$stop" "$stopping"
+
+# One job stops and starts the service. systemd counts how often it was started of late, by whomever, and stops what it then
+# refuses to start: the count begins anew. A job that ended with a failure may have left the service stopped.
+job() {
+  act "$1" reset-failed "$2" >/dev/null 2>&1
+  act "$1" restart "$2"
+  code=$?
+  [ $code = 1 ] || exit $code
+  act "$1" reset-failed "$2" >/dev/null 2>&1
+  act "$1" start "$2"
+  exit
+}
+
+[ "$kind" = commands ] || job "$@"
+script=$1
+shift
+act "$script" stop
 code=$?
-[ $code = 0 ] || echo "$stop $stopping ended with $code" >&2
+[ $code = 0 ] || echo "$script stop ended with $code" >&2
 # What does not go away in time is told by whoever looks; the service is started all the same.
 seconds_up
 [ "$seconds" -lt 20 ] && end=$((up + seconds)) || end=$((up + 20))
@@ -75,4 +93,4 @@ for process; do
     seconds_up
   done
 done
-act "$start" "$starting"
+act "$script" start

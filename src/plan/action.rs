@@ -1,5 +1,7 @@
 //! Service actions: what is done to which daemon, what it costs, and what it must lead to.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Setting, Value};
@@ -187,17 +189,21 @@ pub enum How {
 /// nothing is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
-    /// By one job of the service manager.
+    /// By one job of systemd, which starts it also where it does not run.
     Job {
-        /// Stops and starts it, also where it does not run.
-        restart: Command,
+        /// systemd's control program.
+        systemctl: HostPath,
+        /// The unit, with the end of its name.
+        unit: String,
+        /// How long a start may take.
+        patience: Duration,
     },
     /// By two commands that one process of a session of its own runs.
     Pair {
-        /// Stops it.
-        stop: Command,
-        /// Starts it.
-        start: Command,
+        /// Its init script.
+        script: HostPath,
+        /// How long either may take.
+        patience: Duration,
     },
 }
 
@@ -206,8 +212,12 @@ impl Control {
     #[must_use]
     pub fn restart(&self, gone: &[ProcessId]) -> Command {
         match self {
-            Self::Job { restart } => restart.clone(),
-            Self::Pair { stop, start } => restart::restart(stop, start, gone),
+            Self::Job {
+                systemctl,
+                unit,
+                patience,
+            } => restart::job(systemctl, unit, *patience),
+            Self::Pair { script, patience } => restart::commands(script, *patience, gone),
         }
     }
 }

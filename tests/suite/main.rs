@@ -19,6 +19,7 @@ mod access_show;
 mod access_size;
 mod all_at_once;
 mod bounds;
+mod deadline;
 mod faults;
 mod firewall_fixture;
 mod fresh;

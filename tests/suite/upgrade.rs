@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -366,6 +366,29 @@ fn watchers(root: &Path) -> usize {
     found
 }
 
+/// What the version before has loaded is what is confirmed: rules that others have changed since are not.
+#[test]
+fn a_change_of_the_version_before_that_is_not_as_it_made_it_is_not_confirmed() {
+    let state = Path::new("tests/upgrade/b811994/access-waits.tar.gz");
+    for (wrong, right) in [
+        ("-s 198.51.100.7/32", "-s 198.51.100.8/32"),
+        ("-A MAILWARD-imap -j DROP\n", ""),
+        ("-A PREROUTING -j MAILWARD\n", ""),
+        (":MAILWARD-imap ", ":MAILWARD-own - [0:0]\n:MAILWARD-imap "),
+    ] {
+        let host = host(state);
+        let root = host.path();
+        prolong(root).unwrap();
+        let rules = root.join("var/lib/stand-in/iptables");
+        let text = fs::read_to_string(&rules).unwrap();
+        assert!(text.contains(wrong), "{text}");
+        fs::write(&rules, text.replace(wrong, right)).unwrap();
+        let output = mailward(root, &CONFIRM);
+        assert_eq!(code(wrong, &output), 7, "{wrong}: {}", said(&output));
+        assert!(!root.join("var/lib/mailward/access/confirmed.json").exists());
+    }
+}
+
 #[test]
 fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
     for state in states("access-waits") {
@@ -395,15 +418,37 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
             let check = mailward(root, &["check", ACCESS]);
             assert_eq!(code(&what, &check), 3, "{what}: {}", said(&check));
             // A tree shows no processes of the machine: that the timer runs is seen here, not by the program.
-            if first == First::Confirm {
-                // This version would have other rules at both ends of address translation: it keeps none that are not its own.
-                let output = mailward(root, &CONFIRM);
-                assert_eq!(code(&what, &output), 7, "{what}: {}", said(&output));
-                assert!(own_rules(root) > 0, "{what}");
+            match first {
+                First::Confirm => {
+                    // What that version has loaded stays, and this one says what it would change of it.
+                    let before = own_rules(root);
+                    let output = mailward(root, &CONFIRM);
+                    assert_eq!(code(&what, &output), 0, "{what}: {}", said(&output));
+                    let end = Instant::now() + Duration::from_secs(20);
+                    while watchers(root) > 0 {
+                        assert!(Instant::now() < end, "{what}: its timer goes on");
+                        std::thread::sleep(Duration::from_millis(100));
+                    }
+                    assert_eq!(own_rules(root), before, "{what}");
+                    let plan = mailward(root, &["plan", ACCESS]);
+                    assert_eq!(code(&what, &plan), 2, "{what}: {}", said(&plan));
+                    assert!(
+                        !said(&plan).contains("never confirmed"),
+                        "{what}: {}",
+                        said(&plan)
+                    );
+                    let boot = fs::read_to_string(root.join("var/lib/mailward/access/boot.v4"));
+                    assert!(
+                        boot.unwrap().contains("-A MAILWARD-imap -s 203.0.113.0/24"),
+                        "{what}"
+                    );
+                }
+                First::Apply | First::Revert => {
+                    let output = mailward(root, &["revert"]);
+                    assert_eq!(code(&what, &output), 0, "{what}: {}", said(&output));
+                    assert_eq!(own_rules(root), 0, "{what}");
+                }
             }
-            let output = mailward(root, &["revert"]);
-            assert_eq!(code(&what, &output), 0, "{what}: {}", said(&output));
-            assert_eq!(own_rules(root), 0, "{what}");
             comes_to_its_end(&what, root);
         }
     }

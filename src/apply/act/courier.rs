@@ -7,7 +7,10 @@ use super::failed_restart;
 use crate::facts::{COURIERTCPD, Facts, Judge};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Reply, Request, WriteHost};
+use crate::host::{
+    Act, Came, Command, Condition, Done, End, Process, ProcessId, Reply, Request, WriteHost,
+    Written,
+};
 use crate::limits::courier::{self, Listener, SETTINGS, common};
 use crate::plan::{Control, Expectation};
 use crate::report::text;
@@ -58,7 +61,7 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
             .judge(processes.map_err(|error| failed(&error))?)
             .all())
     };
-    let written = super::restart(host, &command, &acts, batch.requests())?;
+    let written = run(host, control, &command, &acts, batch.requests())?;
     let mut after = look(written.replies)?;
     let mut done = written.done;
     // A job may start the service before what it stopped has let go of its ports; then another one does.
@@ -66,7 +69,7 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
         && is_missing(expects, &after)
     {
         let acts = [Act::Await(serving.clone(), soon)];
-        let again = super::restart(host, &command, &acts, batch.requests())?;
+        let again = run(host, control, &command, &acts, batch.requests())?;
         after = look(again.replies)?;
         done.extend(again.done);
     }
@@ -135,6 +138,40 @@ pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
     Err(Failed(messages))
 }
 
+/// Stops and starts a service, waits for what runs then, and reads `then`.
+fn run<H: WriteHost + ?Sized>(
+    host: &mut H,
+    control: &Control,
+    command: &Command,
+    waits: &[Act],
+    then: &[Request],
+) -> Result<Written, Failed> {
+    match control {
+        Control::Pair { .. } => super::restart(host, command, waits, then),
+        Control::Job { .. } => {
+            let mut job = super::restart(host, command, &[], &[])?;
+            let done = match job.done.first() {
+                Some(Done::Ran(output)) => output.end == End::Code(0),
+                Some(Done::Quietly | Done::Awaited(_)) | None => true,
+            };
+            // Where it failed nothing may come up any more, and as long as that is waited for nothing is served.
+            let hurried = |wait: &Act| match wait {
+                Act::Await(condition, longest) if !done => {
+                    Act::Await(condition.clone(), (*longest).min(AFTER_FAILURE))
+                }
+                other => other.clone(),
+            };
+            let waits: Vec<Act> = waits.iter().map(hurried).collect();
+            let waited = host
+                .write(&waits, then)
+                .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+            job.done.extend(waited.done);
+            job.replies = waited.replies;
+            Ok(job)
+        }
+    }
+}
+
 fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::Running<'p>> {
     let listener = Listener::ALL
         .into_iter()
@@ -143,6 +180,9 @@ fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::Running<
         .map(|listener| courier::Running::of(listener, processes))
         .unwrap_or_default()
 }
+
+/// How long a daemon is waited for whose service manager says that it did not start.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// How often a listener that is not there after a start is looked for again, which takes a fifth of a second each time.
 const LOOKS: u32 = 15;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::back::{Booted, Taken, is_back, take_back, text_at};
 use super::close::{Fate, WatchEnd, close};
 use super::finish;
+use super::former::{Made, made};
 use super::open::{connection_and_uptime, nothing_left};
 use super::plesk::Confirmed;
 pub use super::proof::Site;
@@ -281,8 +282,11 @@ fn still_there<H: WriteHost + ?Sized>(
         ))
     };
     match planned {
-        Ok(plan) if !plan.steps.iter().any(|step| step.as_sources().is_some()) => Ok(()),
-        Ok(_) => Err(refused(Vec::new())),
+        Ok(plan) => match made(host, &observed, &plan) {
+            Ok(Made::Now | Made::Before) => Ok(()),
+            Ok(Made::Otherwise) => Err(refused(Vec::new())),
+            Err(why) => Err(failed(Verdict::Unknown, why)),
+        },
         Err(blockers) => Err(refused(
             blockers
                 .into_iter()
@@ -326,7 +330,8 @@ pub(super) fn finished<H: WriteHost + ?Sized>(
             )
         },
     )?;
-    if (plan.steps.iter()).any(|step| step.as_sources().is_some()) {
+    let made = made(host, &observed, &plan)?;
+    if made == Made::Otherwise {
         // What was to take over is not in force: what did it before must stay.
         return Err(Unfinished::NotInForce(Failed(vec![
             Diagnostic::new("the rules that were confirmed are not in force any more")
@@ -337,6 +342,6 @@ pub(super) fn finished<H: WriteHost + ?Sized>(
     for step in &plan.steps {
         finish::carry_out(host, step, deadline)?;
     }
-    nothing_left(host, &window.desired, deadline, &allowed)?;
+    nothing_left(host, &window.desired, deadline, &allowed, made)?;
     Ok(())
 }

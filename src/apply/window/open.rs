@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::close::LEFT;
+use super::former::Made;
 use super::record::{Left, Waiting, Window, files};
 use super::{finish, load};
 use crate::access::boot;
@@ -75,7 +76,8 @@ impl Running<'_> {
         }
         if did {
             let desired = self.request.desired.only_access();
-            nothing_left(host, &desired, self.request.deadline, self.request.allowed)?;
+            let deadline = self.request.deadline;
+            nothing_left(host, &desired, deadline, self.request.allowed, Made::Now)?;
         }
         Ok(phase)
     }
@@ -170,7 +172,8 @@ impl Running<'_> {
             };
             let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
         }
-        nothing_left(host, &window.desired, deadline, self.request.allowed).map(|_| ())
+        let allowed = self.request.allowed;
+        nothing_left(host, &window.desired, deadline, allowed, Made::Now).map(|_| ())
     }
 
     /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
@@ -370,12 +373,14 @@ pub(super) fn connection_and_uptime<H: WriteHost + ?Sized>(
     (batch.read(host).and_then(read)).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
 }
 
-/// Looks at the host again: nothing of access may be left to do but what waits for a confirmation.
+/// Looks at the host again: nothing of access may be left to do but what waits for a confirmation, and what this version would
+/// change of rules that stay as a version before made them.
 pub(super) fn nothing_left<H: WriteHost + ?Sized>(
     host: &H,
     desired: &Desired,
     deadline: Duration,
     allowed: &Allowed,
+    made: Made,
 ) -> Result<Facts, Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let facts = Facts::read(host).map_err(|error| failed(&error))?;
@@ -388,6 +393,7 @@ pub(super) fn nothing_left<H: WriteHost + ?Sized>(
             let left: Vec<Step> = (plan.steps.into_iter())
                 // A service action that is owed is a matter of its own.
                 .filter(|step| step.is_of_access() && !(waits && step.is_after_confirmation()))
+                .filter(|step| made != Made::Before || step.as_sources().is_none())
                 .collect();
             if left.is_empty() {
                 return Ok(facts);

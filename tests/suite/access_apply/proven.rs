@@ -315,3 +315,32 @@ fn a_plan_tells_who_will_be_able_to_confirm_it() {
         told("nobody will be able to confirm the change of access, and it will go back");
     }
 }
+
+/// Each look at files takes so long that what was read first is seconds old when the connection is looked at.
+const SLOW: &str = "#!/bin/sh\nsleep 3\nexec /usr/bin/stat.real \"$@\"\n";
+
+#[test]
+fn on_a_slow_host_a_new_connection_is_newer_than_the_change_all_the_same() {
+    let Some(scene) = Scene::new(Kind::SysV, "nftables", "300s") else {
+        return;
+    };
+    let older = scene.ssh().warm();
+    scene.apply();
+    let host = &scene.host;
+    host.run(&["mv", "/usr/bin/stat", "/usr/bin/stat.real"])
+        .success();
+    host.write_as("/usr/bin/stat", 0o755, SLOW);
+    let confirm = |ssh: &Ssh| {
+        (ssh.mailward(&["confirm"]))
+            .within(Duration::from_secs(200))
+            .run()
+    };
+    refused(
+        "an older connection",
+        &over(&older, "confirm"),
+        "there before the change",
+    );
+    let confirmed = confirm(&scene.ssh());
+    assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
+    scene.assert_restricted();
+}

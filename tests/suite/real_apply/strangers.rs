@@ -1,5 +1,7 @@
 //! Processes of other users that are called like daemons, beside real daemons: they count for nothing.
 
+use std::time::{Duration, Instant};
+
 use super::{MANIFEST, Place, apply, daemons, listener, mailward, on_each_kind};
 use crate::support::host::{Host, Kind, Output};
 
@@ -207,10 +209,16 @@ fn a_users_process_with_the_wanted_numbers_does_not_settle_a_killed_run() {
             "-maxprocs=80 -maxperip=20",
             2143,
         );
+        // What looks like a stop and start that goes on is not waited for either.
+        let restart = "sh -c 'while :; do sleep 1; done' mailward-restart";
+        start(&host, restart, "mailward-restart");
         let check = mailward(&host, &["check"], IMAP);
         assert_eq!(check.code(), 3, "{check:#?}");
+        let begun = Instant::now();
         let next = apply(&host, IMAP);
         assert_eq!(next.code(), 0, "{next:#?}");
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(60), "{took:?}");
         assert_eq!(host.open_until_cut(143, "198.51.100.7", 30).len(), 20);
         let check = mailward(&host, &["check"], IMAP);
         assert_eq!(check.code(), 0, "{check:#?}");

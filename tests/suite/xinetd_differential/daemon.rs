@@ -245,7 +245,14 @@ fn verdict(case: &Case) -> Verdict {
     };
     let dump = |name: &str| {
         let bytes = std::fs::read(case.dir.join(name)).unwrap();
-        Dump::last(&bytes).expect("the daemon's dump is complete")
+        Dump::last(&bytes).unwrap_or_else(|| {
+            let text = String::from_utf8_lossy(&bytes);
+            panic!(
+                "the daemon's {name} has no end:\n{text}\n{}\n{}",
+                read("log"),
+                case.show()
+            )
+        })
     };
     let log = read("log");
     let state = read("state");
