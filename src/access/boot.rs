@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 pub use self::steps::Site;
+use super::confirmed::Written;
 use super::tools::Tools;
 use crate::facts::Manager;
 use crate::host::{Existence, Found, STATE};
@@ -126,12 +127,14 @@ pub fn places() -> Vec<HostPath> {
 }
 
 /// What a boot does now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct BootObserved {
     /// What stands at [`paths`].
     pub files: BTreeMap<HostPath, Found>,
     /// What stands at [`places`].
     pub places: BTreeMap<HostPath, Existence>,
+    /// What the files say, read when it is first asked for: a plan asks several times.
+    pub(super) written: Written,
 }
 
 impl BootObserved {

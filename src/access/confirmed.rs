@@ -3,11 +3,14 @@
 //! Pure. Others may save all rules of a kernel while a change waits, and load them again when it was taken back: what was
 //! never confirmed is provisional, whatever brought it. Rules are compared by what they let in, never by their texts.
 
+use std::sync::OnceLock;
+
 use super::boot::{BootObserved, FOLDER, state};
 use super::effect::Filters;
 use super::gates::kept;
 use super::nft::Mark;
 use super::observed::AccessObserved;
+use super::rules::RuleSet;
 use super::{Gate, iptables, nft};
 use crate::host::{Existence, Found};
 use crate::model::{Family, known};
@@ -69,31 +72,15 @@ pub enum Record {
 /// What is written down of the own rules of a way. They are what comes back at boot, so that there is one truth.
 #[must_use]
 pub fn record(access: &AccessObserved, boot: &BootObserved, way: Way) -> Record {
-    let mut rules = Vec::new();
-    match way {
-        Way::PleskFirewall => {}
-        Way::Nftables => {
-            let Some(text) = boot.text("boot.nft") else {
-                return Record::Unread;
-            };
-            // What was written by hand is no longer what was confirmed.
-            if let Some(gates) = text.and_then(|text| nft::gates_of(&text)) {
-                rules.extend(nft::rules(&gates, access.ends_of_nftables()));
-            }
-        }
-        Way::Iptables => {
-            for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
-                let Some(text) = boot.text(name) else {
-                    return Record::Unread;
-                };
-                let text = text.unwrap_or_default();
-                for end in iptables::End::ALL {
-                    let own = iptables::of_script(&text, family, end).unwrap_or_default();
-                    rules.extend(own.map(|own| own.rules));
-                }
-            }
-        }
-    }
+    let rules = match way {
+        Way::PleskFirewall => Some(Vec::new()),
+        Way::Nftables => (boot.written.gates.get_or_init(|| boot.gates()).as_ref())
+            .map(|gates| nft::rules(gates, access.ends_of_nftables())),
+        Way::Iptables => boot.written.chains.get_or_init(|| boot.chains()).clone(),
+    };
+    let Some(rules) = rules else {
+        return Record::Unread;
+    };
     match boot.places.get(&known(FOLDER)) {
         _ if !rules.is_empty() => Record::Of(Filters(rules)),
         Some(Existence::Missing) | None => Record::Lost,
@@ -102,7 +89,34 @@ pub fn record(access: &AccessObserved, boot: &BootObserved, way: Way) -> Record 
     }
 }
 
+/// What the files of rules say; none where they cannot be read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Written {
+    gates: OnceLock<Option<Vec<Gate>>>,
+    chains: OnceLock<Option<Vec<RuleSet>>>,
+}
+
 impl BootObserved {
+    /// The gates that the file for nftables makes. What was written by hand is no longer what was confirmed.
+    fn gates(&self) -> Option<Vec<Gate>> {
+        let text = self.text("boot.nft")?;
+        let gates = text.and_then(|text| nft::gates_of(&text));
+        Some(gates.unwrap_or_default())
+    }
+
+    /// The rules of the own chains that the files for iptables make.
+    fn chains(&self) -> Option<Vec<RuleSet>> {
+        let mut rules = Vec::new();
+        for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
+            let text = self.text(name)?.unwrap_or_default();
+            for end in iptables::End::ALL {
+                let own = iptables::of_script(&text, family, end).unwrap_or_default();
+                rules.extend(own.map(|own| own.rules));
+            }
+        }
+        Some(rules)
+    }
+
     /// A file of mailward's state as text, inside none where it is missing; none where that cannot be told.
     fn text(&self, name: &str) -> Option<Option<String>> {
         match self.files.get(&state(name)) {

@@ -12,6 +12,7 @@ mod foreign;
 mod read;
 mod script;
 mod statement;
+mod value;
 
 use std::fmt::Write as _;
 

@@ -15,8 +15,10 @@ mod state;
 mod tree;
 mod wait;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use self::tree::{Below, Tree};
@@ -24,6 +26,7 @@ use super::{
     Act, ActError, ActFailed, Command, Done, End, HostError, Output, ReadHost, Reply, Request,
     WriteHost, Written, rules,
 };
+use crate::model::HostPath;
 
 /// This machine, or a stand-in's folder.
 ///
@@ -132,11 +135,11 @@ fn output(tree: &Tree, command: &Command) -> Output {
     })
 }
 
-/// Whether a request starts a database's client, which is given its password.
-fn asks_a_database(request: &Request) -> bool {
+/// Whether a request starts a program.
+fn starts_a_program(request: &Request) -> bool {
     match request {
-        Request::Output(command) => command.secret.is_some(),
-        Request::FirstOf(choices) => choices.iter().any(asks_a_database),
+        Request::Output(_) => true,
+        Request::FirstOf(choices) => choices.iter().any(starts_a_program),
         Request::File(_)
         | Request::Folder(_)
         | Request::Exists(_)
@@ -147,13 +150,38 @@ fn asks_a_database(request: &Request) -> bool {
     }
 }
 
+/// The program that a request starts in any case.
+fn program(request: &Request) -> Option<&HostPath> {
+    match request {
+        Request::Output(command) => Some(&command.program),
+        Request::FirstOf(_)
+        | Request::File(_)
+        | Request::Folder(_)
+        | Request::Exists(_)
+        | Request::Processes(_)
+        | Request::Now
+        | Request::Pause(_)
+        | Request::Connection => None,
+    }
+}
+
 impl ReadHost for LocalHost {
     fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
-        // A database takes its time to answer: everything else is read meanwhile.
+        // A program takes its time: all of them run while everything else is read. What a vendor's does while it runs already
+        // is not known, so that each has its turns.
+        let turns: BTreeMap<&HostPath, Mutex<()>> = (requests.iter())
+            .filter_map(program)
+            .map(|program| (program, Mutex::default()))
+            .collect();
         std::thread::scope(|scope| {
+            let in_turn = |request| {
+                let turn = program(request).and_then(|program| turns.get(program));
+                let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+                answer(&self.tree, request)
+            };
             let answers: Vec<_> = (requests.iter())
-                .map(|request| match asks_a_database(request) {
-                    true => Err(scope.spawn(|| answer(&self.tree, request))),
+                .map(|request| match starts_a_program(request) {
+                    true => Err(scope.spawn(move || in_turn(request))),
                     false => Ok(answer(&self.tree, request)),
                 })
                 .collect();

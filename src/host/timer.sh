@@ -118,12 +118,17 @@ $line
 
 # Whether a watcher has begun, which has its rules by then; a short window may be over already.
 stood() {
-  left=50
+  left=70
   while [ $left -gt 0 ]; do
     if [ -f "$folder/ready.$1" ] && IFS= read -r wanted <"$folder/ready.$1" && [ -n "$wanted" ]; then
       if stands "$wanted" || says reverted; then return 0; fi
     fi
-    sleep 0.1 || sleep 1
+    # It takes some hundredths of a second, unless the host is busy.
+    if [ $left -gt 50 ]; then
+      sleep 0.01 || left=50
+    else
+      sleep 0.1 || sleep 1
+    fi
     left=$((left - 1))
   done 2>/dev/null
   return 1

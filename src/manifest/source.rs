@@ -138,8 +138,8 @@ impl Source {
         let place = Place {
             file: self.name.clone(),
             line: clamped(number),
-            column: clamped(self.before(start) - self.before(first) + 1),
-            width: clamped(self.before(end) - self.before(start)).max(1),
+            column: clamped(self.between(first, start) + 1),
+            width: clamped(self.between(start, end)).max(1),
             text: whole.chars().take(SHOWN_CHARACTERS).collect(),
         };
         Mark {
@@ -147,6 +147,15 @@ impl Source {
             line: place.line,
             column: place.column,
             place,
+        }
+    }
+
+    /// How many characters start from one place on and before another, which does not come before it.
+    fn between(&self, from: usize, to: usize) -> usize {
+        if to - from < BLOCK {
+            characters(&self.text.as_bytes()[from..to])
+        } else {
+            self.before(to) - self.before(from)
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde_json::Value;
-
+use super::value::{Fields, Value};
 use crate::access::rules::Ports;
 use crate::model::{Network, Networks};
 
@@ -24,7 +23,7 @@ pub(super) enum Elements {
 #[derive(Debug)]
 pub(super) struct Set<'v> {
     /// Its elements as they are listed.
-    pub items: &'v [Value],
+    pub items: &'v [Value<'v>],
     /// What they are.
     pub elements: Elements,
 }
@@ -34,7 +33,7 @@ pub(super) type Sets<'s, 'v> = dyn Fn(&str) -> Option<&'s Set<'v>> + 's;
 
 impl<'v> Set<'v> {
     /// Reads a set; none where its elements count or limit, so that a packet that is in it may yet not fit.
-    pub(super) fn read(set: &'v Value) -> Option<Self> {
+    pub(super) fn read(set: &'v Value<'v>) -> Option<Self> {
         let items = set.get("elem").map_or(&[][..], list);
         if !harmless_statements(set.get("stmt")) {
             return None;
@@ -52,7 +51,7 @@ impl<'v> Set<'v> {
 
 impl Elements {
     /// Reads values.
-    pub(super) fn read<'v>(items: impl IntoIterator<Item = &'v Value> + Clone) -> Self {
+    pub(super) fn read<'v>(items: impl IntoIterator<Item = &'v Value<'v>> + Clone) -> Self {
         let Some(first) = items.clone().into_iter().next() else {
             return Self::Empty;
         };
@@ -68,7 +67,7 @@ impl Elements {
 }
 
 /// The values that are written in place: one, a list, or a set.
-pub(super) fn list(value: &Value) -> &[Value] {
+pub(super) fn list<'v>(value: &'v Value<'v>) -> &'v [Value<'v>] {
     match value {
         Value::Array(items) => items,
         Value::Object(fields) => match fields.get("set") {
@@ -84,13 +83,13 @@ pub(super) fn list(value: &Value) -> &[Value] {
 
 /// An element without what is kept beside it and decides nothing: a counter, a timeout, a comment. `None` where something
 /// else is.
-pub(super) fn bare(value: &Value) -> Option<&Value> {
+pub(super) fn bare<'v>(value: &'v Value<'v>) -> Option<&'v Value<'v>> {
     let Some(element) = value.get("elem").and_then(Value::as_object) else {
         return Some(value);
     };
-    let harmless = element.keys().all(|key| {
+    let harmless = element.iter().all(|(key, _)| {
         matches!(
-            key.as_str(),
+            key,
             "val" | "timeout" | "expires" | "comment" | "counter" | "last"
         )
     });
@@ -99,15 +98,13 @@ pub(super) fn bare(value: &Value) -> Option<&Value> {
 
 fn harmless_statements(statements: Option<&Value>) -> bool {
     statements.map_or(&[][..], list).iter().all(|statement| {
-        let name = statement
-            .as_object()
-            .and_then(|fields| fields.keys().next());
-        name.is_some_and(|name| matches!(name.as_str(), "counter" | "last"))
+        let kind = statement.as_object().and_then(Fields::first);
+        kind.is_some_and(|(name, _)| matches!(name, "counter" | "last"))
     })
 }
 
-fn range(value: &Value) -> Option<(&Value, &Value)> {
-    match value.get("range")?.as_array()?.as_slice() {
+fn range<'v>(value: &'v Value<'v>) -> Option<(&'v Value<'v>, &'v Value<'v>)> {
+    match value.get("range")?.as_array()? {
         [first, last] => Some((first, last)),
         _ => None,
     }
@@ -161,7 +158,7 @@ pub(super) fn words<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::String(word) => found.extend(word.split(',')),
         Value::Array(items) => items.iter().for_each(|item| words(item, found)),
-        Value::Object(fields) => fields.values().for_each(|inner| words(inner, found)),
+        Value::Object(fields) => fields.iter().for_each(|(_, inner)| words(inner, found)),
         Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! A condition changes nothing, so that one that is not understood may hold or not, and no more.
 
-use serde_json::Value;
-
 use super::elements::{Elements, Sets, bare, list, words};
+use super::value::Value;
 use crate::access::rules::{End, Flags, Is, Point, Ports, Protocol, Traffic, When, is_flag};
 use crate::model::{Family, Networks};
 
@@ -279,7 +278,7 @@ fn flags(when: &mut When, op: &str, left: &Value, right: &Value, point: Point) -
         };
         return when.narrow_flags(point, is, flags);
     };
-    let of = match both.as_array()?.as_slice() {
+    let of = match both.as_array()? {
         [_, mask] => flag_names(mask)?,
         _ => return None,
     };
@@ -303,13 +302,13 @@ const fn exactly_all<'f>(set: &'f [&'f str]) -> Flags<'f> {
 }
 
 /// The names of flags; `None` where something else is there.
-fn flag_names(value: &Value) -> Option<Vec<&str>> {
+fn flag_names<'v>(value: &'v Value<'v>) -> Option<Vec<&'v str>> {
     if value.as_u64() == Some(0) || value == "0x0" {
         return Some(Vec::new());
     }
     let mut found = Vec::new();
     words(value, &mut found);
-    let numbers = |value: &Value| value.is_number() || value.is_boolean() || value.is_null();
+    let numbers = |value: &Value| matches!(value, Value::Number(_) | Value::Bool(_) | Value::Null);
     let other = numbers(value) || list(value).iter().any(numbers);
     (!other && !found.is_empty() && found.iter().all(|word| is_flag(word))).then_some(found)
 }

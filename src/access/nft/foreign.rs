@@ -2,8 +2,7 @@
 //!
 //! Rules that could be mailward's are compared by what they let in; this finds all the others.
 
-use serde_json::Value;
-
+use super::value::Value;
 use super::{MARK, elements};
 
 /// What a rule, a set or another object of the own table has that mailward never writes, in a few words; none where it could
@@ -30,10 +29,10 @@ fn of_chain(chain: &Value, name: &str) -> Option<String> {
 /// Own rules are conditions and a verdict; the first alone has a comment.
 fn of_rule(rule: &Value) -> Option<String> {
     let chain = rule["chain"].as_str().unwrap_or_default();
-    let statements = rule["expr"].as_array().map_or(&[][..], Vec::as_slice);
+    let statements = rule["expr"].as_array().unwrap_or_default();
     let other = statements.iter().find_map(|statement| {
-        let (name, _) = statement.as_object()?.iter().next()?;
-        match name.as_str() {
+        let (name, _) = statement.as_object()?.first()?;
+        match name {
             "match" | "accept" | "drop" | "jump" | "return" => None,
             other => Some(format!("a rule of chain {chain} with `{other}`")),
         }
@@ -53,7 +52,7 @@ fn of_set(set: &Value, name: &str) -> Option<String> {
     let more = ["timeout", "gc-interval", "stmt", "comment", "auto-merge"]
         .into_iter()
         .find(|key| set.get(key).is_some());
-    let elements = set["elem"].as_array().map_or(&[][..], Vec::as_slice);
+    let elements = set["elem"].as_array().unwrap_or_default();
     let kept = elements.iter().any(|element| element.get("elem").is_some());
     (!plain || more.is_some() || kept).then(|| format!("the set {name} as it is"))
 }
@@ -83,7 +82,7 @@ fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => found.push(text),
         Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
-        Value::Object(fields) => fields.values().for_each(|inner| strings(inner, found)),
+        Value::Object(fields) => fields.iter().for_each(|(_, inner)| strings(inner, found)),
         Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }

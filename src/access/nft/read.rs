@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::elements::{self, Set, Sets};
+use super::value::{Fields, Value};
 use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, TABLE, foreign, statement};
 use crate::access::rules::{Numbers, Point, Rule, RuleSet, Traffic, Verdict};
 use crate::access::{Ends, Gate};
@@ -109,7 +108,7 @@ impl Table {
 struct Chain<'v> {
     base: Option<Base<'v>>,
     /// The statements of its rules.
-    rules: Vec<&'v [Value]>,
+    rules: Vec<&'v [Value<'v>]>,
     /// Whether one of them bears mailward's mark, wherever others have put theirs.
     marked: bool,
 }
@@ -118,10 +117,10 @@ struct Chain<'v> {
 #[derive(Default)]
 struct Listed<'v> {
     chains: BTreeMap<&'v str, Chain<'v>>,
-    sets: BTreeMap<&'v str, &'v Value>,
-    flags: Option<&'v Value>,
+    sets: BTreeMap<&'v str, &'v Value<'v>>,
+    flags: Option<&'v Value<'v>>,
     /// All that stands in mailward's own table, with its kind.
-    whole: Vec<(&'v str, &'v Value)>,
+    whole: Vec<(&'v str, &'v Value<'v>)>,
 }
 
 /// Reads what `nft -j list table inet mailward` or `nft -j list ruleset` printed: the own table, if it is there.
@@ -140,12 +139,11 @@ pub fn own(json: &[u8]) -> Result<Option<Table>, NftError> {
 /// # Errors
 /// [`NftError`] if it is not what nft prints.
 pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
-    let json: Value = serde_json::from_slice(json).map_err(NftError::Json)?;
+    let json: Value<'_> = serde_json::from_slice(json).map_err(NftError::Json)?;
     let objects = json["nftables"].as_array().ok_or(NftError::Shape)?;
     let mut found: BTreeMap<(&str, &str), Listed<'_>> = BTreeMap::new();
     for object in objects {
-        let Some((kind, object)) = object.as_object().and_then(|fields| fields.iter().next())
-        else {
+        let Some((kind, object)) = object.as_object().and_then(Fields::first) else {
             continue;
         };
         if kind == "table" {
@@ -162,7 +160,7 @@ pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
         if is_own(of.0, of.1) {
             found.entry(of).or_default().whole.push((kind, object));
         }
-        match kind.as_str() {
+        match kind {
             "set" | "map" => {
                 let table = found.entry(of).or_default();
                 table.sets.insert(text(object, "name"), object);
@@ -177,7 +175,7 @@ pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
                 chain.marked |= object["comment"].as_str() == Some(MARK);
                 chain
                     .rules
-                    .push(object["expr"].as_array().map_or(&[], Vec::as_slice));
+                    .push(object["expr"].as_array().unwrap_or_default());
             }
             // What decides nothing by itself: counters, limits, helpers, flow tables.
             _ => {}
@@ -193,7 +191,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-fn base(chain: &Value) -> Option<Base<'_>> {
+fn base<'v>(chain: &'v Value<'v>) -> Option<Base<'v>> {
     let policy = match text(chain, "policy") {
         "accept" | "" => Verdict::Accept,
         "drop" => Verdict::Drop,

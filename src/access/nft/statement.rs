@@ -3,10 +3,9 @@
 //! The list is that of libnftables-json(5) and of `json.c` in nftables. What is not in it, or is not modelled, makes what
 //! becomes of the packet unclear; nothing unknown ever counts as going on.
 
-use serde_json::Value;
-
 use super::elements::{Sets, bare, list};
 use super::expression::{is_one_of, matched};
+use super::value::{Fields, Value};
 use crate::access::rules::{Is, Path, Point, Rule, Then, When};
 use crate::model::Family;
 
@@ -16,13 +15,13 @@ const LOOKED_AT: usize = 1000;
 /// What a statement does, as far as it decides what becomes of a packet.
 enum Kind<'v> {
     /// It goes on where a condition holds.
-    Condition(&'v Value),
+    Condition(&'v Value<'v>),
     /// It goes on for some packets, by how many there were or by what was noted of them.
     Sometimes,
     /// It decides.
     Verdict(Goal),
     /// It decides by a map of verdicts.
-    Map(&'v Value),
+    Map(&'v Value<'v>),
     /// It decides nothing.
     Nothing,
     /// It gives the packet another state, port, address or way, hands it to somebody else, or is not known.
@@ -70,11 +69,11 @@ pub(super) fn hides_family(statements: &[Value]) -> bool {
 }
 
 /// The names of sets that a rule changes when packets come to it.
-pub(super) fn changed_sets(statements: &[Value]) -> impl Iterator<Item = &str> {
+pub(super) fn changed_sets<'v>(statements: &'v [Value<'v>]) -> impl Iterator<Item = &'v str> {
     statements.iter().filter_map(|statement| {
         let change = [&statement["set"], &statement["map"]]
             .into_iter()
-            .find(|change| change.is_object())?;
+            .find(|change| change.as_object().is_some())?;
         // Of a map the key is called as the statement is.
         ["set", "map"]
             .into_iter()
@@ -126,7 +125,8 @@ fn mangled(content: &Value, point: Point) -> Kind<'static> {
         false
     };
     let value = &content["value"];
-    let always = value.is_number() || value.is_string() || value.get("meta").is_some();
+    let always =
+        matches!(value, Value::Number(_) | Value::String(_)) || value.get("meta").is_some();
     match (harmless, always) {
         (true, true) => Kind::Nothing,
         // Where there is no such value, the rule ends.
@@ -169,10 +169,7 @@ pub(super) fn rules(statements: &[Value], point: Point, sets: &Sets<'_, '_>) -> 
     let mut changed = None;
     let mut of_iptables = None;
     for statement in statements {
-        let kind = match statement
-            .as_object()
-            .and_then(|fields| fields.iter().next())
-        {
+        let kind = match statement.as_object().and_then(Fields::first) {
             Some((name, content)) => kind(name, content, point),
             None => Kind::Changes,
         };
@@ -257,7 +254,7 @@ fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) ->
     let mut groups: Vec<(Goal, Vec<&Value>)> = Vec::new();
     let mut others = None;
     for item in items {
-        let pair = item.as_array().map(Vec::as_slice);
+        let pair = item.as_array();
         let Some(([name], goal)) = pair.and_then(|pair| match pair {
             [name, verdict] => {
                 let (verb, content) = verdict.as_object()?.iter().next()?;

@@ -52,9 +52,9 @@ fn call(request: &Request) -> Call {
         Request::Exists(path) => Call::new("exists").word(path),
         Request::Processes(programs) => {
             let start = Call::new("processes");
-            programs.iter().fold(start, |call, program| {
-                call.word("-e").word(&format!("({program}) "))
-            })
+            programs
+                .iter()
+                .fold(start, |call, program| call.word(*program))
         }
         Request::Output(command) => run(command),
         Request::Now => Call::new("now"),

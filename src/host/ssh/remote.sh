@@ -148,15 +148,29 @@ exists() {
   fi
 }
 
-# The files /proc/PID/stat that hold one of some texts: -e TEXT ...
-stats() {
+# The files of all processes whose numbers fit a pattern. A pattern with the file behind it would look each of them up.
+files_of() {
+  cd /proc && printf "/proc/%s/$kind " $1
+}
+
+# The processes that have one of some names, or look like it: a file of each in $named.
+named() {
+  # The file that holds the name alone is read in half the time; kernels before 2.6.33 have it not.
+  if [ -e /proc/self/comm ]; then kind=comm whole=-x; else kind=stat whole=; fi
+  for name in "$@"; do
+    case $kind in
+      comm) set -- "$@" -e "$name" ;;
+      stat) set -- "$@" -e "($name) " ;;
+    esac
+    shift
+  done
   # 2 is what it says of a process that has ended meanwhile.
-  stats=$(grep -l -F "$@" /proc/[0-9]*/stat 2>/dev/null)
+  named=$(grep -l -F $whole "$@" $(files_of '[0-9]*') 2>/dev/null)
   [ $? -gt 2 ] || return 0
   # The kernel of CentOS 5 takes no more than 128 kB of arguments.
-  stats=$(
+  named=$(
     for digit in 1 2 3 4 5 6 7 8 9; do
-      grep -l -F "$@" /proc/$digit*/stat 2>/dev/null
+      grep -l -F $whole "$@" $(files_of "$digit*") 2>/dev/null
       [ $? -le 2 ] || exit 1
     done
   )
@@ -220,7 +234,7 @@ roots() {
   esac
 }
 
-# The processes of some programs, named as grep's arguments: -e '(NAME) '.
+# The processes of some programs, by the names that the kernel keeps of them.
 processes() {
   # With hidepid the kernel shows a user little of the processes of others; there always is a first one.
   if ! true 2>/dev/null </proc/1/stat; then
@@ -228,12 +242,12 @@ processes() {
     return 0
   fi
   found=1
-  stats "$@" || {
+  named "$@" || {
     say '! the processes cannot be searched'
     return 0
   }
-  for stat in $stats; do
-    pid=${stat%/stat}
+  for file in $named; do
+    pid=${file%/*}
     pid=${pid#/proc/}
     here "$pid" || continue
     environment=y ports=y
@@ -994,11 +1008,11 @@ all_serve() {
   shift
   listening=" $(awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | tr '\n' ' ')"
   candidates= served=
-  stats -e "($program_name) " || return 1
-  for stat in $stats; do
-    pid=${stat%/stat}
+  named "$program_name" || return 1
+  for file in $named; do
+    pid=${file%/*}
     pid=${pid#/proc/}
-    line=$(cat "$stat" 2>/dev/null)
+    line=$(cat "/proc/$pid/stat" 2>/dev/null)
     name=${line%)*}
     [ "${name#*(}" = "$program_name" ] || continue
     case ${line##*) } in [ZXx]*) continue ;; esac

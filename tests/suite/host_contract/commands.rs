@@ -248,6 +248,34 @@ fn a_daemon_left_behind_may_still_print() {
 }
 
 #[test]
+fn programs_run_side_by_side_and_no_program_beside_itself() {
+    for bench in [tree(), machine()] {
+        bench.script(
+            "/bin/waits",
+            "touch \"$1\"; until [ -e \"$2\" ]; do sleep 0.01; done",
+        );
+        bench.script("/bin/comes", "touch \"$1\"");
+        bench.script("/bin/alone", "mkdir \"$1\" && sleep 0.2 && rmdir \"$1\"");
+        let sign = |name| bench.real(name).to_str().unwrap().to_owned();
+        let (here, there, alone) = (sign("/here"), sign("/there"), sign("/alone"));
+        let ask =
+            |program, arguments: &[&str]| Request::Output(command(bench.path(program), arguments));
+        let requests = [
+            ask("/bin/waits", &[&here, &there]),
+            ask("/bin/alone", &[&alone]),
+            ask("/bin/comes", &[&there]),
+            ask("/bin/alone", &[&alone]),
+        ];
+        for (request, reply) in requests.iter().zip(bench.host().read(&requests).unwrap()) {
+            let Reply::Output(output) = reply else {
+                panic!("an output was asked for: {reply:?}");
+            };
+            assert_eq!(output.end, End::Code(0), "{request:?}");
+        }
+    }
+}
+
+#[test]
 fn a_command_sees_a_bare_environment() {
     for bench in all() {
         bench.script(

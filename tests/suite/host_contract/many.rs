@@ -95,6 +95,30 @@ fn more_processes_than_one_call_takes_are_looked_through() {
     }
 }
 
+#[test]
+fn of_others_than_the_wanted_processes_nothing_but_the_name_is_read() {
+    let here = super::bench::machine();
+    let _child = start(&here, "mw-by-its-name", WAIT, &[]);
+    let expected = processes(&*here.host(), &["mw-by-its-name"]);
+    assert_eq!(expected.len(), 1);
+    // A grep that notes which files of processes it is given.
+    let setup = "mount --bind $dir/grep /usr/bin/grep";
+    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, Metadata::Unseen, setup)) {
+        let (real, noted) = (bench.real("/real-grep"), bench.real("/noted"));
+        let (there, note) = (real.display(), noted.display());
+        fs::copy("/usr/bin/grep", &real).unwrap();
+        bench.script(
+            "/grep",
+            &format!(
+                "for word; do case $word in /proc/[0-9]*/*) echo \"${{word##*/}}\" ;; esac; done | sort -u >>{note}\n\
+                 exec {there} \"$@\""
+            ),
+        );
+        assert_eq!(processes(&*bench.host(), &["mw-by-its-name"]), expected);
+        assert_eq!(fs::read_to_string(&noted).unwrap(), "comm\n");
+    }
+}
+
 /// Listens once and has this many more files open.
 fn busy(files: usize) -> super::processes::Running {
     let code = "import os, resource, socket, sys\n\
