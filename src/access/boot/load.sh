@@ -42,6 +42,14 @@ taken() {
     say "$1 that nobody has confirmed are taken away: the rules are those that were confirmed last"
 }
 
+# rules LISTING: what a table holds beside sets and base chains that let everything pass.
+rules() {
+    printf '%s\n' "$1" | sed -e '/^[[:space:]]set .*{$/,/^[[:space:]]}$/d' \
+        -e '/^table /d' -e '/^[[:space:]]*}$/d' -e '/^[[:space:]]*$/d' \
+        -e '/^[[:space:]]chain input {$/d' -e '/^[[:space:]]chain prerouting {$/d' \
+        -e '/^[[:space:]]*type filter hook [a-z]* priority [^;]*; policy accept;$/d'
+}
+
 nftables() {
     program nft nft
     if [ -z "$found" ]; then
@@ -52,11 +60,12 @@ nftables() {
     [ -f boot.nft ] || has_nftables || return 0
     before=$("$found" list table inet mailward 2>/dev/null)
     if [ -n "$before" ]; then
-        # A rule of the chain bears the mark.
+        # A rule of the chain bears the mark; what others have emptied holds nothing of anybody.
         case $before in
         *' comment "mailward"'*) ;;
         *)
             [ -f boot.nft ] || return 0
+            [ -n "$(rules "$before")" ] || { "$found" -f boot.nft; return; }
             say 'the table inet mailward of nftables is somebody else'"'"'s: boot.nft is not loaded'
             return 1
             ;;

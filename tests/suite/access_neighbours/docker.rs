@@ -2,7 +2,7 @@
 
 use super::{Beside, UNPACKED};
 use crate::access_nat::ALL;
-use crate::support::host::{Family, Kind, Reach};
+use crate::support::host::{Kind, Reach};
 
 /// Debian's Docker and its units; the storage is what works on any file system. Nothing else serves the port of the container.
 const INSTALL: &str = "for from in docker.io/usr/sbin/dockerd docker.io/usr/sbin/docker-proxy docker.io/usr/bin/docker \
