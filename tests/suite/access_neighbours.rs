@@ -3,6 +3,7 @@
 
 mod docker;
 mod flushing;
+mod plesk;
 mod ufw;
 
 use crate::access_apply::{MANIFEST, Scene};
