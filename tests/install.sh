@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the tests use: those of tests/packages.txt that are missing or were left half set up,
-# without starting any of their services on this machine. Does nothing, and says so, off Debian or without root.
+# without starting any of their services on this machine; and unpacks those of tests/unpacked.txt below
+# /var/cache/mailward-tests, where nothing on this machine sees them. Does nothing, and says so, off Debian or without root.
 # What the network or another run of apt is in the way of is tried again.
 set -eu
 
@@ -11,20 +12,26 @@ if [ ! -e /etc/debian_version ]; then
     exit 0
 fi
 
-# Sets `missing` to the packages of the list that are not installed, or not whole.
+unpacked=/var/cache/mailward-tests
+
+# Sets `missing` to the packages of the list that are not installed, or not whole, and `packed` to those not unpacked.
 look() {
     missing=
     for package in $(sed 's/#.*//' packages.txt); do
         status=$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) || status=
         [ "$status" = installed ] || missing="$missing $package"
     done
+    packed=
+    for package in $(sed 's/#.*//' unpacked.txt); do
+        [ -d "$unpacked/$package" ] || packed="$packed $package"
+    done
 }
 
 look
-[ -n "$missing" ] || exit 0
+[ -n "$missing$packed" ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
-    echo "not root: missing packages are not installed:$missing" >&2
+    echo "not root: missing packages are not installed:$missing$packed" >&2
     exit 0
 fi
 
@@ -56,6 +63,15 @@ apt() {
     apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
 }
 
+# unpack PACKAGE: a folder that is there is whole.
+unpack() {
+    rm -rf "$unpacked/new"
+    mkdir -p "$unpacked/new/$1"
+    (cd "$unpacked/new" && apt download "$1" && dpkg -x "$1"_*.deb "$1") || return 1
+    mv "$unpacked/new/$1" "$unpacked/$1"
+    rm -rf "$unpacked/new"
+}
+
 # Seconds before each further try.
 for pause in 5 20 60 ''; do
     # What an interrupted run has unpacked, apt refuses to go past. It fails as well where something else is at work.
@@ -64,12 +80,15 @@ for pause in 5 20 60 ''; do
     apt update || :
     # Each package is a word.
     # shellcheck disable=SC2086
-    apt install --no-install-recommends $missing || :
+    [ -z "$missing" ] || apt install --no-install-recommends $missing || :
+    for package in $packed; do
+        unpack "$package" || :
+    done
     look
-    [ -n "$missing" ] || exit 0
+    [ -n "$missing$packed" ] || exit 0
     [ -n "$pause" ] || break
-    echo "not yet installed:$missing; trying again in $pause seconds" >&2
+    echo "not yet installed:$missing$packed; trying again in $pause seconds" >&2
     sleep "$pause"
 done
-echo "these packages of tests/packages.txt cannot be installed:$missing" >&2
+echo "these packages of tests/packages.txt and tests/unpacked.txt cannot be installed:$missing$packed" >&2
 exit 1

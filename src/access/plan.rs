@@ -74,8 +74,8 @@ struct Needs {
     gates: Vec<Gate>,
     /// Those of them that nobody names.
     kept: Vec<Gate>,
-    /// What is taken over as confirmed before the change begins, and in which way.
-    adopted: Option<(Way, Vec<Gate>)>,
+    /// What is taken over as confirmed before the change begins, by way.
+    adopted: Vec<(Way, Vec<Gate>)>,
     /// The host's filters before.
     before: Filters,
     /// The same afterwards.
@@ -174,7 +174,7 @@ impl Scene<'_> {
                 causes,
                 how: Some(Box::new(how)),
                 guard: match way {
-                    Way::Nftables | Way::Iptables => self.guard(adopted.as_ref()),
+                    Way::Nftables | Way::Iptables => self.guard(&adopted),
                     Way::PleskFirewall => None,
                 },
             }));
@@ -207,11 +207,8 @@ impl Scene<'_> {
     }
 
     /// What is done before a change goes live, so that a boot takes it back; rules that are taken over are written down then.
-    fn guard(&self, adopted: Option<&(Way, Vec<Gate>)>) -> Option<Box<BootHow>> {
-        let adopted = adopted
-            .and_then(|(way, gates)| self.site().step(*way, gates))
-            .and_then(|step| step.how);
-        adopted.or_else(|| self.site().guard().map(Box::new))
+    fn guard(&self, adopted: &[(Way, Vec<Gate>)]) -> Option<Box<BootHow>> {
+        self.site().guard(adopted).map(Box::new)
     }
 
     /// Whether a change waits, or is not settled yet.

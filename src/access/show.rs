@@ -156,7 +156,7 @@ fn own(observed: &AccessObserved) -> Vec<String> {
     if let Ok(Some(table)) = &observed.own_nft {
         own.push(match table.mark {
             Mark::Own => format!("nft table {} {}", table.family, table.name),
-            Mark::NameAlone | Mark::Other => format!(
+            Mark::Rest | Mark::NameAlone | Mark::Other => format!(
                 "nft table {} {}, which lacks mailward's mark",
                 table.family, table.name
             ),

@@ -4,6 +4,7 @@
 mod confirmed;
 mod displaced;
 mod durable;
+mod emptied;
 mod former;
 mod from_here;
 mod killed;

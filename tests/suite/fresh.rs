@@ -142,8 +142,9 @@ fn this_test_program_is_started_by_the_one_helper_that_knows_where_it_can_be_see
     assert_eq!(found, [Path::new(TESTS).join("suite/support/own.rs")]);
 }
 
-/// Runs the installation beside stand-ins for apt and dpkg, where apt succeeds the n-th time; how it ended, and what was run.
-fn install(succeeds: u32) -> (Output, String) {
+/// Runs the installation beside stand-ins for apt and dpkg, where apt succeeds the n-th time, and before it a script; how it
+/// ended, and what was run.
+fn install(succeeds: u32, before: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
     let tool = |name: &str, script: &str| {
         let path = folder.path().join(name);
@@ -173,7 +174,7 @@ fn install(succeeds: u32) -> (Output, String) {
     );
     tool("sleep", "echo \"sleep $*\" >>log");
     let script = format!(
-        "test \"$(stat -f -c %T /)\" = overlayfs; echo mine >/usr/sbin/policy-rc.d; PATH={}:$PATH; status=0; {TESTS}/install.sh || status=$?; \
+        "test \"$(stat -f -c %T /)\" = overlayfs; {before}; echo mine >/usr/sbin/policy-rc.d; PATH={}:$PATH; status=0; {TESTS}/install.sh || status=$?; \
          test \"$(cat /usr/sbin/policy-rc.d)\" = mine; exit $status",
         folder.path().display()
     );
@@ -187,10 +188,24 @@ fn packages_are_installed_though_the_network_fails_for_a_while_and_dpkg_was_inte
     if !needs::met() {
         return;
     }
-    let (output, log) = install(3);
+    let (output, log) = install(3, ":");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let again = "dpkg --configure -a\napt-get update\napt-get install --no-install-recommends jq";
     let expected = format!("{again} xinetd\nsleep 5\n{again}\nsleep 20\n{again}\n");
+    assert_eq!(log, expected, "{output:?}");
+}
+
+#[test]
+fn packages_that_are_only_unpacked_are_fetched_though_the_network_fails_for_a_while() {
+    if !needs::met() {
+        return;
+    }
+    let (output, log) = install(2, "rm -r /var/cache/mailward-tests/ufw");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let again = "dpkg --configure -a\napt-get update\napt-get install --no-install-recommends jq";
+    let expected = format!(
+        "{again} xinetd\napt-get download ufw\nsleep 5\n{again}\napt-get download ufw\ndpkg -x ufw_*.deb ufw\n"
+    );
     assert_eq!(log, expected, "{output:?}");
 }
 
@@ -199,7 +214,7 @@ fn what_cannot_be_installed_is_named() {
     if !needs::met() {
         return;
     }
-    let (output, log) = install(100);
+    let (output, log) = install(100, ":");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.ends_with("cannot be installed: jq\n"), "{said}");

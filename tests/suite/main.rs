@@ -14,6 +14,7 @@ mod access_faults;
 mod access_lists;
 mod access_lockout;
 mod access_nat;
+mod access_neighbours;
 mod access_plesk;
 mod access_show;
 mod access_size;

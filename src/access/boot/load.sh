@@ -8,6 +8,15 @@ LC_ALL=C
 export PATH LC_ALL
 cd "$MAILWARD_ROOT/var/lib/mailward/access" || exit 1
 status=0
+again=no
+
+# Run once more (`again`): not beside a change since the boot that waits, or was decided and is not all done.
+if [ "$1" = again ]; then
+    again=yes
+    for change in /run/mailward/* /dev/shm/mailward-* ./*/open ./*/confirmed; do
+        [ ! -e "$change" ] || exit 0
+    done
+fi
 
 # systemd keeps what a service prints; elsewhere it goes to the system's log as well, or to the kernel's where there is none yet.
 say() {
@@ -39,7 +48,16 @@ has_nftables() {
 }
 
 taken() {
+    [ "$again" = no ] || return 0
     say "$1 that nobody has confirmed are taken away: the rules are those that were confirmed last"
+}
+
+# rules LISTING: what a table holds beside sets and base chains that let everything pass.
+rules() {
+    printf '%s\n' "$1" | sed -e '/^[[:space:]]set .*{$/,/^[[:space:]]}$/d' \
+        -e '/^table /d' -e '/^[[:space:]]*}$/d' -e '/^[[:space:]]*$/d' \
+        -e '/^[[:space:]]chain input {$/d' -e '/^[[:space:]]chain prerouting {$/d' \
+        -e '/^[[:space:]]*type filter hook [a-z]* priority [^;]*; policy accept;$/d'
 }
 
 nftables() {
@@ -52,11 +70,12 @@ nftables() {
     [ -f boot.nft ] || has_nftables || return 0
     before=$("$found" list table inet mailward 2>/dev/null)
     if [ -n "$before" ]; then
-        # A rule of the chain bears the mark.
+        # A rule of the chain bears the mark; what others have emptied holds nothing of anybody.
         case $before in
         *' comment "mailward"'*) ;;
         *)
             [ -f boot.nft ] || return 0
+            [ -n "$(rules "$before")" ] || { "$found" -f boot.nft; return; }
             say 'the table inet mailward of nftables is somebody else'"'"'s: boot.nft is not loaded'
             return 1
             ;;
@@ -218,7 +237,18 @@ iptables() {
     done
 }
 
+# Has systemd run this once more behind all that it starts at boot, for what flushes then; no boot waits for that. From
+# systemd 232 on, which names each run of a service.
+once_more() {
+    [ "$again" = no ] && [ -n "$INVOCATION_ID" ] && [ -z "$MAILWARD_ROOT" ] || return 0
+    [ -f boot.nft ] || [ -f boot.v4 ] || [ -f boot.v6 ] || return 0
+    systemctl is-active --quiet multi-user.target && return 0
+    systemd-run --quiet --no-block --unit=mailward-access-again --property=After=multi-user.target \
+        --property=Type=oneshot /bin/sh "$PWD/boot.sh" again || :
+} 2>/dev/null
+
 nftables || status=1
 iptables v4 iptables /proc/net/ip_tables_names || status=1
 iptables v6 ip6tables /proc/net/ip6_tables_names || status=1
+once_more
 exit $status

@@ -58,10 +58,14 @@ fn rules(way: Way, gates: &[Gate], access: &AccessObserved) -> BTreeMap<&'static
 
 impl Site<'_> {
     /// What has to be done so that a boot takes back what nobody has confirmed, whoever brings it; none where that is so, and
-    /// where there is no way to have anything done at boot. The files of rules stay: they say what was confirmed last.
+    /// where there is no way to have anything done at boot. The files of rules stay: they say what was confirmed last. Those of
+    /// gates that are taken over join them.
     #[must_use]
-    pub fn guard(&self) -> Option<BootHow> {
+    pub fn guard(&self, adopted: &[(Way, Vec<Gate>)]) -> Option<BootHow> {
         let mut how = BootHow::default();
+        let taken = (adopted.iter()).flat_map(|(way, gates)| rules(*way, gates, self.access));
+        how.save
+            .extend(taken.map(|(name, text)| (state(name), text)));
         if self.observed.can_hook(self.manager) {
             self.hook(&mut how);
         }

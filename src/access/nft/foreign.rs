@@ -3,7 +3,8 @@
 //! Rules that could be mailward's are compared by what they let in; this finds all the others.
 
 use super::value::Value;
-use super::{MARK, elements};
+use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, elements, suffix};
+use crate::model::{Family, MailService};
 
 /// What a rule, a set or another object of the own table has that mailward never writes, in a few words; none where it could
 /// be mailward's.
@@ -16,6 +17,39 @@ pub(super) fn of_object(kind: &str, object: &Value) -> Option<String> {
         "set" => of_set(object, name),
         other => Some(format!("the {other} {name}")),
     }
+}
+
+/// Whether all that stands in a table of mailward's name could be what is left of one that mailward made.
+pub(super) fn is_rest(whole: &[(&str, &Value)]) -> bool {
+    whole.iter().all(|(kind, object)| {
+        let name = object["name"].as_str().unwrap_or_default();
+        let own = match *kind {
+            "chain" => is_own_chain(object, name),
+            "set" => is_own_set(name),
+            _ => true,
+        };
+        own && of_object(kind, object).is_none()
+    })
+}
+
+/// Whether a chain has the place and the policy of one that mailward makes.
+fn is_own_chain(chain: &Value, name: &str) -> bool {
+    let hook = chain["hook"].as_str().unwrap_or_default();
+    let own = match chain["prio"].as_i64() {
+        Some(PRIORITY) => (name, hook) == (CHAIN, "input"),
+        Some(EARLY_PRIORITY) => (name, hook) == (EARLY, "prerouting"),
+        Some(_) | None => false,
+    };
+    own && chain["policy"].as_str() == Some("accept")
+}
+
+/// Whether mailward calls a set so.
+fn is_own_set(name: &str) -> bool {
+    let of = |service: MailService| {
+        let mut families = Family::ALL.into_iter();
+        families.any(|family| name == format!("{service}_{}", suffix(family)))
+    };
+    MailService::ALL.into_iter().any(of)
 }
 
 /// Own chains are of this one kind.

@@ -57,6 +57,9 @@ pub struct Table {
 pub enum Mark {
     /// It has the name and the comment of mailward's table.
     Own,
+    /// It has the name, and nothing that mailward does not make, but not the comment: mailward's where what is left of it is
+    /// what was written down.
+    Rest,
     /// It has the name, but not the comment: somebody else's, or somebody has changed it.
     NameAlone,
     /// It has another name.
@@ -102,6 +105,25 @@ impl Table {
             && no_others
             && self.own_rules() == super::rules(gates, ends)
     }
+
+    /// Whether each rule that is left in it is among these.
+    #[must_use]
+    pub fn is_left_of(&self, rules: &[RuleSet]) -> bool {
+        let among = |start: &str, rule: &Rule| {
+            let mut same = rules.iter().filter(|rules| rules.start == start);
+            same.any(|rules| rules.chains.values().flatten().any(|made| made == rule))
+        };
+        (self.own_rules().iter()).all(|left| {
+            let mut all = left.chains.values().flatten();
+            all.all(|rule| among(&left.start, rule))
+        })
+    }
+
+    /// Whether no rule is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        (self.own_rules().iter()).all(|rules| rules.chains.values().all(Vec::is_empty))
+    }
 }
 
 #[derive(Default)]
@@ -129,7 +151,7 @@ struct Listed<'v> {
 /// [`NftError`] if it is not what nft prints.
 pub fn own(json: &[u8]) -> Result<Option<Table>, NftError> {
     Ok(tables(json)?.into_iter().find(|table| match table.mark {
-        Mark::Own | Mark::NameAlone => true,
+        Mark::Own | Mark::Rest | Mark::NameAlone => true,
         Mark::Other => false,
     }))
 }
@@ -244,6 +266,7 @@ fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
     let marked = (listed.chains.get(CHAIN)).is_some_and(|chain| chain.marked);
     let mark = match (own, marked) {
         (true, true) => Mark::Own,
+        (true, false) if foreign::is_rest(&listed.whole) => Mark::Rest,
         (true, false) => Mark::NameAlone,
         (false, _) => Mark::Other,
     };
@@ -308,7 +331,11 @@ fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
         name: name.to_owned(),
         mark,
         base,
-        foreign: not_made(listed),
+        foreign: match mark {
+            // Sets that no rule looks at are what is left of it.
+            Mark::Rest => Vec::new(),
+            Mark::Own | Mark::NameAlone | Mark::Other => not_made(listed),
+        },
     }
 }
 

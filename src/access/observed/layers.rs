@@ -176,7 +176,7 @@ impl Layers {
                     family: table.family.clone(),
                     table: table.name.clone(),
                     owner: match table.mark {
-                        Mark::Own => Owner::Mailward,
+                        Mark::Own | Mark::Rest => Owner::Mailward,
                         Mark::NameAlone | Mark::Other => Owner::Other,
                     },
                 },

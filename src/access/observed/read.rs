@@ -296,7 +296,7 @@ impl AccessObserved {
             foreign_iptables,
             own_nft: tables.map(|tables| {
                 tables.into_iter().flatten().find(|table| match table.mark {
-                    nft::Mark::Own | nft::Mark::NameAlone => true,
+                    nft::Mark::Own | nft::Mark::Rest | nft::Mark::NameAlone => true,
                     nft::Mark::Other => false,
                 })
             }),

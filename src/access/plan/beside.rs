@@ -57,12 +57,26 @@ pub(super) fn flushed(scene: &Scene<'_>, way: Way) -> Vec<Note> {
         Neighbour::Apf => Some("APF"),
         Neighbour::Firewalld | Neighbour::Imunify | Neighbour::Docker => None,
     };
-    (scene.observed.neighbours.iter().filter_map(by))
-        .map(|name| Note::Remark {
-            text: format!(
-                "own chains of iptables may not last: where {name} flushes all tables as it starts, also at boot, the services \
-                 are open until the next apply; the own table of nftables stays"
-            ),
-        })
+    let all = (scene.observed.neighbours.iter().filter_map(by)).map(|name| {
+        format!(
+            "own chains of iptables may not last: where {name} flushes all tables as it starts, also at boot, the services \
+             are open until the next apply; the own table of nftables stays"
+        )
+    });
+    let plesk = scene
+        .observed
+        .plesk
+        .as_ref()
+        .filter(|plesk| match &plesk.enabled {
+            Enabled::Yes | Enabled::Unknown(_) => true,
+            Enabled::No => false,
+        });
+    let plesk = plesk.map(|_| {
+        "own chains of iptables may not all last: Plesk's firewall flushes the table mangle whenever it applies, also at boot, \
+         and a port that others redirect to a restricted one is open then until the next apply; the own table of nftables stays"
+            .to_owned()
+    });
+    (all.chain(plesk))
+        .map(|text| Note::Remark { text })
         .collect()
 }

@@ -18,36 +18,27 @@ use crate::report::text::sources;
 pub(super) struct Kept {
     /// The gates.
     pub(super) gates: Vec<Gate>,
-    /// What is taken over as confirmed since it is in force, though nothing of it is written down, and in which way.
-    pub(super) adopted: Option<(Way, Vec<Gate>)>,
+    /// What is taken over as confirmed since it is in force, though nothing of it is written down, by way.
+    pub(super) adopted: Vec<(Way, Vec<Gate>)>,
 }
 
-/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move. They are those
-/// that were confirmed last; what stands in the kernel may be anybody's.
+/// The gates that nobody names any more, also those that the other own way has: it is removed, and they move. Where both ways
+/// have one, it is what both let in. They are those that were confirmed last; what stands in the kernel may be anybody's.
 pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept, Vec<Blocker>> {
-    let mut all = Vec::new();
+    let mut written = Vec::new();
     let mut unknown = Vec::new();
     match scene.unnamed {
         Unnamed::Stays => {}
         Unnamed::Goes => {
             return Ok(Kept {
-                gates: all,
-                adopted: None,
+                gates: Vec::new(),
+                adopted: Vec::new(),
             });
         }
     }
     for (way, live) in both(scene) {
-        let named = [declared, all.as_slice()].concat();
         match confirmed::record(scene.observed, scene.boot, way) {
-            Record::Of(rules) => {
-                let written =
-                    |family: &Family| (rules.0.iter()).any(|rules| rules.family == Some(*family));
-                let both = way != Way::Iptables || Family::ALL.iter().all(written);
-                all.extend(kept(&rules, &named).into_iter().map(|gate| match both {
-                    true => gate,
-                    false => of_written(gate, &rules),
-                }));
-            }
+            Record::Of(rules) => written.push((way, rules)),
             // What a change that waits has made of nothing is what it declares.
             Record::Nothing | Record::Lost if scene.covered() => {}
             record @ (Record::Nothing | Record::Lost) => unknown.push((way, live, record)),
@@ -60,28 +51,61 @@ pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept
             }
         }
     }
-    let mut adopted: Option<(Way, Vec<Gate>)> = None;
+    let mut all = of_record(&written, declared);
+    let named = [declared, all.as_slice()].concat();
     let mut lost = Vec::new();
-    for (way, live, record) in unknown {
-        let named = [declared, all.as_slice()].concat();
-        let more = kept(&live, &named);
-        if more.is_empty() {
-            continue;
-        }
-        lost.extend(more.iter().map(|gate| (way, record.clone(), gate.clone())));
-        adopted.get_or_insert_with(|| (way, kept(&live, &[])));
-        all.extend(more);
+    for (way, live, record) in &unknown {
+        let gates = kept(live, &named).into_iter();
+        lost.extend(gates.map(|gate| (*way, record.clone(), gate)));
     }
     match scene.allowed.own_rules {
         _ if lost.is_empty() => {}
         Permission::Given => {}
         Permission::Withheld => return Err(not_known(&lost)),
     }
+    let mut adopted = Vec::new();
+    if !lost.is_empty() {
+        let live = unknown.into_iter().map(|(way, live, _)| (way, live));
+        let live: Vec<(Way, Filters)> = live.collect();
+        all.extend(kept(&together(&live), &named));
+        let gates = live.iter().map(|(way, live)| (*way, kept(live, &[])));
+        adopted.extend(gates.filter(|(_, gates)| !gates.is_empty()));
+    }
     all.sort_by_key(|gate| gate.service);
     Ok(Kept {
         gates: all,
         adopted,
     })
+}
+
+/// The rules of all ways, each of which a connection must pass.
+fn together(ways: &[(Way, Filters)]) -> Filters {
+    let all = ways.iter().flat_map(|(_, rules)| rules.0.iter().cloned());
+    Filters(all.collect())
+}
+
+/// The gates of what is written down that nobody names any more.
+fn of_record(written: &[(Way, Filters)], declared: &[Gate]) -> Vec<Gate> {
+    let gates = kept(&together(written), declared).into_iter();
+    gates
+        .map(|gate| {
+            let mut others = (written.iter()).filter(|(way, _)| *way != Way::Iptables);
+            let by_others = others.any(|(_, rules)| {
+                let mut gates = kept(rules, declared).into_iter();
+                gates.any(|other| other.service == gate.service)
+            });
+            let chains = written.iter().find(|(way, _)| *way == Way::Iptables);
+            let lacking = chains.filter(|(_, rules)| {
+                let has =
+                    |family: &Family| (rules.0.iter()).any(|rules| rules.family == Some(*family));
+                !Family::ALL.iter().all(has)
+            });
+            match lacking {
+                Some((_, rules)) if !by_others => of_written(gate, rules),
+                Some(_) | None => gate,
+            }
+        })
+        .collect()
 }
 
 /// A gate without the family of which nothing is written down, since the host had no address of it: that it was not closed

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::kept::{Kept, kept_anywhere};
 use super::{Needs, Scene, blocked, gate_changes};
+use crate::access::confirmed::{self, Record};
 use crate::access::effect::Filters;
 use crate::access::how::{FamilyHow, RetireHow, SourceHow};
 use crate::access::iptables::{self, End, Presents};
@@ -35,7 +36,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     let table = (scene.observed.own_nft.as_ref())
         .map_err(|why| unread("mailward's own table of nftables cannot be read", why))?
         .as_ref();
-    if table.is_some_and(|table| table.mark == Mark::NameAlone) {
+    if table.is_some_and(|table| !is_ours(scene, table)) {
         let diagnostic =
             Diagnostic::new("the table `inet mailward` of nftables is not one that mailward made")
                 .because("the comment by which mailward knows its own is missing")
@@ -74,7 +75,7 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             back: (confirmed.as_deref()).map(|gates| nft::script(gates, ends)),
         };
         let confirmed = confirmed_rules.map(Filters);
-        let there = table.is_some();
+        let there = table.is_some_and(|table| !table.is_empty());
         let (changes, causes) = change(scene, Way::Nftables, &now, confirmed, &gates, there);
         (changes, how, causes)
     });
@@ -86,6 +87,18 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
         before,
         after,
     })
+}
+
+/// Whether a table of mailward's name is mailward's: it bears the mark, or is what others have left of what was confirmed last.
+fn is_ours(scene: &Scene<'_>, table: &nft::Table) -> bool {
+    match table.mark {
+        Mark::Own => true,
+        Mark::Rest => match confirmed::record(scene.observed, scene.boot, Way::Nftables) {
+            Record::Of(rules) => table.is_left_of(&rules.0),
+            Record::Nothing | Record::Lost | Record::Unread => false,
+        },
+        Mark::NameAlone | Mark::Other => false,
+    }
 }
 
 /// What iptables needs.
@@ -333,7 +346,7 @@ pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, V
     match way {
         Way::PleskFirewall => Ok(None),
         Way::Nftables => match (&scene.observed.own_nft, &scene.observed.tools.nft) {
-            (Ok(Some(table)), Some(nft)) if table.mark == Mark::Own => {
+            (Ok(Some(table)), Some(nft)) if is_ours(scene, table) => {
                 Ok(Some(RetireHow::Nftables { nft: nft.clone() }))
             }
             // Others' are not touched, and what cannot be read is told by `show`.

@@ -96,7 +96,7 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
             Stands::Settled => kept(&said, gates),
             Stands::Live | Stands::Unsettled => kept(&has, gates),
         },
-        adopted: None,
+        adopted: Vec::new(),
         before,
         after: afterwards(scene, others, &planned.list, gates),
     })

@@ -138,6 +138,68 @@ fn a_table_that_sleeps_enforces_nothing() {
 }
 
 #[test]
+fn what_is_left_of_the_own_table_is_told_from_what_others_make_by_its_name() {
+    if !netns::available("reading what is left of the nftables table") {
+        return;
+    }
+    let own = nft::script(&gates(), Ends::Both);
+    let made = nft::rules(&gates(), Ends::Both);
+    let emptied = "flush table inet mailward\n";
+    let behind_alone = "flush chain inet mailward input\n";
+    for (scripts, mark, left) in [
+        (vec![], Mark::Own, true),
+        (vec![emptied], Mark::Rest, true),
+        (vec![behind_alone], Mark::Rest, true),
+        (
+            vec![emptied, "delete chain inet mailward prerouting\n"],
+            Mark::Rest,
+            true,
+        ),
+        (
+            vec![emptied, "add rule inet mailward input tcp dport 22 drop\n"],
+            Mark::Rest,
+            false,
+        ),
+        (
+            vec![emptied, "add rule inet mailward input counter\n"],
+            Mark::NameAlone,
+            false,
+        ),
+        (
+            vec![emptied, "add chain inet mailward other\n"],
+            Mark::NameAlone,
+            true,
+        ),
+        (
+            vec![emptied, "add counter inet mailward c\n"],
+            Mark::NameAlone,
+            true,
+        ),
+        (
+            vec![
+                emptied,
+                "add set inet mailward s { type ipv4_addr; flags interval; }\n",
+            ],
+            Mark::NameAlone,
+            true,
+        ),
+        (
+            vec![emptied, "add chain inet mailward input { policy drop; }\n"],
+            Mark::NameAlone,
+            true,
+        ),
+    ] {
+        let all: Vec<&str> = std::iter::once(own.as_str()).chain(scripts).collect();
+        let table = loaded(&all).unwrap();
+        assert_eq!(table.mark, mark, "{all:?}");
+        assert_eq!(table.is_left_of(&made), left, "{all:?}");
+        let empty =
+            all.get(1) == Some(&emptied) && !all.iter().any(|one| one.starts_with("add rule"));
+        assert_eq!(table.is_empty(), empty, "{all:?}");
+    }
+}
+
+#[test]
 fn a_table_of_the_name_without_the_mark_is_told_apart() {
     if !netns::available("reading a foreign nftables table") {
         return;
