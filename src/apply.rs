@@ -81,11 +81,7 @@ pub trait Watch {
 }
 
 /// Applies.
-pub fn apply<H: WriteHost + ?Sized>(
-    host: &mut H,
-    request: &Request<'_>,
-    watch: &mut dyn Watch,
-) -> Outcome {
+pub fn apply(host: &mut dyn WriteHost, request: &Request<'_>, watch: &mut dyn Watch) -> Outcome {
     match try_apply(host, request, watch) {
         Ok(outcome) => outcome,
         Err(mut outcome) => {
@@ -144,8 +140,8 @@ fn blocked(blockers: Vec<Blocker>) -> Box<Outcome> {
     )
 }
 
-fn try_apply<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn try_apply(
+    host: &mut dyn WriteHost,
     request: &Request<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, Box<Outcome>> {
@@ -346,7 +342,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn carry_out<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Outcome {
+    fn carry_out(&mut self, host: &mut dyn WriteHost, watch: &mut dyn Watch) -> Outcome {
         let result = self.forward(host, watch);
         if let Err(Failed(messages)) = result {
             self.outcome.messages.extend(messages);
@@ -361,11 +357,7 @@ impl<'a> Running<'a> {
     }
 
     /// All steps, then the look back.
-    fn forward<H: WriteHost + ?Sized>(
-        &mut self,
-        host: &mut H,
-        watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    fn forward(&mut self, host: &mut dyn WriteHost, watch: &mut dyn Watch) -> Result<(), Failed> {
         self.write_edits(host, watch)?;
         self.run_panel(host, watch)?;
         match self.request.restarts {

@@ -223,7 +223,7 @@ impl Facts {
     ///
     /// # Errors
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
-    pub fn read<H: ReadHost + ?Sized>(host: &H) -> Result<Self, FactsError> {
+    pub fn read(host: &dyn ReadHost) -> Result<Self, FactsError> {
         let mut batch = Batch::default();
         let tickets = ask(&mut batch);
         let mut answers = batch.read(host)?;
@@ -276,7 +276,7 @@ impl Facts {
 ///
 /// # Errors
 /// [`FactsError`].
-pub fn names_of<H: ReadHost + ?Sized>(host: &H) -> Result<BTreeSet<String>, FactsError> {
+pub fn names_of(host: &dyn ReadHost) -> Result<BTreeSet<String>, FactsError> {
     let mut batch = Batch::default();
     let node = batch.file(known(NODE));
     let hosts = batch.file(known(HOSTS));

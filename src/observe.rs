@@ -114,11 +114,7 @@ impl Observed {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-    pub fn read<H: ReadHost + ?Sized>(
-        host: &H,
-        facts: &Facts,
-        scope: Scope<'_>,
-    ) -> Result<Self, HostError> {
+    pub fn read(host: &dyn ReadHost, facts: &Facts, scope: Scope<'_>) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
         let names = courier::Listener::ALL.map(courier::Listener::file);
@@ -299,9 +295,9 @@ impl Reading {
     }
 
     /// Asks for includes outside the usual places until nothing is missing.
-    fn complete<H: ReadHost + ?Sized>(
+    fn complete(
         mut self,
-        host: &H,
+        host: &dyn ReadHost,
         main: HostPath,
         inetd: Inetd,
     ) -> Result<Xinetd, HostError> {

@@ -31,8 +31,8 @@ pub(super) struct Baseline {
 }
 
 /// Looks at the running daemons before anything is changed, and refuses where xinetd would lose a service.
-pub(super) fn baseline<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn baseline(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     observed: &Observed,
     plan: &Plan,
@@ -85,11 +85,7 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
 
 impl Running<'_> {
     /// Runs one action and looks at the daemon.
-    pub(super) fn act<H: WriteHost + ?Sized>(
-        &mut self,
-        host: &mut H,
-        action: &Action,
-    ) -> Result<(), Failed> {
+    pub(super) fn act(&mut self, host: &mut dyn WriteHost, action: &Action) -> Result<(), Failed> {
         match &action.how {
             How::Commands {
                 control,
@@ -142,11 +138,7 @@ impl Running<'_> {
     }
 
     /// Whether the daemon has the values already, as after a panel's command that restarted it.
-    fn satisfied<H: WriteHost + ?Sized>(
-        &self,
-        host: &mut H,
-        action: &Action,
-    ) -> Result<bool, Failed> {
+    fn satisfied(&self, host: &mut dyn WriteHost, action: &Action) -> Result<bool, Failed> {
         let is_replaced = |cause: &Cause| matches!(cause, Cause::ProgramReplaced { .. });
         if action.causes.iter().any(is_replaced) {
             return Ok(false);
@@ -170,11 +162,7 @@ impl Running<'_> {
     }
 
     /// Runs a command of the panel.
-    pub(super) fn panel<H: WriteHost + ?Sized>(
-        &self,
-        host: &mut H,
-        argv: &[String],
-    ) -> Result<(), Failed> {
+    pub(super) fn panel(&self, host: &mut dyn WriteHost, argv: &[String]) -> Result<(), Failed> {
         let (Some(program), arguments) = (argv.first(), argv.get(1..).unwrap_or_default()) else {
             return Err(Failed(vec![Diagnostic::new(
                 "the panel's command is empty",
@@ -212,8 +200,8 @@ fn explain(messages: Vec<Diagnostic>, action: &Action) -> Vec<Diagnostic> {
 ///
 /// Where that act was not seen to its end it is waited for, since it goes on without whoever asked: nothing may be claimed,
 /// and no file be restored, as long as it may read them.
-fn restart<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn restart(
+    host: &mut dyn WriteHost,
     command: &Command,
     rest: &[Act],
     then: &[Request],

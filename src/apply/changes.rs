@@ -12,9 +12,9 @@ use crate::report::text;
 
 impl Running<'_> {
     /// The journal, backups, then all edits, in one batch; then each file is read back.
-    pub(super) fn write_edits<H: WriteHost + ?Sized>(
+    pub(super) fn write_edits(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
     ) -> Result<(), Failed> {
         // The journal first: it names the run, by which the next one finds what a killed one left lying about.
@@ -95,9 +95,9 @@ impl Running<'_> {
         }
     }
 
-    pub(super) fn run_panel<H: WriteHost + ?Sized>(
+    pub(super) fn run_panel(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
     ) -> Result<(), Failed> {
         for index in 0..self.plan.steps.len() {
@@ -115,9 +115,9 @@ impl Running<'_> {
     }
 
     /// Looks at Courier's files after a command of the panel: they must have the values, whatever it said.
-    pub(super) fn panel_took<H: WriteHost + ?Sized>(
+    pub(super) fn panel_took(
         &self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         panel: &PanelStep,
         wanted: impl Fn(&Effect) -> Value,
     ) -> Result<Option<Files>, Failed> {

@@ -20,8 +20,8 @@ use crate::plan::{AccessStep, AccountChange, AccountState, Plan, Settled, Step};
 ///
 /// A stop and start of Courier that the killed run has begun goes on without it, and is waited for: a second one beside it
 /// would stop what the first has started.
-pub(super) fn killed_run<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn killed_run(
+    host: &mut dyn WriteHost,
     facts: &mut Facts,
     patience: Duration,
 ) -> Result<(), Box<Outcome>> {
@@ -202,8 +202,8 @@ fn not_known(steps: &[Step]) -> Option<Diagnostic> {
 }
 
 /// With nothing to do, the journal forgets what is done already.
-pub(super) fn nothing_to_do<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn nothing_to_do(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     plan: &Plan,
 ) -> Result<(), Box<Outcome>> {

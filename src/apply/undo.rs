@@ -34,7 +34,7 @@ enum Undone {
 
 impl Running<'_> {
     /// Undoes this run, writes its history entry, and concludes the outcome.
-    pub(super) fn undo<H: WriteHost + ?Sized>(&mut self, host: &mut H) {
+    pub(super) fn undo(&mut self, host: &mut dyn WriteHost) {
         let mut back = Back::Yes;
         if let Some((index, undone)) = self.undo_sources(host) {
             self.note_undone(index, undone, &mut back);
@@ -122,7 +122,7 @@ impl Running<'_> {
         }
     }
 
-    fn undo_panel<H: WriteHost + ?Sized>(&mut self, host: &mut H, panel: &PanelStep) -> Back {
+    fn undo_panel(&mut self, host: &mut dyn WriteHost, panel: &PanelStep) -> Back {
         let Some(argv) = &panel.undo else {
             let what = "the panel's setting is not undone: what it was before is not known";
             self.outcome.messages.push(Diagnostic::new(what));
@@ -140,8 +140,8 @@ impl Running<'_> {
         }
     }
 
-    fn undo_edit<H: WriteHost + ?Sized>(&mut self, host: &mut H, edit: &Edit) -> Back {
-        let read = |host: &mut H| {
+    fn undo_edit(&mut self, host: &mut dyn WriteHost, edit: &Edit) -> Back {
+        let read = |host: &mut dyn WriteHost| {
             let mut batch = Batch::default();
             let ticket = batch.file(edit.path.clone());
             match batch
@@ -202,7 +202,7 @@ impl Running<'_> {
     }
 
     /// Brings Courier back to what its restored files say, and tells whether that is what it had before.
-    fn undo_restart<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Undone {
+    fn undo_restart(&mut self, host: &mut dyn WriteHost, action: &Action) -> Undone {
         let How::Commands {
             control,
             processes: _,
@@ -211,7 +211,7 @@ impl Running<'_> {
         else {
             return Undone::Owed;
         };
-        let now = |host: &mut H| Facts::read(host).map(|facts| facts.processes);
+        let now = |host: &mut dyn WriteHost| Facts::read(host).map(|facts| facts.processes);
         let before: Vec<Expectation> = (self.baseline.courier.iter())
             .filter(|expectation| action.services.contains(&expectation.service))
             .cloned()
@@ -283,7 +283,7 @@ impl Running<'_> {
     }
 
     /// Makes xinetd read its restored files; one that ended over the new ones is started again.
-    fn undo_reload<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Undone {
+    fn undo_reload(&mut self, host: &mut dyn WriteHost, action: &Action) -> Undone {
         let (How::Signal { process, control }, Some(dump)) = (&action.how, &self.baseline.dump)
         else {
             return Undone::Owed;
@@ -310,7 +310,7 @@ impl Running<'_> {
     }
 
     /// Writes the history entry and the journal that this run leaves.
-    pub(super) fn close<H: WriteHost + ?Sized>(&mut self, host: &mut H) {
+    pub(super) fn close(&mut self, host: &mut dyn WriteHost) {
         let journal = journal::Journal {
             format: self.journal.format,
             owed: self.outcome.owed.clone(),

@@ -12,7 +12,7 @@ use crate::report::text;
 
 impl Running<'_> {
     /// Looks at the whole again, and concludes the run as far as it has come.
-    pub(super) fn verify<H: WriteHost + ?Sized>(&mut self, host: &mut H) -> Result<(), Failed> {
+    pub(super) fn verify(&mut self, host: &mut dyn WriteHost) -> Result<(), Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
         let observed = Observed::read(host, &facts, Scope::ToApply(self.request.desired))

@@ -30,11 +30,7 @@ use crate::host::WriteHost;
 /// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
 ///
 /// As long as it waits, the lock is left alone: a confirmation must never find it taken by somebody who only looks.
-pub fn became<H: WriteHost + ?Sized>(
-    host: &mut H,
-    run: &str,
-    deadline: Duration,
-) -> Option<Outcome> {
+pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option<Outcome> {
     let facts = match Facts::read(host) {
         Ok(facts) => facts,
         Err(error) => return Some(*super::unknown(&error)),

@@ -63,7 +63,7 @@ impl Batch {
     ///
     /// # Errors
     /// The host's own.
-    pub fn read<H: ReadHost + ?Sized>(self, host: &H) -> Result<Answers, HostError> {
+    pub fn read(self, host: &dyn ReadHost) -> Result<Answers, HostError> {
         if self.0.is_empty() {
             return Ok(Answers(Vec::new()));
         }

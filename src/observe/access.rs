@@ -289,9 +289,9 @@ fn of_plesk(batch: &mut Batch, plesk: &Plesk) -> Option<PleskTickets> {
 
 impl Tickets {
     /// Takes the answers, and asks once more where whether nftables may be asked had to be known first, or where sshd listens.
-    pub(super) fn observed<H: ReadHost + ?Sized>(
+    pub(super) fn observed(
         self,
-        host: &H,
+        host: &dyn ReadHost,
         facts: &Facts,
         xinetd: Option<&Config>,
         answers: &mut Answers,

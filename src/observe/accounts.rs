@@ -123,7 +123,7 @@ impl Asked {
 ///
 /// # Errors
 /// [`HostError`] when the host cannot be asked; an answer that cannot be had is part of the state.
-pub fn accounts<H: ReadHost + ?Sized>(host: &H, facts: &Facts) -> Result<PanelAccounts, HostError> {
+pub fn accounts(host: &dyn ReadHost, facts: &Facts) -> Result<PanelAccounts, HostError> {
     let mut batch = Batch::default();
     let asked = ask(&mut batch, facts, Options::NotAsked, Depth::Whole);
     let mut answers = batch.read(host)?;

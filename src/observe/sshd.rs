@@ -63,7 +63,7 @@ impl Known<'_> {
     }
 
     /// Finds out; the host is asked once more where systemd listens on a mail port for somebody, or no port is known.
-    pub(super) fn sshd<H: ReadHost + ?Sized>(&self, host: &H) -> Result<Sshd, HostError> {
+    pub(super) fn sshd(&self, host: &dyn ReadHost) -> Result<Sshd, HostError> {
         let own = ports(self.named(&["sshd", "dropbear"]));
         let serves_one =
             |process: &&Process| process.argv.first().is_some_and(|title| is_session(title));
@@ -112,7 +112,7 @@ impl Known<'_> {
     }
 
     /// What systemd says of its units, and all ports on which anything listens.
-    fn ask<H: ReadHost + ?Sized>(&self, host: &H) -> Result<(String, BTreeSet<u16>), HostError> {
+    fn ask(&self, host: &dyn ReadHost) -> Result<(String, BTreeSet<u16>), HostError> {
         let mut batch = Batch::default();
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| batch.file(known(path)));
         let units = match &self.facts.manager {

@@ -90,9 +90,9 @@ fn failed(error: &dyn std::error::Error) -> Failed {
 
 impl Running<'_> {
     /// Makes all changes of panel access.
-    pub(in crate::apply) fn change_accounts<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn change_accounts(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
     ) -> Result<(), Failed> {
         let steps: Vec<(usize, AccessStep)> = (self.plan.steps.iter().enumerate())
@@ -121,9 +121,9 @@ impl Running<'_> {
     }
 
     /// Changes one account, and gives what is known of the next one, which was read in the same message.
-    fn change_account<H: WriteHost + ?Sized>(
+    fn change_account(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         step: &AccessStep,
         change: &AccountChange,
         ahead: Option<Details>,
@@ -281,12 +281,7 @@ impl Running<'_> {
     }
 
     /// Keeps on the host what the command did, so that the next run does not do it to another account.
-    fn remember<H: WriteHost + ?Sized>(
-        &mut self,
-        host: &mut H,
-        act: AccountAct,
-        surprise: Surprise,
-    ) {
+    fn remember(&mut self, host: &mut dyn WriteHost, act: AccountAct, surprise: Surprise) {
         let run = self.outcome.run.clone().unwrap_or_default();
         let Some(panel) = &mut self.observed.accounts else {
             return;
@@ -317,7 +312,7 @@ impl Running<'_> {
     }
 
     /// An act does what it should now: what was seen of it before is forgotten.
-    fn forget<H: WriteHost + ?Sized>(&mut self, host: &mut H, act: AccountAct) {
+    fn forget(&mut self, host: &mut dyn WriteHost, act: AccountAct) {
         let Some(panel) = &mut self.observed.accounts else {
             return;
         };

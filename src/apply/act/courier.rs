@@ -29,8 +29,8 @@ pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
 }
 
 /// Stops and starts a service and compares what runs then.
-pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn restart(
+    host: &mut dyn WriteHost,
     judge: &Judge,
     control: &Control,
     processes: &[ProcessId],

@@ -18,8 +18,8 @@ use crate::report::text;
 pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Sends signals to xinetd, the last of which makes it write its dump, and reads the new part of it.
-pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn dump(
+    host: &mut dyn WriteHost,
     process: ProcessId,
     first: &[Signal],
     deadline: Duration,
@@ -84,8 +84,8 @@ pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
 }
 
 /// Makes xinetd read its files, and compares its own dump with what is expected.
-pub(in crate::apply) fn reload<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn reload(
+    host: &mut dyn WriteHost,
     process: ProcessId,
     expects: &[Expectation],
     deadline: Duration,
@@ -105,8 +105,8 @@ pub(in crate::apply) fn reload<H: WriteHost + ?Sized>(
 }
 
 /// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new process.
-pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn start(
+    host: &mut dyn WriteHost,
     judge: &Judge,
     control: &Control,
     expects: &[Expectation],

@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::Load;
-use crate::host::{Command, End, Found, WriteHost};
+use crate::host::{Command, End, Found, ReadHost, WriteHost};
 use crate::model::{Family, HostPath, known};
 use crate::observe::{Observed, Scope};
 use crate::plan::Way;
@@ -36,8 +36,8 @@ pub(super) enum Taken {
 }
 
 /// Loads what was before, and looks whether it is there.
-pub(super) fn take_back<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn take_back(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     booted: Booted,
@@ -75,11 +75,7 @@ fn not_back() -> Diagnostic {
 }
 
 /// Loads the files that were written beforehand.
-fn restore<H: WriteHost + ?Sized>(
-    host: &mut H,
-    load: &Load,
-    deadline: Duration,
-) -> Result<(), Failed> {
+fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<(), Failed> {
     match load {
         Load::Nftables { nft } => {
             let arguments = vec!["-f".to_owned(), boot::state("revert.nft").to_string()];
@@ -101,8 +97,8 @@ fn restore<H: WriteHost + ?Sized>(
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-pub(super) fn tidy<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn tidy(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     deadline: Duration,
@@ -136,8 +132,8 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
 }
 
 /// Whether the own table has exactly these gates.
-fn has_gates<H: WriteHost + ?Sized>(
-    host: &H,
+fn has_gates(
+    host: &dyn ReadHost,
     nft: &HostPath,
     gates: &[Gate],
     deadline: Duration,
@@ -155,15 +151,12 @@ fn has_gates<H: WriteHost + ?Sized>(
 }
 
 /// A file of access in mailward's state.
-pub(super) fn text<H: WriteHost + ?Sized>(host: &H, name: &str) -> Result<Option<String>, Failed> {
+pub(super) fn text(host: &dyn ReadHost, name: &str) -> Result<Option<String>, Failed> {
     text_at(host, boot::state(name))
 }
 
 /// A file of mailward's own; none where it is missing.
-pub(super) fn text_at<H: WriteHost + ?Sized>(
-    host: &H,
-    path: HostPath,
-) -> Result<Option<String>, Failed> {
+pub(super) fn text_at(host: &dyn ReadHost, path: HostPath) -> Result<Option<String>, Failed> {
     let mut batch = Batch::default();
     let ticket = batch.file(path.clone());
     match batch
@@ -180,8 +173,8 @@ pub(super) fn text_at<H: WriteHost + ?Sized>(
 }
 
 /// Whether the own rules are those that were written down before the change.
-pub(super) fn is_back<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn is_back(
+    host: &dyn ReadHost,
     window: &Window,
     deadline: Duration,
 ) -> Result<bool, Failed> {

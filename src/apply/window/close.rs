@@ -9,8 +9,8 @@ use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::WindowFolder;
 use crate::host::{
-    Act, Came, Condition, Done, Found, HostError, ProcessId, Reply, Request, STATE, WriteHost,
-    timer,
+    Act, Came, Condition, Done, Found, HostError, ProcessId, ReadHost, Reply, Request, STATE,
+    WriteHost, timer,
 };
 use crate::model::{HostPath, known};
 
@@ -69,8 +69,8 @@ pub(super) enum WatchEnd {
 }
 
 /// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
-pub(super) fn close<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn close(
+    host: &mut dyn WriteHost,
     window: &Window,
     fate: Fate,
     message: Option<Diagnostic>,
@@ -126,8 +126,8 @@ pub(super) fn close<H: WriteHost + ?Sized>(
 }
 
 /// Tells whoever watches that the window is over, and waits until nobody watches any more.
-fn end_watch<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn end_watch(
+    host: &mut dyn WriteHost,
     window: &Window,
     watchers: Vec<ProcessId>,
 ) -> Result<WatchEnd, Box<dyn std::error::Error>> {
@@ -160,8 +160,8 @@ fn end_watch<H: WriteHost + ?Sized>(
 }
 
 /// Waits until these watchers have found that their window is over.
-fn gone<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn gone(
+    host: &mut dyn WriteHost,
     watchers: Vec<ProcessId>,
 ) -> Result<WatchEnd, Box<dyn std::error::Error>> {
     if watchers.is_empty() {
@@ -177,11 +177,7 @@ fn gone<H: WriteHost + ?Sized>(
 
 /// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
 /// became of the change, since the folder that says so goes before it.
-fn tidy<H: WriteHost + ?Sized>(
-    host: &mut H,
-    window: &Window,
-    fate: Fate,
-) -> Result<(), Box<Diagnostic>> {
+fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), Box<Diagnostic>> {
     let bytes = serde_json::to_vec_pretty(window).map_err(|error| Box::new(untidy(&error)))?;
     let path = match fate {
         Fate::Back => files::reverted(),
@@ -202,8 +198,8 @@ fn untidy(error: &dyn std::error::Error) -> Diagnostic {
 }
 
 /// What the history says of the run that made a change, and who still watches over it.
-fn left<H: WriteHost + ?Sized>(
-    host: &H,
+fn left(
+    host: &dyn ReadHost,
     window: &Window,
 ) -> Result<(Option<Outcome>, Vec<ProcessId>), HostError> {
     let mut batch = Batch::default();
@@ -254,10 +250,7 @@ fn history_path(run: &str) -> HostPath {
 }
 
 /// The history entry of a run; none where it has none, or one of another version.
-pub(super) fn history<H: WriteHost + ?Sized>(
-    host: &H,
-    run: &str,
-) -> Result<Option<Outcome>, Failed> {
+pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, Failed> {
     let replies = host
         .read(&[Request::File(history_path(run))])
         .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;

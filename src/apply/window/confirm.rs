@@ -16,7 +16,7 @@ use crate::apply::outcome::{Outcome, Verdict};
 use crate::apply::{Failed, locked, settle as runs, unknown};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{WriteHost, timer};
+use crate::host::{ReadHost, WriteHost, timer};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, Way};
 
@@ -43,7 +43,7 @@ pub enum Proof {
 }
 
 /// Confirms the change that waits, has it last over a boot, and removes what it replaces.
-pub fn confirm<H: WriteHost + ?Sized>(host: &mut H, request: &Request) -> Outcome {
+pub fn confirm(host: &mut dyn WriteHost, request: &Request) -> Outcome {
     match try_confirm(host, request) {
         Ok(outcome) => outcome,
         Err(outcome) => *outcome,
@@ -66,8 +66,8 @@ fn being_taken_back() -> Outcome {
 }
 
 /// The lock, the facts, and where a change stands.
-pub(super) fn begin<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn begin(
+    host: &mut dyn WriteHost,
     deadline: Duration,
 ) -> Result<(Facts, Now), Box<Outcome>> {
     host.lock().map_err(|error| locked(&error))?;
@@ -80,10 +80,7 @@ pub(super) fn begin<H: WriteHost + ?Sized>(
     Ok((facts, now))
 }
 
-fn try_confirm<H: WriteHost + ?Sized>(
-    host: &mut H,
-    request: &Request,
-) -> Result<Outcome, Box<Outcome>> {
+fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, Box<Outcome>> {
     let (facts, now) = begin(host, request.deadline)?;
     let mut fleeting = None;
     let window = match now {
@@ -213,8 +210,8 @@ pub(super) fn may_go_back() -> Diagnostic {
 }
 
 /// The vendor said that it confirmed, and took the change back all the same.
-fn went_back<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn went_back(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     request: &Request,
@@ -240,7 +237,7 @@ fn went_back<H: WriteHost + ?Sized>(
 }
 
 /// Since when the change is live; none where its run did not get so far as to say.
-fn live_since<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Option<u64>, Failed> {
+fn live_since(host: &dyn ReadHost, window: &Window) -> Result<Option<u64>, Failed> {
     if window.load.is_none() {
         return Ok(Some(window.opened));
     }
@@ -249,8 +246,8 @@ fn live_since<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Option
 }
 
 /// The kernel must still have what was applied.
-fn still_there<H: WriteHost + ?Sized>(
-    host: &H,
+fn still_there(
+    host: &dyn ReadHost,
     facts: &Facts,
     window: &Window,
     request: &Request,
@@ -307,8 +304,8 @@ impl From<Failed> for Unfinished {
 }
 
 /// Does what comes after a confirmation, as the host needs it now, and looks again.
-pub(super) fn finished<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn finished(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     deadline: Duration,

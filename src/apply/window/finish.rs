@@ -11,8 +11,8 @@ use crate::host::{Act, Executable, Mode, WriteHost};
 use crate::plan::Step;
 
 /// Carries out one step that comes after a confirmation; whether it took is seen by planning again.
-pub(in crate::apply) fn carry_out<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn carry_out(
+    host: &mut dyn WriteHost,
     step: &Step,
     deadline: Duration,
 ) -> Result<(), Failed> {
@@ -47,7 +47,7 @@ fn no_way() -> Failed {
 }
 
 /// Makes a boot do something about the own rules.
-pub(super) fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
+pub(super) fn hook(host: &mut dyn WriteHost, how: &BootHow) -> Result<(), Failed> {
     let mut acts: Vec<Act> = (how.save.iter())
         .map(|(path, text)| Act::Save {
             path: path.clone(),

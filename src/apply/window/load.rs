@@ -45,8 +45,8 @@ impl Loader<'_> {
 }
 
 /// Makes the planned rules live; where the vendor's own window takes them back, the record gets its times.
-pub(super) fn load<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn load(
+    host: &mut dyn WriteHost,
     how: &SourceHow,
     window: &mut Window,
     deadline: Duration,
@@ -60,8 +60,8 @@ pub(super) fn load<H: WriteHost + ?Sized>(
 }
 
 /// Makes planned rules of an own way live.
-pub(super) fn own<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn own(
+    host: &mut dyn WriteHost,
     how: &SourceHow,
     loader: Loader<'_>,
     deadline: Duration,
@@ -78,8 +78,8 @@ pub(super) fn own<H: WriteHost + ?Sized>(
 }
 
 /// Loads a script of nftables from a file, since old versions read nothing else.
-pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn script_of_nft(
+    host: &mut dyn WriteHost,
     nft: &HostPath,
     name: &str,
     script: &str,
@@ -102,8 +102,8 @@ pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
     judge(&command, written.done.get(1))
 }
 
-fn family_of_iptables<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn family_of_iptables(
+    host: &mut dyn WriteHost,
     family: &FamilyHow,
     loader: Loader<'_>,
     deadline: Duration,
@@ -116,8 +116,8 @@ fn family_of_iptables<H: WriteHost + ?Sized>(
 
 /// Loads a script of iptables; other rules stay. Tries again as long as somebody else holds the lock of iptables: exit code 4
 /// (iptables(8)).
-pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn script_of_iptables(
+    host: &mut dyn WriteHost,
     restore: &HostPath,
     script: &str,
     loader: Loader<'_>,
@@ -147,7 +147,7 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
 }
 
 /// Lets a second pass.
-pub(super) fn pause<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
+pub(super) fn pause(host: &mut dyn WriteHost) -> Result<(), Failed> {
     let command = Command::new(
         known("/bin/sleep"),
         vec!["1".to_owned()],
@@ -192,7 +192,7 @@ pub(super) fn with(command: &Command, words: &[&str], client: &str) -> Command {
 }
 
 /// Runs a command that must end with 0.
-pub(super) fn run<H: WriteHost + ?Sized>(host: &mut H, command: Command) -> Result<(), Failed> {
+pub(super) fn run(host: &mut dyn WriteHost, command: Command) -> Result<(), Failed> {
     let written = host
         .write(&[Act::Run(command.clone())], &[])
         .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;

@@ -15,8 +15,8 @@ use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WINDOWS,
-    WriteHost,
+    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, ReadHost, Request,
+    WINDOWS, WriteHost,
 };
 use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
@@ -37,9 +37,9 @@ pub(in crate::apply) enum Phase {
 
 impl Running<'_> {
     /// Changes who may reach services, where the plan says so; without such a change, what comes after one is done at once.
-    pub(in crate::apply) fn change_sources<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn change_sources(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
     ) -> Result<Phase, Failed> {
         let steps = self.plan.steps.clone();
@@ -81,11 +81,7 @@ impl Running<'_> {
     }
 
     /// Writes down and arms what takes the change back, then makes it live and looks at the kernel.
-    fn open<H: WriteHost + ?Sized>(
-        &mut self,
-        host: &mut H,
-        step: &SourceStep,
-    ) -> Result<(), Failed> {
+    fn open(&mut self, host: &mut dyn WriteHost, step: &SourceStep) -> Result<(), Failed> {
         let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
         let Some(how) = step.how.as_deref() else {
             return Err(Failed(vec![Diagnostic::new(
@@ -175,10 +171,7 @@ impl Running<'_> {
 
     /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
     /// seen to be right and written down.
-    pub(in crate::apply) fn still_waits<H: WriteHost + ?Sized>(
-        &self,
-        host: &H,
-    ) -> Result<(), Failed> {
+    pub(in crate::apply) fn still_waits(&self, host: &dyn ReadHost) -> Result<(), Failed> {
         let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
         let run = self.outcome.run.as_deref().unwrap_or_default();
         still_waits(&facts, run)
@@ -186,9 +179,9 @@ impl Running<'_> {
 
     /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
     #[expect(clippy::type_complexity, reason = "a pair that lives for one line")]
-    fn backwards<H: WriteHost + ?Sized>(
+    fn backwards(
         &self,
-        host: &H,
+        host: &dyn ReadHost,
         how: &SourceHow,
     ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, Failed> {
         let deadline = self.request.deadline;
@@ -262,7 +255,7 @@ struct WindowPlace {
 
 /// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it would load what is
 /// not from before this change.
-fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, Failed> {
+fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let mut batch = Batch::default();
     let connection = batch.connection();
@@ -307,8 +300,8 @@ fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, F
 }
 
 /// What a program prints that only reads.
-pub(super) fn printed<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn printed(
+    host: &dyn ReadHost,
     program: &HostPath,
     words: &[&str],
     deadline: Duration,
@@ -338,8 +331,8 @@ pub(super) fn printed<H: WriteHost + ?Sized>(
 }
 
 /// What a `-save` command prints of the tables that have own chains.
-pub(super) fn saved<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn saved(
+    host: &dyn ReadHost,
     save: &HostPath,
     deadline: Duration,
 ) -> Result<String, Failed> {
@@ -352,9 +345,7 @@ pub(super) fn saved<H: WriteHost + ?Sized>(
 
 /// The ssh connection by which this run stands on the host, and for how long the host was up a moment before it was looked at:
 /// facts may be seconds old by then, and a connection that is new would seem to be from before the change.
-pub(super) fn connection_and_uptime<H: WriteHost + ?Sized>(
-    host: &H,
-) -> Result<(Connection, u64), Failed> {
+pub(super) fn connection_and_uptime(host: &dyn ReadHost) -> Result<(Connection, u64), Failed> {
     let mut batch = Batch::default();
     let uptime = batch.file(known("/proc/uptime"));
     let now = batch.ask(Request::Now);
@@ -371,8 +362,8 @@ pub(super) fn connection_and_uptime<H: WriteHost + ?Sized>(
 }
 
 /// Looks at the host again: nothing of access may be left to do but what waits for a confirmation.
-pub(super) fn nothing_left<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn nothing_left(
+    host: &dyn ReadHost,
     desired: &Desired,
     deadline: Duration,
     allowed: &Allowed,

@@ -35,8 +35,8 @@ const LOOKS: u32 = 30;
 const WORTH_IT: u64 = 10_000;
 
 /// Sets the rules, applies them, and waits until the kernel has the whole planned list.
-pub(super) fn apply<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn apply(
+    host: &mut dyn WriteHost,
     how: &SourceHow,
     window: &mut Window,
 ) -> Result<(), Failed> {
@@ -105,8 +105,8 @@ pub(super) enum Confirmed {
 }
 
 /// Confirms, and waits until it is seen what became of it.
-pub(super) fn confirm<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn confirm(
+    host: &mut dyn WriteHost,
     window: &Window,
     connection: &Connection,
     deadline: Duration,
@@ -147,8 +147,8 @@ pub(super) fn confirm<H: WriteHost + ?Sized>(
 }
 
 /// Takes the pending edits back, and sees to it that the kernel has the rules of before.
-pub(super) fn reset<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn reset(
+    host: &mut dyn WriteHost,
     window: &Window,
     booted: Booted,
     deadline: Duration,
@@ -198,11 +198,7 @@ pub(super) fn reset<H: WriteHost + ?Sized>(
 }
 
 /// Runs the script of what was confirmed last, as the vendor's service does at boot and its window at its end.
-fn load_active<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<(), Failed> {
+fn load_active(host: &mut dyn WriteHost, facts: &Facts, deadline: Duration) -> Result<(), Failed> {
     let script: Option<HostPath> = (facts.plesk.as_ref()).and_then(|plesk| {
         plesk
             .root
@@ -216,11 +212,7 @@ fn load_active<H: WriteHost + ?Sized>(
 }
 
 /// Waits until no apply of the vendor's waits any more; false where one still does.
-fn await_gone<H: WriteHost + ?Sized>(
-    host: &mut H,
-    seen: &Seen,
-    patience: Duration,
-) -> Result<bool, Failed> {
+fn await_gone(host: &mut dyn WriteHost, seen: &Seen, patience: Duration) -> Result<bool, Failed> {
     let act = Act::Await(Condition::Gone(seen.applies.clone()), patience);
     let done = host
         .write(&[act], &[])
@@ -229,7 +221,7 @@ fn await_gone<H: WriteHost + ?Sized>(
 }
 
 /// Waits.
-fn wait<H: WriteHost + ?Sized>(host: &mut H, time: Duration) -> Result<(), Failed> {
+fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), Failed> {
     for _ in 0..time.as_secs() {
         pause(host)?;
     }
@@ -237,7 +229,7 @@ fn wait<H: WriteHost + ?Sized>(host: &mut H, time: Duration) -> Result<(), Faile
 }
 
 /// Looks until nothing changes any more.
-fn quiet<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Seen, Failed> {
+fn quiet(host: &mut dyn WriteHost, window: &Window) -> Result<Seen, Failed> {
     let mut seen = look(host, window)?;
     for _ in 0..LOOKS {
         pause(host)?;

@@ -202,10 +202,7 @@ impl Waiting {
     ///
     /// # Errors
     /// [`HostError`] where the host cannot be asked; inside, what to tell where a file cannot be read.
-    pub fn look<H: ReadHost + ?Sized>(
-        self,
-        host: &H,
-    ) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
+    pub fn look(self, host: &dyn ReadHost) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
         let (window, folder) = match self {
             Self::Open(window) => match window.folder.clone() {
                 Some(folder) => (window, folder),

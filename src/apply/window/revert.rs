@@ -16,17 +16,14 @@ use crate::failure::Diagnostic;
 use crate::host::{WriteHost, timer};
 
 /// Takes back what waits for a confirmation, now.
-pub fn revert<H: WriteHost + ?Sized>(host: &mut H, deadline: Duration) -> Outcome {
+pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {
     match try_revert(host, deadline) {
         Ok(outcome) => outcome,
         Err(outcome) => *outcome,
     }
 }
 
-fn try_revert<H: WriteHost + ?Sized>(
-    host: &mut H,
-    deadline: Duration,
-) -> Result<Outcome, Box<Outcome>> {
+fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, Box<Outcome>> {
     let (facts, now) = begin(host, deadline)?;
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
     let window = match now {
@@ -66,8 +63,8 @@ fn try_revert<H: WriteHost + ?Sized>(
 }
 
 /// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
-fn never_confirmed<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn never_confirmed(
+    host: &mut dyn WriteHost,
     nothing: &str,
     deadline: Duration,
 ) -> Result<Outcome, Box<Outcome>> {
@@ -92,8 +89,8 @@ fn too_late() -> Outcome {
 }
 
 /// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
-fn back<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn back(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     deadline: Duration,
@@ -118,9 +115,9 @@ fn back<H: WriteHost + ?Sized>(
 
 impl Running<'_> {
     /// Takes back a change of access that this run has made or begun to make.
-    pub(in crate::apply) fn undo_sources<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn undo_sources(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
     ) -> Option<(usize, Back)> {
         let index = (self.plan.steps.iter()).position(|step| step.as_sources().is_some())?;
         match self.outcome.steps.get(index)?.state {
@@ -146,10 +143,7 @@ impl Running<'_> {
     }
 
     /// Returns what to tell beside that it is back.
-    fn take_sources_back<H: WriteHost + ?Sized>(
-        &self,
-        host: &mut H,
-    ) -> Result<Vec<Diagnostic>, Failed> {
+    fn take_sources_back(&self, host: &mut dyn WriteHost) -> Result<Vec<Diagnostic>, Failed> {
         let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
         if let Some(unread) = facts.waiting_unread {
             return Err(Failed(vec![unread]));

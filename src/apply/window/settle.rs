@@ -13,7 +13,7 @@ use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, WindowFolder};
-use crate::host::{Act, ActError, Came, Condition, Done, Found, Request, WriteHost};
+use crate::host::{Act, ActError, Came, Condition, Done, Found, ReadHost, Request, WriteHost};
 use crate::model::known;
 
 /// How long a timer may take once its time is up.
@@ -33,8 +33,8 @@ pub(in crate::apply) enum Now {
 }
 
 /// Looks where a change stands, and ends one whose time is up.
-pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn now(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     deadline: Duration,
 ) -> Result<Now, Failed> {
@@ -95,8 +95,8 @@ pub(in crate::apply) enum Settled {
 }
 
 /// Lets a run begin only where no change waits, and ends one whose time is up.
-pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn before_a_run(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     deadline: Duration,
 ) -> Result<Settled, Box<Outcome>> {
@@ -126,8 +126,8 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
 
 /// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
 /// next run: it is never asked again for what was confirmed.
-pub(super) fn complete<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn complete(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     deadline: Duration,
@@ -167,8 +167,8 @@ pub fn is_unwatched(facts: &Facts) -> bool {
 
 /// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing else would take
 /// it back.
-fn watched_again<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn watched_again(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     seconds: u64,
@@ -195,8 +195,8 @@ fn watched_again<H: WriteHost + ?Sized>(
 }
 
 /// Starts the timer of a window again, for the time that is left; what it loads is what was written down before.
-fn watch_again<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn watch_again(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     seconds: u64,
@@ -217,7 +217,7 @@ fn watch_again<H: WriteHost + ?Sized>(
 }
 
 /// What lies in the state now.
-pub(super) fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
+pub(super) fn read(host: &dyn ReadHost) -> Result<Waiting, Failed> {
     let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
     match facts.waiting_unread {
         Some(unread) => Err(Failed(vec![unread])),
@@ -246,8 +246,8 @@ pub(super) enum Decided {
 
 /// Decides what becomes of a change: one rename, of which only one succeeds. Where a timer of this version waits that is done
 /// in the window's folder, and a confirmation then makes it last by the record's name.
-pub(super) fn decide<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn decide(
+    host: &mut dyn WriteHost,
     window: &Window,
     decision: Decision,
 ) -> Result<Decided, Failed> {
@@ -272,10 +272,7 @@ pub(super) fn decide<H: WriteHost + ?Sized>(
 }
 
 /// Waits until the timer has done its work, if there is one.
-pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(
-    host: &mut H,
-    window: &Window,
-) -> Result<(), Failed> {
+pub(super) fn wait_for_timer(host: &mut dyn WriteHost, window: &Window) -> Result<(), Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let mut batch = Batch::default();
     let former = batch.file(known(timer::former::PROCESS));
@@ -315,8 +312,8 @@ pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(
 }
 
 /// The timer says that it has loaded what was before; that is looked at, and done again where it is not so.
-fn timer_was_right<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn timer_was_right(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: Box<Window>,
     deadline: Duration,
@@ -336,8 +333,8 @@ fn timer_was_right<H: WriteHost + ?Sized>(
 }
 
 /// Takes a change back whose record says so by its name.
-fn end<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn end(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: Box<Window>,
     booted: Booted,
@@ -358,7 +355,7 @@ fn end<H: WriteHost + ?Sized>(
     }
 }
 
-fn ended<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Now, Failed> {
+fn ended(host: &mut dyn WriteHost, window: &Window) -> Result<Now, Failed> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
     // A record that cannot be removed is found again by the next run, which takes back what is back.
     let _told = close(host, window, Fate::Back, Some(message));

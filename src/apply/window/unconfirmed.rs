@@ -8,7 +8,7 @@ use crate::access::plan::{back_to_confirmed, unconfirmed};
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::WriteHost;
+use crate::host::{ReadHost, WriteHost};
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
 use crate::plan::Way;
@@ -17,13 +17,11 @@ use crate::plan::Way;
 pub(super) type Unconfirmed = Vec<(Way, Vec<Gate>)>;
 
 /// Looks for them.
-pub(super) fn look<H: WriteHost + ?Sized>(host: &H) -> Result<Unconfirmed, Failed> {
+pub(super) fn look(host: &dyn ReadHost) -> Result<Unconfirmed, Failed> {
     look_with_all(host).map(|(found, _)| found)
 }
 
-fn look_with_all<H: WriteHost + ?Sized>(
-    host: &H,
-) -> Result<(Unconfirmed, Option<(Facts, Observed)>), Failed> {
+fn look_with_all(host: &dyn ReadHost) -> Result<(Unconfirmed, Option<(Facts, Observed)>), Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let facts = Facts::read(host).map_err(|error| failed(&error))?;
     // Without anything of access in the state there was no change.
@@ -44,8 +42,8 @@ fn look_with_all<H: WriteHost + ?Sized>(
 
 /// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are; returns which they
 /// were.
-pub(super) fn take_back<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn take_back(
+    host: &mut dyn WriteHost,
     deadline: Duration,
 ) -> Result<Unconfirmed, Failed> {
     let (found, all) = look_with_all(host)?;

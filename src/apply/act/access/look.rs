@@ -6,7 +6,7 @@ use super::super::super::{Failed, Running};
 use super::{failed, given};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Command, Output, WriteHost};
+use crate::host::{Act, Command, Output, ReadHost, WriteHost};
 use crate::model::Access;
 use crate::panel_access::accounts::Accounts;
 use crate::panel_access::client::{self, Unread};
@@ -54,9 +54,9 @@ impl Seen {
 
 impl Running<'_> {
     /// Runs the vendor's command for one account, and looks at once.
-    pub(super) fn give<H: WriteHost + ?Sized>(
+    pub(super) fn give(
         &self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         vendor: &Vendor,
         account: &str,
         access: Access,
@@ -88,11 +88,7 @@ impl Running<'_> {
     }
 
     /// Some accounts in detail, as they are now.
-    pub(super) fn looked<H: WriteHost + ?Sized>(
-        &self,
-        host: &H,
-        accounts: &[u32],
-    ) -> Result<Looked, Failed> {
+    pub(super) fn looked(&self, host: &dyn ReadHost, accounts: &[u32]) -> Result<Looked, Failed> {
         match self.look(host, &Look::Some(accounts.to_vec(), 0))? {
             Seen::Some(looked) => Ok(looked),
             Seen::All(_) => Ok(Looked::default()),
@@ -100,14 +96,14 @@ impl Running<'_> {
     }
 
     /// All accounts as they are now.
-    pub(super) fn accounts_now<H: WriteHost + ?Sized>(&self, host: &H) -> Result<Accounts, Failed> {
+    pub(super) fn accounts_now(&self, host: &dyn ReadHost) -> Result<Accounts, Failed> {
         match self.look(host, &Look::All)? {
             Seen::All(accounts) => Ok(*accounts),
             Seen::Some(_) => Err(failed(&Unread::NoPlesk)),
         }
     }
 
-    fn look<H: WriteHost + ?Sized>(&self, host: &H, look: &Look) -> Result<Seen, Failed> {
+    fn look(&self, host: &dyn ReadHost, look: &Look) -> Result<Seen, Failed> {
         let mut batch = Batch::default();
         let ticket = batch.output(self.question(look, None)?);
         let output = batch

@@ -14,9 +14,9 @@ use crate::plan::{AccessStep, AccountAct, AccountChange};
 impl Running<'_> {
     /// Gives back what accounts had before this run, and tells of each step, and of all else, whether that was seen to be
     /// so.
-    pub(in crate::apply) fn undo_accounts<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn undo_accounts(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
     ) -> (Vec<(usize, Back)>, Back) {
         let tried: Vec<(usize, AccessStep)> = (self.access.tried.iter())
             .filter_map(|(index, count)| {
@@ -101,9 +101,9 @@ impl Running<'_> {
 
     /// Runs the opposite command for each account that has what this run gave it, in reverse. What somebody else made of
     /// one is not taken back.
-    fn give_back<H: WriteHost + ?Sized>(
+    fn give_back(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         tried: &[(usize, AccessStep)],
         now: &Accounts,
     ) -> Given {

@@ -12,7 +12,7 @@ use crate::access::{Gate, gates};
 use crate::apply::Failed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Came, Done, ProcessId, WriteHost, Written};
+use crate::host::{Came, Done, ProcessId, ReadHost, Written};
 use crate::model::{HostPath, Networks};
 use crate::observe::{Observed, Scope};
 
@@ -53,7 +53,7 @@ impl Seen {
 }
 
 /// Looks.
-pub(super) fn look<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Seen, Failed> {
+pub(super) fn look(host: &dyn ReadHost, window: &Window) -> Result<Seen, Failed> {
     let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
     let facts = Facts::read(host).map_err(|error| failed(&error))?;
     let observed =
