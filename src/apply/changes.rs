@@ -1,7 +1,7 @@
 //! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks at both.
 
 use super::outcome::StepState;
-use super::{Failed, Running, Watch, edits, interrupted, journal, lost};
+use super::{ApplyFailure, Running, Watch, edits, interrupted, journal, lost};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Act, ActError, Found, Replace, Reply, Request, WriteHost};
@@ -16,7 +16,7 @@ impl Running<'_> {
         &mut self,
         host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         // The journal first: it names the run, by which the next one finds what a killed one left lying about.
         let mut acts = vec![Act::Save {
             path: journal::path(),
@@ -58,7 +58,7 @@ impl Running<'_> {
                     if !took {
                         self.outcome.steps[index].state = StepState::Failed;
                         let what = format!("{} does not hold what was written to it", edit.path);
-                        return Err(Failed(vec![Diagnostic::new(what)]));
+                        return Err(Diagnostic::new(what).into());
                     }
                 }
                 Ok(())
@@ -78,7 +78,7 @@ impl Running<'_> {
                     }
                 }
                 let diagnostic = Diagnostic::of(&error);
-                Err(Failed(vec![match error.source {
+                Err(ApplyFailure::from(match error.source {
                     ActError::UnseenMetadata => diagnostic.hint(
                         "install getfattr there (package attr), or take it on you for this run: --allow unseen-metadata",
                     ),
@@ -90,7 +90,7 @@ impl Running<'_> {
                     | ActError::NoStandIn(_)
                     | ActError::Lost(_)
                     | ActError::After(_) => diagnostic,
-                }]))
+                }))
             }
         }
     }
@@ -99,7 +99,7 @@ impl Running<'_> {
         &mut self,
         host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         for index in 0..self.plan.steps.len() {
             let Step::Panel(panel) = self.plan.steps[index].clone() else {
                 continue;
@@ -120,11 +120,9 @@ impl Running<'_> {
         host: &mut dyn WriteHost,
         panel: &PanelStep,
         wanted: impl Fn(&Effect) -> Value,
-    ) -> Result<Option<Files>, Failed> {
-        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-        let facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
-            .map_err(|error| failed(&error))?;
+    ) -> Result<Option<Files>, ApplyFailure> {
+        let facts = Facts::read(host)?;
+        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))?;
         let parsed = observed.courier.as_ref().map(Files::parse);
         for effect in &panel.effects {
             let mut listeners = Listener::ALL.into_iter();
@@ -138,9 +136,9 @@ impl Running<'_> {
                 let value = text::value(wanted);
                 let what =
                     format!("the panel's command did not change {setting} of {service} to {value}");
-                return Err(Failed(vec![
-                    Diagnostic::new(what).because("Courier's files say otherwise"),
-                ]));
+                return Err(Diagnostic::new(what)
+                    .because("Courier's files say otherwise")
+                    .into());
             }
         }
         Ok(observed.courier)

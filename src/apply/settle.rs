@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::ApplyFailure;
 use super::act::access::first;
 use super::journal::{self, Journal, Run};
 use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
-use super::unknown;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -24,7 +24,7 @@ pub(super) fn killed_run(
     host: &mut dyn WriteHost,
     facts: &mut Facts,
     patience: Duration,
-) -> Result<(), Box<Outcome>> {
+) -> Result<(), ApplyFailure> {
     let Some(run) = facts.journal.run.take() else {
         return Ok(());
     };
@@ -35,14 +35,12 @@ pub(super) fn killed_run(
         .map(|written| batch.file(written.path.clone()))
         .collect();
     let processes = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
-    let mut answers = batch.read(host).map_err(|error| unknown(&error))?;
+    let mut answers = batch.read(host)?;
     let mut found = Vec::new();
     for ticket in tickets {
-        found.push(answers.file(ticket).map_err(|error| unknown(&error))?);
+        found.push(answers.file(ticket)?);
     }
-    let processes = answers
-        .processes(processes)
-        .map_err(|error| unknown(&error))?;
+    let processes = answers.processes(processes)?;
     let units: Vec<&str> = (facts.journal.owed.iter())
         .map(|owed| owed.unit.as_str())
         .collect();
@@ -52,7 +50,7 @@ pub(super) fn killed_run(
         .iter()
         .any(|step| matches!(step, Step::PanelAccess(_)))
     {
-        Some(observe::accounts(host, facts).map_err(|error| unknown(&error))?)
+        Some(observe::accounts(host, facts)?)
     } else {
         None
     };
@@ -60,7 +58,7 @@ pub(super) fn killed_run(
         .as_ref()
         .and_then(|panel| panel.accounts.as_ref().ok());
     let outcome = outcome(&run, &found, accounts, facts);
-    let bytes = serde_json::to_vec_pretty(&outcome).map_err(|error| unknown(&error))?;
+    let bytes = serde_json::to_vec_pretty(&outcome)?;
     let backups = run
         .written
         .iter()
@@ -86,9 +84,9 @@ pub(super) fn killed_run(
             restart::longest(patience),
         ));
     }
-    let _written = host.write(&acts, &[]).map_err(|error| unknown(&error))?;
+    let _written = host.write(&acts, &[])?;
     if waits {
-        *facts = Facts::read(host).map_err(|error| unknown(&error))?;
+        *facts = Facts::read(host)?;
     }
     Ok(())
 }
@@ -206,7 +204,7 @@ pub(super) fn nothing_to_do(
     host: &mut dyn WriteHost,
     facts: &Facts,
     plan: &Plan,
-) -> Result<(), Box<Outcome>> {
+) -> Result<(), ApplyFailure> {
     match plan.settled {
         Settled::Nothing => Ok(()),
         Settled::Some => {
@@ -214,20 +212,18 @@ pub(super) fn nothing_to_do(
                 owed: Vec::new(),
                 ..facts.journal.clone()
             };
-            let _written = host
-                .write(&[keep(&journal)?], &[])
-                .map_err(|error| unknown(&error))?;
+            let _written = host.write(&[keep(&journal)?], &[])?;
             Ok(())
         }
     }
 }
 
 /// The act that leaves a journal as it should be: none where there is nothing to remember.
-pub(super) fn keep(journal: &Journal) -> Result<Act, Box<Outcome>> {
+pub(super) fn keep(journal: &Journal) -> Result<Act, ApplyFailure> {
     if journal.is_empty() {
         return Ok(Act::Remove(journal::path()));
     }
-    let bytes = journal.to_bytes().map_err(|error| unknown(&error))?;
+    let bytes = journal.to_bytes()?;
     Ok(Act::Save {
         path: journal::path(),
         bytes,

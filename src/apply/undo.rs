@@ -134,7 +134,7 @@ impl Running<'_> {
         match undone {
             Ok(_) => Back::Yes,
             Err(failed) => {
-                self.outcome.messages.extend(failed.0);
+                self.outcome.messages.extend(failed.messages);
                 Back::No
             }
         }
@@ -271,7 +271,7 @@ impl Running<'_> {
                     action.unit
                 );
                 self.outcome.messages.push(Diagnostic::new(what));
-                self.outcome.messages.extend(failed.0);
+                self.outcome.messages.extend(failed.messages);
                 return Undone::Owed;
             }
         }
@@ -303,7 +303,7 @@ impl Running<'_> {
             Err(failed) => {
                 let what = "xinetd could not be brought back to its old values";
                 self.outcome.messages.push(Diagnostic::new(what));
-                self.outcome.messages.extend(failed.0);
+                self.outcome.messages.extend(failed.messages);
                 Undone::Owed
             }
         }
@@ -327,7 +327,7 @@ impl Running<'_> {
                 acts.push(keep);
             }
             (Err(error), _) => self.outcome.messages.push(Diagnostic::of(&error)),
-            (_, Err(outcome)) => self.outcome.messages.extend(outcome.messages),
+            (_, Err(failure)) => self.outcome.messages.extend(failure.messages),
         }
         let Err(error) = host.write(&acts, &[]) else {
             return;

@@ -23,6 +23,7 @@ pub use self::record::{Decidable, Left, Waiting, Watched, Window, files};
 pub use self::settle::is_unwatched;
 
 use self::settle::Now;
+use super::ApplyFailure;
 use super::outcome::{Outcome, Verdict};
 use crate::facts::Facts;
 use crate::host::WriteHost;
@@ -33,7 +34,7 @@ use crate::host::WriteHost;
 pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option<Outcome> {
     let facts = match Facts::read(host) {
         Ok(facts) => facts,
-        Err(error) => return Some(*super::unknown(&error)),
+        Err(error) => return Some(ApplyFailure::from(error).outcome()),
     };
     if let Waiting::Open(window) = &facts.waiting
         && window.run == run
@@ -49,9 +50,8 @@ pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option
         Ok(_) => match close::history(host, run) {
             Ok(Some(outcome)) => Some(outcome),
             Ok(None) => Some(Outcome::without_run(Verdict::Unknown, Vec::new())),
-            Err(why) => Some(*confirm::failed(Verdict::Unknown, why)),
+            Err(why) => Some(why.outcome()),
         },
-        Err(outcome) if outcome.result == Verdict::Locked => None,
-        Err(outcome) => Some(*outcome),
+        Err(failure) => Some(failure.outcome()).filter(|outcome| outcome.result != Verdict::Locked),
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::look::Look;
 use super::super::outcome::StepState;
-use super::super::{Failed, Running, Watch, interrupted};
+use super::super::{ApplyFailure, Running, Watch, interrupted};
 use crate::failure::Diagnostic;
 use crate::host::{Command, Done, End, Output, WriteHost};
 use crate::model::Access;
@@ -84,17 +84,13 @@ fn kind(act: AccountAct, before: &Details) -> Kind {
     (act, linked)
 }
 
-fn failed(error: &dyn std::error::Error) -> Failed {
-    Failed(vec![Diagnostic::of(error)])
-}
-
 impl Running<'_> {
     /// Makes all changes of panel access.
     pub(in crate::apply) fn change_accounts(
         &mut self,
         host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         let steps: Vec<(usize, AccessStep)> = (self.plan.steps.iter().enumerate())
             .filter_map(|(index, step)| Some((index, step.as_panel_access()?.clone())))
             .collect();
@@ -128,10 +124,10 @@ impl Running<'_> {
         change: &AccountChange,
         ahead: Option<Details>,
         next: Option<u32>,
-    ) -> Result<Option<Details>, Failed> {
+    ) -> Result<Option<Details>, ApplyFailure> {
         let Some(vendor) = &step.how else {
             let what = "it is not known how the panel's command changes an account";
-            return Err(Failed(vec![Diagnostic::new(what)]));
+            return Err(Diagnostic::new(what).into());
         };
         let mut all: Option<Accounts> = None;
         let before = match ahead {
@@ -201,23 +197,24 @@ impl Running<'_> {
             }
             Did::Nothing if others.is_empty() => {
                 given?;
-                Err(Failed(vec![
-                    Diagnostic::new(format!(
-                        "the panel's command says that it changed {}, and did not",
-                        change.account
-                    ))
-                    .because(format!("the database says: {}", after.words())),
-                ]))
+                Err(Diagnostic::new(format!(
+                    "the panel's command says that it changed {}, and did not",
+                    change.account
+                ))
+                .because(format!("the database says: {}", after.words()))
+                .into())
             }
             did => {
-                let mut failed = given.err().unwrap_or_else(|| Failed(Vec::new()));
+                let mut failed = (given.err()).unwrap_or_else(ApplyFailure::told_elsewhere);
                 if let Did::Otherwise { surprise, seen } = did {
                     self.access.spoiled = Some(change.id);
                     self.remember(host, step.act, surprise);
-                    failed.0.push(self.something_else(change, step.act, seen));
+                    failed
+                        .messages
+                        .push(self.something_else(change, step.act, seen));
                 }
                 if !others.is_empty() {
-                    failed.0.push(beside(change, &others));
+                    failed.messages.push(beside(change, &others));
                 }
                 Err(failed)
             }
@@ -366,15 +363,17 @@ pub(in crate::apply) fn first<T: AsRef<str>>(told: &[T]) -> String {
 }
 
 /// How the vendor's command ended.
-fn given(command: &Command, done: Option<&Done>) -> Result<(), Failed> {
+fn given(command: &Command, done: Option<&Done>) -> Result<(), ApplyFailure> {
     match done {
         Some(Done::Ran(Output {
             end: End::Code(0), ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(Failed(vec![ended(command, output.end)])),
-        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
-            format!("it is not known what became of `{}`", super::line(command)),
-        )])),
+        Some(Done::Ran(output)) => Err(ended(command, output.end).into()),
+        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
+            "it is not known what became of `{}`",
+            super::line(command)
+        ))
+        .into()),
     }
 }
 

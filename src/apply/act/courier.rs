@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::Failed;
+use super::super::ApplyFailure;
 use super::failed_restart;
 use crate::facts::{COURIERTCPD, Facts, Judge};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, End, Process, ProcessId, Reply, Request, WriteHost};
+use crate::host::{
+    Act, Came, Condition, Done, End, HostError, Process, ProcessId, Reply, Request, WriteHost,
+};
 use crate::limits::courier::{self, Listener, SETTINGS, common};
 use crate::plan::{Control, Expectation};
 use crate::report::text;
@@ -37,8 +39,7 @@ pub(in crate::apply) fn restart(
     arguments: &[Vec<String>],
     expects: &[Expectation],
     deadline: Duration,
-) -> Result<(), Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+) -> Result<(), ApplyFailure> {
     let command = control.restart(processes);
     let serving = Condition::Serving {
         program: COURIERTCPD,
@@ -53,10 +54,8 @@ pub(in crate::apply) fn restart(
     let mut batch = Batch::default();
     let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
     let look = |replies: Vec<Reply>| {
-        let processes = Answers::new(replies).processes(ticket);
-        Ok(judge
-            .judge(processes.map_err(|error| failed(&error))?)
-            .all())
+        let processes = Answers::new(replies).processes(ticket)?;
+        Ok::<_, HostError>(judge.judge(processes).all())
     };
     let written = super::restart(host, &command, &acts, batch.requests())?;
     let mut after = look(written.replies)?;
@@ -82,12 +81,10 @@ pub(in crate::apply) fn restart(
         } else {
             0
         };
-        let again = host
-            .write(
-                &[Act::Await(serving.clone(), Duration::from_secs(2))],
-                batch.requests(),
-            )
-            .map_err(|error| failed(&error))?;
+        let again = host.write(
+            &[Act::Await(serving.clone(), Duration::from_secs(2))],
+            batch.requests(),
+        )?;
         after = look(again.replies)?;
         done.extend(again.done);
     }
@@ -132,7 +129,7 @@ pub(in crate::apply) fn restart(
             messages.push(failed_restart(control, &command, output));
         }
     }
-    Err(Failed(messages))
+    Err(messages.into())
 }
 
 fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::Running<'p>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Failed;
+use super::super::ApplyFailure;
 use crate::edit::xinetd::dump::Dump;
 use crate::facts::{Judge, XINETD};
 use crate::failure::Diagnostic;
@@ -23,15 +23,13 @@ pub(in crate::apply) fn dump(
     process: ProcessId,
     first: &[Signal],
     deadline: Duration,
-) -> Result<Dump, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+) -> Result<Dump, ApplyFailure> {
     let path = known(DUMP);
     let mut batch = Batch::default();
     let before = batch.file(path.clone());
     let size = match batch
         .read(host)
-        .and_then(|mut answers| answers.file(before))
-        .map_err(|e| failed(&e))?
+        .and_then(|mut answers| answers.file(before))?
     {
         Found::File(state) => state.bytes.len(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => 0,
@@ -52,23 +50,17 @@ pub(in crate::apply) fn dump(
     ));
     let mut batch = Batch::default();
     let after = batch.file(path);
-    let written = host
-        .write(&acts, batch.requests())
-        .map_err(|error| failed(&error))?;
-    let found = Answers::new(written.replies)
-        .file(after)
-        .map_err(|error| failed(&error))?;
+    let written = host.write(&acts, batch.requests())?;
+    let found = Answers::new(written.replies).file(after)?;
     let silent = || {
-        Failed(vec![
-            Diagnostic::new(format!(
+        ApplyFailure::from(Diagnostic::new(format!(
                 "xinetd (pid {}) did not write its state to {DUMP}",
                 process.pid
             ))
             .because(format!(
                 "it was asked with SIGUSR1 and had {} s; it waits for the resolver where a service binds an address",
                 deadline.as_secs()
-            )),
-        ])
+            )))
     };
     let Found::File(state) = found else {
         return Err(silent());
@@ -89,7 +81,7 @@ pub(in crate::apply) fn reload(
     process: ProcessId,
     expects: &[Expectation],
     deadline: Duration,
-) -> Result<Dump, Failed> {
+) -> Result<Dump, ApplyFailure> {
     let mut dumped = dump(
         host,
         process,
@@ -111,8 +103,7 @@ pub(in crate::apply) fn start(
     control: &Control,
     expects: &[Expectation],
     deadline: Duration,
-) -> Result<ProcessId, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+) -> Result<ProcessId, ApplyFailure> {
     let acts = [Act::Await(
         Condition::Serving {
             program: XINETD,
@@ -125,15 +116,12 @@ pub(in crate::apply) fn start(
     // Not only a start: a service manager that holds a dead service for active would not start it.
     let command = control.restart(&[]);
     let written = super::restart(host, &command, &acts, batch.requests())?;
-    let processes = Answers::new(written.replies)
-        .processes(ticket)
-        .map_err(|error| failed(&error))?;
+    let processes = Answers::new(written.replies).processes(ticket)?;
     let daemons = judge.judge(processes).daemons;
     let Some(process) = xinetd::running(&daemons).first().map(|process| process.id) else {
-        return Err(Failed(vec![
-            Diagnostic::new("xinetd does not run")
-                .because(format!("{} did not start it", super::restart_line(control))),
-        ]));
+        return Err(Diagnostic::new("xinetd does not run")
+            .because(format!("{} did not start it", super::restart_line(control)))
+            .into());
     };
     let dumped = dump(host, process, &[], deadline.min(DUMP_DEADLINE))?;
     took(expects, &dumped)?;
@@ -141,7 +129,7 @@ pub(in crate::apply) fn start(
 }
 
 /// Whether xinetd has what is expected of it.
-fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), Failed> {
+fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), ApplyFailure> {
     let messages: Vec<Diagnostic> = xinetd::unmet(expects, dumped)
         .into_iter()
         .map(
@@ -160,7 +148,7 @@ fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), Failed> {
     if messages.is_empty() {
         Ok(())
     } else {
-        Err(Failed(messages))
+        Err(messages.into())
     }
 }
 

@@ -6,7 +6,7 @@ use super::load::{self, LIST_CAP, Loader};
 use super::open::{printed, saved};
 use super::record::Window;
 use crate::access::{Ends, Gate, boot, iptables, nft};
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -42,7 +42,7 @@ pub(super) fn take_back(
     window: &Window,
     booted: Booted,
     deadline: Duration,
-) -> Result<Taken, Failed> {
+) -> Result<Taken, ApplyFailure> {
     let Some(load) = &window.load else {
         return super::plesk::reset(host, window, booted, deadline);
     };
@@ -52,19 +52,18 @@ pub(super) fn take_back(
     } else {
         restore(host, load, deadline)
     };
-    let Err(Failed(mut messages)) = loaded else {
+    let Err(failure) = loaded else {
         tidy(host, facts, window, deadline)?;
         return if is_back(host, window, deadline)? {
             Ok(Taken::Back)
         } else {
-            Err(Failed(vec![not_back()]))
+            Err(not_back().into())
         };
     };
     if is_back(host, window, deadline)? {
         return Ok(Taken::Back);
     }
-    messages.push(not_back());
-    Err(Failed(messages))
+    Err(failure.and(vec![not_back()]))
 }
 
 fn not_back() -> Diagnostic {
@@ -75,7 +74,7 @@ fn not_back() -> Diagnostic {
 }
 
 /// Loads the files that were written beforehand.
-fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<(), Failed> {
+fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<(), ApplyFailure> {
     match load {
         Load::Nftables { nft } => {
             let arguments = vec!["-f".to_owned(), boot::state("revert.nft").to_string()];
@@ -102,12 +101,11 @@ pub(super) fn tidy(
     facts: &Facts,
     window: &Window,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     if window.way != Way::Iptables {
         return Ok(());
     }
-    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let observed = Observed::read(host, facts, Scope::Of(&window.desired))?;
     let Some(access) = &observed.access else {
         return Ok(());
     };
@@ -137,10 +135,10 @@ fn has_gates(
     nft: &HostPath,
     gates: &[Gate],
     deadline: Duration,
-) -> Result<bool, Failed> {
+) -> Result<bool, ApplyFailure> {
     let words = ["-j", "list", "ruleset"];
     let now = printed(host, nft, &words, deadline)?;
-    let table = nft::own(now.as_bytes()).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let table = nft::own(now.as_bytes())?;
     Ok(match table {
         None => nft::rules(gates, Ends::Both).is_empty(),
         // A version before made it for one end.
@@ -151,12 +149,12 @@ fn has_gates(
 }
 
 /// A file of access in mailward's state.
-pub(super) fn text(host: &dyn ReadHost, name: &str) -> Result<Option<String>, Failed> {
+pub(super) fn text(host: &dyn ReadHost, name: &str) -> Result<Option<String>, ApplyFailure> {
     text_at(host, boot::state(name))
 }
 
 /// A file of mailward's own; none where it is missing.
-pub(super) fn text_at(host: &dyn ReadHost, path: HostPath) -> Result<Option<String>, Failed> {
+pub(super) fn text_at(host: &dyn ReadHost, path: HostPath) -> Result<Option<String>, ApplyFailure> {
     let mut batch = Batch::default();
     let ticket = batch.file(path.clone());
     match batch
@@ -166,9 +164,9 @@ pub(super) fn text_at(host: &dyn ReadHost, path: HostPath) -> Result<Option<Stri
         Ok(Found::File(state)) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
         Ok(Found::Missing) => Ok(None),
         Ok(Found::NotRegular | Found::Unreadable(_)) => {
-            Err(Failed(vec![Diagnostic::new(format!("cannot read {path}"))]))
+            Err(Diagnostic::new(format!("cannot read {path}")).into())
         }
-        Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
+        Err(error) => Err(Diagnostic::of(&error).into()),
     }
 }
 
@@ -177,7 +175,7 @@ pub(super) fn is_back(
     host: &dyn ReadHost,
     window: &Window,
     deadline: Duration,
-) -> Result<bool, Failed> {
+) -> Result<bool, ApplyFailure> {
     match &window.load {
         Some(Load::Nftables { nft }) => {
             let words = ["list", "table", "inet", nft::TABLE];
@@ -191,8 +189,7 @@ pub(super) fn is_back(
             let ticket = batch.output(command);
             let output = batch
                 .read(host)
-                .and_then(|mut answers| answers.output(ticket))
-                .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+                .and_then(|mut answers| answers.output(ticket))?;
             let now = match output.end {
                 End::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
                 // There is none.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::access::boot;
-use crate::apply::Failed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::{ApplyFailure, FailureContext};
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::WindowFolder;
@@ -35,6 +35,9 @@ pub(super) const LEFT: [&str; 12] = [
 /// How long watchers may take to find that their window is over: they look four times a second, those of a shell that knows
 /// whole seconds once.
 const NOTICE: Duration = Duration::from_secs(5);
+
+/// What to do about what could not be removed.
+const UNTIDY: &str = "what the change left is removed by the next run that may write";
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,31 +79,27 @@ pub(super) fn close(
     message: Option<Diagnostic>,
 ) -> Closed {
     let mut told = Vec::new();
-    let (outcome, watchers) = match left(host, window) {
+    let (outcome, watchers) = match left(host, window).failing_with_hint(UNTIDY) {
         Ok(left) => left,
-        Err(error) => {
+        Err(unread) => {
             return Closed {
-                told: vec![untidy(&error)],
+                told: unread.messages,
                 watch: WatchEnd::MayLoad,
             };
         }
     };
     if let Some(outcome) = outcome {
         let path = history_path(&window.run);
-        let saved = serde_json::to_vec_pretty(&concluded(outcome, fate, message))
-            .map_err(|error| Box::new(Diagnostic::of(&error)))
-            .and_then(|bytes| {
-                (host.write(&[Act::Save { path, bytes }], &[]))
-                    .map_err(|error| Box::new(Diagnostic::of(&error)))
-            });
-        if let Err(why) = saved {
-            told.push(why.hint("what became of the change is not in the history"));
+        let saved = save(host, path, &concluded(outcome, fate, message))
+            .failing_with_hint("what became of the change is not in the history");
+        if let Err(unsaved) = saved {
+            told.extend(unsaved.messages);
         }
     }
-    let watch = match end_watch(host, window, watchers) {
+    let watch = match end_watch(host, window, watchers).failing_with_hint(UNTIDY) {
         Ok(WatchEnd::Ended) => {
-            if let Err(why) = tidy(host, window, fate) {
-                told.push(*why);
+            if let Err(untidy) = tidy(host, window, fate).failing_with_hint(UNTIDY) {
+                told.extend(untidy.messages);
             }
             WatchEnd::Ended
         }
@@ -113,16 +112,22 @@ pub(super) fn close(
         Ok(WatchEnd::MayLoad) => {
             told.push(
                 Diagnostic::new("a timer of the change has not noticed yet that it is over")
-                    .hint("what the change left is removed by the next run that may write"),
+                    .hint(UNTIDY),
             );
             WatchEnd::MayLoad
         }
-        Err(error) => {
-            told.push(untidy(error.as_ref()));
+        Err(unseen) => {
+            told.extend(unseen.messages);
             WatchEnd::MayLoad
         }
     };
     Closed { told, watch }
+}
+
+fn save(host: &mut dyn WriteHost, path: HostPath, outcome: &Outcome) -> Result<(), ApplyFailure> {
+    let bytes = serde_json::to_vec_pretty(outcome)?;
+    let _written = host.write(&[Act::Save { path, bytes }], &[])?;
+    Ok(())
 }
 
 /// Tells whoever watches that the window is over, and waits until nobody watches any more.
@@ -130,7 +135,7 @@ fn end_watch(
     host: &mut dyn WriteHost,
     window: &Window,
     watchers: Vec<ProcessId>,
-) -> Result<WatchEnd, Box<dyn std::error::Error>> {
+) -> Result<WatchEnd, ApplyFailure> {
     let Some(folder) = &window.folder else {
         return Ok(WatchEnd::Ended);
     };
@@ -140,7 +145,7 @@ fn end_watch(
     };
     // There may be no room for the mark. Another name of a file that holds it needs none.
     let told = match host.write(&[closed], &[]) {
-        Err(error) => (host.write(&[folder.closes()], &[])).map_err(|_| error),
+        Err(error) => (host.write(&[folder.closes()], &[])).or(Err(error)),
         told @ Ok(_) => told,
     };
     // Nobody can begin to watch any more, and so whoever is not there at the second look below never will be.
@@ -155,15 +160,12 @@ fn end_watch(
     }
     Ok(match begins {
         Ok(_) => WatchEnd::Ended,
-        Err(error) => WatchEnd::MayBegin(untidy(&error)),
+        Err(error) => WatchEnd::MayBegin(Diagnostic::of(&error).hint(UNTIDY)),
     })
 }
 
 /// Waits until these watchers have found that their window is over.
-fn gone(
-    host: &mut dyn WriteHost,
-    watchers: Vec<ProcessId>,
-) -> Result<WatchEnd, Box<dyn std::error::Error>> {
+fn gone(host: &mut dyn WriteHost, watchers: Vec<ProcessId>) -> Result<WatchEnd, ApplyFailure> {
     if watchers.is_empty() {
         return Ok(WatchEnd::Ended);
     }
@@ -177,8 +179,8 @@ fn gone(
 
 /// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
 /// became of the change, since the folder that says so goes before it.
-fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), Box<Diagnostic>> {
-    let bytes = serde_json::to_vec_pretty(window).map_err(|error| Box::new(untidy(&error)))?;
+fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), ApplyFailure> {
+    let bytes = serde_json::to_vec_pretty(window)?;
     let path = match fate {
         Fate::Back => files::reverted(),
         Fate::Stays | Fate::StaysUnfinished => files::confirmed(),
@@ -190,11 +192,8 @@ fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), Box
     ];
     acts.extend((window.folder.iter()).flat_map(WindowFolder::remains));
     acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    (host.write(&acts, &[]).map(|_| ())).map_err(|error| Box::new(untidy(&error)))
-}
-
-fn untidy(error: &dyn std::error::Error) -> Diagnostic {
-    Diagnostic::of(error).hint("what the change left is removed by the next run that may write")
+    let _written = host.write(&acts, &[])?;
+    Ok(())
 }
 
 /// What the history says of the run that made a change, and who still watches over it.
@@ -250,10 +249,8 @@ fn history_path(run: &str) -> HostPath {
 }
 
 /// The history entry of a run; none where it has none, or one of another version.
-pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, Failed> {
-    let replies = host
-        .read(&[Request::File(history_path(run))])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, ApplyFailure> {
+    let replies = host.read(&[Request::File(history_path(run))])?;
     match replies.into_iter().next() {
         Some(Reply::File(Found::File(state))) => Ok(serde_json::from_slice(&state.bytes).ok()),
         _ => Ok(None),

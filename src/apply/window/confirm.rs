@@ -13,7 +13,7 @@ use super::record::{Waiting, Window};
 use super::settle::{self, Decided, Decision, Now, decide};
 use super::unconfirmed;
 use crate::apply::outcome::{Outcome, Verdict};
-use crate::apply::{Failed, locked, settle as runs, unknown};
+use crate::apply::{ApplyFailure, FailureContext, settle as runs};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{ReadHost, WriteHost, timer};
@@ -46,12 +46,8 @@ pub enum Proof {
 pub fn confirm(host: &mut dyn WriteHost, request: &Request) -> Outcome {
     match try_confirm(host, request) {
         Ok(outcome) => outcome,
-        Err(outcome) => *outcome,
+        Err(failure) => failure.outcome(),
     }
-}
-
-pub(super) fn failed(verdict: Verdict, failed: Failed) -> Box<Outcome> {
-    Box::new(Outcome::without_run(verdict, failed.0))
 }
 
 fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
@@ -69,23 +65,23 @@ fn being_taken_back() -> Outcome {
 pub(super) fn begin(
     host: &mut dyn WriteHost,
     deadline: Duration,
-) -> Result<(Facts, Now), Box<Outcome>> {
-    host.lock().map_err(|error| locked(&error))?;
-    let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
+) -> Result<(Facts, Now), ApplyFailure> {
+    host.lock()?;
+    let mut facts = Facts::read(host)?;
     if let Some(unread) = facts.waiting_unread.take() {
-        return Err(failed(Verdict::Unknown, Failed(vec![unread])));
+        return Err(unread.into());
     }
     runs::killed_run(host, &mut facts, deadline)?;
-    let now = settle::now(host, &facts, deadline).map_err(|why| failed(Verdict::Unknown, why))?;
+    let now = settle::now(host, &facts, deadline)?;
     Ok((facts, now))
 }
 
-fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, Box<Outcome>> {
+fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, request.deadline)?;
     let mut fleeting = None;
     let window = match now {
         Now::Nothing => {
-            let found = unconfirmed::look(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            let found = unconfirmed::look(host)?;
             let what = "no change of access waits for a confirmation";
             if !found.is_empty() {
                 let message = Diagnostic::new(what)
@@ -114,9 +110,8 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, B
             return Ok(said(Verdict::Refused, message));
         }
         Now::Open(window, seconds, told) => {
-            let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
-            let (connection, uptime) =
-                connection_and_uptime(host).map_err(|why| failed(Verdict::Unknown, why))?;
+            let live = live_since(host, &window)?;
+            let (connection, uptime) = connection_and_uptime(host)?;
             let since = Since { live, uptime };
             if request.proof == Proof::Needed
                 && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
@@ -140,14 +135,12 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, B
             }
             if window.way == Way::PleskFirewall {
                 let confirmed = super::plesk::confirm(host, &window, &connection, request.deadline)
-                    .map_err(|why| failed(Verdict::Waiting, why))?;
+                    .failing_as(Verdict::Waiting)?;
                 if confirmed == Confirmed::WentBack {
                     return went_back(host, &facts, &window, request);
                 }
             }
-            match decide(host, &window, Decision::Confirm)
-                .map_err(|why| failed(Verdict::Unknown, why))?
-            {
+            match decide(host, &window, Decision::Confirm)? {
                 Decided::ByUs(unsaved) => fleeting = unsaved,
                 Decided::ByOthers => return Ok(being_taken_back()),
             }
@@ -176,7 +169,7 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, B
     let what = what.join(", ");
     let done = finished(host, &facts, &window, request.deadline);
     Ok(match done {
-        Ok(()) => {
+        Ok(Finished::InForce) => {
             let mut outcome = said(
                 Verdict::Confirmed,
                 Diagnostic::new(format!(
@@ -191,16 +184,17 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, B
             outcome.messages.extend(closed.told);
             outcome
         }
-        Err(
-            Unfinished::NotInForce(Failed(mut messages)) | Unfinished::Failed(Failed(mut messages)),
-        ) => {
-            let message =
-                Diagnostic::new("the change is confirmed, but what follows did not succeed")
-                    .hint("see to the reason, then run `mailward confirm` again, or apply");
-            messages.insert(0, message);
-            Outcome::without_run(Verdict::PartlyApplied, messages)
-        }
+        Ok(Finished::NotInForce(why)) => unfinished(vec![why]),
+        Err(failure) => unfinished(failure.messages),
     })
+}
+
+/// A change stays, and what was to follow is not done.
+fn unfinished(why: Vec<Diagnostic>) -> Outcome {
+    let message = Diagnostic::new("the change is confirmed, but what follows did not succeed")
+        .hint("see to the reason, then run `mailward confirm` again, or apply");
+    let messages = std::iter::once(message).chain(why).collect();
+    Outcome::without_run(Verdict::PartlyApplied, messages)
 }
 
 /// Nothing is told to stay that somebody may still take back.
@@ -215,10 +209,10 @@ fn went_back(
     facts: &Facts,
     window: &Window,
     request: &Request,
-) -> Result<Outcome, Box<Outcome>> {
-    let unsure = |why| failed(Verdict::PartlyApplied, why);
-    let _decided = decide(host, window, Decision::TakeBack).map_err(unsure)?;
-    let taken = take_back(host, facts, window, Booted::No, request.deadline).map_err(unsure)?;
+) -> Result<Outcome, ApplyFailure> {
+    let _decided = decide(host, window, Decision::TakeBack).failing_as(Verdict::PartlyApplied)?;
+    let taken = take_back(host, facts, window, Booted::No, request.deadline)
+        .failing_as(Verdict::PartlyApplied)?;
     let message = match taken {
         Taken::Back => Diagnostic::new("Plesk's firewall did not keep the change")
             .because("its confirmation took no effect, and its own time was up")
@@ -237,7 +231,7 @@ fn went_back(
 }
 
 /// Since when the change is live; none where its run did not get so far as to say.
-fn live_since(host: &dyn ReadHost, window: &Window) -> Result<Option<u64>, Failed> {
+fn live_since(host: &dyn ReadHost, window: &Window) -> Result<Option<u64>, ApplyFailure> {
     if window.load.is_none() {
         return Ok(Some(window.opened));
     }
@@ -251,9 +245,8 @@ fn still_there(
     facts: &Facts,
     window: &Window,
     request: &Request,
-) -> Result<(), Box<Outcome>> {
-    let observed =
-        Observed::read(host, facts, Scope::Of(&window.desired)).map_err(|error| unknown(&error))?;
+) -> Result<(), ApplyFailure> {
+    let observed = Observed::read(host, facts, Scope::Of(&window.desired))?;
     let planned = plan::make(
         &window.desired,
         &[],
@@ -272,10 +265,8 @@ fn still_there(
                  was restarted",
             );
         }
-        Box::new(Outcome::without_run(
-            Verdict::Refused,
-            std::iter::once(first).chain(why).collect(),
-        ))
+        let messages = std::iter::once(first).chain(why).collect();
+        ApplyFailure::new(Verdict::Refused, messages)
     };
     match planned {
         Ok(plan) if !plan.steps.iter().any(|step| step.as_sources().is_some()) => Ok(()),
@@ -289,18 +280,12 @@ fn still_there(
     }
 }
 
-/// Why what comes after a confirmation is not done.
-pub(super) enum Unfinished {
+/// Whether what comes after a confirmation is done.
+pub(super) enum Finished {
+    /// It is.
+    InForce,
     /// What was confirmed is not in force any more: what shall be now is for a plan to say.
-    NotInForce(Failed),
-    /// It did not succeed.
-    Failed(Failed),
-}
-
-impl From<Failed> for Unfinished {
-    fn from(failed: Failed) -> Self {
-        Self::Failed(failed)
-    }
+    NotInForce(Diagnostic),
 }
 
 /// Does what comes after a confirmation, as the host needs it now, and looks again.
@@ -309,31 +294,21 @@ pub(super) fn finished(
     facts: &Facts,
     window: &Window,
     deadline: Duration,
-) -> Result<(), Unfinished> {
+) -> Result<Finished, ApplyFailure> {
     let allowed = Allowed::everything();
-    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    let plan = plan::make(&window.desired, &[], facts, &observed, deadline, &allowed).map_err(
-        |blockers| {
-            Failed(
-                blockers
-                    .into_iter()
-                    .map(|blocker| blocker.diagnostic)
-                    .collect(),
-            )
-        },
-    )?;
+    let observed = Observed::read(host, facts, Scope::Of(&window.desired))?;
+    let plan = plan::make(&window.desired, &[], facts, &observed, deadline, &allowed)?;
     if (plan.steps.iter()).any(|step| step.as_sources().is_some()) {
         // What was to take over is not in force: what did it before must stay.
-        return Err(Unfinished::NotInForce(Failed(vec![
+        return Ok(Finished::NotInForce(
             Diagnostic::new("the rules that were confirmed are not in force any more")
                 .because(crate::report::text::steps_in_brief(&plan.steps))
                 .hint("apply again"),
-        ])));
+        ));
     }
     for step in &plan.steps {
         finish::carry_out(host, step, deadline)?;
     }
     nothing_left(host, &window.desired, deadline, &allowed)?;
-    Ok(())
+    Ok(Finished::InForce)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::load::{self, Loader};
 use crate::access::how::{BootHow, RetireHow};
 use crate::access::nft;
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Executable, Mode, WriteHost};
 use crate::plan::Step;
@@ -15,7 +15,7 @@ pub(in crate::apply) fn carry_out(
     host: &mut dyn WriteHost,
     step: &Step,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     match step {
         Step::Boot(step) => match &step.how {
             Some(how) => hook(host, how),
@@ -40,14 +40,14 @@ pub(in crate::apply) fn carry_out(
     }
 }
 
-fn no_way() -> Failed {
-    Failed(vec![Diagnostic::new(
+fn no_way() -> ApplyFailure {
+    ApplyFailure::from(Diagnostic::new(
         "the plan does not say how this is done: plan again on this host",
-    )])
+    ))
 }
 
 /// Makes a boot do something about the own rules.
-pub(super) fn hook(host: &mut dyn WriteHost, how: &BootHow) -> Result<(), Failed> {
+pub(super) fn hook(host: &mut dyn WriteHost, how: &BootHow) -> Result<(), ApplyFailure> {
     let mut acts: Vec<Act> = (how.save.iter())
         .map(|(path, text)| Act::Save {
             path: path.clone(),
@@ -65,9 +65,7 @@ pub(super) fn hook(host: &mut dyn WriteHost, how: &BootHow) -> Result<(), Failed
     let first = acts.len();
     acts.extend(how.run.iter().cloned().map(Act::Run));
     acts.extend(how.remove.iter().cloned().map(Act::Remove));
-    let written = host
-        .write(&acts, &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let written = host.write(&acts, &[])?;
     (how.run.iter().enumerate())
         .try_for_each(|(index, command)| load::judge(command, written.done.get(first + index)))
 }

@@ -6,7 +6,7 @@ use super::record::Window;
 use crate::access::boot;
 use crate::access::how::{FamilyHow, SourceHow};
 use crate::access::plesk::{Action, SetRule};
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::apply::act::failed_command;
 use crate::failure::Diagnostic;
 use crate::host::timer::WindowFolder;
@@ -50,7 +50,7 @@ pub(super) fn load(
     how: &SourceHow,
     window: &mut Window,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let folder = window.folder.clone();
     let loader = folder.as_ref().map_or(Loader::Run, Loader::Window);
     match how {
@@ -65,7 +65,7 @@ pub(super) fn own(
     how: &SourceHow,
     loader: Loader<'_>,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     match how {
         SourceHow::Nftables { nft, script, .. } => {
             script_of_nft(host, nft, "load.nft", script, loader, deadline)
@@ -85,7 +85,7 @@ pub(super) fn script_of_nft(
     script: &str,
     loader: Loader<'_>,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let path = boot::state(name);
     let arguments = vec!["-f".to_owned(), path.to_string()];
     let command = loader.starts(Command::new(nft.clone(), arguments, deadline));
@@ -96,9 +96,7 @@ pub(super) fn script_of_nft(
         },
         Act::Run(command.clone()),
     ];
-    let written = host
-        .write(&acts, &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let written = host.write(&acts, &[])?;
     judge(&command, written.done.get(1))
 }
 
@@ -107,7 +105,7 @@ fn family_of_iptables(
     family: &FamilyHow,
     loader: Loader<'_>,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let Some(script) = &family.script else {
         return Ok(());
     };
@@ -122,16 +120,14 @@ pub(super) fn script_of_iptables(
     script: &str,
     loader: Loader<'_>,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     const BUSY: End = End::Code(4);
     let command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
     let mut command = loader.starts(command);
     command.input = script.as_bytes().to_vec();
     let mut tries = LOCK_TRIES;
     loop {
-        let written = host
-            .write(&[Act::Run(command.clone())], &[])
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        let written = host.write(&[Act::Run(command.clone())], &[])?;
         let done = written.done.first();
         let Err(failed) = judge(&command, done) else {
             return Ok(());
@@ -147,15 +143,14 @@ pub(super) fn script_of_iptables(
 }
 
 /// Lets a second pass.
-pub(super) fn pause(host: &mut dyn WriteHost) -> Result<(), Failed> {
+pub(super) fn pause(host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
     let command = Command::new(
         known("/bin/sleep"),
         vec!["1".to_owned()],
         Duration::from_secs(10),
     );
-    host.write(&[Act::Run(command)], &[])
-        .map(|_| ())
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    let _written = host.write(&[Act::Run(command)], &[])?;
+    Ok(())
 }
 
 /// One change of a rule of Plesk's firewall; its list replaces the old one, and is never empty.
@@ -192,22 +187,22 @@ pub(super) fn with(command: &Command, words: &[&str], client: &str) -> Command {
 }
 
 /// Runs a command that must end with 0.
-pub(super) fn run(host: &mut dyn WriteHost, command: Command) -> Result<(), Failed> {
-    let written = host
-        .write(&[Act::Run(command.clone())], &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+pub(super) fn run(host: &mut dyn WriteHost, command: Command) -> Result<(), ApplyFailure> {
+    let written = host.write(&[Act::Run(command.clone())], &[])?;
     judge(&command, written.done.first())
 }
 
 /// Whether a command ended with 0.
-pub(super) fn judge(command: &Command, done: Option<&Done>) -> Result<(), Failed> {
+pub(super) fn judge(command: &Command, done: Option<&Done>) -> Result<(), ApplyFailure> {
     match done {
         Some(Done::Ran(Output {
             end: End::Code(0), ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(Failed(vec![failed_command(command, output)])),
-        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
-            format!("it is not known what became of {}", command.program),
-        )])),
+        Some(Done::Ran(output)) => Err(failed_command(command, output).into()),
+        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
+            "it is not known what became of {}",
+            command.program
+        ))
+        .into()),
     }
 }

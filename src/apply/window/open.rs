@@ -9,7 +9,7 @@ use crate::access::boot;
 use crate::access::how::SourceHow;
 use crate::access::{iptables, nft};
 use crate::apply::outcome::StepState;
-use crate::apply::{Failed, Running, Watch, interrupted};
+use crate::apply::{ApplyFailure, Running, Watch, interrupted};
 use crate::facts::{Facts, milliseconds};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
@@ -41,7 +41,7 @@ impl Running<'_> {
         &mut self,
         host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<Phase, Failed> {
+    ) -> Result<Phase, ApplyFailure> {
         let steps = self.plan.steps.clone();
         let change =
             (steps.iter().enumerate()).find_map(|(index, step)| Some((index, step.as_sources()?)));
@@ -81,19 +81,19 @@ impl Running<'_> {
     }
 
     /// Writes down and arms what takes the change back, then makes it live and looks at the kernel.
-    fn open(&mut self, host: &mut dyn WriteHost, step: &SourceStep) -> Result<(), Failed> {
-        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    fn open(&mut self, host: &mut dyn WriteHost, step: &SourceStep) -> Result<(), ApplyFailure> {
         let Some(how) = step.how.as_deref() else {
-            return Err(Failed(vec![Diagnostic::new(
+            return Err(Diagnostic::new(
                 "the plan does not say how this is done: plan again on this host",
-            )]));
+            )
+            .into());
         };
         let deadline = self.request.deadline;
         if let Some(guard) = &step.guard {
             finish::hook(host, guard)?;
         }
         let back = self.backwards(host, how)?;
-        let facts = Facts::read(host).map_err(|error| failed(&error))?;
+        let facts = Facts::read(host)?;
         let place = place(host, &self.request.window)?;
         let seconds = step.confirm_within;
         let mut window = Window {
@@ -108,7 +108,7 @@ impl Running<'_> {
             load: back.as_ref().map(|(load, _)| load.clone()),
             folder: back.is_some().then_some(place.folder),
         };
-        let record = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
+        let record = serde_json::to_vec_pretty(&window)?;
         // What an earlier window left is not this one's.
         let mut acts: Vec<Act> = (LEFT.iter())
             .map(|name| Act::Remove(boot::state(name)))
@@ -134,13 +134,13 @@ impl Running<'_> {
                 texts,
             ));
         }
-        let written = host.write(&acts, &[]).map_err(|error| failed(&error))?;
+        let written = host.write(&acts, &[])?;
         if back.is_some() {
             // Without it nothing goes live.
-            timer::armed(&written.done).map_err(|said| {
+            if let Err(said) = timer::armed(&written.done) {
                 let what = "the timer that would take the change back does not start";
-                Failed(vec![Diagnostic::new(what).because(said)])
-            })?;
+                return Err(Diagnostic::new(what).because(said).into());
+            }
         }
         // A program that hangs must not load anything once the timer is through.
         let in_time = match window.load {
@@ -150,29 +150,29 @@ impl Running<'_> {
         load::load(host, how, &mut window, in_time)?;
         if window.load.is_none() {
             // The vendor's command took its time. No timer looks for the record.
-            let bytes = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
+            let bytes = serde_json::to_vec_pretty(&window)?;
             let act = Act::Save {
                 path: files::open(),
                 bytes,
             };
-            let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+            let _written = host.write(&[act], &[])?;
         }
         if window.load.is_some() {
             // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
-            let facts = Facts::read(host).map_err(|error| failed(&error))?;
+            let facts = Facts::read(host)?;
             let act = Act::Save {
                 path: window.live(),
                 bytes: facts.uptime.to_string().into_bytes(),
             };
-            let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+            let _written = host.write(&[act], &[])?;
         }
         nothing_left(host, &window.desired, deadline, self.request.allowed).map(|_| ())
     }
 
     /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
     /// seen to be right and written down.
-    pub(in crate::apply) fn still_waits(&self, host: &dyn ReadHost) -> Result<(), Failed> {
-        let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    pub(in crate::apply) fn still_waits(&self, host: &dyn ReadHost) -> Result<(), ApplyFailure> {
+        let facts = Facts::read(host)?;
         let run = self.outcome.run.as_deref().unwrap_or_default();
         still_waits(&facts, run)
     }
@@ -183,7 +183,7 @@ impl Running<'_> {
         &self,
         host: &dyn ReadHost,
         how: &SourceHow,
-    ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, Failed> {
+    ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, ApplyFailure> {
         let deadline = self.request.deadline;
         Ok(match how {
             SourceHow::Nftables { nft, back, .. } => {
@@ -225,7 +225,7 @@ impl Running<'_> {
 }
 
 /// The change of a run must still wait when it is live: its timer may have come before it.
-fn still_waits(facts: &Facts, run: &str) -> Result<(), Failed> {
+fn still_waits(facts: &Facts, run: &str) -> Result<(), ApplyFailure> {
     match &facts.waiting {
         Waiting::Open(window)
             if window.run == run
@@ -240,10 +240,11 @@ fn still_waits(facts: &Facts, run: &str) -> Result<(), Failed> {
         | Waiting::Nothing
         | Waiting::Reverting(_)
         | Waiting::Reverted(_)
-        | Waiting::Confirmed(_) => Err(Failed(vec![
-            Diagnostic::new("the time for a confirmation was over before the change was live")
-                .hint("declare a longer `safety.confirm_within`"),
-        ])),
+        | Waiting::Confirmed(_) => Err(Diagnostic::new(
+            "the time for a confirmation was over before the change was live",
+        )
+        .hint("declare a longer `safety.confirm_within`")
+        .into()),
     }
 }
 
@@ -255,38 +256,38 @@ struct WindowPlace {
 
 /// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it would load what is
 /// not from before this change.
-fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure> {
     let mut batch = Batch::default();
     let connection = batch.connection();
     let mounts = batch.file(known(timer::MOUNTS));
     let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
     let left = [WINDOWS, timer::UNITS].map(|folder| batch.folder(known(folder)));
-    let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let mut answers = batch.read(host)?;
     let mut names = Vec::new();
     for ticket in left {
-        let listing = answers.folder(ticket).map_err(|error| failed(&error))?;
+        let listing = answers.folder(ticket)?;
         names.extend((listing.ok().flatten().into_iter().flatten()).map(|(name, _)| name));
     }
-    let connection = (answers.connection(connection)).map_err(|error| failed(&error))?;
-    let mounts = match answers.file(mounts).map_err(|error| failed(&error))? {
+    let connection = answers.connection(connection)?;
+    let mounts = match answers.file(mounts)? {
         Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
     };
-    let processes = (answers.processes(processes)).map_err(|error| failed(&error))?;
+    let processes = answers.processes(processes)?;
     let earlier: Vec<ProcessId> = timer::watching(&processes).map(|(_, id)| id).collect();
     if let Some(first) = earlier.first().copied() {
         let act = Act::Await(Condition::Gone(earlier), EARLIER_GRACE);
-        let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+        let written = host.write(&[act], &[])?;
         if written.done != [Done::Awaited(Came::InTime)] {
-            return Err(Failed(vec![
-                Diagnostic::new("the timer of an earlier change of access is still running")
-                    .because(format!(
-                        "process {} has not noticed that its change is decided",
-                        first.pid
-                    ))
-                    .hint("see what keeps it, end it with `kill -9`, then apply again"),
-            ]));
+            return Err(Diagnostic::new(
+                "the timer of an earlier change of access is still running",
+            )
+            .because(format!(
+                "process {} has not noticed that its change is decided",
+                first.pid
+            ))
+            .hint("see what keeps it, end it with `kill -9`, then apply again")
+            .into());
         }
     }
     // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does no harm.
@@ -305,7 +306,7 @@ pub(super) fn printed(
     program: &HostPath,
     words: &[&str],
     deadline: Duration,
-) -> Result<String, Failed> {
+) -> Result<String, ApplyFailure> {
     let mut command = Command::new(
         program.clone(),
         words.iter().map(|&word| word.to_owned()).collect(),
@@ -316,16 +317,11 @@ pub(super) fn printed(
     let ticket = batch.output(command.clone());
     let output = batch
         .read(host)
-        .and_then(|mut answers| answers.output(ticket))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        .and_then(|mut answers| answers.output(ticket))?;
     match output.end {
-        End::Code(0) => {
-            String::from_utf8(output.stdout).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
-        }
+        End::Code(0) => Ok(String::from_utf8(output.stdout)?),
         End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted => {
-            Err(Failed(vec![crate::apply::act::failed_command(
-                &command, &output,
-            )]))
+            Err(crate::apply::act::failed_command(&command, &output).into())
         }
     }
 }
@@ -335,7 +331,7 @@ pub(super) fn saved(
     host: &dyn ReadHost,
     save: &HostPath,
     deadline: Duration,
-) -> Result<String, Failed> {
+) -> Result<String, ApplyFailure> {
     let mut all = String::new();
     for end in iptables::End::ALL {
         all.push_str(&printed(host, save, &["-t", end.table()], deadline)?);
@@ -345,7 +341,9 @@ pub(super) fn saved(
 
 /// The ssh connection by which this run stands on the host, and for how long the host was up a moment before it was looked at:
 /// facts may be seconds old by then, and a connection that is new would seem to be from before the change.
-pub(super) fn connection_and_uptime(host: &dyn ReadHost) -> Result<(Connection, u64), Failed> {
+pub(super) fn connection_and_uptime(
+    host: &dyn ReadHost,
+) -> Result<(Connection, u64), ApplyFailure> {
     let mut batch = Batch::default();
     let uptime = batch.file(known("/proc/uptime"));
     let now = batch.ask(Request::Now);
@@ -358,7 +356,7 @@ pub(super) fn connection_and_uptime(host: &dyn ReadHost) -> Result<(Connection, 
         let uptime = milliseconds(uptime.as_deref(), answers.now(now)?);
         Ok((answers.connection(connection)?, uptime))
     };
-    (batch.read(host).and_then(read)).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    Ok(batch.read(host).and_then(read)?)
 }
 
 /// Looks at the host again: nothing of access may be left to do but what waits for a confirmation.
@@ -367,11 +365,9 @@ pub(super) fn nothing_left(
     desired: &Desired,
     deadline: Duration,
     allowed: &Allowed,
-) -> Result<Facts, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let facts = Facts::read(host).map_err(|error| failed(&error))?;
-    let observed =
-        Observed::read(host, &facts, Scope::Of(desired)).map_err(|error| failed(&error))?;
+) -> Result<Facts, ApplyFailure> {
+    let facts = Facts::read(host)?;
+    let observed = Observed::read(host, &facts, Scope::Of(desired))?;
     let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
@@ -383,16 +379,12 @@ pub(super) fn nothing_left(
             if left.is_empty() {
                 return Ok(facts);
             }
-            Err(Failed(vec![
+            Err(
                 Diagnostic::new("the kernel's rules are not what they should be")
-                    .because(text::steps_in_brief(&left)),
-            ]))
+                    .because(text::steps_in_brief(&left))
+                    .into(),
+            )
         }
-        Err(blockers) => Err(Failed(
-            blockers
-                .into_iter()
-                .map(|blocker| blocker.diagnostic)
-                .collect(),
-        )),
+        Err(blockers) => Err(blockers.into()),
     }
 }

@@ -15,7 +15,7 @@ use super::record::Window;
 use crate::access::how::SourceHow;
 use crate::access::observed::Enabled;
 use crate::access::plesk::kernel;
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Command, Condition, Connection, SshClient, WriteHost};
@@ -39,7 +39,7 @@ pub(super) fn apply(
     host: &mut dyn WriteHost,
     how: &SourceHow,
     window: &mut Window,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let SourceHow::PleskFirewall {
         command,
         changes,
@@ -56,11 +56,12 @@ pub(super) fn apply(
     // Which of its sets the command lists is not documented.
     let now = look(host, window)?.list()?;
     if !kernel::same(&now, list) && !kernel::same(&now, before) {
-        return Err(Failed(vec![
+        return Err(
             Diagnostic::new("the rules of Plesk's firewall are not what was set")
                 .because("somebody edits them at the same time, or its ids have changed meanwhile")
-                .hint("nothing was applied; plan again"),
-        ]));
+                .hint("nothing was applied; plan again")
+                .into(),
+        );
     }
     let length = window.until.saturating_sub(window.opened);
     run(host, with(command, &["--apply"], &variable(&window.by)))?;
@@ -83,16 +84,15 @@ pub(super) fn apply(
         };
         last = Some(seen.kernel);
         if still >= STILL {
-            return Err(Failed(vec![look::told(
+            return Err(look::told(
                 "the kernel's rules are not what Plesk's firewall was told",
                 &wrong,
-            )]));
+            )
+            .into());
         }
         pause(host)?;
     }
-    Err(Failed(vec![Diagnostic::new(
-        "Plesk's firewall does not come to an end with its apply",
-    )]))
+    Err(Diagnostic::new("Plesk's firewall does not come to an end with its apply").into())
 }
 
 /// What became of a change that was to be confirmed.
@@ -110,7 +110,7 @@ pub(super) fn confirm(
     window: &Window,
     connection: &Connection,
     deadline: Duration,
-) -> Result<Confirmed, Failed> {
+) -> Result<Confirmed, ApplyFailure> {
     let before = look(host, window)?;
     let mut client = variable(&connection.client);
     if client == variable(&window.by) {
@@ -134,9 +134,9 @@ pub(super) fn confirm(
     };
     if !gone {
         return Err(ran.err().unwrap_or_else(|| {
-            Failed(vec![Diagnostic::new(
+            ApplyFailure::from(Diagnostic::new(
                 "an apply of Plesk's firewall is still under way though its time is up",
-            )])
+            ))
         }));
     }
     let seen = quiet(host, window)?;
@@ -152,7 +152,7 @@ pub(super) fn reset(
     window: &Window,
     booted: Booted,
     deadline: Duration,
-) -> Result<Taken, Failed> {
+) -> Result<Taken, ApplyFailure> {
     let before = look(host, window)?;
     let command = Command::new(before.command.clone(), Vec::new(), deadline);
     let reset = run(host, with(&command, &["--reset"], &variable(&None)));
@@ -168,9 +168,10 @@ pub(super) fn reset(
         }
         let whole = Duration::from_millis(window.until.saturating_sub(window.opened));
         if !await_gone(host, &before, whole + GRACE)? {
-            return Err(Failed(vec![Diagnostic::new(
+            return Err(Diagnostic::new(
                 "an apply of Plesk's firewall is still under way though its time is up",
-            )]));
+            )
+            .into());
         }
     }
     let mut seen = quiet(host, window)?;
@@ -182,13 +183,12 @@ pub(super) fn reset(
         list = seen.list()?;
     }
     if let Some(wrong) = seen.unexplained(&list) {
-        return Err(Failed(vec![
-            look::told(
-                "the kernel's rules are not those of Plesk's firewall",
-                &wrong,
-            )
-            .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there"),
-        ]));
+        return Err(look::told(
+            "the kernel's rules are not those of Plesk's firewall",
+            &wrong,
+        )
+        .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there")
+        .into());
     }
     Ok(match seen.as_applied(window) {
         Some(_) => Taken::Back,
@@ -198,7 +198,11 @@ pub(super) fn reset(
 }
 
 /// Runs the script of what was confirmed last, as the vendor's service does at boot and its window at its end.
-fn load_active(host: &mut dyn WriteHost, facts: &Facts, deadline: Duration) -> Result<(), Failed> {
+fn load_active(
+    host: &mut dyn WriteHost,
+    facts: &Facts,
+    deadline: Duration,
+) -> Result<(), ApplyFailure> {
     let script: Option<HostPath> = (facts.plesk.as_ref()).and_then(|plesk| {
         plesk
             .root
@@ -212,16 +216,18 @@ fn load_active(host: &mut dyn WriteHost, facts: &Facts, deadline: Duration) -> R
 }
 
 /// Waits until no apply of the vendor's waits any more; false where one still does.
-fn await_gone(host: &mut dyn WriteHost, seen: &Seen, patience: Duration) -> Result<bool, Failed> {
+fn await_gone(
+    host: &mut dyn WriteHost,
+    seen: &Seen,
+    patience: Duration,
+) -> Result<bool, ApplyFailure> {
     let act = Act::Await(Condition::Gone(seen.applies.clone()), patience);
-    let done = host
-        .write(&[act], &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let done = host.write(&[act], &[])?;
     Ok(look::came(&done))
 }
 
 /// Waits.
-fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), Failed> {
+fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), ApplyFailure> {
     for _ in 0..time.as_secs() {
         pause(host)?;
     }
@@ -229,7 +235,7 @@ fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), Failed> {
 }
 
 /// Looks until nothing changes any more.
-fn quiet(host: &mut dyn WriteHost, window: &Window) -> Result<Seen, Failed> {
+fn quiet(host: &mut dyn WriteHost, window: &Window) -> Result<Seen, ApplyFailure> {
     let mut seen = look(host, window)?;
     for _ in 0..LOOKS {
         pause(host)?;

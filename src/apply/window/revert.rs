@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::back::{Booted, Taken, take_back};
 use super::close::{Fate, close};
-use super::confirm::{begin, failed};
+use super::confirm::begin;
 use super::record::{Waiting, Window};
 use super::settle::{Decided, Decision, Now, complete, decide, wait_for_timer};
 use super::unconfirmed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
-use crate::apply::{Failed, Running};
+use crate::apply::{ApplyFailure, FailureContext, Running};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{WriteHost, timer};
@@ -19,11 +19,11 @@ use crate::host::{WriteHost, timer};
 pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {
     match try_revert(host, deadline) {
         Ok(outcome) => outcome,
-        Err(outcome) => *outcome,
+        Err(failure) => failure.outcome(),
     }
 }
 
-fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, Box<Outcome>> {
+fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, deadline)?;
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
     let window = match now {
@@ -47,8 +47,7 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, B
         }
         Now::Open(window, ..) => window,
     };
-    let unsure = |why| failed(Verdict::PartlyApplied, why);
-    match back(host, &facts, &window, deadline).map_err(unsure)? {
+    match back(host, &facts, &window, deadline).failing_as(Verdict::PartlyApplied)? {
         Taken::Back => {}
         Taken::Stays => return Ok(too_late()),
     }
@@ -67,9 +66,8 @@ fn never_confirmed(
     host: &mut dyn WriteHost,
     nothing: &str,
     deadline: Duration,
-) -> Result<Outcome, Box<Outcome>> {
-    let found = unconfirmed::take_back(host, deadline)
-        .map_err(|why| failed(Verdict::PartlyApplied, why))?;
+) -> Result<Outcome, ApplyFailure> {
+    let found = unconfirmed::take_back(host, deadline).failing_as(Verdict::PartlyApplied)?;
     let (verdict, message) = if found.is_empty() {
         (Verdict::AsDesired, Diagnostic::new(nothing))
     } else {
@@ -94,7 +92,7 @@ fn back(
     facts: &Facts,
     window: &Window,
     deadline: Duration,
-) -> Result<Taken, Failed> {
+) -> Result<Taken, ApplyFailure> {
     let taken = take_back(host, facts, window, Booted::No, deadline)?;
     let decision = match taken {
         Taken::Back => Decision::TakeBack,
@@ -134,8 +132,8 @@ impl Running<'_> {
                 self.outcome.messages.extend(told);
                 Back::Yes
             }
-            Err(Failed(messages)) => {
-                self.outcome.messages.extend(messages);
+            Err(failure) => {
+                self.outcome.messages.extend(failure.messages);
                 Back::No
             }
         };
@@ -143,10 +141,10 @@ impl Running<'_> {
     }
 
     /// Returns what to tell beside that it is back.
-    fn take_sources_back(&self, host: &mut dyn WriteHost) -> Result<Vec<Diagnostic>, Failed> {
-        let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    fn take_sources_back(&self, host: &mut dyn WriteHost) -> Result<Vec<Diagnostic>, ApplyFailure> {
+        let facts = Facts::read(host)?;
         if let Some(unread) = facts.waiting_unread {
-            return Err(Failed(vec![unread]));
+            return Err(unread.into());
         }
         let window = match &facts.waiting {
             Waiting::Open(window)
@@ -162,9 +160,10 @@ impl Running<'_> {
         match back(host, &facts, window, self.request.deadline)? {
             Taken::Back => {}
             Taken::Stays => {
-                return Err(Failed(vec![Diagnostic::new(
+                return Err(Diagnostic::new(
                     "Plesk's firewall has the rules, though its apply was not confirmed",
-                )]));
+                )
+                .into());
             }
         }
         Ok(close(host, window, Fate::Back, None).told)

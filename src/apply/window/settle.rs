@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::back::{Booted, Taken, is_back, take_back, text, tidy};
 use super::close::{Fate, WatchEnd, close};
-use super::confirm::{Unfinished, failed, finished, may_go_back};
+use super::confirm::{Finished, finished, may_go_back};
 use super::record::{Left, Waiting, Window, files};
 use crate::access::boot;
-use crate::apply::Failed;
-use crate::apply::outcome::{Outcome, Verdict};
+use crate::apply::outcome::Verdict;
+use crate::apply::{ApplyFailure, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -37,7 +37,7 @@ pub(in crate::apply) fn now(
     host: &mut dyn WriteHost,
     facts: &Facts,
     deadline: Duration,
-) -> Result<Now, Failed> {
+) -> Result<Now, ApplyFailure> {
     let left = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime);
     let booted = |window: &Window| match left(window) {
         Left::Booted => Booted::Since,
@@ -99,11 +99,11 @@ pub(in crate::apply) fn before_a_run(
     host: &mut dyn WriteHost,
     facts: &Facts,
     deadline: Duration,
-) -> Result<Settled, Box<Outcome>> {
+) -> Result<Settled, ApplyFailure> {
     if let Some(unread) = &facts.waiting_unread {
-        return Err(failed(Verdict::Unknown, Failed(vec![unread.clone()])));
+        return Err(unread.clone().into());
     }
-    let now = now(host, facts, deadline).map_err(|why| failed(Verdict::Unknown, why))?;
+    let now = now(host, facts, deadline)?;
     match now {
         Now::Nothing => Ok(Settled::Before),
         Now::TakenBack => Ok(Settled::Anew),
@@ -119,7 +119,7 @@ pub(in crate::apply) fn before_a_run(
                     ))
                     .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
             let messages = std::iter::once(message).chain(told).collect();
-            Err(failed(Verdict::Locked, Failed(messages)))
+            Err(ApplyFailure::new(Verdict::Locked, messages))
         }
     }
 }
@@ -131,26 +131,26 @@ pub(super) fn complete(
     facts: &Facts,
     window: &Window,
     deadline: Duration,
-) -> Result<(), Box<Outcome>> {
-    let fate = match finished(host, facts, window, deadline) {
-        Ok(()) => Fate::Stays,
-        // What is still to be done for it is part of the plan now.
-        Err(Unfinished::NotInForce(_)) => Fate::StaysUnfinished,
-        Err(Unfinished::Failed(Failed(mut messages))) => {
-            let message = Diagnostic::new(
+) -> Result<(), ApplyFailure> {
+    let finished = finished(host, facts, window, deadline)
+        .failing_after(|| {
+            Diagnostic::new(
                 "an earlier change of access is confirmed, but what follows did not succeed",
             )
-            .hint("see to the reason, then run `mailward confirm`, or this again");
-            messages.insert(0, message);
-            return Err(failed(Verdict::PartlyApplied, Failed(messages)));
-        }
+            .hint("see to the reason, then run `mailward confirm`, or this again")
+        })
+        .failing_as(Verdict::PartlyApplied)?;
+    let fate = match finished {
+        Finished::InForce => Fate::Stays,
+        // What is still to be done for it is part of the plan now.
+        Finished::NotInForce(_) => Fate::StaysUnfinished,
     };
     // A record that cannot be removed is found again by the next run.
     let closed = close(host, window, fate, None);
     match (closed.watch, fate) {
         (WatchEnd::MayLoad, Fate::Stays) => {
             let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
-            Err(failed(Verdict::PartlyApplied, Failed(messages)))
+            Err(ApplyFailure::new(Verdict::PartlyApplied, messages))
         }
         (WatchEnd::Ended | WatchEnd::MayBegin(_), _)
         | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
@@ -173,7 +173,7 @@ fn watched_again(
     window: &Window,
     seconds: u64,
     deadline: Duration,
-) -> Result<Now, Failed> {
+) -> Result<Now, ApplyFailure> {
     let window = Box::new(window.clone());
     match watch_again(host, facts, &window, seconds) {
         Ok(()) => {
@@ -182,15 +182,16 @@ fn watched_again(
             );
             Ok(Now::Open(window, seconds, Some(told)))
         }
-        Err(Failed(mut why)) => decide(host, &window, Decision::TakeBack)
+        Err(why) => match decide(host, &window, Decision::TakeBack)
             .and_then(|_| end(host, facts, window, Booted::No, deadline))
-            .map_err(|Failed(more)| {
-                let what =
-                    "the timer that takes the change back has ended, and does not start again";
-                why.insert(0, Diagnostic::new(what));
-                why.extend(more);
-                Failed(why)
+        {
+            Ok(now) => Ok(now),
+            Err(more) => Err(why.and(more.messages)).failing_after(|| {
+                Diagnostic::new(
+                    "the timer that takes the change back has ended, and does not start again",
+                )
             }),
+        },
     }
 }
 
@@ -200,7 +201,7 @@ fn watch_again(
     facts: &Facts,
     window: &Window,
     seconds: u64,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let (Some(folder), Some(load)) = (&window.folder, &window.load) else {
         return Ok(());
     };
@@ -210,17 +211,18 @@ fn watch_again(
     }
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
     let acts = timer::arm(folder, &facts.starter, seconds, window.until, load, &texts);
-    let written = host
-        .write(&acts, &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    timer::armed(&written.done).map_err(|said| Failed(vec![Diagnostic::new(said)]))
+    let written = host.write(&acts, &[])?;
+    match timer::armed(&written.done) {
+        Ok(()) => Ok(()),
+        Err(said) => Err(Diagnostic::new(said).into()),
+    }
 }
 
 /// What lies in the state now.
-pub(super) fn read(host: &dyn ReadHost) -> Result<Waiting, Failed> {
-    let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+pub(super) fn read(host: &dyn ReadHost) -> Result<Waiting, ApplyFailure> {
+    let facts = Facts::read(host)?;
     match facts.waiting_unread {
-        Some(unread) => Err(Failed(vec![unread])),
+        Some(unread) => Err(unread.into()),
         None => Ok(facts.waiting),
     }
 }
@@ -250,7 +252,7 @@ pub(super) fn decide(
     host: &mut dyn WriteHost,
     window: &Window,
     decision: Decision,
-) -> Result<Decided, Failed> {
+) -> Result<Decided, ApplyFailure> {
     let (first, second) = match (&window.folder, decision) {
         (Some(folder), Decision::Confirm) => (
             (folder.open(), folder.confirmed()),
@@ -267,22 +269,22 @@ pub(super) fn decide(
         Ok(_) => Ok(Decided::ByUs(None)),
         Err(error) if error.index > 0 => Ok(Decided::ByUs(Some(Diagnostic::of(&error)))),
         Err(error) if matches!(error.source, ActError::Gone) => Ok(Decided::ByOthers),
-        Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
+        Err(error) => Err(Diagnostic::of(&error).into()),
     }
 }
 
 /// Waits until the timer has done its work, if there is one.
-pub(super) fn wait_for_timer(host: &mut dyn WriteHost, window: &Window) -> Result<(), Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+pub(super) fn wait_for_timer(
+    host: &mut dyn WriteHost,
+    window: &Window,
+) -> Result<(), ApplyFailure> {
     let mut batch = Batch::default();
     let former = batch.file(known(timer::former::PROCESS));
     let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
-    let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let mut answers = batch.read(host)?;
     let watchers = match &window.folder {
-        Some(folder) => {
-            folder.watchers(&(answers.processes(processes)).map_err(|error| failed(&error))?)
-        }
-        None => match answers.file(former).map_err(|error| failed(&error))? {
+        Some(folder) => folder.watchers(&answers.processes(processes)?),
+        None => match answers.file(former)? {
             Found::File(state) => timer::former::process(&state.bytes).into_iter().collect(),
             Found::Missing | Found::NotRegular | Found::Unreadable(_) => Vec::new(),
         },
@@ -291,7 +293,7 @@ pub(super) fn wait_for_timer(host: &mut dyn WriteHost, window: &Window) -> Resul
         return Ok(());
     }
     let act = Act::Await(Condition::Gone(watchers), TIMER_GRACE);
-    let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+    let written = host.write(&[act], &[])?;
     match written.done.first() {
         Some(Done::Awaited(Came::InTime)) => Ok(()),
         // Two that load at the same time could not tell whose rules are there.
@@ -300,13 +302,14 @@ pub(super) fn wait_for_timer(host: &mut dyn WriteHost, window: &Window) -> Resul
                 .folder
                 .as_ref()
                 .map_or_else(|| boot::state("revert.log"), WindowFolder::log);
-            Err(Failed(vec![
+            Err(
                 Diagnostic::new("the timer is still taking the change of access back")
                     .because(format!(
                         "the rules of before could not be loaded yet; see {log}"
                     ))
-                    .hint("try again in a minute"),
-            ]))
+                    .hint("try again in a minute")
+                    .into(),
+            )
         }
     }
 }
@@ -317,7 +320,7 @@ fn timer_was_right(
     facts: &Facts,
     window: Box<Window>,
     deadline: Duration,
-) -> Result<Now, Failed> {
+) -> Result<Now, ApplyFailure> {
     let booted = match window.left(facts.boot.as_deref(), facts.uptime) {
         Left::Booted => Booted::Since,
         Left::Seconds(_) | Left::Nothing => Booted::No,
@@ -339,7 +342,7 @@ fn end(
     window: Box<Window>,
     booted: Booted,
     deadline: Duration,
-) -> Result<Now, Failed> {
+) -> Result<Now, ApplyFailure> {
     match take_back(host, facts, &window, booted, deadline)? {
         Taken::Back => ended(host, &window),
         Taken::Stays => {
@@ -348,14 +351,13 @@ fn end(
                 from: files::reverting(),
                 to: files::confirmed(),
             };
-            let _written =
-                (host.write(&[act], &[])).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+            let _written = (host.write(&[act], &[]))?;
             Ok(Now::Confirmed(window))
         }
     }
 }
 
-fn ended(host: &mut dyn WriteHost, window: &Window) -> Result<Now, Failed> {
+fn ended(host: &mut dyn WriteHost, window: &Window) -> Result<Now, ApplyFailure> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
     // A record that cannot be removed is found again by the next run, which takes back what is back.
     let _told = close(host, window, Fate::Back, Some(message));

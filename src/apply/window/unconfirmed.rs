@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::load;
 use crate::access::Gate;
 use crate::access::plan::{back_to_confirmed, unconfirmed};
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{ReadHost, WriteHost};
@@ -17,19 +17,19 @@ use crate::plan::Way;
 pub(super) type Unconfirmed = Vec<(Way, Vec<Gate>)>;
 
 /// Looks for them.
-pub(super) fn look(host: &dyn ReadHost) -> Result<Unconfirmed, Failed> {
+pub(super) fn look(host: &dyn ReadHost) -> Result<Unconfirmed, ApplyFailure> {
     look_with_all(host).map(|(found, _)| found)
 }
 
-fn look_with_all(host: &dyn ReadHost) -> Result<(Unconfirmed, Option<(Facts, Observed)>), Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let facts = Facts::read(host).map_err(|error| failed(&error))?;
+fn look_with_all(
+    host: &dyn ReadHost,
+) -> Result<(Unconfirmed, Option<(Facts, Observed)>), ApplyFailure> {
+    let facts = Facts::read(host)?;
     // Without anything of access in the state there was no change.
     if !facts.has_access {
         return Ok((Vec::new(), None));
     }
-    let observed = Observed::read(host, &facts, Scope::Of(&Desired::default()))
-        .map_err(|error| failed(&error))?;
+    let observed = Observed::read(host, &facts, Scope::Of(&Desired::default()))?;
     let (Some(access), Some(boot)) = (&observed.access, &observed.boot) else {
         return Ok((Vec::new(), None));
     };
@@ -45,7 +45,7 @@ fn look_with_all(host: &dyn ReadHost) -> Result<(Unconfirmed, Option<(Facts, Obs
 pub(super) fn take_back(
     host: &mut dyn WriteHost,
     deadline: Duration,
-) -> Result<Unconfirmed, Failed> {
+) -> Result<Unconfirmed, ApplyFailure> {
     let (found, all) = look_with_all(host)?;
     let Some((facts, observed)) = all else {
         return Ok(found);
@@ -54,25 +54,15 @@ pub(super) fn take_back(
         return Ok(found);
     };
     for (way, gates) in &found {
-        let how = back_to_confirmed(&facts, access, boot, (*way, gates.as_slice()), deadline)
-            .map_err(|blockers| {
-                Failed(
-                    blockers
-                        .into_iter()
-                        .map(|blocker| blocker.diagnostic)
-                        .collect(),
-                )
-            })?;
+        let how = back_to_confirmed(&facts, access, boot, (*way, gates.as_slice()), deadline)?;
         if let Some(how) = how {
             load::own(host, &how, load::Loader::Run, deadline)?;
         }
     }
     if !found.is_empty() && !look(host)?.is_empty() {
-        return Err(Failed(vec![
-            Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
+        return Err(Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
                 "look at the rules with `nft list ruleset` or `iptables-save`, then run it again",
-            ),
-        ]));
+            ).into());
     }
     Ok(found)
 }

@@ -4,7 +4,7 @@ use super::after::renamed;
 use super::look::Look;
 use super::{Others, first, told};
 use crate::apply::undo::Back;
-use crate::apply::{Failed, Running};
+use crate::apply::{ApplyFailure, Running};
 use crate::failure::Diagnostic;
 use crate::host::WriteHost;
 use crate::panel_access::accounts::{Accounts, Difference};
@@ -85,8 +85,12 @@ impl Running<'_> {
         (undone, Back::No)
     }
 
-    fn not_known(&mut self, tried: &[(usize, AccessStep)], why: Failed) -> Vec<(usize, Back)> {
-        self.outcome.messages.extend(why.0);
+    fn not_known(
+        &mut self,
+        tried: &[(usize, AccessStep)],
+        why: ApplyFailure,
+    ) -> Vec<(usize, Back)> {
+        self.outcome.messages.extend(why.messages);
         let names: Vec<&str> = (tried.iter())
             .flat_map(|(_, step)| step.accounts.iter())
             .map(|change| change.account.as_str())
@@ -119,8 +123,8 @@ impl Running<'_> {
                 let access = step.access.other();
                 let look = Look::Some(vec![change.id], has.user());
                 let (ended, seen) = self.give(host, vendor, &change.account, access, &look);
-                if let Err(Failed(messages)) = ended {
-                    self.outcome.messages.extend(messages);
+                if let Err(failure) = ended {
+                    self.outcome.messages.extend(failure.messages);
                     // A panel that does not answer is not asked another thousand times.
                     return given;
                 }
