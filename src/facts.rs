@@ -24,11 +24,9 @@ use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
 use crate::apply::window::{self, Waiting, Watched};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
 use crate::host::timer::Starter;
-use crate::host::{
-    Command, Existence, Foreign, Found, HostError, Process, ReadHost, Request, STATE,
-};
+use crate::host::{Command, Existence, Foreign, Found, HostError, Process, ReadHost, STATE};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
@@ -193,28 +191,28 @@ impl Facts {
 }
 
 struct Tickets {
-    node: Ticket,
-    hosts: Ticket,
-    machine_id: Ticket,
-    booted: Ticket,
-    systemctl: Vec<Ticket>,
-    units: Vec<(&'static str, Vec<Ticket>)>,
-    scripts: Vec<(&'static str, Ticket)>,
-    psa: Ticket,
-    version: Ticket,
-    secret: Ticket,
-    courier: Ticket,
-    processes: Ticket,
-    passwd: Ticket,
+    node: Ticket<Found>,
+    hosts: Ticket<Found>,
+    machine_id: Ticket<FirstAnswer<Found>>,
+    booted: Ticket<Existence>,
+    systemctl: Vec<Ticket<Existence>>,
+    units: Vec<(&'static str, Vec<Ticket<Existence>>)>,
+    scripts: Vec<(&'static str, Ticket<Existence>)>,
+    psa: Ticket<Found>,
+    version: Ticket<FirstAnswer<Found>>,
+    secret: Ticket<Existence>,
+    courier: Ticket<FirstAnswer<Found>>,
+    processes: Ticket<Vec<Process>>,
+    passwd: Ticket<Found>,
     tools: filters::Tickets,
-    journal: Ticket,
-    waiting: [Ticket; 4],
-    access: Ticket,
-    boot: Ticket,
-    first: Ticket,
-    uptime: Ticket,
-    loaded: Ticket,
-    now: Ticket,
+    journal: Ticket<Found>,
+    waiting: [Ticket<Found>; 4],
+    access: Ticket<Existence>,
+    boot: Ticket<Found>,
+    first: Ticket<Found>,
+    uptime: Ticket<Found>,
+    loaded: Ticket<Found>,
+    now: Ticket<i64>,
 }
 
 impl Facts {
@@ -235,11 +233,11 @@ impl Facts {
                 break;
             }
             let mut batch = Batch::default();
-            let paused = batch.ask(Request::Pause(BETWEEN_LOOKS));
-            let processes = batch.ask(Request::Processes(PROGRAMS.to_vec()));
+            let paused = batch.pause(BETWEEN_LOOKS);
+            let processes = batch.processes(PROGRAMS.to_vec());
             let mut answers = batch.read(host)?;
-            answers.paused(paused)?;
-            is_starting = facts.sort(answers.processes(processes)?);
+            answers.take(paused)?;
+            is_starting = facts.sort(answers.take(processes)?);
         }
         match std::mem::take(&mut facts.waiting).look(host)? {
             Ok((waiting, watched)) => (facts.waiting, facts.watched) = (waiting, watched),
@@ -281,8 +279,8 @@ pub fn names_of(host: &dyn ReadHost) -> Result<BTreeSet<String>, FactsError> {
     let node = batch.file(known(NODE));
     let hosts = batch.file(known(HOSTS));
     let mut answers = batch.read(host)?;
-    let node = node_name(answers.file(node)?)?;
-    let hosts = text(answers.file(hosts)?, HOSTS)?.unwrap_or_default();
+    let node = node_name(answers.take(node)?)?;
+    let hosts = text(answers.take(hosts)?, HOSTS)?.unwrap_or_default();
     Ok(names(node.as_deref(), &hosts))
 }
 
@@ -319,7 +317,7 @@ fn ask(batch: &mut Batch) -> Tickets {
         version: batch.first_file(PRODUCT_ROOTS.map(|root| known(&format!("{root}/version")))),
         secret: batch.exists(known(SECRET)),
         courier: batch.first_file(COURIER_FILES.map(known)),
-        processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        processes: batch.processes(PROGRAMS.to_vec()),
         passwd: batch.file(known("/etc/passwd")),
         tools: filters::ask(batch),
         journal: batch.file(journal::path()),
@@ -335,24 +333,24 @@ fn ask(batch: &mut Batch) -> Tickets {
         first: batch.file(known("/proc/1/stat")),
         uptime: batch.file(known("/proc/uptime")),
         loaded: batch.file(Loaded::path()),
-        now: batch.ask(Request::Now),
+        now: batch.now(),
     }
 }
 
 impl Tickets {
     fn facts(self, answers: &mut Answers) -> Result<Facts, FactsError> {
-        let node = node_name(answers.file(self.node)?)?;
-        let hosts = text(answers.file(self.hosts)?, HOSTS)?.unwrap_or_default();
-        let machine_id = match answers.first_file(self.machine_id)? {
+        let node = node_name(answers.take(self.node)?)?;
+        let hosts = text(answers.take(self.hosts)?, HOSTS)?.unwrap_or_default();
+        let machine_id = match answers.take(self.machine_id)? {
             Some((index, found)) => {
                 text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned())
             }
             None => None,
         };
-        let booted = answers.exists(self.booted)? == Existence::Folder;
+        let booted = answers.take(self.booted)? == Existence::Folder;
         let mut systemctl = None;
         for (path, ticket) in SYSTEMCTL.iter().zip(self.systemctl) {
-            if matches!(answers.exists(ticket)?, Existence::File(_)) {
+            if matches!(answers.take(ticket)?, Existence::File(_)) {
                 systemctl.get_or_insert_with(|| known(path));
             }
         }
@@ -369,42 +367,41 @@ impl Tickets {
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
             for ticket in tickets {
-                if matches!(answers.exists(ticket)?, Existence::File(_)) && manager != Manager::SysV
-                {
+                if matches!(answers.take(ticket)?, Existence::File(_)) && manager != Manager::SysV {
                     services.insert(name);
                 }
             }
         }
         for (name, ticket) in self.scripts {
-            if matches!(answers.exists(ticket)?, Existence::File(_)) {
+            if matches!(answers.take(ticket)?, Existence::File(_)) {
                 services.insert(name);
             }
         }
-        let psa = text(answers.file(self.psa)?, "/etc/psa/psa.conf")?;
-        let version = answers.first_file(self.version)?;
-        let secret = answers.exists(self.secret)?;
+        let psa = text(answers.take(self.psa)?, "/etc/psa/psa.conf")?;
+        let version = answers.take(self.version)?;
+        let secret = answers.take(self.secret)?;
         let plesk = plesk(psa.as_deref(), version, secret)?;
-        let courier = match answers.first_file(self.courier)? {
+        let courier = match answers.take(self.courier)? {
             Some((index, _)) => known(COURIER_FILES[index]).parent(),
             None => None,
         };
-        let (journal, journal_unread) = match Journal::read(answers.file(self.journal)?) {
+        let (journal, journal_unread) = match Journal::read(answers.take(self.journal)?) {
             Ok(journal) => (journal, None),
             Err(error) => (Journal::default(), Some(error.diagnostic())),
         };
         let [open, reverting, reverted, confirmed] =
-            self.waiting.map(|ticket| answers.file(ticket));
+            self.waiting.map(|ticket| answers.take(ticket));
         let (waiting, waiting_unread) =
             match Waiting::read(open?, reverting?, reverted?, confirmed?) {
                 Ok(waiting) => (waiting, None),
                 Err(unread) => (Waiting::default(), Some(*unread)),
             };
-        let first = line(answers.file(self.first)?);
-        let boot = line(answers.file(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
-        let uptime = line(answers.file(self.uptime)?);
-        let now = answers.now(self.now)?;
+        let first = line(answers.take(self.first)?);
+        let boot = line(answers.take(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
+        let uptime = line(answers.take(self.uptime)?);
+        let now = answers.take(self.now)?;
         // Without it a daemon that runs as a user of its own is not known, which says nothing of the others.
-        let passwd = match answers.file(self.passwd)? {
+        let passwd = match answers.take(self.passwd)? {
             Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
             Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
         };
@@ -419,17 +416,17 @@ impl Tickets {
             services,
             plesk,
             courier,
-            processes: answers.processes(self.processes)?,
+            processes: answers.take(self.processes)?,
             tools: self.tools.tools(answers)?,
             journal,
             journal_unread,
             waiting,
             watched: None,
             waiting_unread,
-            has_access: answers.exists(self.access)? == Existence::Folder,
+            has_access: answers.take(self.access)? == Existence::Folder,
             boot,
             uptime: milliseconds(uptime.as_deref(), now),
-            loaded: Loaded::read(answers.file(self.loaded)?),
+            loaded: Loaded::read(answers.take(self.loaded)?),
             now,
         })
     }

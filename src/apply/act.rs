@@ -11,7 +11,7 @@ use super::{ApplyFailure, FailureContext, Running, actions, edits};
 use crate::edit::xinetd::dump::Dump;
 use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch;
 use crate::host::{
     Act, Command, Condition, Done, End, Output, Request, WriteHost, Written, restart,
 };
@@ -145,11 +145,7 @@ impl Running<'_> {
         if !panel {
             return Ok(false);
         }
-        let mut batch = Batch::default();
-        let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
-        let processes = batch
-            .read(host)
-            .and_then(|mut answers| answers.processes(ticket))?;
+        let processes = batch::ask(host, |batch| batch.processes(vec![COURIERTCPD]))?;
         let daemons = self.judge.judge(processes).daemons;
         Ok(limits::courier::unmet(&action.expects, &daemons).is_empty())
     }
@@ -212,11 +208,7 @@ fn restart(
     if seen || host.lost().is_some() {
         return Ok(written?);
     }
-    let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
-    let processes = batch
-        .read(host)
-        .and_then(|mut answers| answers.processes(ticket))?;
+    let processes = batch::ask(host, |batch| batch.processes(restart::PROGRAMS.to_vec()))?;
     let left = restart::under_way(&processes, &[]);
     if !left.is_empty() {
         let wait = Act::Await(Condition::Gone(left), command.deadline);

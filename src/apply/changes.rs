@@ -4,7 +4,8 @@ use super::outcome::StepState;
 use super::{ApplyFailure, Running, Watch, edits, interrupted, journal, lost};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Act, ActError, Found, Replace, Reply, Request, WriteHost};
+use crate::host::batch::{Answers, Batch};
+use crate::host::{Act, ActError, Found, Replace, WriteHost};
 use crate::limits::courier::{Files, Listener};
 use crate::observe::{Observed, Scope};
 use crate::plan::{Effect, PanelStep, Step, Value};
@@ -30,30 +31,29 @@ impl Running<'_> {
             });
         }
         let mut places = Vec::new();
-        let mut reads = Vec::new();
+        let mut batch = Batch::default();
         for (index, step) in self.plan.steps.iter().enumerate() {
             if let Step::Edit(edit) = step {
                 watch.begins(step);
-                places.push((index, acts.len()));
+                places.push((index, acts.len(), batch.file(edit.path.clone())));
                 acts.push(Act::Replace(Replace {
                     path: edit.path.clone(),
                     before: edit.before.clone(),
                     bytes: edit.bytes.clone(),
                 }));
-                reads.push(Request::File(edit.path.clone()));
             }
         }
-        match host.write(&acts, &reads) {
+        match host.write(&acts, batch.requests()) {
             Ok(written) => {
-                for (index, _) in &places {
+                for (index, ..) in &places {
                     self.outcome.steps[*index].state = StepState::Done;
                 }
-                let mut answers = written.replies.into_iter();
-                for (index, _) in places {
+                let mut answers = Answers::new(written.replies);
+                for (index, _, ticket) in places {
                     let Step::Edit(edit) = &self.plan.steps[index] else {
                         continue;
                     };
-                    let took = matches!(answers.next(), Some(Reply::File(Found::File(state)))
+                    let took = matches!(answers.take(ticket), Ok(Found::File(state))
                         if state.bytes == edit.bytes);
                     if !took {
                         self.outcome.steps[index].state = StepState::Failed;
@@ -64,7 +64,7 @@ impl Running<'_> {
                 Ok(())
             }
             Err(error) => {
-                for (index, act) in places {
+                for (index, act, _) in places {
                     if act >= error.index && lost::may_be_done(&error) {
                         // Undoing it looks, where the host can still be asked.
                         self.outcome.steps[index].state = StepState::Failed;

@@ -9,7 +9,7 @@ use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Condition, Digest, Found, Replace, Request, STATE, WriteHost, restart};
+use crate::host::{Act, Condition, Digest, Found, Replace, STATE, WriteHost, restart};
 use crate::model::known;
 use crate::observe;
 use crate::panel_access::accounts::Accounts;
@@ -34,13 +34,13 @@ pub(super) fn killed_run(
         .iter()
         .map(|written| batch.file(written.path.clone()))
         .collect();
-    let processes = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
+    let processes = batch.processes(restart::PROGRAMS.to_vec());
     let mut answers = batch.read(host)?;
     let mut found = Vec::new();
     for ticket in tickets {
-        found.push(answers.file(ticket)?);
+        found.push(answers.take(ticket)?);
     }
-    let processes = answers.processes(processes)?;
+    let processes = answers.take(processes)?;
     let units: Vec<&str> = (facts.journal.owed.iter())
         .map(|owed| owed.unit.as_str())
         .collect();

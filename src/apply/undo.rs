@@ -5,7 +5,7 @@ use super::outcome::{StepState, Verdict};
 use super::{Running, act, edits, settle};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch;
 use crate::host::{Act, ActFailed, Digest, Found, Process, Replace, WriteHost};
 use crate::limits;
 use crate::limits::courier::{self, Listener};
@@ -141,16 +141,11 @@ impl Running<'_> {
     }
 
     fn undo_edit(&mut self, host: &mut dyn WriteHost, edit: &Edit) -> Back {
-        let read = |host: &mut dyn WriteHost| {
-            let mut batch = Batch::default();
-            let ticket = batch.file(edit.path.clone());
-            match batch
-                .read(host)
-                .and_then(|mut answers| answers.file(ticket))
-            {
-                Ok(Found::File(state)) => Some(Digest::of(&state.bytes)),
-                Ok(Found::Missing | Found::NotRegular | Found::Unreadable(_)) | Err(_) => None,
-            }
+        let read = |host: &mut dyn WriteHost| match batch::ask(host, |batch| {
+            batch.file(edit.path.clone())
+        }) {
+            Ok(Found::File(state)) => Some(Digest::of(&state.bytes)),
+            Ok(Found::Missing | Found::NotRegular | Found::Unreadable(_)) | Err(_) => None,
         };
         let after = Digest::of(&edit.bytes);
         match read(host) {

@@ -134,13 +134,13 @@ impl Known<'_> {
         let mut answers = batch.read(host)?;
         let mut listening = BTreeSet::new();
         for table in tables {
-            if let Found::File(state) = answers.file(table)? {
+            if let Found::File(state) = answers.take(table)? {
                 listening.extend(listening_ports(&state.bytes));
             }
         }
         let mut told = String::new();
         if let Some(units) = units {
-            let output = answers.output(units)?;
+            let output = answers.take(units)?;
             if output.end == End::Code(0) {
                 told = String::from_utf8_lossy(&output.stdout).into_owned();
             }

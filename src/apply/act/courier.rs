@@ -8,7 +8,7 @@ use crate::facts::{COURIERTCPD, Facts, Judge};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{
-    Act, Came, Condition, Done, End, HostError, Process, ProcessId, Reply, Request, WriteHost,
+    Act, Came, Condition, Done, End, HostError, Process, ProcessId, Reply, WriteHost,
 };
 use crate::limits::courier::{self, Listener, SETTINGS, common};
 use crate::plan::{Control, Expectation};
@@ -52,9 +52,9 @@ pub(in crate::apply) fn restart(
     }
     acts.push(Act::Await(serving.clone(), soon));
     let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
+    let ticket = batch.processes(vec![COURIERTCPD]);
     let look = |replies: Vec<Reply>| {
-        let processes = Answers::new(replies).processes(ticket)?;
+        let processes = Answers::new(replies).take(ticket)?;
         Ok::<_, HostError>(judge.judge(processes).all())
     };
     let written = super::restart(host, &command, &acts, batch.requests())?;

@@ -6,8 +6,8 @@ use super::super::ApplyFailure;
 use crate::edit::xinetd::dump::Dump;
 use crate::facts::{Judge, XINETD};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Request, Signal, WriteHost};
+use crate::host::batch::{self, Answers, Batch};
+use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Signal, WriteHost};
 use crate::limits::xinetd::{self, DUMP};
 use crate::model::known;
 use crate::plan::{Control, Expectation};
@@ -25,12 +25,7 @@ pub(in crate::apply) fn dump(
     deadline: Duration,
 ) -> Result<Dump, ApplyFailure> {
     let path = known(DUMP);
-    let mut batch = Batch::default();
-    let before = batch.file(path.clone());
-    let size = match batch
-        .read(host)
-        .and_then(|mut answers| answers.file(before))?
-    {
+    let size = match batch::ask(host, |batch| batch.file(path.clone()))? {
         Found::File(state) => state.bytes.len(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => 0,
     };
@@ -51,7 +46,7 @@ pub(in crate::apply) fn dump(
     let mut batch = Batch::default();
     let after = batch.file(path);
     let written = host.write(&acts, batch.requests())?;
-    let found = Answers::new(written.replies).file(after)?;
+    let found = Answers::new(written.replies).take(after)?;
     let silent = || {
         ApplyFailure::from(Diagnostic::new(format!(
                 "xinetd (pid {}) did not write its state to {DUMP}",
@@ -112,11 +107,11 @@ pub(in crate::apply) fn start(
         deadline.min(DUMP_DEADLINE),
     )];
     let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec![XINETD]));
+    let ticket = batch.processes(vec![XINETD]);
     // Not only a start: a service manager that holds a dead service for active would not start it.
     let command = control.restart(&[]);
     let written = super::restart(host, &command, &acts, batch.requests())?;
-    let processes = Answers::new(written.replies).processes(ticket)?;
+    let processes = Answers::new(written.replies).take(ticket)?;
     let daemons = judge.judge(processes).daemons;
     let Some(process) = xinetd::running(&daemons).first().map(|process| process.id) else {
         return Err(Diagnostic::new("xinetd does not run")

@@ -9,7 +9,7 @@ use crate::access::{Ends, Gate, boot, iptables, nft};
 use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch;
 use crate::host::timer::Load;
 use crate::host::{Command, End, Found, ReadHost, WriteHost};
 use crate::model::{Family, HostPath, known};
@@ -155,18 +155,12 @@ pub(super) fn text(host: &dyn ReadHost, name: &str) -> Result<Option<String>, Ap
 
 /// A file of mailward's own; none where it is missing.
 pub(super) fn text_at(host: &dyn ReadHost, path: HostPath) -> Result<Option<String>, ApplyFailure> {
-    let mut batch = Batch::default();
-    let ticket = batch.file(path.clone());
-    match batch
-        .read(host)
-        .and_then(|mut answers| answers.file(ticket))
-    {
-        Ok(Found::File(state)) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
-        Ok(Found::Missing) => Ok(None),
-        Ok(Found::NotRegular | Found::Unreadable(_)) => {
+    match batch::ask(host, |batch| batch.file(path.clone()))? {
+        Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
+        Found::Missing => Ok(None),
+        Found::NotRegular | Found::Unreadable(_) => {
             Err(Diagnostic::new(format!("cannot read {path}")).into())
         }
-        Err(error) => Err(Diagnostic::of(&error).into()),
     }
 }
 
@@ -185,11 +179,7 @@ pub(super) fn is_back(
                 deadline,
             );
             command.cap = LIST_CAP;
-            let mut batch = Batch::default();
-            let ticket = batch.output(command);
-            let output = batch
-                .read(host)
-                .and_then(|mut answers| answers.output(ticket))?;
+            let output = batch::ask(host, |batch| batch.output(command))?;
             let now = match output.end {
                 End::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
                 // There is none.

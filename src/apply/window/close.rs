@@ -6,11 +6,10 @@ use crate::access::boot;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::{ApplyFailure, FailureContext};
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch::{self, Batch};
 use crate::host::timer::WindowFolder;
 use crate::host::{
-    Act, Came, Condition, Done, Found, HostError, ProcessId, ReadHost, Reply, Request, STATE,
-    WriteHost, timer,
+    Act, Came, Condition, Done, Found, HostError, ProcessId, ReadHost, STATE, WriteHost, timer,
 };
 use crate::model::{HostPath, known};
 
@@ -203,13 +202,13 @@ fn left(
 ) -> Result<(Option<Outcome>, Vec<ProcessId>), HostError> {
     let mut batch = Batch::default();
     let entry = batch.file(history_path(&window.run));
-    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let processes = batch.processes(vec![timer::PROGRAM]);
     let mut answers = batch.read(host)?;
-    let outcome = match answers.file(entry)? {
+    let outcome = match answers.take(entry)? {
         Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
     };
-    let processes = answers.processes(processes)?;
+    let processes = answers.take(processes)?;
     let watchers = (window.folder.as_ref()).map(|folder| folder.watchers(&processes));
     Ok((outcome, watchers.unwrap_or_default()))
 }
@@ -250,9 +249,10 @@ fn history_path(run: &str) -> HostPath {
 
 /// The history entry of a run; none where it has none, or one of another version.
 pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, ApplyFailure> {
-    let replies = host.read(&[Request::File(history_path(run))])?;
-    match replies.into_iter().next() {
-        Some(Reply::File(Found::File(state))) => Ok(serde_json::from_slice(&state.bytes).ok()),
-        _ => Ok(None),
-    }
+    Ok(
+        match batch::ask(host, |batch| batch.file(history_path(run)))? {
+            Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
+            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+        },
+    )
 }

@@ -12,11 +12,11 @@ use crate::apply::outcome::StepState;
 use crate::apply::{ApplyFailure, Running, Watch, interrupted};
 use crate::facts::{Facts, milliseconds};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
+use crate::host::batch::{self, Answers, Batch};
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, ReadHost, Request,
-    WINDOWS, WriteHost,
+    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, ReadHost, WINDOWS,
+    WriteHost,
 };
 use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
@@ -260,20 +260,20 @@ fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure
     let mut batch = Batch::default();
     let connection = batch.connection();
     let mounts = batch.file(known(timer::MOUNTS));
-    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let processes = batch.processes(vec![timer::PROGRAM]);
     let left = [WINDOWS, timer::UNITS].map(|folder| batch.folder(known(folder)));
     let mut answers = batch.read(host)?;
     let mut names = Vec::new();
     for ticket in left {
-        let listing = answers.folder(ticket)?;
+        let listing = answers.take(ticket)?;
         names.extend((listing.ok().flatten().into_iter().flatten()).map(|(name, _)| name));
     }
-    let connection = answers.connection(connection)?;
-    let mounts = match answers.file(mounts)? {
+    let connection = answers.take(connection)?;
+    let mounts = match answers.take(mounts)? {
         Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
     };
-    let processes = answers.processes(processes)?;
+    let processes = answers.take(processes)?;
     let earlier: Vec<ProcessId> = timer::watching(&processes).map(|(_, id)| id).collect();
     if let Some(first) = earlier.first().copied() {
         let act = Act::Await(Condition::Gone(earlier), EARLIER_GRACE);
@@ -313,11 +313,7 @@ pub(super) fn printed(
         deadline,
     );
     command.cap = load::LIST_CAP;
-    let mut batch = Batch::default();
-    let ticket = batch.output(command.clone());
-    let output = batch
-        .read(host)
-        .and_then(|mut answers| answers.output(ticket))?;
+    let output = batch::ask(host, |batch| batch.output(command.clone()))?;
     match output.end {
         End::Code(0) => Ok(String::from_utf8(output.stdout)?),
         End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted => {
@@ -346,15 +342,15 @@ pub(super) fn connection_and_uptime(
 ) -> Result<(Connection, u64), ApplyFailure> {
     let mut batch = Batch::default();
     let uptime = batch.file(known("/proc/uptime"));
-    let now = batch.ask(Request::Now);
+    let now = batch.now();
     let connection = batch.connection();
     let read = |mut answers: Answers| {
-        let uptime = match answers.file(uptime)? {
+        let uptime = match answers.take(uptime)? {
             Found::File(state) => Some(String::from_utf8_lossy(&state.bytes).into_owned()),
             Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
         };
-        let uptime = milliseconds(uptime.as_deref(), answers.now(now)?);
-        Ok((answers.connection(connection)?, uptime))
+        let uptime = milliseconds(uptime.as_deref(), answers.take(now)?);
+        Ok((answers.take(connection)?, uptime))
     };
     Ok(batch.read(host).and_then(read)?)
 }

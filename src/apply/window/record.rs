@@ -6,7 +6,7 @@ use crate::access::boot;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Batch, Ticket};
 use crate::host::timer::{self, Load, WindowFolder};
-use crate::host::{Found, HostError, ProcessId, ReadHost, Request, SshClient};
+use crate::host::{Found, HostError, Process, ProcessId, ReadHost, SshClient};
 use crate::model::{Desired, HostPath};
 use crate::plan::Way;
 
@@ -150,12 +150,12 @@ pub enum Decidable {
 
 /// The requests for what the folder of a window shows.
 struct FolderTickets {
-    open: Ticket,
-    reverting: Ticket,
-    reverted: Ticket,
-    closed: Ticket,
-    confirmed: Ticket,
-    processes: Ticket,
+    open: Ticket<Found>,
+    reverting: Ticket<Found>,
+    reverted: Ticket<Found>,
+    closed: Ticket<Found>,
+    confirmed: Ticket<Found>,
+    processes: Ticket<Vec<Process>>,
 }
 
 /// A change that waits as its window's folder has it, and who watches over it where there is such a folder.
@@ -222,11 +222,11 @@ impl Waiting {
             reverted: batch.file(folder.reverted()),
             closed: batch.file(folder.closed()),
             confirmed: batch.file(folder.confirmed()),
-            processes: batch.ask(Request::Processes(vec![timer::PROGRAM])),
+            processes: batch.processes(vec![timer::PROGRAM]),
         };
         let mut answers = batch.read(host)?;
         let mark = folder.mark();
-        let mut names = |ticket: Ticket, path: HostPath| match answers.file(ticket)? {
+        let mut names = |ticket: Ticket<Found>, path: HostPath| match answers.take(ticket)? {
             Found::File(state) => Ok(Ok(state.bytes == mark.as_bytes())),
             // As for its timer, it counts for nothing.
             Found::Missing | Found::NotRegular => Ok(Ok(false)),
@@ -239,7 +239,7 @@ impl Waiting {
             names(tickets.closed, folder.closed())?,
             names(tickets.confirmed, folder.confirmed())?,
         ];
-        let processes = answers.processes(tickets.processes)?;
+        let processes = answers.take(tickets.processes)?;
         let mut read = Vec::with_capacity(all.len());
         for one in all {
             match one {

@@ -13,7 +13,7 @@ use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, WindowFolder};
-use crate::host::{Act, ActError, Came, Condition, Done, Found, ReadHost, Request, WriteHost};
+use crate::host::{Act, ActError, Came, Condition, Done, Found, ReadHost, WriteHost};
 use crate::model::known;
 
 /// How long a timer may take once its time is up.
@@ -280,11 +280,11 @@ pub(super) fn wait_for_timer(
 ) -> Result<(), ApplyFailure> {
     let mut batch = Batch::default();
     let former = batch.file(known(timer::former::PROCESS));
-    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let processes = batch.processes(vec![timer::PROGRAM]);
     let mut answers = batch.read(host)?;
     let watchers = match &window.folder {
-        Some(folder) => folder.watchers(&answers.processes(processes)?),
-        None => match answers.file(former)? {
+        Some(folder) => folder.watchers(&answers.take(processes)?),
+        None => match answers.take(former)? {
             Found::File(state) => timer::former::process(&state.bytes).into_iter().collect(),
             Found::Missing | Found::NotRegular | Found::Unreadable(_) => Vec::new(),
         },

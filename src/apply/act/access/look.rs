@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::super::{ApplyFailure, Running};
 use super::given;
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
+use crate::host::batch::{self, Answers, Batch};
 use crate::host::{Act, Command, Output, ReadHost, WriteHost};
 use crate::model::Access;
 use crate::panel_access::accounts::Accounts;
@@ -77,7 +77,7 @@ impl Running<'_> {
                 let seen = match ticket {
                     None => self.look(host, look),
                     Some(ticket) => Answers::new(written.replies)
-                        .output(ticket)
+                        .take(ticket)
                         .map_err(ApplyFailure::from)
                         .and_then(|output| Ok(read(output, look)?)),
                 };
@@ -108,11 +108,8 @@ impl Running<'_> {
     }
 
     fn look(&self, host: &dyn ReadHost, look: &Look) -> Result<Seen, ApplyFailure> {
-        let mut batch = Batch::default();
-        let ticket = batch.output(self.question(look, None)?);
-        let output = batch
-            .read(host)
-            .and_then(|mut answers: Answers| answers.output(ticket))?;
+        let question = self.question(look, None)?;
+        let output = batch::ask(host, |batch| batch.output(question))?;
         Ok(read(output, look)?)
     }
 
