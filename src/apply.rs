@@ -21,6 +21,7 @@ use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
 use self::window::open::Phase;
 use crate::facts::{self, Facts, Judge};
 use crate::failure::Diagnostic;
+use crate::host::timer::{Starter, WindowFolder};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
@@ -186,6 +187,10 @@ struct Running<'a> {
     owed_before: Vec<Owed>,
     /// What the journal on the host says is owed as long as the run goes on.
     noted: Vec<Owed>,
+    /// Who starts the timer that takes a change of access back.
+    starter: Starter,
+    /// The folder of the window in which this run's change of access waits.
+    waits_in: Option<WindowFolder>,
     /// How far accounts have been changed.
     access: act::access::Progress,
     outcome: Outcome,
@@ -262,6 +267,8 @@ impl<'a> Running<'a> {
             plan,
             baseline,
             judge: facts.judge.clone(),
+            starter: facts.starter.clone(),
+            waits_in: None,
             journal,
             owed_before,
             noted,

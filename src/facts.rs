@@ -15,14 +15,14 @@ use std::time::Duration;
 pub use self::daemons::{COURIERTCPD, DOVECOT, Judge, Judged, POSTFIX, XINETD};
 pub use self::plesk::Plesk;
 
-pub(crate) use self::boot::milliseconds;
-use self::boot::{boot_of, line};
+pub use self::boot::BootClock;
+use self::boot::ClockTickets;
 use self::daemons::PROGRAMS;
 use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
-use crate::apply::window::{self, Waiting, Watched};
+use crate::apply::window::{RecordTickets, Waiting, Watched};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
 use crate::host::timer::Starter;
@@ -206,13 +206,10 @@ struct Tickets {
     passwd: Ticket<Found>,
     tools: filters::Tickets,
     journal: Ticket<Found>,
-    waiting: [Ticket<Found>; 4],
+    waiting: RecordTickets,
     access: Ticket<Existence>,
-    boot: Ticket<Found>,
-    first: Ticket<Found>,
-    uptime: Ticket<Found>,
+    clock: ClockTickets,
     loaded: Ticket<Found>,
-    now: Ticket<i64>,
 }
 
 impl Facts {
@@ -227,18 +224,7 @@ impl Facts {
         let mut answers = batch.read(host)?;
         let mut facts = tickets.facts(&mut answers)?;
         let named = std::mem::take(&mut facts.processes);
-        let mut is_starting = facts.sort(named);
-        for _ in 0..LOOKS {
-            if !is_starting {
-                break;
-            }
-            let mut batch = Batch::default();
-            let paused = batch.pause(BETWEEN_LOOKS);
-            let processes = batch.processes(PROGRAMS.to_vec());
-            let mut answers = batch.read(host)?;
-            answers.take(paused)?;
-            is_starting = facts.sort(answers.take(processes)?);
-        }
+        facts.settle_daemons(host, named)?;
         match std::mem::take(&mut facts.waiting).look(host)? {
             Ok((waiting, watched)) => (facts.waiting, facts.watched) = (waiting, watched),
             Err(unread) => facts.waiting_unread = Some(*unread),
@@ -247,17 +233,36 @@ impl Facts {
     }
 }
 
-/// How often a daemon that is being started is looked at again.
-const LOOKS: u32 = 10;
-
-/// How long it has for its socket between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-
 impl Facts {
-    /// Takes what has the name of a daemon for what it is; whether one is only being started.
-    fn sort(&mut self, processes: Vec<Process>) -> bool {
-        let judged = self.judge.judge(processes);
-        let is_starting = judged.is_starting(self.now);
+    /// Reads again what may be another one a moment later: the daemons, the clocks, and what the kernel shows of packet
+    /// filters.
+    ///
+    /// # Errors
+    /// [`FactsError`].
+    pub fn read_again(&self, host: &dyn ReadHost) -> Result<Self, FactsError> {
+        let mut batch = Batch::default();
+        let processes = batch.processes(PROGRAMS.to_vec());
+        let kernel = filters::ask_kernel(&mut batch);
+        let clock = BootClock::ask(&mut batch);
+        let mut answers = batch.read(host)?;
+        let mut facts = self.clone();
+        facts.tools.kernel = kernel.kernel(&mut answers)?;
+        BootClock {
+            boot: facts.boot,
+            uptime: facts.uptime,
+            now: facts.now,
+        } = clock.clock(&mut answers)?;
+        facts.settle_daemons(host, answers.take(processes)?)?;
+        Ok(facts)
+    }
+
+    /// Takes what has the name of a daemon for what it is, and looks again for a moment where one is only being started.
+    fn settle_daemons(
+        &mut self,
+        host: &dyn ReadHost,
+        processes: Vec<Process>,
+    ) -> Result<(), HostError> {
+        let judged = self.judge.settled(host, &PROGRAMS, processes, self.now)?;
         let Judged {
             daemons,
             deaf: _,
@@ -266,7 +271,7 @@ impl Facts {
         } = judged;
         self.processes = daemons;
         self.others = Others { unclear, strangers };
-        is_starting
+        Ok(())
     }
 }
 
@@ -321,19 +326,10 @@ fn ask(batch: &mut Batch) -> Tickets {
         passwd: batch.file(known("/etc/passwd")),
         tools: filters::ask(batch),
         journal: batch.file(journal::path()),
-        waiting: [
-            window::files::open(),
-            window::files::reverting(),
-            window::files::reverted(),
-            window::files::confirmed(),
-        ]
-        .map(|path| batch.file(path)),
+        waiting: RecordTickets::ask(batch),
         access: batch.exists(known(&format!("{STATE}/access"))),
-        boot: batch.file(known("/proc/sys/kernel/random/boot_id")),
-        first: batch.file(known("/proc/1/stat")),
-        uptime: batch.file(known("/proc/uptime")),
+        clock: BootClock::ask(batch),
         loaded: batch.file(Loaded::path()),
-        now: batch.now(),
     }
 }
 
@@ -389,17 +385,11 @@ impl Tickets {
             Ok(journal) => (journal, None),
             Err(error) => (Journal::default(), Some(error.diagnostic())),
         };
-        let [open, reverting, reverted, confirmed] =
-            self.waiting.map(|ticket| answers.take(ticket));
-        let (waiting, waiting_unread) =
-            match Waiting::read(open?, reverting?, reverted?, confirmed?) {
-                Ok(waiting) => (waiting, None),
-                Err(unread) => (Waiting::default(), Some(*unread)),
-            };
-        let first = line(answers.take(self.first)?);
-        let boot = line(answers.take(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
-        let uptime = line(answers.take(self.uptime)?);
-        let now = answers.take(self.now)?;
+        let (waiting, waiting_unread) = match self.waiting.waiting(answers)? {
+            Ok(waiting) => (waiting, None),
+            Err(unread) => (Waiting::default(), Some(*unread)),
+        };
+        let BootClock { boot, uptime, now } = self.clock.clock(answers)?;
         // Without it a daemon that runs as a user of its own is not known, which says nothing of the others.
         let passwd = match answers.take(self.passwd)? {
             Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
@@ -425,7 +415,7 @@ impl Tickets {
             waiting_unread,
             has_access: answers.take(self.access)? == Existence::Folder,
             boot,
-            uptime: milliseconds(uptime.as_deref(), now),
+            uptime,
             loaded: Loaded::read(answers.take(self.loaded)?),
             now,
         })

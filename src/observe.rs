@@ -192,6 +192,23 @@ impl Observed {
     }
 }
 
+/// Reads Courier's files alone, where they were before.
+///
+/// # Errors
+/// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
+pub fn courier_again(host: &dyn ReadHost, files: &Files) -> Result<Files, HostError> {
+    let mut batch = Batch::default();
+    let tickets: Vec<_> = (files.0.iter())
+        .map(|(name, file)| (*name, file.path.clone(), batch.file(file.path.clone())))
+        .collect();
+    let mut answers = batch.read(host)?;
+    let mut read = BTreeMap::new();
+    for (name, path, ticket) in tickets {
+        read.insert(name, courier_file(path, answers.take(ticket)?));
+    }
+    Ok(Files(read))
+}
+
 fn courier_file(path: HostPath, found: Found) -> CourierFile {
     let obstacle = obstacle(&found);
     let bytes = match found {

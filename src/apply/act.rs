@@ -145,8 +145,7 @@ impl Running<'_> {
         if !panel {
             return Ok(false);
         }
-        let processes = batch::ask(host, |batch| batch.processes(vec![COURIERTCPD]))?;
-        let daemons = self.judge.judge(processes).daemons;
+        let daemons = self.judge.daemons(host, &[COURIERTCPD])?;
         Ok(limits::courier::unmet(&action.expects, &daemons).is_empty())
     }
 

@@ -2,12 +2,11 @@
 
 use super::outcome::StepState;
 use super::{ApplyFailure, Running, Watch, edits, interrupted, journal, lost};
-use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{Act, ActError, Found, Replace, WriteHost};
 use crate::limits::courier::{Files, Listener};
-use crate::observe::{Observed, Scope};
+use crate::observe;
 use crate::plan::{Effect, PanelStep, Step, Value};
 use crate::report::text;
 
@@ -121,9 +120,11 @@ impl Running<'_> {
         panel: &PanelStep,
         wanted: impl Fn(&Effect) -> Value,
     ) -> Result<Option<Files>, ApplyFailure> {
-        let facts = Facts::read(host)?;
-        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))?;
-        let parsed = observed.courier.as_ref().map(Files::parse);
+        let courier = match &self.observed.courier {
+            Some(files) => Some(observe::courier_again(host, files)?),
+            None => None,
+        };
+        let parsed = courier.as_ref().map(Files::parse);
         for effect in &panel.effects {
             let mut listeners = Listener::ALL.into_iter();
             let listener = listeners.find(|l| l.service().name() == effect.service);
@@ -141,6 +142,6 @@ impl Running<'_> {
                     .into());
             }
         }
-        Ok(observed.courier)
+        Ok(courier)
     }
 }

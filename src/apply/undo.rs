@@ -3,10 +3,10 @@
 use super::journal::{self};
 use super::outcome::{StepState, Verdict};
 use super::{Running, act, edits, settle};
-use crate::facts::Facts;
+use crate::facts::{COURIERTCPD, XINETD};
 use crate::failure::Diagnostic;
 use crate::host::batch;
-use crate::host::{Act, ActFailed, Digest, Found, Process, Replace, WriteHost};
+use crate::host::{Act, ActFailed, Digest, Found, Process, ReadHost, Replace, WriteHost};
 use crate::limits;
 use crate::limits::courier::{self, Listener};
 use crate::model::HostPath;
@@ -206,7 +206,8 @@ impl Running<'_> {
         else {
             return Undone::Owed;
         };
-        let now = |host: &mut dyn WriteHost| Facts::read(host).map(|facts| facts.processes);
+        let judge = &self.judge;
+        let now = |host: &dyn ReadHost| judge.daemons(host, &[COURIERTCPD]);
         let before: Vec<Expectation> = (self.baseline.courier.iter())
             .filter(|expectation| action.services.contains(&expectation.service))
             .cloned()
@@ -285,8 +286,8 @@ impl Running<'_> {
         };
         let expects = act::xinetd::dumped_values(&action.expects, dump);
         let deadline = self.request.deadline;
-        let gone = Facts::read(host)
-            .is_ok_and(|facts| limits::xinetd::running(&facts.processes).is_empty());
+        let gone = (self.judge.daemons(host, &[XINETD]))
+            .is_ok_and(|daemons| limits::xinetd::running(&daemons).is_empty());
         let back = match control {
             Some(control) if gone => {
                 act::xinetd::start(host, &self.judge, control, &expects, deadline).map(|_| ())

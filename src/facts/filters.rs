@@ -31,6 +31,11 @@ const ENDINGS: [&str; 7] = [
 pub(super) struct Tickets {
     nft: Program,
     families: [Vec<Program>; 2],
+    kernel: KernelShownTickets,
+}
+
+/// Requests for what the kernel shows, which loading rules may change.
+pub(super) struct KernelShownTickets {
     release: Ticket<Found>,
     netfilter: Vec<Ticket<Existence>>,
     nf_tables: Ticket<Existence>,
@@ -62,6 +67,12 @@ pub(super) fn ask(batch: &mut Batch) -> Tickets {
                 .map(|ending| program(batch, format!("{name}{ending}")))
                 .collect()
         }),
+        kernel: ask_kernel(batch),
+    }
+}
+
+pub(super) fn ask_kernel(batch: &mut Batch) -> KernelShownTickets {
+    KernelShownTickets {
         release: batch.file(known(RELEASE)),
         netfilter: NETFILTER
             .iter()
@@ -69,6 +80,23 @@ pub(super) fn ask(batch: &mut Batch) -> Tickets {
             .collect(),
         nf_tables: batch.exists(known("/sys/module/nf_tables")),
         modules: batch.exists(known("/proc/modules")),
+    }
+}
+
+impl KernelShownTickets {
+    pub(super) fn kernel(self, answers: &mut Answers) -> Result<Kernel, super::FactsError> {
+        let release =
+            text(answers.take(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
+        let mut netfilter = Vec::new();
+        for ticket in self.netfilter {
+            netfilter.push(answers.take(ticket)?);
+        }
+        let shown = Shown {
+            netfilter,
+            nf_tables: answers.take(self.nf_tables)?,
+            modules: answers.take(self.modules)?,
+        };
+        Ok(Kernel::seen(release, &shown))
     }
 }
 
@@ -99,23 +127,12 @@ impl Tickets {
             }
             families.push(tools);
         }
-        let release =
-            text(answers.take(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
-        let mut netfilter = Vec::new();
-        for ticket in self.netfilter {
-            netfilter.push(answers.take(ticket)?);
-        }
-        let shown = Shown {
-            netfilter,
-            nf_tables: answers.take(self.nf_tables)?,
-            modules: answers.take(self.modules)?,
-        };
         let mut families = families.into_iter();
         Ok(Tools {
             nft,
             v4: families.next().unwrap_or_default(),
             v6: families.next().unwrap_or_default(),
-            kernel: Kernel::seen(release, &shown),
+            kernel: self.kernel.kernel(answers)?,
         })
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::load::{self, LIST_CAP, Loader};
-use super::open::{printed, saved};
+use super::load::{self, Loader};
+use super::open::{SavedTables, lister, printed};
 use super::record::Window;
 use crate::access::{Ends, Gate, boot, iptables, nft};
 use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::batch;
+use crate::host::batch::Batch;
 use crate::host::timer::Load;
 use crate::host::{Command, End, Found, ReadHost, WriteHost};
 use crate::model::{Family, HostPath, known};
@@ -81,13 +81,14 @@ fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<
             load::run(host, Command::new(nft.clone(), arguments, deadline))
         }
         Load::Iptables { v4, v6 } => {
+            let [was_v4, was_v6] = texts(host, ["revert.v4", "revert.v6"])?;
             // One that fails keeps nobody from loading the other.
             let mut all = Ok(());
-            for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
-                let (Some(restore), Some(text)) = (restore, text(host, name)?) else {
+            for (restore, was) in [(v4, was_v4), (v6, was_v6)] {
+                let (Some(restore), Some(was)) = (restore, was) else {
                     continue;
                 };
-                let loaded = load::script_of_iptables(host, restore, &text, Loader::Run, deadline);
+                let loaded = load::script_of_iptables(host, restore, &was, Loader::Run, deadline);
                 all = all.and(loaded);
             }
             all
@@ -112,11 +113,9 @@ pub(super) fn tidy(
     let Some(Load::Iptables { v4, v6 }) = &window.load else {
         return Ok(());
     };
-    for (restore, name, family) in [
-        (v4, "revert.v4", Family::Ipv4),
-        (v6, "revert.v6", Family::Ipv6),
-    ] {
-        let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
+    let [was_v4, was_v6] = texts(host, ["revert.v4", "revert.v6"])?;
+    for (restore, was, family) in [(v4, was_v4, Family::Ipv4), (v6, was_v6, Family::Ipv6)] {
+        let (Some(restore), Some(was)) = (restore, was) else {
             continue;
         };
         for chains in access.own_chains(family).unwrap_or_default() {
@@ -148,14 +147,24 @@ fn has_gates(
     })
 }
 
-/// A file of access in mailward's state.
-pub(super) fn text(host: &dyn ReadHost, name: &str) -> Result<Option<String>, ApplyFailure> {
-    text_at(host, boot::state(name))
+/// Files of access in mailward's state; none where one is missing.
+pub(super) fn texts<const N: usize>(
+    host: &dyn ReadHost,
+    names: [&str; N],
+) -> Result<[Option<String>; N], ApplyFailure> {
+    let mut batch = Batch::default();
+    let tickets = names.map(|name| batch.file(boot::state(name)));
+    let mut answers = batch.read(host)?;
+    let mut texts = [const { None }; N];
+    for ((text, name), ticket) in texts.iter_mut().zip(names).zip(tickets) {
+        *text = text_of(&boot::state(name), answers.take(ticket)?)?;
+    }
+    Ok(texts)
 }
 
-/// A file of mailward's own; none where it is missing.
-pub(super) fn text_at(host: &dyn ReadHost, path: HostPath) -> Result<Option<String>, ApplyFailure> {
-    match batch::ask(host, |batch| batch.file(path.clone()))? {
+/// The text of a file of mailward's own; none where it is missing.
+pub(super) fn text_of(path: &HostPath, found: Found) -> Result<Option<String>, ApplyFailure> {
+    match found {
         Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
         Found::Missing => Ok(None),
         Found::NotRegular | Found::Unreadable(_) => {
@@ -173,20 +182,19 @@ pub(super) fn is_back(
     match &window.load {
         Some(Load::Nftables { nft }) => {
             let words = ["list", "table", "inet", nft::TABLE];
-            let mut command = Command::new(
-                nft.clone(),
-                words.iter().map(|&word| word.to_owned()).collect(),
-                deadline,
-            );
-            command.cap = LIST_CAP;
-            let output = batch::ask(host, |batch| batch.output(command))?;
+            let path = boot::state("revert.nft");
+            let mut batch = Batch::default();
+            let listed = batch.output(lister(nft, &words, deadline));
+            let was = batch.file(path.clone());
+            let mut answers = batch.read(host)?;
+            let output = answers.take(listed)?;
             let now = match output.end {
                 End::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
                 // There is none.
                 End::Code(_) => String::new(),
                 End::Signal(_) | End::TimedOut | End::NotStarted => return Ok(false),
             };
-            let Some(was) = text(host, "revert.nft")? else {
+            let Some(was) = text_of(&path, answers.take(was)?)? else {
                 return Ok(false);
             };
             if nft::same_listing(&was, &nft::revert(Some(&now))) {
@@ -203,11 +211,19 @@ pub(super) fn is_back(
                 (v4, "revert.v4", Family::Ipv4),
                 (v6, "revert.v6", Family::Ipv6),
             ] {
-                let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
+                let Some(restore) = restore else {
                     continue;
                 };
+                let path = boot::state(name);
                 let save = known(&restore.as_str().replace("-restore", "-save"));
-                let now = saved(host, &save, deadline)?;
+                let mut batch = Batch::default();
+                let was = batch.file(path.clone());
+                let tables = SavedTables::ask(&mut batch, &save, deadline);
+                let mut answers = batch.read(host)?;
+                let Some(was) = text_of(&path, answers.take(was)?)? else {
+                    continue;
+                };
+                let now = tables.text(&mut answers)?;
                 let is_same = |end| {
                     let own = iptables::own_lines(&was, end);
                     // Without a jump to them they are not in force.

@@ -6,7 +6,7 @@ use crate::access::boot;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::{ApplyFailure, FailureContext};
 use crate::failure::Diagnostic;
-use crate::host::batch::{self, Batch};
+use crate::host::batch::{self, Answers, Batch};
 use crate::host::timer::WindowFolder;
 use crate::host::{
     Act, Came, Condition, Done, Found, HostError, ProcessId, ReadHost, STATE, WriteHost, timer,
@@ -87,15 +87,21 @@ pub(super) fn close(
             };
         }
     };
-    if let Some(outcome) = outcome {
-        let path = history_path(&window.run);
-        let saved = save(host, path, &concluded(outcome, fate, message))
-            .failing_with_hint("what became of the change is not in the history");
-        if let Err(unsaved) = saved {
-            told.extend(unsaved.messages);
+    let entry = outcome.map(|outcome| concluded(outcome, fate, message));
+    let ended = match at_once(host, window, entry.as_ref(), &watchers) {
+        Some(ended) => Ok(ended),
+        None => {
+            if let Some(entry) = &entry {
+                let saved = save(host, history_path(&window.run), entry)
+                    .failing_with_hint("what became of the change is not in the history");
+                if let Err(unsaved) = saved {
+                    told.extend(unsaved.messages);
+                }
+            }
+            end_watch(host, window, watchers).failing_with_hint(UNTIDY)
         }
-    }
-    let watch = match end_watch(host, window, watchers).failing_with_hint(UNTIDY) {
+    };
+    let watch = match ended {
         Ok(WatchEnd::Ended) => {
             if let Err(untidy) = tidy(host, window, fate).failing_with_hint(UNTIDY) {
                 told.extend(untidy.messages);
@@ -123,6 +129,48 @@ pub(super) fn close(
     Closed { told, watch }
 }
 
+/// Does in one message what [`save`] and [`end_watch`] do in several, in the same order; none where any of it failed,
+/// and then they do it again one by one, each of which may fail for itself.
+fn at_once(
+    host: &mut dyn WriteHost,
+    window: &Window,
+    entry: Option<&Outcome>,
+    watchers: &[ProcessId],
+) -> Option<WatchEnd> {
+    let folder = window.folder.as_ref()?;
+    let mut acts = Vec::new();
+    if let Some(entry) = entry {
+        acts.push(Act::Save {
+            path: history_path(&window.run),
+            bytes: serde_json::to_vec_pretty(entry).ok()?,
+        });
+    }
+    acts.push(closing_mark(folder));
+    acts.extend(folder.starters());
+    let waits =
+        (!watchers.is_empty()).then(|| Act::Await(Condition::Gone(watchers.to_vec()), NOTICE));
+    acts.extend(waits.clone());
+    let mut batch = Batch::default();
+    let processes = batch.processes(vec![timer::PROGRAM]);
+    let written = host.write(&acts, batch.requests()).ok()?;
+    if waits.is_some() && written.done.last() != Some(&Done::Awaited(Came::InTime)) {
+        return Some(WatchEnd::MayLoad);
+    }
+    let processes = Answers::new(written.replies).take(processes).ok()?;
+    // Nobody can begin to watch any more; who began before that is waited for.
+    let late = folder.watchers(&processes);
+    late.is_empty().then_some(WatchEnd::Ended)
+}
+
+/// Tells whoever watches that the window is over.
+fn closing_mark(folder: &WindowFolder) -> Act {
+    Act::Save {
+        path: folder.closed(),
+        bytes: folder.mark().into_bytes(),
+    }
+}
+
+/// Writes an entry of the history.
 fn save(host: &mut dyn WriteHost, path: HostPath, outcome: &Outcome) -> Result<(), ApplyFailure> {
     let bytes = serde_json::to_vec_pretty(outcome)?;
     let _written = host.write(&[Act::Save { path, bytes }], &[])?;
@@ -138,12 +186,8 @@ fn end_watch(
     let Some(folder) = &window.folder else {
         return Ok(WatchEnd::Ended);
     };
-    let closed = Act::Save {
-        path: folder.closed(),
-        bytes: folder.mark().into_bytes(),
-    };
     // There may be no room for the mark. Another name of a file that holds it needs none.
-    let told = match host.write(&[closed], &[]) {
+    let told = match host.write(&[closing_mark(folder)], &[]) {
         Err(error) => (host.write(&[folder.closes()], &[])).or(Err(error)),
         told @ Ok(_) => told,
     };

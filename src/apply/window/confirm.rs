@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back, text_at};
+use super::back::{Booted, Taken, is_back, take_back};
 use super::close::{Fate, WatchEnd, close};
 use super::finish;
-use super::open::{connection_and_uptime, nothing_left};
+use super::open::{nothing_left, since_and_connection};
 use super::plesk::Confirmed;
+use super::proof;
 pub use super::proof::Site;
-use super::proof::{self, Since};
 use super::record::{Waiting, Window};
 use super::settle::{self, Decided, Decision, Now, decide};
 use super::unconfirmed;
@@ -81,7 +81,7 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, A
     let mut fleeting = None;
     let window = match now {
         Now::Nothing => {
-            let found = unconfirmed::look(host)?;
+            let found = unconfirmed::look(host, &facts)?;
             let what = "no change of access waits for a confirmation";
             if !found.is_empty() {
                 let message = Diagnostic::new(what)
@@ -110,9 +110,7 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, A
             return Ok(said(Verdict::Refused, message));
         }
         Now::Open(window, seconds, told) => {
-            let live = live_since(host, &window)?;
-            let (connection, uptime) = connection_and_uptime(host)?;
-            let since = Since { live, uptime };
+            let (since, connection) = since_and_connection(host, &window)?;
             if request.proof == Proof::Needed
                 && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
             {
@@ -123,7 +121,7 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, A
             }
             if let Err(refused) = still_there(host, &facts, &window, request) {
                 // Its timer may have come meanwhile, and is the reason then.
-                return match settle::read(host) {
+                return match settle::read(host, &window) {
                     Ok(Waiting::Open(_)) | Err(_) => Err(refused),
                     Ok(
                         Waiting::Nothing
@@ -230,15 +228,6 @@ fn went_back(
     Ok(outcome)
 }
 
-/// Since when the change is live; none where its run did not get so far as to say.
-fn live_since(host: &dyn ReadHost, window: &Window) -> Result<Option<u64>, ApplyFailure> {
-    if window.load.is_none() {
-        return Ok(Some(window.opened));
-    }
-    let text = text_at(host, window.live())?;
-    Ok(text.and_then(|text| text.trim().parse().ok()))
-}
-
 /// The kernel must still have what was applied.
 fn still_there(
     host: &dyn ReadHost,
@@ -255,8 +244,9 @@ fn still_there(
         request.deadline,
         &Allowed::everything(),
     );
-    let back = window.load.is_some() && is_back(host, window, request.deadline).unwrap_or(false);
     let refused = |why: Vec<Diagnostic>| {
+        let back =
+            window.load.is_some() && is_back(host, window, request.deadline).unwrap_or(false);
         let mut first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
             .hint("take it back with `mailward revert`, then plan again");
         if back {

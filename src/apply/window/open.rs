@@ -3,20 +3,22 @@
 use std::time::Duration;
 
 use super::close::LEFT;
-use super::record::{Left, Waiting, Window, files};
-use super::{finish, load};
+use super::proof::Since;
+use super::record::{Waiting, Window, files};
+use super::remembered::RememberedChange;
+use super::{back, finish, load};
 use crate::access::boot;
 use crate::access::how::SourceHow;
 use crate::access::{iptables, nft};
 use crate::apply::outcome::StepState;
 use crate::apply::{ApplyFailure, Running, Watch, interrupted};
-use crate::facts::{Facts, milliseconds};
+use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
-use crate::host::batch::{self, Answers, Batch};
+use crate::host::batch::{self, Answers, Batch, Ticket};
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, ReadHost, WINDOWS,
-    WriteHost,
+    Act, Came, Command, Condition, Connection, Done, End, Found, Output, ProcessId, ReadHost,
+    WINDOWS, WriteHost,
 };
 use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
@@ -93,7 +95,6 @@ impl Running<'_> {
             finish::hook(host, guard)?;
         }
         let back = self.backwards(host, how)?;
-        let facts = Facts::read(host)?;
         let place = place(host, &self.request.window)?;
         let seconds = step.confirm_within;
         let mut window = Window {
@@ -101,9 +102,9 @@ impl Running<'_> {
             run: self.outcome.run.clone().unwrap_or_default(),
             way: step.way,
             desired: self.request.desired.only_access(),
-            boot: facts.boot.clone(),
-            opened: facts.uptime,
-            until: facts.uptime.saturating_add(u64::from(seconds) * 1000),
+            boot: place.clock.boot,
+            opened: place.clock.uptime,
+            until: (place.clock.uptime).saturating_add(u64::from(seconds) * 1000),
             by: place.connection.client.clone(),
             load: back.as_ref().map(|(load, _)| load.clone()),
             folder: back.is_some().then_some(place.folder),
@@ -127,7 +128,7 @@ impl Running<'_> {
         if let (Some((load, texts)), Some(folder)) = (&back, &window.folder) {
             acts.extend(timer::arm(
                 folder,
-                &facts.starter,
+                &self.starter,
                 seconds,
                 window.until,
                 load,
@@ -142,6 +143,7 @@ impl Running<'_> {
                 return Err(Diagnostic::new(what).because(said).into());
             }
         }
+        self.waits_in.clone_from(&window.folder);
         // A program that hangs must not load anything once the timer is through.
         let in_time = match window.load {
             Some(_) => deadline.min(Duration::from_secs(u64::from(seconds)) * 4 / 5),
@@ -159,10 +161,10 @@ impl Running<'_> {
         }
         if window.load.is_some() {
             // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
-            let facts = Facts::read(host)?;
+            let BootClock { uptime, .. } = BootClock::read(host)?;
             let act = Act::Save {
                 path: window.live(),
-                bytes: facts.uptime.to_string().into_bytes(),
+                bytes: uptime.to_string().into_bytes(),
             };
             let _written = host.write(&[act], &[])?;
         }
@@ -172,9 +174,13 @@ impl Running<'_> {
     /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
     /// seen to be right and written down.
     pub(in crate::apply) fn still_waits(&self, host: &dyn ReadHost) -> Result<(), ApplyFailure> {
-        let facts = Facts::read(host)?;
-        let run = self.outcome.run.as_deref().unwrap_or_default();
-        still_waits(&facts, run)
+        let remembered = RememberedChange::read(host, self.waits_in.as_ref())?;
+        if remembered.is_open(self.outcome.run.as_deref().unwrap_or_default()) {
+            return Ok(());
+        }
+        let what = "the time for a confirmation was over before the change was live";
+        let message = Diagnostic::new(what).hint("declare a longer `safety.confirm_within`");
+        Err(message.into())
     }
 
     /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
@@ -224,32 +230,10 @@ impl Running<'_> {
     }
 }
 
-/// The change of a run must still wait when it is live: its timer may have come before it.
-fn still_waits(facts: &Facts, run: &str) -> Result<(), ApplyFailure> {
-    match &facts.waiting {
-        Waiting::Open(window)
-            if window.run == run
-                && matches!(
-                    window.left(facts.boot.as_deref(), facts.uptime),
-                    Left::Seconds(_)
-                ) =>
-        {
-            Ok(())
-        }
-        Waiting::Open(_)
-        | Waiting::Nothing
-        | Waiting::Reverting(_)
-        | Waiting::Reverted(_)
-        | Waiting::Confirmed(_) => Err(Diagnostic::new(
-            "the time for a confirmation was over before the change was live",
-        )
-        .hint("declare a longer `safety.confirm_within`")
-        .into()),
-    }
-}
-
 /// What there is to know before a window opens.
 struct WindowPlace {
+    /// Before anything else was looked at.
+    clock: BootClock,
     connection: Connection,
     folder: WindowFolder,
 }
@@ -258,11 +242,13 @@ struct WindowPlace {
 /// not from before this change.
 fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure> {
     let mut batch = Batch::default();
+    let clock = BootClock::ask(&mut batch);
     let connection = batch.connection();
     let mounts = batch.file(known(timer::MOUNTS));
     let processes = batch.processes(vec![timer::PROGRAM]);
     let left = [WINDOWS, timer::UNITS].map(|folder| batch.folder(known(folder)));
     let mut answers = batch.read(host)?;
+    let clock = clock.clock(&mut answers)?;
     let mut names = Vec::new();
     for ticket in left {
         let listing = answers.take(ticket)?;
@@ -295,6 +281,7 @@ fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure
         let _ = host.write(&[folder.starters(), folder.remains()].concat(), &[]);
     }
     Ok(WindowPlace {
+        clock,
         connection,
         folder: WindowFolder::new(&mounts, id),
     })
@@ -307,17 +294,24 @@ pub(super) fn printed(
     words: &[&str],
     deadline: Duration,
 ) -> Result<String, ApplyFailure> {
-    let mut command = Command::new(
-        program.clone(),
-        words.iter().map(|&word| word.to_owned()).collect(),
-        deadline,
-    );
-    command.cap = load::LIST_CAP;
+    let command = lister(program, words, deadline);
     let output = batch::ask(host, |batch| batch.output(command.clone()))?;
+    text_of(&command, output)
+}
+
+/// A program that prints a list.
+pub(super) fn lister(program: &HostPath, words: &[&str], deadline: Duration) -> Command {
+    let words = words.iter().map(|&word| word.to_owned()).collect();
+    let mut command = Command::new(program.clone(), words, deadline);
+    command.cap = load::LIST_CAP;
+    command
+}
+
+fn text_of(command: &Command, output: Output) -> Result<String, ApplyFailure> {
     match output.end {
         End::Code(0) => Ok(String::from_utf8(output.stdout)?),
         End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted => {
-            Err(crate::apply::act::failed_command(&command, &output).into())
+            Err(crate::apply::act::failed_command(command, &output).into())
         }
     }
 }
@@ -328,31 +322,54 @@ pub(super) fn saved(
     save: &HostPath,
     deadline: Duration,
 ) -> Result<String, ApplyFailure> {
-    let mut all = String::new();
-    for end in iptables::End::ALL {
-        all.push_str(&printed(host, save, &["-t", end.table()], deadline)?);
-    }
-    Ok(all)
+    let mut batch = Batch::default();
+    let tables = SavedTables::ask(&mut batch, save, deadline);
+    tables.text(&mut batch.read(host)?)
 }
 
-/// The ssh connection by which this run stands on the host, and for how long the host was up a moment before it was looked at:
-/// facts may be seconds old by then, and a connection that is new would seem to be from before the change.
-pub(super) fn connection_and_uptime(
-    host: &dyn ReadHost,
-) -> Result<(Connection, u64), ApplyFailure> {
-    let mut batch = Batch::default();
-    let uptime = batch.file(known("/proc/uptime"));
-    let now = batch.now();
-    let connection = batch.connection();
-    let read = |mut answers: Answers| {
-        let uptime = match answers.take(uptime)? {
-            Found::File(state) => Some(String::from_utf8_lossy(&state.bytes).into_owned()),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+/// The requests for what a `-save` command prints of the tables that have own chains.
+pub(super) struct SavedTables(Vec<(Command, Ticket<Output>)>);
+
+impl SavedTables {
+    pub(super) fn ask(batch: &mut Batch, save: &HostPath, deadline: Duration) -> Self {
+        let table = |end: iptables::End| {
+            let command = lister(save, &["-t", end.table()], deadline);
+            (command.clone(), batch.output(command))
         };
-        let uptime = milliseconds(uptime.as_deref(), answers.take(now)?);
-        Ok((answers.take(connection)?, uptime))
+        Self(iptables::End::ALL.into_iter().map(table).collect())
+    }
+
+    pub(super) fn text(self, answers: &mut Answers) -> Result<String, ApplyFailure> {
+        let mut all = String::new();
+        for (command, ticket) in self.0 {
+            all.push_str(&text_of(&command, answers.take(ticket)?)?);
+        }
+        Ok(all)
+    }
+}
+
+/// Since when a change is live, and the ssh connection by which this run stands on the host. How long the host is up is
+/// asked in the same message, a moment before the connection: facts may be seconds old by then, and a connection that is new
+/// would seem to be from before the change.
+pub(super) fn since_and_connection(
+    host: &dyn ReadHost,
+    window: &Window,
+) -> Result<(Since, Connection), ApplyFailure> {
+    let mut batch = Batch::default();
+    // Where its run did not get so far as to say, it is not known.
+    let live = (window.load.as_ref()).map(|_| (window.live(), batch.file(window.live())));
+    let clock = BootClock::ask(&mut batch);
+    let connection = batch.connection();
+    let mut answers = batch.read(host)?;
+    let live = match live {
+        Some((path, ticket)) => {
+            let text = back::text_of(&path, answers.take(ticket)?)?;
+            text.and_then(|text| text.trim().parse().ok())
+        }
+        None => Some(window.opened),
     };
-    Ok(batch.read(host).and_then(read)?)
+    let BootClock { uptime, .. } = clock.clock(&mut answers)?;
+    Ok((Since { live, uptime }, answers.take(connection)?))
 }
 
 /// Looks at the host again: nothing of access may be left to do but what waits for a confirmation.

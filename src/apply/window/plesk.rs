@@ -8,7 +8,7 @@ mod look;
 
 use std::time::Duration;
 
-use self::look::{Seen, look};
+use self::look::{Seen, look, look_again};
 use super::back::{Booted, Taken};
 use super::load::{pause, run, set_rule, with};
 use super::record::Window;
@@ -16,7 +16,7 @@ use crate::access::how::SourceHow;
 use crate::access::observed::Enabled;
 use crate::access::plesk::kernel;
 use crate::apply::ApplyFailure;
-use crate::facts::Facts;
+use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
 use crate::host::{Act, Command, Condition, Connection, SshClient, WriteHost};
 use crate::model::HostPath;
@@ -54,7 +54,8 @@ pub(super) fn apply(
         run(host, set_rule(command, change))?;
     }
     // Which of its sets the command lists is not documented.
-    let now = look(host, window)?.list()?;
+    let set = look(host, window)?;
+    let now = set.list()?;
     if !kernel::same(&now, list) && !kernel::same(&now, before) {
         return Err(
             Diagnostic::new("the rules of Plesk's firewall are not what was set")
@@ -65,11 +66,11 @@ pub(super) fn apply(
     }
     let length = window.until.saturating_sub(window.opened);
     run(host, with(command, &["--apply"], &variable(&window.by)))?;
-    let began = look(host, window)?.facts.uptime;
+    let began = BootClock::read(host)?.uptime;
     let mut last = None;
     let mut still = 0;
     for _ in 0..LOOKS {
-        let seen = look(host, window)?;
+        let seen = look_again(host, window, &set)?;
         let wrong = seen.unmet(gates).or_else(|| seen.unexplained(list));
         let Some(wrong) = wrong else {
             // Who comes in now has passed the new rules.
@@ -139,7 +140,7 @@ pub(super) fn confirm(
             ))
         }));
     }
-    let seen = quiet(host, window)?;
+    let seen = quiet(host, window, &before)?;
     Ok(match seen.as_applied(window) {
         None => Confirmed::Stays,
         Some(_) => Confirmed::WentBack,
@@ -174,12 +175,12 @@ pub(super) fn reset(
             .into());
         }
     }
-    let mut seen = quiet(host, window)?;
+    let mut seen = quiet(host, window, &before)?;
     let mut list = seen.list()?;
     if seen.unexplained(&list).is_some() {
         // An apply that was cut off in the middle.
         load_active(host, &seen.facts, deadline)?;
-        seen = quiet(host, window)?;
+        seen = quiet(host, window, &before)?;
         list = seen.list()?;
     }
     if let Some(wrong) = seen.unexplained(&list) {
@@ -235,11 +236,11 @@ fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), ApplyFailure> {
 }
 
 /// Looks until nothing changes any more.
-fn quiet(host: &mut dyn WriteHost, window: &Window) -> Result<Seen, ApplyFailure> {
-    let mut seen = look(host, window)?;
+fn quiet(host: &mut dyn WriteHost, window: &Window, last: &Seen) -> Result<Seen, ApplyFailure> {
+    let mut seen = look_again(host, window, last)?;
     for _ in 0..LOOKS {
         pause(host)?;
-        let next = look(host, window)?;
+        let next = look_again(host, window, &seen)?;
         let same = next.kernel == seen.kernel && next.applies.is_empty();
         seen = next;
         if same {

@@ -28,18 +28,14 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
     let window = match now {
         Now::Nothing => {
-            return never_confirmed(
-                host,
-                "no change of access waits for a confirmation",
-                deadline,
-            );
+            let nothing = "no change of access waits for a confirmation";
+            return never_confirmed(host, &facts, nothing, deadline);
         }
         Now::TakenBack => {
-            return never_confirmed(
-                host,
-                "the change of access was taken back already",
-                deadline,
-            );
+            let nothing = "the change of access was taken back already";
+            // Taking it back may have changed what the kernel shows.
+            let facts = Facts::read(host)?;
+            return never_confirmed(host, &facts, nothing, deadline);
         }
         Now::Confirmed(window) => {
             complete(host, &facts, &window, deadline)?;
@@ -64,10 +60,11 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
 /// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
 fn never_confirmed(
     host: &mut dyn WriteHost,
+    facts: &Facts,
     nothing: &str,
     deadline: Duration,
 ) -> Result<Outcome, ApplyFailure> {
-    let found = unconfirmed::take_back(host, deadline).failing_as(Verdict::PartlyApplied)?;
+    let found = unconfirmed::take_back(host, facts, deadline).failing_as(Verdict::PartlyApplied)?;
     let (verdict, message) = if found.is_empty() {
         (Verdict::AsDesired, Diagnostic::new(nothing))
     } else {

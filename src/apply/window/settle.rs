@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back, text, tidy};
+use super::back::{Booted, Taken, is_back, take_back, texts, tidy};
 use super::close::{Fate, WatchEnd, close};
 use super::confirm::{Finished, finished, may_go_back};
 use super::record::{Left, Waiting, Window, files};
+use super::remembered::RememberedChange;
 use crate::access::boot;
 use crate::apply::outcome::Verdict;
 use crate::apply::{ApplyFailure, FailureContext};
@@ -53,7 +54,7 @@ pub(in crate::apply) fn now(
             Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds, None)),
             Left::Nothing => {
                 wait_for_timer(host, window)?;
-                match read(host)? {
+                match read(host, window)? {
                     Waiting::Open(window) => {
                         // The timer is not there any more.
                         let _decided = decide(host, &window, Decision::TakeBack)?;
@@ -73,7 +74,7 @@ pub(in crate::apply) fn now(
         Waiting::Reverting(window) => {
             let booted = booted(window);
             wait_for_timer(host, window)?;
-            match read(host)? {
+            match read(host, window)? {
                 Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
                 Waiting::Reverting(_)
                 | Waiting::Open(_)
@@ -205,10 +206,10 @@ fn watch_again(
     let (Some(folder), Some(load)) = (&window.folder, &window.load) else {
         return Ok(());
     };
-    let mut texts = Vec::new();
-    for name in [timer::REVERT_NFT, timer::REVERT_V4, timer::REVERT_V6] {
-        texts.extend(text(host, name)?.map(|text| (name, text)));
-    }
+    let names = [timer::REVERT_NFT, timer::REVERT_V4, timer::REVERT_V6];
+    let texts: Vec<_> = (names.into_iter().zip(texts(host, names)?))
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect();
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
     let acts = timer::arm(folder, &facts.starter, seconds, window.until, load, &texts);
     let written = host.write(&acts, &[])?;
@@ -218,12 +219,12 @@ fn watch_again(
     }
 }
 
-/// What lies in the state now.
-pub(super) fn read(host: &dyn ReadHost) -> Result<Waiting, ApplyFailure> {
-    let facts = Facts::read(host)?;
-    match facts.waiting_unread {
+/// What has become of a change by now.
+pub(super) fn read(host: &dyn ReadHost, window: &Window) -> Result<Waiting, ApplyFailure> {
+    let remembered = RememberedChange::read(host, window.folder.as_ref())?;
+    match remembered.unread {
         Some(unread) => Err(unread.into()),
-        None => Ok(facts.waiting),
+        None => Ok(remembered.waiting),
     }
 }
 

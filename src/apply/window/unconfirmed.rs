@@ -17,49 +17,51 @@ use crate::plan::Way;
 pub(super) type Unconfirmed = Vec<(Way, Vec<Gate>)>;
 
 /// Looks for them.
-pub(super) fn look(host: &dyn ReadHost) -> Result<Unconfirmed, ApplyFailure> {
-    look_with_all(host).map(|(found, _)| found)
+pub(super) fn look(host: &dyn ReadHost, facts: &Facts) -> Result<Unconfirmed, ApplyFailure> {
+    observe(host, facts).map(|(found, _)| found)
 }
 
-fn look_with_all(
+fn observe(
     host: &dyn ReadHost,
-) -> Result<(Unconfirmed, Option<(Facts, Observed)>), ApplyFailure> {
-    let facts = Facts::read(host)?;
+    facts: &Facts,
+) -> Result<(Unconfirmed, Option<Observed>), ApplyFailure> {
     // Without anything of access in the state there was no change.
     if !facts.has_access {
         return Ok((Vec::new(), None));
     }
-    let observed = Observed::read(host, &facts, Scope::Of(&Desired::default()))?;
+    let observed = Observed::read(host, facts, Scope::Of(&Desired::default()))?;
     let (Some(access), Some(boot)) = (&observed.access, &observed.boot) else {
         return Ok((Vec::new(), None));
     };
     let found = [Way::Nftables, Way::Iptables]
         .into_iter()
-        .filter_map(|way| Some((way, unconfirmed(&facts, access, boot, way)?)))
+        .filter_map(|way| Some((way, unconfirmed(facts, access, boot, way)?)))
         .collect();
-    Ok((found, Some((facts, observed))))
+    Ok((found, Some(observed)))
 }
 
 /// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are; returns which they
 /// were.
 pub(super) fn take_back(
     host: &mut dyn WriteHost,
+    facts: &Facts,
     deadline: Duration,
 ) -> Result<Unconfirmed, ApplyFailure> {
-    let (found, all) = look_with_all(host)?;
-    let Some((facts, observed)) = all else {
+    let (found, observed) = observe(host, facts)?;
+    let Some(observed) = observed else {
         return Ok(found);
     };
     let (Some(access), Some(boot)) = (&observed.access, &observed.boot) else {
         return Ok(found);
     };
     for (way, gates) in &found {
-        let how = back_to_confirmed(&facts, access, boot, (*way, gates.as_slice()), deadline)?;
+        let how = back_to_confirmed(facts, access, boot, (*way, gates.as_slice()), deadline)?;
         if let Some(how) = how {
             load::own(host, &how, load::Loader::Run, deadline)?;
         }
     }
-    if !found.is_empty() && !look(host)?.is_empty() {
+    // Loading them may have changed what the kernel shows.
+    if !found.is_empty() && !look(host, &Facts::read(host)?)?.is_empty() {
         return Err(Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
                 "look at the rules with `nft list ruleset` or `iptables-save`, then run it again",
             ).into());

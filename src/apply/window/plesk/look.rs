@@ -54,7 +54,19 @@ impl Seen {
 
 /// Looks.
 pub(super) fn look(host: &dyn ReadHost, window: &Window) -> Result<Seen, ApplyFailure> {
-    let facts = Facts::read(host)?;
+    look_with(host, window, Facts::read(host)?)
+}
+
+/// Looks again, a moment after another look.
+pub(super) fn look_again(
+    host: &dyn ReadHost,
+    window: &Window,
+    last: &Seen,
+) -> Result<Seen, ApplyFailure> {
+    look_with(host, window, last.facts.read_again(host)?)
+}
+
+fn look_with(host: &dyn ReadHost, window: &Window, facts: Facts) -> Result<Seen, ApplyFailure> {
     let observed = Observed::read(host, &facts, Scope::Of(&window.desired))?;
     let missing = || {
         ApplyFailure::from(Diagnostic::new(
