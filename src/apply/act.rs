@@ -6,6 +6,7 @@ pub(super) mod xinetd;
 
 use std::time::Duration;
 
+use self::courier::CourierRestart;
 use super::outcome::Verdict;
 use super::{ApplyFailure, FailureContext, Running, actions, edits};
 use crate::edit::xinetd::dump::Dump;
@@ -87,16 +88,15 @@ impl Running<'_> {
             } => {
                 if !self.satisfied(host, action)? {
                     let deadline = self.request.deadline;
-                    courier::restart(
-                        host,
-                        &self.judge,
+                    let restart = CourierRestart {
+                        judge: &self.judge,
                         control,
                         processes,
                         arguments,
-                        &action.expects,
+                        expects: &action.expects,
                         deadline,
-                    )
-                    .failing_after(|| untaken(action))?;
+                    };
+                    restart.carry_out(host).failing_after(|| untaken(action))?;
                 }
             }
             How::Signal {

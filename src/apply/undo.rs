@@ -1,5 +1,6 @@
 //! Undoes what a run did, in reverse, and says truthfully whether the host is as it was before.
 
+use super::act::courier::CourierRestart;
 use super::journal::{self};
 use super::outcome::{StepState, Verdict};
 use super::{Running, act, edits, settle};
@@ -252,16 +253,15 @@ impl Running<'_> {
                 others.cloned().collect()
             };
             let arguments: Vec<Vec<String>> = arguments.iter().map(others).collect();
-            let deadline = self.request.deadline;
-            if let Err(failed) = act::courier::restart(
-                host,
-                &self.judge,
+            let restart = CourierRestart {
+                judge: &self.judge,
                 control,
-                &running,
-                &arguments,
-                &expects,
-                deadline,
-            ) {
+                processes: &running,
+                arguments: &arguments,
+                expects: &expects,
+                deadline: self.request.deadline,
+            };
+            if let Err(failed) = restart.carry_out(host) {
                 let what = format!(
                     "{} could not be brought back with its old values",
                     action.unit

@@ -14,7 +14,7 @@ use self::look::Look;
 use super::super::outcome::StepState;
 use super::super::{ApplyFailure, Running, Watch, interrupted};
 use crate::failure::Diagnostic;
-use crate::host::{Command, Done, End, Output, WriteHost};
+use crate::host::{Command, Done, End, Output, ReadHost, WriteHost};
 use crate::model::Access;
 use crate::panel_access::accounts::{Accounts, Difference};
 use crate::panel_access::memory::Seen;
@@ -62,6 +62,18 @@ enum Others {
     #[default]
     Untouched,
     Changed,
+}
+
+/// What a change of one account came to.
+struct AccountResult {
+    kind: Kind,
+    /// How the command ended.
+    given: Result<(), ApplyFailure>,
+    /// The account right after.
+    after: Details,
+    did: Did,
+    /// What is another one beside it.
+    others: Vec<String>,
 }
 
 /// Acts that are one and the same thing to the panel, as far as can be told.
@@ -129,14 +141,7 @@ impl Running<'_> {
             let what = "it is not known how the panel's command changes an account";
             return Err(Diagnostic::new(what).into());
         };
-        let mut all: Option<Accounts> = None;
-        let before = match ahead {
-            Some(before) => before,
-            None if self.access.probed.iter().any(|(act, _)| *act == step.act) => {
-                self.looked(host, &[change.id])?.account(change.id)
-            }
-            None => all.insert(self.accounts_now(host)?).details(change.id),
-        };
+        let (before, mut all) = self.before(host, step.act, change.id, ahead)?;
         if let Some(passed) = self.passes(change, &before, step.access) {
             self.access.passed.insert(change.id, passed);
             return Ok(None);
@@ -162,29 +167,68 @@ impl Running<'_> {
             (true, Err(unread)) => return Err(unread),
             (false, Err(_)) => return given.map(|()| None),
         };
-        let after = seen.account(change.id);
         let others = match (&all, seen.all()) {
             (Some(before), Some(now)) => self.beside(change.id, before, now),
             (_, _) => Vec::new(),
         };
-        let did = probe::judge(
-            &change.account,
-            &before,
-            &after,
-            step.access,
-            seen.user(before.user()),
-        );
+        let after = seen.account(change.id);
+        let user = seen.user(before.user());
+        let did = probe::judge(&change.account, &before, &after, step.access, user);
+        let result = AccountResult {
+            kind,
+            given,
+            after,
+            did,
+            others,
+        };
+        self.judge_change(host, change, result)?;
+        Ok(next.map(|next| seen.account(next)))
+    }
+
+    /// An account right before its change, with all others where they were read for it.
+    fn before(
+        &self,
+        host: &dyn ReadHost,
+        act: AccountAct,
+        account: u32,
+        ahead: Option<Details>,
+    ) -> Result<(Details, Option<Accounts>), ApplyFailure> {
+        if let Some(before) = ahead {
+            return Ok((before, None));
+        }
+        if self.access.probed.iter().any(|(probed, _)| *probed == act) {
+            return Ok((self.looked(host, &[account])?.account(account), None));
+        }
+        let all = self.accounts_now(host)?;
+        Ok((all.details(account), Some(all)))
+    }
+
+    /// Takes a change for what the database shows of it; a failure where the run cannot go on.
+    fn judge_change(
+        &mut self,
+        host: &mut dyn WriteHost,
+        change: &AccountChange,
+        result: AccountResult,
+    ) -> Result<(), ApplyFailure> {
+        let AccountResult {
+            kind,
+            given,
+            after,
+            did,
+            others,
+        } = result;
+        let (act, _) = kind;
         if !others.is_empty() {
             self.access.others = Others::Changed;
-            self.remember(host, step.act, Surprise::OtherAccounts);
+            self.remember(host, act, Surprise::OtherAccounts);
         }
         match did {
             Did::AsExpected if others.is_empty() => {
                 given?;
                 if self.access.probed.insert(kind) {
-                    self.forget(host, step.act);
+                    self.forget(host, act);
                 }
-                Ok(next.map(|next| seen.account(next)))
+                Ok(())
             }
             // Between the look at it and its turn somebody has removed it, and the command found nothing.
             Did::Otherwise {
@@ -193,7 +237,7 @@ impl Running<'_> {
             } if given.is_err() && others.is_empty() => {
                 self.access.called.remove(&change.id);
                 self.access.passed.insert(change.id, Passed::Changed);
-                Ok(next.map(|next| seen.account(next)))
+                Ok(())
             }
             Did::Nothing if others.is_empty() => {
                 given?;
@@ -208,10 +252,9 @@ impl Running<'_> {
                 let mut failed = (given.err()).unwrap_or_else(ApplyFailure::told_elsewhere);
                 if let Did::Otherwise { surprise, seen } = did {
                     self.access.spoiled = Some(change.id);
-                    self.remember(host, step.act, surprise);
-                    failed
-                        .messages
-                        .push(self.something_else(change, step.act, seen));
+                    self.remember(host, act, surprise);
+                    let told = self.something_else(change, act, seen);
+                    failed.messages.push(told);
                 }
                 if !others.is_empty() {
                     failed.messages.push(beside(change, &others));
