@@ -18,6 +18,7 @@ use std::time::Duration;
 use self::failure::{ApplyFailure, FailureContext};
 use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use self::window::context::WindowContext;
 use self::window::open::Phase;
 use crate::facts::{self, Facts, Judge};
 use crate::failure::Diagnostic;
@@ -113,9 +114,12 @@ fn try_apply(
         stale::same_host(agreed, &facts.id())?;
     }
     settle::killed_run(host, &mut facts, request.deadline)?;
-    if window::settle::before_a_run(host, &facts, request.deadline)?
-        == window::settle::Settled::Anew
-    {
+    let settled = window::settle::before_a_run(&mut WindowContext {
+        host,
+        facts: &facts,
+        deadline: request.deadline,
+    })?;
+    if settled == window::settle::Settled::Anew {
         facts = Facts::read(host)?;
     }
     let observed = Observed::read(host, &facts, Scope::ToApply(request.desired))?;

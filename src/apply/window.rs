@@ -7,6 +7,7 @@
 mod back;
 mod close;
 pub mod confirm;
+pub(super) mod context;
 mod finish;
 mod load;
 pub(super) mod open;

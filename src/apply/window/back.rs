@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::context::WindowContext;
 use super::load::{self, Loader};
 use super::open::{SavedTables, lister, printed};
 use super::record::Window;
 use crate::access::{Ends, Gate, boot, iptables, nft};
 use crate::apply::ApplyFailure;
-use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::Load;
@@ -37,30 +37,28 @@ pub(super) enum Taken {
 
 /// Loads what was before, and looks whether it is there.
 pub(super) fn take_back(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
+    cx: &mut WindowContext<'_>,
     window: &Window,
     booted: Booted,
-    deadline: Duration,
 ) -> Result<Taken, ApplyFailure> {
     let Some(load) = &window.load else {
-        return super::plesk::reset(host, window, booted, deadline);
+        return super::plesk::reset(cx.host, window, booted, cx.deadline);
     };
     // Whatever the programs say and whatever happened meanwhile, a boot included: what the kernel has decides.
-    let loaded = if is_back(host, window, deadline)? {
+    let loaded = if is_back(cx.host, window, cx.deadline)? {
         Ok(())
     } else {
-        restore(host, load, deadline)
+        restore(cx.host, load, cx.deadline)
     };
     let Err(failure) = loaded else {
-        tidy(host, facts, window, deadline)?;
-        return if is_back(host, window, deadline)? {
+        tidy(cx, window)?;
+        return if is_back(cx.host, window, cx.deadline)? {
             Ok(Taken::Back)
         } else {
             Err(not_back().into())
         };
     };
-    if is_back(host, window, deadline)? {
+    if is_back(cx.host, window, cx.deadline)? {
         return Ok(Taken::Back);
     }
     Err(failure.and(vec![not_back()]))
@@ -97,23 +95,18 @@ fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-pub(super) fn tidy(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    window: &Window,
-    deadline: Duration,
-) -> Result<(), ApplyFailure> {
+pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
     if window.way != Way::Iptables {
         return Ok(());
     }
-    let observed = Observed::read(host, facts, Scope::Of(&window.desired))?;
+    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
     let Some(access) = &observed.access else {
         return Ok(());
     };
     let Some(Load::Iptables { v4, v6 }) = &window.load else {
         return Ok(());
     };
-    let [was_v4, was_v6] = texts(host, ["revert.v4", "revert.v6"])?;
+    let [was_v4, was_v6] = texts(cx.host, ["revert.v4", "revert.v6"])?;
     for (restore, was, family) in [(v4, was_v4, Family::Ipv4), (v6, was_v6, Family::Ipv6)] {
         let (Some(restore), Some(was)) = (restore, was) else {
             continue;
@@ -121,7 +114,7 @@ pub(super) fn tidy(
         for chains in access.own_chains(family).unwrap_or_default() {
             let present = [(chains.end, chains.own.present.clone())].into();
             if let Some(script) = iptables::removal(&iptables::idle(&present, &was)) {
-                load::script_of_iptables(host, restore, &script, Loader::Run, deadline)?;
+                load::script_of_iptables(cx.host, restore, &script, Loader::Run, cx.deadline)?;
             }
         }
     }

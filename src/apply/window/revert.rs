@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::back::{Booted, Taken, take_back};
 use super::close::{Fate, close};
 use super::confirm::begin;
+use super::context::WindowContext;
 use super::record::{Waiting, Window};
 use super::settle::{Decided, Decision, Now, complete, decide, wait_for_timer};
 use super::unconfirmed;
@@ -26,29 +27,35 @@ pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {
 fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, deadline)?;
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
+    let mut cx = WindowContext {
+        host,
+        facts: &facts,
+        deadline,
+    };
     let window = match now {
         Now::Nothing => {
             let nothing = "no change of access waits for a confirmation";
-            return never_confirmed(host, &facts, nothing, deadline);
+            return never_confirmed(&mut cx, nothing);
         }
         Now::TakenBack => {
             let nothing = "the change of access was taken back already";
             // Taking it back may have changed what the kernel shows.
-            let facts = Facts::read(host)?;
-            return never_confirmed(host, &facts, nothing, deadline);
+            let facts = Facts::read(cx.host)?;
+            cx.facts = &facts;
+            return never_confirmed(&mut cx, nothing);
         }
         Now::Confirmed(window) => {
-            complete(host, &facts, &window, deadline)?;
+            complete(&mut cx, &window)?;
             return Ok(too_late());
         }
         Now::Open(window, ..) => window,
     };
-    match back(host, &facts, &window, deadline).failing_as(Verdict::PartlyApplied)? {
+    match back(&mut cx, &window).failing_as(Verdict::PartlyApplied)? {
         Taken::Back => {}
         Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    let closed = close(host, &window, Fate::Back, Some(message));
+    let closed = close(cx.host, &window, Fate::Back, Some(message));
     let mut outcome = said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
@@ -58,13 +65,8 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
 }
 
 /// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
-fn never_confirmed(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    nothing: &str,
-    deadline: Duration,
-) -> Result<Outcome, ApplyFailure> {
-    let found = unconfirmed::take_back(host, facts, deadline).failing_as(Verdict::PartlyApplied)?;
+fn never_confirmed(cx: &mut WindowContext<'_>, nothing: &str) -> Result<Outcome, ApplyFailure> {
+    let found = unconfirmed::take_back(cx).failing_as(Verdict::PartlyApplied)?;
     let (verdict, message) = if found.is_empty() {
         (Verdict::AsDesired, Diagnostic::new(nothing))
     } else {
@@ -84,26 +86,23 @@ fn too_late() -> Outcome {
 }
 
 /// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
-fn back(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    window: &Window,
-    deadline: Duration,
-) -> Result<Taken, ApplyFailure> {
-    let taken = take_back(host, facts, window, Booted::No, deadline)?;
+fn back(cx: &mut WindowContext<'_>, window: &Window) -> Result<Taken, ApplyFailure> {
+    let taken = take_back(cx, window, Booted::No)?;
     let decision = match taken {
         Taken::Back => Decision::TakeBack,
         Taken::Stays => Decision::Confirm,
     };
-    match (decide(host, window, decision)?, &window.folder) {
+    match (decide(cx.host, window, decision)?, &window.folder) {
         // What watches over it finds that it is over when it is closed.
         (Decided::ByUs(_) | Decided::ByOthers, Some(_)) => {}
         (Decided::ByUs(_), None) => {
             // It finds its file gone in any case.
-            let _ = host.write(&timer::former::disarm(&facts.starter), &[]);
+            let _ = cx
+                .host
+                .write(&timer::former::disarm(&cx.facts.starter), &[]);
         }
         // It loads the same.
-        (Decided::ByOthers, None) => wait_for_timer(host, window)?,
+        (Decided::ByOthers, None) => wait_for_timer(cx.host, window)?,
     }
     Ok(taken)
 }
@@ -151,10 +150,15 @@ impl Running<'_> {
             // It failed before anything was written down, and so before anything was changed.
             Waiting::Nothing => return Ok(Vec::new()),
         };
+        let mut cx = WindowContext {
+            host,
+            facts: &facts,
+            deadline: self.request.deadline,
+        };
         if matches!(facts.waiting, Waiting::Reverting(_)) {
-            wait_for_timer(host, window)?;
+            wait_for_timer(cx.host, window)?;
         }
-        match back(host, &facts, window, self.request.deadline)? {
+        match back(&mut cx, window)? {
             Taken::Back => {}
             Taken::Stays => {
                 return Err(Diagnostic::new(
@@ -163,6 +167,6 @@ impl Running<'_> {
                 .into());
             }
         }
-        Ok(close(host, window, Fate::Back, None).told)
+        Ok(close(cx.host, window, Fate::Back, None).told)
     }
 }

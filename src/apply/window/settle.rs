@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::back::{Booted, Taken, is_back, take_back, texts, tidy};
 use super::close::{Fate, WatchEnd, close};
 use super::confirm::{Finished, finished, may_go_back};
+use super::context::WindowContext;
 use super::record::{Left, Waiting, Window, files};
 use super::remembered::RememberedChange;
 use crate::access::boot;
@@ -34,11 +35,8 @@ pub(in crate::apply) enum Now {
 }
 
 /// Looks where a change stands, and ends one whose time is up.
-pub(in crate::apply) fn now(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<Now, ApplyFailure> {
+pub(in crate::apply) fn now(cx: &mut WindowContext<'_>) -> Result<Now, ApplyFailure> {
+    let facts = cx.facts;
     let left = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime);
     let booted = |window: &Window| match left(window) {
         Left::Booted => Booted::Since,
@@ -48,41 +46,39 @@ pub(in crate::apply) fn now(
         Waiting::Nothing => Ok(Now::Nothing),
         Waiting::Confirmed(window) => Ok(Now::Confirmed(window.clone())),
         Waiting::Open(window) => match left(window) {
-            Left::Seconds(seconds) if is_unwatched(facts) => {
-                watched_again(host, facts, window, seconds, deadline)
-            }
+            Left::Seconds(seconds) if is_unwatched(facts) => watched_again(cx, window, seconds),
             Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds, None)),
             Left::Nothing => {
-                wait_for_timer(host, window)?;
-                match read(host, window)? {
+                wait_for_timer(cx.host, window)?;
+                match read(cx.host, window)? {
                     Waiting::Open(window) => {
                         // The timer is not there any more.
-                        let _decided = decide(host, &window, Decision::TakeBack)?;
-                        end(host, facts, window, Booted::No, deadline)
+                        let _decided = decide(cx.host, &window, Decision::TakeBack)?;
+                        end(cx, window, Booted::No)
                     }
-                    Waiting::Reverting(window) => end(host, facts, window, Booted::No, deadline),
-                    Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
+                    Waiting::Reverting(window) => end(cx, window, Booted::No),
+                    Waiting::Reverted(window) => timer_was_right(cx, window),
                     Waiting::Confirmed(window) => Ok(Now::Confirmed(window)),
                     Waiting::Nothing => Ok(Now::Nothing),
                 }
             }
             Left::Booted => {
-                let _decided = decide(host, window, Decision::TakeBack)?;
-                end(host, facts, window.clone(), Booted::Since, deadline)
+                let _decided = decide(cx.host, window, Decision::TakeBack)?;
+                end(cx, window.clone(), Booted::Since)
             }
         },
         Waiting::Reverting(window) => {
             let booted = booted(window);
-            wait_for_timer(host, window)?;
-            match read(host, window)? {
-                Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
+            wait_for_timer(cx.host, window)?;
+            match read(cx.host, window)? {
+                Waiting::Reverted(window) => timer_was_right(cx, window),
                 Waiting::Reverting(_)
                 | Waiting::Open(_)
                 | Waiting::Confirmed(_)
-                | Waiting::Nothing => end(host, facts, window.clone(), booted, deadline),
+                | Waiting::Nothing => end(cx, window.clone(), booted),
             }
         }
-        Waiting::Reverted(window) => timer_was_right(host, facts, window.clone(), deadline),
+        Waiting::Reverted(window) => timer_was_right(cx, window.clone()),
     }
 }
 
@@ -96,20 +92,16 @@ pub(in crate::apply) enum Settled {
 }
 
 /// Lets a run begin only where no change waits, and ends one whose time is up.
-pub(in crate::apply) fn before_a_run(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<Settled, ApplyFailure> {
-    if let Some(unread) = &facts.waiting_unread {
+pub(in crate::apply) fn before_a_run(cx: &mut WindowContext<'_>) -> Result<Settled, ApplyFailure> {
+    if let Some(unread) = &cx.facts.waiting_unread {
         return Err(unread.clone().into());
     }
-    let now = now(host, facts, deadline)?;
+    let now = now(cx)?;
     match now {
         Now::Nothing => Ok(Settled::Before),
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
-            complete(host, facts, &window, deadline)?;
+            complete(cx, &window)?;
             Ok(Settled::Anew)
         }
         Now::Open(_, seconds, told) => {
@@ -127,13 +119,8 @@ pub(in crate::apply) fn before_a_run(
 
 /// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
 /// next run: it is never asked again for what was confirmed.
-pub(super) fn complete(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    window: &Window,
-    deadline: Duration,
-) -> Result<(), ApplyFailure> {
-    let finished = finished(host, facts, window, deadline)
+pub(super) fn complete(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
+    let finished = finished(cx, window)
         .failing_after(|| {
             Diagnostic::new(
                 "an earlier change of access is confirmed, but what follows did not succeed",
@@ -147,7 +134,7 @@ pub(super) fn complete(
         Finished::NotInForce(_) => Fate::StaysUnfinished,
     };
     // A record that cannot be removed is found again by the next run.
-    let closed = close(host, window, fate, None);
+    let closed = close(cx.host, window, fate, None);
     match (closed.watch, fate) {
         (WatchEnd::MayLoad, Fate::Stays) => {
             let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
@@ -169,22 +156,20 @@ pub fn is_unwatched(facts: &Facts) -> bool {
 /// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing else would take
 /// it back.
 fn watched_again(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
+    cx: &mut WindowContext<'_>,
     window: &Window,
     seconds: u64,
-    deadline: Duration,
 ) -> Result<Now, ApplyFailure> {
     let window = Box::new(window.clone());
-    match watch_again(host, facts, &window, seconds) {
+    match watch_again(cx.host, cx.facts, &window, seconds) {
         Ok(()) => {
             let told = Diagnostic::new(
                 "the timer that takes the change back had ended: it is started again",
             );
             Ok(Now::Open(window, seconds, Some(told)))
         }
-        Err(why) => match decide(host, &window, Decision::TakeBack)
-            .and_then(|_| end(host, facts, window, Booted::No, deadline))
+        Err(why) => match decide(cx.host, &window, Decision::TakeBack)
+            .and_then(|_| end(cx, window, Booted::No))
         {
             Ok(now) => Ok(now),
             Err(more) => Err(why.and(more.messages)).failing_after(|| {
@@ -316,43 +301,36 @@ pub(super) fn wait_for_timer(
 }
 
 /// The timer says that it has loaded what was before; that is looked at, and done again where it is not so.
-fn timer_was_right(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    window: Box<Window>,
-    deadline: Duration,
-) -> Result<Now, ApplyFailure> {
-    let booted = match window.left(facts.boot.as_deref(), facts.uptime) {
+fn timer_was_right(cx: &mut WindowContext<'_>, window: Box<Window>) -> Result<Now, ApplyFailure> {
+    let booted = match window.left(cx.facts.boot.as_deref(), cx.facts.uptime) {
         Left::Booted => Booted::Since,
         Left::Seconds(_) | Left::Nothing => Booted::No,
     };
     if booted == Booted::No {
-        if !is_back(host, &window, deadline)? {
-            return end(host, facts, window, booted, deadline);
+        if !is_back(cx.host, &window, cx.deadline)? {
+            return end(cx, window, booted);
         }
         // What the timer's one transaction could not take away is no harm, and yet was not there before.
-        tidy(host, facts, &window, deadline)?;
+        tidy(cx, &window)?;
     }
-    ended(host, &window)
+    ended(cx.host, &window)
 }
 
 /// Takes a change back whose record says so by its name.
 fn end(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
+    cx: &mut WindowContext<'_>,
     window: Box<Window>,
     booted: Booted,
-    deadline: Duration,
 ) -> Result<Now, ApplyFailure> {
-    match take_back(host, facts, &window, booted, deadline)? {
-        Taken::Back => ended(host, &window),
+    match take_back(cx, &window, booted)? {
+        Taken::Back => ended(cx.host, &window),
         Taken::Stays => {
             // The vendor's own: it has no folder.
             let act = Act::Decide {
                 from: files::reverting(),
                 to: files::confirmed(),
             };
-            let _written = (host.write(&[act], &[]))?;
+            let _written = (cx.host.write(&[act], &[]))?;
             Ok(Now::Confirmed(window))
         }
     }

@@ -1,14 +1,13 @@
 //! Own rules that are in force and that nobody has confirmed, while no change waits: others have brought them back.
 
-use std::time::Duration;
-
+use super::context::WindowContext;
 use super::load;
 use crate::access::Gate;
 use crate::access::plan::{back_to_confirmed, unconfirmed};
 use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{ReadHost, WriteHost};
+use crate::host::ReadHost;
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
 use crate::plan::Way;
@@ -42,12 +41,8 @@ fn observe(
 
 /// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are; returns which they
 /// were.
-pub(super) fn take_back(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<Unconfirmed, ApplyFailure> {
-    let (found, observed) = observe(host, facts)?;
+pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<Unconfirmed, ApplyFailure> {
+    let (found, observed) = observe(cx.host, cx.facts)?;
     let Some(observed) = observed else {
         return Ok(found);
     };
@@ -55,13 +50,19 @@ pub(super) fn take_back(
         return Ok(found);
     };
     for (way, gates) in &found {
-        let how = back_to_confirmed(facts, access, boot, (*way, gates.as_slice()), deadline)?;
+        let how = back_to_confirmed(
+            cx.facts,
+            access,
+            boot,
+            (*way, gates.as_slice()),
+            cx.deadline,
+        )?;
         if let Some(how) = how {
-            load::own(host, &how, load::Loader::Run, deadline)?;
+            load::own(cx.host, &how, load::Loader::Run, cx.deadline)?;
         }
     }
     // Loading them may have changed what the kernel shows.
-    if !found.is_empty() && !look(host, &Facts::read(host)?)?.is_empty() {
+    if !found.is_empty() && !look(cx.host, &Facts::read(cx.host)?)?.is_empty() {
         return Err(Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
                 "look at the rules with `nft list ruleset` or `iptables-save`, then run it again",
             ).into());
