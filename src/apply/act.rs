@@ -14,7 +14,7 @@ use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch;
 use crate::host::{
-    Act, Command, Condition, Done, End, Output, Request, WriteHost, Written, restart,
+    Act, Command, Condition, Done, End, Output, ReadHost, Request, WriteHost, Written, restart,
 };
 use crate::limits;
 use crate::model::HostPath;
@@ -132,7 +132,7 @@ impl Running<'_> {
     }
 
     /// Whether the daemon has the values already, as after a panel's command that restarted it.
-    fn satisfied(&self, host: &mut dyn WriteHost, action: &Action) -> Result<bool, ApplyFailure> {
+    fn satisfied(&self, host: &dyn ReadHost, action: &Action) -> Result<bool, ApplyFailure> {
         let is_replaced = |cause: &Cause| matches!(cause, Cause::ProgramReplaced { .. });
         if action.causes.iter().any(is_replaced) {
             return Ok(false);

@@ -4,7 +4,7 @@ use super::outcome::StepState;
 use super::{ApplyFailure, Running, Watch, edits, interrupted, journal, lost};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, ActError, Found, Replace, WriteHost};
+use crate::host::{Act, ActError, Found, ReadHost, Replace, WriteHost};
 use crate::limits::courier::{Files, Listener};
 use crate::observe;
 use crate::plan::{Effect, PanelStep, Step, Value};
@@ -116,7 +116,7 @@ impl Running<'_> {
     /// Looks at Courier's files after a command of the panel: they must have the values, whatever it said.
     pub(super) fn panel_took(
         &self,
-        host: &mut dyn WriteHost,
+        host: &dyn ReadHost,
         panel: &PanelStep,
         wanted: impl Fn(&Effect) -> Value,
     ) -> Result<Option<Files>, ApplyFailure> {

@@ -236,3 +236,23 @@ fn misfit(wanted: &str, got: &Reply) -> HostError {
     };
     HostError::Unexpected(format!("{wanted} was asked for, {got} came"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_what_was_asked_for_and_is_taken_once() {
+        let mut batch = Batch::default();
+        let (now, pause) = (batch.now(), batch.pause(Duration::ZERO));
+        let mut answers = Answers::new(vec![Reply::Now(7), Reply::Now(8)]);
+        assert_eq!(answers.take(now).ok(), Some(7));
+        let told = |answer: Result<(), HostError>| answer.err().map(|error| error.to_string());
+        let twice = answers.take(now).map(|_| ());
+        assert!(told(twice).is_some_and(|text| text.ends_with("answer 0 is missing")));
+        let other = answers.take(pause);
+        assert!(
+            told(other).is_some_and(|text| text.ends_with("a pause was asked for, the time came"))
+        );
+    }
+}
