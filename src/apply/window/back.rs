@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::context::WindowContext;
-use super::load::{self, Loader};
+use super::load::{self, LoadContext};
 use super::open::{SavedTables, lister, printed};
 use super::record::Window;
 use crate::access::{Ends, Gate, boot, iptables, nft};
@@ -80,13 +80,14 @@ fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<
         }
         Load::Iptables { v4, v6 } => {
             let [was_v4, was_v6] = texts(host, ["revert.v4", "revert.v6"])?;
+            let mut cx = LoadContext::of_run(host, deadline);
             // One that fails keeps nobody from loading the other.
             let mut all = Ok(());
             for (restore, was) in [(v4, was_v4), (v6, was_v6)] {
                 let (Some(restore), Some(was)) = (restore, was) else {
                     continue;
                 };
-                let loaded = load::script_of_iptables(host, restore, &was, Loader::Run, deadline);
+                let loaded = load::script_of_iptables(&mut cx, restore, &was);
                 all = all.and(loaded);
             }
             all
@@ -107,6 +108,7 @@ pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), Ap
         return Ok(());
     };
     let [was_v4, was_v6] = texts(cx.host, ["revert.v4", "revert.v6"])?;
+    let mut loading = LoadContext::of_run(cx.host, cx.deadline);
     for (restore, was, family) in [(v4, was_v4, Family::Ipv4), (v6, was_v6, Family::Ipv6)] {
         let (Some(restore), Some(was)) = (restore, was) else {
             continue;
@@ -114,7 +116,7 @@ pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), Ap
         for chains in access.own_chains(family).unwrap_or_default() {
             let present = [(chains.end, chains.own.present.clone())].into();
             if let Some(script) = iptables::removal(&iptables::idle(&present, &was)) {
-                load::script_of_iptables(cx.host, restore, &script, Loader::Run, cx.deadline)?;
+                load::script_of_iptables(&mut loading, restore, &script)?;
             }
         }
     }

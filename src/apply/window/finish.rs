@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::load::{self, Loader};
+use super::load::{self, LoadContext};
 use crate::access::how::{BootHow, RetireHow};
 use crate::access::nft;
 use crate::apply::ApplyFailure;
@@ -23,11 +23,13 @@ pub(in crate::apply) fn carry_out(
         },
         Step::Retire(step) => match step.how.as_deref() {
             Some(RetireHow::Nftables { nft }) => {
-                load::script_of_nft(host, nft, "load.nft", nft::REMOVAL, Loader::Run, deadline)
+                let mut cx = LoadContext::of_run(host, deadline);
+                load::script_of_nft(&mut cx, nft, "load.nft", nft::REMOVAL)
             }
             Some(RetireHow::Iptables { families }) => {
-                families.iter().try_for_each(|(_, restore, script)| {
-                    load::script_of_iptables(host, restore, script, Loader::Run, deadline)
+                let mut cx = LoadContext::of_run(host, deadline);
+                (families.iter()).try_for_each(|(_, restore, script)| {
+                    load::script_of_iptables(&mut cx, restore, script)
                 })
             }
             None => Err(no_way()),

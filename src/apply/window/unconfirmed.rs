@@ -1,7 +1,7 @@
 //! Own rules that are in force and that nobody has confirmed, while no change waits: others have brought them back.
 
 use super::context::WindowContext;
-use super::load;
+use super::load::{self, LoadContext};
 use crate::access::Gate;
 use crate::access::plan::{back_to_confirmed, unconfirmed};
 use crate::apply::ApplyFailure;
@@ -58,7 +58,7 @@ pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<Unconfirmed, Apply
             cx.deadline,
         )?;
         if let Some(how) = how {
-            load::own(cx.host, &how, load::Loader::Run, cx.deadline)?;
+            load::own(&mut LoadContext::of_run(cx.host, cx.deadline), &how)?;
         }
     }
     // Loading them may have changed what the kernel shows.
