@@ -4,6 +4,7 @@
 
 mod act;
 mod changes;
+mod failure;
 pub mod journal;
 mod lost;
 pub mod outcome;
@@ -14,16 +15,19 @@ pub mod window;
 
 use std::time::Duration;
 
+use self::failure::{ApplyFailure, FailureContext};
 use self::journal::{Begun, Journal, Owed, Run, Written};
 use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use self::window::context::WindowContext;
 use self::window::open::Phase;
 use crate::facts::{self, Facts, Judge};
-use crate::failure::{Blocked, Blocker, Diagnostic};
+use crate::failure::Diagnostic;
+use crate::host::timer::{Starter, WindowFolder};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
 use crate::observe::{Observed, Scope};
-use crate::plan::stale::{self, Stale};
+use crate::plan::stale;
 use crate::plan::{self, Action, Allowed, Edit, Fingerprint, Plan, Settled, Step};
 
 /// What to apply, and how.
@@ -81,92 +85,44 @@ pub trait Watch {
 }
 
 /// Applies.
-pub fn apply<H: WriteHost + ?Sized>(
-    host: &mut H,
-    request: &Request<'_>,
-    watch: &mut dyn Watch,
-) -> Outcome {
+pub fn apply(host: &mut dyn WriteHost, request: &Request<'_>, watch: &mut dyn Watch) -> Outcome {
     match try_apply(host, request, watch) {
         Ok(outcome) => outcome,
-        Err(mut outcome) => {
+        Err(failure) => {
+            let mut outcome = failure.outcome();
             if host.lost().is_some() {
                 lost::before_the_run(&mut outcome);
             }
-            *outcome
+            outcome
         }
     }
 }
 
-/// Why a run ends before it begins.
-fn ended(verdict: Verdict, messages: Vec<Diagnostic>) -> Box<Outcome> {
-    Box::new(Outcome::without_run(verdict, messages))
-}
-
-/// Why the lock is not to be had.
-fn locked(error: &HostError) -> Box<Outcome> {
-    match error {
-        HostError::Locked { .. } => ended(
-            Verdict::Locked,
-            vec![
-                Diagnostic::of(error)
-                    .hint("wait until it has ended; the lock ends with its process"),
-            ],
-        ),
-        HostError::NoLock { .. }
-        | HostError::Lost { .. }
-        | HostError::Unreachable { .. }
-        | HostError::Late { .. }
-        | HostError::Unexpected(_) => unknown(error),
-    }
-}
-
-fn unknown(error: &dyn std::error::Error) -> Box<Outcome> {
-    ended(Verdict::Unknown, vec![Diagnostic::of(error)])
-}
-
-fn blocked(blockers: Vec<Blocker>) -> Box<Outcome> {
-    let worst = blockers
-        .iter()
-        .map(|blocker| blocker.kind)
-        .max()
-        .unwrap_or(Blocked::Manifest);
-    let verdict = match worst {
-        Blocked::Manifest => Verdict::Usage,
-        Blocked::Refused => Verdict::Refused,
-        Blocked::Unknown => Verdict::Unknown,
-    };
-    ended(
-        verdict,
-        blockers
-            .into_iter()
-            .map(|blocker| blocker.diagnostic)
-            .collect(),
-    )
-}
-
-fn try_apply<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn try_apply(
+    host: &mut dyn WriteHost,
     request: &Request<'_>,
     watch: &mut dyn Watch,
-) -> Result<Outcome, Box<Outcome>> {
+) -> Result<Outcome, ApplyFailure> {
     if !request.desired.host.is_empty() {
         // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is settled.
-        let names = facts::names_of(host).map_err(|error| unknown(&error))?;
-        plan::guard(request.desired, &names).map_err(blocked)?;
+        let names = facts::names_of(host)?;
+        plan::guard(request.desired, &names)?;
     }
-    host.lock().map_err(|error| locked(&error))?;
-    let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
+    host.lock()?;
+    let mut facts = Facts::read(host)?;
     if let Some(agreed) = request.agreed {
-        stale::same_host(agreed, &facts.id()).map_err(|stale| refused(&stale))?;
+        stale::same_host(agreed, &facts.id())?;
     }
     settle::killed_run(host, &mut facts, request.deadline)?;
-    if window::settle::before_a_run(host, &facts, request.deadline)?
-        == window::settle::Settled::Anew
-    {
-        facts = Facts::read(host).map_err(|error| unknown(&error))?;
+    let settled = window::settle::before_a_run(&mut WindowContext {
+        host,
+        facts: &facts,
+        deadline: request.deadline,
+    })?;
+    if settled == window::settle::Settled::Anew {
+        facts = Facts::read(host)?;
     }
-    let observed = Observed::read(host, &facts, Scope::ToApply(request.desired))
-        .map_err(|error| unknown(&error))?;
+    let observed = Observed::read(host, &facts, Scope::ToApply(request.desired))?;
     let plan = plan::make(
         request.desired,
         request.advice,
@@ -174,79 +130,53 @@ fn try_apply<H: WriteHost + ?Sized>(
         &observed,
         request.deadline,
         request.allowed,
-    )
-    .map_err(blocked)?;
+    )?;
     accept(request, &plan)?;
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;
-        let mut outcome = *ended(Verdict::AsDesired, Vec::new());
+        let mut outcome = Outcome::without_run(Verdict::AsDesired, Vec::new());
         outcome.fingerprint = Some(plan.fingerprint);
         outcome.host = Some(plan.host);
         outcome.notes = plan.notes;
         return Ok(outcome);
     }
     let baseline =
-        act::baseline(host, &facts, &observed, &plan, request.deadline).map_err(|outcome| {
+        act::baseline(host, &facts, &observed, &plan, request.deadline).map_err(|failure| {
             match watch.late() {
                 // What did not come in the time that was left says nothing of xinetd.
-                Some(seconds) if outcome.result == Verdict::Unknown => {
-                    unknown(&HostError::Late { seconds })
-                }
-                Some(_) | None => outcome,
+                Some(seconds) if failure.is_unknown() => HostError::Late { seconds }.into(),
+                Some(_) | None => failure,
             }
         })?;
     if let Some(signal) = watch.interrupted() {
         let message = Diagnostic::new(format!("interrupted by {signal}"));
-        return Err(ended(Verdict::Interrupted, vec![message]));
+        return Err(ApplyFailure::new(Verdict::Interrupted, vec![message]));
     }
     if let Some(seconds) = watch.late() {
-        return Err(unknown(&HostError::Late { seconds }));
+        return Err(HostError::Late { seconds }.into());
     }
     watch.planned(&plan);
     let mut run = Running::new(request, &facts, observed, plan, baseline);
     Ok(run.carry_out(host, watch))
 }
 
-/// What is not what was agreed.
-fn refused(stale: &Stale) -> Box<Outcome> {
-    let diagnostic = match stale {
-        Stale::OtherHost { name } => {
-            let name = name.as_deref().unwrap_or("another host");
-            Diagnostic::new(format!("this plan was made for {name}"))
-                .because("the machine's id or name differs")
-                .hint("plan again on this host")
-        }
-        Stale::Steps(steps) => {
-            Diagnostic::new("the host needs something else now than the plan says")
-                .because(crate::report::text::steps_in_brief(steps))
-                .hint("plan again, and have the new plan reviewed")
-        }
-    };
-    ended(Verdict::Stale, vec![diagnostic])
-}
-
 /// Compares what the host needs now with what was agreed.
-fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), Box<Outcome>> {
-    let refuse = |diagnostic| {
-        let mut outcome = ended(Verdict::Stale, vec![diagnostic]);
-        outcome.fingerprint = Some(plan.fingerprint.clone());
-        outcome
-    };
-    if let Some(agreed) = request.agreed {
-        stale::compare(agreed, plan).map_err(|stale| {
-            let mut outcome = refused(&stale);
-            outcome.fingerprint = Some(plan.fingerprint.clone());
-            outcome
-        })?;
+fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), ApplyFailure> {
+    if let Some(agreed) = request.agreed
+        && let Err(stale) = stale::compare(agreed, plan)
+    {
+        return Err(ApplyFailure::from(stale).of_plan(&plan.fingerprint));
     }
     match request.expect {
-        Some(expect) if *expect != plan.fingerprint && !plan.is_empty() => Err(refuse(
-            Diagnostic::new(format!(
+        Some(expect) if *expect != plan.fingerprint && !plan.is_empty() => {
+            let what = format!(
                 "the plan's fingerprint is {}, not {expect}",
                 plan.fingerprint
-            ))
-            .hint("plan on this host, and see what differs from the plan that was reviewed"),
-        )),
+            );
+            let message = Diagnostic::new(what)
+                .hint("plan on this host, and see what differs from the plan that was reviewed");
+            Err(ApplyFailure::new(Verdict::Stale, vec![message]).of_plan(&plan.fingerprint))
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -268,13 +198,14 @@ struct Running<'a> {
     owed_before: Vec<Owed>,
     /// What the journal on the host says is owed as long as the run goes on.
     noted: Vec<Owed>,
+    /// Who starts the timer that takes a change of access back.
+    starter: Starter,
+    /// The folder of the window in which this run's change of access waits.
+    waits_in: Option<WindowFolder>,
     /// How far accounts have been changed.
     access: act::access::Progress,
     outcome: Outcome,
 }
-
-/// A step failed; the messages say how.
-struct Failed(Vec<Diagnostic>);
 
 impl<'a> Running<'a> {
     fn new(
@@ -347,6 +278,8 @@ impl<'a> Running<'a> {
             plan,
             baseline,
             judge: facts.judge.clone(),
+            starter: facts.starter.clone(),
+            waits_in: None,
             journal,
             owed_before,
             noted,
@@ -355,10 +288,10 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn carry_out<H: WriteHost + ?Sized>(&mut self, host: &mut H, watch: &mut dyn Watch) -> Outcome {
+    fn carry_out(&mut self, host: &mut dyn WriteHost, watch: &mut dyn Watch) -> Outcome {
         let result = self.forward(host, watch);
-        if let Err(Failed(messages)) = result {
-            self.outcome.messages.extend(messages);
+        if let Err(failure) = result {
+            self.outcome.messages.extend(failure.messages);
             if host.lost().is_none() {
                 self.undo(host);
             }
@@ -370,11 +303,11 @@ impl<'a> Running<'a> {
     }
 
     /// All steps, then the look back.
-    fn forward<H: WriteHost + ?Sized>(
+    fn forward(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         self.write_edits(host, watch)?;
         self.run_panel(host, watch)?;
         match self.request.restarts {
@@ -420,10 +353,8 @@ impl<'a> Running<'a> {
         ))
     }
 
-    fn journal_bytes(&self) -> Result<Vec<u8>, Failed> {
-        self.journal
-            .to_bytes()
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    fn journal_bytes(&self) -> Result<Vec<u8>, ApplyFailure> {
+        Ok(self.journal.to_bytes()?)
     }
 }
 
@@ -437,16 +368,15 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
     plan.steps.iter().filter_map(Step::as_action)
 }
 
-fn interrupted(watch: &dyn Watch) -> Result<(), Failed> {
+fn interrupted(watch: &dyn Watch) -> Result<(), ApplyFailure> {
     match (watch.interrupted(), watch.late()) {
-        (Some(signal), _) => Err(Failed(vec![Diagnostic::new(format!(
-            "interrupted by {signal}"
-        ))])),
-        (None, Some(seconds)) => Err(Failed(vec![
-            Diagnostic::new(format!("the run has taken the {seconds} s that it may"))
-                .because("no further step begins")
-                .hint("see what is slow, or give it more time with `--deadline SECONDS`"),
-        ])),
+        (Some(signal), _) => Err(Diagnostic::new(format!("interrupted by {signal}")).into()),
+        (None, Some(seconds)) => Err(Diagnostic::new(format!(
+            "the run has taken the {seconds} s that it may"
+        ))
+        .because("no further step begins")
+        .hint("see what is slow, or give it more time with `--deadline SECONDS`")
+        .into()),
         (None, None) => Ok(()),
     }
 }

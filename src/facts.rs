@@ -15,18 +15,18 @@ use std::time::Duration;
 pub use self::daemons::{COURIERTCPD, DOVECOT, Judge, Judged, POSTFIX, XINETD};
 pub use self::plesk::Plesk;
 
-pub(crate) use self::boot::milliseconds;
-use self::boot::{boot_of, line};
+pub use self::boot::BootClock;
+use self::boot::ClockTickets;
 use self::daemons::PROGRAMS;
 use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::access::tools::Tools;
 use crate::apply::journal::{self, Journal};
-use crate::apply::window::{self, Waiting, Watched};
+use crate::apply::window::{RecordTickets, Waiting, Watched};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
 use crate::host::timer::Starter;
-use crate::host::{Existence, Foreign, Found, HostError, Process, ReadHost, Request, STATE};
+use crate::host::{Existence, Foreign, Found, HostError, Process, ReadHost, STATE};
 use crate::limits::xinetd::Loaded;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
@@ -184,28 +184,25 @@ impl Facts {
 }
 
 struct Tickets {
-    node: Ticket,
-    hosts: Ticket,
-    machine_id: Ticket,
-    booted: Ticket,
-    systemctl: Vec<Ticket>,
-    units: Vec<(&'static str, Vec<Ticket>)>,
-    scripts: Vec<(&'static str, Ticket)>,
-    psa: Ticket,
-    version: Ticket,
-    secret: Ticket,
-    courier: Ticket,
-    processes: Ticket,
-    passwd: Ticket,
+    node: Ticket<Found>,
+    hosts: Ticket<Found>,
+    machine_id: Ticket<FirstAnswer<Found>>,
+    booted: Ticket<Existence>,
+    systemctl: Vec<Ticket<Existence>>,
+    units: Vec<(&'static str, Vec<Ticket<Existence>>)>,
+    scripts: Vec<(&'static str, Ticket<Existence>)>,
+    psa: Ticket<Found>,
+    version: Ticket<FirstAnswer<Found>>,
+    secret: Ticket<Existence>,
+    courier: Ticket<FirstAnswer<Found>>,
+    processes: Ticket<Vec<Process>>,
+    passwd: Ticket<Found>,
     tools: filters::Tickets,
-    journal: Ticket,
-    waiting: [Ticket; 4],
-    access: Ticket,
-    boot: Ticket,
-    first: Ticket,
-    uptime: Ticket,
-    loaded: Ticket,
-    now: Ticket,
+    journal: Ticket<Found>,
+    waiting: RecordTickets,
+    access: Ticket<Existence>,
+    clock: ClockTickets,
+    loaded: Ticket<Found>,
 }
 
 impl Facts {
@@ -214,24 +211,13 @@ impl Facts {
     ///
     /// # Errors
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
-    pub fn read<H: ReadHost + ?Sized>(host: &H) -> Result<Self, FactsError> {
+    pub fn read(host: &dyn ReadHost) -> Result<Self, FactsError> {
         let mut batch = Batch::default();
         let tickets = ask(&mut batch);
         let mut answers = batch.read(host)?;
         let mut facts = tickets.facts(&mut answers)?;
         let named = std::mem::take(&mut facts.processes);
-        let mut is_starting = facts.sort(named);
-        for _ in 0..LOOKS {
-            if !is_starting {
-                break;
-            }
-            let mut batch = Batch::default();
-            let paused = batch.ask(Request::Pause(BETWEEN_LOOKS));
-            let processes = batch.ask(Request::Processes(PROGRAMS.to_vec()));
-            let mut answers = batch.read(host)?;
-            answers.paused(paused)?;
-            is_starting = facts.sort(answers.processes(processes)?);
-        }
+        facts.settle_daemons(host, named)?;
         match std::mem::take(&mut facts.waiting).look(host)? {
             Ok((waiting, watched)) => (facts.waiting, facts.watched) = (waiting, watched),
             Err(unread) => facts.waiting_unread = Some(*unread),
@@ -240,17 +226,36 @@ impl Facts {
     }
 }
 
-/// How often a daemon that is being started is looked at again.
-const LOOKS: u32 = 10;
-
-/// How long it has for its socket between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-
 impl Facts {
-    /// Takes what has the name of a daemon for what it is; whether one is only being started.
-    fn sort(&mut self, processes: Vec<Process>) -> bool {
-        let judged = self.judge.judge(processes);
-        let is_starting = judged.is_starting(self.now);
+    /// Reads again what may be another one a moment later: the daemons, the clocks, and what the kernel shows of packet
+    /// filters.
+    ///
+    /// # Errors
+    /// [`FactsError`].
+    pub fn read_again(&self, host: &dyn ReadHost) -> Result<Self, FactsError> {
+        let mut batch = Batch::default();
+        let processes = batch.processes(PROGRAMS.to_vec());
+        let kernel = filters::ask_kernel(&mut batch);
+        let clock = BootClock::ask(&mut batch);
+        let mut answers = batch.read(host)?;
+        let mut facts = self.clone();
+        facts.tools.kernel = kernel.kernel(&mut answers)?;
+        BootClock {
+            boot: facts.boot,
+            uptime: facts.uptime,
+            now: facts.now,
+        } = clock.clock(&mut answers)?;
+        facts.settle_daemons(host, answers.take(processes)?)?;
+        Ok(facts)
+    }
+
+    /// Takes what has the name of a daemon for what it is, and looks again for a moment where one is only being started.
+    fn settle_daemons(
+        &mut self,
+        host: &dyn ReadHost,
+        processes: Vec<Process>,
+    ) -> Result<(), HostError> {
+        let judged = self.judge.settled(host, &PROGRAMS, processes, self.now)?;
         let Judged {
             daemons,
             deaf: _,
@@ -259,7 +264,7 @@ impl Facts {
         } = judged;
         self.processes = daemons;
         self.others = Others { unclear, strangers };
-        is_starting
+        Ok(())
     }
 }
 
@@ -267,13 +272,13 @@ impl Facts {
 ///
 /// # Errors
 /// [`FactsError`].
-pub fn names_of<H: ReadHost + ?Sized>(host: &H) -> Result<BTreeSet<String>, FactsError> {
+pub fn names_of(host: &dyn ReadHost) -> Result<BTreeSet<String>, FactsError> {
     let mut batch = Batch::default();
     let node = batch.file(known(NODE));
     let hosts = batch.file(known(HOSTS));
     let mut answers = batch.read(host)?;
-    let node = node_name(answers.file(node)?)?;
-    let hosts = text(answers.file(hosts)?, HOSTS)?.unwrap_or_default();
+    let node = node_name(answers.take(node)?)?;
+    let hosts = text(answers.take(hosts)?, HOSTS)?.unwrap_or_default();
     Ok(names(node.as_deref(), &hosts))
 }
 
@@ -310,40 +315,31 @@ fn ask(batch: &mut Batch) -> Tickets {
         version: batch.first_file(PRODUCT_ROOTS.map(|root| known(&format!("{root}/version")))),
         secret: batch.exists(known(SECRET)),
         courier: batch.first_file(COURIER_FILES.map(known)),
-        processes: batch.ask(Request::Processes(PROGRAMS.to_vec())),
+        processes: batch.processes(PROGRAMS.to_vec()),
         passwd: batch.file(known("/etc/passwd")),
         tools: filters::ask(batch),
         journal: batch.file(journal::path()),
-        waiting: [
-            window::files::open(),
-            window::files::reverting(),
-            window::files::reverted(),
-            window::files::confirmed(),
-        ]
-        .map(|path| batch.file(path)),
+        waiting: RecordTickets::ask(batch),
         access: batch.exists(known(&format!("{STATE}/access"))),
-        boot: batch.file(known("/proc/sys/kernel/random/boot_id")),
-        first: batch.file(known("/proc/1/stat")),
-        uptime: batch.file(known("/proc/uptime")),
+        clock: BootClock::ask(batch),
         loaded: batch.file(Loaded::path()),
-        now: batch.ask(Request::Now),
     }
 }
 
 impl Tickets {
     fn facts(self, answers: &mut Answers) -> Result<Facts, FactsError> {
-        let node = node_name(answers.file(self.node)?)?;
-        let hosts = text(answers.file(self.hosts)?, HOSTS)?.unwrap_or_default();
-        let machine_id = match answers.first_file(self.machine_id)? {
+        let node = node_name(answers.take(self.node)?)?;
+        let hosts = text(answers.take(self.hosts)?, HOSTS)?.unwrap_or_default();
+        let machine_id = match answers.take(self.machine_id)? {
             Some((index, found)) => {
                 text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned())
             }
             None => None,
         };
-        let booted = answers.exists(self.booted)? == Existence::Folder;
+        let booted = answers.take(self.booted)? == Existence::Folder;
         let mut systemctl = None;
         for (path, ticket) in SYSTEMCTL.iter().zip(self.systemctl) {
-            if matches!(answers.exists(ticket)?, Existence::File(_)) {
+            if matches!(answers.take(ticket)?, Existence::File(_)) {
                 systemctl.get_or_insert_with(|| known(path));
             }
         }
@@ -360,42 +356,35 @@ impl Tickets {
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
             for ticket in tickets {
-                if matches!(answers.exists(ticket)?, Existence::File(_)) && manager != Manager::SysV
-                {
+                if matches!(answers.take(ticket)?, Existence::File(_)) && manager != Manager::SysV {
                     services.insert(name);
                 }
             }
         }
         for (name, ticket) in self.scripts {
-            if matches!(answers.exists(ticket)?, Existence::File(_)) {
+            if matches!(answers.take(ticket)?, Existence::File(_)) {
                 services.insert(name);
             }
         }
-        let psa = text(answers.file(self.psa)?, "/etc/psa/psa.conf")?;
-        let version = answers.first_file(self.version)?;
-        let secret = answers.exists(self.secret)?;
+        let psa = text(answers.take(self.psa)?, "/etc/psa/psa.conf")?;
+        let version = answers.take(self.version)?;
+        let secret = answers.take(self.secret)?;
         let plesk = plesk(psa.as_deref(), version, secret)?;
-        let courier = match answers.first_file(self.courier)? {
+        let courier = match answers.take(self.courier)? {
             Some((index, _)) => known(COURIER_FILES[index]).parent(),
             None => None,
         };
-        let (journal, journal_unread) = match Journal::read(answers.file(self.journal)?) {
+        let (journal, journal_unread) = match Journal::read(answers.take(self.journal)?) {
             Ok(journal) => (journal, None),
             Err(error) => (Journal::default(), Some(error.diagnostic())),
         };
-        let [open, reverting, reverted, confirmed] =
-            self.waiting.map(|ticket| answers.file(ticket));
-        let (waiting, waiting_unread) =
-            match Waiting::read(open?, reverting?, reverted?, confirmed?) {
-                Ok(waiting) => (waiting, None),
-                Err(unread) => (Waiting::default(), Some(*unread)),
-            };
-        let first = line(answers.file(self.first)?);
-        let boot = line(answers.file(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
-        let uptime = line(answers.file(self.uptime)?);
-        let now = answers.now(self.now)?;
+        let (waiting, waiting_unread) = match self.waiting.waiting(answers)? {
+            Ok(waiting) => (waiting, None),
+            Err(unread) => (Waiting::default(), Some(*unread)),
+        };
+        let BootClock { boot, uptime, now } = self.clock.clock(answers)?;
         // Without it a daemon that runs as a user of its own is not known, which says nothing of the others.
-        let passwd = match answers.file(self.passwd)? {
+        let passwd = match answers.take(self.passwd)? {
             Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
             Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
         };
@@ -410,17 +399,17 @@ impl Tickets {
             services,
             plesk,
             courier,
-            processes: answers.processes(self.processes)?,
+            processes: answers.take(self.processes)?,
             tools: self.tools.tools(answers)?,
             journal,
             journal_unread,
             waiting,
             watched: None,
             waiting_unread,
-            has_access: answers.exists(self.access)? == Existence::Folder,
+            has_access: answers.take(self.access)? == Existence::Folder,
             boot,
-            uptime: milliseconds(uptime.as_deref(), now),
-            loaded: Loaded::read(answers.file(self.loaded)?),
+            uptime,
+            loaded: Loaded::read(answers.take(self.loaded)?),
             now,
         })
     }

@@ -15,7 +15,7 @@ use crate::access::boot::BootObserved;
 use crate::access::observed::AccessObserved;
 use crate::edit::xinetd::{Config, Databases, Entry, Sources, Standing, Tree, Wanted};
 use crate::facts::Facts;
-use crate::host::batch::{Batch, Listing};
+use crate::host::batch::{Batch, Listing, Ticket};
 use crate::host::{
     Connection, Digest, Executable, Existence, FileState, Found, HostError, Link, ReadHost,
 };
@@ -114,11 +114,7 @@ impl Observed {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-    pub fn read<H: ReadHost + ?Sized>(
-        host: &H,
-        facts: &Facts,
-        scope: Scope<'_>,
-    ) -> Result<Self, HostError> {
+    pub fn read(host: &dyn ReadHost, facts: &Facts, scope: Scope<'_>) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
         let names = courier::Listener::ALL.map(courier::Listener::file);
@@ -162,12 +158,12 @@ impl Observed {
         if folder.is_some() {
             let mut read = BTreeMap::new();
             for (name, path, ticket) in files {
-                read.insert(name, courier_file(path, answers.file(ticket)?));
+                read.insert(name, courier_file(path, answers.take(ticket)?));
             }
             observed.courier = Some(Files(read));
         }
         if let (Some(command), Some(ticket)) = (probe, output) {
-            observed.panel = Some(Panel::read(&command, &answers.output(ticket)?));
+            observed.panel = Some(Panel::read(&command, &answers.take(ticket)?));
         }
         observed.accounts = asked
             .map(|asked| asked.accounts(&mut answers))
@@ -175,25 +171,42 @@ impl Observed {
         let mut starts = None;
         if let Some((start, folder, names, inetd)) = xinetd {
             let mut reading = Reading::default();
-            reading.file(main.clone(), answers.file(start)?);
-            reading.folder(known(USUAL_FOLDER), answers.folder(folder)?);
+            reading.file(main.clone(), answers.take(start)?);
+            reading.folder(known(USUAL_FOLDER), answers.take(folder)?);
             let mut files = Vec::new();
             for name in names {
-                files.push(answers.file(name)?);
+                files.push(answers.take(name)?);
             }
             reading.tree.host.names = Some(databases(&files));
-            let inetd = inetd_conf(&answers.file(inetd)?);
+            let inetd = inetd_conf(&answers.take(inetd)?);
             starts = Some(reading.complete(host, main, inetd)?);
         }
         if let Some((filters, boot, connection)) = filters {
             let config = starts.as_ref().map(|xinetd| &xinetd.config);
             observed.access = Some(filters.observed(host, facts, config, &mut answers)?);
             observed.boot = Some(boot.observed(&mut answers)?);
-            observed.connection = Some(answers.connection(connection)?);
+            observed.connection = Some(answers.take(connection)?);
         }
         observed.xinetd = starts.filter(|_| scope.xinetd(facts));
         Ok(observed)
     }
+}
+
+/// Reads Courier's files alone, where they were before.
+///
+/// # Errors
+/// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
+pub fn courier_again(host: &dyn ReadHost, files: &Files) -> Result<Files, HostError> {
+    let mut batch = Batch::default();
+    let tickets: Vec<_> = (files.0.iter())
+        .map(|(name, file)| (*name, file.path.clone(), batch.file(file.path.clone())))
+        .collect();
+    let mut answers = batch.read(host)?;
+    let mut read = BTreeMap::new();
+    for (name, path, ticket) in tickets {
+        read.insert(name, courier_file(path, answers.take(ticket)?));
+    }
+    Ok(Files(read))
 }
 
 fn courier_file(path: HostPath, found: Found) -> CourierFile {
@@ -233,6 +246,12 @@ const COURIER_CAP: usize = 1 << 20;
 
 /// The most that xinetd's files may hold in all, in bytes: thousands of services.
 const XINETD_CAP: usize = 1 << 20;
+
+/// What xinetd's files include and was asked for.
+enum Include {
+    File(HostPath, Ticket<Found>),
+    Folder(HostPath, Ticket<Listing>),
+}
 
 /// What was read of xinetd's files so far.
 #[derive(Default)]
@@ -299,9 +318,9 @@ impl Reading {
     }
 
     /// Asks for includes outside the usual places until nothing is missing.
-    fn complete<H: ReadHost + ?Sized>(
+    fn complete(
         mut self,
-        host: &H,
+        host: &dyn ReadHost,
         main: HostPath,
         inetd: Inetd,
     ) -> Result<Xinetd, HostError> {
@@ -313,19 +332,16 @@ impl Reading {
             let mut batch = Batch::default();
             let wanted: Vec<_> = std::mem::take(&mut config.wanted)
                 .into_iter()
-                .map(|wanted| {
-                    let ticket = match &wanted {
-                        Wanted::File(path) => batch.file(path.clone()),
-                        Wanted::Dir(path) => batch.folder(path.clone()),
-                    };
-                    (wanted, ticket)
+                .map(|wanted| match wanted {
+                    Wanted::File(path) => Include::File(path.clone(), batch.file(path)),
+                    Wanted::Dir(path) => Include::Folder(path.clone(), batch.folder(path)),
                 })
                 .collect();
             let mut answers = batch.read(host)?;
-            for (wanted, ticket) in wanted {
-                match wanted {
-                    Wanted::File(path) => self.file(path, answers.file(ticket)?),
-                    Wanted::Dir(path) => self.folder(path, answers.folder(ticket)?),
+            for include in wanted {
+                match include {
+                    Include::File(path, ticket) => self.file(path, answers.take(ticket)?),
+                    Include::Folder(path, ticket) => self.folder(path, answers.take(ticket)?),
                 }
             }
             config = Config::read(&main, &self.tree);
@@ -343,7 +359,7 @@ impl Reading {
                 .collect();
             let mut answers = batch.read(host)?;
             for (path, ticket) in asked {
-                let standing = standing(&answers.exists(ticket)?);
+                let standing = standing(&answers.take(ticket)?);
                 self.tree.host.paths.insert(path, standing);
             }
             config = Config::read(&main, &self.tree);

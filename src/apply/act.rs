@@ -6,14 +6,15 @@ pub(super) mod xinetd;
 
 use std::time::Duration;
 
-use super::outcome::{Outcome, Verdict};
-use super::{Failed, Running, actions, edits, ended};
+use self::courier::CourierRestart;
+use super::outcome::Verdict;
+use super::{ApplyFailure, FailureContext, Running, actions, edits};
 use crate::edit::xinetd::dump::Dump;
 use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch;
 use crate::host::{
-    Act, Command, Condition, Done, End, Output, Request, WriteHost, Written, restart,
+    Act, Command, Condition, Done, End, Output, ReadHost, Request, WriteHost, Written, restart,
 };
 use crate::limits;
 use crate::model::HostPath;
@@ -31,13 +32,13 @@ pub(super) struct Baseline {
 }
 
 /// Looks at the running daemons before anything is changed, and refuses where xinetd would lose a service.
-pub(super) fn baseline<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn baseline(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     observed: &Observed,
     plan: &Plan,
     deadline: Duration,
-) -> Result<Baseline, Box<Outcome>> {
+) -> Result<Baseline, ApplyFailure> {
     let mut baseline = Baseline {
         courier: courier::values(facts),
         dump: None,
@@ -53,19 +54,8 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
     else {
         return Ok(baseline);
     };
-    let dump = xinetd::dump(host, *process, &[], deadline.min(xinetd::DUMP_DEADLINE)).map_err(
-        |Failed(messages)| {
-            ended(
-                Verdict::Unknown,
-                messages
-                    .into_iter()
-                    .map(|message| {
-                        message.hint("nothing was changed; without its dump xinetd is not reloaded")
-                    })
-                    .collect(),
-            )
-        },
-    )?;
+    let dump = xinetd::dump(host, *process, &[], deadline.min(xinetd::DUMP_DEADLINE))
+        .failing_with_hint("nothing was changed; without its dump xinetd is not reloaded")?;
     let running = limits::xinetd::running(&facts.processes);
     if let Some(running) = running.iter().find(|running| running.id == *process) {
         let reload = limits::xinetd::Reload {
@@ -76,7 +66,7 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
         };
         let losses = reload.by_dump(&dump);
         if !losses.is_empty() {
-            return Err(ended(Verdict::Refused, losses));
+            return Err(ApplyFailure::new(Verdict::Refused, losses));
         }
     }
     baseline.dump = Some(dump);
@@ -85,11 +75,11 @@ pub(super) fn baseline<H: WriteHost + ?Sized>(
 
 impl Running<'_> {
     /// Runs one action and looks at the daemon.
-    pub(super) fn act<H: WriteHost + ?Sized>(
+    pub(super) fn act(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         action: &Action,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         match &action.how {
             How::Commands {
                 control,
@@ -98,16 +88,15 @@ impl Running<'_> {
             } => {
                 if !self.satisfied(host, action)? {
                     let deadline = self.request.deadline;
-                    courier::restart(
-                        host,
-                        &self.judge,
+                    let restart = CourierRestart {
+                        judge: &self.judge,
                         control,
                         processes,
                         arguments,
-                        &action.expects,
+                        expects: &action.expects,
                         deadline,
-                    )
-                    .map_err(|Failed(messages)| Failed(explain(messages, action)))?;
+                    };
+                    restart.carry_out(host).failing_after(|| untaken(action))?;
                 }
             }
             How::Signal {
@@ -124,15 +113,16 @@ impl Running<'_> {
                     control,
                     &action.expects,
                     self.request.deadline,
-                );
-                let started = started.map_err(|Failed(messages)| Failed(explain(messages, action)));
-                self.xinetd = Some(started?);
+                )
+                .failing_after(|| untaken(action))?;
+                self.xinetd = Some(started);
             }
             How::Unknown => {
-                return Err(Failed(vec![Diagnostic::new(format!(
+                return Err(Diagnostic::new(format!(
                     "it is not known how to act on {}",
                     action.unit
-                ))]));
+                ))
+                .into());
             }
         }
         self.journal
@@ -142,11 +132,7 @@ impl Running<'_> {
     }
 
     /// Whether the daemon has the values already, as after a panel's command that restarted it.
-    fn satisfied<H: WriteHost + ?Sized>(
-        &self,
-        host: &mut H,
-        action: &Action,
-    ) -> Result<bool, Failed> {
+    fn satisfied(&self, host: &dyn ReadHost, action: &Action) -> Result<bool, ApplyFailure> {
         let is_replaced = |cause: &Cause| matches!(cause, Cause::ProgramReplaced { .. });
         if action.causes.iter().any(is_replaced) {
             return Ok(false);
@@ -159,70 +145,55 @@ impl Running<'_> {
         if !panel {
             return Ok(false);
         }
-        let mut batch = Batch::default();
-        let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
-        let processes = batch
-            .read(host)
-            .and_then(|mut answers| answers.processes(ticket))
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-        let daemons = self.judge.judge(processes).daemons;
+        let daemons = self.judge.daemons(host, &[COURIERTCPD])?;
         Ok(limits::courier::unmet(&action.expects, &daemons).is_empty())
     }
 
     /// Runs a command of the panel.
-    pub(super) fn panel<H: WriteHost + ?Sized>(
+    pub(super) fn panel(
         &self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         argv: &[String],
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         let (Some(program), arguments) = (argv.first(), argv.get(1..).unwrap_or_default()) else {
-            return Err(Failed(vec![Diagnostic::new(
-                "the panel's command is empty",
-            )]));
+            return Err(Diagnostic::new("the panel's command is empty").into());
         };
-        let program = HostPath::new(program.as_str())
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        let program = HostPath::new(program.as_str())?;
         let command = Command::new(program, arguments.to_vec(), self.request.deadline);
-        let written = host
-            .write(&[Act::Run(command.clone())], &[])
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        let written = host.write(&[Act::Run(command.clone())], &[])?;
         match written.done.first() {
             Some(Done::Ran(Output {
                 end: End::Code(0), ..
             })) => Ok(()),
-            Some(Done::Ran(output)) => Err(Failed(vec![failed_command(&command, output)])),
-            Some(Done::Quietly | Done::Awaited(_)) | None => {
-                Err(Failed(vec![Diagnostic::new(format!(
-                    "it is not known what became of {}",
-                    printable::command(argv.iter().map(String::as_str))
-                ))]))
-            }
+            Some(Done::Ran(output)) => Err(failed_command(&command, output).into()),
+            Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
+                "it is not known what became of {}",
+                printable::command(argv.iter().map(String::as_str))
+            ))
+            .into()),
         }
     }
 }
 
-fn explain(messages: Vec<Diagnostic>, action: &Action) -> Vec<Diagnostic> {
-    let what = format!("the {} of {} did not take", action.verb.name(), action.unit);
-    std::iter::once(Diagnostic::new(what))
-        .chain(messages)
-        .collect()
+fn untaken(action: &Action) -> Diagnostic {
+    let (verb, unit) = (action.verb.name(), &action.unit);
+    Diagnostic::new(format!("the {verb} of {unit} did not take"))
 }
 
 /// Stops and starts a service as one act, then does the rest, and reads `then`.
 ///
 /// Where that act was not seen to its end it is waited for, since it goes on without whoever asked: nothing may be claimed,
 /// and no file be restored, as long as it may read them.
-fn restart<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn restart(
+    host: &mut dyn WriteHost,
     command: &Command,
     rest: &[Act],
     then: &[Request],
-) -> Result<Written, Failed> {
+) -> Result<Written, ApplyFailure> {
     let acts: Vec<Act> = std::iter::once(Act::Run(command.clone()))
         .chain(rest.iter().cloned())
         .collect();
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let mut written = host.write(&acts, then).map_err(|error| failed(&error));
+    let mut written = host.write(&acts, then);
     let seen = match &written {
         Err(_) => false,
         Ok(written) => !matches!(
@@ -234,23 +205,18 @@ fn restart<H: WriteHost + ?Sized>(
         ),
     };
     if seen || host.lost().is_some() {
-        return written;
+        return Ok(written?);
     }
-    let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
-    let processes = batch
-        .read(host)
-        .and_then(|mut answers| answers.processes(ticket))
-        .map_err(|error| failed(&error))?;
+    let processes = batch::ask(host, |batch| batch.processes(restart::PROGRAMS.to_vec()))?;
     let left = restart::under_way(&processes, &[]);
     if !left.is_empty() {
         let wait = Act::Await(Condition::Gone(left), command.deadline);
-        let later = host.write(&[wait], then).map_err(|error| failed(&error))?;
+        let later = host.write(&[wait], then)?;
         if let Ok(written) = &mut written {
             written.replies = later.replies;
         }
     }
-    written
+    Ok(written?)
 }
 
 /// How a command ended, without what it printed.

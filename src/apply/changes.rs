@@ -1,22 +1,22 @@
 //! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks at both.
 
 use super::outcome::StepState;
-use super::{Failed, Running, Watch, edits, interrupted, journal, lost};
-use crate::facts::Facts;
+use super::{ApplyFailure, Running, Watch, edits, interrupted, journal, lost};
 use crate::failure::Diagnostic;
-use crate::host::{Act, ActError, Found, Replace, Reply, Request, WriteHost};
+use crate::host::batch::{Answers, Batch};
+use crate::host::{Act, ActError, Found, ReadHost, Replace, WriteHost};
 use crate::limits::courier::{Files, Listener};
-use crate::observe::{Observed, Scope};
+use crate::observe;
 use crate::plan::{Effect, PanelStep, Step, Value};
 use crate::report::text;
 
 impl Running<'_> {
     /// The journal, backups, then all edits, in one batch; then each file is read back.
-    pub(super) fn write_edits<H: WriteHost + ?Sized>(
+    pub(super) fn write_edits(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         host.changes();
         // The journal first: it names the run, by which the next one finds what a killed one left lying about.
         let mut acts = vec![Act::Save {
@@ -31,41 +31,40 @@ impl Running<'_> {
             });
         }
         let mut places = Vec::new();
-        let mut reads = Vec::new();
+        let mut batch = Batch::default();
         for (index, step) in self.plan.steps.iter().enumerate() {
             if let Step::Edit(edit) = step {
                 watch.begins(step);
-                places.push((index, acts.len()));
+                places.push((index, acts.len(), batch.file(edit.path.clone())));
                 acts.push(Act::Replace(Replace {
                     path: edit.path.clone(),
                     before: edit.before.clone(),
                     bytes: edit.bytes.clone(),
                 }));
-                reads.push(Request::File(edit.path.clone()));
             }
         }
-        match host.write(&acts, &reads) {
+        match host.write(&acts, batch.requests()) {
             Ok(written) => {
-                for (index, _) in &places {
+                for (index, ..) in &places {
                     self.outcome.steps[*index].state = StepState::Done;
                 }
-                let mut answers = written.replies.into_iter();
-                for (index, _) in places {
+                let mut answers = Answers::new(written.replies);
+                for (index, _, ticket) in places {
                     let Step::Edit(edit) = &self.plan.steps[index] else {
                         continue;
                     };
-                    let took = matches!(answers.next(), Some(Reply::File(Found::File(state)))
+                    let took = matches!(answers.take(ticket), Ok(Found::File(state))
                         if state.bytes == edit.bytes);
                     if !took {
                         self.outcome.steps[index].state = StepState::Failed;
                         let what = format!("{} does not hold what was written to it", edit.path);
-                        return Err(Failed(vec![Diagnostic::new(what)]));
+                        return Err(Diagnostic::new(what).into());
                     }
                 }
                 Ok(())
             }
             Err(error) => {
-                for (index, act) in places {
+                for (index, act, _) in places {
                     if act >= error.index && lost::may_be_done(&error) {
                         // Undoing it looks, where the host can still be asked.
                         self.outcome.steps[index].state = StepState::Failed;
@@ -79,7 +78,7 @@ impl Running<'_> {
                     }
                 }
                 let diagnostic = Diagnostic::of(&error);
-                Err(Failed(vec![match error.source {
+                Err(ApplyFailure::from(match error.source {
                     ActError::UnseenMetadata => diagnostic.hint(
                         "install getfattr there (package attr), or take it on you for this run: --allow unseen-metadata",
                     ),
@@ -91,16 +90,16 @@ impl Running<'_> {
                     | ActError::NoStandIn(_)
                     | ActError::Lost(_)
                     | ActError::After(_) => diagnostic,
-                }]))
+                }))
             }
         }
     }
 
-    pub(super) fn run_panel<H: WriteHost + ?Sized>(
+    pub(super) fn run_panel(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         for index in 0..self.plan.steps.len() {
             let Step::Panel(panel) = self.plan.steps[index].clone() else {
                 continue;
@@ -116,17 +115,17 @@ impl Running<'_> {
     }
 
     /// Looks at Courier's files after a command of the panel: they must have the values, whatever it said.
-    pub(super) fn panel_took<H: WriteHost + ?Sized>(
+    pub(super) fn panel_took(
         &self,
-        host: &mut H,
+        host: &dyn ReadHost,
         panel: &PanelStep,
         wanted: impl Fn(&Effect) -> Value,
-    ) -> Result<Option<Files>, Failed> {
-        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-        let facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let observed = Observed::read(host, &facts, Scope::Of(self.request.desired))
-            .map_err(|error| failed(&error))?;
-        let parsed = observed.courier.as_ref().map(Files::parse);
+    ) -> Result<Option<Files>, ApplyFailure> {
+        let courier = match &self.observed.courier {
+            Some(files) => Some(observe::courier_again(host, files)?),
+            None => None,
+        };
+        let parsed = courier.as_ref().map(Files::parse);
         for effect in &panel.effects {
             let mut listeners = Listener::ALL.into_iter();
             let listener = listeners.find(|l| l.service().name() == effect.service);
@@ -139,11 +138,11 @@ impl Running<'_> {
                 let value = text::value(wanted);
                 let what =
                     format!("the panel's command did not change {setting} of {service} to {value}");
-                return Err(Failed(vec![
-                    Diagnostic::new(what).because("Courier's files say otherwise"),
-                ]));
+                return Err(Diagnostic::new(what)
+                    .because("Courier's files say otherwise")
+                    .into());
             }
         }
-        Ok(observed.courier)
+        Ok(courier)
     }
 }

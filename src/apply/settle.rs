@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use super::ApplyFailure;
 use super::act::access::first;
 use super::journal::{self, Journal, Run};
 use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
-use super::unknown;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Condition, Digest, Found, Replace, Request, STATE, WriteHost, restart};
+use crate::host::{Act, Condition, Digest, Found, Replace, STATE, WriteHost, restart};
 use crate::model::known;
 use crate::observe;
 use crate::panel_access::accounts::Accounts;
@@ -20,11 +20,11 @@ use crate::plan::{AccessStep, AccountChange, AccountState, Plan, Settled, Step};
 ///
 /// A stop and start of Courier that the killed run has begun goes on without it, and is waited for: a second one beside it
 /// would stop what the first has started.
-pub(super) fn killed_run<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn killed_run(
+    host: &mut dyn WriteHost,
     facts: &mut Facts,
     patience: Duration,
-) -> Result<(), Box<Outcome>> {
+) -> Result<(), ApplyFailure> {
     let Some(run) = facts.journal.run.take() else {
         return Ok(());
     };
@@ -34,15 +34,13 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
         .iter()
         .map(|written| batch.file(written.path.clone()))
         .collect();
-    let processes = batch.ask(Request::Processes(restart::PROGRAMS.to_vec()));
-    let mut answers = batch.read(host).map_err(|error| unknown(&error))?;
+    let processes = batch.processes(restart::PROGRAMS.to_vec());
+    let mut answers = batch.read(host)?;
     let mut found = Vec::new();
     for ticket in tickets {
-        found.push(answers.file(ticket).map_err(|error| unknown(&error))?);
+        found.push(answers.take(ticket)?);
     }
-    let processes = answers
-        .processes(processes)
-        .map_err(|error| unknown(&error))?;
+    let processes = answers.take(processes)?;
     let units: Vec<&str> = (facts.journal.owed.iter())
         .map(|owed| owed.unit.as_str())
         .collect();
@@ -52,7 +50,7 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
         .iter()
         .any(|step| matches!(step, Step::PanelAccess(_)))
     {
-        Some(observe::accounts(host, facts).map_err(|error| unknown(&error))?)
+        Some(observe::accounts(host, facts)?)
     } else {
         None
     };
@@ -60,7 +58,7 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
         .as_ref()
         .and_then(|panel| panel.accounts.as_ref().ok());
     let outcome = outcome(&run, &found, accounts, facts);
-    let bytes = serde_json::to_vec_pretty(&outcome).map_err(|error| unknown(&error))?;
+    let bytes = serde_json::to_vec_pretty(&outcome)?;
     let backups = run
         .written
         .iter()
@@ -86,9 +84,9 @@ pub(super) fn killed_run<H: WriteHost + ?Sized>(
             restart::longest(patience),
         ));
     }
-    let _written = host.write(&acts, &[]).map_err(|error| unknown(&error))?;
+    let _written = host.write(&acts, &[])?;
     if waits {
-        *facts = Facts::read(host).map_err(|error| unknown(&error))?;
+        *facts = Facts::read(host)?;
     }
     Ok(())
 }
@@ -202,11 +200,11 @@ fn not_known(steps: &[Step]) -> Option<Diagnostic> {
 }
 
 /// With nothing to do, the journal forgets what is done already.
-pub(super) fn nothing_to_do<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn nothing_to_do(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     plan: &Plan,
-) -> Result<(), Box<Outcome>> {
+) -> Result<(), ApplyFailure> {
     match plan.settled {
         Settled::Nothing => Ok(()),
         Settled::Some => {
@@ -214,20 +212,18 @@ pub(super) fn nothing_to_do<H: WriteHost + ?Sized>(
                 owed: Vec::new(),
                 ..facts.journal.clone()
             };
-            let _written = host
-                .write(&[keep(&journal)?], &[])
-                .map_err(|error| unknown(&error))?;
+            let _written = host.write(&[keep(&journal)?], &[])?;
             Ok(())
         }
     }
 }
 
 /// The act that leaves a journal as it should be: none where there is nothing to remember.
-pub(super) fn keep(journal: &Journal) -> Result<Act, Box<Outcome>> {
+pub(super) fn keep(journal: &Journal) -> Result<Act, ApplyFailure> {
     if journal.is_empty() {
         return Ok(Act::Remove(journal::path()));
     }
-    let bytes = journal.to_bytes().map_err(|error| unknown(&error))?;
+    let bytes = journal.to_bytes()?;
     Ok(Act::Save {
         path: journal::path(),
         bytes,

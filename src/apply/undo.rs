@@ -1,12 +1,13 @@
 //! Undoes what a run did, in reverse, and says truthfully whether the host is as it was before.
 
+use super::act::courier::CourierRestart;
 use super::journal::{self};
 use super::outcome::{StepState, Verdict};
 use super::{Running, act, edits, settle};
-use crate::facts::Facts;
+use crate::facts::{COURIERTCPD, XINETD};
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
-use crate::host::{Act, ActFailed, Digest, Found, Process, Replace, WriteHost};
+use crate::host::batch;
+use crate::host::{Act, ActFailed, Digest, Found, Process, ReadHost, Replace, WriteHost};
 use crate::limits;
 use crate::limits::courier::{self, Listener};
 use crate::model::HostPath;
@@ -34,7 +35,7 @@ enum Undone {
 
 impl Running<'_> {
     /// Undoes this run, writes its history entry, and concludes the outcome.
-    pub(super) fn undo<H: WriteHost + ?Sized>(&mut self, host: &mut H) {
+    pub(super) fn undo(&mut self, host: &mut dyn WriteHost) {
         let mut back = Back::Yes;
         if let Some((index, undone)) = self.undo_sources(host) {
             self.note_undone(index, undone, &mut back);
@@ -122,7 +123,7 @@ impl Running<'_> {
         }
     }
 
-    fn undo_panel<H: WriteHost + ?Sized>(&mut self, host: &mut H, panel: &PanelStep) -> Back {
+    fn undo_panel(&mut self, host: &mut dyn WriteHost, panel: &PanelStep) -> Back {
         let Some(argv) = &panel.undo else {
             let what = "the panel's setting is not undone: what it was before is not known";
             self.outcome.messages.push(Diagnostic::new(what));
@@ -134,23 +135,18 @@ impl Running<'_> {
         match undone {
             Ok(_) => Back::Yes,
             Err(failed) => {
-                self.outcome.messages.extend(failed.0);
+                self.outcome.messages.extend(failed.messages);
                 Back::No
             }
         }
     }
 
-    fn undo_edit<H: WriteHost + ?Sized>(&mut self, host: &mut H, edit: &Edit) -> Back {
-        let read = |host: &mut H| {
-            let mut batch = Batch::default();
-            let ticket = batch.file(edit.path.clone());
-            match batch
-                .read(host)
-                .and_then(|mut answers| answers.file(ticket))
-            {
-                Ok(Found::File(state)) => Some(Digest::of(&state.bytes)),
-                Ok(Found::Missing | Found::NotRegular | Found::Unreadable(_)) | Err(_) => None,
-            }
+    fn undo_edit(&mut self, host: &mut dyn WriteHost, edit: &Edit) -> Back {
+        let read = |host: &mut dyn WriteHost| match batch::ask(host, |batch| {
+            batch.file(edit.path.clone())
+        }) {
+            Ok(Found::File(state)) => Some(Digest::of(&state.bytes)),
+            Ok(Found::Missing | Found::NotRegular | Found::Unreadable(_)) | Err(_) => None,
         };
         let after = Digest::of(&edit.bytes);
         match read(host) {
@@ -202,7 +198,7 @@ impl Running<'_> {
     }
 
     /// Brings Courier back to what its restored files say, and tells whether that is what it had before.
-    fn undo_restart<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Undone {
+    fn undo_restart(&mut self, host: &mut dyn WriteHost, action: &Action) -> Undone {
         let How::Commands {
             control,
             processes: _,
@@ -211,7 +207,8 @@ impl Running<'_> {
         else {
             return Undone::Owed;
         };
-        let now = |host: &mut H| Facts::read(host).map(|facts| facts.processes);
+        let judge = &self.judge;
+        let now = |host: &dyn ReadHost| judge.daemons(host, &[COURIERTCPD]);
         let before: Vec<Expectation> = (self.baseline.courier.iter())
             .filter(|expectation| action.services.contains(&expectation.service))
             .cloned()
@@ -256,22 +253,21 @@ impl Running<'_> {
                 others.cloned().collect()
             };
             let arguments: Vec<Vec<String>> = arguments.iter().map(others).collect();
-            let deadline = self.request.deadline;
-            if let Err(failed) = act::courier::restart(
-                host,
-                &self.judge,
+            let restart = CourierRestart {
+                judge: &self.judge,
                 control,
-                &running,
-                &arguments,
-                &expects,
-                deadline,
-            ) {
+                processes: &running,
+                arguments: &arguments,
+                expects: &expects,
+                deadline: self.request.deadline,
+            };
+            if let Err(failed) = restart.carry_out(host) {
                 let what = format!(
                     "{} could not be brought back with its old values",
                     action.unit
                 );
                 self.outcome.messages.push(Diagnostic::new(what));
-                self.outcome.messages.extend(failed.0);
+                self.outcome.messages.extend(failed.messages);
                 return Undone::Owed;
             }
         }
@@ -283,15 +279,15 @@ impl Running<'_> {
     }
 
     /// Makes xinetd read its restored files; one that ended over the new ones is started again.
-    fn undo_reload<H: WriteHost + ?Sized>(&mut self, host: &mut H, action: &Action) -> Undone {
+    fn undo_reload(&mut self, host: &mut dyn WriteHost, action: &Action) -> Undone {
         let (How::Signal { process, control }, Some(dump)) = (&action.how, &self.baseline.dump)
         else {
             return Undone::Owed;
         };
         let expects = act::xinetd::dumped_values(&action.expects, dump);
         let deadline = self.request.deadline;
-        let gone = Facts::read(host)
-            .is_ok_and(|facts| limits::xinetd::running(&facts.processes).is_empty());
+        let gone = (self.judge.daemons(host, &[XINETD]))
+            .is_ok_and(|daemons| limits::xinetd::running(&daemons).is_empty());
         let back = match control {
             Some(control) if gone => {
                 act::xinetd::start(host, &self.judge, control, &expects, deadline).map(|_| ())
@@ -303,14 +299,14 @@ impl Running<'_> {
             Err(failed) => {
                 let what = "xinetd could not be brought back to its old values";
                 self.outcome.messages.push(Diagnostic::new(what));
-                self.outcome.messages.extend(failed.0);
+                self.outcome.messages.extend(failed.messages);
                 Undone::Owed
             }
         }
     }
 
     /// Writes the history entry and the journal that this run leaves.
-    pub(super) fn close<H: WriteHost + ?Sized>(&mut self, host: &mut H) {
+    pub(super) fn close(&mut self, host: &mut dyn WriteHost) {
         let journal = journal::Journal {
             format: self.journal.format,
             owed: self.outcome.owed.clone(),
@@ -327,7 +323,7 @@ impl Running<'_> {
                 acts.push(keep);
             }
             (Err(error), _) => self.outcome.messages.push(Diagnostic::of(&error)),
-            (_, Err(outcome)) => self.outcome.messages.extend(outcome.messages),
+            (_, Err(failure)) => self.outcome.messages.extend(failure.messages),
         }
         let Err(error) = host.write(&acts, &[]) else {
             return;

@@ -1,7 +1,7 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
 use super::outcome::Verdict;
-use super::{Failed, Restarts, Running, edits};
+use super::{ApplyFailure, Restarts, Running, edits};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Digest, WriteHost};
@@ -12,11 +12,9 @@ use crate::report::text;
 
 impl Running<'_> {
     /// Looks at the whole again, and concludes the run as far as it has come.
-    pub(super) fn verify<H: WriteHost + ?Sized>(&mut self, host: &mut H) -> Result<(), Failed> {
-        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-        let mut facts = Facts::read(host).map_err(|error| failed(&error))?;
-        let observed = Observed::read(host, &facts, Scope::ToApply(self.request.desired))
-            .map_err(|error| failed(&error))?;
+    pub(super) fn verify(&mut self, host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
+        let mut facts = Facts::read(host)?;
+        let observed = Observed::read(host, &facts, Scope::ToApply(self.request.desired))?;
         let meanwhile = self.accounts_meanwhile(&observed)?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
@@ -58,10 +56,11 @@ impl Running<'_> {
                 if !left.is_empty() {
                     let what = text::steps_in_brief(&left);
                     if !self.changed_by_others(&observed) && !meanwhile.is_other() {
-                        return Err(Failed(vec![
-                            Diagnostic::new("the host is not as desired after all steps were done")
-                                .because(what),
-                        ]));
+                        return Err(Diagnostic::new(
+                            "the host is not as desired after all steps were done",
+                        )
+                        .because(what)
+                        .into());
                     }
                     verdict = Verdict::ChangedSince;
                     self.outcome.messages.push(
@@ -80,12 +79,7 @@ impl Running<'_> {
                     .extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
             }
             Err(blockers) => {
-                return Err(Failed(
-                    blockers
-                        .into_iter()
-                        .map(|blocker| blocker.diagnostic)
-                        .collect(),
-                ));
+                return Err(blockers.into());
             }
         }
         if meanwhile.is_other() {

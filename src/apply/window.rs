@@ -7,6 +7,7 @@
 mod back;
 mod close;
 pub mod confirm;
+pub(super) mod context;
 mod finish;
 mod former;
 mod load;
@@ -14,49 +15,38 @@ pub(super) mod open;
 mod plesk;
 mod proof;
 mod record;
+mod remembered;
 pub mod revert;
 pub(super) mod settle;
 mod unconfirmed;
 
 use std::time::Duration;
 
-pub use self::record::{Decidable, Left, Waiting, Watched, Window, files};
+pub use self::record::{Decidable, Left, RecordTickets, Waiting, Watched, Window, files};
 pub use self::settle::is_unwatched;
 
+use self::remembered::RememberedChange;
 use self::settle::Now;
+use super::ApplyFailure;
 use super::outcome::{Outcome, Verdict};
-use crate::facts::Facts;
 use crate::host::WriteHost;
 
 /// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
 ///
 /// As long as it waits, the lock is left alone: a confirmation must never find it taken by somebody who only looks.
-pub fn became<H: WriteHost + ?Sized>(
-    host: &mut H,
-    run: &str,
-    deadline: Duration,
-) -> Option<Outcome> {
-    let facts = match Facts::read(host) {
-        Ok(facts) => facts,
-        Err(error) => return Some(*super::unknown(&error)),
-    };
-    if let Waiting::Open(window) = &facts.waiting
-        && window.run == run
-        && matches!(
-            window.left(facts.boot.as_deref(), facts.uptime),
-            Left::Seconds(_)
-        )
-    {
-        return None;
+pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option<Outcome> {
+    match RememberedChange::read(host, None) {
+        Ok(remembered) if remembered.is_open(run) => return None,
+        Ok(_) => {}
+        Err(error) => return Some(ApplyFailure::from(error).outcome()),
     }
     match confirm::begin(host, deadline) {
         Ok((_, Now::Open(window, ..))) if window.run == run => None,
         Ok(_) => match close::history(host, run) {
             Ok(Some(outcome)) => Some(outcome),
             Ok(None) => Some(Outcome::without_run(Verdict::Unknown, Vec::new())),
-            Err(why) => Some(*confirm::failed(Verdict::Unknown, why)),
+            Err(why) => Some(why.outcome()),
         },
-        Err(outcome) if outcome.result == Verdict::Locked => None,
-        Err(outcome) => Some(*outcome),
+        Err(failure) => Some(failure.outcome()).filter(|outcome| outcome.result != Verdict::Locked),
     }
 }

@@ -1,9 +1,66 @@
-//! Which boot a host is in, and since when, by what its kernel tells. Pure.
+//! Which boot a host is in, and since when, by what its kernel tells.
 
-use crate::host::Found;
+use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::{Found, HostError, ReadHost};
+use crate::model::known;
+
+/// What a host's clocks say at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootClock {
+    /// Tells one boot from another; none where the host does not tell.
+    pub boot: Option<String>,
+    /// Milliseconds since the boot, or since 1970 where the host does not tell.
+    pub uptime: u64,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// Requests for a [`BootClock`].
+pub(crate) struct ClockTickets {
+    boot: Ticket<Found>,
+    first: Ticket<Found>,
+    uptime: Ticket<Found>,
+    now: Ticket<i64>,
+}
+
+impl BootClock {
+    /// Reads the clocks alone.
+    ///
+    /// # Errors
+    /// [`HostError`] when the host cannot be asked.
+    pub(crate) fn read(host: &dyn ReadHost) -> Result<Self, HostError> {
+        let mut batch = Batch::default();
+        let tickets = Self::ask(&mut batch);
+        tickets.clock(&mut batch.read(host)?)
+    }
+
+    /// Asks for the clocks.
+    pub(crate) fn ask(batch: &mut Batch) -> ClockTickets {
+        ClockTickets {
+            boot: batch.file(known("/proc/sys/kernel/random/boot_id")),
+            first: batch.file(known("/proc/1/stat")),
+            uptime: batch.file(known("/proc/uptime")),
+            now: batch.now(),
+        }
+    }
+}
+
+impl ClockTickets {
+    pub(crate) fn clock(self, answers: &mut Answers) -> Result<BootClock, HostError> {
+        let first = line(answers.take(self.first)?);
+        let boot = line(answers.take(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
+        let uptime = line(answers.take(self.uptime)?);
+        let now = answers.take(self.now)?;
+        Ok(BootClock {
+            boot,
+            uptime: milliseconds(uptime.as_deref(), now),
+            now,
+        })
+    }
+}
 
 /// The first line of a file of the kernel, if it can be had.
-pub(super) fn line(found: Found) -> Option<String> {
+fn line(found: Found) -> Option<String> {
     let Found::File(state) = found else {
         return None;
     };
@@ -13,7 +70,7 @@ pub(super) fn line(found: Found) -> Option<String> {
 
 /// The kernel's boot and the start of the first process, in ticks since then: the 22nd field of its `stat` (proc(5)), whose
 /// second may hold anything within parentheses.
-pub(super) fn boot_of(kernel: &str, first: Option<&str>) -> String {
+fn boot_of(kernel: &str, first: Option<&str>) -> String {
     let start = first
         .and_then(|stat| stat.rsplit_once(')'))
         .and_then(|(_, rest)| rest.split_whitespace().nth(19));
@@ -24,7 +81,7 @@ pub(super) fn boot_of(kernel: &str, first: Option<&str>) -> String {
 }
 
 /// The first number of `/proc/uptime`, which has seconds with two decimals; without it the clock.
-pub(crate) fn milliseconds(uptime: Option<&str>, now: i64) -> u64 {
+fn milliseconds(uptime: Option<&str>, now: i64) -> u64 {
     let seconds = uptime
         .and_then(|line| line.split_whitespace().next())
         .and_then(|number| number.split_once('.'))

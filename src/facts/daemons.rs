@@ -5,9 +5,11 @@
 //! nothing is said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Manager;
-use crate::host::{Foreign, Owner, Process, Roots};
+use crate::host::batch::Batch;
+use crate::host::{Foreign, HostError, Owner, Process, ReadHost, Roots};
 
 /// The programs that serve mail here, by the name that the kernel keeps: `master` is Postfix's.
 pub(super) const PROGRAMS: [&str; 7] = [
@@ -162,6 +164,54 @@ fn without_sockets(process: &Process) -> Option<String> {
         let pid = process.id.pid;
         format!("cannot read where process {pid} listens (/proc/{pid}/fd)")
     })
+}
+
+/// How often a daemon that is being started is looked at again.
+const LOOKS: u32 = 10;
+
+/// How long it has for its socket between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+impl Judge {
+    /// The daemons of these programs that run now; one that is being started is looked at again for a moment.
+    ///
+    /// # Errors
+    /// [`HostError`] when the host cannot be asked.
+    pub fn daemons(
+        &self,
+        host: &dyn ReadHost,
+        programs: &[&'static str],
+    ) -> Result<Vec<Process>, HostError> {
+        let mut batch = Batch::default();
+        let processes = batch.processes(programs.to_vec());
+        let now = batch.now();
+        let mut answers = batch.read(host)?;
+        let (processes, now) = (answers.take(processes)?, answers.take(now)?);
+        Ok(self.settled(host, programs, processes, now)?.daemons)
+    }
+
+    /// Tells processes apart, and reads them again as long as one of them is only being started.
+    pub(super) fn settled(
+        &self,
+        host: &dyn ReadHost,
+        programs: &[&'static str],
+        processes: Vec<Process>,
+        now: i64,
+    ) -> Result<Judged, HostError> {
+        let mut judged = self.judge(processes);
+        for _ in 0..LOOKS {
+            if !judged.is_starting(now) {
+                break;
+            }
+            let mut batch = Batch::default();
+            let paused = batch.pause(BETWEEN_LOOKS);
+            let processes = batch.processes(programs.to_vec());
+            let mut answers = batch.read(host)?;
+            answers.take(paused)?;
+            judged = self.judge(answers.take(processes)?);
+        }
+        Ok(judged)
+    }
 }
 
 impl Judged {

@@ -3,7 +3,7 @@
 use super::text;
 use crate::access::tools::{IptablesTools, Kernel, Shown, Tools};
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{HostError, Request};
+use crate::host::{Existence, Found, HostError};
 use crate::model::{HostPath, known};
 
 /// Where such commands are, in the order of preference: `/sbin` alone has them on Debian 10 and older and on CentOS 6.
@@ -31,15 +31,20 @@ const ENDINGS: [&str; 7] = [
 pub(super) struct Tickets {
     nft: Program,
     families: [Vec<Program>; 2],
-    release: Ticket,
-    netfilter: Vec<Ticket>,
-    nf_tables: Ticket,
-    modules: Ticket,
+    kernel: KernelShownTickets,
+}
+
+/// Requests for what the kernel shows, which loading rules may change.
+pub(super) struct KernelShownTickets {
+    release: Ticket<Found>,
+    netfilter: Vec<Ticket<Existence>>,
+    nf_tables: Ticket<Existence>,
+    modules: Ticket<Existence>,
 }
 
 struct Program {
     name: String,
-    ticket: Ticket,
+    ticket: Ticket<Option<usize>>,
 }
 
 fn paths(name: &str) -> impl Iterator<Item = HostPath> + '_ {
@@ -49,9 +54,7 @@ fn paths(name: &str) -> impl Iterator<Item = HostPath> + '_ {
 }
 
 fn program(batch: &mut Batch, name: String) -> Program {
-    let ticket = batch.ask(Request::FirstOf(
-        paths(&name).map(Request::Exists).collect(),
-    ));
+    let ticket = batch.first_existing(paths(&name));
     Program { name, ticket }
 }
 
@@ -64,6 +67,12 @@ pub(super) fn ask(batch: &mut Batch) -> Tickets {
                 .map(|ending| program(batch, format!("{name}{ending}")))
                 .collect()
         }),
+        kernel: ask_kernel(batch),
+    }
+}
+
+pub(super) fn ask_kernel(batch: &mut Batch) -> KernelShownTickets {
+    KernelShownTickets {
         release: batch.file(known(RELEASE)),
         netfilter: NETFILTER
             .iter()
@@ -74,9 +83,26 @@ pub(super) fn ask(batch: &mut Batch) -> Tickets {
     }
 }
 
+impl KernelShownTickets {
+    pub(super) fn kernel(self, answers: &mut Answers) -> Result<Kernel, super::FactsError> {
+        let release =
+            text(answers.take(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
+        let mut netfilter = Vec::new();
+        for ticket in self.netfilter {
+            netfilter.push(answers.take(ticket)?);
+        }
+        let shown = Shown {
+            netfilter,
+            nf_tables: answers.take(self.nf_tables)?,
+            modules: answers.take(self.modules)?,
+        };
+        Ok(Kernel::seen(release, &shown))
+    }
+}
+
 impl Program {
     fn path(&self, answers: &mut Answers) -> Result<Option<HostPath>, HostError> {
-        let place = answers.first_existing(self.ticket)?;
+        let place = answers.take(self.ticket)?;
         Ok(place.and_then(|place| paths(&self.name).nth(place)))
     }
 }
@@ -101,23 +127,12 @@ impl Tickets {
             }
             families.push(tools);
         }
-        let release =
-            text(answers.file(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
-        let mut netfilter = Vec::new();
-        for ticket in self.netfilter {
-            netfilter.push(answers.exists(ticket)?);
-        }
-        let shown = Shown {
-            netfilter,
-            nf_tables: answers.exists(self.nf_tables)?,
-            modules: answers.exists(self.modules)?,
-        };
         let mut families = families.into_iter();
         Ok(Tools {
             nft,
             v4: families.next().unwrap_or_default(),
             v6: families.next().unwrap_or_default(),
-            kernel: Kernel::seen(release, &shown),
+            kernel: self.kernel.kernel(answers)?,
         })
     }
 }

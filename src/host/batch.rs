@@ -1,4 +1,7 @@
-//! Builds a batch of requests and hands out each answer with its type.
+//! Builds a batch of requests and hands out each answer with its type: a ticket knows what kind of answer it is for.
+
+use std::fmt;
+use std::time::Duration;
 
 use super::{
     Command, Connection, Existence, Found, HostError, Output, Process, ReadHost, Reply, Request,
@@ -9,61 +12,132 @@ use crate::model::HostPath;
 #[derive(Debug, Default)]
 pub struct Batch(Vec<Request>);
 
-/// A ticket for the answer to one request.
-#[derive(Debug, Clone, Copy)]
+/// A ticket for the answer to one request, which is a `T`.
 #[must_use = "an answer that nobody takes need not be asked for"]
-pub struct Ticket(usize);
+pub struct Ticket<T> {
+    /// The request's place in the batch.
+    place: usize,
+    /// Takes the answer for what it must be.
+    answer: fn(Reply) -> Result<T, HostError>,
+}
+
+impl<T> Clone for Ticket<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Ticket<T> {}
+
+impl<T> fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ticket").field(&self.place).finish()
+    }
+}
+
+/// The first of several that is there, with its place in the list.
+pub type FirstAnswer<T> = Option<(usize, T)>;
 
 impl Batch {
-    /// Asks for anything.
-    pub fn ask(&mut self, request: Request) -> Ticket {
+    fn push<T>(
+        &mut self,
+        request: Request,
+        answer: fn(Reply) -> Result<T, HostError>,
+    ) -> Ticket<T> {
         self.0.push(request);
-        Ticket(self.0.len() - 1)
+        let place = self.0.len() - 1;
+        Ticket { place, answer }
     }
 
     /// Asks for a file.
-    pub fn file(&mut self, path: HostPath) -> Ticket {
-        self.ask(Request::File(path))
+    pub fn file(&mut self, path: HostPath) -> Ticket<Found> {
+        self.push(Request::File(path), file)
     }
 
     /// Asks for the first of some files that exists.
-    pub fn first_file(&mut self, paths: impl IntoIterator<Item = HostPath>) -> Ticket {
-        self.ask(Request::FirstOf(
-            paths.into_iter().map(Request::File).collect(),
-        ))
+    pub fn first_file(
+        &mut self,
+        paths: impl IntoIterator<Item = HostPath>,
+    ) -> Ticket<FirstAnswer<Found>> {
+        let files = paths.into_iter().map(Request::File).collect();
+        self.push(Request::FirstOf(files), |reply| first(reply, file))
     }
 
     /// Asks for a folder's files.
-    pub fn folder(&mut self, path: HostPath) -> Ticket {
-        self.ask(Request::Folder(path))
+    pub fn folder(&mut self, path: HostPath) -> Ticket<Listing> {
+        self.push(Request::Folder(path), |reply| match reply {
+            Reply::Folder(listing) => Ok(listing),
+            other => Err(misfit("a folder", &other)),
+        })
     }
 
     /// Asks whether a path exists.
-    pub fn exists(&mut self, path: HostPath) -> Ticket {
-        self.ask(Request::Exists(path))
+    pub fn exists(&mut self, path: HostPath) -> Ticket<Existence> {
+        self.push(Request::Exists(path), existence)
+    }
+
+    /// Asks for the first of some paths that exists: its place in the list.
+    pub fn first_existing(
+        &mut self,
+        paths: impl IntoIterator<Item = HostPath>,
+    ) -> Ticket<Option<usize>> {
+        let paths = paths.into_iter().map(Request::Exists).collect();
+        self.push(Request::FirstOf(paths), |reply| {
+            Ok(first(reply, existence)?.map(|(place, _)| place))
+        })
+    }
+
+    /// Asks for the processes of these programs.
+    pub fn processes(&mut self, programs: Vec<&'static str>) -> Ticket<Vec<Process>> {
+        self.push(Request::Processes(programs), |reply| match reply {
+            Reply::Processes(processes) => Ok(processes),
+            other => Err(misfit("processes", &other)),
+        })
     }
 
     /// Asks for what a reading command prints.
-    pub fn output(&mut self, command: Command) -> Ticket {
-        self.ask(Request::Output(command))
+    pub fn output(&mut self, command: Command) -> Ticket<Output> {
+        self.push(Request::Output(command), output)
     }
 
     /// Asks for what the first of some reading commands prints that can be started.
-    pub fn first_output(&mut self, commands: impl IntoIterator<Item = Command>) -> Ticket {
+    pub fn first_output(
+        &mut self,
+        commands: impl IntoIterator<Item = Command>,
+    ) -> Ticket<FirstAnswer<Output>> {
         let commands = commands.into_iter().map(Request::Output).collect();
-        self.ask(Request::FirstOf(commands))
+        self.push(Request::FirstOf(commands), |reply| first(reply, output))
     }
 
     /// Asks for the run's own connection.
-    pub fn connection(&mut self) -> Ticket {
-        self.ask(Request::Connection)
+    pub fn connection(&mut self) -> Ticket<Connection> {
+        self.push(Request::Connection, |reply| match reply {
+            Reply::Connection(connection) => Ok(connection),
+            other => Err(misfit("the run's own connection", &other)),
+        })
+    }
+
+    /// Has the requests behind it answered so much later.
+    pub fn pause(&mut self, pause: Duration) -> Ticket<()> {
+        self.push(Request::Pause(pause), |reply| match reply {
+            Reply::Paused => Ok(()),
+            other => Err(misfit("a pause", &other)),
+        })
+    }
+
+    /// Asks for the host's clock, in seconds since 1970.
+    pub fn now(&mut self) -> Ticket<i64> {
+        self.push(Request::Now, |reply| match reply {
+            Reply::Now(seconds) => Ok(seconds),
+            other => Err(misfit("the time", &other)),
+        })
     }
 
     /// Asks the host, in one go.
     ///
     /// # Errors
     /// The host's own.
-    pub fn read<H: ReadHost + ?Sized>(self, host: &H) -> Result<Answers, HostError> {
+    pub fn read(self, host: &dyn ReadHost) -> Result<Answers, HostError> {
         if self.0.is_empty() {
             return Ok(Answers(Vec::new()));
         }
@@ -91,144 +165,60 @@ impl Answers {
         Self(replies.into_iter().map(Some).collect())
     }
 
-    fn take(&mut self, ticket: Ticket) -> Result<Reply, HostError> {
-        self.0
-            .get_mut(ticket.0)
-            .and_then(Option::take)
-            .ok_or_else(|| HostError::Unexpected(format!("answer {} is missing", ticket.0)))
-    }
-
-    /// The file.
+    /// Takes the answer that a ticket is for.
     ///
     /// # Errors
-    /// [`HostError::Unexpected`] where the answer is of another kind; likewise for the others here.
-    pub fn file(&mut self, ticket: Ticket) -> Result<Found, HostError> {
-        match self.take(ticket)? {
-            Reply::File(found) => Ok(found),
-            other => Err(misfit("a file", &other)),
-        }
+    /// [`HostError::Unexpected`] where it is missing, or of another kind.
+    pub fn take<T>(&mut self, ticket: Ticket<T>) -> Result<T, HostError> {
+        let reply = (self.0.get_mut(ticket.place)).and_then(Option::take);
+        let reply = reply
+            .ok_or_else(|| HostError::Unexpected(format!("answer {} is missing", ticket.place)))?;
+        (ticket.answer)(reply)
     }
+}
 
-    /// The first file that exists, with its place in the list.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn first_file(&mut self, ticket: Ticket) -> Result<Option<(usize, Found)>, HostError> {
-        match self.take(ticket)? {
-            Reply::FirstOf(None) => Ok(None),
-            Reply::FirstOf(Some((index, reply))) => match *reply {
-                Reply::File(found) => Ok(Some((index, found))),
-                other => Err(misfit("a file", &other)),
-            },
-            other => Err(misfit("the first of several", &other)),
-        }
+/// Asks the host for one thing.
+///
+/// # Errors
+/// The host's own.
+pub fn ask<T>(
+    host: &dyn ReadHost,
+    request: impl FnOnce(&mut Batch) -> Ticket<T>,
+) -> Result<T, HostError> {
+    let mut batch = Batch::default();
+    let ticket = request(&mut batch);
+    batch.read(host)?.take(ticket)
+}
+
+fn file(reply: Reply) -> Result<Found, HostError> {
+    match reply {
+        Reply::File(found) => Ok(found),
+        other => Err(misfit("a file", &other)),
     }
+}
 
-    /// The folder's files.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn folder(&mut self, ticket: Ticket) -> Result<Listing, HostError> {
-        match self.take(ticket)? {
-            Reply::Folder(listing) => Ok(listing),
-            other => Err(misfit("a folder", &other)),
-        }
+fn existence(reply: Reply) -> Result<Existence, HostError> {
+    match reply {
+        Reply::Exists(existence) => Ok(existence),
+        other => Err(misfit("whether a path exists", &other)),
     }
+}
 
-    /// Whether the path exists.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn exists(&mut self, ticket: Ticket) -> Result<Existence, HostError> {
-        match self.take(ticket)? {
-            Reply::Exists(existence) => Ok(existence),
-            other => Err(misfit("whether a path exists", &other)),
-        }
+fn output(reply: Reply) -> Result<Output, HostError> {
+    match reply {
+        Reply::Output(output) => Ok(output),
+        other => Err(misfit("a command's output", &other)),
     }
+}
 
-    /// The place in the list of the first path that exists.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn first_existing(&mut self, ticket: Ticket) -> Result<Option<usize>, HostError> {
-        match self.take(ticket)? {
-            Reply::FirstOf(None) => Ok(None),
-            Reply::FirstOf(Some((index, reply))) => match *reply {
-                Reply::Exists(_) => Ok(Some(index)),
-                other => Err(misfit("whether a path exists", &other)),
-            },
-            other => Err(misfit("the first of several", &other)),
-        }
-    }
-
-    /// The processes.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn processes(&mut self, ticket: Ticket) -> Result<Vec<Process>, HostError> {
-        match self.take(ticket)? {
-            Reply::Processes(processes) => Ok(processes),
-            other => Err(misfit("processes", &other)),
-        }
-    }
-
-    /// What the command printed.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn output(&mut self, ticket: Ticket) -> Result<Output, HostError> {
-        match self.take(ticket)? {
-            Reply::Output(output) => Ok(output),
-            other => Err(misfit("a command's output", &other)),
-        }
-    }
-
-    /// What the first command printed that could be started, with its place in the list.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn first_output(&mut self, ticket: Ticket) -> Result<Option<(usize, Output)>, HostError> {
-        match self.take(ticket)? {
-            Reply::FirstOf(None) => Ok(None),
-            Reply::FirstOf(Some((index, reply))) => match *reply {
-                Reply::Output(output) => Ok(Some((index, output))),
-                other => Err(misfit("a command's output", &other)),
-            },
-            other => Err(misfit("the first of several", &other)),
-        }
-    }
-
-    /// The run's own connection.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn connection(&mut self, ticket: Ticket) -> Result<Connection, HostError> {
-        match self.take(ticket)? {
-            Reply::Connection(connection) => Ok(connection),
-            other => Err(misfit("the run's own connection", &other)),
-        }
-    }
-
-    /// That time has passed.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn paused(&mut self, ticket: Ticket) -> Result<(), HostError> {
-        match self.take(ticket)? {
-            Reply::Paused => Ok(()),
-            other => Err(misfit("a pause", &other)),
-        }
-    }
-
-    /// The host's clock, in seconds since 1970.
-    ///
-    /// # Errors
-    /// As [`Self::file`].
-    pub fn now(&mut self, ticket: Ticket) -> Result<i64, HostError> {
-        match self.take(ticket)? {
-            Reply::Now(seconds) => Ok(seconds),
-            other => Err(misfit("the time", &other)),
-        }
+fn first<T>(
+    reply: Reply,
+    answer: fn(Reply) -> Result<T, HostError>,
+) -> Result<FirstAnswer<T>, HostError> {
+    match reply {
+        Reply::FirstOf(None) => Ok(None),
+        Reply::FirstOf(Some((place, reply))) => Ok(Some((place, answer(*reply)?))),
+        other => Err(misfit("the first of several", &other)),
     }
 }
 
@@ -245,4 +235,24 @@ fn misfit(wanted: &str, got: &Reply) -> HostError {
         Reply::Connection(_) => "the run's own connection",
     };
     HostError::Unexpected(format!("{wanted} was asked for, {got} came"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_what_was_asked_for_and_is_taken_once() {
+        let mut batch = Batch::default();
+        let (now, pause) = (batch.now(), batch.pause(Duration::ZERO));
+        let mut answers = Answers::new(vec![Reply::Now(7), Reply::Now(8)]);
+        assert_eq!(answers.take(now).ok(), Some(7));
+        let told = |answer: Result<(), HostError>| answer.err().map(|error| error.to_string());
+        let twice = answers.take(now).map(|_| ());
+        assert!(told(twice).is_some_and(|text| text.ends_with("answer 0 is missing")));
+        let other = answers.take(pause);
+        assert!(
+            told(other).is_some_and(|text| text.ends_with("a pause was asked for, the time came"))
+        );
+    }
 }

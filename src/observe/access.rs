@@ -11,7 +11,7 @@ use crate::edit::xinetd::Config;
 use crate::facts::{Facts, Plesk};
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{
-    Command, Existence, Found, HostError, Process, ProcessId, ReadHost, Request, Terminal,
+    Command, Existence, Found, HostError, Output, Process, ProcessId, ReadHost, Terminal,
 };
 use crate::model::{Family, HostPath, known};
 
@@ -68,22 +68,22 @@ pub(super) struct Tickets {
     tools: Tools,
     kernel: KernelTickets,
     /// What tells whether nftables is built in, where that must be known first.
-    built_in: Option<Ticket>,
-    balancer: Option<Ticket>,
-    names: Vec<(Family, &'static str, Ticket)>,
+    built_in: Option<Ticket<Found>>,
+    balancer: Option<Ticket<Found>>,
+    names: Vec<(Family, &'static str, Ticket<Found>)>,
     shows: ShowsTickets,
-    processes: Ticket,
-    inetd: Ticket,
-    addresses: Ticket,
-    files: Vec<(Neighbour, Ticket, Option<Ticket>)>,
+    processes: Ticket<Vec<Process>>,
+    inetd: Ticket<Found>,
+    addresses: Ticket<Found>,
+    files: Vec<(Neighbour, Ticket<Existence>, Option<Ticket<Existence>>)>,
     plesk: Option<PleskTickets>,
 }
 
 #[derive(Default)]
 struct KernelTickets {
-    nft: Option<(Command, Ticket)>,
-    saved: Vec<(Family, Variant, Command, Ticket)>,
-    versions: Vec<(Family, Ticket)>,
+    nft: Option<(Command, Ticket<Output>)>,
+    saved: Vec<(Family, Variant, Command, Ticket<Output>)>,
+    versions: Vec<(Family, Ticket<Output>)>,
 }
 
 /// How a module's file may be packed.
@@ -92,15 +92,15 @@ const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
 /// What shows whether the kernel can tell its own addresses from others'.
 #[derive(Default)]
 struct ShowsTickets {
-    matches: Vec<(Family, Ticket)>,
+    matches: Vec<(Family, Ticket<Found>)>,
     modules: Option<ModuleTickets>,
 }
 
 struct ModuleTickets {
     /// The list that every folder of modules has.
-    listed: Ticket,
-    built_in: Ticket,
-    files: Vec<(Module, Ticket)>,
+    listed: Ticket<Existence>,
+    built_in: Ticket<Found>,
+    files: Vec<(Module, Ticket<Option<usize>>)>,
 }
 
 impl ShowsTickets {
@@ -119,8 +119,7 @@ impl ShowsTickets {
                     .iter()
                     .map(|ending| folder.join(&format!("{}{ending}", module.file())))
                     .collect();
-                let requests = paths.ok()?.into_iter().map(Request::Exists).collect();
-                files.push((module, batch.ask(Request::FirstOf(requests))));
+                files.push((module, batch.first_existing(paths.ok()?)));
             }
             Some(ModuleTickets {
                 listed: batch.exists(folder.join("modules.dep").ok()?),
@@ -137,24 +136,24 @@ impl ShowsTickets {
     fn shows(self, answers: &mut Answers) -> Result<Shows, HostError> {
         let mut shows = Shows::default();
         for (family, ticket) in self.matches {
-            if let Found::File(state) = answers.file(ticket)? {
+            if let Found::File(state) = answers.take(ticket)? {
                 let text = String::from_utf8_lossy(&state.bytes).into_owned();
                 shows.matches.insert(family, text);
             }
         }
         if let Some(tickets) = self.modules {
-            let built_in = match answers.file(tickets.built_in)? {
+            let built_in = match answers.take(tickets.built_in)? {
                 Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
                 Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
             };
             let mut found = BTreeSet::new();
             for (module, ticket) in tickets.files {
-                let there = answers.first_existing(ticket)?.is_some();
+                let there = answers.take(ticket)?.is_some();
                 if there || built_in.lines().any(|line| line == module.file()) {
                     found.insert(module);
                 }
             }
-            let listed = answers.exists(tickets.listed)? != Existence::Missing;
+            let listed = answers.take(tickets.listed)? != Existence::Missing;
             shows.modules = listed.then_some(found);
         }
         Ok(shows)
@@ -162,10 +161,10 @@ impl ShowsTickets {
 }
 
 struct PleskTickets {
-    exists: Ticket,
-    enabled: (Command, Ticket),
-    list: (Command, Ticket),
-    ini: (HostPath, Ticket),
+    exists: Ticket<Existence>,
+    enabled: (Command, Ticket<Output>),
+    list: (Command, Ticket<Output>),
+    ini: (HostPath, Ticket<Found>),
 }
 
 fn lister(program: &HostPath, arguments: &[&str]) -> Command {
@@ -212,7 +211,7 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
         shows,
         processes: {
             let names = PROGRAMS.iter().chain(&sshd::PROGRAMS).chain(&LOGINS);
-            batch.ask(Request::Processes(names.copied().collect()))
+            batch.processes(names.copied().collect())
         },
         inetd: batch.file(known("/etc/inetd.conf")),
         addresses: batch.file(known("/proc/net/if_inet6")),
@@ -257,14 +256,14 @@ impl KernelTickets {
 
     fn answers(self, answers: &mut Answers, raw: &mut Raw) -> Result<(), HostError> {
         if let Some((command, ticket)) = self.nft {
-            raw.nft = Some((command, answers.output(ticket)?));
+            raw.nft = Some((command, answers.take(ticket)?));
         }
         for (family, variant, command, ticket) in self.saved {
-            let output = answers.output(ticket)?;
+            let output = answers.take(ticket)?;
             raw.saved.push((family, variant, command, output));
         }
         for (family, ticket) in self.versions {
-            raw.versions.push((family, answers.output(ticket)?));
+            raw.versions.push((family, answers.take(ticket)?));
         }
         Ok(())
     }
@@ -289,9 +288,9 @@ fn of_plesk(batch: &mut Batch, plesk: &Plesk) -> Option<PleskTickets> {
 
 impl Tickets {
     /// Takes the answers, and asks once more where whether nftables may be asked had to be known first, or where sshd listens.
-    pub(super) fn observed<H: ReadHost + ?Sized>(
+    pub(super) fn observed(
         self,
-        host: &H,
+        host: &dyn ReadHost,
         facts: &Facts,
         xinetd: Option<&Config>,
         answers: &mut Answers,
@@ -299,7 +298,7 @@ impl Tickets {
         let mut raw = Raw::default();
         self.kernel.answers(answers, &mut raw)?;
         if let Some(ticket) = self.built_in
-            && may_ask(&answers.file(ticket)?)
+            && may_ask(&answers.take(ticket)?)
         {
             let mut batch = Batch::default();
             let mut kernel = KernelTickets::default();
@@ -307,34 +306,34 @@ impl Tickets {
             kernel.answers(&mut batch.read(host)?, &mut raw)?;
         }
         for (family, path, ticket) in self.names {
-            let names = LegacyNames::read(path, &answers.file(ticket)?);
+            let names = LegacyNames::read(path, &answers.take(ticket)?);
             raw.names.push((family, names));
         }
         raw.shows = self.shows.shows(answers)?;
         if let Some(ticket) = self.balancer {
-            raw.balancer = ipvs::layer(&answers.file(ticket)?);
+            raw.balancer = ipvs::layer(&answers.take(ticket)?);
         }
-        let processes = answers.processes(self.processes)?;
+        let processes = answers.take(self.processes)?;
         let sshd = Known {
             facts,
             processes: &processes,
             xinetd,
-            inetd: &answers.file(self.inetd)?,
+            inetd: &answers.take(self.inetd)?,
         }
         .sshd(host)?;
         raw.entrances = entrances(&processes, &sshd.ports);
         raw.ssh_ports = sshd.ports;
         raw.may_be_ssh = sshd.suspects;
-        (raw.has_ipv6, raw.speaks_ipv6) = match answers.file(self.addresses)? {
+        (raw.has_ipv6, raw.speaks_ipv6) = match answers.take(self.addresses)? {
             Found::File(state) => (true, !state.bytes.is_empty()),
             // A kernel without IPv6 has no such file.
             Found::Missing => (false, false),
             Found::NotRegular | Found::Unreadable(_) => (true, true),
         };
         for (neighbour, file, off) in self.files {
-            let there = answers.exists(file)? != Existence::Missing;
+            let there = answers.take(file)? != Existence::Missing;
             let off = match off {
-                Some(ticket) => answers.exists(ticket)? != Existence::Missing,
+                Some(ticket) => answers.take(ticket)? != Existence::Missing,
                 None => false,
             };
             if there && !off {
@@ -351,10 +350,10 @@ impl Tickets {
         }
         if let Some(plesk) = self.plesk {
             raw.plesk = Some(Asked {
-                exists: answers.exists(plesk.exists)?,
-                enabled: (plesk.enabled.0, answers.output(plesk.enabled.1)?),
-                list: (plesk.list.0, answers.output(plesk.list.1)?),
-                ini: (plesk.ini.0, answers.file(plesk.ini.1)?),
+                exists: answers.take(plesk.exists)?,
+                enabled: (plesk.enabled.0, answers.take(plesk.enabled.1)?),
+                list: (plesk.list.0, answers.take(plesk.list.1)?),
+                ini: (plesk.ini.0, answers.take(plesk.ini.1)?),
                 applies: applies_of_plesk(&processes),
             });
         }

@@ -2,8 +2,8 @@
 //! lists its options, where something may have to be changed.
 
 use crate::facts::{Facts, Plesk};
-use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Command, Existence, HostError, ReadHost};
+use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
+use crate::host::{Command, Existence, Found, HostError, Output, ReadHost};
 use crate::panel_access::client::{self, Unread};
 use crate::panel_access::command::{self, MailCommand};
 use crate::panel_access::memory::{self, Memory};
@@ -24,12 +24,12 @@ pub(super) enum Asked {
     Nothing(Unread),
     Everything {
         clients: Vec<Command>,
-        answer: Ticket,
-        exist: Vec<Ticket>,
+        answer: Ticket<FirstAnswer<Output>>,
+        exist: Vec<Ticket<Existence>>,
         probes: Vec<Command>,
-        options: Option<Ticket>,
+        options: Option<Ticket<FirstAnswer<Output>>>,
         depth: Depth,
-        memory: Ticket,
+        memory: Ticket<Found>,
         version: Option<String>,
     },
 }
@@ -79,15 +79,15 @@ impl Asked {
                 clients, answer, exist, probes, options, depth, memory, version,
             ),
         };
-        let answer = answers.first_output(answer)?;
+        let answer = answers.take(answer)?;
         let exist = (exist.into_iter())
-            .map(|ticket| answers.exists(ticket))
+            .map(|ticket| answers.take(ticket))
             .collect::<Result<Vec<_>, _>>()?;
         let command = match options {
-            Some(ticket) => MailCommand::read(&probes, answers.first_output(ticket)?),
+            Some(ticket) => MailCommand::read(&probes, answers.take(ticket)?),
             None => MailCommand::NotAsked,
         };
-        let memory = Memory::read(answers.file(memory)?, version.as_deref());
+        let memory = Memory::read(answers.take(memory)?, version.as_deref());
         let Some((place, output)) = answer else {
             let unread = client::none_started(&clients, &exist);
             return Ok(PanelAccounts {
@@ -123,7 +123,7 @@ impl Asked {
 ///
 /// # Errors
 /// [`HostError`] when the host cannot be asked; an answer that cannot be had is part of the state.
-pub fn accounts<H: ReadHost + ?Sized>(host: &H, facts: &Facts) -> Result<PanelAccounts, HostError> {
+pub fn accounts(host: &dyn ReadHost, facts: &Facts) -> Result<PanelAccounts, HostError> {
     let mut batch = Batch::default();
     let asked = ask(&mut batch, facts, Options::NotAsked, Depth::Whole);
     let mut answers = batch.read(host)?;

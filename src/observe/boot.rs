@@ -1,14 +1,14 @@
 //! Asks what a boot does about mailward's own rules.
 
 use crate::access::boot::{BootObserved, paths, places};
-use crate::host::HostError;
 use crate::host::batch::{Answers, Batch, Ticket};
+use crate::host::{Existence, Found, HostError};
 use crate::model::HostPath;
 
 /// Requests under way.
 pub(super) struct Tickets {
-    files: Vec<(HostPath, Ticket)>,
-    places: Vec<(HostPath, Ticket)>,
+    files: Vec<(HostPath, Ticket<Found>)>,
+    places: Vec<(HostPath, Ticket<Existence>)>,
 }
 
 pub(super) fn ask(batch: &mut Batch) -> Tickets {
@@ -26,10 +26,10 @@ impl Tickets {
     pub(super) fn observed(self, answers: &mut Answers) -> Result<BootObserved, HostError> {
         let mut observed = BootObserved::default();
         for (path, ticket) in self.files {
-            observed.files.insert(path, answers.file(ticket)?);
+            observed.files.insert(path, answers.take(ticket)?);
         }
         for (path, ticket) in self.places {
-            observed.places.insert(path, answers.exists(ticket)?);
+            observed.places.insert(path, answers.take(ticket)?);
         }
         Ok(observed)
     }

@@ -63,7 +63,7 @@ impl Known<'_> {
     }
 
     /// Finds out; the host is asked once more where systemd listens on a mail port for somebody, or no port is known.
-    pub(super) fn sshd<H: ReadHost + ?Sized>(&self, host: &H) -> Result<Sshd, HostError> {
+    pub(super) fn sshd(&self, host: &dyn ReadHost) -> Result<Sshd, HostError> {
         let own = ports(self.named(&["sshd", "dropbear"]));
         let serves_one =
             |process: &&Process| process.argv.first().is_some_and(|title| is_session(title));
@@ -112,7 +112,7 @@ impl Known<'_> {
     }
 
     /// What systemd says of its units, and all ports on which anything listens.
-    fn ask<H: ReadHost + ?Sized>(&self, host: &H) -> Result<(String, BTreeSet<u16>), HostError> {
+    fn ask(&self, host: &dyn ReadHost) -> Result<(String, BTreeSet<u16>), HostError> {
         let mut batch = Batch::default();
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| batch.file(known(path)));
         let units = match &self.facts.manager {
@@ -134,13 +134,13 @@ impl Known<'_> {
         let mut answers = batch.read(host)?;
         let mut listening = BTreeSet::new();
         for table in tables {
-            if let Found::File(state) = answers.file(table)? {
+            if let Found::File(state) = answers.take(table)? {
                 listening.extend(listening_ports(&state.bytes));
             }
         }
         let mut told = String::new();
         if let Some(units) = units {
-            let output = answers.output(units)?;
+            let output = answers.take(units)?;
             if output.end == End::Code(0) {
                 told = String::from_utf8_lossy(&output.stdout).into_owned();
             }

@@ -28,7 +28,7 @@ fn desired(manifest: &str) -> Desired {
     check(&[layer]).unwrap().desired
 }
 
-fn try_plan<H: ReadHost>(host: &H, desired: &Desired) -> Result<Plan, Vec<Blocker>> {
+fn try_plan(host: &dyn ReadHost, desired: &Desired) -> Result<Plan, Vec<Blocker>> {
     let facts = Facts::read(host).unwrap();
     let observed = Observed::read(host, &facts, Scope::Of(desired)).unwrap();
     make(

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::look::Look;
 use super::super::outcome::StepState;
-use super::super::{Failed, Running, Watch, interrupted};
+use super::super::{ApplyFailure, Running, Watch, interrupted};
 use crate::failure::Diagnostic;
-use crate::host::{Command, Done, End, Output, WriteHost};
+use crate::host::{Command, Done, End, Output, ReadHost, WriteHost};
 use crate::model::Access;
 use crate::panel_access::accounts::{Accounts, Difference};
 use crate::panel_access::memory::Seen;
@@ -64,6 +64,18 @@ enum Others {
     Changed,
 }
 
+/// What a change of one account came to.
+struct AccountResult {
+    kind: Kind,
+    /// How the command ended.
+    given: Result<(), ApplyFailure>,
+    /// The account right after.
+    after: Details,
+    did: Did,
+    /// What is another one beside it.
+    others: Vec<String>,
+}
+
 /// Acts that are one and the same thing to the panel, as far as can be told.
 type Kind = (AccountAct, Linked);
 
@@ -84,17 +96,13 @@ fn kind(act: AccountAct, before: &Details) -> Kind {
     (act, linked)
 }
 
-fn failed(error: &dyn std::error::Error) -> Failed {
-    Failed(vec![Diagnostic::of(error)])
-}
-
 impl Running<'_> {
     /// Makes all changes of panel access.
-    pub(in crate::apply) fn change_accounts<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn change_accounts(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ApplyFailure> {
         let steps: Vec<(usize, AccessStep)> = (self.plan.steps.iter().enumerate())
             .filter_map(|(index, step)| Some((index, step.as_panel_access()?.clone())))
             .collect();
@@ -121,26 +129,19 @@ impl Running<'_> {
     }
 
     /// Changes one account, and gives what is known of the next one, which was read in the same message.
-    fn change_account<H: WriteHost + ?Sized>(
+    fn change_account(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         step: &AccessStep,
         change: &AccountChange,
         ahead: Option<Details>,
         next: Option<u32>,
-    ) -> Result<Option<Details>, Failed> {
+    ) -> Result<Option<Details>, ApplyFailure> {
         let Some(vendor) = &step.how else {
             let what = "it is not known how the panel's command changes an account";
-            return Err(Failed(vec![Diagnostic::new(what)]));
+            return Err(Diagnostic::new(what).into());
         };
-        let mut all: Option<Accounts> = None;
-        let before = match ahead {
-            Some(before) => before,
-            None if self.access.probed.iter().any(|(act, _)| *act == step.act) => {
-                self.looked(host, &[change.id])?.account(change.id)
-            }
-            None => all.insert(self.accounts_now(host)?).details(change.id),
-        };
+        let (before, mut all) = self.before(host, step.act, change.id, ahead)?;
         if let Some(passed) = self.passes(change, &before, step.access) {
             self.access.passed.insert(change.id, passed);
             return Ok(None);
@@ -166,29 +167,68 @@ impl Running<'_> {
             (true, Err(unread)) => return Err(unread),
             (false, Err(_)) => return given.map(|()| None),
         };
-        let after = seen.account(change.id);
         let others = match (&all, seen.all()) {
             (Some(before), Some(now)) => self.beside(change.id, before, now),
             (_, _) => Vec::new(),
         };
-        let did = probe::judge(
-            &change.account,
-            &before,
-            &after,
-            step.access,
-            seen.user(before.user()),
-        );
+        let after = seen.account(change.id);
+        let user = seen.user(before.user());
+        let did = probe::judge(&change.account, &before, &after, step.access, user);
+        let result = AccountResult {
+            kind,
+            given,
+            after,
+            did,
+            others,
+        };
+        self.judge_change(host, change, result)?;
+        Ok(next.map(|next| seen.account(next)))
+    }
+
+    /// An account right before its change, with all others where they were read for it.
+    fn before(
+        &self,
+        host: &dyn ReadHost,
+        act: AccountAct,
+        account: u32,
+        ahead: Option<Details>,
+    ) -> Result<(Details, Option<Accounts>), ApplyFailure> {
+        if let Some(before) = ahead {
+            return Ok((before, None));
+        }
+        if self.access.probed.iter().any(|(probed, _)| *probed == act) {
+            return Ok((self.looked(host, &[account])?.account(account), None));
+        }
+        let all = self.accounts_now(host)?;
+        Ok((all.details(account), Some(all)))
+    }
+
+    /// Takes a change for what the database shows of it; a failure where the run cannot go on.
+    fn judge_change(
+        &mut self,
+        host: &mut dyn WriteHost,
+        change: &AccountChange,
+        result: AccountResult,
+    ) -> Result<(), ApplyFailure> {
+        let AccountResult {
+            kind,
+            given,
+            after,
+            did,
+            others,
+        } = result;
+        let (act, _) = kind;
         if !others.is_empty() {
             self.access.others = Others::Changed;
-            self.remember(host, step.act, Surprise::OtherAccounts);
+            self.remember(host, act, Surprise::OtherAccounts);
         }
         match did {
             Did::AsExpected if others.is_empty() => {
                 given?;
                 if self.access.probed.insert(kind) {
-                    self.forget(host, step.act);
+                    self.forget(host, act);
                 }
-                Ok(next.map(|next| seen.account(next)))
+                Ok(())
             }
             // Between the look at it and its turn somebody has removed it, and the command found nothing.
             Did::Otherwise {
@@ -197,27 +237,27 @@ impl Running<'_> {
             } if given.is_err() && others.is_empty() => {
                 self.access.called.remove(&change.id);
                 self.access.passed.insert(change.id, Passed::Changed);
-                Ok(next.map(|next| seen.account(next)))
+                Ok(())
             }
             Did::Nothing if others.is_empty() => {
                 given?;
-                Err(Failed(vec![
-                    Diagnostic::new(format!(
-                        "the panel's command says that it changed {}, and did not",
-                        change.account
-                    ))
-                    .because(format!("the database says: {}", after.words())),
-                ]))
+                Err(Diagnostic::new(format!(
+                    "the panel's command says that it changed {}, and did not",
+                    change.account
+                ))
+                .because(format!("the database says: {}", after.words()))
+                .into())
             }
             did => {
-                let mut failed = given.err().unwrap_or_else(|| Failed(Vec::new()));
+                let mut failed = (given.err()).unwrap_or_else(ApplyFailure::told_elsewhere);
                 if let Did::Otherwise { surprise, seen } = did {
                     self.access.spoiled = Some(change.id);
-                    self.remember(host, step.act, surprise);
-                    failed.0.push(self.something_else(change, step.act, seen));
+                    self.remember(host, act, surprise);
+                    let told = self.something_else(change, act, seen);
+                    failed.messages.push(told);
                 }
                 if !others.is_empty() {
-                    failed.0.push(beside(change, &others));
+                    failed.messages.push(beside(change, &others));
                 }
                 Err(failed)
             }
@@ -281,12 +321,7 @@ impl Running<'_> {
     }
 
     /// Keeps on the host what the command did, so that the next run does not do it to another account.
-    fn remember<H: WriteHost + ?Sized>(
-        &mut self,
-        host: &mut H,
-        act: AccountAct,
-        surprise: Surprise,
-    ) {
+    fn remember(&mut self, host: &mut dyn WriteHost, act: AccountAct, surprise: Surprise) {
         let run = self.outcome.run.clone().unwrap_or_default();
         let Some(panel) = &mut self.observed.accounts else {
             return;
@@ -317,7 +352,7 @@ impl Running<'_> {
     }
 
     /// An act does what it should now: what was seen of it before is forgotten.
-    fn forget<H: WriteHost + ?Sized>(&mut self, host: &mut H, act: AccountAct) {
+    fn forget(&mut self, host: &mut dyn WriteHost, act: AccountAct) {
         let Some(panel) = &mut self.observed.accounts else {
             return;
         };
@@ -371,15 +406,17 @@ pub(in crate::apply) fn first<T: AsRef<str>>(told: &[T]) -> String {
 }
 
 /// How the vendor's command ended.
-fn given(command: &Command, done: Option<&Done>) -> Result<(), Failed> {
+fn given(command: &Command, done: Option<&Done>) -> Result<(), ApplyFailure> {
     match done {
         Some(Done::Ran(Output {
             end: End::Code(0), ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(Failed(vec![ended(command, output.end)])),
-        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
-            format!("it is not known what became of `{}`", super::line(command)),
-        )])),
+        Some(Done::Ran(output)) => Err(ended(command, output.end).into()),
+        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
+            "it is not known what became of `{}`",
+            super::line(command)
+        ))
+        .into()),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::Failed;
+use super::super::ApplyFailure;
 use super::failed_restart;
 use crate::facts::{COURIERTCPD, Facts, Judge};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{
-    Act, Came, Command, Condition, Done, End, Process, ProcessId, Reply, Request, WriteHost,
-    Written,
+    Act, Came, Command, Condition, Done, End, HostError, Process, ProcessId, Reply, Request,
+    WriteHost, Written,
 };
 use crate::limits::courier::{self, Listener, SETTINGS, common};
 use crate::plan::{Control, Expectation};
@@ -31,121 +31,156 @@ pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
     values
 }
 
-/// Stops and starts a service and compares what runs then.
-pub(in crate::apply) fn restart<H: WriteHost + ?Sized>(
-    host: &mut H,
-    judge: &Judge,
-    control: &Control,
-    processes: &[ProcessId],
-    arguments: &[Vec<String>],
-    expects: &[Expectation],
-    deadline: Duration,
-) -> Result<(), Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let command = control.restart(processes);
-    let serving = Condition::Serving {
-        program: COURIERTCPD,
-        arguments: arguments.to_vec(),
-    };
-    let soon = deadline.min(Duration::from_secs(20));
-    let mut acts = Vec::new();
-    if !processes.is_empty() {
-        acts.push(Act::Await(Condition::Gone(processes.to_vec()), soon));
+/// A stop and start of a service, and what must run then.
+#[derive(Debug)]
+pub(in crate::apply) struct CourierRestart<'a> {
+    /// Tells daemons from others.
+    pub judge: &'a Judge,
+    /// How the service is stopped and started.
+    pub control: &'a Control,
+    /// The processes that must be gone.
+    pub processes: &'a [ProcessId],
+    /// What each process must have among its arguments that serves then.
+    pub arguments: &'a [Vec<String>],
+    /// The values that must run then.
+    pub expects: &'a [Expectation],
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// What was seen after a restart.
+struct AfterRestart {
+    processes: Vec<Process>,
+    done: Vec<Done>,
+}
+
+impl AfterRestart {
+    /// Whether the last wait for a listener came to its end in time.
+    fn served(&self, came: Came) -> bool {
+        self.done.last() == Some(&Done::Awaited(came))
     }
-    acts.push(Act::Await(serving.clone(), soon));
-    let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec![COURIERTCPD]));
-    let look = |replies: Vec<Reply>| {
-        let processes = Answers::new(replies).processes(ticket);
-        Ok(judge
-            .judge(processes.map_err(|error| failed(&error))?)
-            .all())
-    };
-    let written = run(host, control, &command, &acts, batch.requests())?;
-    let mut after = look(written.replies)?;
-    let mut done = written.done;
-    // A job may start the service before what it stopped has let go of its ports; then another one does.
-    if let Control::Job { .. } = control
-        && is_missing(expects, &after)
-    {
-        let acts = [Act::Await(serving.clone(), soon)];
-        let again = run(host, control, &command, &acts, batch.requests())?;
-        after = look(again.replies)?;
-        done.extend(again.done);
+}
+
+impl CourierRestart<'_> {
+    /// Stops and starts the service and compares what runs then.
+    pub(in crate::apply) fn carry_out(&self, host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
+        let command = self.control.restart(self.processes);
+        let seen = self.run(host, &command)?;
+        let mut messages = self.complaints(&seen);
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let outputs = seen.done.iter().filter_map(|done| match done {
+            Done::Ran(output) => Some(output),
+            Done::Quietly | Done::Awaited(_) => None,
+        });
+        for output in outputs {
+            if output.end != End::Code(0) || !output.stderr.is_empty() {
+                messages.push(failed_restart(self.control, &command, output));
+            }
+        }
+        Err(messages.into())
     }
-    // Listeners come up one after the other, and one with the same limits may have been taken for another: one that is not
-    // there yet is looked at again for a while.
-    let mut looks = LOOKS;
-    while looks > 0
-        && !courier::unmet(expects, &after).is_empty()
-        && done.last() == Some(&Done::Awaited(Came::InTime))
-    {
-        looks = if is_missing(expects, &after) {
-            looks - 1
-        } else {
-            0
+
+    /// Stops and starts it, and looks until what is expected runs or is not to be expected any more.
+    fn run(
+        &self,
+        host: &mut dyn WriteHost,
+        command: &Command,
+    ) -> Result<AfterRestart, ApplyFailure> {
+        let Self {
+            control,
+            processes,
+            expects,
+            ..
+        } = self;
+        let serving = Condition::Serving {
+            program: COURIERTCPD,
+            arguments: self.arguments.to_vec(),
         };
-        let again = host
-            .write(
-                &[Act::Await(serving.clone(), Duration::from_secs(2))],
-                batch.requests(),
-            )
-            .map_err(|error| failed(&error))?;
-        after = look(again.replies)?;
-        done.extend(again.done);
-    }
-    let mut messages = Vec::new();
-    let still: Vec<u32> = processes
-        .iter()
-        .filter(|old| after.iter().any(|process| process.id == **old))
-        .map(|old| old.pid)
-        .collect();
-    if !still.is_empty() {
-        let pids = still
-            .iter()
-            .map(u32::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        messages.push(
-            Diagnostic::new(format!("couriertcpd did not stop (pid {pids})"))
-                .because(format!("{} left it running", super::restart_line(control))),
-        );
-    }
-    for expectation in courier::unmet(expects, &after) {
-        let message = missed(expectation, &after);
-        // A listener that does not run misses every value, which is one thing to tell.
-        if !messages.contains(&message) {
-            messages.push(message);
+        let soon = self.deadline.min(Duration::from_secs(20));
+        let mut acts = Vec::new();
+        if !processes.is_empty() {
+            acts.push(Act::Await(Condition::Gone(processes.to_vec()), soon));
         }
-    }
-    if messages.is_empty() && done.last() == Some(&Done::Awaited(Came::TooLate)) {
-        messages.push(Diagnostic::new(
-            "couriertcpd runs, but does not listen on its port",
-        ));
-    }
-    if messages.is_empty() {
-        return Ok(());
-    }
-    let outputs = done.iter().filter_map(|done| match done {
-        Done::Ran(output) => Some(output),
-        Done::Quietly | Done::Awaited(_) => None,
-    });
-    for output in outputs {
-        if output.end != End::Code(0) || !output.stderr.is_empty() {
-            messages.push(failed_restart(control, &command, output));
+        acts.push(Act::Await(serving.clone(), soon));
+        let mut batch = Batch::default();
+        let ticket = batch.processes(vec![COURIERTCPD]);
+        let look = |replies: Vec<Reply>| {
+            let processes = Answers::new(replies).take(ticket)?;
+            Ok::<_, HostError>(self.judge.judge(processes).all())
+        };
+        let written = run(host, control, command, &acts, batch.requests())?;
+        let mut seen = AfterRestart {
+            processes: look(written.replies)?,
+            done: written.done,
+        };
+        // A job may start the service before what it stopped has let go of its ports; then another one does.
+        if let Control::Job { .. } = control
+            && is_missing(expects, &seen.processes)
+        {
+            let acts = [Act::Await(serving.clone(), soon)];
+            let again = run(host, control, command, &acts, batch.requests())?;
+            seen.processes = look(again.replies)?;
+            seen.done.extend(again.done);
         }
+        // Listeners come up one after the other, and one with the same limits may have been taken for another: one that is
+        // not there yet is looked at again for a while.
+        let mut looks = LOOKS;
+        while looks > 0
+            && !courier::unmet(expects, &seen.processes).is_empty()
+            && seen.served(Came::InTime)
+        {
+            looks = if is_missing(expects, &seen.processes) {
+                looks - 1
+            } else {
+                0
+            };
+            let wait = Act::Await(serving.clone(), Duration::from_secs(2));
+            let again = host.write(&[wait], batch.requests())?;
+            seen.processes = look(again.replies)?;
+            seen.done.extend(again.done);
+        }
+        Ok(seen)
     }
-    Err(Failed(messages))
+
+    /// What is not as it should be after it.
+    fn complaints(&self, seen: &AfterRestart) -> Vec<Diagnostic> {
+        let mut messages = Vec::new();
+        let is_still_there = |old: &&ProcessId| seen.processes.iter().any(|one| one.id == **old);
+        let still: Vec<String> = (self.processes.iter())
+            .filter(is_still_there)
+            .map(|old| old.pid.to_string())
+            .collect();
+        if !still.is_empty() {
+            let what = format!("couriertcpd did not stop (pid {})", still.join(", "));
+            let how = super::restart_line(self.control);
+            messages.push(Diagnostic::new(what).because(format!("{how} left it running")));
+        }
+        for expectation in courier::unmet(self.expects, &seen.processes) {
+            let message = missed(expectation, &seen.processes);
+            // A listener that does not run misses every value, which is one thing to tell.
+            if !messages.contains(&message) {
+                messages.push(message);
+            }
+        }
+        if messages.is_empty() && seen.served(Came::TooLate) {
+            messages.push(Diagnostic::new(
+                "couriertcpd runs, but does not listen on its port",
+            ));
+        }
+        messages
+    }
 }
 
 /// Stops and starts a service, waits for what runs then, and reads `then`.
-fn run<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn run(
+    host: &mut dyn WriteHost,
     control: &Control,
     command: &Command,
     waits: &[Act],
     then: &[Request],
-) -> Result<Written, Failed> {
+) -> Result<Written, ApplyFailure> {
     match control {
         Control::Pair { .. } => super::restart(host, command, waits, then),
         Control::Job { .. } => {
@@ -162,9 +197,7 @@ fn run<H: WriteHost + ?Sized>(
                 other => other.clone(),
             };
             let waits: Vec<Act> = waits.iter().map(hurried).collect();
-            let waited = host
-                .write(&waits, then)
-                .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+            let waited = host.write(&waits, then)?;
             job.done.extend(waited.done);
             job.replies = waited.replies;
             Ok(job)

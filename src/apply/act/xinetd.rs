@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::Failed;
+use super::super::ApplyFailure;
 use crate::edit::xinetd::dump::Dump;
 use crate::facts::{Judge, XINETD};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Request, Signal, WriteHost};
+use crate::host::batch::{self, Answers, Batch};
+use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Signal, WriteHost};
 use crate::limits::xinetd::{self, DUMP};
 use crate::model::known;
 use crate::plan::{Control, Expectation};
@@ -18,21 +18,14 @@ use crate::report::text;
 pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Sends signals to xinetd, the last of which makes it write its dump, and reads the new part of it.
-pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn dump(
+    host: &mut dyn WriteHost,
     process: ProcessId,
     first: &[Signal],
     deadline: Duration,
-) -> Result<Dump, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+) -> Result<Dump, ApplyFailure> {
     let path = known(DUMP);
-    let mut batch = Batch::default();
-    let before = batch.file(path.clone());
-    let size = match batch
-        .read(host)
-        .and_then(|mut answers| answers.file(before))
-        .map_err(|e| failed(&e))?
-    {
+    let size = match batch::ask(host, |batch| batch.file(path.clone()))? {
         Found::File(state) => state.bytes.len(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => 0,
     };
@@ -52,23 +45,17 @@ pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
     ));
     let mut batch = Batch::default();
     let after = batch.file(path);
-    let written = host
-        .write(&acts, batch.requests())
-        .map_err(|error| failed(&error))?;
-    let found = Answers::new(written.replies)
-        .file(after)
-        .map_err(|error| failed(&error))?;
+    let written = host.write(&acts, batch.requests())?;
+    let found = Answers::new(written.replies).take(after)?;
     let silent = || {
-        Failed(vec![
-            Diagnostic::new(format!(
+        ApplyFailure::from(Diagnostic::new(format!(
                 "xinetd (pid {}) did not write its state to {DUMP}",
                 process.pid
             ))
             .because(format!(
                 "it was asked with SIGUSR1 and had {} s; it waits for the resolver where a service binds an address",
                 deadline.as_secs()
-            )),
-        ])
+            )))
     };
     let Found::File(state) = found else {
         return Err(silent());
@@ -84,12 +71,12 @@ pub(in crate::apply) fn dump<H: WriteHost + ?Sized>(
 }
 
 /// Makes xinetd read its files, and compares its own dump with what is expected.
-pub(in crate::apply) fn reload<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn reload(
+    host: &mut dyn WriteHost,
     process: ProcessId,
     expects: &[Expectation],
     deadline: Duration,
-) -> Result<Dump, Failed> {
+) -> Result<Dump, ApplyFailure> {
     let mut dumped = dump(
         host,
         process,
@@ -105,14 +92,13 @@ pub(in crate::apply) fn reload<H: WriteHost + ?Sized>(
 }
 
 /// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new process.
-pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn start(
+    host: &mut dyn WriteHost,
     judge: &Judge,
     control: &Control,
     expects: &[Expectation],
     deadline: Duration,
-) -> Result<ProcessId, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+) -> Result<ProcessId, ApplyFailure> {
     let acts = [Act::Await(
         Condition::Serving {
             program: XINETD,
@@ -121,19 +107,16 @@ pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
         deadline.min(DUMP_DEADLINE),
     )];
     let mut batch = Batch::default();
-    let ticket = batch.ask(Request::Processes(vec![XINETD]));
+    let ticket = batch.processes(vec![XINETD]);
     // Not only a start: a service manager that holds a dead service for active would not start it.
     let command = control.restart(&[]);
     let written = super::restart(host, &command, &acts, batch.requests())?;
-    let processes = Answers::new(written.replies)
-        .processes(ticket)
-        .map_err(|error| failed(&error))?;
+    let processes = Answers::new(written.replies).take(ticket)?;
     let daemons = judge.judge(processes).daemons;
     let Some(process) = xinetd::running(&daemons).first().map(|process| process.id) else {
-        return Err(Failed(vec![
-            Diagnostic::new("xinetd does not run")
-                .because(format!("{} did not start it", super::restart_line(control))),
-        ]));
+        return Err(Diagnostic::new("xinetd does not run")
+            .because(format!("{} did not start it", super::restart_line(control)))
+            .into());
     };
     let dumped = dump(host, process, &[], deadline.min(DUMP_DEADLINE))?;
     took(expects, &dumped)?;
@@ -141,7 +124,7 @@ pub(in crate::apply) fn start<H: WriteHost + ?Sized>(
 }
 
 /// Whether xinetd has what is expected of it.
-fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), Failed> {
+fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), ApplyFailure> {
     let messages: Vec<Diagnostic> = xinetd::unmet(expects, dumped)
         .into_iter()
         .map(
@@ -160,7 +143,7 @@ fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), Failed> {
     if messages.is_empty() {
         Ok(())
     } else {
-        Err(Failed(messages))
+        Err(messages.into())
     }
 }
 

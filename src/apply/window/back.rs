@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::load::{self, LIST_CAP, Loader};
-use super::open::{printed, saved};
+use super::context::WindowContext;
+use super::load::{self, LoadContext};
+use super::open::{SavedTables, lister, printed};
 use super::record::Window;
 use crate::access::{Ends, Gate, boot, iptables, nft};
-use crate::apply::Failed;
-use crate::facts::Facts;
+use crate::apply::ApplyFailure;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::Load;
-use crate::host::{Command, End, Found, WriteHost};
+use crate::host::{Command, End, Found, ReadHost, WriteHost};
 use crate::model::{Family, HostPath, known};
 use crate::observe::{Observed, Scope};
 use crate::plan::Way;
@@ -36,35 +36,32 @@ pub(super) enum Taken {
 }
 
 /// Loads what was before, and looks whether it is there.
-pub(super) fn take_back<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
+pub(super) fn take_back(
+    cx: &mut WindowContext<'_>,
     window: &Window,
     booted: Booted,
-    deadline: Duration,
-) -> Result<Taken, Failed> {
+) -> Result<Taken, ApplyFailure> {
     let Some(load) = &window.load else {
-        return super::plesk::reset(host, window, booted, deadline);
+        return super::plesk::reset(cx.host, window, booted, cx.deadline);
     };
     // Whatever the programs say and whatever happened meanwhile, a boot included: what the kernel has decides.
-    let loaded = if is_back(host, window, deadline)? {
+    let loaded = if is_back(cx.host, window, cx.deadline)? {
         Ok(())
     } else {
-        restore(host, load, deadline)
+        restore(cx.host, load, cx.deadline)
     };
-    let Err(Failed(mut messages)) = loaded else {
-        tidy(host, facts, window, deadline)?;
-        return if is_back(host, window, deadline)? {
+    let Err(failure) = loaded else {
+        tidy(cx, window)?;
+        return if is_back(cx.host, window, cx.deadline)? {
             Ok(Taken::Back)
         } else {
-            Err(Failed(vec![not_back()]))
+            Err(not_back().into())
         };
     };
-    if is_back(host, window, deadline)? {
+    if is_back(cx.host, window, cx.deadline)? {
         return Ok(Taken::Back);
     }
-    messages.push(not_back());
-    Err(Failed(messages))
+    Err(failure.and(vec![not_back()]))
 }
 
 fn not_back() -> Diagnostic {
@@ -75,24 +72,22 @@ fn not_back() -> Diagnostic {
 }
 
 /// Loads the files that were written beforehand.
-fn restore<H: WriteHost + ?Sized>(
-    host: &mut H,
-    load: &Load,
-    deadline: Duration,
-) -> Result<(), Failed> {
+fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<(), ApplyFailure> {
     match load {
         Load::Nftables { nft } => {
             let arguments = vec!["-f".to_owned(), boot::state("revert.nft").to_string()];
             load::run(host, Command::new(nft.clone(), arguments, deadline))
         }
         Load::Iptables { v4, v6 } => {
+            let [was_v4, was_v6] = texts(host, ["revert.v4", "revert.v6"])?;
+            let mut cx = LoadContext::of_run(host, deadline);
             // One that fails keeps nobody from loading the other.
             let mut all = Ok(());
-            for (restore, name) in [(v4, "revert.v4"), (v6, "revert.v6")] {
-                let (Some(restore), Some(text)) = (restore, text(host, name)?) else {
+            for (restore, was) in [(v4, was_v4), (v6, was_v6)] {
+                let (Some(restore), Some(was)) = (restore, was) else {
                     continue;
                 };
-                let loaded = load::script_of_iptables(host, restore, &text, Loader::Run, deadline);
+                let loaded = load::script_of_iptables(&mut cx, restore, &was);
                 all = all.and(loaded);
             }
             all
@@ -101,34 +96,27 @@ fn restore<H: WriteHost + ?Sized>(
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-pub(super) fn tidy<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    window: &Window,
-    deadline: Duration,
-) -> Result<(), Failed> {
+pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
     if window.way != Way::Iptables {
         return Ok(());
     }
-    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
     let Some(access) = &observed.access else {
         return Ok(());
     };
     let Some(Load::Iptables { v4, v6 }) = &window.load else {
         return Ok(());
     };
-    for (restore, name, family) in [
-        (v4, "revert.v4", Family::Ipv4),
-        (v6, "revert.v6", Family::Ipv6),
-    ] {
-        let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
+    let [was_v4, was_v6] = texts(cx.host, ["revert.v4", "revert.v6"])?;
+    let mut loading = LoadContext::of_run(cx.host, cx.deadline);
+    for (restore, was, family) in [(v4, was_v4, Family::Ipv4), (v6, was_v6, Family::Ipv6)] {
+        let (Some(restore), Some(was)) = (restore, was) else {
             continue;
         };
         for chains in access.own_chains(family).unwrap_or_default() {
             let present = [(chains.end, chains.own.present.clone())].into();
             if let Some(script) = iptables::removal(&iptables::idle(&present, &was)) {
-                load::script_of_iptables(host, restore, &script, Loader::Run, deadline)?;
+                load::script_of_iptables(&mut loading, restore, &script)?;
             }
         }
     }
@@ -136,15 +124,15 @@ pub(super) fn tidy<H: WriteHost + ?Sized>(
 }
 
 /// Whether the own table has exactly these gates.
-fn has_gates<H: WriteHost + ?Sized>(
-    host: &H,
+fn has_gates(
+    host: &dyn ReadHost,
     nft: &HostPath,
     gates: &[Gate],
     deadline: Duration,
-) -> Result<bool, Failed> {
+) -> Result<bool, ApplyFailure> {
     let words = ["-j", "list", "ruleset"];
     let now = printed(host, nft, &words, deadline)?;
-    let table = nft::own(now.as_bytes()).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let table = nft::own(now.as_bytes())?;
     Ok(match table {
         None => nft::rules(gates, Ends::Both).is_empty(),
         // A version before made it for one end.
@@ -154,59 +142,54 @@ fn has_gates<H: WriteHost + ?Sized>(
     })
 }
 
-/// A file of access in mailward's state.
-pub(super) fn text<H: WriteHost + ?Sized>(host: &H, name: &str) -> Result<Option<String>, Failed> {
-    text_at(host, boot::state(name))
+/// Files of access in mailward's state; none where one is missing.
+pub(super) fn texts<const N: usize>(
+    host: &dyn ReadHost,
+    names: [&str; N],
+) -> Result<[Option<String>; N], ApplyFailure> {
+    let mut batch = Batch::default();
+    let tickets = names.map(|name| batch.file(boot::state(name)));
+    let mut answers = batch.read(host)?;
+    let mut texts = [const { None }; N];
+    for ((text, name), ticket) in texts.iter_mut().zip(names).zip(tickets) {
+        *text = text_of(&boot::state(name), answers.take(ticket)?)?;
+    }
+    Ok(texts)
 }
 
-/// A file of mailward's own; none where it is missing.
-pub(super) fn text_at<H: WriteHost + ?Sized>(
-    host: &H,
-    path: HostPath,
-) -> Result<Option<String>, Failed> {
-    let mut batch = Batch::default();
-    let ticket = batch.file(path.clone());
-    match batch
-        .read(host)
-        .and_then(|mut answers| answers.file(ticket))
-    {
-        Ok(Found::File(state)) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
-        Ok(Found::Missing) => Ok(None),
-        Ok(Found::NotRegular | Found::Unreadable(_)) => {
-            Err(Failed(vec![Diagnostic::new(format!("cannot read {path}"))]))
+/// The text of a file of mailward's own; none where it is missing.
+pub(super) fn text_of(path: &HostPath, found: Found) -> Result<Option<String>, ApplyFailure> {
+    match found {
+        Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
+        Found::Missing => Ok(None),
+        Found::NotRegular | Found::Unreadable(_) => {
+            Err(Diagnostic::new(format!("cannot read {path}")).into())
         }
-        Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
     }
 }
 
 /// Whether the own rules are those that were written down before the change.
-pub(super) fn is_back<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn is_back(
+    host: &dyn ReadHost,
     window: &Window,
     deadline: Duration,
-) -> Result<bool, Failed> {
+) -> Result<bool, ApplyFailure> {
     match &window.load {
         Some(Load::Nftables { nft }) => {
             let words = ["list", "table", "inet", nft::TABLE];
-            let mut command = Command::new(
-                nft.clone(),
-                words.iter().map(|&word| word.to_owned()).collect(),
-                deadline,
-            );
-            command.cap = LIST_CAP;
+            let path = boot::state("revert.nft");
             let mut batch = Batch::default();
-            let ticket = batch.output(command);
-            let output = batch
-                .read(host)
-                .and_then(|mut answers| answers.output(ticket))
-                .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+            let listed = batch.output(lister(nft, &words, deadline));
+            let was = batch.file(path.clone());
+            let mut answers = batch.read(host)?;
+            let output = answers.take(listed)?;
             let now = match output.end {
                 End::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
                 // There is none.
                 End::Code(_) => String::new(),
                 End::Signal(_) | End::TimedOut | End::NotStarted => return Ok(false),
             };
-            let Some(was) = text(host, "revert.nft")? else {
+            let Some(was) = text_of(&path, answers.take(was)?)? else {
                 return Ok(false);
             };
             if nft::same_listing(&was, &nft::revert(Some(&now))) {
@@ -223,11 +206,19 @@ pub(super) fn is_back<H: WriteHost + ?Sized>(
                 (v4, "revert.v4", Family::Ipv4),
                 (v6, "revert.v6", Family::Ipv6),
             ] {
-                let (Some(restore), Some(was)) = (restore, text(host, name)?) else {
+                let Some(restore) = restore else {
                     continue;
                 };
+                let path = boot::state(name);
                 let save = known(&restore.as_str().replace("-restore", "-save"));
-                let now = saved(host, &save, deadline)?;
+                let mut batch = Batch::default();
+                let was = batch.file(path.clone());
+                let tables = SavedTables::ask(&mut batch, &save, deadline);
+                let mut answers = batch.read(host)?;
+                let Some(was) = text_of(&path, answers.take(was)?)? else {
+                    continue;
+                };
+                let now = tables.text(&mut answers)?;
                 let is_same = |end| {
                     let own = iptables::own_lines(&was, end);
                     // Without a jump to them they are not in force.

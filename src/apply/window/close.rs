@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use crate::access::boot;
-use crate::apply::Failed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::{ApplyFailure, FailureContext};
 use crate::failure::Diagnostic;
-use crate::host::batch::Batch;
+use crate::host::batch::{self, Answers, Batch};
 use crate::host::timer::WindowFolder;
 use crate::host::{
-    Act, Came, Condition, Done, Found, HostError, ProcessId, Reply, Request, STATE, WriteHost,
-    timer,
+    Act, Came, Condition, Done, Found, HostError, ProcessId, ReadHost, STATE, WriteHost, timer,
 };
 use crate::model::{HostPath, known};
 
@@ -35,6 +34,9 @@ pub(super) const LEFT: [&str; 12] = [
 /// How long watchers may take to find that their window is over: they look four times a second, those of a shell that knows
 /// whole seconds once.
 const NOTICE: Duration = Duration::from_secs(5);
+
+/// What to do about what could not be removed.
+const UNTIDY: &str = "what the change left is removed by the next run that may write";
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,38 +71,40 @@ pub(super) enum WatchEnd {
 }
 
 /// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
-pub(super) fn close<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn close(
+    host: &mut dyn WriteHost,
     window: &Window,
     fate: Fate,
     message: Option<Diagnostic>,
 ) -> Closed {
     let mut told = Vec::new();
-    let (outcome, watchers) = match left(host, window) {
+    let (outcome, watchers) = match left(host, window).failing_with_hint(UNTIDY) {
         Ok(left) => left,
-        Err(error) => {
+        Err(unread) => {
             return Closed {
-                told: vec![untidy(&error)],
+                told: unread.messages,
                 watch: WatchEnd::MayLoad,
             };
         }
     };
-    if let Some(outcome) = outcome {
-        let path = history_path(&window.run);
-        let saved = serde_json::to_vec_pretty(&concluded(outcome, fate, message))
-            .map_err(|error| Box::new(Diagnostic::of(&error)))
-            .and_then(|bytes| {
-                (host.write(&[Act::Save { path, bytes }], &[]))
-                    .map_err(|error| Box::new(Diagnostic::of(&error)))
-            });
-        if let Err(why) = saved {
-            told.push(why.hint("what became of the change is not in the history"));
+    let entry = outcome.map(|outcome| concluded(outcome, fate, message));
+    let ended = match at_once(host, window, entry.as_ref(), &watchers) {
+        Some(ended) => Ok(ended),
+        None => {
+            if let Some(entry) = &entry {
+                let saved = save(host, history_path(&window.run), entry)
+                    .failing_with_hint("what became of the change is not in the history");
+                if let Err(unsaved) = saved {
+                    told.extend(unsaved.messages);
+                }
+            }
+            end_watch(host, window, watchers).failing_with_hint(UNTIDY)
         }
-    }
-    let watch = match end_watch(host, window, watchers) {
+    };
+    let watch = match ended {
         Ok(WatchEnd::Ended) => {
-            if let Err(why) = tidy(host, window, fate) {
-                told.push(*why);
+            if let Err(untidy) = tidy(host, window, fate).failing_with_hint(UNTIDY) {
+                told.extend(untidy.messages);
             }
             WatchEnd::Ended
         }
@@ -113,34 +117,78 @@ pub(super) fn close<H: WriteHost + ?Sized>(
         Ok(WatchEnd::MayLoad) => {
             told.push(
                 Diagnostic::new("a timer of the change has not noticed yet that it is over")
-                    .hint("what the change left is removed by the next run that may write"),
+                    .hint(UNTIDY),
             );
             WatchEnd::MayLoad
         }
-        Err(error) => {
-            told.push(untidy(error.as_ref()));
+        Err(unseen) => {
+            told.extend(unseen.messages);
             WatchEnd::MayLoad
         }
     };
     Closed { told, watch }
 }
 
+/// Does in one message what [`save`] and [`end_watch`] do in several, in the same order; none where any of it failed,
+/// and then they do it again one by one, each of which may fail for itself.
+fn at_once(
+    host: &mut dyn WriteHost,
+    window: &Window,
+    entry: Option<&Outcome>,
+    watchers: &[ProcessId],
+) -> Option<WatchEnd> {
+    let folder = window.folder.as_ref()?;
+    let mut acts = Vec::new();
+    if let Some(entry) = entry {
+        acts.push(Act::Save {
+            path: history_path(&window.run),
+            bytes: serde_json::to_vec_pretty(entry).ok()?,
+        });
+    }
+    acts.push(closing_mark(folder));
+    acts.extend(folder.starters());
+    let waits =
+        (!watchers.is_empty()).then(|| Act::Await(Condition::Gone(watchers.to_vec()), NOTICE));
+    acts.extend(waits.clone());
+    let mut batch = Batch::default();
+    let processes = batch.processes(vec![timer::PROGRAM]);
+    let written = host.write(&acts, batch.requests()).ok()?;
+    if waits.is_some() && written.done.last() != Some(&Done::Awaited(Came::InTime)) {
+        return Some(WatchEnd::MayLoad);
+    }
+    let processes = Answers::new(written.replies).take(processes).ok()?;
+    // Nobody can begin to watch any more; who began before that is waited for.
+    let late = folder.watchers(&processes);
+    late.is_empty().then_some(WatchEnd::Ended)
+}
+
+/// Tells whoever watches that the window is over.
+fn closing_mark(folder: &WindowFolder) -> Act {
+    Act::Save {
+        path: folder.closed(),
+        bytes: folder.mark().into_bytes(),
+    }
+}
+
+/// Writes an entry of the history.
+fn save(host: &mut dyn WriteHost, path: HostPath, outcome: &Outcome) -> Result<(), ApplyFailure> {
+    let bytes = serde_json::to_vec_pretty(outcome)?;
+    let _written = host.write(&[Act::Save { path, bytes }], &[])?;
+    Ok(())
+}
+
 /// Tells whoever watches that the window is over, and waits until nobody watches any more.
-fn end_watch<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn end_watch(
+    host: &mut dyn WriteHost,
     window: &Window,
     watchers: Vec<ProcessId>,
-) -> Result<WatchEnd, Box<dyn std::error::Error>> {
+) -> Result<WatchEnd, ApplyFailure> {
     let Some(folder) = &window.folder else {
         return Ok(WatchEnd::Ended);
     };
-    let closed = Act::Save {
-        path: folder.closed(),
-        bytes: folder.mark().into_bytes(),
-    };
     // There may be no room for the mark. Another name of a file that holds it needs none.
-    let told = match host.write(&[closed], &[]) {
-        Err(error) => (host.write(&[folder.closes()], &[])).map_err(|_| error),
+    let told = match host.write(&[closing_mark(folder)], &[]) {
+        Err(error) => (host.write(&[folder.closes()], &[])).or(Err(error)),
         told @ Ok(_) => told,
     };
     // Nobody can begin to watch any more, and so whoever is not there at the second look below never will be.
@@ -155,15 +203,12 @@ fn end_watch<H: WriteHost + ?Sized>(
     }
     Ok(match begins {
         Ok(_) => WatchEnd::Ended,
-        Err(error) => WatchEnd::MayBegin(untidy(&error)),
+        Err(error) => WatchEnd::MayBegin(Diagnostic::of(&error).hint(UNTIDY)),
     })
 }
 
 /// Waits until these watchers have found that their window is over.
-fn gone<H: WriteHost + ?Sized>(
-    host: &mut H,
-    watchers: Vec<ProcessId>,
-) -> Result<WatchEnd, Box<dyn std::error::Error>> {
+fn gone(host: &mut dyn WriteHost, watchers: Vec<ProcessId>) -> Result<WatchEnd, ApplyFailure> {
     if watchers.is_empty() {
         return Ok(WatchEnd::Ended);
     }
@@ -177,12 +222,8 @@ fn gone<H: WriteHost + ?Sized>(
 
 /// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
 /// became of the change, since the folder that says so goes before it.
-fn tidy<H: WriteHost + ?Sized>(
-    host: &mut H,
-    window: &Window,
-    fate: Fate,
-) -> Result<(), Box<Diagnostic>> {
-    let bytes = serde_json::to_vec_pretty(window).map_err(|error| Box::new(untidy(&error)))?;
+fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), ApplyFailure> {
+    let bytes = serde_json::to_vec_pretty(window)?;
     let path = match fate {
         Fate::Back => files::reverted(),
         Fate::Stays | Fate::StaysUnfinished => files::confirmed(),
@@ -194,27 +235,24 @@ fn tidy<H: WriteHost + ?Sized>(
     ];
     acts.extend((window.folder.iter()).flat_map(WindowFolder::remains));
     acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
-    (host.write(&acts, &[]).map(|_| ())).map_err(|error| Box::new(untidy(&error)))
-}
-
-fn untidy(error: &dyn std::error::Error) -> Diagnostic {
-    Diagnostic::of(error).hint("what the change left is removed by the next run that may write")
+    let _written = host.write(&acts, &[])?;
+    Ok(())
 }
 
 /// What the history says of the run that made a change, and who still watches over it.
-fn left<H: WriteHost + ?Sized>(
-    host: &H,
+fn left(
+    host: &dyn ReadHost,
     window: &Window,
 ) -> Result<(Option<Outcome>, Vec<ProcessId>), HostError> {
     let mut batch = Batch::default();
     let entry = batch.file(history_path(&window.run));
-    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let processes = batch.processes(vec![timer::PROGRAM]);
     let mut answers = batch.read(host)?;
-    let outcome = match answers.file(entry)? {
+    let outcome = match answers.take(entry)? {
         Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
     };
-    let processes = answers.processes(processes)?;
+    let processes = answers.take(processes)?;
     let watchers = (window.folder.as_ref()).map(|folder| folder.watchers(&processes));
     Ok((outcome, watchers.unwrap_or_default()))
 }
@@ -254,15 +292,11 @@ fn history_path(run: &str) -> HostPath {
 }
 
 /// The history entry of a run; none where it has none, or one of another version.
-pub(super) fn history<H: WriteHost + ?Sized>(
-    host: &H,
-    run: &str,
-) -> Result<Option<Outcome>, Failed> {
-    let replies = host
-        .read(&[Request::File(history_path(run))])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    match replies.into_iter().next() {
-        Some(Reply::File(Found::File(state))) => Ok(serde_json::from_slice(&state.bytes).ok()),
-        _ => Ok(None),
-    }
+pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, ApplyFailure> {
+    Ok(
+        match batch::ask(host, |batch| batch.file(history_path(run)))? {
+            Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
+            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+        },
+    )
 }

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back, text_at};
+use super::back::{Booted, Taken, is_back, take_back};
 use super::close::{Fate, WatchEnd, close};
+use super::context::WindowContext;
 use super::finish;
 use super::former::{Made, made};
-use super::open::{connection_and_uptime, nothing_left};
+use super::open::{nothing_left, since_and_connection};
 use super::plesk::Confirmed;
+use super::proof;
 pub use super::proof::Site;
-use super::proof::{self, Since};
 use super::record::{Waiting, Window};
 use super::settle::{self, Decided, Decision, Now, decide};
 use super::unconfirmed;
 use crate::apply::outcome::{Outcome, Verdict};
-use crate::apply::{Failed, locked, settle as runs, unknown};
+use crate::apply::{ApplyFailure, FailureContext, settle as runs};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{WriteHost, timer};
+use crate::host::{ReadHost, WriteHost, timer};
 use crate::observe::{Observed, Scope};
 use crate::plan::{self, Allowed, Way};
 
@@ -44,15 +45,11 @@ pub enum Proof {
 }
 
 /// Confirms the change that waits, has it last over a boot, and removes what it replaces.
-pub fn confirm<H: WriteHost + ?Sized>(host: &mut H, request: &Request) -> Outcome {
+pub fn confirm(host: &mut dyn WriteHost, request: &Request) -> Outcome {
     match try_confirm(host, request) {
         Ok(outcome) => outcome,
-        Err(outcome) => *outcome,
+        Err(failure) => failure.outcome(),
     }
-}
-
-pub(super) fn failed(verdict: Verdict, failed: Failed) -> Box<Outcome> {
-    Box::new(Outcome::without_run(verdict, failed.0))
 }
 
 fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
@@ -67,144 +64,189 @@ fn being_taken_back() -> Outcome {
 }
 
 /// The lock, the facts, and where a change stands.
-pub(super) fn begin<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn begin(
+    host: &mut dyn WriteHost,
     deadline: Duration,
-) -> Result<(Facts, Now), Box<Outcome>> {
-    host.lock().map_err(|error| locked(&error))?;
-    let mut facts = Facts::read(host).map_err(|error| unknown(&error))?;
+) -> Result<(Facts, Now), ApplyFailure> {
+    host.lock()?;
+    let mut facts = Facts::read(host)?;
     if let Some(unread) = facts.waiting_unread.take() {
-        return Err(failed(Verdict::Unknown, Failed(vec![unread])));
+        return Err(unread.into());
     }
     runs::killed_run(host, &mut facts, deadline)?;
-    let now = settle::now(host, &facts, deadline).map_err(|why| failed(Verdict::Unknown, why))?;
+    let now = settle::now(&mut WindowContext {
+        host,
+        facts: &facts,
+        deadline,
+    })?;
     Ok((facts, now))
 }
 
-fn try_confirm<H: WriteHost + ?Sized>(
-    host: &mut H,
-    request: &Request,
-) -> Result<Outcome, Box<Outcome>> {
+fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, request.deadline)?;
-    let mut fleeting = None;
-    let window = match now {
-        Now::Nothing => {
-            let found = unconfirmed::look(host).map_err(|why| failed(Verdict::Unknown, why))?;
-            let what = "no change of access waits for a confirmation";
-            if !found.is_empty() {
-                let message = Diagnostic::new(what)
-                    .because(format!(
-                        "{}: something has changed it, or brought back what was taken back",
-                        unconfirmed::words(&found)
-                    ))
-                    .hint(
-                        "apply the manifest, which has its rules confirmed; `mailward revert` takes them back",
-                    );
-                return Ok(said(Verdict::Refused, message));
-            }
-            return Ok(said(Verdict::AsDesired, Diagnostic::new(what)));
-        }
+    let cx = &mut WindowContext {
+        host,
+        facts: &facts,
+        deadline: request.deadline,
+    };
+    match now {
+        Now::Nothing => nothing_waits(cx.host, cx.facts),
         Now::TakenBack => {
             let message = Diagnostic::new("too late: the change of access was taken back")
                 .because("nobody confirmed it in time, its timer could not be kept running, or the host has booted since")
                 .hint("see why, then apply again");
-            return Ok(said(Verdict::RolledBack, message));
+            Ok(said(Verdict::RolledBack, message))
         }
-        Now::Confirmed(window) => window,
+        Now::Confirmed(window) => Ok(conclude(cx, &window)),
         Now::Open(window, ..) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
             let message = Diagnostic::new("another run's change of access waits by now")
                 .because(format!("it was made by the run {}", window.run))
                 .hint("see `mailward show` and `mailward plan`");
-            return Ok(said(Verdict::Refused, message));
+            Ok(said(Verdict::Refused, message))
         }
         Now::Open(window, seconds, told) => {
-            let live = live_since(host, &window).map_err(|why| failed(Verdict::Unknown, why))?;
-            let (connection, uptime) =
-                connection_and_uptime(host).map_err(|why| failed(Verdict::Unknown, why))?;
-            let since = Since { live, uptime };
-            if request.proof == Proof::Needed
-                && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
-            {
-                let refused = proof::refusal(&why, &connection, request.site, seconds);
-                let mut outcome = said(Verdict::Refused, refused);
-                outcome.messages.extend(told);
-                return Ok(outcome);
+            let open = OpenChange {
+                window: &window,
+                seconds,
+                told,
+            };
+            match keep(cx, open, request)? {
+                Kept::Stays => Ok(conclude(cx, &window)),
+                Kept::Not(outcome) => Ok(*outcome),
             }
-            if let Err(refused) = still_there(host, &facts, &window, request) {
-                // Its timer may have come meanwhile, and is the reason then.
-                return match settle::read(host) {
-                    Ok(Waiting::Open(_)) | Err(_) => Err(refused),
-                    Ok(
-                        Waiting::Nothing
-                        | Waiting::Reverting(_)
-                        | Waiting::Reverted(_)
-                        | Waiting::Confirmed(_),
-                    ) => Ok(being_taken_back()),
-                };
-            }
-            if window.way == Way::PleskFirewall {
-                let confirmed = super::plesk::confirm(host, &window, &connection, request.deadline)
-                    .map_err(|why| failed(Verdict::Waiting, why))?;
-                if confirmed == Confirmed::WentBack {
-                    return went_back(host, &facts, &window, request);
-                }
-            }
-            match decide(host, &window, Decision::Confirm)
-                .map_err(|why| failed(Verdict::Unknown, why))?
-            {
-                Decided::ByUs(unsaved) => fleeting = unsaved,
-                Decided::ByOthers => return Ok(being_taken_back()),
-            }
-            if window.folder.is_none() {
-                // It finds its file gone in any case.
-                let _ = host.write(&timer::former::disarm(&facts.starter), &[]);
-            }
-            window
         }
-    };
-    if let Some(why) = fleeting {
-        return Ok(Outcome::without_run(
-            Verdict::PartlyApplied,
-            vec![
-                Diagnostic::new(
-                    "the change is confirmed, but that cannot be written down: a reboot takes it back",
-                )
-                .hint("see to the reason, then run `mailward confirm` again"),
-                why,
-            ],
-        ));
     }
-    let what: Vec<&str> = (window.desired.access.allow.keys())
-        .map(|service| service.name())
-        .collect();
-    let what = what.join(", ");
-    let done = finished(host, &facts, &window, request.deadline);
-    Ok(match done {
-        Ok(()) => {
-            let mut outcome = said(
-                Verdict::Confirmed,
-                Diagnostic::new(format!(
-                    "the change of access to {what} is confirmed, and stays"
-                ))
-                .because(format!("it was made by the run {}", window.run)),
-            );
-            let closed = close(host, &window, Fate::Stays, None);
-            if closed.watch == WatchEnd::MayLoad {
-                outcome = Outcome::without_run(Verdict::PartlyApplied, vec![may_go_back()]);
-            }
-            outcome.messages.extend(closed.told);
-            outcome
+}
+
+/// Nothing waits, and yet something may be in force that nobody has confirmed.
+fn nothing_waits(host: &dyn ReadHost, facts: &Facts) -> Result<Outcome, ApplyFailure> {
+    let found = unconfirmed::look(host, facts)?;
+    let message = Diagnostic::new("no change of access waits for a confirmation");
+    if found.is_empty() {
+        return Ok(said(Verdict::AsDesired, message));
+    }
+    let message = message
+        .because(format!(
+            "{}: something has changed it, or brought back what was taken back",
+            unconfirmed::words(&found)
+        ))
+        .hint(
+            "apply the manifest, which has its rules confirmed; `mailward revert` takes them back",
+        );
+    Ok(said(Verdict::Refused, message))
+}
+
+/// A change that waits to be confirmed.
+struct OpenChange<'a> {
+    window: &'a Window,
+    /// How long it waits at most.
+    seconds: u64,
+    /// What to tell where its timer was started just now.
+    told: Option<Diagnostic>,
+}
+
+/// Whether a change stays.
+enum Kept {
+    /// It does, and will over a boot.
+    Stays,
+    /// It does not, or not for good.
+    Not(Box<Outcome>),
+}
+
+impl From<Outcome> for Kept {
+    fn from(outcome: Outcome) -> Self {
+        Self::Not(Box::new(outcome))
+    }
+}
+
+/// Decides that a change stays, where what must be shown is shown and the kernel still has it.
+fn keep(
+    cx: &mut WindowContext<'_>,
+    open: OpenChange<'_>,
+    request: &Request,
+) -> Result<Kept, ApplyFailure> {
+    let OpenChange {
+        window,
+        seconds,
+        told,
+    } = open;
+    let (since, connection) = since_and_connection(cx.host, window)?;
+    if request.proof == Proof::Needed
+        && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
+    {
+        let refused = proof::refusal(&why, &connection, request.site, seconds);
+        let mut outcome = said(Verdict::Refused, refused);
+        outcome.messages.extend(told);
+        return Ok(outcome.into());
+    }
+    if let Err(refused) = still_there(cx, window) {
+        // Its timer may have come meanwhile, and is the reason then.
+        return match settle::read(cx.host, window) {
+            Ok(Waiting::Open(_)) | Err(_) => Err(refused),
+            Ok(
+                Waiting::Nothing
+                | Waiting::Reverting(_)
+                | Waiting::Reverted(_)
+                | Waiting::Confirmed(_),
+            ) => Ok(being_taken_back().into()),
+        };
+    }
+    if window.way == Way::PleskFirewall {
+        let confirmed = super::plesk::confirm(cx.host, window, &connection, cx.deadline)
+            .failing_as(Verdict::Waiting)?;
+        if confirmed == Confirmed::WentBack {
+            return went_back(cx, window).map(Kept::from);
         }
-        Err(
-            Unfinished::NotInForce(Failed(mut messages)) | Unfinished::Failed(Failed(mut messages)),
-        ) => {
-            let message =
-                Diagnostic::new("the change is confirmed, but what follows did not succeed")
-                    .hint("see to the reason, then run `mailward confirm` again, or apply");
-            messages.insert(0, message);
-            Outcome::without_run(Verdict::PartlyApplied, messages)
-        }
-    })
+    }
+    let unsaved = match decide(cx.host, window, Decision::Confirm)? {
+        Decided::ByUs(unsaved) => unsaved,
+        Decided::ByOthers => return Ok(being_taken_back().into()),
+    };
+    if window.folder.is_none() {
+        // It finds its file gone in any case.
+        let _ = cx
+            .host
+            .write(&timer::former::disarm(&cx.facts.starter), &[]);
+    }
+    let Some(why) = unsaved else {
+        return Ok(Kept::Stays);
+    };
+    let message = Diagnostic::new(
+        "the change is confirmed, but that cannot be written down: a reboot takes it back",
+    )
+    .hint("see to the reason, then run `mailward confirm` again");
+    Ok(Outcome::without_run(Verdict::PartlyApplied, vec![message, why]).into())
+}
+
+/// Does what comes after a confirmation, and removes what the window left.
+fn conclude(cx: &mut WindowContext<'_>, window: &Window) -> Outcome {
+    match finished(cx, window) {
+        Ok(Finished::InForce) => {}
+        Ok(Finished::NotInForce(why)) => return unfinished(vec![why]),
+        Err(failure) => return unfinished(failure.messages),
+    }
+    let services = window.desired.access.allow.keys();
+    let services: Vec<&str> = services.map(|service| service.name()).collect();
+    let what = format!(
+        "the change of access to {} is confirmed, and stays",
+        services.join(", ")
+    );
+    let message = Diagnostic::new(what).because(format!("it was made by the run {}", window.run));
+    let mut outcome = said(Verdict::Confirmed, message);
+    let closed = close(cx.host, window, Fate::Stays, None);
+    if closed.watch == WatchEnd::MayLoad {
+        outcome = Outcome::without_run(Verdict::PartlyApplied, vec![may_go_back()]);
+    }
+    outcome.messages.extend(closed.told);
+    outcome
+}
+
+/// A change stays, and what was to follow is not done.
+fn unfinished(why: Vec<Diagnostic>) -> Outcome {
+    let message = Diagnostic::new("the change is confirmed, but what follows did not succeed")
+        .hint("see to the reason, then run `mailward confirm` again, or apply");
+    let messages = std::iter::once(message).chain(why).collect();
+    Outcome::without_run(Verdict::PartlyApplied, messages)
 }
 
 /// Nothing is told to stay that somebody may still take back.
@@ -214,15 +256,10 @@ pub(super) fn may_go_back() -> Diagnostic {
 }
 
 /// The vendor said that it confirmed, and took the change back all the same.
-fn went_back<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    window: &Window,
-    request: &Request,
-) -> Result<Outcome, Box<Outcome>> {
-    let unsure = |why| failed(Verdict::PartlyApplied, why);
-    let _decided = decide(host, window, Decision::TakeBack).map_err(unsure)?;
-    let taken = take_back(host, facts, window, Booted::No, request.deadline).map_err(unsure)?;
+fn went_back(cx: &mut WindowContext<'_>, window: &Window) -> Result<Outcome, ApplyFailure> {
+    let _decided =
+        decide(cx.host, window, Decision::TakeBack).failing_as(Verdict::PartlyApplied)?;
+    let taken = take_back(cx, window, Booted::No).failing_as(Verdict::PartlyApplied)?;
     let message = match taken {
         Taken::Back => Diagnostic::new("Plesk's firewall did not keep the change")
             .because("its confirmation took no effect, and its own time was up")
@@ -234,40 +271,25 @@ fn went_back<H: WriteHost + ?Sized>(
             ));
         }
     };
-    let closed = close(host, window, Fate::Back, Some(message.clone()));
+    let closed = close(cx.host, window, Fate::Back, Some(message.clone()));
     let mut outcome = said(Verdict::RolledBack, message);
     outcome.messages.extend(closed.told);
     Ok(outcome)
 }
 
-/// Since when the change is live; none where its run did not get so far as to say.
-fn live_since<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Option<u64>, Failed> {
-    if window.load.is_none() {
-        return Ok(Some(window.opened));
-    }
-    let text = text_at(host, window.live())?;
-    Ok(text.and_then(|text| text.trim().parse().ok()))
-}
-
 /// The kernel must still have what was applied.
-fn still_there<H: WriteHost + ?Sized>(
-    host: &H,
-    facts: &Facts,
-    window: &Window,
-    request: &Request,
-) -> Result<(), Box<Outcome>> {
-    let observed =
-        Observed::read(host, facts, Scope::Of(&window.desired)).map_err(|error| unknown(&error))?;
+fn still_there(cx: &WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
+    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
     let planned = plan::make(
         &window.desired,
         &[],
-        facts,
+        cx.facts,
         &observed,
-        request.deadline,
+        cx.deadline,
         &Allowed::everything(),
     );
-    let back = window.load.is_some() && is_back(host, window, request.deadline).unwrap_or(false);
     let refused = |why: Vec<Diagnostic>| {
+        let back = window.load.is_some() && is_back(cx.host, window, cx.deadline).unwrap_or(false);
         let mut first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
             .hint("take it back with `mailward revert`, then plan again");
         if back {
@@ -276,16 +298,13 @@ fn still_there<H: WriteHost + ?Sized>(
                  was restarted",
             );
         }
-        Box::new(Outcome::without_run(
-            Verdict::Refused,
-            std::iter::once(first).chain(why).collect(),
-        ))
+        let messages = std::iter::once(first).chain(why).collect();
+        ApplyFailure::new(Verdict::Refused, messages)
     };
     match planned {
-        Ok(plan) => match made(host, &observed, &plan) {
-            Ok(Made::Now | Made::Before) => Ok(()),
-            Ok(Made::Otherwise) => Err(refused(Vec::new())),
-            Err(why) => Err(failed(Verdict::Unknown, why)),
+        Ok(plan) => match made(cx.host, &observed, &plan)? {
+            Made::Now | Made::Before => Ok(()),
+            Made::Otherwise => Err(refused(Vec::new())),
         },
         Err(blockers) => Err(refused(
             blockers
@@ -296,52 +315,41 @@ fn still_there<H: WriteHost + ?Sized>(
     }
 }
 
-/// Why what comes after a confirmation is not done.
-pub(super) enum Unfinished {
+/// Whether what comes after a confirmation is done.
+pub(super) enum Finished {
+    /// It is.
+    InForce,
     /// What was confirmed is not in force any more: what shall be now is for a plan to say.
-    NotInForce(Failed),
-    /// It did not succeed.
-    Failed(Failed),
-}
-
-impl From<Failed> for Unfinished {
-    fn from(failed: Failed) -> Self {
-        Self::Failed(failed)
-    }
+    NotInForce(Diagnostic),
 }
 
 /// Does what comes after a confirmation, as the host needs it now, and looks again.
-pub(super) fn finished<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
+pub(super) fn finished(
+    cx: &mut WindowContext<'_>,
     window: &Window,
-    deadline: Duration,
-) -> Result<(), Unfinished> {
+) -> Result<Finished, ApplyFailure> {
     let allowed = Allowed::everything();
-    let observed = Observed::read(host, facts, Scope::Of(&window.desired))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    let plan = plan::make(&window.desired, &[], facts, &observed, deadline, &allowed).map_err(
-        |blockers| {
-            Failed(
-                blockers
-                    .into_iter()
-                    .map(|blocker| blocker.diagnostic)
-                    .collect(),
-            )
-        },
+    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
+    let plan = plan::make(
+        &window.desired,
+        &[],
+        cx.facts,
+        &observed,
+        cx.deadline,
+        &allowed,
     )?;
-    let made = made(host, &observed, &plan)?;
+    let made = made(cx.host, &observed, &plan)?;
     if made == Made::Otherwise {
         // What was to take over is not in force: what did it before must stay.
-        return Err(Unfinished::NotInForce(Failed(vec![
+        return Ok(Finished::NotInForce(
             Diagnostic::new("the rules that were confirmed are not in force any more")
                 .because(crate::report::text::steps_in_brief(&plan.steps))
                 .hint("apply again"),
-        ])));
+        ));
     }
     for step in &plan.steps {
-        finish::carry_out(host, step, deadline)?;
+        finish::carry_out(cx.host, step, cx.deadline)?;
     }
-    nothing_left(host, &window.desired, deadline, &allowed, made)?;
-    Ok(())
+    nothing_left(cx.host, &window.desired, cx.deadline, &allowed, made)?;
+    Ok(Finished::InForce)
 }

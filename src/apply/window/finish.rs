@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::load::{self, Loader};
+use super::load::{self, LoadContext};
 use crate::access::how::{BootHow, RetireHow};
 use crate::access::nft;
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::failure::Diagnostic;
 use crate::host::{Act, Executable, Mode, WriteHost};
 use crate::plan::Step;
 
 /// Carries out one step that comes after a confirmation; whether it took is seen by planning again.
-pub(in crate::apply) fn carry_out<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(in crate::apply) fn carry_out(
+    host: &mut dyn WriteHost,
     step: &Step,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     match step {
         Step::Boot(step) => match &step.how {
             Some(how) => hook(host, how),
@@ -23,11 +23,13 @@ pub(in crate::apply) fn carry_out<H: WriteHost + ?Sized>(
         },
         Step::Retire(step) => match step.how.as_deref() {
             Some(RetireHow::Nftables { nft }) => {
-                load::script_of_nft(host, nft, "load.nft", nft::REMOVAL, Loader::Run, deadline)
+                let mut cx = LoadContext::of_run(host, deadline);
+                load::script_of_nft(&mut cx, nft, "load.nft", nft::REMOVAL)
             }
             Some(RetireHow::Iptables { families }) => {
-                families.iter().try_for_each(|(_, restore, script)| {
-                    load::script_of_iptables(host, restore, script, Loader::Run, deadline)
+                let mut cx = LoadContext::of_run(host, deadline);
+                (families.iter()).try_for_each(|(_, restore, script)| {
+                    load::script_of_iptables(&mut cx, restore, script)
                 })
             }
             None => Err(no_way()),
@@ -40,14 +42,14 @@ pub(in crate::apply) fn carry_out<H: WriteHost + ?Sized>(
     }
 }
 
-fn no_way() -> Failed {
-    Failed(vec![Diagnostic::new(
+fn no_way() -> ApplyFailure {
+    ApplyFailure::from(Diagnostic::new(
         "the plan does not say how this is done: plan again on this host",
-    )])
+    ))
 }
 
 /// Makes a boot do something about the own rules.
-pub(super) fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result<(), Failed> {
+pub(super) fn hook(host: &mut dyn WriteHost, how: &BootHow) -> Result<(), ApplyFailure> {
     let mut acts: Vec<Act> = (how.save.iter())
         .map(|(path, text)| Act::Save {
             path: path.clone(),
@@ -65,9 +67,7 @@ pub(super) fn hook<H: WriteHost + ?Sized>(host: &mut H, how: &BootHow) -> Result
     let first = acts.len();
     acts.extend(how.run.iter().cloned().map(Act::Run));
     acts.extend(how.remove.iter().cloned().map(Act::Remove));
-    let written = host
-        .write(&acts, &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let written = host.write(&acts, &[])?;
     (how.run.iter().enumerate())
         .try_for_each(|(index, command)| load::judge(command, written.done.get(first + index)))
 }

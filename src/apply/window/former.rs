@@ -1,9 +1,9 @@
 //! A change that a version before made live and this one is asked to confirm: its rules are those that it loaded.
 
-use super::back::text_at;
-use crate::access::{boot, former};
-use crate::apply::Failed;
-use crate::host::WriteHost;
+use super::back::texts;
+use crate::access::former;
+use crate::apply::ApplyFailure;
+use crate::host::ReadHost;
 use crate::observe::Observed;
 use crate::plan::Plan;
 
@@ -19,18 +19,18 @@ pub(super) enum Made {
 }
 
 /// How the rules are made that a plan would change, or leaves as they are.
-pub(super) fn made<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn made(
+    host: &dyn ReadHost,
     observed: &Observed,
     plan: &Plan,
-) -> Result<Made, Failed> {
+) -> Result<Made, ApplyFailure> {
     let Some(step) = plan.steps.iter().find_map(|step| step.as_sources()) else {
         return Ok(Made::Now);
     };
     let (Some(access), Some(how)) = (&observed.access, step.how.as_deref()) else {
         return Ok(Made::Otherwise);
     };
-    let loaded = text_at(host, boot::state("load.nft"))?;
+    let [loaded] = texts(host, ["load.nft"])?;
     Ok(match former::is_made(access, how, loaded.as_deref()) {
         true => Made::Before,
         false => Made::Otherwise,

@@ -6,7 +6,7 @@ use super::record::Window;
 use crate::access::boot;
 use crate::access::how::{FamilyHow, SourceHow};
 use crate::access::plesk::{Action, SetRule};
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::apply::act::failed_command;
 use crate::failure::Diagnostic;
 use crate::host::timer::WindowFolder;
@@ -24,7 +24,7 @@ const WINDOW: &str = "MAILWARD_WINDOW";
 
 /// Who answers for a program that loads rules.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Loader<'a> {
+enum Loader<'a> {
     /// The run, which waits for its end.
     Run,
     /// The timer of this window as well: it ends the program before it loads what was before, whatever became of the run.
@@ -44,51 +44,69 @@ impl Loader<'_> {
     }
 }
 
+/// What every program that loads rules is started with.
+pub(super) struct LoadContext<'a> {
+    host: &'a mut dyn WriteHost,
+    /// Who answers for it.
+    loader: Loader<'a>,
+    /// How long it may take.
+    deadline: Duration,
+}
+
+impl<'a> LoadContext<'a> {
+    /// Loads for which the run alone answers.
+    pub(super) fn of_run(host: &'a mut dyn WriteHost, deadline: Duration) -> Self {
+        Self {
+            host,
+            loader: Loader::Run,
+            deadline,
+        }
+    }
+}
+
 /// Makes the planned rules live; where the vendor's own window takes them back, the record gets its times.
-pub(super) fn load<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn load(
+    host: &mut dyn WriteHost,
     how: &SourceHow,
     window: &mut Window,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let folder = window.folder.clone();
     let loader = folder.as_ref().map_or(Loader::Run, Loader::Window);
     match how {
-        SourceHow::Nftables { .. } | SourceHow::Iptables { .. } => own(host, how, loader, deadline),
+        SourceHow::Nftables { .. } | SourceHow::Iptables { .. } => {
+            let mut cx = LoadContext {
+                host,
+                loader,
+                deadline,
+            };
+            own(&mut cx, how)
+        }
         SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
     }
 }
 
 /// Makes planned rules of an own way live.
-pub(super) fn own<H: WriteHost + ?Sized>(
-    host: &mut H,
-    how: &SourceHow,
-    loader: Loader<'_>,
-    deadline: Duration,
-) -> Result<(), Failed> {
+pub(super) fn own(cx: &mut LoadContext<'_>, how: &SourceHow) -> Result<(), ApplyFailure> {
     match how {
-        SourceHow::Nftables { nft, script, .. } => {
-            script_of_nft(host, nft, "load.nft", script, loader, deadline)
-        }
+        SourceHow::Nftables { nft, script, .. } => script_of_nft(cx, nft, "load.nft", script),
         SourceHow::Iptables { families, .. } => families
             .iter()
-            .try_for_each(|family| family_of_iptables(host, family, loader, deadline)),
+            .try_for_each(|family| family_of_iptables(cx, family)),
         SourceHow::PleskFirewall { .. } => Ok(()),
     }
 }
 
 /// Loads a script of nftables from a file, since old versions read nothing else.
-pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn script_of_nft(
+    cx: &mut LoadContext<'_>,
     nft: &HostPath,
     name: &str,
     script: &str,
-    loader: Loader<'_>,
-    deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let path = boot::state(name);
     let arguments = vec!["-f".to_owned(), path.to_string()];
-    let command = loader.starts(Command::new(nft.clone(), arguments, deadline));
+    let command = (cx.loader).starts(Command::new(nft.clone(), arguments, cx.deadline));
     let acts = [
         Act::Save {
             path,
@@ -96,42 +114,31 @@ pub(super) fn script_of_nft<H: WriteHost + ?Sized>(
         },
         Act::Run(command.clone()),
     ];
-    let written = host
-        .write(&acts, &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let written = cx.host.write(&acts, &[])?;
     judge(&command, written.done.get(1))
 }
 
-fn family_of_iptables<H: WriteHost + ?Sized>(
-    host: &mut H,
-    family: &FamilyHow,
-    loader: Loader<'_>,
-    deadline: Duration,
-) -> Result<(), Failed> {
+fn family_of_iptables(cx: &mut LoadContext<'_>, family: &FamilyHow) -> Result<(), ApplyFailure> {
     let Some(script) = &family.script else {
         return Ok(());
     };
-    script_of_iptables(host, &family.restore, script, loader, deadline)
+    script_of_iptables(cx, &family.restore, script)
 }
 
 /// Loads a script of iptables; other rules stay. Tries again as long as somebody else holds the lock of iptables: exit code 4
 /// (iptables(8)).
-pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn script_of_iptables(
+    cx: &mut LoadContext<'_>,
     restore: &HostPath,
     script: &str,
-    loader: Loader<'_>,
-    deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     const BUSY: End = End::Code(4);
-    let command = Command::new(restore.clone(), vec!["--noflush".to_owned()], deadline);
-    let mut command = loader.starts(command);
+    let command = Command::new(restore.clone(), vec!["--noflush".to_owned()], cx.deadline);
+    let mut command = cx.loader.starts(command);
     command.input = script.as_bytes().to_vec();
     let mut tries = LOCK_TRIES;
     loop {
-        let written = host
-            .write(&[Act::Run(command.clone())], &[])
-            .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+        let written = cx.host.write(&[Act::Run(command.clone())], &[])?;
         let done = written.done.first();
         let Err(failed) = judge(&command, done) else {
             return Ok(());
@@ -139,7 +146,7 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
         match done {
             Some(Done::Ran(Output { end: BUSY, .. })) if tries > 0 => {
                 tries -= 1;
-                pause(host)?;
+                pause(cx.host)?;
             }
             Some(Done::Ran(_) | Done::Quietly | Done::Awaited(_)) | None => return Err(failed),
         }
@@ -147,15 +154,14 @@ pub(super) fn script_of_iptables<H: WriteHost + ?Sized>(
 }
 
 /// Lets a second pass.
-pub(super) fn pause<H: WriteHost + ?Sized>(host: &mut H) -> Result<(), Failed> {
+pub(super) fn pause(host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
     let command = Command::new(
         known("/bin/sleep"),
         vec!["1".to_owned()],
         Duration::from_secs(10),
     );
-    host.write(&[Act::Run(command)], &[])
-        .map(|_| ())
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    let _written = host.write(&[Act::Run(command)], &[])?;
+    Ok(())
 }
 
 /// One change of a rule of Plesk's firewall; its list replaces the old one, and is never empty.
@@ -192,22 +198,22 @@ pub(super) fn with(command: &Command, words: &[&str], client: &str) -> Command {
 }
 
 /// Runs a command that must end with 0.
-pub(super) fn run<H: WriteHost + ?Sized>(host: &mut H, command: Command) -> Result<(), Failed> {
-    let written = host
-        .write(&[Act::Run(command.clone())], &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+pub(super) fn run(host: &mut dyn WriteHost, command: Command) -> Result<(), ApplyFailure> {
+    let written = host.write(&[Act::Run(command.clone())], &[])?;
     judge(&command, written.done.first())
 }
 
 /// Whether a command ended with 0.
-pub(super) fn judge(command: &Command, done: Option<&Done>) -> Result<(), Failed> {
+pub(super) fn judge(command: &Command, done: Option<&Done>) -> Result<(), ApplyFailure> {
     match done {
         Some(Done::Ran(Output {
             end: End::Code(0), ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(Failed(vec![failed_command(command, output)])),
-        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Failed(vec![Diagnostic::new(
-            format!("it is not known what became of {}", command.program),
-        )])),
+        Some(Done::Ran(output)) => Err(failed_command(command, output).into()),
+        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
+            "it is not known what became of {}",
+            command.program
+        ))
+        .into()),
     }
 }

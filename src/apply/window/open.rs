@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use super::close::LEFT;
 use super::former::Made;
-use super::record::{Left, Waiting, Window, files};
-use super::{finish, load};
+use super::proof::Since;
+use super::record::{Waiting, Window, files};
+use super::remembered::RememberedChange;
+use super::{back, finish, load};
 use crate::access::boot;
 use crate::access::how::SourceHow;
 use crate::access::{iptables, nft};
 use crate::apply::outcome::StepState;
-use crate::apply::{Failed, Running, Watch, interrupted};
-use crate::facts::{Facts, milliseconds};
+use crate::apply::{ApplyFailure, Running, Watch, interrupted};
+use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
+use crate::host::batch::{self, Answers, Batch, Ticket};
 use crate::host::timer::{self, Load, WindowFolder};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, ProcessId, Request, WINDOWS,
-    WriteHost,
+    Act, Came, Command, Condition, Connection, Done, End, Found, Output, ProcessId, ReadHost,
+    WINDOWS, WriteHost,
 };
 use crate::model::{Desired, Family, HostPath, known};
 use crate::observe::{Observed, Scope};
@@ -38,11 +40,11 @@ pub(in crate::apply) enum Phase {
 
 impl Running<'_> {
     /// Changes who may reach services, where the plan says so; without such a change, what comes after one is done at once.
-    pub(in crate::apply) fn change_sources<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn change_sources(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         watch: &mut dyn Watch,
-    ) -> Result<Phase, Failed> {
+    ) -> Result<Phase, ApplyFailure> {
         let steps = self.plan.steps.clone();
         let change =
             (steps.iter().enumerate()).find_map(|(index, step)| Some((index, step.as_sources()?)));
@@ -83,23 +85,18 @@ impl Running<'_> {
     }
 
     /// Writes down and arms what takes the change back, then makes it live and looks at the kernel.
-    fn open<H: WriteHost + ?Sized>(
-        &mut self,
-        host: &mut H,
-        step: &SourceStep,
-    ) -> Result<(), Failed> {
-        let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+    fn open(&mut self, host: &mut dyn WriteHost, step: &SourceStep) -> Result<(), ApplyFailure> {
         let Some(how) = step.how.as_deref() else {
-            return Err(Failed(vec![Diagnostic::new(
+            return Err(Diagnostic::new(
                 "the plan does not say how this is done: plan again on this host",
-            )]));
+            )
+            .into());
         };
         let deadline = self.request.deadline;
         if let Some(guard) = &step.guard {
             finish::hook(host, guard)?;
         }
         let back = self.backwards(host, how)?;
-        let facts = Facts::read(host).map_err(|error| failed(&error))?;
         let place = place(host, &self.request.window)?;
         let seconds = step.confirm_within;
         let mut window = Window {
@@ -107,14 +104,14 @@ impl Running<'_> {
             run: self.outcome.run.clone().unwrap_or_default(),
             way: step.way,
             desired: self.request.desired.only_access(),
-            boot: facts.boot.clone(),
-            opened: facts.uptime,
-            until: facts.uptime.saturating_add(u64::from(seconds) * 1000),
+            boot: place.clock.boot,
+            opened: place.clock.uptime,
+            until: (place.clock.uptime).saturating_add(u64::from(seconds) * 1000),
             by: place.connection.client.clone(),
             load: back.as_ref().map(|(load, _)| load.clone()),
             folder: back.is_some().then_some(place.folder),
         };
-        let record = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
+        let record = serde_json::to_vec_pretty(&window)?;
         // What an earlier window left is not this one's.
         let mut acts: Vec<Act> = (LEFT.iter())
             .map(|name| Act::Remove(boot::state(name)))
@@ -133,21 +130,22 @@ impl Running<'_> {
         if let (Some((load, texts)), Some(folder)) = (&back, &window.folder) {
             acts.extend(timer::arm(
                 folder,
-                &facts.starter,
+                &self.starter,
                 seconds,
                 window.until,
                 load,
                 texts,
             ));
         }
-        let written = host.write(&acts, &[]).map_err(|error| failed(&error))?;
+        let written = host.write(&acts, &[])?;
         if back.is_some() {
             // Without it nothing goes live.
-            timer::armed(&written.done).map_err(|said| {
+            if let Err(said) = timer::armed(&written.done) {
                 let what = "the timer that would take the change back does not start";
-                Failed(vec![Diagnostic::new(what).because(said)])
-            })?;
+                return Err(Diagnostic::new(what).because(said).into());
+            }
         }
+        self.waits_in.clone_from(&window.folder);
         // A program that hangs must not load anything once the timer is through.
         let in_time = match window.load {
             Some(_) => deadline.min(Duration::from_secs(u64::from(seconds)) * 4 / 5),
@@ -156,21 +154,21 @@ impl Running<'_> {
         load::load(host, how, &mut window, in_time)?;
         if window.load.is_none() {
             // The vendor's command took its time. No timer looks for the record.
-            let bytes = serde_json::to_vec_pretty(&window).map_err(|error| failed(&error))?;
+            let bytes = serde_json::to_vec_pretty(&window)?;
             let act = Act::Save {
                 path: files::open(),
                 bytes,
             };
-            let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+            let _written = host.write(&[act], &[])?;
         }
         if window.load.is_some() {
             // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
-            let facts = Facts::read(host).map_err(|error| failed(&error))?;
+            let BootClock { uptime, .. } = BootClock::read(host)?;
             let act = Act::Save {
                 path: window.live(),
-                bytes: facts.uptime.to_string().into_bytes(),
+                bytes: uptime.to_string().into_bytes(),
             };
-            let _written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+            let _written = host.write(&[act], &[])?;
         }
         let allowed = self.request.allowed;
         nothing_left(host, &window.desired, deadline, allowed, Made::Now).map(|_| ())
@@ -178,22 +176,23 @@ impl Running<'_> {
 
     /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
     /// seen to be right and written down.
-    pub(in crate::apply) fn still_waits<H: WriteHost + ?Sized>(
-        &self,
-        host: &H,
-    ) -> Result<(), Failed> {
-        let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-        let run = self.outcome.run.as_deref().unwrap_or_default();
-        still_waits(&facts, run)
+    pub(in crate::apply) fn still_waits(&self, host: &dyn ReadHost) -> Result<(), ApplyFailure> {
+        let remembered = RememberedChange::read(host, self.waits_in.as_ref())?;
+        if remembered.is_open(self.outcome.run.as_deref().unwrap_or_default()) {
+            return Ok(());
+        }
+        let what = "the time for a confirmation was over before the change was live";
+        let message = Diagnostic::new(what).hint("declare a longer `safety.confirm_within`");
+        Err(message.into())
     }
 
     /// What the timer loads, and the files that hold it; none where the vendor's own window takes it back.
     #[expect(clippy::type_complexity, reason = "a pair that lives for one line")]
-    fn backwards<H: WriteHost + ?Sized>(
+    fn backwards(
         &self,
-        host: &H,
+        host: &dyn ReadHost,
         how: &SourceHow,
-    ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, Failed> {
+    ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, ApplyFailure> {
         let deadline = self.request.deadline;
         Ok(match how {
             SourceHow::Nftables { nft, back, .. } => {
@@ -234,69 +233,50 @@ impl Running<'_> {
     }
 }
 
-/// The change of a run must still wait when it is live: its timer may have come before it.
-fn still_waits(facts: &Facts, run: &str) -> Result<(), Failed> {
-    match &facts.waiting {
-        Waiting::Open(window)
-            if window.run == run
-                && matches!(
-                    window.left(facts.boot.as_deref(), facts.uptime),
-                    Left::Seconds(_)
-                ) =>
-        {
-            Ok(())
-        }
-        Waiting::Open(_)
-        | Waiting::Nothing
-        | Waiting::Reverting(_)
-        | Waiting::Reverted(_)
-        | Waiting::Confirmed(_) => Err(Failed(vec![
-            Diagnostic::new("the time for a confirmation was over before the change was live")
-                .hint("declare a longer `safety.confirm_within`"),
-        ])),
-    }
-}
-
 /// What there is to know before a window opens.
 struct WindowPlace {
+    /// Before anything else was looked at.
+    clock: BootClock,
     connection: Connection,
     folder: WindowFolder,
 }
 
 /// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it would load what is
 /// not from before this change.
-fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure> {
     let mut batch = Batch::default();
+    let clock = BootClock::ask(&mut batch);
     let connection = batch.connection();
     let mounts = batch.file(known(timer::MOUNTS));
-    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
+    let processes = batch.processes(vec![timer::PROGRAM]);
     let left = [WINDOWS, timer::UNITS].map(|folder| batch.folder(known(folder)));
-    let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let mut answers = batch.read(host)?;
+    let clock = clock.clock(&mut answers)?;
     let mut names = Vec::new();
     for ticket in left {
-        let listing = answers.folder(ticket).map_err(|error| failed(&error))?;
+        let listing = answers.take(ticket)?;
         names.extend((listing.ok().flatten().into_iter().flatten()).map(|(name, _)| name));
     }
-    let connection = (answers.connection(connection)).map_err(|error| failed(&error))?;
-    let mounts = match answers.file(mounts).map_err(|error| failed(&error))? {
+    let connection = answers.take(connection)?;
+    let mounts = match answers.take(mounts)? {
         Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
         Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
     };
-    let processes = (answers.processes(processes)).map_err(|error| failed(&error))?;
+    let processes = answers.take(processes)?;
     let earlier: Vec<ProcessId> = timer::watching(&processes).map(|(_, id)| id).collect();
     if let Some(first) = earlier.first().copied() {
         let act = Act::Await(Condition::Gone(earlier), EARLIER_GRACE);
-        let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+        let written = host.write(&[act], &[])?;
         if written.done != [Done::Awaited(Came::InTime)] {
-            return Err(Failed(vec![
-                Diagnostic::new("the timer of an earlier change of access is still running")
-                    .because(format!(
-                        "process {} has not noticed that its change is decided",
-                        first.pid
-                    ))
-                    .hint("see what keeps it, end it with `kill -9`, then apply again"),
-            ]));
+            return Err(Diagnostic::new(
+                "the timer of an earlier change of access is still running",
+            )
+            .because(format!(
+                "process {} has not noticed that its change is decided",
+                first.pid
+            ))
+            .hint("see what keeps it, end it with `kill -9`, then apply again")
+            .into());
         }
     }
     // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does no harm.
@@ -304,88 +284,108 @@ fn place<H: WriteHost + ?Sized>(host: &mut H, id: &str) -> Result<WindowPlace, F
         let _ = host.write(&[folder.starters(), folder.remains()].concat(), &[]);
     }
     Ok(WindowPlace {
+        clock,
         connection,
         folder: WindowFolder::new(&mounts, id),
     })
 }
 
 /// What a program prints that only reads.
-pub(super) fn printed<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn printed(
+    host: &dyn ReadHost,
     program: &HostPath,
     words: &[&str],
     deadline: Duration,
-) -> Result<String, Failed> {
-    let mut command = Command::new(
-        program.clone(),
-        words.iter().map(|&word| word.to_owned()).collect(),
-        deadline,
-    );
+) -> Result<String, ApplyFailure> {
+    let command = lister(program, words, deadline);
+    let output = batch::ask(host, |batch| batch.output(command.clone()))?;
+    text_of(&command, output)
+}
+
+/// A program that prints a list.
+pub(super) fn lister(program: &HostPath, words: &[&str], deadline: Duration) -> Command {
+    let words = words.iter().map(|&word| word.to_owned()).collect();
+    let mut command = Command::new(program.clone(), words, deadline);
     command.cap = load::LIST_CAP;
-    let mut batch = Batch::default();
-    let ticket = batch.output(command.clone());
-    let output = batch
-        .read(host)
-        .and_then(|mut answers| answers.output(ticket))
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    command
+}
+
+fn text_of(command: &Command, output: Output) -> Result<String, ApplyFailure> {
     match output.end {
-        End::Code(0) => {
-            String::from_utf8(output.stdout).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
-        }
+        End::Code(0) => Ok(String::from_utf8(output.stdout)?),
         End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted => {
-            Err(Failed(vec![crate::apply::act::failed_command(
-                &command, &output,
-            )]))
+            Err(crate::apply::act::failed_command(command, &output).into())
         }
     }
 }
 
 /// What a `-save` command prints of the tables that have own chains.
-pub(super) fn saved<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn saved(
+    host: &dyn ReadHost,
     save: &HostPath,
     deadline: Duration,
-) -> Result<String, Failed> {
-    let mut all = String::new();
-    for end in iptables::End::ALL {
-        all.push_str(&printed(host, save, &["-t", end.table()], deadline)?);
-    }
-    Ok(all)
+) -> Result<String, ApplyFailure> {
+    let mut batch = Batch::default();
+    let tables = SavedTables::ask(&mut batch, save, deadline);
+    tables.text(&mut batch.read(host)?)
 }
 
-/// The ssh connection by which this run stands on the host, and for how long the host was up a moment before it was looked at:
-/// facts may be seconds old by then, and a connection that is new would seem to be from before the change.
-pub(super) fn connection_and_uptime<H: WriteHost + ?Sized>(
-    host: &H,
-) -> Result<(Connection, u64), Failed> {
-    let mut batch = Batch::default();
-    let uptime = batch.file(known("/proc/uptime"));
-    let now = batch.ask(Request::Now);
-    let connection = batch.connection();
-    let read = |mut answers: Answers| {
-        let uptime = match answers.file(uptime)? {
-            Found::File(state) => Some(String::from_utf8_lossy(&state.bytes).into_owned()),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+/// The requests for what a `-save` command prints of the tables that have own chains.
+pub(super) struct SavedTables(Vec<(Command, Ticket<Output>)>);
+
+impl SavedTables {
+    pub(super) fn ask(batch: &mut Batch, save: &HostPath, deadline: Duration) -> Self {
+        let table = |end: iptables::End| {
+            let command = lister(save, &["-t", end.table()], deadline);
+            (command.clone(), batch.output(command))
         };
-        let uptime = milliseconds(uptime.as_deref(), answers.now(now)?);
-        Ok((answers.connection(connection)?, uptime))
+        Self(iptables::End::ALL.into_iter().map(table).collect())
+    }
+
+    pub(super) fn text(self, answers: &mut Answers) -> Result<String, ApplyFailure> {
+        let mut all = String::new();
+        for (command, ticket) in self.0 {
+            all.push_str(&text_of(&command, answers.take(ticket)?)?);
+        }
+        Ok(all)
+    }
+}
+
+/// Since when a change is live, and the ssh connection by which this run stands on the host. How long the host is up is
+/// asked in the same message, a moment before the connection: facts may be seconds old by then, and a connection that is new
+/// would seem to be from before the change.
+pub(super) fn since_and_connection(
+    host: &dyn ReadHost,
+    window: &Window,
+) -> Result<(Since, Connection), ApplyFailure> {
+    let mut batch = Batch::default();
+    // Where its run did not get so far as to say, it is not known.
+    let live = (window.load.as_ref()).map(|_| (window.live(), batch.file(window.live())));
+    let clock = BootClock::ask(&mut batch);
+    let connection = batch.connection();
+    let mut answers = batch.read(host)?;
+    let live = match live {
+        Some((path, ticket)) => {
+            let text = back::text_of(&path, answers.take(ticket)?)?;
+            text.and_then(|text| text.trim().parse().ok())
+        }
+        None => Some(window.opened),
     };
-    (batch.read(host).and_then(read)).map_err(|error| Failed(vec![Diagnostic::of(&error)]))
+    let BootClock { uptime, .. } = clock.clock(&mut answers)?;
+    Ok((Since { live, uptime }, answers.take(connection)?))
 }
 
 /// Looks at the host again: nothing of access may be left to do but what waits for a confirmation, and what this version would
 /// change of rules that stay as a version before made them.
-pub(super) fn nothing_left<H: WriteHost + ?Sized>(
-    host: &H,
+pub(super) fn nothing_left(
+    host: &dyn ReadHost,
     desired: &Desired,
     deadline: Duration,
     allowed: &Allowed,
     made: Made,
-) -> Result<Facts, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let facts = Facts::read(host).map_err(|error| failed(&error))?;
-    let observed =
-        Observed::read(host, &facts, Scope::Of(desired)).map_err(|error| failed(&error))?;
+) -> Result<Facts, ApplyFailure> {
+    let facts = Facts::read(host)?;
+    let observed = Observed::read(host, &facts, Scope::Of(desired))?;
     let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
@@ -398,16 +398,12 @@ pub(super) fn nothing_left<H: WriteHost + ?Sized>(
             if left.is_empty() {
                 return Ok(facts);
             }
-            Err(Failed(vec![
+            Err(
                 Diagnostic::new("the kernel's rules are not what they should be")
-                    .because(text::steps_in_brief(&left)),
-            ]))
+                    .because(text::steps_in_brief(&left))
+                    .into(),
+            )
         }
-        Err(blockers) => Err(Failed(
-            blockers
-                .into_iter()
-                .map(|blocker| blocker.diagnostic)
-                .collect(),
-        )),
+        Err(blockers) => Err(blockers.into()),
     }
 }

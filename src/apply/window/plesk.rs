@@ -8,15 +8,15 @@ mod look;
 
 use std::time::Duration;
 
-use self::look::{Seen, look};
+use self::look::{Seen, look, look_again};
 use super::back::{Booted, Taken};
 use super::load::{pause, run, set_rule, with};
 use super::record::Window;
 use crate::access::how::SourceHow;
 use crate::access::observed::Enabled;
 use crate::access::plesk::kernel;
-use crate::apply::Failed;
-use crate::facts::Facts;
+use crate::apply::ApplyFailure;
+use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
 use crate::host::{Act, Command, Condition, Connection, SshClient, WriteHost};
 use crate::model::HostPath;
@@ -35,11 +35,11 @@ const LOOKS: u32 = 30;
 const WORTH_IT: u64 = 10_000;
 
 /// Sets the rules, applies them, and waits until the kernel has the whole planned list.
-pub(super) fn apply<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn apply(
+    host: &mut dyn WriteHost,
     how: &SourceHow,
     window: &mut Window,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let SourceHow::PleskFirewall {
         command,
         changes,
@@ -54,21 +54,23 @@ pub(super) fn apply<H: WriteHost + ?Sized>(
         run(host, set_rule(command, change))?;
     }
     // Which of its sets the command lists is not documented.
-    let now = look(host, window)?.list()?;
+    let set = look(host, window)?;
+    let now = set.list()?;
     if !kernel::same(&now, list) && !kernel::same(&now, before) {
-        return Err(Failed(vec![
+        return Err(
             Diagnostic::new("the rules of Plesk's firewall are not what was set")
                 .because("somebody edits them at the same time, or its ids have changed meanwhile")
-                .hint("nothing was applied; plan again"),
-        ]));
+                .hint("nothing was applied; plan again")
+                .into(),
+        );
     }
     let length = window.until.saturating_sub(window.opened);
     run(host, with(command, &["--apply"], &variable(&window.by)))?;
-    let began = look(host, window)?.facts.uptime;
+    let began = BootClock::read(host)?.uptime;
     let mut last = None;
     let mut still = 0;
     for _ in 0..LOOKS {
-        let seen = look(host, window)?;
+        let seen = look_again(host, window, &set)?;
         let wrong = seen.unmet(gates).or_else(|| seen.unexplained(list));
         let Some(wrong) = wrong else {
             // Who comes in now has passed the new rules.
@@ -83,16 +85,15 @@ pub(super) fn apply<H: WriteHost + ?Sized>(
         };
         last = Some(seen.kernel);
         if still >= STILL {
-            return Err(Failed(vec![look::told(
+            return Err(look::told(
                 "the kernel's rules are not what Plesk's firewall was told",
                 &wrong,
-            )]));
+            )
+            .into());
         }
         pause(host)?;
     }
-    Err(Failed(vec![Diagnostic::new(
-        "Plesk's firewall does not come to an end with its apply",
-    )]))
+    Err(Diagnostic::new("Plesk's firewall does not come to an end with its apply").into())
 }
 
 /// What became of a change that was to be confirmed.
@@ -105,12 +106,12 @@ pub(super) enum Confirmed {
 }
 
 /// Confirms, and waits until it is seen what became of it.
-pub(super) fn confirm<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn confirm(
+    host: &mut dyn WriteHost,
     window: &Window,
     connection: &Connection,
     deadline: Duration,
-) -> Result<Confirmed, Failed> {
+) -> Result<Confirmed, ApplyFailure> {
     let before = look(host, window)?;
     let mut client = variable(&connection.client);
     if client == variable(&window.by) {
@@ -134,12 +135,12 @@ pub(super) fn confirm<H: WriteHost + ?Sized>(
     };
     if !gone {
         return Err(ran.err().unwrap_or_else(|| {
-            Failed(vec![Diagnostic::new(
+            ApplyFailure::from(Diagnostic::new(
                 "an apply of Plesk's firewall is still under way though its time is up",
-            )])
+            ))
         }));
     }
-    let seen = quiet(host, window)?;
+    let seen = quiet(host, window, &before)?;
     Ok(match seen.as_applied(window) {
         None => Confirmed::Stays,
         Some(_) => Confirmed::WentBack,
@@ -147,12 +148,12 @@ pub(super) fn confirm<H: WriteHost + ?Sized>(
 }
 
 /// Takes the pending edits back, and sees to it that the kernel has the rules of before.
-pub(super) fn reset<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn reset(
+    host: &mut dyn WriteHost,
     window: &Window,
     booted: Booted,
     deadline: Duration,
-) -> Result<Taken, Failed> {
+) -> Result<Taken, ApplyFailure> {
     let before = look(host, window)?;
     let command = Command::new(before.command.clone(), Vec::new(), deadline);
     let reset = run(host, with(&command, &["--reset"], &variable(&None)));
@@ -168,27 +169,27 @@ pub(super) fn reset<H: WriteHost + ?Sized>(
         }
         let whole = Duration::from_millis(window.until.saturating_sub(window.opened));
         if !await_gone(host, &before, whole + GRACE)? {
-            return Err(Failed(vec![Diagnostic::new(
+            return Err(Diagnostic::new(
                 "an apply of Plesk's firewall is still under way though its time is up",
-            )]));
+            )
+            .into());
         }
     }
-    let mut seen = quiet(host, window)?;
+    let mut seen = quiet(host, window, &before)?;
     let mut list = seen.list()?;
     if seen.unexplained(&list).is_some() {
         // An apply that was cut off in the middle.
         load_active(host, &seen.facts, deadline)?;
-        seen = quiet(host, window)?;
+        seen = quiet(host, window, &before)?;
         list = seen.list()?;
     }
     if let Some(wrong) = seen.unexplained(&list) {
-        return Err(Failed(vec![
-            look::told(
-                "the kernel's rules are not those of Plesk's firewall",
-                &wrong,
-            )
-            .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there"),
-        ]));
+        return Err(look::told(
+            "the kernel's rules are not those of Plesk's firewall",
+            &wrong,
+        )
+        .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there")
+        .into());
     }
     Ok(match seen.as_applied(window) {
         Some(_) => Taken::Back,
@@ -198,11 +199,11 @@ pub(super) fn reset<H: WriteHost + ?Sized>(
 }
 
 /// Runs the script of what was confirmed last, as the vendor's service does at boot and its window at its end.
-fn load_active<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn load_active(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     deadline: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let script: Option<HostPath> = (facts.plesk.as_ref()).and_then(|plesk| {
         plesk
             .root
@@ -216,20 +217,18 @@ fn load_active<H: WriteHost + ?Sized>(
 }
 
 /// Waits until no apply of the vendor's waits any more; false where one still does.
-fn await_gone<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn await_gone(
+    host: &mut dyn WriteHost,
     seen: &Seen,
     patience: Duration,
-) -> Result<bool, Failed> {
+) -> Result<bool, ApplyFailure> {
     let act = Act::Await(Condition::Gone(seen.applies.clone()), patience);
-    let done = host
-        .write(&[act], &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    let done = host.write(&[act], &[])?;
     Ok(look::came(&done))
 }
 
 /// Waits.
-fn wait<H: WriteHost + ?Sized>(host: &mut H, time: Duration) -> Result<(), Failed> {
+fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), ApplyFailure> {
     for _ in 0..time.as_secs() {
         pause(host)?;
     }
@@ -237,11 +236,11 @@ fn wait<H: WriteHost + ?Sized>(host: &mut H, time: Duration) -> Result<(), Faile
 }
 
 /// Looks until nothing changes any more.
-fn quiet<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Seen, Failed> {
-    let mut seen = look(host, window)?;
+fn quiet(host: &mut dyn WriteHost, window: &Window, last: &Seen) -> Result<Seen, ApplyFailure> {
+    let mut seen = look_again(host, window, last)?;
     for _ in 0..LOOKS {
         pause(host)?;
-        let next = look(host, window)?;
+        let next = look_again(host, window, &seen)?;
         let same = next.kernel == seen.kernel && next.applies.is_empty();
         seen = next;
         if same {

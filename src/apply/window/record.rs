@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::boot;
 use crate::failure::Diagnostic;
-use crate::host::batch::{Batch, Ticket};
+use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::timer::{self, Load, WindowFolder};
-use crate::host::{Found, HostError, ProcessId, ReadHost, Request, SshClient};
+use crate::host::{Found, HostError, Process, ProcessId, ReadHost, SshClient};
 use crate::model::{Desired, HostPath};
 use crate::plan::Way;
 
@@ -148,18 +148,120 @@ pub enum Decidable {
     No,
 }
 
+/// The requests for the record of a change, by each of its names.
+pub struct RecordTickets {
+    open: Ticket<Found>,
+    reverting: Ticket<Found>,
+    reverted: Ticket<Found>,
+    confirmed: Ticket<Found>,
+}
+
+impl RecordTickets {
+    /// Asks for the record.
+    pub fn ask(batch: &mut Batch) -> Self {
+        Self {
+            open: batch.file(files::open()),
+            reverting: batch.file(files::reverting()),
+            reverted: batch.file(files::reverted()),
+            confirmed: batch.file(files::confirmed()),
+        }
+    }
+
+    /// What it says; [`Waiting::look`] finishes it.
+    ///
+    /// # Errors
+    /// [`HostError`] where an answer is missing; inside, what to tell where a file cannot be read.
+    pub fn waiting(
+        self,
+        answers: &mut Answers,
+    ) -> Result<Result<Waiting, Box<Diagnostic>>, HostError> {
+        Ok(Waiting::read(
+            answers.take(self.open)?,
+            answers.take(self.reverting)?,
+            answers.take(self.reverted)?,
+            answers.take(self.confirmed)?,
+        ))
+    }
+}
+
 /// The requests for what the folder of a window shows.
-struct FolderTickets {
-    open: Ticket,
-    reverting: Ticket,
-    reverted: Ticket,
-    closed: Ticket,
-    confirmed: Ticket,
-    processes: Ticket,
+pub(super) struct FolderTickets {
+    open: Ticket<Found>,
+    reverting: Ticket<Found>,
+    reverted: Ticket<Found>,
+    closed: Ticket<Found>,
+    confirmed: Ticket<Found>,
+    processes: Ticket<Vec<Process>>,
+}
+
+impl FolderTickets {
+    /// Asks what a folder shows.
+    pub(super) fn ask(batch: &mut Batch, folder: &WindowFolder) -> Self {
+        Self {
+            open: batch.file(folder.open()),
+            reverting: batch.file(folder.reverting()),
+            reverted: batch.file(folder.reverted()),
+            closed: batch.file(folder.closed()),
+            confirmed: batch.file(folder.confirmed()),
+            processes: batch.processes(vec![timer::PROGRAM]),
+        }
+    }
+
+    /// What was decided there of a change whose record is open, and who watches over it.
+    pub(super) fn decided(
+        self,
+        answers: &mut Answers,
+        window: Box<Window>,
+        folder: &WindowFolder,
+    ) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
+        let mark = folder.mark();
+        let mut names = |ticket: Ticket<Found>, path: HostPath| match answers.take(ticket)? {
+            Found::File(state) => Ok(Ok(state.bytes == mark.as_bytes())),
+            // As for its timer, it counts for nothing.
+            Found::Missing | Found::NotRegular => Ok(Ok(false)),
+            Found::Unreadable(reason) => Ok(Err(unreadable(&path, &reason))),
+        };
+        let all = [
+            names(self.open, folder.open())?,
+            names(self.reverting, folder.reverting())?,
+            names(self.reverted, folder.reverted())?,
+            names(self.closed, folder.closed())?,
+            names(self.confirmed, folder.confirmed())?,
+        ];
+        let processes = answers.take(self.processes)?;
+        let mut read = Vec::with_capacity(all.len());
+        for one in all {
+            match one {
+                Ok(is_there) => read.push(is_there),
+                Err(unread) => return Ok(Err(unread)),
+            }
+        }
+        let [open, reverting, reverted, closed, confirmed] = read[..] else {
+            return Ok(Ok((Waiting::Open(window), None)));
+        };
+        let decidable = match open || reverting || reverted || closed || confirmed {
+            true => Decidable::Yes,
+            false => Decidable::No,
+        };
+        let watched = Watched {
+            watchers: folder.watchers(&processes),
+            decidable,
+        };
+        let waiting = if confirmed {
+            Waiting::Confirmed(window)
+        } else if reverted || closed {
+            Waiting::Reverted(window)
+        } else if reverting {
+            Waiting::Reverting(window)
+        } else {
+            Waiting::Open(window)
+        };
+        Ok(Ok((waiting, Some(watched))))
+    }
 }
 
 /// A change that waits as its window's folder has it, and who watches over it where there is such a folder.
-type Looked = (Waiting, Option<Watched>);
+pub(super) type Looked = (Waiting, Option<Watched>);
 
 impl Waiting {
     /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and [`files::confirmed`].
@@ -202,10 +304,7 @@ impl Waiting {
     ///
     /// # Errors
     /// [`HostError`] where the host cannot be asked; inside, what to tell where a file cannot be read.
-    pub fn look<H: ReadHost + ?Sized>(
-        self,
-        host: &H,
-    ) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
+    pub fn look(self, host: &dyn ReadHost) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
         let (window, folder) = match self {
             Self::Open(window) => match window.folder.clone() {
                 Some(folder) => (window, folder),
@@ -219,58 +318,8 @@ impl Waiting {
             }
         };
         let mut batch = Batch::default();
-        let tickets = FolderTickets {
-            open: batch.file(folder.open()),
-            reverting: batch.file(folder.reverting()),
-            reverted: batch.file(folder.reverted()),
-            closed: batch.file(folder.closed()),
-            confirmed: batch.file(folder.confirmed()),
-            processes: batch.ask(Request::Processes(vec![timer::PROGRAM])),
-        };
-        let mut answers = batch.read(host)?;
-        let mark = folder.mark();
-        let mut names = |ticket: Ticket, path: HostPath| match answers.file(ticket)? {
-            Found::File(state) => Ok(Ok(state.bytes == mark.as_bytes())),
-            // As for its timer, it counts for nothing.
-            Found::Missing | Found::NotRegular => Ok(Ok(false)),
-            Found::Unreadable(reason) => Ok(Err(unreadable(&path, &reason))),
-        };
-        let all = [
-            names(tickets.open, folder.open())?,
-            names(tickets.reverting, folder.reverting())?,
-            names(tickets.reverted, folder.reverted())?,
-            names(tickets.closed, folder.closed())?,
-            names(tickets.confirmed, folder.confirmed())?,
-        ];
-        let processes = answers.processes(tickets.processes)?;
-        let mut read = Vec::with_capacity(all.len());
-        for one in all {
-            match one {
-                Ok(is_there) => read.push(is_there),
-                Err(unread) => return Ok(Err(unread)),
-            }
-        }
-        let [open, reverting, reverted, closed, confirmed] = read[..] else {
-            return Ok(Ok((Self::Open(window), None)));
-        };
-        let decidable = match open || reverting || reverted || closed || confirmed {
-            true => Decidable::Yes,
-            false => Decidable::No,
-        };
-        let watched = Watched {
-            watchers: folder.watchers(&processes),
-            decidable,
-        };
-        let waiting = if confirmed {
-            Self::Confirmed(window)
-        } else if reverted || closed {
-            Self::Reverted(window)
-        } else if reverting {
-            Self::Reverting(window)
-        } else {
-            Self::Open(window)
-        };
-        Ok(Ok((waiting, Some(watched))))
+        let tickets = FolderTickets::ask(&mut batch, &folder);
+        tickets.decided(&mut batch.read(host)?, window, &folder)
     }
 
     /// Its record, if there is one.

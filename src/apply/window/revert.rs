@@ -4,59 +4,58 @@ use std::time::Duration;
 
 use super::back::{Booted, Taken, take_back};
 use super::close::{Fate, close};
-use super::confirm::{begin, failed};
+use super::confirm::begin;
+use super::context::WindowContext;
 use super::record::{Waiting, Window};
 use super::settle::{Decided, Decision, Now, complete, decide, wait_for_timer};
 use super::unconfirmed;
 use crate::apply::outcome::{Outcome, StepState, Verdict};
 use crate::apply::undo::Back;
-use crate::apply::{Failed, Running};
+use crate::apply::{ApplyFailure, FailureContext, Running};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{WriteHost, timer};
 
 /// Takes back what waits for a confirmation, now.
-pub fn revert<H: WriteHost + ?Sized>(host: &mut H, deadline: Duration) -> Outcome {
+pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {
     match try_revert(host, deadline) {
         Ok(outcome) => outcome,
-        Err(outcome) => *outcome,
+        Err(failure) => failure.outcome(),
     }
 }
 
-fn try_revert<H: WriteHost + ?Sized>(
-    host: &mut H,
-    deadline: Duration,
-) -> Result<Outcome, Box<Outcome>> {
+fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, deadline)?;
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
+    let mut cx = WindowContext {
+        host,
+        facts: &facts,
+        deadline,
+    };
     let window = match now {
         Now::Nothing => {
-            return never_confirmed(
-                host,
-                "no change of access waits for a confirmation",
-                deadline,
-            );
+            let nothing = "no change of access waits for a confirmation";
+            return never_confirmed(&mut cx, nothing);
         }
         Now::TakenBack => {
-            return never_confirmed(
-                host,
-                "the change of access was taken back already",
-                deadline,
-            );
+            let nothing = "the change of access was taken back already";
+            // Taking it back may have changed what the kernel shows.
+            let facts = Facts::read(cx.host)?;
+            cx.facts = &facts;
+            return never_confirmed(&mut cx, nothing);
         }
         Now::Confirmed(window) => {
-            complete(host, &facts, &window, deadline)?;
+            complete(&mut cx, &window)?;
             return Ok(too_late());
         }
         Now::Open(window, ..) => window,
     };
-    let unsure = |why| failed(Verdict::PartlyApplied, why);
-    match back(host, &facts, &window, deadline).map_err(unsure)? {
+    match back(&mut cx, &window).failing_as(Verdict::PartlyApplied)? {
         Taken::Back => {}
         Taken::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    let closed = close(host, &window, Fate::Back, Some(message));
+    let closed = close(cx.host, &window, Fate::Back, Some(message));
     let mut outcome = said(
         Verdict::Reverted,
         "the change of access is taken back: the rules are those of before",
@@ -66,13 +65,8 @@ fn try_revert<H: WriteHost + ?Sized>(
 }
 
 /// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
-fn never_confirmed<H: WriteHost + ?Sized>(
-    host: &mut H,
-    nothing: &str,
-    deadline: Duration,
-) -> Result<Outcome, Box<Outcome>> {
-    let found = unconfirmed::take_back(host, deadline)
-        .map_err(|why| failed(Verdict::PartlyApplied, why))?;
+fn never_confirmed(cx: &mut WindowContext<'_>, nothing: &str) -> Result<Outcome, ApplyFailure> {
+    let found = unconfirmed::take_back(cx).failing_as(Verdict::PartlyApplied)?;
     let (verdict, message) = if found.is_empty() {
         (Verdict::AsDesired, Diagnostic::new(nothing))
     } else {
@@ -92,35 +86,32 @@ fn too_late() -> Outcome {
 }
 
 /// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
-fn back<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    window: &Window,
-    deadline: Duration,
-) -> Result<Taken, Failed> {
-    let taken = take_back(host, facts, window, Booted::No, deadline)?;
+fn back(cx: &mut WindowContext<'_>, window: &Window) -> Result<Taken, ApplyFailure> {
+    let taken = take_back(cx, window, Booted::No)?;
     let decision = match taken {
         Taken::Back => Decision::TakeBack,
         Taken::Stays => Decision::Confirm,
     };
-    match (decide(host, window, decision)?, &window.folder) {
+    match (decide(cx.host, window, decision)?, &window.folder) {
         // What watches over it finds that it is over when it is closed.
         (Decided::ByUs(_) | Decided::ByOthers, Some(_)) => {}
         (Decided::ByUs(_), None) => {
             // It finds its file gone in any case.
-            let _ = host.write(&timer::former::disarm(&facts.starter), &[]);
+            let _ = cx
+                .host
+                .write(&timer::former::disarm(&cx.facts.starter), &[]);
         }
         // It loads the same.
-        (Decided::ByOthers, None) => wait_for_timer(host, window)?,
+        (Decided::ByOthers, None) => wait_for_timer(cx.host, window)?,
     }
     Ok(taken)
 }
 
 impl Running<'_> {
     /// Takes back a change of access that this run has made or begun to make.
-    pub(in crate::apply) fn undo_sources<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn undo_sources(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
     ) -> Option<(usize, Back)> {
         let index = (self.plan.steps.iter()).position(|step| step.as_sources().is_some())?;
         match self.outcome.steps.get(index)?.state {
@@ -137,8 +128,8 @@ impl Running<'_> {
                 self.outcome.messages.extend(told);
                 Back::Yes
             }
-            Err(Failed(messages)) => {
-                self.outcome.messages.extend(messages);
+            Err(failure) => {
+                self.outcome.messages.extend(failure.messages);
                 Back::No
             }
         };
@@ -146,13 +137,10 @@ impl Running<'_> {
     }
 
     /// Returns what to tell beside that it is back.
-    fn take_sources_back<H: WriteHost + ?Sized>(
-        &self,
-        host: &mut H,
-    ) -> Result<Vec<Diagnostic>, Failed> {
-        let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+    fn take_sources_back(&self, host: &mut dyn WriteHost) -> Result<Vec<Diagnostic>, ApplyFailure> {
+        let facts = Facts::read(host)?;
         if let Some(unread) = facts.waiting_unread {
-            return Err(Failed(vec![unread]));
+            return Err(unread.into());
         }
         let window = match &facts.waiting {
             Waiting::Open(window)
@@ -162,17 +150,23 @@ impl Running<'_> {
             // It failed before anything was written down, and so before anything was changed.
             Waiting::Nothing => return Ok(Vec::new()),
         };
+        let mut cx = WindowContext {
+            host,
+            facts: &facts,
+            deadline: self.request.deadline,
+        };
         if matches!(facts.waiting, Waiting::Reverting(_)) {
-            wait_for_timer(host, window)?;
+            wait_for_timer(cx.host, window)?;
         }
-        match back(host, &facts, window, self.request.deadline)? {
+        match back(&mut cx, window)? {
             Taken::Back => {}
             Taken::Stays => {
-                return Err(Failed(vec![Diagnostic::new(
+                return Err(Diagnostic::new(
                     "Plesk's firewall has the rules, though its apply was not confirmed",
-                )]));
+                )
+                .into());
             }
         }
-        Ok(close(host, window, Fate::Back, None).told)
+        Ok(close(cx.host, window, Fate::Back, None).told)
     }
 }

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back, text, tidy};
+use super::back::{Booted, Taken, is_back, take_back, texts, tidy};
 use super::close::{Fate, WatchEnd, close};
-use super::confirm::{Unfinished, failed, finished, may_go_back};
+use super::confirm::{Finished, finished, may_go_back};
+use super::context::WindowContext;
 use super::record::{Left, Waiting, Window, files};
+use super::remembered::RememberedChange;
 use crate::access::boot;
-use crate::apply::Failed;
-use crate::apply::outcome::{Outcome, Verdict};
+use crate::apply::outcome::Verdict;
+use crate::apply::{ApplyFailure, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, WindowFolder};
-use crate::host::{Act, ActError, Came, Condition, Done, Found, Request, WriteHost};
+use crate::host::{Act, ActError, Came, Condition, Done, Found, ReadHost, WriteHost};
 use crate::model::known;
 
 /// How long a timer may take once its time is up.
@@ -33,11 +35,8 @@ pub(in crate::apply) enum Now {
 }
 
 /// Looks where a change stands, and ends one whose time is up.
-pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<Now, Failed> {
+pub(in crate::apply) fn now(cx: &mut WindowContext<'_>) -> Result<Now, ApplyFailure> {
+    let facts = cx.facts;
     let left = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime);
     let booted = |window: &Window| match left(window) {
         Left::Booted => Booted::Since,
@@ -47,41 +46,39 @@ pub(in crate::apply) fn now<H: WriteHost + ?Sized>(
         Waiting::Nothing => Ok(Now::Nothing),
         Waiting::Confirmed(window) => Ok(Now::Confirmed(window.clone())),
         Waiting::Open(window) => match left(window) {
-            Left::Seconds(seconds) if is_unwatched(facts) => {
-                watched_again(host, facts, window, seconds, deadline)
-            }
+            Left::Seconds(seconds) if is_unwatched(facts) => watched_again(cx, window, seconds),
             Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds, None)),
             Left::Nothing => {
-                wait_for_timer(host, window)?;
-                match read(host)? {
+                wait_for_timer(cx.host, window)?;
+                match read(cx.host, window)? {
                     Waiting::Open(window) => {
                         // The timer is not there any more.
-                        let _decided = decide(host, &window, Decision::TakeBack)?;
-                        end(host, facts, window, Booted::No, deadline)
+                        let _decided = decide(cx.host, &window, Decision::TakeBack)?;
+                        end(cx, window, Booted::No)
                     }
-                    Waiting::Reverting(window) => end(host, facts, window, Booted::No, deadline),
-                    Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
+                    Waiting::Reverting(window) => end(cx, window, Booted::No),
+                    Waiting::Reverted(window) => timer_was_right(cx, window),
                     Waiting::Confirmed(window) => Ok(Now::Confirmed(window)),
                     Waiting::Nothing => Ok(Now::Nothing),
                 }
             }
             Left::Booted => {
-                let _decided = decide(host, window, Decision::TakeBack)?;
-                end(host, facts, window.clone(), Booted::Since, deadline)
+                let _decided = decide(cx.host, window, Decision::TakeBack)?;
+                end(cx, window.clone(), Booted::Since)
             }
         },
         Waiting::Reverting(window) => {
             let booted = booted(window);
-            wait_for_timer(host, window)?;
-            match read(host)? {
-                Waiting::Reverted(window) => timer_was_right(host, facts, window, deadline),
+            wait_for_timer(cx.host, window)?;
+            match read(cx.host, window)? {
+                Waiting::Reverted(window) => timer_was_right(cx, window),
                 Waiting::Reverting(_)
                 | Waiting::Open(_)
                 | Waiting::Confirmed(_)
-                | Waiting::Nothing => end(host, facts, window.clone(), booted, deadline),
+                | Waiting::Nothing => end(cx, window.clone(), booted),
             }
         }
-        Waiting::Reverted(window) => timer_was_right(host, facts, window.clone(), deadline),
+        Waiting::Reverted(window) => timer_was_right(cx, window.clone()),
     }
 }
 
@@ -95,20 +92,16 @@ pub(in crate::apply) enum Settled {
 }
 
 /// Lets a run begin only where no change waits, and ends one whose time is up.
-pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<Settled, Box<Outcome>> {
-    if let Some(unread) = &facts.waiting_unread {
-        return Err(failed(Verdict::Unknown, Failed(vec![unread.clone()])));
+pub(in crate::apply) fn before_a_run(cx: &mut WindowContext<'_>) -> Result<Settled, ApplyFailure> {
+    if let Some(unread) = &cx.facts.waiting_unread {
+        return Err(unread.clone().into());
     }
-    let now = now(host, facts, deadline).map_err(|why| failed(Verdict::Unknown, why))?;
+    let now = now(cx)?;
     match now {
         Now::Nothing => Ok(Settled::Before),
         Now::TakenBack => Ok(Settled::Anew),
         Now::Confirmed(window) => {
-            complete(host, facts, &window, deadline)?;
+            complete(cx, &window)?;
             Ok(Settled::Anew)
         }
         Now::Open(_, seconds, told) => {
@@ -119,38 +112,33 @@ pub(in crate::apply) fn before_a_run<H: WriteHost + ?Sized>(
                     ))
                     .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
             let messages = std::iter::once(message).chain(told).collect();
-            Err(failed(Verdict::Locked, Failed(messages)))
+            Err(ApplyFailure::new(Verdict::Locked, messages))
         }
     }
 }
 
 /// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
 /// next run: it is never asked again for what was confirmed.
-pub(super) fn complete<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    window: &Window,
-    deadline: Duration,
-) -> Result<(), Box<Outcome>> {
-    let fate = match finished(host, facts, window, deadline) {
-        Ok(()) => Fate::Stays,
-        // What is still to be done for it is part of the plan now.
-        Err(Unfinished::NotInForce(_)) => Fate::StaysUnfinished,
-        Err(Unfinished::Failed(Failed(mut messages))) => {
-            let message = Diagnostic::new(
+pub(super) fn complete(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
+    let finished = finished(cx, window)
+        .failing_after(|| {
+            Diagnostic::new(
                 "an earlier change of access is confirmed, but what follows did not succeed",
             )
-            .hint("see to the reason, then run `mailward confirm`, or this again");
-            messages.insert(0, message);
-            return Err(failed(Verdict::PartlyApplied, Failed(messages)));
-        }
+            .hint("see to the reason, then run `mailward confirm`, or this again")
+        })
+        .failing_as(Verdict::PartlyApplied)?;
+    let fate = match finished {
+        Finished::InForce => Fate::Stays,
+        // What is still to be done for it is part of the plan now.
+        Finished::NotInForce(_) => Fate::StaysUnfinished,
     };
     // A record that cannot be removed is found again by the next run.
-    let closed = close(host, window, fate, None);
+    let closed = close(cx.host, window, fate, None);
     match (closed.watch, fate) {
         (WatchEnd::MayLoad, Fate::Stays) => {
             let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
-            Err(failed(Verdict::PartlyApplied, Failed(messages)))
+            Err(ApplyFailure::new(Verdict::PartlyApplied, messages))
         }
         (WatchEnd::Ended | WatchEnd::MayBegin(_), _)
         | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
@@ -167,61 +155,61 @@ pub fn is_unwatched(facts: &Facts) -> bool {
 
 /// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing else would take
 /// it back.
-fn watched_again<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
+fn watched_again(
+    cx: &mut WindowContext<'_>,
     window: &Window,
     seconds: u64,
-    deadline: Duration,
-) -> Result<Now, Failed> {
+) -> Result<Now, ApplyFailure> {
     let window = Box::new(window.clone());
-    match watch_again(host, facts, &window, seconds) {
+    match watch_again(cx.host, cx.facts, &window, seconds) {
         Ok(()) => {
             let told = Diagnostic::new(
                 "the timer that takes the change back had ended: it is started again",
             );
             Ok(Now::Open(window, seconds, Some(told)))
         }
-        Err(Failed(mut why)) => decide(host, &window, Decision::TakeBack)
-            .and_then(|_| end(host, facts, window, Booted::No, deadline))
-            .map_err(|Failed(more)| {
-                let what =
-                    "the timer that takes the change back has ended, and does not start again";
-                why.insert(0, Diagnostic::new(what));
-                why.extend(more);
-                Failed(why)
+        Err(why) => match decide(cx.host, &window, Decision::TakeBack)
+            .and_then(|_| end(cx, window, Booted::No))
+        {
+            Ok(now) => Ok(now),
+            Err(more) => Err(why.and(more.messages)).failing_after(|| {
+                Diagnostic::new(
+                    "the timer that takes the change back has ended, and does not start again",
+                )
             }),
+        },
     }
 }
 
 /// Starts the timer of a window again, for the time that is left; what it loads is what was written down before.
-fn watch_again<H: WriteHost + ?Sized>(
-    host: &mut H,
+fn watch_again(
+    host: &mut dyn WriteHost,
     facts: &Facts,
     window: &Window,
     seconds: u64,
-) -> Result<(), Failed> {
+) -> Result<(), ApplyFailure> {
     let (Some(folder), Some(load)) = (&window.folder, &window.load) else {
         return Ok(());
     };
-    let mut texts = Vec::new();
-    for name in [timer::REVERT_NFT, timer::REVERT_V4, timer::REVERT_V6] {
-        texts.extend(text(host, name)?.map(|text| (name, text)));
-    }
+    let names = [timer::REVERT_NFT, timer::REVERT_V4, timer::REVERT_V6];
+    let texts: Vec<_> = (names.into_iter().zip(texts(host, names)?))
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect();
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
     let acts = timer::arm(folder, &facts.starter, seconds, window.until, load, &texts);
-    let written = host
-        .write(&acts, &[])
-        .map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    timer::armed(&written.done).map_err(|said| Failed(vec![Diagnostic::new(said)]))
+    let written = host.write(&acts, &[])?;
+    match timer::armed(&written.done) {
+        Ok(()) => Ok(()),
+        Err(said) => Err(Diagnostic::new(said).into()),
+    }
 }
 
-/// What lies in the state now.
-pub(super) fn read<H: WriteHost + ?Sized>(host: &H) -> Result<Waiting, Failed> {
-    let facts = Facts::read(host).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
-    match facts.waiting_unread {
-        Some(unread) => Err(Failed(vec![unread])),
-        None => Ok(facts.waiting),
+/// What has become of a change by now.
+pub(super) fn read(host: &dyn ReadHost, window: &Window) -> Result<Waiting, ApplyFailure> {
+    let remembered = RememberedChange::read(host, window.folder.as_ref())?;
+    match remembered.unread {
+        Some(unread) => Err(unread.into()),
+        None => Ok(remembered.waiting),
     }
 }
 
@@ -246,11 +234,11 @@ pub(super) enum Decided {
 
 /// Decides what becomes of a change: one rename, of which only one succeeds. Where a timer of this version waits that is done
 /// in the window's folder, and a confirmation then makes it last by the record's name.
-pub(super) fn decide<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn decide(
+    host: &mut dyn WriteHost,
     window: &Window,
     decision: Decision,
-) -> Result<Decided, Failed> {
+) -> Result<Decided, ApplyFailure> {
     let (first, second) = match (&window.folder, decision) {
         (Some(folder), Decision::Confirm) => (
             (folder.open(), folder.confirmed()),
@@ -267,25 +255,22 @@ pub(super) fn decide<H: WriteHost + ?Sized>(
         Ok(_) => Ok(Decided::ByUs(None)),
         Err(error) if error.index > 0 => Ok(Decided::ByUs(Some(Diagnostic::of(&error)))),
         Err(error) if matches!(error.source, ActError::Gone) => Ok(Decided::ByOthers),
-        Err(error) => Err(Failed(vec![Diagnostic::of(&error)])),
+        Err(error) => Err(Diagnostic::of(&error).into()),
     }
 }
 
 /// Waits until the timer has done its work, if there is one.
-pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(
-    host: &mut H,
+pub(super) fn wait_for_timer(
+    host: &mut dyn WriteHost,
     window: &Window,
-) -> Result<(), Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
+) -> Result<(), ApplyFailure> {
     let mut batch = Batch::default();
     let former = batch.file(known(timer::former::PROCESS));
-    let processes = batch.ask(Request::Processes(vec![timer::PROGRAM]));
-    let mut answers = batch.read(host).map_err(|error| failed(&error))?;
+    let processes = batch.processes(vec![timer::PROGRAM]);
+    let mut answers = batch.read(host)?;
     let watchers = match &window.folder {
-        Some(folder) => {
-            folder.watchers(&(answers.processes(processes)).map_err(|error| failed(&error))?)
-        }
-        None => match answers.file(former).map_err(|error| failed(&error))? {
+        Some(folder) => folder.watchers(&answers.take(processes)?),
+        None => match answers.take(former)? {
             Found::File(state) => timer::former::process(&state.bytes).into_iter().collect(),
             Found::Missing | Found::NotRegular | Found::Unreadable(_) => Vec::new(),
         },
@@ -294,7 +279,7 @@ pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(
         return Ok(());
     }
     let act = Act::Await(Condition::Gone(watchers), TIMER_GRACE);
-    let written = host.write(&[act], &[]).map_err(|error| failed(&error))?;
+    let written = host.write(&[act], &[])?;
     match written.done.first() {
         Some(Done::Awaited(Came::InTime)) => Ok(()),
         // Two that load at the same time could not tell whose rules are there.
@@ -303,62 +288,55 @@ pub(super) fn wait_for_timer<H: WriteHost + ?Sized>(
                 .folder
                 .as_ref()
                 .map_or_else(|| boot::state("revert.log"), WindowFolder::log);
-            Err(Failed(vec![
+            Err(
                 Diagnostic::new("the timer is still taking the change of access back")
                     .because(format!(
                         "the rules of before could not be loaded yet; see {log}"
                     ))
-                    .hint("try again in a minute"),
-            ]))
+                    .hint("try again in a minute")
+                    .into(),
+            )
         }
     }
 }
 
 /// The timer says that it has loaded what was before; that is looked at, and done again where it is not so.
-fn timer_was_right<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
-    window: Box<Window>,
-    deadline: Duration,
-) -> Result<Now, Failed> {
-    let booted = match window.left(facts.boot.as_deref(), facts.uptime) {
+fn timer_was_right(cx: &mut WindowContext<'_>, window: Box<Window>) -> Result<Now, ApplyFailure> {
+    let booted = match window.left(cx.facts.boot.as_deref(), cx.facts.uptime) {
         Left::Booted => Booted::Since,
         Left::Seconds(_) | Left::Nothing => Booted::No,
     };
     if booted == Booted::No {
-        if !is_back(host, &window, deadline)? {
-            return end(host, facts, window, booted, deadline);
+        if !is_back(cx.host, &window, cx.deadline)? {
+            return end(cx, window, booted);
         }
         // What the timer's one transaction could not take away is no harm, and yet was not there before.
-        tidy(host, facts, &window, deadline)?;
+        tidy(cx, &window)?;
     }
-    ended(host, &window)
+    ended(cx.host, &window)
 }
 
 /// Takes a change back whose record says so by its name.
-fn end<H: WriteHost + ?Sized>(
-    host: &mut H,
-    facts: &Facts,
+fn end(
+    cx: &mut WindowContext<'_>,
     window: Box<Window>,
     booted: Booted,
-    deadline: Duration,
-) -> Result<Now, Failed> {
-    match take_back(host, facts, &window, booted, deadline)? {
-        Taken::Back => ended(host, &window),
+) -> Result<Now, ApplyFailure> {
+    match take_back(cx, &window, booted)? {
+        Taken::Back => ended(cx.host, &window),
         Taken::Stays => {
             // The vendor's own: it has no folder.
             let act = Act::Decide {
                 from: files::reverting(),
                 to: files::confirmed(),
             };
-            let _written =
-                (host.write(&[act], &[])).map_err(|error| Failed(vec![Diagnostic::of(&error)]))?;
+            let _written = (cx.host.write(&[act], &[]))?;
             Ok(Now::Confirmed(window))
         }
     }
 }
 
-fn ended<H: WriteHost + ?Sized>(host: &mut H, window: &Window) -> Result<Now, Failed> {
+fn ended(host: &mut dyn WriteHost, window: &Window) -> Result<Now, ApplyFailure> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
     // A record that cannot be removed is found again by the next run, which takes back what is back.
     let _told = close(host, window, Fate::Back, Some(message));

@@ -1,14 +1,13 @@
 //! Own rules that are in force and that nobody has confirmed, while no change waits: others have brought them back.
 
-use std::time::Duration;
-
-use super::load;
+use super::context::WindowContext;
+use super::load::{self, LoadContext};
 use crate::access::Gate;
 use crate::access::plan::{back_to_confirmed, unconfirmed};
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::WriteHost;
+use crate::host::ReadHost;
 use crate::model::Desired;
 use crate::observe::{Observed, Scope};
 use crate::plan::Way;
@@ -17,64 +16,56 @@ use crate::plan::Way;
 pub(super) type Unconfirmed = Vec<(Way, Vec<Gate>)>;
 
 /// Looks for them.
-pub(super) fn look<H: WriteHost + ?Sized>(host: &H) -> Result<Unconfirmed, Failed> {
-    look_with_all(host).map(|(found, _)| found)
+pub(super) fn look(host: &dyn ReadHost, facts: &Facts) -> Result<Unconfirmed, ApplyFailure> {
+    observe(host, facts).map(|(found, _)| found)
 }
 
-fn look_with_all<H: WriteHost + ?Sized>(
-    host: &H,
-) -> Result<(Unconfirmed, Option<(Facts, Observed)>), Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let facts = Facts::read(host).map_err(|error| failed(&error))?;
+fn observe(
+    host: &dyn ReadHost,
+    facts: &Facts,
+) -> Result<(Unconfirmed, Option<Observed>), ApplyFailure> {
     // Without anything of access in the state there was no change.
     if !facts.has_access {
         return Ok((Vec::new(), None));
     }
-    let observed = Observed::read(host, &facts, Scope::Of(&Desired::default()))
-        .map_err(|error| failed(&error))?;
+    let observed = Observed::read(host, facts, Scope::Of(&Desired::default()))?;
     let (Some(access), Some(boot)) = (&observed.access, &observed.boot) else {
         return Ok((Vec::new(), None));
     };
     let found = [Way::Nftables, Way::Iptables]
         .into_iter()
-        .filter_map(|way| Some((way, unconfirmed(&facts, access, boot, way)?)))
+        .filter_map(|way| Some((way, unconfirmed(facts, access, boot, way)?)))
         .collect();
-    Ok((found, Some((facts, observed))))
+    Ok((found, Some(observed)))
 }
 
 /// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are; returns which they
 /// were.
-pub(super) fn take_back<H: WriteHost + ?Sized>(
-    host: &mut H,
-    deadline: Duration,
-) -> Result<Unconfirmed, Failed> {
-    let (found, all) = look_with_all(host)?;
-    let Some((facts, observed)) = all else {
+pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<Unconfirmed, ApplyFailure> {
+    let (found, observed) = observe(cx.host, cx.facts)?;
+    let Some(observed) = observed else {
         return Ok(found);
     };
     let (Some(access), Some(boot)) = (&observed.access, &observed.boot) else {
         return Ok(found);
     };
     for (way, gates) in &found {
-        let how = back_to_confirmed(&facts, access, boot, (*way, gates.as_slice()), deadline)
-            .map_err(|blockers| {
-                Failed(
-                    blockers
-                        .into_iter()
-                        .map(|blocker| blocker.diagnostic)
-                        .collect(),
-                )
-            })?;
+        let how = back_to_confirmed(
+            cx.facts,
+            access,
+            boot,
+            (*way, gates.as_slice()),
+            cx.deadline,
+        )?;
         if let Some(how) = how {
-            load::own(host, &how, load::Loader::Run, deadline)?;
+            load::own(&mut LoadContext::of_run(cx.host, cx.deadline), &how)?;
         }
     }
-    if !found.is_empty() && !look(host)?.is_empty() {
-        return Err(Failed(vec![
-            Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
+    // Loading them may have changed what the kernel shows.
+    if !found.is_empty() && !look(cx.host, &Facts::read(cx.host)?)?.is_empty() {
+        return Err(Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
                 "look at the rules with `nft list ruleset` or `iptables-save`, then run it again",
-            ),
-        ]));
+            ).into());
     }
     Ok(found)
 }

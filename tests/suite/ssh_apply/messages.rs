@@ -1,5 +1,7 @@
 //! How many messages there are.
 
+use std::time::Duration;
+
 use super::{host, run};
 use crate::support::host::Kind;
 use crate::support::ssh::Line;
@@ -49,7 +51,22 @@ fn a_change_of_access_takes_two_connections_and_a_known_number_of_messages() {
         assert_eq!(output.code(), code, "{output:#?}");
         (line.connections(), line.trips().len())
     };
-    for enforce in ["nftables", "iptables"] {
+    let decide = |command: &str| {
+        let line = Line::counting();
+        let decided = (host.ssh().over(&line))
+            .mailward(&[command])
+            .within(Duration::from_secs(120))
+            .run();
+        assert_eq!(decided.code(), 0, "{decided:#?}");
+        assert_eq!(line.connections(), 1);
+        line.trips().len()
+    };
+    // A timer that is slow to notice its end is looked for again.
+    let is_about = |messages: usize, pinned: usize, what: &str| {
+        let may_be = pinned..=pinned + 3;
+        assert!(may_be.contains(&messages), "{what}: {messages}");
+    };
+    for (enforce, apply, revert, confirm) in [("nftables", 36, 10, 16), ("iptables", 39, 14, 16)] {
         let manifest = format!(
             "version = 1\n[access]\nenforce = \"{enforce}\"\n[access.allow]\nimap = [\"203.0.113.0/24\"]\n"
         );
@@ -59,7 +76,19 @@ fn a_change_of_access_takes_two_connections_and_a_known_number_of_messages() {
         // confirmation, which looks at them before and after, and writes what the boot loads.
         let (connections, whole) = count(&["apply", "--yes"], &manifest, 0);
         assert_eq!(connections, 2);
-        assert!((40..=56).contains(&whole), "{whole}");
+        is_about(whole, apply, enforce);
         assert_eq!(count(&["apply", "--yes"], &manifest, 0), (1, 4));
+        // The same change made on the host: its end alone. Both look at the kernel before they say anything of it.
+        host.write("/root/mx1.toml", manifest.replace("203.0", "198.51"));
+        for (command, pinned) in [("revert", revert), ("confirm", confirm)] {
+            let applied = host.run(&[
+                "/usr/local/bin/mailward",
+                "apply",
+                "--yes",
+                "/root/mx1.toml",
+            ]);
+            assert_eq!(applied.code(), 3, "{applied:#?}");
+            is_about(decide(command), pinned, command);
+        }
     }
 }

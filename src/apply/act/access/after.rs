@@ -1,7 +1,7 @@
 //! The look at all accounts when everything is done: what this run did not do, somebody else has done meanwhile.
 
-use super::super::super::{Failed, Running};
-use super::{Passed, failed, first};
+use super::super::super::{ApplyFailure, Running};
+use super::{Passed, first};
 use crate::failure::Diagnostic;
 use crate::observe::Observed;
 use crate::panel_access::accounts::{Account, Accounts, Difference};
@@ -63,14 +63,15 @@ impl Running<'_> {
     pub(in crate::apply) fn accounts_meanwhile(
         &self,
         observed: &Observed,
-    ) -> Result<Meanwhile, Failed> {
+    ) -> Result<Meanwhile, ApplyFailure> {
         let mut meanwhile = Meanwhile::default();
         if self.access.tried.is_empty() {
             return Ok(meanwhile);
         }
-        let now = match &observed.accounts {
-            Some(panel) => panel.accounts.as_ref().map_err(|error| failed(error))?,
-            None => return Err(failed(&Unread::NoPlesk)),
+        let panel = observed.accounts.as_ref().ok_or(Unread::NoPlesk)?;
+        let now = match &panel.accounts {
+            Ok(now) => now,
+            Err(unread) => return Err(unread.clone().into()),
         };
         for step in self.access_steps() {
             for change in &step.accounts {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::super::{Failed, Running};
-use super::{failed, given};
+use super::super::super::{ApplyFailure, Running};
+use super::given;
 use crate::failure::Diagnostic;
-use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, Command, Output, WriteHost};
+use crate::host::batch::{self, Answers, Batch};
+use crate::host::{Act, Command, Output, ReadHost, WriteHost};
 use crate::model::Access;
 use crate::panel_access::accounts::Accounts;
 use crate::panel_access::client::{self, Unread};
@@ -54,14 +54,14 @@ impl Seen {
 
 impl Running<'_> {
     /// Runs the vendor's command for one account, and looks at once.
-    pub(super) fn give<H: WriteHost + ?Sized>(
+    pub(super) fn give(
         &self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         vendor: &Vendor,
         account: &str,
         access: Access,
         look: &Look,
-    ) -> (Result<(), Failed>, Result<Seen, Failed>) {
+    ) -> (Result<(), ApplyFailure>, Result<Seen, ApplyFailure>) {
         let command = vendor.give(account, access);
         let mut batch = Batch::default();
         let ticket = match look {
@@ -69,7 +69,7 @@ impl Running<'_> {
             Look::All => None,
             Look::Some(..) => match self.question(look, Some(vendor.deadline)) {
                 Ok(question) => Some(batch.output(question)),
-                Err(unknown) => return (Err(unknown), Err(Failed(Vec::new()))),
+                Err(unknown) => return (Err(unknown), Err(ApplyFailure::told_elsewhere())),
             },
         };
         match host.write(&[Act::Run(command.clone())], batch.requests()) {
@@ -77,22 +77,22 @@ impl Running<'_> {
                 let seen = match ticket {
                     None => self.look(host, look),
                     Some(ticket) => Answers::new(written.replies)
-                        .output(ticket)
-                        .map_err(|error| failed(&error))
-                        .and_then(|output| read(output, look).map_err(|error| failed(&error))),
+                        .take(ticket)
+                        .map_err(ApplyFailure::from)
+                        .and_then(|output| Ok(read(output, look)?)),
                 };
                 (given(&command, written.done.first()), seen)
             }
-            Err(error) => (Err(failed(&error)), Err(Failed(Vec::new()))),
+            Err(error) => (Err(error.into()), Err(ApplyFailure::told_elsewhere())),
         }
     }
 
     /// Some accounts in detail, as they are now.
-    pub(super) fn looked<H: WriteHost + ?Sized>(
+    pub(super) fn looked(
         &self,
-        host: &H,
+        host: &dyn ReadHost,
         accounts: &[u32],
-    ) -> Result<Looked, Failed> {
+    ) -> Result<Looked, ApplyFailure> {
         match self.look(host, &Look::Some(accounts.to_vec(), 0))? {
             Seen::Some(looked) => Ok(looked),
             Seen::All(_) => Ok(Looked::default()),
@@ -100,25 +100,21 @@ impl Running<'_> {
     }
 
     /// All accounts as they are now.
-    pub(super) fn accounts_now<H: WriteHost + ?Sized>(&self, host: &H) -> Result<Accounts, Failed> {
+    pub(super) fn accounts_now(&self, host: &dyn ReadHost) -> Result<Accounts, ApplyFailure> {
         match self.look(host, &Look::All)? {
             Seen::All(accounts) => Ok(*accounts),
-            Seen::Some(_) => Err(failed(&Unread::NoPlesk)),
+            Seen::Some(_) => Err(Unread::NoPlesk.into()),
         }
     }
 
-    fn look<H: WriteHost + ?Sized>(&self, host: &H, look: &Look) -> Result<Seen, Failed> {
-        let mut batch = Batch::default();
-        let ticket = batch.output(self.question(look, None)?);
-        let output = batch
-            .read(host)
-            .and_then(|mut answers: Answers| answers.output(ticket))
-            .map_err(|error| failed(&error))?;
-        read(output, look).map_err(|error| failed(&error))
+    fn look(&self, host: &dyn ReadHost, look: &Look) -> Result<Seen, ApplyFailure> {
+        let question = self.question(look, None)?;
+        let output = batch::ask(host, |batch| batch.output(question))?;
+        Ok(read(output, look)?)
     }
 
     /// The question; a few accounts are read in no time, and may take no longer than the change itself.
-    fn question(&self, look: &Look, deadline: Option<Duration>) -> Result<Command, Failed> {
+    fn question(&self, look: &Look, deadline: Option<Duration>) -> Result<Command, ApplyFailure> {
         let panel = self.observed.accounts.as_ref();
         let mut question = panel
             .and_then(|panel| match look {
@@ -130,7 +126,7 @@ impl Running<'_> {
             })
             .ok_or_else(|| {
                 let what = "it is not known how the panel's database is asked";
-                Failed(vec![Diagnostic::new(what)])
+                ApplyFailure::from(Diagnostic::new(what))
             })?;
         question.deadline = deadline.unwrap_or(question.deadline);
         Ok(question)

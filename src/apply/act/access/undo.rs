@@ -4,7 +4,7 @@ use super::after::renamed;
 use super::look::Look;
 use super::{Others, first, told};
 use crate::apply::undo::Back;
-use crate::apply::{Failed, Running};
+use crate::apply::{ApplyFailure, Running};
 use crate::failure::Diagnostic;
 use crate::host::WriteHost;
 use crate::panel_access::accounts::{Accounts, Difference};
@@ -14,9 +14,9 @@ use crate::plan::{AccessStep, AccountAct, AccountChange};
 impl Running<'_> {
     /// Gives back what accounts had before this run, and tells of each step, and of all else, whether that was seen to be
     /// so.
-    pub(in crate::apply) fn undo_accounts<H: WriteHost + ?Sized>(
+    pub(in crate::apply) fn undo_accounts(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
     ) -> (Vec<(usize, Back)>, Back) {
         let tried: Vec<(usize, AccessStep)> = (self.access.tried.iter())
             .filter_map(|(index, count)| {
@@ -85,8 +85,12 @@ impl Running<'_> {
         (undone, Back::No)
     }
 
-    fn not_known(&mut self, tried: &[(usize, AccessStep)], why: Failed) -> Vec<(usize, Back)> {
-        self.outcome.messages.extend(why.0);
+    fn not_known(
+        &mut self,
+        tried: &[(usize, AccessStep)],
+        why: ApplyFailure,
+    ) -> Vec<(usize, Back)> {
+        self.outcome.messages.extend(why.messages);
         let names: Vec<&str> = (tried.iter())
             .flat_map(|(_, step)| step.accounts.iter())
             .map(|change| change.account.as_str())
@@ -101,9 +105,9 @@ impl Running<'_> {
 
     /// Runs the opposite command for each account that has what this run gave it, in reverse. What somebody else made of
     /// one is not taken back.
-    fn give_back<H: WriteHost + ?Sized>(
+    fn give_back(
         &mut self,
-        host: &mut H,
+        host: &mut dyn WriteHost,
         tried: &[(usize, AccessStep)],
         now: &Accounts,
     ) -> Given {
@@ -119,8 +123,8 @@ impl Running<'_> {
                 let access = step.access.other();
                 let look = Look::Some(vec![change.id], has.user());
                 let (ended, seen) = self.give(host, vendor, &change.account, access, &look);
-                if let Err(Failed(messages)) = ended {
-                    self.outcome.messages.extend(messages);
+                if let Err(failure) = ended {
+                    self.outcome.messages.extend(failure.messages);
                     // A panel that does not answer is not asked another thousand times.
                     return given;
                 }

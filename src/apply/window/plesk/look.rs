@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::super::record::Window;
 use crate::access::effect::Filters;
-use crate::access::observed::Enabled;
+use crate::access::observed::{Enabled, Unread};
 use crate::access::plesk::PleskRule;
 use crate::access::plesk::kernel::{self, Differs};
 use crate::access::rules::few;
 use crate::access::{Gate, gates};
-use crate::apply::Failed;
+use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Came, Done, ProcessId, WriteHost, Written};
+use crate::host::{Came, Done, ProcessId, ReadHost, Written};
 use crate::model::{HostPath, Networks};
 use crate::observe::{Observed, Scope};
 
@@ -27,15 +27,15 @@ pub(super) struct Seen {
     pub(super) enabled: Enabled,
     /// The applies that wait for the vendor's confirmation.
     pub(super) applies: Vec<ProcessId>,
-    list: Result<Vec<PleskRule>, Diagnostic>,
+    list: Result<Vec<PleskRule>, Unread>,
     ssh_ports: BTreeSet<u16>,
     spoken: Networks,
 }
 
 impl Seen {
     /// The vendor's list.
-    pub(super) fn list(&self) -> Result<Vec<PleskRule>, Failed> {
-        self.list.clone().map_err(|unread| Failed(vec![unread]))
+    pub(super) fn list(&self) -> Result<Vec<PleskRule>, ApplyFailure> {
+        Ok(self.list.clone()?)
     }
 
     pub(super) fn unmet(&self, gates: &[Gate]) -> Option<Differs> {
@@ -53,26 +53,36 @@ impl Seen {
 }
 
 /// Looks.
-pub(super) fn look<H: WriteHost + ?Sized>(host: &H, window: &Window) -> Result<Seen, Failed> {
-    let failed = |error: &dyn std::error::Error| Failed(vec![Diagnostic::of(error)]);
-    let facts = Facts::read(host).map_err(|error| failed(&error))?;
-    let observed =
-        Observed::read(host, &facts, Scope::Of(&window.desired)).map_err(|error| failed(&error))?;
+pub(super) fn look(host: &dyn ReadHost, window: &Window) -> Result<Seen, ApplyFailure> {
+    look_with(host, window, Facts::read(host)?)
+}
+
+/// Looks again, a moment after another look.
+pub(super) fn look_again(
+    host: &dyn ReadHost,
+    window: &Window,
+    last: &Seen,
+) -> Result<Seen, ApplyFailure> {
+    look_with(host, window, last.facts.read_again(host)?)
+}
+
+fn look_with(host: &dyn ReadHost, window: &Window, facts: Facts) -> Result<Seen, ApplyFailure> {
+    let observed = Observed::read(host, &facts, Scope::Of(&window.desired))?;
     let missing = || {
-        Failed(vec![Diagnostic::new(
+        ApplyFailure::from(Diagnostic::new(
             "the command of Plesk's firewall is not there any more",
-        )])
+        ))
     };
     let access = observed.access.ok_or_else(missing)?;
     let firewall = access.plesk.ok_or_else(missing)?;
-    let layers = access.layers.map_err(|unread| failed(&unread))?;
+    let layers = access.layers?;
     Ok(Seen {
         facts,
         command: firewall.command,
         enabled: firewall.enabled,
         kernel: kernel::loaded(&layers),
         applies: firewall.applies,
-        list: firewall.list.map_err(|unread| Diagnostic::of(&unread)),
+        list: firewall.list,
         ssh_ports: access.ssh_ports,
         spoken: kernel::spoken(access.speaks_ipv6),
     })
