@@ -148,7 +148,8 @@ impl Case {
     }
 
     pub fn foresees_nothing(&self) -> bool {
-        self.config().is_unforeseeable()
+        let reloads = self.dir.join("next.conf").exists();
+        self.config().is_unforeseeable() || reloads && self.next().is_unforeseeable()
     }
 
     pub fn show(&self) -> String {
@@ -269,7 +270,9 @@ fn verdict(case: &Case) -> Verdict {
             case.show()
         ),
     };
-    let after = case.dir.join("after").exists().then(|| dump("after"));
+    // It may die in the middle of its dump as well.
+    let is_told = case.dir.join("after").exists() && !case.foresees_nothing();
+    let after = is_told.then(|| dump("after"));
     Verdict {
         dump: verdict,
         after,
