@@ -20,39 +20,39 @@ pub mod show;
 pub mod sshd;
 pub mod tools;
 
-pub use self::ends::Ends;
-use crate::model::{Allowed, Family, MailService, Networks, SourceAccess};
+pub use self::ends::NatEnds;
+use crate::model::{AccessTable, AddressFamily, AllowedSources, MailService, Networks};
 
 /// Who shall reach the ports of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gate {
+pub struct PortAllowlist {
     /// The service.
     pub service: MailService,
     /// Its TCP ports, sorted; `smtp` without 465 where `smtps` is set apart.
     pub ports: &'static [u16],
     /// Who may reach it, loopback apart.
-    pub allowed: Allowed,
+    pub allowed: AllowedSources,
 }
 
-impl Gate {
+impl PortAllowlist {
     /// The addresses of a family that may reach it; none means that everybody may.
     #[must_use]
-    pub fn only(&self, family: Family) -> Option<Networks> {
+    pub fn only(&self, family: AddressFamily) -> Option<Networks> {
         match &self.allowed {
-            Allowed::Anyone => None,
-            Allowed::Nobody => Some(Networks::default()),
-            Allowed::Only(networks) => Some(networks.of_family(family)),
+            AllowedSources::Anyone => None,
+            AllowedSources::Nobody => Some(Networks::default()),
+            AllowedSources::Only(networks) => Some(networks.of_family(family)),
         }
     }
 }
 
 /// The gates that a manifest declares, in the order of the services' names.
 #[must_use]
-pub fn gates(access: &SourceAccess) -> Vec<Gate> {
+pub fn gates(access: &AccessTable) -> Vec<PortAllowlist> {
     access
         .allow
         .iter()
-        .map(|(service, allow)| Gate {
+        .map(|(service, allow)| PortAllowlist {
             service: *service,
             ports: access.ports(*service),
             allowed: allow.value.allowed.clone(),

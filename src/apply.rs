@@ -16,23 +16,25 @@ pub mod window;
 use std::time::Duration;
 
 use self::failure::{ApplyFailure, FailureContext};
-use self::journal::{Begun, Journal, Owed, Run, Written};
-use self::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use self::journal::{Journal, JournalRun, OwedAction, OwedActionBegun, ReplacedFile};
+use self::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use self::window::context::WindowContext;
-use self::window::open::Phase;
-use crate::facts::{self, Facts, Judge};
+use self::window::open::FirewallPhase;
+use crate::facts::{self, DaemonJudge, Facts};
 use crate::failure::Diagnostic;
-use crate::host::timer::{Starter, WindowFolder};
+use crate::host::timer::{CheckpointFolder, TimerStarter};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::model::{Desired, HostPath, known};
-use crate::observe::{Observed, Scope};
+use crate::observe::{ObserveScope, Observed};
 use crate::plan::stale;
-use crate::plan::{self, Action, Allowed, Edit, Fingerprint, Plan, Settled, Step};
+use crate::plan::{
+    self, FileEdit, Fingerprint, OwedActionSettled, Plan, SafetyOverrides, ServiceAction, Step,
+};
 
 /// What to apply, and how.
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct ApplyRequest<'a> {
     /// The checked manifest.
     pub desired: &'a Desired,
     /// Advice on the manifest, for the plan's notes.
@@ -42,11 +44,11 @@ pub struct Request<'a> {
     /// The only fingerprint that is accepted, besides that of a plan with nothing to do.
     pub expect: Option<&'a Fingerprint>,
     /// Whether service actions are run now.
-    pub restarts: Restarts,
+    pub restarts: RestartPolicy,
     /// How long a service action may take.
     pub deadline: Duration,
     /// What is allowed beyond the safety rules, for once.
-    pub allowed: &'a Allowed,
+    pub allowed: &'a SafetyOverrides,
     /// Tells this run from another that began in the same second.
     pub run: u32,
     /// The id of the window that a change of access opens: 32 hexadecimal digits that nobody can guess.
@@ -55,7 +57,7 @@ pub struct Request<'a> {
 
 /// Whether service actions are run now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restarts {
+pub enum RestartPolicy {
     /// They are.
     Now,
     /// They are written down, and a later apply runs them.
@@ -63,7 +65,7 @@ pub enum Restarts {
 }
 
 /// What goes on around a run.
-pub trait Watch {
+pub trait RunWatcher {
     /// Tells what will be done, once it is certain.
     fn planned(&mut self, plan: &Plan);
 
@@ -85,7 +87,11 @@ pub trait Watch {
 }
 
 /// Applies.
-pub fn apply(host: &mut dyn WriteHost, request: &Request<'_>, watch: &mut dyn Watch) -> Outcome {
+pub fn apply(
+    host: &mut dyn WriteHost,
+    request: &ApplyRequest<'_>,
+    watch: &mut dyn RunWatcher,
+) -> Outcome {
     match try_apply(host, request, watch) {
         Ok(outcome) => outcome,
         Err(failure) => {
@@ -100,8 +106,8 @@ pub fn apply(host: &mut dyn WriteHost, request: &Request<'_>, watch: &mut dyn Wa
 
 fn try_apply(
     host: &mut dyn WriteHost,
-    request: &Request<'_>,
-    watch: &mut dyn Watch,
+    request: &ApplyRequest<'_>,
+    watch: &mut dyn RunWatcher,
 ) -> Result<Outcome, ApplyFailure> {
     if !request.desired.host.is_empty() {
         // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is settled.
@@ -119,10 +125,10 @@ fn try_apply(
         facts: &facts,
         deadline: request.deadline,
     })?;
-    if settled == window::settle::Settled::Anew {
+    if settled == window::settle::EarlierReading::Anew {
         facts = Facts::read(host)?;
     }
-    let observed = Observed::read(host, &facts, Scope::ToApply(request.desired))?;
+    let observed = Observed::read(host, &facts, ObserveScope::ToApply(request.desired))?;
     let plan = plan::make(
         request.desired,
         request.advice,
@@ -134,7 +140,7 @@ fn try_apply(
     accept(request, &plan)?;
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;
-        let mut outcome = Outcome::without_run(Verdict::AsDesired, Vec::new());
+        let mut outcome = Outcome::without_run(OutcomeVerdict::AsDesired, Vec::new());
         outcome.fingerprint = Some(plan.fingerprint);
         outcome.host = Some(plan.host);
         outcome.notes = plan.notes;
@@ -150,18 +156,21 @@ fn try_apply(
         })?;
     if let Some(signal) = watch.interrupted() {
         let message = Diagnostic::new(format!("interrupted by {signal}"));
-        return Err(ApplyFailure::new(Verdict::Interrupted, vec![message]));
+        return Err(ApplyFailure::new(
+            OutcomeVerdict::Interrupted,
+            vec![message],
+        ));
     }
     if let Some(seconds) = watch.late() {
         return Err(HostError::Late { seconds }.into());
     }
     watch.planned(&plan);
-    let mut run = Running::new(request, &facts, observed, plan, baseline);
+    let mut run = ApplyRun::new(request, &facts, observed, plan, baseline);
     Ok(run.carry_out(host, watch))
 }
 
 /// Compares what the host needs now with what was agreed.
-fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), ApplyFailure> {
+fn accept(request: &ApplyRequest<'_>, plan: &Plan) -> Result<(), ApplyFailure> {
     if let Some(agreed) = request.agreed
         && let Err(stale) = stale::compare(agreed, plan)
     {
@@ -175,81 +184,86 @@ fn accept(request: &Request<'_>, plan: &Plan) -> Result<(), ApplyFailure> {
             );
             let message = Diagnostic::new(what)
                 .hint("plan on this host, and see what differs from the plan that was reviewed");
-            Err(ApplyFailure::new(Verdict::Stale, vec![message]).of_plan(&plan.fingerprint))
+            Err(ApplyFailure::new(OutcomeVerdict::Stale, vec![message]).of_plan(&plan.fingerprint))
         }
         Some(_) | None => Ok(()),
     }
 }
 
 /// A run that has begun.
-struct Running<'a> {
-    request: &'a Request<'a>,
+struct ApplyRun<'a> {
+    request: &'a ApplyRequest<'a>,
     observed: Observed,
     plan: Plan,
-    baseline: act::Baseline,
+    baseline: act::DaemonBaseline,
     /// Tells daemons from others.
-    judge: Judge,
+    judge: DaemonJudge,
     journal: Journal,
     /// Courier's files before the run.
-    courier_before: courier::Files,
+    courier_before: courier::CourierFiles,
     /// The xinetd that was seen to have the values.
     xinetd: Option<ProcessId>,
     /// What was owed before this run.
-    owed_before: Vec<Owed>,
+    owed_before: Vec<OwedAction>,
     /// What the journal on the host says is owed as long as the run goes on.
-    noted: Vec<Owed>,
+    noted: Vec<OwedAction>,
     /// Who starts the timer that takes a change of access back.
-    starter: Starter,
+    starter: TimerStarter,
     /// The folder of the window in which this run's change of access waits.
-    waits_in: Option<WindowFolder>,
+    waits_in: Option<CheckpointFolder>,
     /// How far accounts have been changed.
-    access: act::access::Progress,
+    access: act::access::AccountsProgress,
     outcome: Outcome,
 }
 
-impl<'a> Running<'a> {
+impl<'a> ApplyRun<'a> {
     fn new(
-        request: &'a Request<'a>,
+        request: &'a ApplyRequest<'a>,
         facts: &Facts,
         observed: Observed,
         plan: Plan,
-        baseline: act::Baseline,
+        baseline: act::DaemonBaseline,
     ) -> Self {
         let id = format!("{}-{}", time_id(facts.now), request.run);
         let owed_before = match plan.settled {
-            Settled::Nothing => facts.journal.owed.clone(),
-            Settled::Some => {
-                let still = |owed: &&Owed| actions(&plan).any(|action| action.unit == owed.unit);
+            OwedActionSettled::Nothing => facts.journal.owed.clone(),
+            OwedActionSettled::Some => {
+                let still =
+                    |owed: &&OwedAction| actions(&plan).any(|action| action.unit == owed.unit);
                 facts.journal.owed.iter().filter(still).cloned().collect()
             }
         };
         let begun = match request.restarts {
-            Restarts::Now => Begun::Perhaps,
-            Restarts::Deferred => Begun::No,
+            RestartPolicy::Now => OwedActionBegun::Perhaps,
+            RestartPolicy::Deferred => OwedActionBegun::No,
         };
         let mut owed = owed_before.clone();
         for action in actions(&plan) {
-            let same = |old: &Owed| old.unit == action.unit && old.daemon == action.daemon;
+            let same = |old: &OwedAction| old.unit == action.unit && old.daemon == action.daemon;
             let perhaps = owed
                 .iter()
-                .any(|old| same(old) && old.begun == Begun::Perhaps);
+                .any(|old| same(old) && old.begun == OwedActionBegun::Perhaps);
             owed.retain(|old| !same(old));
-            let begun = if perhaps { Begun::Perhaps } else { begun };
-            owed.push(Owed::of(action, begun));
+            let begun = if perhaps {
+                OwedActionBegun::Perhaps
+            } else {
+                begun
+            };
+            owed.push(OwedAction::of(action, begun));
         }
-        let written = edits(&plan).map(|edit| Written {
+        let written = edits(&plan).map(|edit| ReplacedFile {
             path: edit.path.clone(),
             before: edit.before.clone(),
             after: Digest::of(&edit.bytes),
         });
-        let run = Run {
+        let run = JournalRun {
             id: id.clone(),
             started: facts.now,
             fingerprint: plan.fingerprint.clone(),
             steps: plan.steps.clone(),
             written: written.collect(),
         };
-        let mut outcome = Outcome::without_run(Verdict::PartlyApplied, Vec::new());
+        let mut outcome = Outcome::without_run(OutcomeVerdict::PartlyApplied, Vec::new());
         outcome.run = Some(id);
         outcome.host = Some(plan.host.clone());
         outcome.started = Some(facts.now);
@@ -283,12 +297,12 @@ impl<'a> Running<'a> {
             journal,
             owed_before,
             noted,
-            access: act::access::Progress::default(),
+            access: act::access::AccountsProgress::default(),
             outcome,
         }
     }
 
-    fn carry_out(&mut self, host: &mut dyn WriteHost, watch: &mut dyn Watch) -> Outcome {
+    fn carry_out(&mut self, host: &mut dyn WriteHost, watch: &mut dyn RunWatcher) -> Outcome {
         let result = self.forward(host, watch);
         if let Err(failure) = result {
             self.outcome.messages.extend(failure.messages);
@@ -306,12 +320,12 @@ impl<'a> Running<'a> {
     fn forward(
         &mut self,
         host: &mut dyn WriteHost,
-        watch: &mut dyn Watch,
+        watch: &mut dyn RunWatcher,
     ) -> Result<(), ApplyFailure> {
         self.write_edits(host, watch)?;
         self.run_panel(host, watch)?;
         match self.request.restarts {
-            Restarts::Now => {
+            RestartPolicy::Now => {
                 for index in 0..self.plan.steps.len() {
                     let Step::Action(action) = self.plan.steps[index].clone() else {
                         continue;
@@ -323,7 +337,7 @@ impl<'a> Running<'a> {
                     self.outcome.steps[index].state = StepState::Done;
                 }
             }
-            Restarts::Deferred => {
+            RestartPolicy::Deferred => {
                 interrupted(watch)?;
                 for index in 0..self.plan.steps.len() {
                     if matches!(self.plan.steps[index], Step::Action(_)) {
@@ -336,13 +350,13 @@ impl<'a> Running<'a> {
         self.verify(host)?;
         // Last, when everything before is seen to be right.
         let phase = self.change_sources(host, watch)?;
-        if phase == Phase::Waits {
+        if phase == FirewallPhase::Waits {
             self.outcome.conclude(self.outcome.result.and_waits());
         }
         self.close(host);
         match phase {
-            Phase::Waits => self.still_waits(host),
-            Phase::Final => Ok(()),
+            FirewallPhase::Waits => self.still_waits(host),
+            FirewallPhase::Final => Ok(()),
         }
     }
 
@@ -359,16 +373,16 @@ impl<'a> Running<'a> {
 }
 
 /// The edits of a plan.
-fn edits(plan: &Plan) -> impl Iterator<Item = &Edit> {
+fn edits(plan: &Plan) -> impl Iterator<Item = &FileEdit> {
     plan.steps.iter().filter_map(Step::as_edit)
 }
 
 /// The service actions of a plan.
-fn actions(plan: &Plan) -> impl Iterator<Item = &Action> {
+fn actions(plan: &Plan) -> impl Iterator<Item = &ServiceAction> {
     plan.steps.iter().filter_map(Step::as_action)
 }
 
-fn interrupted(watch: &dyn Watch) -> Result<(), ApplyFailure> {
+fn interrupted(watch: &dyn RunWatcher) -> Result<(), ApplyFailure> {
     match (watch.interrupted(), watch.late()) {
         (Some(signal), _) => Err(Diagnostic::new(format!("interrupted by {signal}")).into()),
         (None, Some(seconds)) => Err(Diagnostic::new(format!(

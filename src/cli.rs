@@ -25,17 +25,17 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use self::allow::allowed;
 use self::args::{ApplyArgs, CheckArgs, ConfirmArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
-use self::terminal::Terminal;
+use self::terminal::OperatorTerminal;
 use crate::facts::{self, Facts, FactsError};
-use crate::failure::{Blocker, Diagnostic, Exit};
+use crate::failure::{Diagnostic, Exit, PlanBlocker};
 use crate::host::WriteHost;
-use crate::manifest::{self, Checked};
+use crate::manifest::{self, CheckedManifest};
 use crate::model::Desired;
-use crate::observe::{Observed, Scope};
-use crate::plan::{Allowed, Plan};
-use crate::report::diagnostic::Severity;
+use crate::observe::{ObserveScope, Observed};
+use crate::plan::{Plan, SafetyOverrides};
+use crate::report::diagnostic::WorstSeverity;
 use crate::report::printable;
-use crate::report::redact::Names;
+use crate::report::redact::NameVisibility;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
 #[derive(Debug, Parser)]
@@ -61,15 +61,15 @@ Exit codes, the largest of many being the worst:
   11  the host cannot be reached, or its state is unknown")]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 
     /// When to colour the text
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
-    color: When,
+    #[arg(long, global = true, value_enum, default_value_t = ColourChoice::Auto, value_name = "WHEN")]
+    color: ColourChoice,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Show what would change, why, and which restarts it needs; changes nothing
     Plan(PlanArgs),
     /// Plan, ask, apply, verify; undo everything where a step fails
@@ -104,7 +104,7 @@ enum Command {
 
 /// How something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum OutputFormat {
     /// For people
     Text,
     /// For programs
@@ -113,7 +113,7 @@ enum Format {
 
 /// When text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum When {
+enum ColourChoice {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
@@ -139,32 +139,34 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return usage(&error, &arguments),
     };
     terminal::hear_of_children();
-    let mut terminal = Terminal::new(cli.color, cli.names());
+    let mut terminal = OperatorTerminal::new(cli.color, cli.names());
     let exit = match &cli.command {
-        Command::Plan(args) => plan::run(args, &mut terminal),
-        Command::Apply(args) => apply::run(args, &mut terminal),
-        Command::Confirm(args) => confirm::run(args, &mut terminal),
-        Command::Revert(args) => confirm::revert(args, &mut terminal),
-        Command::Check(args) => check::run(args, &mut terminal),
-        Command::Show(args) => show::run(args, &mut terminal),
-        Command::Validate(args) => validate::run(args, &mut terminal),
-        Command::Schema(args) => generate::schema(args, &mut terminal),
-        Command::Completions(args) => generate::completions(args, &mut terminal),
-        Command::Man(args) => generate::man(args, &mut terminal),
+        CliCommand::Plan(args) => plan::run(args, &mut terminal),
+        CliCommand::Apply(args) => apply::run(args, &mut terminal),
+        CliCommand::Confirm(args) => confirm::run(args, &mut terminal),
+        CliCommand::Revert(args) => confirm::revert(args, &mut terminal),
+        CliCommand::Check(args) => check::run(args, &mut terminal),
+        CliCommand::Show(args) => show::run(args, &mut terminal),
+        CliCommand::Validate(args) => validate::run(args, &mut terminal),
+        CliCommand::Schema(args) => generate::schema(args, &mut terminal),
+        CliCommand::Completions(args) => generate::completions(args, &mut terminal),
+        CliCommand::Man(args) => generate::man(args, &mut terminal),
     };
-    let exit = exit.unwrap_or_else(|Ended { exit, diagnostics }| {
-        terminal.tell(&diagnostics, Severity::Error);
+    let exit = exit.unwrap_or_else(|CommandEnd { exit, diagnostics }| {
+        terminal.tell(&diagnostics, WorstSeverity::Error);
         exit
     });
     match &cli.command {
-        Command::Apply(_) | Command::Confirm(_) | Command::Revert(_) => terminal.end_run(exit),
-        Command::Plan(_)
-        | Command::Check(_)
-        | Command::Show(_)
-        | Command::Validate(_)
-        | Command::Schema(_)
-        | Command::Completions(_)
-        | Command::Man(_) => terminal.end(exit),
+        CliCommand::Apply(_) | CliCommand::Confirm(_) | CliCommand::Revert(_) => {
+            terminal.end_run(exit)
+        }
+        CliCommand::Plan(_)
+        | CliCommand::Check(_)
+        | CliCommand::Show(_)
+        | CliCommand::Validate(_)
+        | CliCommand::Schema(_)
+        | CliCommand::Completions(_)
+        | CliCommand::Man(_) => terminal.end(exit),
     }
 }
 
@@ -181,13 +183,13 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
         OsString::from(printable::printable(&text).into_owned())
     };
     let arguments: Vec<OsString> = arguments.iter().map(shown).collect();
-    let mut terminal = Terminal::new(When::Auto, Names::Shown);
+    let mut terminal = OperatorTerminal::new(ColourChoice::Auto, NameVisibility::Shown);
     match Cli::try_parse_from(arguments) {
         Err(again) => terminal.usage(&again),
         // What was wrong was that an argument is no text.
         Ok(_) => {
             let why = format!("the command line is not understood: {}", error.kind());
-            terminal.tell(&[Diagnostic::new(why)], Severity::Error);
+            terminal.tell(&[Diagnostic::new(why)], WorstSeverity::Error);
         }
     }
     terminal.end(exit)
@@ -195,35 +197,35 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
 
 impl Cli {
     /// Whether accounts are named on the screen.
-    const fn names(&self) -> Names {
+    const fn names(&self) -> NameVisibility {
         let withheld = match &self.command {
-            Command::Plan(args) => args.accounts.redact_accounts,
-            Command::Apply(args) => args.accounts.redact_accounts,
-            Command::Check(args) => args.redact_accounts,
-            Command::Show(args) => args.redact_accounts,
-            Command::Confirm(_)
-            | Command::Revert(_)
-            | Command::Validate(_)
-            | Command::Schema(_)
-            | Command::Completions(_)
-            | Command::Man(_) => false,
+            CliCommand::Plan(args) => args.accounts.redact_accounts,
+            CliCommand::Apply(args) => args.accounts.redact_accounts,
+            CliCommand::Check(args) => args.redact_accounts,
+            CliCommand::Show(args) => args.redact_accounts,
+            CliCommand::Confirm(_)
+            | CliCommand::Revert(_)
+            | CliCommand::Validate(_)
+            | CliCommand::Schema(_)
+            | CliCommand::Completions(_)
+            | CliCommand::Man(_) => false,
         };
         if withheld {
-            Names::Withheld
+            NameVisibility::Withheld
         } else {
-            Names::Shown
+            NameVisibility::Shown
         }
     }
 }
 
 /// Why a command ends early, and what to tell.
 #[derive(Debug)]
-struct Ended {
+struct CommandEnd {
     exit: Exit,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Ended {
+impl CommandEnd {
     fn new(exit: Exit, error: &dyn std::error::Error) -> Self {
         Self {
             exit,
@@ -232,8 +234,8 @@ impl Ended {
     }
 }
 
-impl From<Vec<Blocker>> for Ended {
-    fn from(blockers: Vec<Blocker>) -> Self {
+impl From<Vec<PlanBlocker>> for CommandEnd {
+    fn from(blockers: Vec<PlanBlocker>) -> Self {
         let exit = blockers
             .iter()
             .map(|blocker| blocker.kind.exit())
@@ -249,7 +251,7 @@ impl From<Vec<Blocker>> for Ended {
     }
 }
 
-impl From<FactsError> for Ended {
+impl From<FactsError> for CommandEnd {
     fn from(error: FactsError) -> Self {
         match error {
             FactsError::Host(error) => error.into(),
@@ -258,7 +260,7 @@ impl From<FactsError> for Ended {
     }
 }
 
-impl From<crate::host::HostError> for Ended {
+impl From<crate::host::HostError> for CommandEnd {
     fn from(error: crate::host::HostError) -> Self {
         let mut ended = Self::new(Exit::Unknown, &error);
         let hint = match &error {
@@ -282,23 +284,23 @@ impl From<crate::host::HostError> for Ended {
     }
 }
 
-impl From<serde_json::Error> for Ended {
+impl From<serde_json::Error> for CommandEnd {
     fn from(error: serde_json::Error) -> Self {
         Self::new(Exit::Internal, &error)
     }
 }
 
 /// Reads and checks a manifest.
-fn checked(paths: &[PathBuf]) -> Result<Checked, Ended> {
+fn checked(paths: &[PathBuf]) -> Result<CheckedManifest, CommandEnd> {
     let layers = files::layers(paths)?;
-    manifest::check(&layers).map_err(|diagnostics| Ended {
+    manifest::check(&layers).map_err(|diagnostics| CommandEnd {
         exit: Exit::Usage,
         diagnostics,
     })
 }
 
 /// What kind of host it is, where the manifest is for it: on another one nothing else is looked at.
-fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, Ended> {
+fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, CommandEnd> {
     let read = Facts::read(host);
     let names = match &read {
         Ok(facts) => facts.names.clone(),
@@ -306,7 +308,7 @@ fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, Ended> {
         // What cannot be read of a wrong host does not matter.
         Err(FactsError::Unreadable { .. }) => facts::names_of(host)?,
     };
-    crate::plan::guard(desired, &names).map_err(Ended::from)?;
+    crate::plan::guard(desired, &names).map_err(CommandEnd::from)?;
     Ok(read?)
 }
 
@@ -316,10 +318,10 @@ fn planned(
     desired: &Desired,
     advice: &[Diagnostic],
     deadline: Duration,
-    allowed: &Allowed,
-) -> Result<Plan, Ended> {
+    allowed: &SafetyOverrides,
+) -> Result<Plan, CommandEnd> {
     let facts = facts_for(host, desired)?;
-    let observed = Observed::read(host, &facts, Scope::Of(desired))?;
+    let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
     Ok(crate::plan::make(
         desired, advice, &facts, &observed, deadline, allowed,
     )?)
@@ -329,7 +331,7 @@ fn planned(
 fn pending(plan: &Plan) -> Exit {
     let owed = (plan.steps.iter())
         .filter_map(crate::plan::Step::as_action)
-        .any(|action| action.causes.contains(&crate::plan::Cause::Owed));
+        .any(|action| action.causes.contains(&crate::plan::StepCause::Owed));
     let waits = |note: &crate::plan::Note| {
         use crate::plan::Note;
         matches!(note, Note::Waits { .. } | Note::Unwatched { .. })

@@ -38,7 +38,7 @@ pub enum EditKind {
 /// The bytes after one or more `ensure`s, and what differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an edit that nobody writes changes nothing"]
-pub struct Edited {
+pub struct EditedBytes {
     /// The whole file.
     pub bytes: Vec<u8>,
     /// Empty where the file already said so; then `bytes` equals the input.
@@ -47,7 +47,7 @@ pub struct Edited {
 
 /// A line in one file, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Spot {
+pub struct FileLine {
     /// Counted from 1.
     pub line: u32,
     /// Counted in bytes from 1.

@@ -12,7 +12,7 @@ mod plesk;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use self::daemons::{COURIERTCPD, DOVECOT, Judge, Judged, POSTFIX, XINETD};
+pub use self::daemons::{COURIERTCPD, DOVECOT, DaemonJudge, JudgedProcesses, POSTFIX, XINETD};
 pub use self::plesk::Plesk;
 
 pub use self::boot::BootClock;
@@ -20,17 +20,17 @@ use self::boot::ClockTickets;
 use self::daemons::PROGRAMS;
 use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
-use crate::access::tools::Tools;
+use crate::access::tools::FilterTools;
 use crate::apply::journal::{self, Journal};
-use crate::apply::window::{RecordTickets, Waiting, Watched};
+use crate::apply::window::{RecordTickets, WaitingCheckpoint, WatchedFolder};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
-use crate::host::timer::Starter;
-use crate::host::{Existence, Foreign, Found, HostError, Process, ReadHost, STATE};
-use crate::limits::xinetd::Loaded;
+use crate::host::timer::TimerStarter;
+use crate::host::{FileFound, ForeignProcess, HostError, PathExistence, Process, ReadHost, STATE};
+use crate::limits::xinetd::LoadedXinetdFiles;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
-use crate::plan::{Control, HostId};
+use crate::plan::{HostId, ServiceControl};
 
 /// The services whose existence matters here, as systemd or SysV init know them.
 ///
@@ -77,9 +77,9 @@ pub struct Facts {
     /// The machine's id, from systemd's or D-Bus's file.
     pub machine_id: Option<String>,
     /// How services are started and stopped.
-    pub manager: Manager,
+    pub manager: ServiceManager,
     /// Who starts the timer that takes a change of access back.
-    pub starter: Starter,
+    pub starter: TimerStarter,
     /// Which of [`SERVICES`] exist.
     pub services: BTreeSet<&'static str>,
     /// Plesk, where it is installed.
@@ -89,19 +89,19 @@ pub struct Facts {
     /// The mail daemons that run.
     pub processes: Vec<Process>,
     /// What else has the names of daemons.
-    pub others: Others,
+    pub others: DaemonNamesakes,
     /// Tells daemons from others.
-    pub judge: Judge,
+    pub judge: DaemonJudge,
     /// The packet filter commands that exist, and what the kernel shows of packet filters.
-    pub tools: Tools,
+    pub tools: FilterTools,
     /// What earlier runs wrote down.
     pub journal: Journal,
     /// Why the journal could not be read, if so: then it is not known what is owed, and no plan is made.
     pub journal_unread: Option<Diagnostic>,
     /// The change of access that waits for its confirmation, or what became of it.
-    pub waiting: Waiting,
+    pub waiting: WaitingCheckpoint,
     /// What the window's own folder shows of it; none where nothing waits, or no timer of this version.
-    pub watched: Option<Watched>,
+    pub watched: Option<WatchedFolder>,
     /// Why that could not be read, if so: then it is not known what waits, and no plan is made.
     pub waiting_unread: Option<Diagnostic>,
     /// Whether there is anything of access in mailward's state.
@@ -113,23 +113,23 @@ pub struct Facts {
     /// Milliseconds since the boot (`/proc/uptime`), or since 1970 where the host does not tell.
     pub uptime: u64,
     /// What xinetd was last seen to have loaded.
-    pub loaded: Option<Loaded>,
+    pub loaded: Option<LoadedXinetdFiles>,
     /// The host's clock, in seconds since 1970.
     pub now: i64,
 }
 
 /// What has the name of a daemon and is none that serves.
 #[derive(Debug, Clone, Default)]
-pub struct Others {
+pub struct DaemonNamesakes {
     /// The processes of which it cannot be told whether they are daemons, with what cannot be read.
     pub unclear: Vec<(Process, String)>,
     /// The names of those that are somebody else's, and why.
-    pub strangers: BTreeSet<(String, Foreign)>,
+    pub strangers: BTreeSet<(String, ForeignProcess)>,
 }
 
 /// How services are started and stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Manager {
+pub enum ServiceManager {
     /// systemd runs as the first process (`/run/systemd/system` exists, sd_booted(3)).
     Systemd {
         /// Its control program.
@@ -167,15 +167,15 @@ impl Facts {
 
     /// How a service is stopped and started here; none where there is no such service.
     #[must_use]
-    pub fn control(&self, unit: &str, deadline: Duration) -> Option<Control> {
+    pub fn control(&self, unit: &str, deadline: Duration) -> Option<ServiceControl> {
         self.services.get(unit)?;
         Some(match &self.manager {
-            Manager::Systemd { systemctl } => Control::Job {
+            ServiceManager::Systemd { systemctl } => ServiceControl::Job {
                 systemctl: systemctl.clone(),
                 unit: format!("{unit}.service"),
                 patience: deadline,
             },
-            Manager::SysV => Control::Pair {
+            ServiceManager::SysV => ServiceControl::Pair {
                 script: known(&format!("/etc/init.d/{unit}")),
                 patience: deadline,
             },
@@ -183,26 +183,26 @@ impl Facts {
     }
 }
 
-struct Tickets {
-    node: Ticket<Found>,
-    hosts: Ticket<Found>,
-    machine_id: Ticket<FirstAnswer<Found>>,
-    booted: Ticket<Existence>,
-    systemctl: Vec<Ticket<Existence>>,
-    units: Vec<(&'static str, Vec<Ticket<Existence>>)>,
-    scripts: Vec<(&'static str, Ticket<Existence>)>,
-    psa: Ticket<Found>,
-    version: Ticket<FirstAnswer<Found>>,
-    secret: Ticket<Existence>,
-    courier: Ticket<FirstAnswer<Found>>,
+struct FactsTickets {
+    node: Ticket<FileFound>,
+    hosts: Ticket<FileFound>,
+    machine_id: Ticket<FirstAnswer<FileFound>>,
+    booted: Ticket<PathExistence>,
+    systemctl: Vec<Ticket<PathExistence>>,
+    units: Vec<(&'static str, Vec<Ticket<PathExistence>>)>,
+    scripts: Vec<(&'static str, Ticket<PathExistence>)>,
+    psa: Ticket<FileFound>,
+    version: Ticket<FirstAnswer<FileFound>>,
+    secret: Ticket<PathExistence>,
+    courier: Ticket<FirstAnswer<FileFound>>,
     processes: Ticket<Vec<Process>>,
-    passwd: Ticket<Found>,
-    tools: filters::Tickets,
-    journal: Ticket<Found>,
+    passwd: Ticket<FileFound>,
+    tools: filters::FilterToolTickets,
+    journal: Ticket<FileFound>,
     waiting: RecordTickets,
-    access: Ticket<Existence>,
+    access: Ticket<PathExistence>,
     clock: ClockTickets,
-    loaded: Ticket<Found>,
+    loaded: Ticket<FileFound>,
 }
 
 impl Facts {
@@ -256,14 +256,14 @@ impl Facts {
         processes: Vec<Process>,
     ) -> Result<(), HostError> {
         let judged = self.judge.settled(host, &PROGRAMS, processes, self.now)?;
-        let Judged {
+        let JudgedProcesses {
             daemons,
             deaf: _,
             unclear,
             strangers,
         } = judged;
         self.processes = daemons;
-        self.others = Others { unclear, strangers };
+        self.others = DaemonNamesakes { unclear, strangers };
         Ok(())
     }
 }
@@ -282,14 +282,14 @@ pub fn names_of(host: &dyn ReadHost) -> Result<BTreeSet<String>, FactsError> {
     Ok(names(node.as_deref(), &hosts))
 }
 
-fn node_name(found: Found) -> Result<Option<String>, FactsError> {
+fn node_name(found: FileFound) -> Result<Option<String>, FactsError> {
     Ok(text(found, NODE)?
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty()))
 }
 
-fn ask(batch: &mut Batch) -> Tickets {
-    Tickets {
+fn ask(batch: &mut Batch) -> FactsTickets {
+    FactsTickets {
         node: batch.file(known(NODE)),
         hosts: batch.file(known(HOSTS)),
         machine_id: batch.first_file(MACHINE_IDS.map(known)),
@@ -322,11 +322,11 @@ fn ask(batch: &mut Batch) -> Tickets {
         waiting: RecordTickets::ask(batch),
         access: batch.exists(known(&format!("{STATE}/access"))),
         clock: BootClock::ask(batch),
-        loaded: batch.file(Loaded::path()),
+        loaded: batch.file(LoadedXinetdFiles::path()),
     }
 }
 
-impl Tickets {
+impl FactsTickets {
     fn facts(self, answers: &mut Answers) -> Result<Facts, FactsError> {
         let node = node_name(answers.take(self.node)?)?;
         let hosts = text(answers.take(self.hosts)?, HOSTS)?.unwrap_or_default();
@@ -336,33 +336,35 @@ impl Tickets {
             }
             None => None,
         };
-        let booted = answers.take(self.booted)? == Existence::Folder;
+        let booted = answers.take(self.booted)? == PathExistence::Folder;
         let mut systemctl = None;
         for (path, ticket) in SYSTEMCTL.iter().zip(self.systemctl) {
-            if matches!(answers.take(ticket)?, Existence::File(_)) {
+            if matches!(answers.take(ticket)?, PathExistence::File(_)) {
                 systemctl.get_or_insert_with(|| known(path));
             }
         }
         let manager = match systemctl {
-            Some(systemctl) if booted => Manager::Systemd { systemctl },
-            Some(_) | None => Manager::SysV,
+            Some(systemctl) if booted => ServiceManager::Systemd { systemctl },
+            Some(_) | None => ServiceManager::SysV,
         };
         let starter = match &manager {
-            Manager::Systemd { systemctl } => Starter::Systemd {
+            ServiceManager::Systemd { systemctl } => TimerStarter::Systemd {
                 systemctl: systemctl.clone(),
             },
-            Manager::SysV => Starter::Session,
+            ServiceManager::SysV => TimerStarter::Session,
         };
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
             for ticket in tickets {
-                if matches!(answers.take(ticket)?, Existence::File(_)) && manager != Manager::SysV {
+                if matches!(answers.take(ticket)?, PathExistence::File(_))
+                    && manager != ServiceManager::SysV
+                {
                     services.insert(name);
                 }
             }
         }
         for (name, ticket) in self.scripts {
-            if matches!(answers.take(ticket)?, Existence::File(_)) {
+            if matches!(answers.take(ticket)?, PathExistence::File(_)) {
                 services.insert(name);
             }
         }
@@ -380,17 +382,17 @@ impl Tickets {
         };
         let (waiting, waiting_unread) = match self.waiting.waiting(answers)? {
             Ok(waiting) => (waiting, None),
-            Err(unread) => (Waiting::default(), Some(*unread)),
+            Err(unread) => (WaitingCheckpoint::default(), Some(*unread)),
         };
         let BootClock { boot, uptime, now } = self.clock.clock(answers)?;
         // Without it a daemon that runs as a user of its own is not known, which says nothing of the others.
         let passwd = match answers.take(self.passwd)? {
-            Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
+            FileFound::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
+            FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => String::new(),
         };
         Ok(Facts {
-            judge: Judge::new(&manager, &services, &passwd),
-            others: Others::default(),
+            judge: DaemonJudge::new(&manager, &services, &passwd),
+            others: DaemonNamesakes::default(),
             names: names(node.as_deref(), &hosts),
             node,
             machine_id,
@@ -406,24 +408,24 @@ impl Tickets {
             waiting,
             watched: None,
             waiting_unread,
-            has_access: answers.take(self.access)? == Existence::Folder,
+            has_access: answers.take(self.access)? == PathExistence::Folder,
             boot,
             uptime,
-            loaded: Loaded::read(answers.take(self.loaded)?),
+            loaded: LoadedXinetdFiles::read(answers.take(self.loaded)?),
             now,
         })
     }
 }
 
-fn text(found: Found, path: &str) -> Result<Option<String>, FactsError> {
+fn text(found: FileFound, path: &str) -> Result<Option<String>, FactsError> {
     match found {
-        Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
-        Found::Missing => Ok(None),
-        Found::NotRegular => Err(FactsError::Unreadable {
+        FileFound::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
+        FileFound::Missing => Ok(None),
+        FileFound::NotRegular => Err(FactsError::Unreadable {
             path: path.to_owned(),
             reason: "it is not a regular file".to_owned(),
         }),
-        Found::Unreadable(reason) => Err(FactsError::Unreadable {
+        FileFound::Unreadable(reason) => Err(FactsError::Unreadable {
             path: path.to_owned(),
             reason,
         }),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A place in a file, with the line as it stands there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
+pub struct FilePlace {
     /// The file as the reader knows it: a manifest layer's name, or an absolute path on the host.
     pub file: String,
     /// Counted from 1.
@@ -26,7 +26,7 @@ pub struct Diagnostic {
     /// What is wrong, one line without a full stop.
     pub what: String,
     /// Where, if it is in a file.
-    pub place: Option<Place>,
+    pub place: Option<FilePlace>,
     /// Why it is wrong, shown under the place.
     pub why: Option<String>,
     /// What would be right, or what to do now.
@@ -83,7 +83,7 @@ impl Diagnostic {
 
     /// Adds where.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
+    pub fn at(mut self, place: FilePlace) -> Self {
         self.place = Some(place);
         self
     }
@@ -122,16 +122,16 @@ impl Diagnostic {
 
 /// Something that keeps a plan from being made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Blocker {
+pub struct PlanBlocker {
     /// Of what kind, for the exit code.
-    pub kind: Blocked,
+    pub kind: PlanBlocked,
     /// What to tell.
     pub diagnostic: Diagnostic,
 }
 
 /// Why a plan cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blocked {
+pub enum PlanBlocked {
     /// The manifest asks for what this host does not have.
     Manifest,
     /// It would be unsafe, or the meaning of a file is not certain.
@@ -140,7 +140,7 @@ pub enum Blocked {
     Unknown,
 }
 
-impl Blocked {
+impl PlanBlocked {
     /// The exit code.
     #[must_use]
     pub const fn exit(self) -> Exit {

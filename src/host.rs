@@ -19,10 +19,14 @@ pub mod timer;
 
 use std::time::Duration;
 
-pub use self::connection::{Above, Connection, Side, SshClient, Terminal, is_session};
+pub use self::connection::{
+    ClientSide, ControllingTerminal, ProcessesAbove, RunConnection, SshClient, is_session,
+};
 pub use self::digest::Digest;
 pub use self::proc::listening_ports;
-pub use self::process::{Foreign, InPlace, Owner, Process, ProcessId, ProgramFile, ROOT, Roots};
+pub use self::process::{
+    FileInPlace, ForeignProcess, Process, ProcessId, ProcessOwner, ProgramFile, ROOT, RootProgram,
+};
 use crate::model::HostPath;
 
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
@@ -49,7 +53,7 @@ pub trait ReadHost {
     ///
     /// # Errors
     /// [`HostError`] when the host itself cannot be asked.
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError>;
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError>;
 
     /// Why the host can be asked nothing any more, once that is so: from then on every answer is an error, and what was
     /// last asked for may have been done or not.
@@ -72,13 +76,17 @@ pub trait WriteHost: ReadHost {
     /// Performs `acts` in order, stops at the first that fails, then answers `then`, all in one go.
     ///
     /// # Errors
-    /// [`ActFailed`] says which act failed; those before it are done, those after it are not tried.
-    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed>;
+    /// [`OperationFailed`] says which act failed; those before it are done, those after it are not tried.
+    fn write(
+        &mut self,
+        acts: &[HostOperation],
+        then: &[ReadRequest],
+    ) -> Result<OperationResults, OperationFailed>;
 }
 
 /// One thing to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum ReadRequest {
     /// A file's bytes and metadata.
     File(HostPath),
     /// The names in a folder, with the file behind each.
@@ -86,11 +94,11 @@ pub enum Request {
     /// Whether there is anything at this path, links followed.
     Exists(HostPath),
     /// The first of these that exists.
-    FirstOf(Vec<Request>),
+    FirstOf(Vec<ReadRequest>),
     /// The processes whose program has one of these names (at most 15 bytes each, as the kernel keeps them).
     Processes(Vec<&'static str>),
     /// What a command prints that only reads.
-    Output(Command),
+    Output(HostCommand),
     /// The host's clock.
     Now,
     /// Nothing: the requests behind it are answered so much later, or up to a second where the host counts in seconds.
@@ -99,42 +107,42 @@ pub enum Request {
     Connection,
 }
 
-/// The answer to a [`Request`], of the same name.
+/// The answer to a [`ReadRequest`], of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// To [`Request::File`].
-    File(Found),
-    /// To [`Request::Folder`]: `None` where there is no such folder; an error text where it cannot be listed.
-    Folder(Result<Option<Listing>, String>),
-    /// To [`Request::Exists`].
-    Exists(Existence),
-    /// To [`Request::FirstOf`]: the place in the list, and the answer to that one.
-    FirstOf(Option<(usize, Box<Reply>)>),
-    /// To [`Request::Processes`], by pid.
+pub enum ReadReply {
+    /// To [`ReadRequest::File`].
+    File(FileFound),
+    /// To [`ReadRequest::Folder`]: `None` where there is no such folder; an error text where it cannot be listed.
+    Folder(Result<Option<FolderListing>, String>),
+    /// To [`ReadRequest::Exists`].
+    Exists(PathExistence),
+    /// To [`ReadRequest::FirstOf`]: the place in the list, and the answer to that one.
+    FirstOf(Option<(usize, Box<ReadReply>)>),
+    /// To [`ReadRequest::Processes`], by pid.
     Processes(Vec<Process>),
-    /// To [`Request::Output`].
-    Output(Output),
-    /// To [`Request::Now`]: seconds since 1970.
+    /// To [`ReadRequest::CommandOutput`].
+    Output(CommandOutput),
+    /// To [`ReadRequest::Now`]: seconds since 1970.
     Now(i64),
-    /// To [`Request::Pause`].
+    /// To [`ReadRequest::Pause`].
     Paused,
-    /// To [`Request::Connection`].
-    Connection(Connection),
+    /// To [`ReadRequest::RunConnection`].
+    Connection(RunConnection),
 }
 
 /// The names in a folder, sorted by their bytes, with the file behind each.
-pub type Listing = Vec<(Vec<u8>, Found)>;
+pub type FolderListing = Vec<(Vec<u8>, FileFound)>;
 
 /// An environment's names and values, in its own order.
-pub type Variables = Vec<(Vec<u8>, Vec<u8>)>;
+pub type EnvironmentVariables = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Existence {
+pub enum PathExistence {
     /// Nothing, or a link to nothing.
     Missing,
     /// A regular file, with any execute bit set or none.
-    File(Executable),
+    File(ExecutePermission),
     /// A folder.
     Folder,
     /// A device, a socket, a pipe.
@@ -145,7 +153,7 @@ pub enum Existence {
 
 /// Whether a file may be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Executable {
+pub enum ExecutePermission {
     /// Some execute bit is set.
     Yes,
     /// None is.
@@ -154,7 +162,7 @@ pub enum Executable {
 
 /// What reading a file found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum FileFound {
     /// A regular file.
     File(FileState),
     /// Nothing, or a link to nothing.
@@ -171,7 +179,7 @@ pub struct FileState {
     /// The whole content.
     pub bytes: Vec<u8>,
     /// Whether the path itself is a symbolic link.
-    pub link: Link,
+    pub link: LinkState,
     /// Number of hard links.
     pub links: u64,
     /// Time of the last change to content or metadata, in seconds since 1970 (`st_ctime`).
@@ -180,7 +188,7 @@ pub struct FileState {
 
 /// Whether a path is a link itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkState {
     /// The file itself.
     Plain,
     /// A symbolic link to it.
@@ -189,7 +197,7 @@ pub enum Link {
 
 /// A program to run, without a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
+pub struct HostCommand {
     /// The program's absolute path.
     pub program: HostPath,
     /// Its arguments, without the program.
@@ -198,7 +206,7 @@ pub struct Command {
     /// those few. A value may be any text without NUL. They are no secret: an argument list may show them.
     pub environment: Vec<(String, String)>,
     /// A variable of its environment that nobody but the host gets to see.
-    pub secret: Option<Secret>,
+    pub secret: Option<SecretVariable>,
     /// What it reads from its standard input.
     pub input: Vec<u8>,
     /// How long it may take before it and its children are killed.
@@ -207,7 +215,7 @@ pub struct Command {
     pub cap: usize,
 }
 
-impl Command {
+impl HostCommand {
     /// A command without variables, secret and input, of whose output [`OUTPUT_CAP`] bytes are kept.
     #[must_use]
     pub fn new(program: HostPath, arguments: Vec<String>, deadline: Duration) -> Self {
@@ -228,7 +236,7 @@ impl Command {
 ///
 /// Where the file cannot be read the command is not started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Secret {
+pub struct SecretVariable {
     /// The variable's name.
     pub variable: &'static str,
     /// The file.
@@ -238,20 +246,20 @@ pub struct Secret {
 /// The most that is usually kept of what a command prints, for each of its two streams, in bytes.
 pub const OUTPUT_CAP: usize = 64 * 1024;
 
-/// What became of a [`Command`].
+/// What became of a [`HostCommand`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct CommandOutput {
     /// How it ended.
-    pub end: End,
-    /// Standard output, at most [`Command::cap`] bytes.
+    pub end: CommandEnding,
+    /// Standard output, at most [`HostCommand::cap`] bytes.
     pub stdout: Vec<u8>,
-    /// Standard error, at most [`Command::cap`] bytes.
+    /// Standard error, at most [`HostCommand::cap`] bytes.
     pub stderr: Vec<u8>,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum CommandEnding {
     /// With this exit code.
     Code(i32),
     /// By this signal.
@@ -264,9 +272,9 @@ pub enum End {
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum HostOperation {
     /// Puts new bytes in a file's place, atomically and durably, with the old file's metadata.
-    Replace(Replace),
+    Replace(FileReplacement),
     /// Writes a file of mailward's own state (mode 0600), atomically and durably.
     Save {
         /// A path below [`STATE`], or in a folder of a window.
@@ -281,14 +289,14 @@ pub enum Act {
         /// The whole content.
         bytes: Vec<u8>,
         /// Who may do what with it.
-        mode: Mode,
+        mode: FileMode,
     },
     /// Removes a file of mailward's own, or the empty folder of a window; nothing there is fine.
     Remove(HostPath),
     /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever that name
     /// stood for before: of several who do so with one file exactly one succeeds, which is how a matter is decided.
     ///
-    /// Without the file it fails with [`ActError::Gone`].
+    /// Without the file it fails with [`OperationError::Gone`].
     Decide {
         /// A regular file below [`STATE`], or in a folder of a window.
         from: HostPath,
@@ -296,23 +304,23 @@ pub enum Act {
         to: HostPath,
     },
     /// Runs a command; its exit code is reported, not judged.
-    Run(Command),
+    Run(HostCommand),
     /// Sends a signal to exactly this process.
-    Signal(ProcessId, Signal),
+    Signal(ProcessId, ProcessSignal),
     /// Waits until something is so, at most for the given time; whether it came is reported, not judged.
-    Await(Condition, Duration),
+    Await(WaitCondition, Duration),
 }
 
 /// What a file of mailward's own outside its state is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum FileMode {
     /// It is read: 0644.
     Plain,
     /// It is executed: 0755.
     Program,
 }
 
-impl Mode {
+impl FileMode {
     /// The permission bits.
     #[must_use]
     pub const fn bits(self) -> u32 {
@@ -325,7 +333,7 @@ impl Mode {
 
 /// A file's replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replace {
+pub struct FileReplacement {
     /// The file; it must exist, be regular, and be no link.
     pub path: HostPath,
     /// What it must hold right before it is replaced.
@@ -334,7 +342,7 @@ pub struct Replace {
     pub bytes: Vec<u8>,
 }
 
-impl Replace {
+impl FileReplacement {
     /// The name that the new bytes have until they take the file's place.
     ///
     /// It holds a dot, since xinetd's `includedir` skips such names (xinetd.conf(5)), and starts with one, since shell
@@ -347,14 +355,14 @@ impl Replace {
 
 /// The signals that mailward sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum ProcessSignal {
     /// Read your configuration again.
     Hangup,
     /// xinetd: write your state to its dump file.
     User1,
 }
 
-impl Signal {
+impl ProcessSignal {
     /// The name without `SIG`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -367,7 +375,7 @@ impl Signal {
 
 /// Something to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum WaitCondition {
     /// No process of these is left.
     Gone(Vec<ProcessId>),
     /// For each of these argument lists there is a process of this program, run by root, that has all of them and listens
@@ -389,20 +397,20 @@ pub enum Condition {
     },
 }
 
-/// What became of an [`Act`] that reports something.
+/// What became of an [`HostOperation`] that reports something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Done {
+pub enum OperationResult {
     /// Nothing to report.
     Quietly,
-    /// To [`Act::Run`].
-    Ran(Output),
-    /// To [`Act::Await`]: whether it came in time.
-    Awaited(Came),
+    /// To [`HostOperation::Run`].
+    Ran(CommandOutput),
+    /// To [`HostOperation::Await`]: whether it came in time.
+    Awaited(WaitResult),
 }
 
 /// Whether something came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
+pub enum WaitResult {
     /// It did.
     InTime,
     /// It did not.
@@ -412,11 +420,11 @@ pub enum Came {
 /// The result of a batch of acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an act's report may say that it did not take"]
-pub struct Written {
+pub struct OperationResults {
     /// One for each act.
-    pub done: Vec<Done>,
+    pub done: Vec<OperationResult>,
     /// One for each request that followed.
-    pub replies: Vec<Reply>,
+    pub replies: Vec<ReadReply>,
 }
 
 /// The host cannot be asked, or refuses.
@@ -469,19 +477,19 @@ pub enum HostError {
 /// An act that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
-pub struct ActFailed {
+pub struct OperationFailed {
     /// Its place in the batch.
     pub index: usize,
     /// What was being done, e.g. `cannot replace /etc/courier-imap/pop3d`.
     pub what: String,
     /// Why it failed.
     #[source]
-    pub source: ActError,
+    pub source: OperationError,
 }
 
 /// Why an act failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ActError {
+pub enum OperationError {
     /// The operating system says no.
     #[error(transparent)]
     System(#[from] std::io::Error),

@@ -8,48 +8,48 @@ pub mod show;
 pub mod xinetd;
 
 use crate::edit::{EditKind, LineEdit};
-use crate::facts::{Facts, Others};
-use crate::failure::{Blocked, Blocker, Diagnostic, Place};
-use crate::model::{HostPath, Origin};
-use crate::plan::{Action, Edit, Line, Note, PanelStep};
+use crate::facts::{DaemonNamesakes, Facts};
+use crate::failure::{Diagnostic, FilePlace, PlanBlocked, PlanBlocker};
+use crate::model::{HostPath, ManifestOrigin};
+use crate::plan::{EditedLine, FileEdit, Note, PanelLimitStep, ServiceAction};
 use crate::report::printable;
 
 /// What one daemon adds to a plan.
 #[derive(Debug, Default)]
-pub struct Part {
+pub struct LimitsPart {
     /// Edits, by path.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<FileEdit>,
     /// Commands of the panel.
-    pub panel: Vec<PanelStep>,
+    pub panel: Vec<PanelLimitStep>,
     /// Service actions, by unit.
-    pub actions: Vec<Action>,
+    pub actions: Vec<ServiceAction>,
     /// What is not done, or worth a look.
     pub notes: Vec<Note>,
     /// What keeps the plan from being made.
-    pub blockers: Vec<Blocker>,
+    pub blockers: Vec<PlanBlocker>,
 }
 
-impl Part {
+impl LimitsPart {
     /// Adds a blocker, unless one has said the same of the same place already.
-    fn block(&mut self, kind: Blocked, diagnostic: Diagnostic) {
-        let said = |other: &Blocker| {
+    fn block(&mut self, kind: PlanBlocked, diagnostic: Diagnostic) {
+        let said = |other: &PlanBlocker| {
             let other = &other.diagnostic;
             other.place.is_some() && other.place == diagnostic.place && other.why == diagnostic.why
                 || *other == diagnostic
         };
         if !self.blockers.iter().any(said) {
-            self.blockers.push(Blocker { kind, diagnostic });
+            self.blockers.push(PlanBlocker { kind, diagnostic });
         }
     }
 }
 
 /// Names the processes that are called like these daemons and are none, and blocks where that cannot be told.
-fn others(programs: &[&str], facts: &Facts, part: &mut Part) {
-    let Others { unclear, strangers } = &facts.others;
+fn others(programs: &[&str], facts: &Facts, part: &mut LimitsPart) {
+    let DaemonNamesakes { unclear, strangers } = &facts.others;
     let is_one = |name: &str| programs.contains(&name);
     for (process, what) in unclear.iter().filter(|(process, _)| is_one(&process.name)) {
         part.block(
-            Blocked::Unknown,
+            PlanBlocked::Unknown,
             Diagnostic::new(format!("it is not known whether {} runs", process.name))
                 .because(what.clone())
                 .hint("run mailward as root, who may read it"),
@@ -65,7 +65,7 @@ fn others(programs: &[&str], facts: &Facts, part: &mut Part) {
 
 /// A place in a file of the host; `column` and `width` count bytes.
 #[must_use]
-pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> Place {
+pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> FilePlace {
     let text = bytes
         .split(|byte| *byte == b'\n')
         .nth(line.saturating_sub(1) as usize)
@@ -74,7 +74,7 @@ pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) 
     let ahead = text
         .get(..(column.saturating_sub(1) as usize).min(text.len()))
         .unwrap_or_default();
-    Place {
+    FilePlace {
         file: path.to_string(),
         line,
         column: u32::try_from(printable::text(ahead).chars().count())
@@ -87,8 +87,8 @@ pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) 
 
 /// A place in the manifest.
 #[must_use]
-pub fn declared_at(origin: &Origin) -> Place {
-    Place {
+pub fn declared_at(origin: &ManifestOrigin) -> FilePlace {
+    FilePlace {
         file: origin.layer.clone(),
         line: origin.line,
         column: origin.column,
@@ -99,10 +99,10 @@ pub fn declared_at(origin: &Origin) -> Place {
 
 /// The lines of a plan from those of an editor.
 #[must_use]
-pub fn lines(edits: &[LineEdit]) -> Vec<Line> {
-    let mut lines: Vec<Line> = edits
+pub fn lines(edits: &[LineEdit]) -> Vec<EditedLine> {
+    let mut lines: Vec<EditedLine> = edits
         .iter()
-        .map(|edit| Line {
+        .map(|edit| EditedLine {
             kind: edit.kind,
             line: edit.line,
             block: edit.block.clone(),

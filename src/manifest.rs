@@ -22,24 +22,24 @@ mod values;
 mod written;
 
 use crate::failure::Diagnostic;
-use crate::model::{Desired, XinetdLimit};
+use crate::model::{Desired, XinetdLimits};
 use crate::panel_access;
 
 pub use schema::schema;
 
-use host::Guards;
-use problem::Problem;
-use read::Read;
-use reader::Text;
-use source::{Mark, Source};
-use written::{Dropped, Drops, Written};
+use host::HostGuards;
+use problem::ManifestProblem;
+use read::ReadLayer;
+use reader::LayerText;
+use source::{LayerMark, LayerSource};
+use written::{DroppedLeaves, LeafDropped, WrittenManifest};
 
 /// Most bytes of a layer: far above the largest fleet's manifest, far below what hurts.
 const LARGEST: usize = 16 << 20;
 
 /// One file of a manifest; a later one wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct ManifestLayer {
     /// The file as given, or `<stdin>`.
     pub name: String,
     /// Its content.
@@ -48,7 +48,7 @@ pub struct Layer {
 
 /// A manifest without problems.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedManifest {
     /// What the layers declare together.
     pub desired: Desired,
     /// What is worth a look, sorted by layer, line and column.
@@ -60,29 +60,29 @@ pub struct Checked {
 /// # Errors
 /// That the layers are for no common host, and nothing else; or every problem of every layer, sorted by layer, line and
 /// column.
-pub fn check(layers: &[Layer]) -> Result<Checked, Vec<Diagnostic>> {
+pub fn check(layers: &[ManifestLayer]) -> Result<CheckedManifest, Vec<Diagnostic>> {
     check_all(layers, LARGEST)
 }
 
 /// Checks a manifest of which each layer has at most so many bytes.
-fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> {
+fn check_all(layers: &[ManifestLayer], most: usize) -> Result<CheckedManifest, Vec<Diagnostic>> {
     if layers.is_empty() {
-        return Err(vec![Problem::NoLayer.diagnostic(None)]);
+        return Err(vec![ManifestProblem::NoLayer.diagnostic(None)]);
     }
-    let mut written = Written::default();
-    let mut drops = Drops::new();
+    let mut written = WrittenManifest::default();
+    let mut drops = DroppedLeaves::new();
     let mut problems = Vec::new();
-    let mut text = Text::Whole;
+    let mut text = LayerText::Whole;
     let mut top = None;
-    let mut guards = Guards::default();
+    let mut guards = HostGuards::default();
     for (index, layer) in layers.iter().enumerate() {
         let read = read_layer(index, layer, most);
         problems.extend(read.problems);
         guards.add(&read.written.host);
         written.cover(read.written, &mut drops);
         match read.text {
-            Text::Whole => {}
-            Text::Broken => text = Text::Broken,
+            LayerText::Whole => {}
+            LayerText::Broken => text = LayerText::Broken,
         }
         top = Some(read.top);
     }
@@ -99,44 +99,44 @@ fn check_all(layers: &[Layer], most: usize) -> Result<Checked, Vec<Diagnostic>> 
     let mut notes = judgement.notes;
     for ((mark, key), dropped) in drops {
         match dropped {
-            Dropped::Something => {}
-            Dropped::Nothing => notes.push((mark, Problem::NothingToDrop { key })),
+            LeafDropped::Something => {}
+            LeafDropped::Nothing => notes.push((mark, ManifestProblem::NothingToDrop { key })),
         }
     }
     if let Some(top) = top
         && manages_nothing(&desired)
     {
-        notes.push((top, Problem::ManagesNothing));
+        notes.push((top, ManifestProblem::ManagesNothing));
     }
-    Ok(Checked {
+    Ok(CheckedManifest {
         desired,
         notes: told(notes),
     })
 }
 
-fn read_layer(index: usize, layer: &Layer, most: usize) -> Read {
+fn read_layer(index: usize, layer: &ManifestLayer, most: usize) -> ReadLayer {
     let wrong = if layer.bytes.len() > most {
-        Some(Problem::TooLarge)
+        Some(ManifestProblem::TooLarge)
     } else if !recognised::is_manifest(&layer.bytes) {
-        Some(Problem::NoManifest)
+        Some(ManifestProblem::NoManifest)
     } else {
         None
     };
     if let Some(problem) = wrong {
-        let start = Layer {
+        let start = ManifestLayer {
             name: layer.name.clone(),
             bytes: Vec::new(),
         };
-        let top = Source::new(index, &start).mark(&(0..0));
+        let top = LayerSource::new(index, &start).mark(&(0..0));
         let problems = vec![(top.clone(), problem)];
-        return Read {
-            written: Written::default(),
+        return ReadLayer {
+            written: WrittenManifest::default(),
             problems,
-            text: Text::Broken,
+            text: LayerText::Broken,
             top,
         };
     }
-    read::read(&Source::new(index, layer))
+    read::read(&LayerSource::new(index, layer))
 }
 
 /// A guard and the safety rules alone manage nothing.
@@ -151,14 +151,14 @@ fn manages_nothing(desired: &Desired) -> bool {
         safety: _,
     } = desired;
     limits.is_empty()
-        && *xinetd_defaults == XinetdLimit::default()
+        && *xinetd_defaults == XinetdLimits::default()
         && xinetd_services.is_empty()
         && access.allow.is_empty()
         && !panel_access::concerns(panel_access)
 }
 
 /// Problems in the order of their places, as a person is told them.
-fn told(mut problems: Vec<(Mark, Problem)>) -> Vec<Diagnostic> {
+fn told(mut problems: Vec<(LayerMark, ManifestProblem)>) -> Vec<Diagnostic> {
     problems.sort_by(|(one, _), (other, _)| one.cmp(other));
     problems
         .iter()

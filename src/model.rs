@@ -11,8 +11,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::networks::{Family, Network, Networks, NotANetwork};
-pub use self::sources::{Allow, Allowed, Enforce, MailService, NotASetName, SetName, SourceAccess};
+pub use self::networks::{AddressFamily, Network, Networks, NotANetwork};
+pub use self::sources::{
+    AccessTable, AllowedSources, EnforcedBy, MailService, NotASetName, ServiceAllow, SetName,
+};
 
 /// An absolute path on the host, without `.` or `..` components and without NUL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -152,7 +154,7 @@ impl fmt::Display for Service {
 /// A connection limit: a number, or none at all; the order is for sorting only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Count {
+pub enum ConnectionLimit {
     /// No limit.
     Unlimited,
     /// At most so many connections; xinetd refuses everybody at 0.
@@ -160,7 +162,7 @@ pub enum Count {
     Number(u32),
 }
 
-impl fmt::Display for Count {
+impl fmt::Display for ConnectionLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
@@ -172,14 +174,14 @@ impl fmt::Display for Count {
 /// A connection rate in xinetd's terms (`cps`): above `rate` connections a second the service pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rate {
+pub struct ConnectionRate {
     /// Connections a second.
     pub rate: u32,
     /// How long the service then refuses, in seconds.
     pub pause: u32,
 }
 
-impl fmt::Display for Rate {
+impl fmt::Display for ConnectionRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.rate, self.pause)
     }
@@ -188,7 +190,7 @@ impl fmt::Display for Rate {
 /// Where a manifest declares something.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Origin {
+pub struct ManifestOrigin {
     /// The layer: the file as given on the command line, or `<stdin>`.
     pub layer: String,
     /// Counted from 1.
@@ -206,7 +208,7 @@ pub struct Declared<T> {
     /// The checked value.
     pub value: T,
     /// The place in the manifest.
-    pub origin: Origin,
+    pub origin: ManifestOrigin,
 }
 
 impl<T> Declared<T> {
@@ -214,7 +216,7 @@ impl<T> Declared<T> {
     fn anywhere(self) -> Self {
         Self {
             value: self.value,
-            origin: Origin::default(),
+            origin: ManifestOrigin::default(),
         }
     }
 }
@@ -222,31 +224,31 @@ impl<T> Declared<T> {
 /// The limits of a service in its own terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limit {
+pub struct ServiceLimits {
     /// Connections at once from one address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_ip: Option<Declared<Count>>,
+    pub per_ip: Option<Declared<ConnectionLimit>>,
     /// Connections at once in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total: Option<Declared<Count>>,
+    pub total: Option<Declared<ConnectionLimit>>,
 }
 
 /// The limits of an xinetd service, or of its `defaults`, in xinetd's own terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct XinetdLimit {
+pub struct XinetdLimits {
     /// `per_source`: connections at once from one address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_source: Option<Declared<Count>>,
+    pub per_source: Option<Declared<ConnectionLimit>>,
     /// `instances`: connections at once in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instances: Option<Declared<Count>>,
+    pub instances: Option<Declared<ConnectionLimit>>,
     /// `cps`: connections a second, and the pause above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cps: Option<Declared<Rate>>,
+    pub cps: Option<Declared<ConnectionRate>>,
 }
 
-impl XinetdLimit {
+impl XinetdLimits {
     /// What it says, wherever that is declared.
     fn without_places(self) -> Self {
         let Self {
@@ -275,7 +277,7 @@ pub enum AccountCap {
 /// `[safety]`: what a plan may not do, and how long a change of access waits for its confirmation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Safety {
+pub struct SafetyRules {
     /// `max_account_changes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_account_changes: Option<Declared<AccountCap>>,
@@ -290,14 +292,14 @@ pub struct Safety {
 /// Whether a mail user may log in to the panel; `true` and `false` in manifests and JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
-pub enum Access {
+pub enum PanelLogin {
     /// The user may not.
     Denied,
     /// The user may.
     Granted,
 }
 
-impl Access {
+impl PanelLogin {
     /// The word that manifests, JSON and the panel's command use.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -317,17 +319,17 @@ impl Access {
     }
 }
 
-impl From<bool> for Access {
+impl From<bool> for PanelLogin {
     fn from(may: bool) -> Self {
         if may { Self::Granted } else { Self::Denied }
     }
 }
 
-impl From<Access> for bool {
-    fn from(access: Access) -> Self {
+impl From<PanelLogin> for bool {
+    fn from(access: PanelLogin) -> Self {
         match access {
-            Access::Denied => false,
-            Access::Granted => true,
+            PanelLogin::Denied => false,
+            PanelLogin::Granted => true,
         }
     }
 }
@@ -335,14 +337,14 @@ impl From<Access> for bool {
 /// What an account or a domain of the manifest is that the host lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Missing {
+pub enum MissingAccounts {
     /// An error: no plan is made.
     Error,
     /// A note.
     Note,
 }
 
-impl Missing {
+impl MissingAccounts {
     /// The word that manifests and JSON use.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -359,16 +361,16 @@ impl Missing {
 pub struct PanelAccess {
     /// `default`; without it, accounts that nothing else names are left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<Declared<Access>>,
+    pub default: Option<Declared<PanelLogin>>,
     /// `missing`; an error where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missing: Option<Declared<Missing>>,
+    pub missing: Option<Declared<MissingAccounts>>,
     /// `[panel_access.domains]`, by the domain's ASCII form in lower case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub domains: BTreeMap<String, Declared<Access>>,
+    pub domains: BTreeMap<String, Declared<PanelLogin>>,
     /// `[panel_access.accounts]`, by the address in lower case with the domain's ASCII form.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub accounts: BTreeMap<String, Declared<Access>>,
+    pub accounts: BTreeMap<String, Declared<PanelLogin>>,
 }
 
 impl PanelAccess {
@@ -387,19 +389,19 @@ pub struct Desired {
     /// The names a host must have one of; empty without a guard. Lower case.
     pub host: Vec<Declared<String>>,
     /// `[limits.*]`.
-    pub limits: BTreeMap<Service, Limit>,
+    pub limits: BTreeMap<Service, ServiceLimits>,
     /// `[xinetd.defaults]`.
-    pub xinetd_defaults: XinetdLimit,
+    pub xinetd_defaults: XinetdLimits,
     /// `[xinetd.services.*]`, by the service's name.
-    pub xinetd_services: BTreeMap<String, XinetdLimit>,
+    pub xinetd_services: BTreeMap<String, XinetdLimits>,
     /// `[access]`, with the sets of `[networks]` put in.
-    #[serde(skip_serializing_if = "SourceAccess::says_nothing")]
-    pub access: SourceAccess,
+    #[serde(skip_serializing_if = "AccessTable::says_nothing")]
+    pub access: AccessTable,
     /// `[panel_access]`.
     #[serde(skip_serializing_if = "PanelAccess::says_nothing")]
     pub panel_access: PanelAccess,
     /// `[safety]`.
-    pub safety: Safety,
+    pub safety: SafetyRules,
 }
 
 impl Desired {
@@ -422,7 +424,7 @@ impl Desired {
             limits,
             xinetd_defaults,
             xinetd_services,
-            access: SourceAccess { enforce, allow },
+            access: AccessTable { enforce, allow },
             panel_access,
             safety,
         } = self;
@@ -432,20 +434,20 @@ impl Desired {
             domains,
             accounts,
         } = panel_access;
-        let Safety {
+        let SafetyRules {
             max_account_changes,
             confirm_within,
             must_reach,
         } = safety;
         Self {
             host: host.into_iter().map(Declared::anywhere).collect(),
-            limits: map(limits, |Limit { per_ip, total }| Limit {
+            limits: map(limits, |ServiceLimits { per_ip, total }| ServiceLimits {
                 per_ip: per_ip.map(Declared::anywhere),
                 total: total.map(Declared::anywhere),
             }),
             xinetd_defaults: xinetd_defaults.without_places(),
-            xinetd_services: map(xinetd_services, XinetdLimit::without_places),
-            access: SourceAccess {
+            xinetd_services: map(xinetd_services, XinetdLimits::without_places),
+            access: AccessTable {
                 enforce: enforce.map(Declared::anywhere),
                 allow: map(allow, Declared::anywhere),
             },
@@ -455,7 +457,7 @@ impl Desired {
                 domains: map(domains, Declared::anywhere),
                 accounts: map(accounts, Declared::anywhere),
             },
-            safety: Safety {
+            safety: SafetyRules {
                 max_account_changes: max_account_changes.map(Declared::anywhere),
                 confirm_within: confirm_within.map(Declared::anywhere),
                 must_reach: must_reach.into_iter().map(Declared::anywhere).collect(),

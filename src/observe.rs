@@ -8,23 +8,26 @@ mod sshd;
 
 use std::collections::BTreeMap;
 
-use self::accounts::Options;
+use self::accounts::CommandOptions;
 pub use self::accounts::accounts;
 
 use crate::access::boot::BootObserved;
-use crate::access::observed::AccessObserved;
-use crate::edit::xinetd::{Config, Databases, Entry, Sources, Standing, Tree, Wanted};
-use crate::facts::Facts;
-use crate::host::batch::{Batch, Listing, Ticket};
-use crate::host::{
-    Connection, Digest, Executable, Existence, FileState, Found, HostError, Link, ReadHost,
+use crate::access::observed::ObservedFirewall;
+use crate::edit::xinetd::{
+    FileTree, NameDatabases, NameFiles, PathStanding, TreeEntry, WantedPath, XinetdConfig,
 };
-use crate::limits::courier::{self, Absent, CourierFile, Files};
-use crate::limits::panel::{self, Panel};
-use crate::limits::xinetd::{self, About, Inetd, Xinetd};
+use crate::facts::Facts;
+use crate::host::batch::{Batch, ListingAnswer, Ticket};
+use crate::host::{
+    Digest, ExecutePermission, FileFound, FileState, HostError, LinkState, PathExistence, ReadHost,
+    RunConnection,
+};
+use crate::limits::courier::{self, ContentAbsent, CourierFile, CourierFiles};
+use crate::limits::panel::{self, PanelCommand};
+use crate::limits::xinetd::{self, FileDetails, InetdServices, XinetdFiles};
 use crate::model::{Desired, HostPath, known};
-use crate::panel_access::sql::Depth;
-use crate::panel_access::{self, observed::PanelAccounts};
+use crate::panel_access::sql::ReadDepth;
+use crate::panel_access::{self, observed::ObservedPanelAccess};
 
 /// The folder that every distribution's and Plesk's xinetd.conf includes; asked for ahead, to save a trip.
 const USUAL_FOLDER: &str = "/etc/xinetd.d";
@@ -36,24 +39,24 @@ const MOST_LEVELS: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// Courier's files.
-    pub courier: Option<Files>,
+    pub courier: Option<CourierFiles>,
     /// The panel's command.
-    pub panel: Option<Panel>,
+    pub panel: Option<PanelCommand>,
     /// xinetd's files.
-    pub xinetd: Option<Xinetd>,
+    pub xinetd: Option<XinetdFiles>,
     /// The panel's mail accounts.
-    pub accounts: Option<PanelAccounts>,
+    pub accounts: Option<ObservedPanelAccess>,
     /// The packet filters.
-    pub access: Option<AccessObserved>,
+    pub access: Option<ObservedFirewall>,
     /// What a boot does about mailward's own rules.
     pub boot: Option<BootObserved>,
     /// The ssh connection by which this run stands on the host.
-    pub connection: Option<Connection>,
+    pub connection: Option<RunConnection>,
 }
 
 /// What is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope<'a> {
+pub enum ObserveScope<'a> {
     /// What this manifest concerns, and what is owed.
     Of(&'a Desired),
     /// The same for an apply, which compares all accounts before and after.
@@ -62,7 +65,7 @@ pub enum Scope<'a> {
     All,
 }
 
-impl Scope<'_> {
+impl ObserveScope<'_> {
     fn courier(self, facts: &Facts) -> bool {
         match self {
             Self::Of(desired) | Self::ToApply(desired) => courier::concerns(desired, facts),
@@ -71,22 +74,22 @@ impl Scope<'_> {
     }
 
     /// Whether the accounts are read, and whether they may have to be changed.
-    fn accounts(self, facts: &Facts) -> Option<Options> {
+    fn accounts(self, facts: &Facts) -> Option<CommandOptions> {
         match self {
             Self::Of(desired) | Self::ToApply(desired) => {
-                panel_access::concerns(&desired.panel_access).then_some(Options::Asked)
+                panel_access::concerns(&desired.panel_access).then_some(CommandOptions::Asked)
             }
             Self::All => (facts.plesk.as_ref())
-                .filter(|plesk| plesk.secret != Existence::Missing)
-                .map(|_| Options::NotAsked),
+                .filter(|plesk| plesk.secret != PathExistence::Missing)
+                .map(|_| CommandOptions::NotAsked),
         }
     }
 
     /// How much of each account is read.
-    const fn depth(self) -> Depth {
+    const fn depth(self) -> ReadDepth {
         match self {
-            Self::ToApply(_) => Depth::Whole,
-            Self::Of(_) | Self::All => Depth::Access,
+            Self::ToApply(_) => ReadDepth::Whole,
+            Self::Of(_) | Self::All => ReadDepth::Access,
         }
     }
 
@@ -114,10 +117,14 @@ impl Observed {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-    pub fn read(host: &dyn ReadHost, facts: &Facts, scope: Scope<'_>) -> Result<Self, HostError> {
+    pub fn read(
+        host: &dyn ReadHost,
+        facts: &Facts,
+        scope: ObserveScope<'_>,
+    ) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
-        let names = courier::Listener::ALL.map(courier::Listener::file);
+        let names = courier::CourierListener::ALL.map(courier::CourierListener::file);
         let files: Vec<_> = folder
             .into_iter()
             .flat_map(|folder| {
@@ -160,17 +167,17 @@ impl Observed {
             for (name, path, ticket) in files {
                 read.insert(name, courier_file(path, answers.take(ticket)?));
             }
-            observed.courier = Some(Files(read));
+            observed.courier = Some(CourierFiles(read));
         }
         if let (Some(command), Some(ticket)) = (probe, output) {
-            observed.panel = Some(Panel::read(&command, &answers.take(ticket)?));
+            observed.panel = Some(PanelCommand::read(&command, &answers.take(ticket)?));
         }
         observed.accounts = asked
             .map(|asked| asked.accounts(&mut answers))
             .transpose()?;
         let mut starts = None;
         if let Some((start, folder, names, inetd)) = xinetd {
-            let mut reading = Reading::default();
+            let mut reading = XinetdFilesReading::default();
             reading.file(main.clone(), answers.take(start)?);
             reading.folder(known(USUAL_FOLDER), answers.take(folder)?);
             let mut files = Vec::new();
@@ -196,7 +203,7 @@ impl Observed {
 ///
 /// # Errors
 /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-pub fn courier_again(host: &dyn ReadHost, files: &Files) -> Result<Files, HostError> {
+pub fn courier_again(host: &dyn ReadHost, files: &CourierFiles) -> Result<CourierFiles, HostError> {
     let mut batch = Batch::default();
     let tickets: Vec<_> = (files.0.iter())
         .map(|(name, file)| (*name, file.path.clone(), batch.file(file.path.clone())))
@@ -206,19 +213,23 @@ pub fn courier_again(host: &dyn ReadHost, files: &Files) -> Result<Files, HostEr
     for (name, path, ticket) in tickets {
         read.insert(name, courier_file(path, answers.take(ticket)?));
     }
-    Ok(Files(read))
+    Ok(CourierFiles(read))
 }
 
-fn courier_file(path: HostPath, found: Found) -> CourierFile {
+fn courier_file(path: HostPath, found: FileFound) -> CourierFile {
     let obstacle = obstacle(&found);
     let bytes = match found {
-        Found::File(state) if state.bytes.len() > COURIER_CAP => Err(Absent::Unreadable(
-            "it is larger than 1 MiB, which no configuration of Courier is".to_owned(),
+        FileFound::File(state) if state.bytes.len() > COURIER_CAP => {
+            Err(ContentAbsent::Unreadable(
+                "it is larger than 1 MiB, which no configuration of Courier is".to_owned(),
+            ))
+        }
+        FileFound::File(state) => Ok(state.bytes),
+        FileFound::Missing => Err(ContentAbsent::Missing),
+        FileFound::NotRegular => Err(ContentAbsent::Unreadable(
+            "it is not a regular file".to_owned(),
         )),
-        Found::File(state) => Ok(state.bytes),
-        Found::Missing => Err(Absent::Missing),
-        Found::NotRegular => Err(Absent::Unreadable("it is not a regular file".to_owned())),
-        Found::Unreadable(reason) => Err(Absent::Unreadable(reason)),
+        FileFound::Unreadable(reason) => Err(ContentAbsent::Unreadable(reason)),
     };
     CourierFile {
         path,
@@ -228,16 +239,19 @@ fn courier_file(path: HostPath, found: Found) -> CourierFile {
 }
 
 /// Why a file would not be replaced: a new file in a link's place would no longer be the linked one.
-fn obstacle(found: &Found) -> Option<String> {
+fn obstacle(found: &FileFound) -> Option<String> {
     match found {
-        Found::File(FileState {
-            link: Link::Symbolic,
+        FileFound::File(FileState {
+            link: LinkState::Symbolic,
             ..
         }) => Some("is a symbolic link".to_owned()),
-        Found::File(FileState { links, .. }) if *links > 1 => {
+        FileFound::File(FileState { links, .. }) if *links > 1 => {
             Some(format!("has {links} hard links"))
         }
-        Found::File(_) | Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+        FileFound::File(_)
+        | FileFound::Missing
+        | FileFound::NotRegular
+        | FileFound::Unreadable(_) => None,
     }
 }
 
@@ -249,48 +263,50 @@ const XINETD_CAP: usize = 1 << 20;
 
 /// What xinetd's files include and was asked for.
 enum Include {
-    File(HostPath, Ticket<Found>),
-    Folder(HostPath, Ticket<Listing>),
+    File(HostPath, Ticket<FileFound>),
+    Folder(HostPath, Ticket<ListingAnswer>),
 }
 
 /// What was read of xinetd's files so far.
 #[derive(Default)]
-struct Reading {
+struct XinetdFilesReading {
     /// How many bytes the files hold.
     size: usize,
-    tree: Tree,
-    about: BTreeMap<HostPath, About>,
+    tree: FileTree,
+    about: BTreeMap<HostPath, FileDetails>,
 }
 
-impl Reading {
-    fn file(&mut self, path: HostPath, found: Found) {
+impl XinetdFilesReading {
+    fn file(&mut self, path: HostPath, found: FileFound) {
         let obstacle = obstacle(&found);
         let entry = match found {
-            Found::File(state) if self.size + state.bytes.len() > XINETD_CAP => Entry::Unreadable(
-                "xinetd's files are larger than 1 MiB together, which no configuration is"
-                    .to_owned(),
-            ),
-            Found::File(state) => {
+            FileFound::File(state) if self.size + state.bytes.len() > XINETD_CAP => {
+                TreeEntry::Unreadable(
+                    "xinetd's files are larger than 1 MiB together, which no configuration is"
+                        .to_owned(),
+                )
+            }
+            FileFound::File(state) => {
                 self.size += state.bytes.len();
                 let digest = Digest::of(&state.bytes);
                 self.about.insert(
                     path.clone(),
-                    About {
+                    FileDetails {
                         digest,
                         changed: state.changed,
                         obstacle,
                     },
                 );
-                Entry::File(state.bytes)
+                TreeEntry::File(state.bytes)
             }
-            Found::Missing => Entry::Missing,
-            Found::NotRegular => Entry::NotRegular,
-            Found::Unreadable(reason) => Entry::Unreadable(reason),
+            FileFound::Missing => TreeEntry::Missing,
+            FileFound::NotRegular => TreeEntry::NotRegular,
+            FileFound::Unreadable(reason) => TreeEntry::Unreadable(reason),
         };
         self.tree.files.insert(path, entry);
     }
 
-    fn folder(&mut self, path: HostPath, listing: Listing) {
+    fn folder(&mut self, path: HostPath, listing: ListingAnswer) {
         match listing {
             Ok(None) => {
                 self.tree.dirs.insert(path, None);
@@ -311,7 +327,7 @@ impl Reading {
             Err(reason) => {
                 self.tree
                     .files
-                    .insert(path.clone(), Entry::Unreadable(reason));
+                    .insert(path.clone(), TreeEntry::Unreadable(reason));
                 self.tree.dirs.insert(path, Some(Vec::new()));
             }
         }
@@ -322,9 +338,9 @@ impl Reading {
         mut self,
         host: &dyn ReadHost,
         main: HostPath,
-        inetd: Inetd,
-    ) -> Result<Xinetd, HostError> {
-        let mut config = Config::read(&main, &self.tree);
+        inetd: InetdServices,
+    ) -> Result<XinetdFiles, HostError> {
+        let mut config = XinetdConfig::read(&main, &self.tree);
         for _ in 0..MOST_LEVELS {
             if config.wanted.is_empty() {
                 break;
@@ -333,8 +349,8 @@ impl Reading {
             let wanted: Vec<_> = std::mem::take(&mut config.wanted)
                 .into_iter()
                 .map(|wanted| match wanted {
-                    Wanted::File(path) => Include::File(path.clone(), batch.file(path)),
-                    Wanted::Dir(path) => Include::Folder(path.clone(), batch.folder(path)),
+                    WantedPath::File(path) => Include::File(path.clone(), batch.file(path)),
+                    WantedPath::Dir(path) => Include::Folder(path.clone(), batch.folder(path)),
                 })
                 .collect();
             let mut answers = batch.read(host)?;
@@ -344,7 +360,7 @@ impl Reading {
                     Include::Folder(path, ticket) => self.folder(path, answers.take(ticket)?),
                 }
             }
-            config = Config::read(&main, &self.tree);
+            config = XinetdConfig::read(&main, &self.tree);
         }
         if !config.wanted.is_empty() {
             return Err(HostError::Unexpected(format!(
@@ -362,7 +378,7 @@ impl Reading {
                 let standing = standing(&answers.take(ticket)?);
                 self.tree.host.paths.insert(path, standing);
             }
-            config = Config::read(&main, &self.tree);
+            config = XinetdConfig::read(&main, &self.tree);
         }
         // Files that were read ahead and that xinetd does not read do not count.
         let read: std::collections::BTreeSet<&HostPath> = config.files.iter().collect();
@@ -370,7 +386,7 @@ impl Reading {
         self.tree
             .files
             .retain(|path, _| *path == main || read.contains(path));
-        Ok(Xinetd {
+        Ok(XinetdFiles {
             main,
             tree: self.tree,
             config,
@@ -380,7 +396,7 @@ impl Reading {
     }
 }
 
-/// The host's files of names, in the order of [`Sources`].
+/// The host's files of names, in the order of [`NameFiles`].
 const NAMES: [&str; 6] = [
     "/etc/passwd",
     "/etc/group",
@@ -391,13 +407,13 @@ const NAMES: [&str; 6] = [
 ];
 
 /// The names that the host knows, from the files that [`NAMES`] lists.
-fn databases(files: &[Found]) -> Databases {
+fn databases(files: &[FileFound]) -> NameDatabases {
     let bytes = |index: usize| match files.get(index) {
-        Some(Found::File(state)) => Some(state.bytes.as_slice()),
-        Some(Found::Missing) => Some(&b""[..]),
-        Some(Found::NotRegular | Found::Unreadable(_)) | None => None,
+        Some(FileFound::File(state)) => Some(state.bytes.as_slice()),
+        Some(FileFound::Missing) => Some(&b""[..]),
+        Some(FileFound::NotRegular | FileFound::Unreadable(_)) | None => None,
     };
-    Databases::read(&Sources {
+    NameDatabases::read(&NameFiles {
         passwd: bytes(0),
         group: bytes(1),
         protocols: bytes(2),
@@ -407,20 +423,20 @@ fn databases(files: &[Found]) -> Databases {
     })
 }
 
-const fn standing(existence: &Existence) -> Standing {
+const fn standing(existence: &PathExistence) -> PathStanding {
     match existence {
-        Existence::Missing => Standing::Missing,
-        Existence::File(Executable::Yes) => Standing::Program,
-        Existence::File(Executable::No) => Standing::File,
-        Existence::Folder => Standing::Folder,
-        Existence::Other => Standing::Other,
-        Existence::Unknown(_) => Standing::Unknown,
+        PathExistence::Missing => PathStanding::Missing,
+        PathExistence::File(ExecutePermission::Yes) => PathStanding::Program,
+        PathExistence::File(ExecutePermission::No) => PathStanding::File,
+        PathExistence::Folder => PathStanding::Folder,
+        PathExistence::Other => PathStanding::Other,
+        PathExistence::Unknown(_) => PathStanding::Unknown,
     }
 }
 
-fn inetd_conf(found: &Found) -> Inetd {
-    let Found::File(state) = found else {
-        return Inetd::Empty;
+fn inetd_conf(found: &FileFound) -> InetdServices {
+    let FileFound::File(state) = found else {
+        return InetdServices::Empty;
     };
     let counts = |line: &[u8]| {
         line.iter()
@@ -428,8 +444,8 @@ fn inetd_conf(found: &Found) -> Inetd {
             .is_some_and(|byte| *byte != b'#')
     };
     if state.bytes.split(|byte| *byte == b'\n').any(counts) {
-        Inetd::Services
+        InetdServices::Services
     } else {
-        Inetd::Empty
+        InetdServices::Empty
     }
 }

@@ -15,19 +15,23 @@ pub mod stale;
 use serde::{Deserialize, Serialize};
 
 pub use self::access::{
-    AccessCause, AccessStep, AccountAct, AccountChange, AccountProblem, AccountState, Allowed,
-    Permission, Surprise,
+    AccountAct, AccountChange, AccountProblem, AccountState, CommandSurprise, OverridePermission,
+    PanelAccessCause, PanelAccessStep, SafetyOverrides,
 };
-pub use self::action::{Action, AlsoLive, Control, Cost, Daemon, Expectation, How, Verb};
+pub use self::action::{
+    ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation,
+    ServiceAction, ServiceControl,
+};
 pub use self::fingerprint::Fingerprint;
 pub use self::make::{ACTION_DEADLINE, guard, inputs, make};
-pub use self::reason::{Cause, Displacer, Held, Note};
+pub use self::reason::{DisplacingRules, Note, SkipReason, StepCause};
 pub use self::sources::{
-    Boot, BootStep, Extent, GateChange, ReachChange, RetireStep, SourceCause, SourceStep, Way,
+    AddressExtent, AllowlistChange, BootHook, BootStep, FilterBackend, FirewallCause, FirewallStep,
+    ReachChange, RetireStep,
 };
 use crate::edit::EditKind;
 use crate::host::Digest;
-use crate::model::{Count, Desired, HostPath, Rate};
+use crate::model::{ConnectionLimit, ConnectionRate, Desired, HostPath};
 
 /// The number of the saved plans' format; any other is refused.
 pub const FORMAT: u32 = 2;
@@ -48,19 +52,19 @@ pub struct Plan {
     /// What is not done, or worth a look.
     pub notes: Vec<Note>,
     /// The files that the plan was made from, as they were.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<PlanInput>,
     /// The checked manifest; applying a saved plan plans again from it.
     #[schemars(with = "serde_json::Value")]
     pub desired: Desired,
     /// Whether the journal can forget owed actions that turned out to be done already.
     #[serde(skip)]
     #[schemars(skip)]
-    pub settled: Settled,
+    pub settled: OwedActionSettled,
 }
 
 /// Whether an earlier run's owed actions turned out to be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Settled {
+pub enum OwedActionSettled {
     /// Nothing was owed, or what is owed is a step of this plan.
     #[default]
     Nothing,
@@ -81,7 +85,7 @@ pub struct HostId {
 /// A file that was read for a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Input {
+pub struct PlanInput {
     /// The file.
     #[schemars(with = "String")]
     pub path: HostPath,
@@ -95,15 +99,15 @@ pub struct Input {
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Step {
     /// A file is edited.
-    Edit(Edit),
+    Edit(FileEdit),
     /// The panel's own command sets a value.
-    Panel(PanelStep),
+    Panel(PanelLimitStep),
     /// A daemon is made to take up new values.
-    Action(Action),
+    Action(ServiceAction),
     /// Accounts of one domain may log in to the panel, or may no longer.
-    PanelAccess(AccessStep),
+    PanelAccess(PanelAccessStep),
     /// Who may reach mail services changes, provisionally until it is confirmed.
-    Sources(SourceStep),
+    Sources(FirewallStep),
     /// The rules come back at boot, or no longer; done when the rules are confirmed.
     Boot(BootStep),
     /// Own rules go that something else has taken over; done when that is confirmed.
@@ -113,7 +117,7 @@ pub enum Step {
 /// Edits of managed lines in one file, written in one atomic replacement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Edit {
+pub struct FileEdit {
     /// The file.
     #[schemars(with = "String")]
     pub path: HostPath,
@@ -121,11 +125,11 @@ pub struct Edit {
     #[schemars(with = "String")]
     pub before: Digest,
     /// The lines that differ, in the file's order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<EditedLine>,
     /// Every effective value that changes by it, managed or not.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<LimitEffect>,
     /// Why.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<StepCause>,
     /// What the file holds afterwards; never saved.
     #[serde(skip)]
     #[schemars(skip)]
@@ -139,7 +143,7 @@ pub struct Edit {
 /// A managed line that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
+pub struct EditedLine {
     /// How it comes to differ.
     #[schemars(with = "String")]
     pub kind: EditKind,
@@ -158,23 +162,23 @@ pub struct Line {
 /// An effective value that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Effect {
+pub struct LimitEffect {
     /// The service: `pop3`, …, an xinetd service's name, or `defaults`.
     pub service: String,
     /// Which of its settings.
-    pub setting: Setting,
+    pub setting: LimitSetting,
     /// Before.
-    pub from: Value,
+    pub from: LimitValue,
     /// Afterwards.
-    pub to: Value,
+    pub to: LimitValue,
     /// Whether the manifest names it, or it changes along with something named.
-    pub named: Named,
+    pub named: SettingNamed,
 }
 
 /// Whether the manifest names a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Named {
+pub enum SettingNamed {
     /// By itself.
     ByManifest,
     /// It inherits from something that the manifest names.
@@ -186,7 +190,7 @@ pub enum Named {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Setting {
+pub enum LimitSetting {
     /// Connections at once from one address.
     PerIp,
     /// Connections at once in all.
@@ -195,7 +199,7 @@ pub enum Setting {
     Cps,
 }
 
-impl Setting {
+impl LimitSetting {
     /// The name in the manifest and in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -212,11 +216,11 @@ impl Setting {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(untagged)]
-pub enum Value {
+pub enum LimitValue {
     /// A number or `"unlimited"`.
-    Count(#[schemars(with = "serde_json::Value")] Count),
+    Count(#[schemars(with = "serde_json::Value")] ConnectionLimit),
     /// A rate.
-    Rate(#[schemars(with = "serde_json::Value")] Rate),
+    Rate(#[schemars(with = "serde_json::Value")] ConnectionRate),
     /// Nothing that the daemon could use, or nothing that can be told.
     Nothing,
 }
@@ -224,15 +228,15 @@ pub enum Value {
 /// The panel's own command, which owns a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PanelStep {
+pub struct PanelLimitStep {
     /// The command's program and arguments.
     pub argv: Vec<String>,
     /// The same command with the value before; none where that cannot be told.
     pub undo: Option<Vec<String>>,
     /// Every effective value that changes by it.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<LimitEffect>,
     /// Why.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<StepCause>,
 }
 
 impl Plan {
@@ -246,7 +250,7 @@ impl Plan {
 impl Step {
     /// It as an edit, if it is one.
     #[must_use]
-    pub const fn as_edit(&self) -> Option<&Edit> {
+    pub const fn as_edit(&self) -> Option<&FileEdit> {
         if let Self::Edit(edit) = self {
             Some(edit)
         } else {
@@ -256,7 +260,7 @@ impl Step {
 
     /// It as a service action, if it is one.
     #[must_use]
-    pub const fn as_action(&self) -> Option<&Action> {
+    pub const fn as_action(&self) -> Option<&ServiceAction> {
         if let Self::Action(action) = self {
             Some(action)
         } else {
@@ -266,7 +270,7 @@ impl Step {
 
     /// It as a change of panel access, if it is one.
     #[must_use]
-    pub const fn as_panel_access(&self) -> Option<&AccessStep> {
+    pub const fn as_panel_access(&self) -> Option<&PanelAccessStep> {
         if let Self::PanelAccess(step) = self {
             Some(step)
         } else {
@@ -276,7 +280,7 @@ impl Step {
 
     /// It as a change of who may reach services, if it is one.
     #[must_use]
-    pub const fn as_sources(&self) -> Option<&SourceStep> {
+    pub const fn as_sources(&self) -> Option<&FirewallStep> {
         if let Self::Sources(step) = self {
             Some(step)
         } else {
@@ -298,7 +302,7 @@ impl Step {
 
     /// The effective values that change by this step.
     #[must_use]
-    pub fn effects(&self) -> &[Effect] {
+    pub fn effects(&self) -> &[LimitEffect] {
         match self {
             Self::Edit(edit) => &edit.effects,
             Self::Panel(panel) => &panel.effects,

@@ -9,13 +9,13 @@ mod steps;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-pub use self::steps::Site;
+pub use self::steps::BootSite;
 use super::confirmed::Written;
-use super::tools::Tools;
-use crate::facts::Manager;
-use crate::host::{Existence, Found, STATE};
-use crate::model::{Family, HostPath, known};
-use crate::plan::Way;
+use super::tools::FilterTools;
+use crate::facts::ServiceManager;
+use crate::host::{FileFound, PathExistence, STATE};
+use crate::model::{AddressFamily, HostPath, known};
+use crate::plan::FilterBackend;
 
 /// The script that establishes the rules, behind the lines that say which programs this host has.
 const LOADER: &str = include_str!("boot/load.sh");
@@ -64,24 +64,24 @@ pub const RULES: [&str; 5] = [
 
 /// The way that a file of rules belongs to; none where it is none.
 #[must_use]
-pub fn way_of(path: &HostPath) -> Option<Way> {
+pub fn way_of(path: &HostPath) -> Option<FilterBackend> {
     let name = RULES.into_iter().find(|name| state(name) == *path)?;
     Some(if name == "boot.nft" {
-        Way::Nftables
+        FilterBackend::Nftables
     } else {
-        Way::Iptables
+        FilterBackend::Iptables
     })
 }
 
 /// The script, with the programs that were found on this host; where one has moved since, the script looks for it.
-fn loader(tools: &Tools) -> String {
+fn loader(tools: &FilterTools) -> String {
     let mut text = String::from("# Written by mailward, which writes it again when it differs.\n");
     let mut program = |name: &str, path: Option<&HostPath>| {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{name}={}", path.map_or("", HostPath::as_str));
     };
     program("nft", tools.nft.as_ref());
-    for (family, name) in [(Family::Ipv4, "v4"), (Family::Ipv6, "v6")] {
+    for (family, name) in [(AddressFamily::Ipv4, "v4"), (AddressFamily::Ipv6, "v6")] {
         let tools = tools.of(family);
         for (kind, save, restore) in [
             ("", &tools.save, &tools.restore),
@@ -130,9 +130,9 @@ pub fn places() -> Vec<HostPath> {
 #[derive(Debug, Clone, Default)]
 pub struct BootObserved {
     /// What stands at [`paths`].
-    pub files: BTreeMap<HostPath, Found>,
+    pub files: BTreeMap<HostPath, FileFound>,
     /// What stands at [`places`].
-    pub places: BTreeMap<HostPath, Existence>,
+    pub places: BTreeMap<HostPath, PathExistence>,
     /// What the files say, read when it is first asked for: a plan asks several times.
     pub(super) written: Written,
 }
@@ -142,34 +142,34 @@ impl BootObserved {
         self.files
             .get(&known(path))
             .is_some_and(|found| match found {
-                Found::Missing => false,
-                Found::File(_) | Found::NotRegular | Found::Unreadable(_) => true,
+                FileFound::Missing => false,
+                FileFound::File(_) | FileFound::NotRegular | FileFound::Unreadable(_) => true,
             })
     }
 
     fn holds(&self, path: &HostPath, text: &str) -> bool {
-        matches!(self.files.get(path), Some(Found::File(state)) if state.bytes == text.as_bytes())
+        matches!(self.files.get(path), Some(FileFound::File(state)) if state.bytes == text.as_bytes())
     }
 
     fn place(&self, path: &str) -> bool {
         match self.places.get(&known(path)) {
-            Some(Existence::File(_) | Existence::Folder | Existence::Other) => true,
-            Some(Existence::Missing | Existence::Unknown(_)) | None => false,
+            Some(PathExistence::File(_) | PathExistence::Folder | PathExistence::Other) => true,
+            Some(PathExistence::Missing | PathExistence::Unknown(_)) | None => false,
         }
     }
 
     /// Whether rules of this way come back at boot, whatever they are.
     #[must_use]
-    pub fn restores(&self, way: Way, manager: &Manager) -> bool {
+    pub fn restores(&self, way: FilterBackend, manager: &ServiceManager) -> bool {
         let rules = (RULES.iter().map(|name| state(name)))
             .any(|path| way_of(&path) == Some(way) && self.is_there(path.as_str()));
         rules && self.hooked(manager)
     }
 
-    fn hooked(&self, manager: &Manager) -> bool {
+    fn hooked(&self, manager: &ServiceManager) -> bool {
         match manager {
-            Manager::Systemd { .. } => self.is_there(UNIT_PATH) && self.place(WANTED),
-            Manager::SysV => {
+            ServiceManager::Systemd { .. } => self.is_there(UNIT_PATH) && self.place(WANTED),
+            ServiceManager::SysV => {
                 self.is_there(SCRIPT_PATH) && self.links().iter().all(|link| self.place(link))
             }
         }
@@ -189,10 +189,10 @@ impl BootObserved {
 
     /// Whether there is any way to have something done at boot.
     #[must_use]
-    pub fn can_hook(&self, manager: &Manager) -> bool {
+    pub fn can_hook(&self, manager: &ServiceManager) -> bool {
         match manager {
-            Manager::Systemd { .. } => true,
-            Manager::SysV => !self.links().is_empty(),
+            ServiceManager::Systemd { .. } => true,
+            ServiceManager::SysV => !self.links().is_empty(),
         }
     }
 }

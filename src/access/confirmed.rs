@@ -6,28 +6,32 @@
 use std::sync::OnceLock;
 
 use super::boot::{BootObserved, FOLDER, state};
-use super::effect::Filters;
+use super::effect::FilterStack;
 use super::gates::kept;
-use super::nft::Mark;
-use super::observed::AccessObserved;
+use super::nft::TableOwnership;
+use super::observed::ObservedFirewall;
 use super::rules::RuleSet;
-use super::{Gate, iptables, nft};
-use crate::host::{Existence, Found};
-use crate::model::{Family, known};
-use crate::plan::Way;
+use super::{PortAllowlist, iptables, nft};
+use crate::host::{FileFound, PathExistence};
+use crate::model::{AddressFamily, known};
+use crate::plan::FilterBackend;
 
 /// The gates that were confirmed last, where the own rules of a way are in force and have other ones: no gate at all where
 /// nothing was confirmed. None where what is in force was confirmed, where nothing is, and where it cannot be told.
 #[must_use]
-pub fn unconfirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Option<Vec<Gate>> {
+pub fn unconfirmed(
+    access: &ObservedFirewall,
+    boot: &BootObserved,
+    way: FilterBackend,
+) -> Option<Vec<PortAllowlist>> {
     let now = in_force(access, way);
     if now.0.is_empty() {
         return None;
     }
     let confirmed = match record(access, boot, way) {
-        Record::Of(rules) => rules,
-        Record::Nothing => Filters::default(),
-        Record::Lost | Record::Unread => return None,
+        ConfirmedRules::Of(rules) => rules,
+        ConfirmedRules::Nothing => FilterStack::default(),
+        ConfirmedRules::Lost | ConfirmedRules::Unread => return None,
     };
     if now == confirmed {
         return None;
@@ -39,28 +43,28 @@ pub fn unconfirmed(access: &AccessObserved, boot: &BootObserved, way: Way) -> Op
 
 /// The own rules of a way that packets go through, as far as they can be read.
 #[must_use]
-pub fn in_force(access: &AccessObserved, way: Way) -> Filters {
+pub fn in_force(access: &ObservedFirewall, way: FilterBackend) -> FilterStack {
     let rules = match way {
-        Way::PleskFirewall => Vec::new(),
-        Way::Nftables => match &access.own_nft {
-            Ok(Some(table)) if table.mark == Mark::Own => table.own_rules(),
+        FilterBackend::PleskFirewall => Vec::new(),
+        FilterBackend::Nftables => match &access.own_nft {
+            Ok(Some(table)) if table.mark == TableOwnership::Own => table.own_rules(),
             Ok(_) | Err(_) => Vec::new(),
         },
-        Way::Iptables => (Family::ALL.into_iter())
+        FilterBackend::Iptables => (AddressFamily::ALL.into_iter())
             .filter_map(|family| access.own_chains(family).ok())
             .flatten()
             .filter(|chains| chains.own.present.jumps > 0)
             .map(|chains| chains.own.rules.clone())
             .collect(),
     };
-    Filters(rules)
+    FilterStack(rules)
 }
 
 /// What is written down of the own rules of a way that were confirmed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Record {
+pub enum ConfirmedRules {
     /// They were these.
-    Of(Filters),
+    Of(FilterStack),
     /// There were none.
     Nothing,
     /// Nothing is written down at all: this host was never changed, or its state was removed.
@@ -71,34 +75,40 @@ pub enum Record {
 
 /// What is written down of the own rules of a way. They are what comes back at boot, so that there is one truth.
 #[must_use]
-pub fn record(access: &AccessObserved, boot: &BootObserved, way: Way) -> Record {
+pub fn record(
+    access: &ObservedFirewall,
+    boot: &BootObserved,
+    way: FilterBackend,
+) -> ConfirmedRules {
     let rules = match way {
-        Way::PleskFirewall => Some(Vec::new()),
-        Way::Nftables => (boot.written.gates.get_or_init(|| boot.gates()).as_ref())
+        FilterBackend::PleskFirewall => Some(Vec::new()),
+        FilterBackend::Nftables => (boot.written.gates.get_or_init(|| boot.gates()).as_ref())
             .map(|gates| nft::rules(gates, access.ends_of_nftables())),
-        Way::Iptables => boot.written.chains.get_or_init(|| boot.chains()).clone(),
+        FilterBackend::Iptables => boot.written.chains.get_or_init(|| boot.chains()).clone(),
     };
     let Some(rules) = rules else {
-        return Record::Unread;
+        return ConfirmedRules::Unread;
     };
     match boot.places.get(&known(FOLDER)) {
-        _ if !rules.is_empty() => Record::Of(Filters(rules)),
-        Some(Existence::Missing) | None => Record::Lost,
-        Some(Existence::Unknown(_)) => Record::Unread,
-        Some(Existence::Folder | Existence::File(_) | Existence::Other) => Record::Nothing,
+        _ if !rules.is_empty() => ConfirmedRules::Of(FilterStack(rules)),
+        Some(PathExistence::Missing) | None => ConfirmedRules::Lost,
+        Some(PathExistence::Unknown(_)) => ConfirmedRules::Unread,
+        Some(PathExistence::Folder | PathExistence::File(_) | PathExistence::Other) => {
+            ConfirmedRules::Nothing
+        }
     }
 }
 
 /// What the files of rules say; none where they cannot be read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Written {
-    gates: OnceLock<Option<Vec<Gate>>>,
+    gates: OnceLock<Option<Vec<PortAllowlist>>>,
     chains: OnceLock<Option<Vec<RuleSet>>>,
 }
 
 impl BootObserved {
     /// The gates that the file for nftables makes. What was written by hand is no longer what was confirmed.
-    fn gates(&self) -> Option<Vec<Gate>> {
+    fn gates(&self) -> Option<Vec<PortAllowlist>> {
         let text = self.text("boot.nft")?;
         let gates = text.and_then(|text| nft::gates_of(&text));
         Some(gates.unwrap_or_default())
@@ -107,9 +117,12 @@ impl BootObserved {
     /// The rules of the own chains that the files for iptables make.
     fn chains(&self) -> Option<Vec<RuleSet>> {
         let mut rules = Vec::new();
-        for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
+        for (family, name) in [
+            (AddressFamily::Ipv4, "boot.v4"),
+            (AddressFamily::Ipv6, "boot.v6"),
+        ] {
             let text = self.text(name)?.unwrap_or_default();
-            for end in iptables::End::ALL {
+            for end in iptables::NatEnd::ALL {
                 let own = iptables::of_script(&text, family, end).unwrap_or_default();
                 rules.extend(own.map(|own| own.rules));
             }
@@ -120,11 +133,11 @@ impl BootObserved {
     /// A file of mailward's state as text, inside none where it is missing; none where that cannot be told.
     fn text(&self, name: &str) -> Option<Option<String>> {
         match self.files.get(&state(name)) {
-            None | Some(Found::Missing) => Some(None),
-            Some(Found::File(state)) => {
+            None | Some(FileFound::Missing) => Some(None),
+            Some(FileFound::File(state)) => {
                 Some(Some(String::from_utf8_lossy(&state.bytes).into_owned()))
             }
-            Some(Found::NotRegular | Found::Unreadable(_)) => None,
+            Some(FileFound::NotRegular | FileFound::Unreadable(_)) => None,
         }
     }
 }

@@ -6,33 +6,39 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{By, Further, Interface, Packet, Reach, RuleSet, Stage, Traffic, Verdict, few};
-use crate::model::{Family, MailService, Networks};
+use super::rules::{
+    ChainPolicy, ConnectionStage, FurtherPacket, IncomingInterface, PacketDecidedBy, PacketTraffic,
+    RuleSet, SourceReach, TcpPacket, few,
+};
+use crate::model::{AddressFamily, MailService, Networks};
 
 /// The ports of the panel.
 pub const PANEL: [u16; 2] = [8443, 8880];
 
 /// Sets of rules that a connection goes through, in the kernel's order; all must let its packets pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filters(pub Vec<RuleSet>);
+pub struct FilterStack(pub Vec<RuleSet>);
 
 /// One direction of a connection's packets, and how far it is then.
-type Pass = (Traffic, Stage);
+type DirectionPass = (PacketTraffic, ConnectionStage);
 
 /// What must pass for a packet to lead to an open connection, in order: itself, where it comes from; the answer; and what
 /// the client sends then.
-fn passes(interface: Interface, stage: Stage) -> impl Iterator<Item = Pass> {
+fn passes(
+    interface: IncomingInterface,
+    stage: ConnectionStage,
+) -> impl Iterator<Item = DirectionPass> {
     let later = [
-        (Traffic::Leaving, Stage::Established),
-        (Traffic::Answers, Stage::Established),
-        (Traffic::Arriving, Stage::Established),
+        (PacketTraffic::Leaving, ConnectionStage::Established),
+        (PacketTraffic::Answers, ConnectionStage::Established),
+        (PacketTraffic::Arriving, ConnectionStage::Established),
     ];
     let first = match stage {
-        Stage::Opening => Some([
-            (Traffic::Leaving, Stage::Opening),
-            (Traffic::Arriving, Stage::Opening),
+        ConnectionStage::Opening => Some([
+            (PacketTraffic::Leaving, ConnectionStage::Opening),
+            (PacketTraffic::Arriving, ConnectionStage::Opening),
         ]),
-        Stage::Established => None,
+        ConnectionStage::Established => None,
     };
     (first.into_iter().flatten())
         .chain(later)
@@ -40,44 +46,47 @@ fn passes(interface: Interface, stage: Stage) -> impl Iterator<Item = Pass> {
 }
 
 /// Whether traffic of a kind is there on an interface.
-fn goes(traffic: Traffic, interface: Interface) -> bool {
+fn goes(traffic: PacketTraffic, interface: IncomingInterface) -> bool {
     match (traffic, interface) {
-        (Traffic::Arriving | Traffic::Answers, _) | (Traffic::Leaving, Interface::Loopback) => true,
-        (Traffic::Leaving, Interface::Other) => false,
+        (PacketTraffic::Arriving | PacketTraffic::Answers, _)
+        | (PacketTraffic::Leaving, IncomingInterface::Loopback) => true,
+        (PacketTraffic::Leaving, IncomingInterface::Other) => false,
     }
 }
 
 /// In which stages packets go through rules of a kind while a connection is opened.
-pub(super) fn stages(traffic: Traffic) -> &'static [Stage] {
+pub(super) fn stages(traffic: PacketTraffic) -> &'static [ConnectionStage] {
     match traffic {
-        Traffic::Arriving | Traffic::Leaving => &[Stage::Opening, Stage::Established],
-        Traffic::Answers => &[Stage::Established],
+        PacketTraffic::Arriving | PacketTraffic::Leaving => {
+            &[ConnectionStage::Opening, ConnectionStage::Established]
+        }
+        PacketTraffic::Answers => &[ConnectionStage::Established],
     }
 }
 
-impl Filters {
+impl FilterStack {
     /// What becomes of a connection from this packet on, and what decides, with the position of its rules.
     #[must_use]
-    pub fn decide(&self, packet: &Packet) -> (Verdict, usize, By) {
-        let mut open = (Verdict::Accept, 0, By::Nothing);
+    pub fn decide(&self, packet: &TcpPacket) -> (ChainPolicy, usize, PacketDecidedBy) {
+        let mut open = (ChainPolicy::Accept, 0, PacketDecidedBy::Nothing);
         for (traffic, stage) in passes(packet.interface, packet.stage) {
-            let packet = Packet { stage, ..*packet };
+            let packet = TcpPacket { stage, ..*packet };
             for (index, rules) in self.0.iter().enumerate() {
                 if rules.traffic != traffic {
                     continue;
                 }
                 let decision = rules.decide(&packet);
                 match decision.verdict {
-                    Verdict::Accept => {}
-                    Verdict::Drop => return (Verdict::Drop, index, decision.by),
-                    Verdict::Unknown if open.0 == Verdict::Accept => {
-                        open = (Verdict::Unknown, index, decision.by);
+                    ChainPolicy::Accept => {}
+                    ChainPolicy::Drop => return (ChainPolicy::Drop, index, decision.by),
+                    ChainPolicy::Unknown if open.0 == ChainPolicy::Accept => {
+                        open = (ChainPolicy::Unknown, index, decision.by);
                     }
-                    Verdict::Unknown => {}
+                    ChainPolicy::Unknown => {}
                 }
                 match decision.further {
-                    Further::Same => {}
-                    Further::Changed => return open,
+                    FurtherPacket::Same => {}
+                    FurtherPacket::Changed => return open,
                 }
             }
         }
@@ -86,8 +95,13 @@ impl Filters {
 
     /// What becomes of connections from all sources, from a packet of this stage on.
     #[must_use]
-    pub fn reach(&self, port: u16, interface: Interface, stage: Stage) -> Reach {
-        let mut reach = Reach::open();
+    pub fn reach(
+        &self,
+        port: u16,
+        interface: IncomingInterface,
+        stage: ConnectionStage,
+    ) -> SourceReach {
+        let mut reach = SourceReach::open();
         for (traffic, stage) in passes(interface, stage) {
             for rules in self.0.iter().filter(|rules| rules.traffic == traffic) {
                 reach = reach.and(&rules.reach(port, interface, stage));
@@ -99,7 +113,7 @@ impl Filters {
 
 /// What changes for ports of one service that change alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct PortsChange {
     /// The service.
     pub service: MailService,
     /// The ports, sorted.
@@ -115,15 +129,15 @@ pub struct Change {
 /// What changes for new connections, by service; ports that nothing changes for are left out.
 #[must_use]
 pub fn changes(
-    before: &Filters,
-    after: &Filters,
+    before: &FilterStack,
+    after: &FilterStack,
     services: &[(MailService, &'static [u16])],
-) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
+) -> Vec<PortsChange> {
+    let mut changes: Vec<PortsChange> = Vec::new();
     for (service, ports) in services {
         for port in *ports {
-            let was = before.reach(*port, Interface::Other, Stage::Opening);
-            let is = after.reach(*port, Interface::Other, Stage::Opening);
+            let was = before.reach(*port, IncomingInterface::Other, ConnectionStage::Opening);
+            let is = after.reach(*port, IncomingInterface::Other, ConnectionStage::Opening);
             let gains = is.accepted.intersection(&was.dropped);
             let loses = was.accepted.intersection(&is.dropped);
             let unclear = was
@@ -141,7 +155,7 @@ pub fn changes(
             });
             match alike {
                 Some(change) => change.ports.push(*port),
-                None => changes.push(Change {
+                None => changes.push(PortsChange {
                     service: *service,
                     ports: vec![*port],
                     gains,
@@ -156,7 +170,7 @@ pub fn changes(
 
 /// How many networks and addresses a set is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct AddressCount {
     /// The fewest IPv4 networks that make it up.
     pub v4_networks: usize,
     /// Its IPv4 addresses.
@@ -165,7 +179,7 @@ pub struct Size {
     pub v6_networks: usize,
 }
 
-impl Size {
+impl AddressCount {
     /// Counts a set.
     #[must_use]
     pub fn of(networks: &Networks) -> Self {
@@ -176,18 +190,18 @@ impl Size {
         };
         for network in networks.iter() {
             match network.family() {
-                Family::Ipv4 => {
+                AddressFamily::Ipv4 => {
                     size.v4_networks += 1;
                     size.v4_addresses += 1 << (32 - u32::from(network.prefix()));
                 }
-                Family::Ipv6 => size.v6_networks += 1,
+                AddressFamily::Ipv6 => size.v6_networks += 1,
             }
         }
         size
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for PortsChange {
     /// In one line, with at most three networks of a kind.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
@@ -221,7 +235,7 @@ impl fmt::Display for Change {
 /// Whose connections must not be shut out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Who {
+pub enum ProtectedClient {
     /// The operator whose connection this run has.
     Operator,
     /// An address of `must_reach`.
@@ -232,11 +246,11 @@ pub enum Who {
 
 /// A connection that must be possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Probe {
+pub struct ProtectedConnection {
     /// Whose.
-    pub who: Who,
+    pub who: ProtectedClient,
     /// The connection's first packet.
-    pub packet: Packet,
+    pub packet: TcpPacket,
 }
 
 /// The connections that must stay possible: those of the operator and of `must_reach` to sshd and the panel, and those of
@@ -247,27 +261,31 @@ pub fn probes(
     must_reach: &[IpAddr],
     ssh_ports: &BTreeSet<u16>,
     services: &[(MailService, &'static [u16])],
-) -> Vec<Probe> {
+) -> Vec<ProtectedConnection> {
     let admin: BTreeSet<u16> = ssh_ports.iter().copied().chain(PANEL).collect();
     let mail = services.iter().flat_map(|(_, ports)| ports.iter().copied());
     let all: BTreeSet<u16> = admin.iter().copied().chain(mail).collect();
     let people = operator
-        .map(|address| (Who::Operator, address))
+        .map(|address| (ProtectedClient::Operator, address))
         .into_iter()
-        .chain(must_reach.iter().map(|address| (Who::MustReach, *address)));
+        .chain(
+            must_reach
+                .iter()
+                .map(|address| (ProtectedClient::MustReach, *address)),
+        );
     let remote = people.flat_map(|(who, source)| {
-        admin.iter().map(move |port| Probe {
+        admin.iter().map(move |port| ProtectedConnection {
             who,
-            packet: Packet::opening(source, *port),
+            packet: TcpPacket::opening(source, *port),
         })
     });
     let own: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     let local = own.into_iter().flat_map(|source| {
-        all.iter().map(move |port| Probe {
-            who: Who::Loopback,
-            packet: Packet {
-                interface: Interface::Loopback,
-                ..Packet::opening(source, *port)
+        all.iter().map(move |port| ProtectedConnection {
+            who: ProtectedClient::Loopback,
+            packet: TcpPacket {
+                interface: IncomingInterface::Loopback,
+                ..TcpPacket::opening(source, *port)
             },
         })
     });
@@ -278,25 +296,29 @@ pub fn probes(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShutOut {
     /// The connection.
-    pub probe: Probe,
+    pub probe: ProtectedConnection,
     /// What becomes of it afterwards: dropped or unknown.
-    pub verdict: Verdict,
+    pub verdict: ChainPolicy,
     /// What became of it before.
-    pub before: Verdict,
+    pub before: ChainPolicy,
     /// Which of the filters decides, and what in it.
-    pub by: (usize, By),
+    pub by: (usize, PacketDecidedBy),
 }
 
 /// The connections of these that would be shut out. One of which it cannot be told before or afterwards is among them:
 /// whether the change has anything to do with it is for the caller to judge.
 #[must_use]
-pub fn shut_out(before: &Filters, after: &Filters, probes: &[Probe]) -> Vec<ShutOut> {
+pub fn shut_out(
+    before: &FilterStack,
+    after: &FilterStack,
+    probes: &[ProtectedConnection],
+) -> Vec<ShutOut> {
     probes
         .iter()
         .filter_map(|probe| {
             let (verdict, index, by) = after.decide(&probe.packet);
             let before = before.decide(&probe.packet).0;
-            (verdict != Verdict::Accept).then_some(ShutOut {
+            (verdict != ChainPolicy::Accept).then_some(ShutOut {
                 probe: *probe,
                 verdict,
                 before,

@@ -1,11 +1,11 @@
 //! Own rules that a version before made, at one end of address translation alone: what it left to be confirmed is judged by
 //! what it has loaded, not by what this version would load. Pure.
 
-use super::how::{FamilyHow, SourceHow};
-use super::iptables::{self, End, Presents};
+use super::how::{FamilyLoadMethod, LoadMethod};
+use super::iptables::{self, NatEnd, PresentChains};
 use super::nft;
-use super::observed::AccessObserved;
-use super::{Ends, Gate};
+use super::observed::ObservedFirewall;
+use super::{NatEnds, PortAllowlist};
 
 /// Whether the kernel has the rules that a plan would make, as a version before made them. `loaded` is what `nft` was last
 /// given.
@@ -13,29 +13,34 @@ use super::{Ends, Gate};
 /// Of a table of nftables at one end only that text tells whether it was made so or lacks what somebody took out of it; chains of
 /// iptables had no mark then.
 #[must_use]
-pub fn is_made(observed: &AccessObserved, how: &SourceHow, loaded: Option<&str>) -> bool {
+pub fn is_made(observed: &ObservedFirewall, how: &LoadMethod, loaded: Option<&str>) -> bool {
     match how {
-        SourceHow::Nftables { gates, .. } => {
-            let made = |table: &nft::Table| {
-                table.mark == nft::Mark::Own && table.is_made_of(gates, Ends::InputAlone)
+        LoadMethod::Nftables { gates, .. } => {
+            let made = |table: &nft::NftTable| {
+                table.mark == nft::TableOwnership::Own
+                    && table.is_made_of(gates, NatEnds::InputAlone)
             };
             (observed.own_nft.as_ref()).is_ok_and(|table| table.as_ref().is_some_and(made))
-                && loaded == Some(nft::script(gates, Ends::InputAlone).as_str())
+                && loaded == Some(nft::script(gates, NatEnds::InputAlone).as_str())
         }
-        SourceHow::Iptables { families, gates } => {
+        LoadMethod::Iptables { families, gates } => {
             (families.iter()).all(|family| chains_are_made(observed, family, gates))
         }
-        SourceHow::PleskFirewall { .. } => false,
+        LoadMethod::PleskFirewall { .. } => false,
     }
 }
 
-fn chains_are_made(observed: &AccessObserved, how: &FamilyHow, gates: &[Gate]) -> bool {
+fn chains_are_made(
+    observed: &ObservedFirewall,
+    how: &FamilyLoadMethod,
+    gates: &[PortAllowlist],
+) -> bool {
     let Ok([one]) = observed.own_chains(how.family) else {
         return false;
     };
-    let script = iptables::replacement(gates, how.family, Ends::Both, &Presents::default());
+    let script = iptables::replacement(gates, how.family, NatEnds::Both, &PresentChains::default());
     let lengths = script.map(|script| {
-        let mut lengths = iptables::lengths(&script, End::Early);
+        let mut lengths = iptables::lengths(&script, NatEnd::Early);
         lengths.remove(iptables::MARK);
         lengths
     });
@@ -43,8 +48,8 @@ fn chains_are_made(observed: &AccessObserved, how: &FamilyHow, gates: &[Gate]) -
         rules.chains.remove(iptables::MARK);
         rules.condensed()
     });
-    one.end == End::Early
-        && one.own.mark == iptables::Mark::Former
+    one.end == NatEnd::Early
+        && one.own.mark == iptables::ChainOwnership::Former
         && rules.as_ref() == Some(&one.own.rules)
         && lengths.as_ref() == Some(&one.own.lengths)
         && one.own.present.jumps == 1

@@ -1,38 +1,38 @@
 //! Gates as rules that are in force have them: what a service's own rules say now, and which services they restrict that
 //! nobody names any more.
 
-use super::Gate;
-use super::effect::Filters;
-use super::rules::{Interface, Stage};
-use crate::model::{Allowed, MailService, Networks};
+use super::PortAllowlist;
+use super::effect::FilterStack;
+use super::rules::{ConnectionStage, IncomingInterface};
+use crate::model::{AllowedSources, MailService, Networks};
 
 /// Who may connect to all of these ports by these rules; none where they do not tell, or differ from port to port.
 #[must_use]
-pub fn of_ports(rules: &Filters, ports: &[u16]) -> Option<Allowed> {
+pub fn of_ports(rules: &FilterStack, ports: &[u16]) -> Option<AllowedSources> {
     let mut all = ports.iter().map(|port| of_port(rules, *port));
     let first = all.next()??;
     all.all(|other| other.as_ref() == Some(&first))
         .then_some(first)
 }
 
-fn of_port(rules: &Filters, port: u16) -> Option<Allowed> {
-    let reach = rules.reach(port, Interface::Other, Stage::Opening);
+fn of_port(rules: &FilterStack, port: u16) -> Option<AllowedSources> {
+    let reach = rules.reach(port, IncomingInterface::Other, ConnectionStage::Opening);
     if !reach.unknown.is_empty() {
         return None;
     }
     Some(if reach.dropped.is_empty() {
-        Allowed::Anyone
+        AllowedSources::Anyone
     } else if reach.accepted.is_empty() {
-        Allowed::Nobody
+        AllowedSources::Nobody
     } else {
-        Allowed::Only(reach.accepted)
+        AllowedSources::Only(reach.accepted)
     })
 }
 
 /// The gates that these rules have for services that are not among those declared. They stay: what a manifest does not
 /// name is not touched.
 #[must_use]
-pub fn kept(rules: &Filters, declared: &[Gate]) -> Vec<Gate> {
+pub fn kept(rules: &FilterStack, declared: &[PortAllowlist]) -> Vec<PortAllowlist> {
     let mut kept = Vec::new();
     for service in MailService::ALL {
         let named = |port: &u16| declared.iter().any(|gate| gate.ports.contains(port));
@@ -42,7 +42,7 @@ pub fn kept(rules: &Filters, declared: &[Gate]) -> Vec<Gate> {
             .copied()
             .filter(|port| !named(port))
             .collect();
-        let open = |port: u16| of_port(rules, port) == Some(Allowed::Anyone);
+        let open = |port: u16| of_port(rules, port) == Some(AllowedSources::Anyone);
         let ports: &'static [u16] = match (service, free.as_slice()) {
             // It is set apart, or part of `smtp` below.
             (MailService::Smtps, _) => continue,
@@ -76,19 +76,19 @@ pub fn kept(rules: &Filters, declared: &[Gate]) -> Vec<Gate> {
 }
 
 /// A gate as the rules have it; where its ports differ, or it cannot be told, the strictest that is certain.
-fn gate(rules: &Filters, service: MailService, ports: &'static [u16]) -> Gate {
+fn gate(rules: &FilterStack, service: MailService, ports: &'static [u16]) -> PortAllowlist {
     let allowed = of_ports(rules, ports).unwrap_or_else(|| {
         let all = ports.iter().fold(Networks::everything(), |all, port| {
-            let reach = rules.reach(*port, Interface::Other, Stage::Opening);
+            let reach = rules.reach(*port, IncomingInterface::Other, ConnectionStage::Opening);
             all.intersection(&reach.accepted)
         });
         if all.is_empty() {
-            Allowed::Nobody
+            AllowedSources::Nobody
         } else {
-            Allowed::Only(all)
+            AllowedSources::Only(all)
         }
     });
-    Gate {
+    PortAllowlist {
         service,
         ports,
         allowed,
@@ -98,7 +98,7 @@ fn gate(rules: &Filters, service: MailService, ports: &'static [u16]) -> Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Ends, nft};
+    use crate::access::{NatEnds, nft};
     use crate::model::Network;
 
     fn networks(texts: &[&str]) -> Networks {
@@ -108,31 +108,31 @@ mod tests {
             .collect()
     }
 
-    fn gate(service: MailService, ports: &'static [u16], allowed: Allowed) -> Gate {
-        Gate {
+    fn gate(service: MailService, ports: &'static [u16], allowed: AllowedSources) -> PortAllowlist {
+        PortAllowlist {
             service,
             ports,
             allowed,
         }
     }
 
-    fn rules(gates: &[Gate]) -> Filters {
-        Filters(nft::rules(gates, Ends::Both))
+    fn rules(gates: &[PortAllowlist]) -> FilterStack {
+        FilterStack(nft::rules(gates, NatEnds::Both))
     }
 
     #[test]
     fn what_is_not_named_any_more_is_found_again_as_it_was() {
-        let office = Allowed::Only(networks(&["203.0.113.0/24", "2001:db8::/32"]));
+        let office = AllowedSources::Only(networks(&["203.0.113.0/24", "2001:db8::/32"]));
         let all = [
             gate(MailService::Imap, &[143, 993], office.clone()),
-            gate(MailService::Smtp, &[25], Allowed::Nobody),
+            gate(MailService::Smtp, &[25], AllowedSources::Nobody),
             gate(MailService::Smtps, &[465], office.clone()),
-            gate(MailService::Submission, &[587], Allowed::Nobody),
+            gate(MailService::Submission, &[587], AllowedSources::Nobody),
         ];
         let rules = rules(&all);
         assert_eq!(kept(&rules, &[]), all);
         assert_eq!(kept(&rules, &all[..1]), all[1..]);
-        let whole = gate(MailService::Smtp, &[25, 465], Allowed::Anyone);
+        let whole = gate(MailService::Smtp, &[25, 465], AllowedSources::Anyone);
         assert_eq!(
             kept(&rules, std::slice::from_ref(&whole)),
             [all[0].clone(), all[3].clone()]
@@ -143,13 +143,13 @@ mod tests {
         );
         assert_eq!(of_ports(&rules, &[143, 993]), Some(office));
         assert_eq!(of_ports(&rules, &[25, 465]), None);
-        assert_eq!(of_ports(&rules, &[110]), Some(Allowed::Anyone));
-        assert_eq!(kept(&Filters::default(), &[]), []);
+        assert_eq!(of_ports(&rules, &[110]), Some(AllowedSources::Anyone));
+        assert_eq!(kept(&FilterStack::default(), &[]), []);
     }
 
     #[test]
     fn smtp_of_both_ports_stays_one_service() {
-        let whole = [gate(MailService::Smtp, &[25, 465], Allowed::Nobody)];
+        let whole = [gate(MailService::Smtp, &[25, 465], AllowedSources::Nobody)];
         assert_eq!(kept(&rules(&whole), &[]), whole);
     }
 }

@@ -15,12 +15,14 @@ mod target;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-pub use self::mark::{Mark, mark_of};
-pub use self::read::{IptablesError, Own, Saved, is_own, parse};
+pub use self::mark::{ChainOwnership, mark_of};
+pub use self::read::{IptablesError, OwnFamilyChains, SavedTables, is_own, parse};
 pub use self::script::{of_script, same_rules};
-use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
-use super::{Ends, Gate};
-use crate::model::{Allowed, Family, MailService, Networks};
+use super::rules::{
+    ChainPolicy, ConnectionStage, FilterRule, PortSet, RuleMatch, RuleProtocol, RuleSet, RuleTarget,
+};
+use super::{NatEnds, PortAllowlist};
+use crate::model::{AddressFamily, AllowedSources, MailService, Networks};
 
 /// The first own chain; those of services begin with it.
 pub const CHAIN: &str = "MAILWARD";
@@ -31,14 +33,14 @@ pub const MARK: &str = "MAILWARD-own";
 
 /// One end of address translation, with own chains in a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
+pub enum NatEnd {
     /// In front of it, and of connection tracking: packets for addresses of the host itself alone (`addrtype`).
     Early,
     /// Behind it, where only what is for the host comes to.
     Input,
 }
 
-impl End {
+impl NatEnd {
     /// Both, in the order in which packets come to them.
     pub const ALL: [Self; 2] = [Self::Early, Self::Input];
 
@@ -71,17 +73,17 @@ impl End {
 
     /// Whether own chains stand here.
     #[must_use]
-    pub fn is_among(self, ends: Ends) -> bool {
+    pub fn is_among(self, ends: NatEnds) -> bool {
         match (ends, self) {
-            (Ends::Both, _) | (Ends::InputAlone, Self::Input) => true,
-            (Ends::InputAlone, Self::Early) => false,
+            (NatEnds::Both, _) | (NatEnds::InputAlone, Self::Input) => true,
+            (NatEnds::InputAlone, Self::Early) => false,
         }
     }
 }
 
 /// Where the hook's jump to the own chains is: rules in front of it may let packets pass that it would drop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum JumpPlace {
     /// In front of all other rules of the hook.
     #[default]
     First,
@@ -90,15 +92,15 @@ pub enum Place {
 }
 
 /// What is there already, at each end where there is anything.
-pub type Presents = BTreeMap<End, Present>;
+pub type PresentChains = BTreeMap<NatEnd, PresentAtEnd>;
 
 /// What is there already at one end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Present {
+pub struct PresentAtEnd {
     /// How often the hook jumps to [`CHAIN`] without a condition.
     pub jumps: usize,
     /// Where the first of these is.
-    pub place: Place,
+    pub place: JumpPlace,
     /// The own chains that exist.
     pub chains: BTreeSet<String>,
 }
@@ -108,7 +110,7 @@ fn chain_of(service: MailService) -> String {
 }
 
 /// What happens to the SYNs of a service in one family.
-enum Packets {
+enum SynTreatment {
     /// All pass.
     Pass,
     /// All are dropped.
@@ -117,13 +119,13 @@ enum Packets {
     Only(Networks),
 }
 
-fn packets(gate: &Gate, family: Family) -> Packets {
+fn packets(gate: &PortAllowlist, family: AddressFamily) -> SynTreatment {
     match &gate.allowed {
-        Allowed::Anyone => Packets::Pass,
-        Allowed::Nobody => Packets::Drop,
-        Allowed::Only(networks) => match networks.of_family(family) {
-            none if none.is_empty() => Packets::Drop,
-            some => Packets::Only(some),
+        AllowedSources::Anyone => SynTreatment::Pass,
+        AllowedSources::Nobody => SynTreatment::Drop,
+        AllowedSources::Only(networks) => match networks.of_family(family) {
+            none if none.is_empty() => SynTreatment::Drop,
+            some => SynTreatment::Only(some),
         },
     }
 }
@@ -131,46 +133,46 @@ fn packets(gate: &Gate, family: Family) -> Packets {
 /// The rules that [`replacement`] makes at each end; equal to what is read back, condensed, when the kernel has them. None
 /// where no gate restricts anybody.
 #[must_use]
-pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
-    let mut set = RuleSet::of_chain(CHAIN, Verdict::Accept, Vec::new());
+pub fn rules(gates: &[PortAllowlist], family: AddressFamily) -> Option<RuleSet> {
+    let mut set = RuleSet::of_chain(CHAIN, ChainPolicy::Accept, Vec::new());
     set.family = Some(family);
-    let mut first = vec![Rule::loopback(Then::Return)];
+    let mut first = vec![FilterRule::loopback(RuleTarget::Return)];
     for gate in gates {
         let then = match packets(gate, family) {
-            Packets::Pass => continue,
-            Packets::Drop => Then::Drop,
-            Packets::Only(networks) => {
-                let listed = Rule {
-                    when: When {
+            SynTreatment::Pass => continue,
+            SynTreatment::Drop => RuleTarget::Drop,
+            SynTreatment::Only(networks) => {
+                let listed = FilterRule {
+                    when: RuleMatch {
                         sources: Some(networks),
-                        ..When::default()
+                        ..RuleMatch::default()
                     },
-                    then: Then::Return,
+                    then: RuleTarget::Return,
                 };
-                let others = Rule {
-                    when: When::default(),
-                    then: Then::Drop,
+                let others = FilterRule {
+                    when: RuleMatch::default(),
+                    then: RuleTarget::Drop,
                 };
                 let chain = chain_of(gate.service);
                 set.chains.insert(chain.clone(), vec![listed, others]);
-                Then::Jump(chain)
+                RuleTarget::Jump(chain)
             }
         };
-        first.extend(gate.ports.iter().map(|port| Rule {
-            when: When {
-                protocol: Protocol::Tcp,
-                ports: Some(Ports::single(&[*port])),
-                stage: Some(Stage::Opening),
-                ..When::default()
+        first.extend(gate.ports.iter().map(|port| FilterRule {
+            when: RuleMatch {
+                protocol: RuleProtocol::Tcp,
+                ports: Some(PortSet::single(&[*port])),
+                stage: Some(ConnectionStage::Opening),
+                ..RuleMatch::default()
             },
             then: then.clone(),
         }));
     }
     let restricts = first.len() > 1;
     set.chains.insert(CHAIN.to_owned(), first);
-    let mark = Rule {
-        when: When::default(),
-        then: Then::Return,
+    let mark = FilterRule {
+        when: RuleMatch::default(),
+        then: RuleTarget::Return,
     };
     set.chains.insert(MARK.to_owned(), vec![mark]);
     restricts.then_some(set)
@@ -182,14 +184,15 @@ pub fn rules(gates: &[Gate], family: Family) -> Option<RuleSet> {
 /// What goes comes last, so that nobody gets in meanwhile.
 #[must_use]
 pub fn replacement(
-    gates: &[Gate],
-    family: Family,
-    ends: Ends,
-    present: &Presents,
+    gates: &[PortAllowlist],
+    family: AddressFamily,
+    ends: NatEnds,
+    present: &PresentChains,
 ) -> Option<String> {
-    let none = Present::default();
-    let (stay, go): (Vec<End>, Vec<End>) = End::ALL.into_iter().partition(|end| end.is_among(ends));
-    let there = |end: &End| present.get(end).unwrap_or(&none);
+    let none = PresentAtEnd::default();
+    let (stay, go): (Vec<NatEnd>, Vec<NatEnd>) =
+        NatEnd::ALL.into_iter().partition(|end| end.is_among(ends));
+    let there = |end: &NatEnd| present.get(end).unwrap_or(&none);
     let made = (stay.iter()).filter_map(|end| replaced(gates, family, *end, there(end)));
     let gone = (go.iter()).filter_map(|end| removed(*end, there(end)));
     let script: String = made.chain(gone).collect();
@@ -197,15 +200,20 @@ pub fn replacement(
 }
 
 /// The transaction of one end.
-fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Option<String> {
+fn replaced(
+    gates: &[PortAllowlist],
+    family: AddressFamily,
+    end: NatEnd,
+    present: &PresentAtEnd,
+) -> Option<String> {
     let mut lists = String::new();
     let mut dispatch = String::new();
     let mut needed = BTreeSet::from([CHAIN, MARK].map(str::to_owned));
     for gate in gates {
         let target = match packets(gate, family) {
-            Packets::Pass => continue,
-            Packets::Drop => "DROP".to_owned(),
-            Packets::Only(networks) => {
+            SynTreatment::Pass => continue,
+            SynTreatment::Drop => "DROP".to_owned(),
+            SynTreatment::Only(networks) => {
                 let chain = chain_of(gate.service);
                 for network in networks.iter() {
                     // Writing into a String cannot fail.
@@ -217,8 +225,8 @@ fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Opti
             }
         };
         let local = match end {
-            End::Early => " -m addrtype --dst-type LOCAL",
-            End::Input => "",
+            NatEnd::Early => " -m addrtype --dst-type LOCAL",
+            NatEnd::Input => "",
         };
         for port in gate.ports {
             let _ = writeln!(
@@ -232,7 +240,7 @@ fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Opti
     }
     let hook = end.hook();
     let mut script = begun(end, needed.union(&present.chains));
-    if (present.jumps, present.place) != (1, Place::First) {
+    if (present.jumps, present.place) != (1, JumpPlace::First) {
         for _ in 0..present.jumps {
             let _ = writeln!(script, "-D {hook} -j {CHAIN}");
         }
@@ -252,14 +260,14 @@ fn replaced(gates: &[Gate], family: Family, end: End, present: &Present) -> Opti
 /// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that removes the own chains; none where there
 /// are none.
 #[must_use]
-pub fn removal(present: &Presents) -> Option<String> {
+pub fn removal(present: &PresentChains) -> Option<String> {
     let script: String = (present.iter())
         .filter_map(|(end, present)| removed(*end, present))
         .collect();
     (!script.is_empty()).then_some(script)
 }
 
-fn removed(end: End, present: &Present) -> Option<String> {
+fn removed(end: NatEnd, present: &PresentAtEnd) -> Option<String> {
     if present.jumps == 0 && present.chains.is_empty() {
         return None;
     }
@@ -281,10 +289,10 @@ fn removed(end: End, present: &Present) -> Option<String> {
 /// Chains that were not there stay behind, empty, and so does a jump to them: whether one has to go depends on what the
 /// kernel has by then, which a script cannot ask. [`removal`] takes them away.
 #[must_use]
-pub fn revert(saved: &str, before: &Presents, replaced_by: Option<&str>) -> String {
-    let none = Present::default();
+pub fn revert(saved: &str, before: &PresentChains, replaced_by: Option<&str>) -> String {
+    let none = PresentAtEnd::default();
     let later = replaced_by.unwrap_or_default();
-    (End::ALL.into_iter())
+    (NatEnd::ALL.into_iter())
         .map(|end| {
             let (saved, later) = (section(saved, end), section(later, end));
             reverted(end, &saved, before.get(&end).unwrap_or(&none), &later)
@@ -292,7 +300,7 @@ pub fn revert(saved: &str, before: &Presents, replaced_by: Option<&str>) -> Stri
         .collect()
 }
 
-fn reverted(end: End, saved: &str, before: &Present, later: &str) -> String {
+fn reverted(end: NatEnd, saved: &str, before: &PresentAtEnd, later: &str) -> String {
     let made = [later, saved].map(|text| text.lines().filter_map(|line| own_chain(line, ":")));
     let made = made.into_iter().flatten();
     let chains: BTreeSet<String> = before.chains.iter().cloned().chain(made).collect();
@@ -319,8 +327,8 @@ fn reverted(end: End, saved: &str, before: &Present, later: &str) -> String {
 /// The own chains that are there and in which a script that takes a change back has no rule; with the jump to them, where it
 /// has none at all.
 #[must_use]
-pub fn idle(present: &Presents, script: &str) -> Presents {
-    let of_end = |(end, present): (&End, &Present)| {
+pub fn idle(present: &PresentChains, script: &str) -> PresentChains {
+    let of_end = |(end, present): (&NatEnd, &PresentAtEnd)| {
         let text = section(script, *end);
         let used: BTreeSet<String> = (lines_of(&text).iter())
             .filter_map(|line| own_chain(line, "-A "))
@@ -328,7 +336,7 @@ pub fn idle(present: &Presents, script: &str) -> Presents {
         let idle = if used.is_empty() {
             present.clone()
         } else {
-            Present {
+            PresentAtEnd {
                 jumps: 0,
                 place: present.place,
                 chains: present.chains.difference(&used).cloned().collect(),
@@ -341,7 +349,7 @@ pub fn idle(present: &Presents, script: &str) -> Presents {
 
 /// The lines of a script, or of what `iptables-save` printed, that are about the table of one end.
 #[must_use]
-pub fn section(text: &str, end: End) -> String {
+pub fn section(text: &str, end: NatEnd) -> String {
     let mut open = false;
     let mut section = String::new();
     for line in text.lines() {
@@ -360,7 +368,7 @@ pub fn section(text: &str, end: End) -> String {
 
 /// The lines that are rules of own chains, in a script or in what `iptables-save` printed, of one end.
 #[must_use]
-pub fn own_lines(text: &str, end: End) -> Vec<String> {
+pub fn own_lines(text: &str, end: NatEnd) -> Vec<String> {
     (lines_of(&section(text, end)).into_iter())
         .map(str::to_owned)
         .collect()
@@ -374,7 +382,7 @@ fn lines_of(section: &str) -> Vec<&str> {
 
 /// How many rules a text has in each own chain of one end.
 #[must_use]
-pub fn lengths(text: &str, end: End) -> BTreeMap<String, usize> {
+pub fn lengths(text: &str, end: NatEnd) -> BTreeMap<String, usize> {
     let mut lengths = BTreeMap::new();
     for chain in (section(text, end).lines()).filter_map(|line| own_chain(line, "-A ")) {
         *lengths.entry(chain).or_default() += 1;
@@ -384,7 +392,7 @@ pub fn lengths(text: &str, end: End) -> BTreeMap<String, usize> {
 
 /// Whether the hook of an end jumps to the own chains, by what `iptables-save` printed.
 #[must_use]
-pub fn is_hooked(saved: &str, end: End) -> bool {
+pub fn is_hooked(saved: &str, end: NatEnd) -> bool {
     let jump = format!("-A {} -j {CHAIN}", end.hook());
     (section(saved, end).lines()).any(|line| line.trim_end() == jump)
 }
@@ -396,7 +404,7 @@ fn own_chain(line: &str, start: &str) -> Option<String> {
 }
 
 /// The beginning of a script: a line of this kind makes a chain or empties it.
-fn begun<'c>(end: End, chains: impl Iterator<Item = &'c String>) -> String {
+fn begun<'c>(end: NatEnd, chains: impl Iterator<Item = &'c String>) -> String {
     let mut script = format!("*{}\n", end.table());
     for chain in chains {
         let _ = writeln!(script, ":{chain} - [0:0]");

@@ -16,12 +16,14 @@ mod value;
 
 use std::fmt::Write as _;
 
-pub use self::read::{BaseChain, Mark, NftError, Table, own, tables};
+pub use self::read::{BaseChain, NftError, NftTable, TableOwnership, own, tables};
 pub use self::script::gates as gates_of;
 pub use self::statement::is_of_iptables;
-use super::rules::{Ports, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
-use super::{Ends, Gate};
-use crate::model::{Allowed, Family, Networks};
+use super::rules::{
+    ChainPolicy, ConnectionStage, FilterRule, PortSet, RuleMatch, RuleProtocol, RuleSet, RuleTarget,
+};
+use super::{NatEnds, PortAllowlist};
+use crate::model::{AddressFamily, AllowedSources, Networks};
 
 /// The name of the table, of family `inet`.
 pub const TABLE: &str = "mailward";
@@ -51,27 +53,27 @@ const LOCAL: &str = "fib daddr type local";
 /// A SYN alone. Nothing else is ever dropped, so sessions live on that connection tracking has not seen the beginning of.
 const OPENING: &str = "tcp flags & (fin|syn|rst|ack) == syn";
 
-const fn suffix(family: Family) -> &'static str {
+const fn suffix(family: AddressFamily) -> &'static str {
     match family {
-        Family::Ipv4 => "v4",
-        Family::Ipv6 => "v6",
+        AddressFamily::Ipv4 => "v4",
+        AddressFamily::Ipv6 => "v6",
     }
 }
 
-const fn of_family(family: Family) -> (&'static str, &'static str) {
+const fn of_family(family: AddressFamily) -> (&'static str, &'static str) {
     match family {
-        Family::Ipv4 => ("ipv4_addr", "ip saddr"),
-        Family::Ipv6 => ("ipv6_addr", "ip6 saddr"),
+        AddressFamily::Ipv4 => ("ipv4_addr", "ip saddr"),
+        AddressFamily::Ipv6 => ("ipv6_addr", "ip6 saddr"),
     }
 }
 
 /// The networks that a gate lets in, by family, families without any left out; none at all where everybody may.
-fn restricted(gate: &Gate) -> Option<Vec<(Family, Networks)>> {
+fn restricted(gate: &PortAllowlist) -> Option<Vec<(AddressFamily, Networks)>> {
     match &gate.allowed {
-        Allowed::Anyone => None,
-        Allowed::Nobody => Some(Vec::new()),
-        Allowed::Only(networks) => Some(
-            Family::ALL
+        AllowedSources::Anyone => None,
+        AllowedSources::Nobody => Some(Vec::new()),
+        AllowedSources::Only(networks) => Some(
+            AddressFamily::ALL
                 .into_iter()
                 .map(|family| (family, networks.of_family(family)))
                 .filter(|(_, networks)| !networks.is_empty())
@@ -82,7 +84,7 @@ fn restricted(gate: &Gate) -> Option<Vec<(Family, Networks)>> {
 
 /// The script that makes the table what the gates say, whatever it was; [`REMOVAL`] where no gate restricts anybody.
 #[must_use]
-pub fn script(gates: &[Gate], ends: Ends) -> String {
+pub fn script(gates: &[PortAllowlist], ends: NatEnds) -> String {
     let mut script = REMOVAL.to_owned();
     let restricted: Vec<_> = gates
         .iter()
@@ -116,14 +118,14 @@ pub fn script(gates: &[Gate], ends: Ends) -> String {
         let _ = writeln!(rules, "\t\t{packets} drop");
     }
     match ends {
-        Ends::Both => {
+        NatEnds::Both => {
             let _ = write!(
                 script,
                 "\tchain {EARLY} {{\n\t\ttype filter hook prerouting priority {EARLY_PRIORITY}; policy accept;\n\
                  \t\tiifname \"lo\" accept\n{early}\t}}\n"
             );
         }
-        Ends::InputAlone => {}
+        NatEnds::InputAlone => {}
     }
     let _ = write!(
         script,
@@ -160,57 +162,60 @@ pub fn same_listing(one: &str, other: &str) -> bool {
     words(one).eq(words(other))
 }
 
-/// The rules that the script makes at each of its hooks; equal to [`Table::own_rules`] when the kernel has them. None where no
+/// The rules that the script makes at each of its hooks; equal to [`NftTable::own_rules`] when the kernel has them. None where no
 /// gate restricts anybody.
 #[must_use]
-pub fn rules(gates: &[Gate], ends: Ends) -> Vec<RuleSet> {
+pub fn rules(gates: &[PortAllowlist], ends: NatEnds) -> Vec<RuleSet> {
     let listed = listed(gates);
     if listed.is_empty() {
         return Vec::new();
     }
-    let established = Rule {
-        when: When {
-            stage: Some(Stage::Established),
-            ..When::default()
+    let established = FilterRule {
+        when: RuleMatch {
+            stage: Some(ConnectionStage::Established),
+            ..RuleMatch::default()
         },
-        then: Then::Accept,
+        then: RuleTarget::Accept,
     };
-    let chain = |start, first: Vec<Rule>| {
+    let chain = |start, first: Vec<FilterRule>| {
         let rules = first.into_iter().chain(listed.iter().cloned()).collect();
-        RuleSet::of_chain(start, Verdict::Accept, rules)
+        RuleSet::of_chain(start, ChainPolicy::Accept, rules)
     };
-    let input = chain(CHAIN, vec![Rule::loopback(Then::Accept), established]);
+    let input = chain(
+        CHAIN,
+        vec![FilterRule::loopback(RuleTarget::Accept), established],
+    );
     let early = match ends {
-        Ends::Both => Some(chain(EARLY, vec![Rule::loopback(Then::Accept)])),
-        Ends::InputAlone => None,
+        NatEnds::Both => Some(chain(EARLY, vec![FilterRule::loopback(RuleTarget::Accept)])),
+        NatEnds::InputAlone => None,
     };
     std::iter::once(input).chain(early).collect()
 }
 
 /// What the lists say, at whichever hook.
-fn listed(gates: &[Gate]) -> Vec<Rule> {
+fn listed(gates: &[PortAllowlist]) -> Vec<FilterRule> {
     let mut rules = Vec::new();
     for gate in gates {
         let Some(lists) = restricted(gate) else {
             continue;
         };
-        let packets = When {
-            protocol: Protocol::Tcp,
-            ports: Some(Ports::single(gate.ports)),
-            stage: Some(Stage::Opening),
-            ..When::default()
+        let packets = RuleMatch {
+            protocol: RuleProtocol::Tcp,
+            ports: Some(PortSet::single(gate.ports)),
+            stage: Some(ConnectionStage::Opening),
+            ..RuleMatch::default()
         };
-        rules.extend(lists.into_iter().map(|(family, networks)| Rule {
-            when: When {
+        rules.extend(lists.into_iter().map(|(family, networks)| FilterRule {
+            when: RuleMatch {
                 family: Some(family),
                 sources: Some(networks),
                 ..packets.clone()
             },
-            then: Then::Accept,
+            then: RuleTarget::Accept,
         }));
-        rules.push(Rule {
+        rules.push(FilterRule {
             when: packets,
-            then: Then::Drop,
+            then: RuleTarget::Drop,
         });
     }
     rules

@@ -12,42 +12,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::layers::{Decider, Hook, Layer, Layers, Owner, Place};
-pub(crate) use self::plesk::Asked;
-pub use self::plesk::{Enabled, PleskFirewall};
-pub use self::read::{LegacyNames, Raw};
-use super::ends::{Ends, Shows};
-use super::tools::{Tools, Variant};
+pub use self::layers::{
+    FilterLayer, FilterLayers, NetfilterHook, PacketDecider, RuleOwner, RulePlace,
+};
+pub(crate) use self::plesk::PleskAnswers;
+pub use self::plesk::{PleskFirewall, PleskFirewallState};
+pub use self::read::{LegacyTableNames, RawFilters};
+use super::ends::{LocalAddressEvidence, NatEnds};
+use super::tools::{FilterTools, IptablesVariant};
 use super::{iptables, nft};
-use crate::model::Family;
+use crate::model::AddressFamily;
 
 /// The packet filters of a host.
 #[derive(Debug, Clone)]
-pub struct AccessObserved {
+pub struct ObservedFirewall {
     /// The commands, and the kernel.
-    pub tools: Tools,
+    pub tools: FilterTools,
     /// All that a TCP packet to the host goes through.
-    pub layers: Result<Layers, Unread>,
+    pub layers: Result<FilterLayers, RulesUnread>,
     /// The table of nftables that has mailward's name.
-    pub own_nft: Result<Option<nft::Table>, Unread>,
+    pub own_nft: Result<Option<nft::NftTable>, RulesUnread>,
     /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel and each end.
-    pub own_iptables: BTreeMap<Family, Result<Vec<OwnChains>, Unread>>,
+    pub own_iptables: BTreeMap<AddressFamily, Result<Vec<OwnChains>, RulesUnread>>,
     /// Where chains of iptables have mailward's names and are somebody else's.
-    pub foreign_iptables: BTreeSet<(Family, Variant, iptables::End)>,
+    pub foreign_iptables: BTreeSet<(AddressFamily, IptablesVariant, iptables::NatEnd)>,
     /// What plain `iptables` and `ip6tables` work on, where that is known.
-    pub plain: BTreeMap<Family, Variant>,
+    pub plain: BTreeMap<AddressFamily, IptablesVariant>,
     /// Plesk's firewall, where its command exists.
     pub plesk: Option<PleskFirewall>,
     /// Others that make rules.
-    pub neighbours: BTreeSet<Neighbour>,
+    pub neighbours: BTreeSet<NeighbourProgram>,
     /// The ports on which sshd listens, or something else for it; empty where that is not known.
     pub ssh_ports: BTreeSet<u16>,
     /// Where that is not known: the mail ports on which something listens that may be sshd.
     pub may_be_ssh: Option<BTreeSet<u16>>,
     /// Where somebody could get in anew.
-    pub entrances: BTreeSet<Entrance>,
+    pub entrances: BTreeSet<PacketEntrance>,
     /// What there is to see of whether the kernel can tell its own addresses from others'.
-    pub shows: Shows,
+    pub shows: LocalAddressEvidence,
     /// Whether any interface has an IPv6 address (`/proc/net/if_inet6`).
     pub speaks_ipv6: bool,
     /// Whether the kernel could: `/proc/net/if_inet6` is there.
@@ -59,7 +61,7 @@ pub struct AccessObserved {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Entrance {
+pub enum PacketEntrance {
     /// sshd listens.
     Ssh,
     /// A login waits, or somebody is logged in, at a console.
@@ -70,16 +72,16 @@ pub enum Entrance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnChains {
     /// In which half.
-    pub variant: Variant,
+    pub variant: IptablesVariant,
     /// At which end.
-    pub end: iptables::End,
+    pub end: iptables::NatEnd,
     /// The chains.
-    pub own: iptables::Own,
+    pub own: iptables::OwnFamilyChains,
 }
 
 /// Why rules are not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum RulesUnread {
     /// A command did not print them.
     #[error("`{command}` does not tell: {reason}")]
     Command {
@@ -108,7 +110,7 @@ pub enum Unread {
     },
 }
 
-impl Unread {
+impl RulesUnread {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -129,7 +131,7 @@ impl Unread {
 
 /// A program that makes packet filter rules beside mailward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Neighbour {
+pub enum NeighbourProgram {
     /// ConfigServer Security & Firewall.
     Csf,
     /// Advanced Policy Firewall.
@@ -142,7 +144,7 @@ pub enum Neighbour {
     Docker,
 }
 
-impl Neighbour {
+impl NeighbourProgram {
     /// The name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -182,10 +184,10 @@ impl Neighbour {
     }
 }
 
-impl AccessObserved {
+impl ObservedFirewall {
     /// Why the rules of the kernel are not known, if so, each reason once.
     #[must_use]
-    pub fn unread(&self) -> Vec<&Unread> {
+    pub fn unread(&self) -> Vec<&RulesUnread> {
         let mut unread = Vec::new();
         let own = self.own_iptables.values().map(|own| own.as_ref().err());
         for reason in [self.layers.as_ref().err(), self.own_nft.as_ref().err()]
@@ -202,21 +204,21 @@ impl AccessObserved {
 
     /// The ends of address translation at which the own table of nftables can stand here.
     #[must_use]
-    pub fn ends_of_nftables(&self) -> Ends {
+    pub fn ends_of_nftables(&self) -> NatEnds {
         self.shows.of_nftables(&self.tools.kernel)
     }
 
     /// Those at which the own chains of iptables of a family can.
     #[must_use]
-    pub fn ends_of_iptables(&self, family: Family) -> Ends {
+    pub fn ends_of_iptables(&self, family: AddressFamily) -> NatEnds {
         self.shows.of_iptables(&self.tools.kernel, family)
     }
 
     /// mailward's own chains of a family.
     ///
     /// # Errors
-    /// [`Unread`] where that is not known.
-    pub fn own_chains(&self, family: Family) -> Result<&[OwnChains], &Unread> {
+    /// [`RulesUnread`] where that is not known.
+    pub fn own_chains(&self, family: AddressFamily) -> Result<&[OwnChains], &RulesUnread> {
         match self.own_iptables.get(&family) {
             None => Ok(&[]),
             Some(chains) => chains.as_deref(),

@@ -12,22 +12,22 @@ mod way;
 
 use std::time::Duration;
 
-use super::boot::{BootObserved, Site};
-use super::confirmed::{self, Record};
-use super::effect::{Filters, changes};
-use super::how::{BootHow, SourceHow};
-use super::observed::{AccessObserved, Entrance};
-use super::{Gate, gates};
-use crate::apply::window::{Left, Waiting, Window, is_unwatched};
+use super::boot::{BootObserved, BootSite};
+use super::confirmed::{self, ConfirmedRules};
+use super::effect::{FilterStack, changes};
+use super::how::{BootMethod, LoadMethod};
+use super::observed::{ObservedFirewall, PacketEntrance};
+use super::{PortAllowlist, gates};
+use crate::apply::window::{Checkpoint, TimeLeft, WaitingCheckpoint, is_unwatched};
 use crate::facts::Facts;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::{Above, Connection};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::host::{ProcessesAbove, RunConnection};
 use crate::limits::declared_at;
-use crate::model::{Allowed as Who, Desired, MailService};
+use crate::model::{AllowedSources as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{
-    Allowed, Displacer, Extent, GateChange, Note, Permission, ReachChange, RetireStep, SourceCause,
-    SourceStep, Step, Way,
+    AddressExtent, AllowlistChange, DisplacingRules, FilterBackend, FirewallCause, FirewallStep,
+    Note, OverridePermission, ReachChange, RetireStep, SafetyOverrides, Step,
 };
 use crate::report::text::sources;
 
@@ -36,30 +36,30 @@ const CONFIRM_WITHIN: u32 = 60;
 
 /// What the source networks contribute to a plan.
 #[derive(Debug, Default)]
-pub struct Part {
+pub struct FirewallPart {
     /// The steps.
     pub steps: Vec<Step>,
     /// What is not done, or worth a look.
     pub notes: Vec<Note>,
     /// What keeps a plan from being made.
-    pub blockers: Vec<Blocker>,
+    pub blockers: Vec<PlanBlocker>,
 }
 
 /// Everything that is known when a plan is made.
-struct Scene<'a> {
+struct FirewallScene<'a> {
     desired: &'a Desired,
     facts: &'a Facts,
-    observed: &'a AccessObserved,
+    observed: &'a ObservedFirewall,
     boot: &'a BootObserved,
-    connection: Option<&'a Connection>,
-    allowed: &'a Allowed,
-    unnamed: Unnamed,
+    connection: Option<&'a RunConnection>,
+    allowed: &'a SafetyOverrides,
+    unnamed: UnnamedServices,
     deadline: Duration,
 }
 
 /// What becomes of gates that nobody names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unnamed {
+enum UnnamedServices {
     /// They stay: what a manifest does not name is not touched.
     Stays,
     /// They go.
@@ -67,19 +67,19 @@ enum Unnamed {
 }
 
 /// What a way needs: the change of its rules, if any, and how the host's filters are with it.
-struct Needs {
+struct BackendNeeds {
     /// Each service whose rules change; none where the rules are right.
-    change: Option<(Vec<GateChange>, SourceHow, Vec<SourceCause>)>,
+    change: Option<(Vec<AllowlistChange>, LoadMethod, Vec<FirewallCause>)>,
     /// The gates that are in force afterwards, those included that nobody names any more.
-    gates: Vec<Gate>,
+    gates: Vec<PortAllowlist>,
     /// Those of them that nobody names.
-    kept: Vec<Gate>,
+    kept: Vec<PortAllowlist>,
     /// What is taken over as confirmed before the change begins, by way.
-    adopted: Vec<(Way, Vec<Gate>)>,
+    adopted: Vec<(FilterBackend, Vec<PortAllowlist>)>,
     /// The host's filters before.
-    before: Filters,
+    before: FilterStack,
     /// The same afterwards.
-    after: Filters,
+    after: FilterStack,
 }
 
 /// Plans.
@@ -87,29 +87,29 @@ pub fn plan(
     desired: &Desired,
     facts: &Facts,
     observed: &Observed,
-    allowed: &Allowed,
+    allowed: &SafetyOverrides,
     deadline: Duration,
-) -> Part {
+) -> FirewallPart {
     let Some(access) = &observed.access else {
-        return Part::default();
+        return FirewallPart::default();
     };
-    let mut part = Part::default();
+    let mut part = FirewallPart::default();
     if let Some(unread) = &facts.waiting_unread {
-        part.blockers.push(Blocker {
-            kind: Blocked::Unknown,
+        part.blockers.push(PlanBlocker {
+            kind: PlanBlocked::Unknown,
             diagnostic: unread.clone(),
         });
         return part;
     }
     let none = BootObserved::default();
-    let scene = Scene {
+    let scene = FirewallScene {
         desired,
         facts,
         observed: access,
         boot: observed.boot.as_ref().unwrap_or(&none),
         connection: observed.connection.as_ref(),
         allowed,
-        unnamed: Unnamed::Stays,
+        unnamed: UnnamedServices::Stays,
         deadline,
     };
     if desired.access.allow.is_empty() {
@@ -123,18 +123,18 @@ pub fn plan(
     part
 }
 
-fn blocked(kind: Blocked, diagnostic: Diagnostic) -> Vec<Blocker> {
-    vec![Blocker { kind, diagnostic }]
+fn blocked(kind: PlanBlocked, diagnostic: Diagnostic) -> Vec<PlanBlocker> {
+    vec![PlanBlocker { kind, diagnostic }]
 }
 
-impl Scene<'_> {
-    fn try_plan(&self, part: &mut Part) -> Result<(), Vec<Blocker>> {
+impl FirewallScene<'_> {
+    fn try_plan(&self, part: &mut FirewallPart) -> Result<(), Vec<PlanBlocker>> {
         let way = way::choose(self)?;
         let mut declared = gates(&self.desired.access);
         let needs = match way {
-            Way::Nftables => own::nftables(self, &declared)?,
-            Way::Iptables => own::iptables(self, &declared)?,
-            Way::PleskFirewall => {
+            FilterBackend::Nftables => own::nftables(self, &declared)?,
+            FilterBackend::Iptables => own::iptables(self, &declared)?,
+            FilterBackend::PleskFirewall => {
                 // What own rules restrict beyond it moves too: they are removed.
                 declared.extend(kept::kept_anywhere(self, &declared)?.gates);
                 declared.sort_by_key(|gate| gate.service);
@@ -150,14 +150,14 @@ impl Scene<'_> {
             self.to_confirm(part, way);
             // What somebody else has put among own rules goes, too.
             let live = own::both(self).into_iter();
-            let beside: Vec<Gate> = live
+            let beside: Vec<PortAllowlist> = live
                 .flat_map(|(_, rules)| super::gates::kept(&rules, &needs.gates))
                 .collect();
             let services: Vec<(MailService, &'static [u16])> = (needs.gates.iter().chain(&beside))
                 .map(|gate| (gate.service, gate.ports))
                 .collect();
             let effects = changes(&needs.before, &needs.after, &services);
-            part.steps.push(Step::Sources(SourceStep {
+            part.steps.push(Step::Sources(FirewallStep {
                 way,
                 gates: change,
                 effects: effects
@@ -165,23 +165,23 @@ impl Scene<'_> {
                     .map(|change| ReachChange {
                         service: change.service,
                         ports: change.ports,
-                        gains: Extent::of(change.gains),
-                        loses: Extent::of(change.loses),
-                        unclear: Extent::of(change.unclear),
+                        gains: AddressExtent::of(change.gains),
+                        loses: AddressExtent::of(change.loses),
+                        unclear: AddressExtent::of(change.unclear),
                     })
                     .collect(),
                 confirm_within: self.confirm_within(way)?,
                 causes,
                 how: Some(Box::new(how)),
                 guard: match way {
-                    Way::Nftables | Way::Iptables => self.guard(&adopted),
-                    Way::PleskFirewall => None,
+                    FilterBackend::Nftables | FilterBackend::Iptables => self.guard(&adopted),
+                    FilterBackend::PleskFirewall => None,
                 },
             }));
         }
         let boot = self.site().step(way, &needs.gates);
         part.steps.extend(boot.map(Step::Boot));
-        for other in [Way::Nftables, Way::Iptables] {
+        for other in [FilterBackend::Nftables, FilterBackend::Iptables] {
             if other != way
                 && let Some(how) = own::retire(self, other)?
             {
@@ -196,8 +196,8 @@ impl Scene<'_> {
     }
 
     /// The host, as far as its boot is concerned.
-    fn site(&self) -> Site<'_> {
-        Site {
+    fn site(&self) -> BootSite<'_> {
+        BootSite {
             manager: &self.facts.manager,
             tools: &self.facts.tools,
             access: self.observed,
@@ -207,45 +207,48 @@ impl Scene<'_> {
     }
 
     /// What is done before a change goes live, so that a boot takes it back; rules that are taken over are written down then.
-    fn guard(&self, adopted: &[(Way, Vec<Gate>)]) -> Option<Box<BootHow>> {
+    fn guard(&self, adopted: &[(FilterBackend, Vec<PortAllowlist>)]) -> Option<Box<BootMethod>> {
         self.site().guard(adopted).map(Box::new)
     }
 
     /// Whether a change waits, or is not settled yet.
     fn covered(&self) -> bool {
         match &self.facts.waiting {
-            Waiting::Nothing | Waiting::Reverted(_) => false,
-            Waiting::Open(_) | Waiting::Reverting(_) | Waiting::Confirmed(_) => true,
+            WaitingCheckpoint::Nothing | WaitingCheckpoint::Reverted(_) => false,
+            WaitingCheckpoint::Open(_)
+            | WaitingCheckpoint::Reverting(_)
+            | WaitingCheckpoint::Confirmed(_) => true,
         }
     }
 
     /// The gates that were confirmed last, where the own rules of a way are in force and nobody has confirmed them.
-    fn unconfirmed(&self, way: Way) -> Option<Vec<Gate>> {
+    fn unconfirmed(&self, way: FilterBackend) -> Option<Vec<PortAllowlist>> {
         match (
             self.allowed.own_rules,
             confirmed::record(self.observed, self.boot, way),
         ) {
             // They are taken over as confirmed.
-            (Permission::Given, Record::Nothing | Record::Lost) => None,
-            (Permission::Given, Record::Of(_) | Record::Unread) | (Permission::Withheld, _) => {
+            (OverridePermission::Given, ConfirmedRules::Nothing | ConfirmedRules::Lost) => None,
+            (OverridePermission::Given, ConfirmedRules::Of(_) | ConfirmedRules::Unread)
+            | (OverridePermission::Withheld, _) => {
                 unconfirmed(self.facts, self.observed, self.boot, way)
             }
         }
     }
 
     /// How long a change stays without a confirmation, in seconds.
-    fn confirm_within(&self, way: Way) -> Result<u32, Vec<Blocker>> {
+    fn confirm_within(&self, way: FilterBackend) -> Result<u32, Vec<PlanBlocker>> {
         let declared = self.desired.safety.confirm_within.as_ref();
         match way {
-            Way::Nftables | Way::Iptables => {
+            FilterBackend::Nftables | FilterBackend::Iptables => {
                 Ok(declared.map_or(CONFIRM_WITHIN, |declared| declared.value))
             }
-            Way::PleskFirewall => plesk::window(self, declared),
+            FilterBackend::PleskFirewall => plesk::window(self, declared),
         }
     }
 
     /// Other servers deliver mail to port 25 from anywhere.
-    fn inbound_mail(&self, change: &[GateChange]) -> Result<(), Vec<Blocker>> {
+    fn inbound_mail(&self, change: &[AllowlistChange]) -> Result<(), Vec<PlanBlocker>> {
         let cuts = change.iter().find(|change| {
             change.ports.contains(&25)
                 && change.to != Who::Anyone
@@ -255,13 +258,13 @@ impl Scene<'_> {
                     .is_some_and(|from| change.to.networks().covers(&from.networks()))
         });
         match (cuts, self.allowed.inbound_mail) {
-            (None, _) | (_, Permission::Given) => Ok(()),
-            (Some(change), Permission::Withheld) => {
+            (None, _) | (_, OverridePermission::Given) => Ok(()),
+            (Some(change), OverridePermission::Withheld) => {
                 let diagnostic = Diagnostic::new("restricting `smtp` cuts inbound mail from the internet")
                     .because("other servers deliver to port 25 of this host, from anywhere")
                     .hint("restrict `submission` (587) for your users' programs; if this host gets no mail from elsewhere: --allow inbound-mail");
                 Err(blocked(
-                    Blocked::Refused,
+                    PlanBlocked::Refused,
                     self.at(change.service, diagnostic),
                 ))
             }
@@ -276,7 +279,7 @@ impl Scene<'_> {
         }
     }
 
-    fn notes(&self, part: &mut Part, way: Way, needs: &Needs) {
+    fn notes(&self, part: &mut FirewallPart, way: FilterBackend, needs: &BackendNeeds) {
         let remark = |text: String| Note::Remark { text };
         for gate in &needs.kept {
             part.notes.push(remark(format!(
@@ -296,7 +299,10 @@ impl Scene<'_> {
         if restricts {
             part.notes.extend(translation::form(self, way));
         }
-        if restricts && way != Way::PleskFirewall && !self.boot.can_hook(&self.facts.manager) {
+        if restricts
+            && way != FilterBackend::PleskFirewall
+            && !self.boot.can_hook(&self.facts.manager)
+        {
             part.notes.push(remark(
                 "the rules do not come back at boot: this host has neither systemd nor folders of init scripts"
                     .to_owned(),
@@ -305,25 +311,25 @@ impl Scene<'_> {
     }
 
     /// Who will be able to confirm; Plesk's firewall has a confirmation of its own.
-    fn to_confirm(&self, part: &mut Part, way: Way) {
+    fn to_confirm(&self, part: &mut FirewallPart, way: FilterBackend) {
         let mut at = self.observed.entrances.clone();
-        if (self.connection).is_some_and(|connection| connection.above == Above::Sshd) {
-            at.insert(Entrance::Ssh);
+        if (self.connection).is_some_and(|connection| connection.above == ProcessesAbove::Sshd) {
+            at.insert(PacketEntrance::Ssh);
         }
         match way {
-            Way::Nftables | Way::Iptables => part.notes.push(Note::ToConfirm {
+            FilterBackend::Nftables | FilterBackend::Iptables => part.notes.push(Note::ToConfirm {
                 at: at.into_iter().collect(),
             }),
-            Way::PleskFirewall => {}
+            FilterBackend::PleskFirewall => {}
         }
     }
 
     /// A change that waits, or one that was taken back and not yet settled.
-    fn waits(&self, part: &mut Part) {
+    fn waits(&self, part: &mut FirewallPart) {
         let changes = part.steps.iter().any(|step| step.as_sources().is_some());
         let in_force = match changes {
-            true => InForce::No,
-            false => InForce::Yes,
+            true => UnconfirmedRules::No,
+            false => UnconfirmedRules::Yes,
         };
         part.notes.extend(waiting(self.facts, in_force));
         (part.notes).extend(provisional(self.facts, self.observed, self.boot));
@@ -343,17 +349,17 @@ impl Scene<'_> {
     }
 
     /// A manifest without access leaves what earlier ones set.
-    fn left_alone(&self, part: &mut Part) {
+    fn left_alone(&self, part: &mut FirewallPart) {
         let own = own::both(self).into_iter().map(|(way, live)| {
             let rules = match confirmed::record(self.observed, self.boot, way) {
-                Record::Of(rules) => rules,
-                Record::Nothing | Record::Lost | Record::Unread => live,
+                ConfirmedRules::Of(rules) => rules,
+                ConfirmedRules::Nothing | ConfirmedRules::Lost | ConfirmedRules::Unread => live,
             };
             (way, super::gates::kept(&rules, &[]))
         });
         part.notes
             .extend(self.foreign("a manifest with `access` takes it away"));
-        for (way, gates) in own.chain([(Way::PleskFirewall, plesk::restricted(self))]) {
+        for (way, gates) in own.chain([(FilterBackend::PleskFirewall, plesk::restricted(self))]) {
             for gate in gates {
                 part.notes.push(Note::Remark {
                     text: format!(
@@ -374,16 +380,17 @@ impl Scene<'_> {
 #[must_use]
 pub fn unconfirmed(
     facts: &Facts,
-    observed: &AccessObserved,
+    observed: &ObservedFirewall,
     boot: &BootObserved,
-    way: Way,
-) -> Option<Vec<Gate>> {
-    let booted = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime) == Left::Booted;
+    way: FilterBackend,
+) -> Option<Vec<PortAllowlist>> {
+    let booted =
+        |window: &Checkpoint| window.left(facts.boot.as_deref(), facts.uptime) == TimeLeft::Booted;
     let covered = match &facts.waiting {
-        Waiting::Nothing | Waiting::Reverted(_) => false,
+        WaitingCheckpoint::Nothing | WaitingCheckpoint::Reverted(_) => false,
         // Its timer did not live over the boot.
-        Waiting::Open(window) | Waiting::Reverting(window) => !booted(window),
-        Waiting::Confirmed(_) => true,
+        WaitingCheckpoint::Open(window) | WaitingCheckpoint::Reverting(window) => !booted(window),
+        WaitingCheckpoint::Confirmed(_) => true,
     };
     match covered {
         true => None,
@@ -393,24 +400,24 @@ pub fn unconfirmed(
 
 /// What there is to say of own rules that nobody has confirmed, and of a change that waits and is not in force.
 #[must_use]
-pub fn provisional(facts: &Facts, observed: &AccessObserved, boot: &BootObserved) -> Vec<Note> {
-    let mut notes: Vec<Note> = [Way::Nftables, Way::Iptables]
+pub fn provisional(facts: &Facts, observed: &ObservedFirewall, boot: &BootObserved) -> Vec<Note> {
+    let mut notes: Vec<Note> = [FilterBackend::Nftables, FilterBackend::Iptables]
         .into_iter()
         .filter(|way| unconfirmed(facts, observed, boot, *way).is_some())
         .map(|way| Note::NeverConfirmed { way })
         .collect();
-    if let Waiting::Open(window) = &facts.waiting
+    if let WaitingCheckpoint::Open(window) = &facts.waiting
         && matches!(
             window.left(facts.boot.as_deref(), facts.uptime),
-            Left::Seconds(_)
+            TimeLeft::Seconds(_)
         )
-        && window.way != Way::PleskFirewall
+        && window.way != FilterBackend::PleskFirewall
     {
         let now = confirmed::in_force(observed, window.way);
         if !gate_changes(&now, &gates(&window.desired.access)).is_empty() {
             let by = match confirmed::unconfirmed(observed, boot, window.way) {
-                None => Displacer::Before,
-                Some(_) => Displacer::Others,
+                None => DisplacingRules::Before,
+                Some(_) => DisplacingRules::Others,
             };
             notes.push(Note::Displaced { by });
         }
@@ -424,32 +431,32 @@ pub fn provisional(facts: &Facts, observed: &AccessObserved, boot: &BootObserved
 /// What keeps it from being done.
 pub fn back_to_confirmed(
     facts: &Facts,
-    observed: &AccessObserved,
+    observed: &ObservedFirewall,
     boot: &BootObserved,
-    (way, confirmed): (Way, &[Gate]),
+    (way, confirmed): (FilterBackend, &[PortAllowlist]),
     deadline: Duration,
-) -> Result<Option<SourceHow>, Vec<Blocker>> {
-    let scene = Scene {
+) -> Result<Option<LoadMethod>, Vec<PlanBlocker>> {
+    let scene = FirewallScene {
         desired: &Desired::default(),
         facts,
         observed,
         boot,
         connection: None,
-        allowed: &Allowed::everything(),
-        unnamed: Unnamed::Goes,
+        allowed: &SafetyOverrides::everything(),
+        unnamed: UnnamedServices::Goes,
         deadline,
     };
     let needs = match way {
-        Way::Nftables => own::nftables(&scene, confirmed)?,
-        Way::Iptables => own::iptables(&scene, confirmed)?,
-        Way::PleskFirewall => return Ok(None),
+        FilterBackend::Nftables => own::nftables(&scene, confirmed)?,
+        FilterBackend::Iptables => own::iptables(&scene, confirmed)?,
+        FilterBackend::PleskFirewall => return Ok(None),
     };
     Ok(needs.change.map(|(_, how, _)| how))
 }
 
 /// Whether the rules that nobody has confirmed yet are in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InForce {
+pub enum UnconfirmedRules {
     /// They are, or that was not looked at.
     Yes,
     /// Others are.
@@ -458,42 +465,42 @@ pub enum InForce {
 
 /// What there is to say of a change that waits, or that was taken back and is not settled yet.
 #[must_use]
-pub fn waiting(facts: &Facts, in_force: InForce) -> Option<Note> {
+pub fn waiting(facts: &Facts, in_force: UnconfirmedRules) -> Option<Note> {
     let back = |why: &str| match in_force {
-        InForce::No => Note::Remark {
+        UnconfirmedRules::No => Note::Remark {
             text: why.to_owned(),
         },
         // It is still in force, and that is not yet decided.
-        InForce::Yes => Note::Waits { seconds: 0 },
+        UnconfirmedRules::Yes => Note::Waits { seconds: 0 },
     };
     Some(match &facts.waiting {
-        Waiting::Open(window) => match window.left(facts.boot.as_deref(), facts.uptime) {
-            Left::Seconds(seconds) if is_unwatched(facts) => Note::Unwatched { seconds },
-            Left::Seconds(seconds) => Note::Waits { seconds },
-            Left::Nothing => back("a change of access that nobody confirmed is taken back"),
+        WaitingCheckpoint::Open(window) => match window.left(facts.boot.as_deref(), facts.uptime) {
+            TimeLeft::Seconds(seconds) if is_unwatched(facts) => Note::Unwatched { seconds },
+            TimeLeft::Seconds(seconds) => Note::Waits { seconds },
+            TimeLeft::Nothing => back("a change of access that nobody confirmed is taken back"),
             // What is in force is what the boot brought back.
-            Left::Booted => Note::Remark {
+            TimeLeft::Booted => Note::Remark {
                 text: "the host has booted since the last change of access, which nobody had confirmed: it is gone"
                     .to_owned(),
             },
         },
-        Waiting::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
-        Waiting::Reverted(_) => Note::Remark {
+        WaitingCheckpoint::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
+        WaitingCheckpoint::Reverted(_) => Note::Remark {
             text: "the last change of access was taken back: nobody confirmed it".to_owned(),
         },
-        Waiting::Confirmed(_) => Note::Remark {
+        WaitingCheckpoint::Confirmed(_) => Note::Remark {
             text: "the last change of access is confirmed, and what follows is still to be done"
                 .to_owned(),
         },
-        Waiting::Nothing => return None,
+        WaitingCheckpoint::Nothing => return None,
     })
 }
 
 /// The changes from the gates that rules have to those that they shall have, services that stay as they are left out.
-fn gate_changes(rules: &Filters, gates: &[Gate]) -> Vec<GateChange> {
+fn gate_changes(rules: &FilterStack, gates: &[PortAllowlist]) -> Vec<AllowlistChange> {
     gates
         .iter()
-        .map(|gate| GateChange {
+        .map(|gate| AllowlistChange {
             service: gate.service,
             ports: gate.ports.to_vec(),
             from: super::gates::of_ports(rules, gate.ports),

@@ -12,17 +12,17 @@ mod list;
 use serde::{Deserialize, Serialize};
 
 pub use self::effect::rules;
-pub use self::find::{Ambiguity, find};
-pub use self::list::{ListError, parse};
-use super::Gate;
-use super::rules::{Ports, Reach};
-use crate::model::{Allowed, MailService, Networks};
+pub use self::find::{RuleAmbiguity, find};
+pub use self::list::{PleskListError, parse};
+use super::PortAllowlist;
+use super::rules::{PortSet, SourceReach};
+use crate::model::{AllowedSources, MailService, Networks};
 
 /// What identifies a rule in one list; another time it may be another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RuleId(String);
+pub struct PleskRuleId(String);
 
-impl RuleId {
+impl PleskRuleId {
     /// Checks a text: digits only, since it becomes an argument of the vendor's command.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
@@ -40,7 +40,7 @@ impl RuleId {
 /// Which packets a rule of the list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Direction {
+pub enum PacketDirection {
     /// Those that come in.
     Input,
     /// Those that go out.
@@ -52,7 +52,7 @@ pub enum Direction {
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum PleskRuleAction {
     /// Lets in: everybody, or only its sources.
     Allow,
     /// Keeps out.
@@ -61,7 +61,7 @@ pub enum Action {
 
 /// A source that is written in a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Origin {
+pub enum PleskRuleSource {
     /// Addresses.
     Networks(Networks),
     /// Something else, as a country; whom it means is not known here.
@@ -72,28 +72,28 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PleskRule {
     /// Its id.
-    pub id: RuleId,
+    pub id: PleskRuleId,
     /// Its class; `custom` for rules that somebody has made. None where the list does not tell.
     pub class: Option<String>,
     /// Its name as shown, in the language of whoever made it; nothing is found by it.
     pub name: Option<String>,
     /// Its direction.
-    pub direction: Direction,
+    pub direction: PacketDirection,
     /// What it does.
-    pub action: Action,
+    pub action: PleskRuleAction,
     /// Its TCP ports; none where it is about all ports.
-    pub tcp: Option<Ports>,
+    pub tcp: Option<PortSet>,
     /// Whether it is about UDP ports or other protocols too.
-    pub others: Others,
+    pub others: OtherProtocols,
     /// Its sources; empty for everybody.
-    pub from: Vec<Origin>,
+    pub from: Vec<PleskRuleSource>,
     /// Parts of it that are not understood, as they are written.
     pub unknown: Vec<String>,
 }
 
 /// Whether a rule concerns more than TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Others {
+pub enum OtherProtocols {
     /// TCP alone, or all protocols at once.
     None,
     /// Ports of UDP, or ICMP.
@@ -102,29 +102,29 @@ pub enum Others {
 
 /// A change of one predefined rule, complete for the vendor's command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetRule {
+pub struct PleskRuleChange {
     /// The service for which it is changed.
     pub service: MailService,
     /// The rule.
-    pub id: RuleId,
+    pub id: PleskRuleId,
     /// What it shall do.
-    pub action: Action,
+    pub action: PleskRuleAction,
     /// Its new sources, never empty; none where they stay as they are.
     pub from: Option<Networks>,
 }
 
 /// The list as it will be, and the changes that make it so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planned {
+pub struct PlannedPleskList {
     /// The changes, in the order of the services; none where the list is as wanted.
-    pub changes: Vec<SetRule>,
+    pub changes: Vec<PleskRuleChange>,
     /// The whole list afterwards.
     pub list: Vec<PleskRule>,
 }
 
 /// Why the list cannot be made what the gates say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum PleskListRefusal {
     /// `smtps` has no rule of its own.
     #[error(
         "Plesk's firewall cannot set smtps apart from smtp: its one rule opens 25 and 465 together"
@@ -137,7 +137,7 @@ pub enum Refusal {
         service: MailService,
         /// Why.
         #[source]
-        why: Ambiguity,
+        why: RuleAmbiguity,
     },
     /// Other rules of the list undo it.
     #[error("another rule of Plesk's firewall decides about port {port} of {service} first")]
@@ -147,30 +147,33 @@ pub enum Refusal {
         /// The first port of which that is so.
         port: u16,
         /// What would be so.
-        reach: Box<Reach>,
+        reach: Box<SourceReach>,
     },
 }
 
 /// Makes the list what the gates say.
 ///
 /// # Errors
-/// All [`Refusal`]s, in the order of the services.
-pub fn plan(list: &[PleskRule], gates: &[Gate]) -> Result<Planned, Vec<Refusal>> {
+/// All [`PleskListRefusal`]s, in the order of the services.
+pub fn plan(
+    list: &[PleskRule],
+    gates: &[PortAllowlist],
+) -> Result<PlannedPleskList, Vec<PleskListRefusal>> {
     let mut refusals = Vec::new();
-    let mut planned = Planned {
+    let mut planned = PlannedPleskList {
         changes: Vec::new(),
         list: list.to_vec(),
     };
     for gate in gates {
         let service = gate.service;
         if service == MailService::Smtps {
-            refusals.push(Refusal::SmtpsApart);
+            refusals.push(PleskListRefusal::SmtpsApart);
             continue;
         }
         let index = match find(list, service) {
             Ok(index) => index,
             Err(why) => {
-                refusals.push(Refusal::Ambiguous { service, why });
+                refusals.push(PleskListRefusal::Ambiguous { service, why });
                 continue;
             }
         };
@@ -183,23 +186,36 @@ pub fn plan(list: &[PleskRule], gates: &[Gate]) -> Result<Planned, Vec<Refusal>>
         // Where a rule has sources they are set to everybody: whether the command can empty them is not documented.
         let everybody = || (!open).then(Networks::everything);
         let allowed = match &gate.allowed {
-            Allowed::Only(networks) if networks.is_empty() => &Allowed::Nobody,
+            AllowedSources::Only(networks) if networks.is_empty() => &AllowedSources::Nobody,
             allowed => allowed,
         };
         let (action, from) = match (allowed, rule.action) {
-            (Allowed::Anyone, Action::Allow) | (Allowed::Nobody, Action::Deny) if open => continue,
-            (Allowed::Anyone, Action::Allow | Action::Deny) => (Action::Allow, everybody()),
-            (Allowed::Nobody, Action::Allow | Action::Deny) => (Action::Deny, everybody()),
-            (Allowed::Only(wanted), Action::Allow) if sources.as_ref() == Some(wanted) => continue,
-            (Allowed::Only(wanted), Action::Allow | Action::Deny) => {
-                (Action::Allow, Some(wanted.clone()))
+            (AllowedSources::Anyone, PleskRuleAction::Allow)
+            | (AllowedSources::Nobody, PleskRuleAction::Deny)
+                if open =>
+            {
+                continue;
+            }
+            (AllowedSources::Anyone, PleskRuleAction::Allow | PleskRuleAction::Deny) => {
+                (PleskRuleAction::Allow, everybody())
+            }
+            (AllowedSources::Nobody, PleskRuleAction::Allow | PleskRuleAction::Deny) => {
+                (PleskRuleAction::Deny, everybody())
+            }
+            (AllowedSources::Only(wanted), PleskRuleAction::Allow)
+                if sources.as_ref() == Some(wanted) =>
+            {
+                continue;
+            }
+            (AllowedSources::Only(wanted), PleskRuleAction::Allow | PleskRuleAction::Deny) => {
+                (PleskRuleAction::Allow, Some(wanted.clone()))
             }
         };
         new.action = action;
         if let Some(from) = &from {
-            new.from = vec![Origin::Networks(from.clone())];
+            new.from = vec![PleskRuleSource::Networks(from.clone())];
         }
-        planned.changes.push(SetRule {
+        planned.changes.push(PleskRuleChange {
             service,
             id: rule.id.clone(),
             action,
@@ -219,8 +235,8 @@ fn sources(rule: &PleskRule) -> Option<Networks> {
     rule.from
         .iter()
         .try_fold(Networks::default(), |all, origin| match origin {
-            Origin::Networks(networks) => Some(all.union(networks)),
-            Origin::Other(_) => None,
+            PleskRuleSource::Networks(networks) => Some(all.union(networks)),
+            PleskRuleSource::Other(_) => None,
         })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Two sets of rules are equal when they decide alike in the same order; how a list of networks is written means nothing.
 //! Whatever is not understood stays in the rules as a condition or a verdict that may go either way: an answer is
-//! [`Verdict::Unknown`] rather than a guess.
+//! [`ChainPolicy::Unknown`] rather than a guess.
 
 mod decide;
 mod narrow;
@@ -17,19 +17,19 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::decide::{By, Decision, Further};
-pub(in crate::access) use self::narrow::{End, Flags, is_flag};
-pub use self::numbers::Numbers;
-pub(in crate::access) use self::point::Is;
-pub use self::point::{Path, Point, Tracking, Traffic};
-pub use self::ports::Ports;
-pub use self::reach::Reach;
-use crate::model::{Family, Networks};
+pub use self::decide::{FurtherPacket, PacketDecidedBy, PacketDecision};
+pub(in crate::access) use self::narrow::{FlagMatch, PacketEnd, is_flag};
+pub use self::numbers::RuleNumbers;
+pub(in crate::access) use self::point::MatchSense;
+pub use self::point::{HookPoint, PacketPath, PacketTracking, PacketTraffic};
+pub use self::ports::PortSet;
+pub use self::reach::SourceReach;
+use crate::model::{AddressFamily, Networks};
 
 /// The interface by which a packet comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Interface {
+pub enum IncomingInterface {
     /// `lo`.
     Loopback,
     /// Any other.
@@ -39,42 +39,42 @@ pub enum Interface {
 /// How far the connection is to which a packet belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum ConnectionStage {
     /// The packet opens it: a SYN alone, new to connection tracking, and expected by none of its helpers.
     Opening,
     /// It is open.
     Established,
 }
 
-/// A TCP packet from a client to this host, or where rules are about [`Traffic::Answers`], an answer to that client.
+/// A TCP packet from a client to this host, or where rules are about [`PacketTraffic::Answers`], an answer to that client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packet {
+pub struct TcpPacket {
     /// Where it comes from.
     pub source: IpAddr,
     /// The port of this host.
     pub port: u16,
     /// By which interface.
-    pub interface: Interface,
+    pub interface: IncomingInterface,
     /// How far its connection is.
-    pub stage: Stage,
+    pub stage: ConnectionStage,
 }
 
-impl Packet {
+impl TcpPacket {
     /// The first packet of a connection that does not come from this host itself.
     #[must_use]
     pub const fn opening(source: IpAddr, port: u16) -> Self {
         Self {
             source: source.to_canonical(),
             port,
-            interface: Interface::Other,
-            stage: Stage::Opening,
+            interface: IncomingInterface::Other,
+            stage: ConnectionStage::Opening,
         }
     }
 }
 
 /// Which transport protocols a rule is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
+pub enum RuleProtocol {
     /// All of them.
     #[default]
     Any,
@@ -86,7 +86,7 @@ pub enum Protocol {
 
 /// Which interfaces a rule is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum On {
+pub enum RuleInterfaces {
     /// All.
     #[default]
     Any,
@@ -102,26 +102,26 @@ pub enum On {
 
 /// The conditions of a rule; all must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct When {
+pub struct RuleMatch {
     /// The family; none for both.
-    pub family: Option<Family>,
+    pub family: Option<AddressFamily>,
     /// The protocol.
-    pub protocol: Protocol,
+    pub protocol: RuleProtocol,
     /// The destination ports; none for all.
-    pub ports: Option<Ports>,
+    pub ports: Option<PortSet>,
     /// The source addresses; none for all.
     pub sources: Option<Networks>,
     /// The interface.
-    pub on: On,
+    pub on: RuleInterfaces,
     /// The stage of the connection; none for all.
-    pub stage: Option<Stage>,
+    pub stage: Option<ConnectionStage>,
     /// Conditions that are not understood, as they are written: each may hold or not.
     pub unknown: Vec<String>,
 }
 
 /// What a rule does with a packet for which its conditions hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Then {
+pub enum RuleTarget {
     /// Lets it pass this set of rules.
     Accept,
     /// Drops it, with or without an answer.
@@ -139,17 +139,17 @@ pub enum Then {
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rule {
+pub struct FilterRule {
     /// Its conditions.
-    pub when: When,
+    pub when: RuleMatch,
     /// What it does.
-    pub then: Then,
+    pub then: RuleTarget,
 }
 
 /// What becomes of a packet that no rule decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum ChainPolicy {
     /// It passes.
     Accept,
     /// It does not.
@@ -162,24 +162,24 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSet {
     /// The family of all its rules; none for both.
-    pub family: Option<Family>,
+    pub family: Option<AddressFamily>,
     /// Which packets of a connection go through them.
-    pub traffic: Traffic,
+    pub traffic: PacketTraffic,
     /// The chain that the hook begins with.
     pub start: String,
     /// What becomes of a packet at the end of that chain.
-    pub policy: Verdict,
+    pub policy: ChainPolicy,
     /// All chains, by name.
-    pub chains: BTreeMap<String, Vec<Rule>>,
+    pub chains: BTreeMap<String, Vec<FilterRule>>,
 }
 
 impl RuleSet {
     /// Rules in a single chain.
     #[must_use]
-    pub fn of_chain(start: &str, policy: Verdict, rules: Vec<Rule>) -> Self {
+    pub fn of_chain(start: &str, policy: ChainPolicy, rules: Vec<FilterRule>) -> Self {
         Self {
             family: None,
-            traffic: Traffic::Arriving,
+            traffic: PacketTraffic::Arriving,
             start: start.to_owned(),
             policy,
             chains: BTreeMap::from([(start.to_owned(), rules)]),
@@ -197,10 +197,12 @@ impl RuleSet {
             };
             chains.insert(name.clone(), rules.clone());
             left.extend(rules.iter().filter_map(|rule| match &rule.then {
-                Then::Jump(to) => Some(to),
-                Then::Accept | Then::Drop | Then::Return | Then::Continue | Then::Unknown(_) => {
-                    None
-                }
+                RuleTarget::Jump(to) => Some(to),
+                RuleTarget::Accept
+                | RuleTarget::Drop
+                | RuleTarget::Return
+                | RuleTarget::Continue
+                | RuleTarget::Unknown(_) => None,
             }));
         }
         Self {
@@ -214,8 +216,8 @@ impl RuleSet {
 
     /// Makes all of it depend on something that is not known.
     pub(in crate::access) fn doubt(&mut self, why: &str) {
-        if self.policy == Verdict::Drop {
-            self.policy = Verdict::Unknown;
+        if self.policy == ChainPolicy::Drop {
+            self.policy = ChainPolicy::Unknown;
         }
         for rule in self.chains.values_mut().flatten() {
             rule.when.unknown.push(why.to_owned());
@@ -223,21 +225,21 @@ impl RuleSet {
     }
 }
 
-impl Rule {
+impl FilterRule {
     /// A rule for packets on loopback.
     #[must_use]
-    pub fn loopback(then: Then) -> Self {
+    pub fn loopback(then: RuleTarget) -> Self {
         Self {
-            when: When {
-                on: On::Loopback,
-                ..When::default()
+            when: RuleMatch {
+                on: RuleInterfaces::Loopback,
+                ..RuleMatch::default()
             },
             then,
         }
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ChainPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Accept => "accepted",
@@ -247,10 +249,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for FilterRule {
     /// The rule in words, with at most three of its networks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let When {
+        let RuleMatch {
             family,
             protocol,
             ports,
@@ -262,9 +264,9 @@ impl fmt::Display for Rule {
         let mut words = Vec::new();
         words.extend(family.map(|family| family.to_string()));
         match protocol {
-            Protocol::Any => {}
-            Protocol::Tcp => words.push("tcp".to_owned()),
-            Protocol::NotTcp => words.push("not tcp".to_owned()),
+            RuleProtocol::Any => {}
+            RuleProtocol::Tcp => words.push("tcp".to_owned()),
+            RuleProtocol::NotTcp => words.push("not tcp".to_owned()),
         }
         words.extend(ports.as_ref().map(|ports| format!("to {ports}")));
         words.extend(
@@ -273,16 +275,16 @@ impl fmt::Display for Rule {
                 .map(|sources| format!("from {}", few(sources))),
         );
         match on {
-            On::Any => {}
-            On::Loopback => words.push("on lo".to_owned()),
-            On::NotLoopback => words.push("not on lo".to_owned()),
-            On::Named(name) => words.push(format!("on {name}")),
-            On::LoopbackAnd(others) => words.push(format!("on lo or {others}")),
+            RuleInterfaces::Any => {}
+            RuleInterfaces::Loopback => words.push("on lo".to_owned()),
+            RuleInterfaces::NotLoopback => words.push("not on lo".to_owned()),
+            RuleInterfaces::Named(name) => words.push(format!("on {name}")),
+            RuleInterfaces::LoopbackAnd(others) => words.push(format!("on lo or {others}")),
         }
         words.extend(stage.map(|stage| {
             match stage {
-                Stage::Opening => "opening a connection",
-                Stage::Established => "of an open connection",
+                ConnectionStage::Opening => "opening a connection",
+                ConnectionStage::Established => "of an open connection",
             }
             .to_owned()
         }));
@@ -291,12 +293,12 @@ impl fmt::Display for Rule {
             words.push("everything".to_owned());
         }
         let then = match &self.then {
-            Then::Accept => "accept".to_owned(),
-            Then::Drop => "drop".to_owned(),
-            Then::Return => "return".to_owned(),
-            Then::Jump(chain) => format!("go to {chain}"),
-            Then::Continue => "go on".to_owned(),
-            Then::Unknown(text) => format!("`{text}`"),
+            RuleTarget::Accept => "accept".to_owned(),
+            RuleTarget::Drop => "drop".to_owned(),
+            RuleTarget::Return => "return".to_owned(),
+            RuleTarget::Jump(chain) => format!("go to {chain}"),
+            RuleTarget::Continue => "go on".to_owned(),
+            RuleTarget::Unknown(text) => format!("`{text}`"),
         };
         write!(f, "{}: {then}", words.join(" "))
     }

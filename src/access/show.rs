@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::effect::{Filters, stages};
-use super::observed::{AccessObserved, Decider, Enabled, Layer, Layers, Owner, Unread};
-use super::rules::{Interface, Packet, Reach, Stage, Traffic};
-use crate::access::nft::Mark;
-use crate::model::{Family, MailService, Network, Networks};
+use super::effect::{FilterStack, stages};
+use super::observed::{
+    FilterLayer, FilterLayers, ObservedFirewall, PacketDecider, PleskFirewallState, RuleOwner,
+    RulesUnread,
+};
+use super::rules::{ConnectionStage, IncomingInterface, PacketTraffic, SourceReach, TcpPacket};
+use crate::access::nft::TableOwnership;
+use crate::model::{AddressFamily, MailService, Network, Networks};
 
 /// The services whose ports are listed; 465 stands with `smtp`.
 const SERVICES: [MailService; 4] = [
@@ -21,9 +24,9 @@ const ASKED: usize = 16;
 
 /// Who reaches the mail services of a host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Shown {
+pub struct ShownFirewall {
     /// One entry for each port and family.
-    pub services: Vec<Entry>,
+    pub services: Vec<PortEntry>,
     /// What mailward itself has in force, e.g. `nft table inet mailward`.
     pub own: Vec<String>,
     /// Plesk's firewall, where its command exists.
@@ -36,7 +39,7 @@ pub struct Shown {
 
 /// Who reaches one port over one family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Entry {
+pub struct PortEntry {
     /// In the words of `[access.allow]`.
     #[schemars(with = "String")]
     pub service: MailService,
@@ -44,7 +47,7 @@ pub struct Entry {
     pub port: u16,
     /// `ipv4` or `ipv6`.
     #[schemars(with = "String")]
-    pub family: Family,
+    pub family: AddressFamily,
     /// Who may open a connection, as far as the filters of this host decide.
     pub reached_by: ReachedBy,
     /// The networks that `only` and `all-but` speak of; empty otherwise.
@@ -112,7 +115,7 @@ pub struct NeighbourEntry {
 
 /// Lists who reaches each mail service.
 #[must_use]
-pub fn shown(observed: &AccessObserved) -> Shown {
+pub fn shown(observed: &ObservedFirewall) -> ShownFirewall {
     let mut services = Vec::new();
     let filters = observed
         .layers
@@ -120,7 +123,7 @@ pub fn shown(observed: &AccessObserved) -> Shown {
         .map(|layers| (layers, layers.filters()));
     for service in SERVICES {
         for port in service.ports() {
-            for family in Family::ALL {
+            for family in AddressFamily::ALL {
                 services.push(match &filters {
                     Ok((layers, filters)) => entry(service, *port, family, layers, filters),
                     Err(_) => unknown(service, *port, family),
@@ -128,14 +131,14 @@ pub fn shown(observed: &AccessObserved) -> Shown {
             }
         }
     }
-    Shown {
+    ShownFirewall {
         services,
         own: own(observed),
         plesk_firewall: observed.plesk.as_ref().map(|plesk| PleskEntry {
             enabled: match plesk.enabled {
-                Enabled::Yes => Some(true),
-                Enabled::No => Some(false),
-                Enabled::Unknown(_) => None,
+                PleskFirewallState::Yes => Some(true),
+                PleskFirewallState::No => Some(false),
+                PleskFirewallState::Unknown(_) => None,
             },
             waits: !plesk.applies.is_empty(),
         }),
@@ -146,25 +149,25 @@ pub fn shown(observed: &AccessObserved) -> Shown {
             })
             .collect(),
         unread: (observed.unread().into_iter())
-            .map(Unread::to_string)
+            .map(RulesUnread::to_string)
             .collect(),
     }
 }
 
-fn own(observed: &AccessObserved) -> Vec<String> {
+fn own(observed: &ObservedFirewall) -> Vec<String> {
     let mut own = Vec::new();
     if let Ok(Some(table)) = &observed.own_nft {
         own.push(match table.mark {
-            Mark::Own => format!("nft table {} {}", table.family, table.name),
-            Mark::Rest | Mark::NameAlone | Mark::Other => format!(
+            TableOwnership::Own => format!("nft table {} {}", table.family, table.name),
+            TableOwnership::Rest | TableOwnership::NameAlone | TableOwnership::Other => format!(
                 "nft table {} {}, which lacks mailward's mark",
                 table.family, table.name
             ),
         });
     }
-    let command = |family: &Family| match family {
-        Family::Ipv4 => "iptables",
-        Family::Ipv6 => "ip6tables",
+    let command = |family: &AddressFamily| match family {
+        AddressFamily::Ipv4 => "iptables",
+        AddressFamily::Ipv6 => "ip6tables",
     };
     for (family, _, end) in &observed.foreign_iptables {
         let (command, table) = (command(family), end.table());
@@ -187,8 +190,8 @@ fn own(observed: &AccessObserved) -> Vec<String> {
     own
 }
 
-fn unknown(service: MailService, port: u16, family: Family) -> Entry {
-    Entry {
+fn unknown(service: MailService, port: u16, family: AddressFamily) -> PortEntry {
+    PortEntry {
         service,
         port,
         family,
@@ -202,11 +205,11 @@ fn unknown(service: MailService, port: u16, family: Family) -> Entry {
 fn entry(
     service: MailService,
     port: u16,
-    family: Family,
-    layers: &Layers,
-    filters: &Filters,
-) -> Entry {
-    let reach = filters.reach(port, Interface::Other, Stage::Opening);
+    family: AddressFamily,
+    layers: &FilterLayers,
+    filters: &FilterStack,
+) -> PortEntry {
+    let reach = filters.reach(port, IncomingInterface::Other, ConnectionStage::Opening);
     let all = Networks::all_of(family);
     let accepted = reach.accepted.of_family(family);
     let unclear = reach.unknown.of_family(family);
@@ -226,12 +229,12 @@ fn entry(
     };
     let mut decided_by: Vec<DeciderEntry> = Vec::new();
     for (index, layer) in layers.0.iter().enumerate() {
-        for Decider { words, owner } in deciders(layers, index, layer, port, family) {
+        for PacketDecider { words, owner } in deciders(layers, index, layer, port, family) {
             let entry = DeciderEntry {
                 rule: words,
                 owner: match owner {
-                    Owner::Mailward => OwnerEntry::Mailward,
-                    Owner::Other => OwnerEntry::Other,
+                    RuleOwner::Mailward => OwnerEntry::Mailward,
+                    RuleOwner::Other => OwnerEntry::Other,
                 },
             };
             if !decided_by.contains(&entry) {
@@ -239,7 +242,7 @@ fn entry(
             }
         }
     }
-    Entry {
+    PortEntry {
         service,
         port,
         family,
@@ -252,28 +255,28 @@ fn entry(
 
 /// What in one layer stops packets of some sources or may do so: of those sources, the first of each network is asked about.
 fn deciders(
-    layers: &Layers,
+    layers: &FilterLayers,
     index: usize,
-    layer: &Layer,
+    layer: &FilterLayer,
     port: u16,
-    family: Family,
-) -> Vec<Decider> {
+    family: AddressFamily,
+) -> Vec<PacketDecider> {
     let mut found = Vec::new();
-    if layer.rules.traffic == Traffic::Leaving {
+    if layer.rules.traffic == PacketTraffic::Leaving {
         return found;
     }
     for stage in stages(layer.rules.traffic) {
-        let Reach {
+        let SourceReach {
             accepted: _,
             dropped,
             unknown,
             changed: _,
-        } = layer.rules.reach(port, Interface::Other, *stage);
+        } = layer.rules.reach(port, IncomingInterface::Other, *stage);
         for sources in [dropped, unknown] {
             for network in sources.of_family(family).iter().take(ASKED) {
-                let packet = Packet {
+                let packet = TcpPacket {
                     stage: *stage,
-                    ..Packet::opening(network.first(), port)
+                    ..TcpPacket::opening(network.first(), port)
                 };
                 let decision = layer.rules.decide(&packet);
                 found.extend(layers.decider(index, &decision.by));

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::edit::xinetd::{Config, ServiceEntry, ServiceState, Socket};
+use crate::edit::xinetd::{ServiceEntry, ServiceSocket, ServiceState, XinetdConfig};
 use crate::model::MailService;
 
 /// sshd's own port (sshd_config(5)).
@@ -12,7 +12,7 @@ pub const USUAL: u16 = 22;
 
 /// What a program that listens for others starts for whoever connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Starts {
+pub enum ListenerStarts {
     /// sshd, or what leads to it.
     Sshd,
     /// Something else.
@@ -21,26 +21,26 @@ pub enum Starts {
 
 /// A service of a program that listens for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Service {
+pub struct ListenerService {
     /// Its port; none where only the host's `/etc/services` knows it.
     pub port: Option<u16>,
     /// What it starts.
-    pub starts: Starts,
+    pub starts: ListenerStarts,
 }
 
 /// The ports of a program that listens for others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Behind {
+pub struct ListenerPorts {
     /// Those on which sshd is started.
     pub sshd: BTreeSet<u16>,
     /// Those on which something else is.
     pub others: BTreeSet<u16>,
 }
 
-impl Behind {
+impl ListenerPorts {
     /// Sorts the ports that a program holds by what its services start.
     #[must_use]
-    pub fn of(held: &BTreeSet<u16>, services: &[Service]) -> Self {
+    pub fn of(held: &BTreeSet<u16>, services: &[ListenerService]) -> Self {
         let of = |starts| {
             let services = services.iter().filter(move |one| one.starts == starts);
             services
@@ -48,10 +48,11 @@ impl Behind {
                 .filter(|port| held.contains(port))
         };
         let mut behind = Self {
-            sshd: of(Starts::Sshd).collect(),
-            others: of(Starts::Other).collect(),
+            sshd: of(ListenerStarts::Sshd).collect(),
+            others: of(ListenerStarts::Other).collect(),
         };
-        let is_named = |one: &Service| one.starts == Starts::Sshd && one.port.is_none();
+        let is_named =
+            |one: &ListenerService| one.starts == ListenerStarts::Sshd && one.port.is_none();
         if services.iter().any(is_named) {
             // It is on one of those that no other service explains.
             let rest = held.difference(&behind.others).copied();
@@ -97,7 +98,7 @@ fn number(text: &[u8]) -> Option<u16> {
 
 /// What xinetd offers. `sshd` are the ports on which sshd itself listens, to which a service may redirect.
 #[must_use]
-pub fn of_xinetd(config: &Config, sshd: &BTreeSet<u16>) -> Vec<Service> {
+pub fn of_xinetd(config: &XinetdConfig, sshd: &BTreeSet<u16>) -> Vec<ListenerService> {
     // One that is dropped now may have been begun with an earlier file.
     let begun = (config.services.iter()).filter(|entry| match entry.state {
         ServiceState::Offered | ServiceState::Dropped(_) => true,
@@ -118,15 +119,15 @@ pub fn of_xinetd(config: &Config, sshd: &BTreeSet<u16>) -> Vec<Service> {
         let port = match words("port") {
             [port, ..] => number(port),
             [] => {
-                let known = entry.socket.as_ref().and_then(Socket::port);
+                let known = entry.socket.as_ref().and_then(ServiceSocket::port);
                 known.or_else(|| named(&entry.name))
             }
         };
-        Service {
+        ListenerService {
             port,
             starts: match redirects || starts.into_iter().any(|word| is_ssh(word)) {
-                true => Starts::Sshd,
-                false => Starts::Other,
+                true => ListenerStarts::Sshd,
+                false => ListenerStarts::Other,
             },
         }
     };
@@ -135,7 +136,7 @@ pub fn of_xinetd(config: &Config, sshd: &BTreeSet<u16>) -> Vec<Service> {
 
 /// What inetd's file offers: `[ADDRESS:]SERVICE TYPE PROTOCOL WAIT USER SERVER ARGUMENTS`.
 #[must_use]
-pub fn of_inetd(text: &[u8]) -> Vec<Service> {
+pub fn of_inetd(text: &[u8]) -> Vec<ListenerService> {
     let text = String::from_utf8_lossy(text);
     let lines = text
         .lines()
@@ -144,11 +145,11 @@ pub fn of_inetd(text: &[u8]) -> Vec<Service> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (&first, rest) = (words.first()?, words.get(5..)?);
         let name = first.rsplit(':').next().unwrap_or(first);
-        Some(Service {
+        Some(ListenerService {
             port: name.parse().ok().or_else(|| named(name)),
             starts: match rest.iter().any(|word| is_ssh(word.as_bytes())) {
-                true => Starts::Sshd,
-                false => Starts::Other,
+                true => ListenerStarts::Sshd,
+                false => ListenerStarts::Other,
             },
         })
     };
@@ -160,8 +161,8 @@ pub fn of_inetd(text: &[u8]) -> Vec<Service> {
 /// A socket whose service is not loaded, such as the template of one that starts a process for each connection, tells by its
 /// name alone; what that does not tell either is left out.
 #[must_use]
-pub fn of_systemd(text: &str) -> Vec<Service> {
-    let blocks: Vec<Block<'_>> = text.split("\n\n").map(Block::read).collect();
+pub fn of_systemd(text: &str) -> Vec<ListenerService> {
+    let blocks: Vec<SystemctlBlock<'_>> = text.split("\n\n").map(SystemctlBlock::read).collect();
     let programs: BTreeMap<&str, &str> = (blocks.iter())
         .filter(|block| !block.program.is_empty())
         .map(|block| (block.id, block.program))
@@ -174,12 +175,12 @@ pub fn of_systemd(text: &str) -> Vec<Service> {
             .find_map(|unit| programs.get(unit));
         let tells_ssh = |text: &str| text.contains("ssh") || text.contains("dropbear");
         let starts = match program {
-            Some(program) if tells_ssh(program) => Starts::Sshd,
-            Some(_) => Starts::Other,
-            None if tells_ssh(socket.id) || tells_ssh(socket.triggers) => Starts::Sshd,
+            Some(program) if tells_ssh(program) => ListenerStarts::Sshd,
+            Some(_) => ListenerStarts::Other,
+            None if tells_ssh(socket.id) || tells_ssh(socket.triggers) => ListenerStarts::Sshd,
             None => continue,
         };
-        services.extend(socket.ports.iter().map(|&port| Service {
+        services.extend(socket.ports.iter().map(|&port| ListenerService {
             port: Some(port),
             starts,
         }));
@@ -189,14 +190,14 @@ pub fn of_systemd(text: &str) -> Vec<Service> {
 
 /// One unit of `systemctl show`.
 #[derive(Default)]
-struct Block<'t> {
+struct SystemctlBlock<'t> {
     id: &'t str,
     triggers: &'t str,
     program: &'t str,
     ports: Vec<u16>,
 }
 
-impl<'t> Block<'t> {
+impl<'t> SystemctlBlock<'t> {
     fn read(text: &'t str) -> Self {
         let mut block = Self::default();
         for line in text.lines() {
@@ -228,8 +229,8 @@ mod tests {
         ports.iter().copied().collect()
     }
 
-    fn service(port: impl Into<Option<u16>>, starts: Starts) -> Service {
-        Service {
+    fn service(port: impl Into<Option<u16>>, starts: ListenerStarts) -> ListenerService {
+        ListenerService {
             port: port.into(),
             starts,
         }
@@ -238,15 +239,18 @@ mod tests {
     #[test]
     fn what_is_held_is_sorted_by_what_it_starts() {
         let services = [
-            service(587, Starts::Sshd),
-            service(25, Starts::Other),
-            service(22, Starts::Sshd),
+            service(587, ListenerStarts::Sshd),
+            service(25, ListenerStarts::Other),
+            service(22, ListenerStarts::Sshd),
         ];
-        let behind = Behind::of(&set(&[25, 465, 587]), &services);
+        let behind = ListenerPorts::of(&set(&[25, 465, 587]), &services);
         assert_eq!((behind.sshd, behind.others), (set(&[587]), set(&[25])));
         // A name that is not known is one of those that are not explained.
-        let services = [service(None, Starts::Sshd), service(25, Starts::Other)];
-        let behind = Behind::of(&set(&[25, 465, 587]), &services);
+        let services = [
+            service(None, ListenerStarts::Sshd),
+            service(25, ListenerStarts::Other),
+        ];
+        let behind = ListenerPorts::of(&set(&[25, 465, 587]), &services);
         assert_eq!(behind.sshd, set(&[465, 587]));
     }
 
@@ -258,10 +262,10 @@ mod tests {
             extra stream tcp nowait root /usr/sbin/dropbear dropbear -i\n\
             smtp stream tcp nowait mail /usr/sbin/exim exim -bs\nhalf a line\n";
         let expected = [
-            service(587, Starts::Sshd),
-            service(993, Starts::Sshd),
-            service(None, Starts::Sshd),
-            service(25, Starts::Other),
+            service(587, ListenerStarts::Sshd),
+            service(993, ListenerStarts::Sshd),
+            service(None, ListenerStarts::Sshd),
+            service(25, ListenerStarts::Other),
         ];
         assert_eq!(of_inetd(text), expected);
     }
@@ -277,11 +281,11 @@ mod tests {
             Id=door.service\nExecStart={ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D ; pid=0 }\n\n\
             Id=mail.service\nExecStart={ path=/usr/sbin/dovecot ; argv[]=/usr/sbin/dovecot -F ; pid=0 }\n";
         let expected = [
-            service(993, Starts::Sshd),
-            service(993, Starts::Sshd),
-            service(587, Starts::Sshd),
-            service(143, Starts::Other),
-            service(995, Starts::Sshd),
+            service(993, ListenerStarts::Sshd),
+            service(993, ListenerStarts::Sshd),
+            service(587, ListenerStarts::Sshd),
+            service(143, ListenerStarts::Other),
+            service(995, ListenerStarts::Sshd),
         ];
         assert_eq!(of_systemd(text), expected);
     }

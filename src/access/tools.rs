@@ -2,12 +2,12 @@
 //!
 //! Which of them may be asked is decided here: asking loads no module into the kernel.
 
-use crate::host::Existence;
-use crate::model::{Family, HostPath};
+use crate::host::PathExistence;
+use crate::model::{AddressFamily, HostPath};
 
 /// What there is to ask, and to load rules with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tools {
+pub struct FilterTools {
     /// `nft`.
     pub nft: Option<HostPath>,
     /// `iptables` and its like.
@@ -15,7 +15,7 @@ pub struct Tools {
     /// `ip6tables` and its like.
     pub v6: IptablesTools,
     /// The kernel.
-    pub kernel: Kernel,
+    pub kernel: KernelFilters,
 }
 
 /// The commands of iptables of one family.
@@ -39,7 +39,7 @@ pub struct IptablesTools {
 
 /// Which half of the kernel a command of iptables works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Variant {
+pub enum IptablesVariant {
     /// Tables of its own, as all had before 1.8.
     Legacy,
     /// nftables.
@@ -48,20 +48,20 @@ pub enum Variant {
 
 /// What the kernel shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kernel {
+pub struct KernelFilters {
     /// `uname -r`.
     pub release: Option<String>,
     /// Whether it can filter packets at all.
-    pub netfilter: Netfilter,
+    pub netfilter: NetfilterSupport,
     /// Whether it has nftables.
-    pub nf_tables: NfTables,
+    pub nf_tables: NftablesSupport,
     /// Whether it can get more than it has.
-    pub modules: Modules,
+    pub modules: ModuleLoading,
 }
 
 /// Whether a kernel loads modules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Modules {
+pub enum ModuleLoading {
     /// It does.
     #[default]
     Loadable,
@@ -71,7 +71,7 @@ pub enum Modules {
 
 /// Whether the kernel can filter packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Netfilter {
+pub enum NetfilterSupport {
     /// It shows so under `/proc/net`.
     Shown,
     /// It shows nothing of it: no packet filter is asked.
@@ -81,7 +81,7 @@ pub enum Netfilter {
 
 /// Whether the kernel has nftables now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum NfTables {
+pub enum NftablesSupport {
     /// It is loaded, or this kernel loads nothing later on.
     Present,
     /// It is no loaded module: not there yet, or built in.
@@ -89,13 +89,13 @@ pub enum NfTables {
     NotLoaded,
 }
 
-impl Tools {
+impl FilterTools {
     /// The commands of a family.
     #[must_use]
-    pub fn of(&self, family: Family) -> &IptablesTools {
+    pub fn of(&self, family: AddressFamily) -> &IptablesTools {
         match family {
-            Family::Ipv4 => &self.v4,
-            Family::Ipv6 => &self.v6,
+            AddressFamily::Ipv4 => &self.v4,
+            AddressFamily::Ipv6 => &self.v6,
         }
     }
 
@@ -117,36 +117,36 @@ impl IptablesTools {
 
     /// The command that loads rules into this half of the kernel.
     #[must_use]
-    pub fn restorer(&self, variant: Variant) -> Option<&HostPath> {
+    pub fn restorer(&self, variant: IptablesVariant) -> Option<&HostPath> {
         let plain = || self.restore.as_ref().filter(|_| self.nft_restore.is_none());
         match variant {
-            Variant::Legacy => self.legacy_restore.as_ref().or_else(plain),
-            Variant::Nft => self.nft_restore.as_ref(),
+            IptablesVariant::Legacy => self.legacy_restore.as_ref().or_else(plain),
+            IptablesVariant::Nft => self.nft_restore.as_ref(),
         }
     }
 }
 
-impl Kernel {
+impl KernelFilters {
     /// Judges what is there in `/sys` and `/proc`.
     #[must_use]
-    pub fn seen(release: Option<String>, shown: &Shown) -> Self {
-        let there = |what: &Existence| *what != Existence::Missing;
+    pub fn seen(release: Option<String>, shown: &KernelEvidence) -> Self {
+        let there = |what: &PathExistence| *what != PathExistence::Missing;
         Self {
             release,
             netfilter: if shown.netfilter.iter().any(there) {
-                Netfilter::Shown
+                NetfilterSupport::Shown
             } else {
-                Netfilter::Absent
+                NetfilterSupport::Absent
             },
             nf_tables: if there(&shown.nf_tables) || !there(&shown.modules) {
-                NfTables::Present
+                NftablesSupport::Present
             } else {
-                NfTables::NotLoaded
+                NftablesSupport::NotLoaded
             },
             modules: if there(&shown.modules) {
-                Modules::Loadable
+                ModuleLoading::Loadable
             } else {
-                Modules::None
+                ModuleLoading::None
             },
         }
     }
@@ -154,11 +154,11 @@ impl Kernel {
 
 /// What is there in `/sys` and `/proc`.
 #[derive(Debug)]
-pub struct Shown {
+pub struct KernelEvidence {
     /// `/proc/net/netfilter` and the lists of tables of the old kind, of which kernels before 2.6.14 have those alone.
-    pub netfilter: Vec<Existence>,
+    pub netfilter: Vec<PathExistence>,
     /// `/sys/module/nf_tables`.
-    pub nf_tables: Existence,
+    pub nf_tables: PathExistence,
     /// `/proc/modules`, which a kernel without loadable modules lacks.
-    pub modules: Existence,
+    pub modules: PathExistence,
 }

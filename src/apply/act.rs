@@ -7,28 +7,31 @@ pub(super) mod xinetd;
 use std::time::Duration;
 
 use self::courier::CourierRestart;
-use super::outcome::Verdict;
-use super::{ApplyFailure, FailureContext, Running, actions, edits};
-use crate::edit::xinetd::dump::Dump;
+use super::outcome::OutcomeVerdict;
+use super::{ApplyFailure, ApplyRun, FailureContext, actions, edits};
+use crate::edit::xinetd::dump::XinetdDump;
 use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch;
 use crate::host::{
-    Act, Command, Condition, Done, End, Output, ReadHost, Request, WriteHost, Written, restart,
+    CommandEnding, CommandOutput, HostCommand, HostOperation, OperationResult, OperationResults,
+    ReadHost, ReadRequest, WaitCondition, WriteHost, restart,
 };
 use crate::limits;
 use crate::model::HostPath;
 use crate::observe::Observed;
-use crate::plan::{Action, Cause, Control, Daemon, Expectation, How, Plan};
+use crate::plan::{
+    ActionMethod, Daemon, Plan, RunningExpectation, ServiceAction, ServiceControl, StepCause,
+};
 use crate::report::printable;
 
 /// What the daemons had before the run, to come back to.
 #[derive(Debug, Default)]
-pub(super) struct Baseline {
+pub(super) struct DaemonBaseline {
     /// Courier's running values.
-    pub courier: Vec<Expectation>,
+    pub courier: Vec<RunningExpectation>,
     /// xinetd's own dump.
-    pub dump: Option<Dump>,
+    pub dump: Option<XinetdDump>,
 }
 
 /// Looks at the running daemons before anything is changed, and refuses where xinetd would lose a service.
@@ -38,15 +41,15 @@ pub(super) fn baseline(
     observed: &Observed,
     plan: &Plan,
     deadline: Duration,
-) -> Result<Baseline, ApplyFailure> {
-    let mut baseline = Baseline {
+) -> Result<DaemonBaseline, ApplyFailure> {
+    let mut baseline = DaemonBaseline {
         courier: courier::values(facts),
         dump: None,
     };
     let reload = actions(plan).find(|action| action.daemon == Daemon::Xinetd);
     let (
-        Some(Action {
-            how: How::Signal { process, .. },
+        Some(ServiceAction {
+            how: ActionMethod::Signal { process, .. },
             ..
         }),
         Some(state),
@@ -58,7 +61,7 @@ pub(super) fn baseline(
         .failing_with_hint("nothing was changed; without its dump xinetd is not reloaded")?;
     let running = limits::xinetd::running(&facts.processes);
     if let Some(running) = running.iter().find(|running| running.id == *process) {
-        let reload = limits::xinetd::Reload {
+        let reload = limits::xinetd::XinetdReload {
             xinetd: state,
             after: &state.after_on(edits(plan), dump.version),
             process: running,
@@ -66,22 +69,22 @@ pub(super) fn baseline(
         };
         let losses = reload.by_dump(&dump);
         if !losses.is_empty() {
-            return Err(ApplyFailure::new(Verdict::Refused, losses));
+            return Err(ApplyFailure::new(OutcomeVerdict::Refused, losses));
         }
     }
     baseline.dump = Some(dump);
     Ok(baseline)
 }
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Runs one action and looks at the daemon.
     pub(super) fn act(
         &mut self,
         host: &mut dyn WriteHost,
-        action: &Action,
+        action: &ServiceAction,
     ) -> Result<(), ApplyFailure> {
         match &action.how {
-            How::Commands {
+            ActionMethod::Commands {
                 control,
                 processes,
                 arguments,
@@ -99,14 +102,14 @@ impl Running<'_> {
                     restart.carry_out(host).failing_after(|| untaken(action))?;
                 }
             }
-            How::Signal {
+            ActionMethod::Signal {
                 process,
                 control: _,
             } => {
                 xinetd::reload(host, *process, &action.expects, self.request.deadline)?;
                 self.xinetd = Some(*process);
             }
-            How::Start { control } => {
+            ActionMethod::Start { control } => {
                 let started = xinetd::start(
                     host,
                     &self.judge,
@@ -117,7 +120,7 @@ impl Running<'_> {
                 .failing_after(|| untaken(action))?;
                 self.xinetd = Some(started);
             }
-            How::Unknown => {
+            ActionMethod::Unknown => {
                 return Err(Diagnostic::new(format!(
                     "it is not known how to act on {}",
                     action.unit
@@ -132,8 +135,8 @@ impl Running<'_> {
     }
 
     /// Whether the daemon has the values already, as after a panel's command that restarted it.
-    fn satisfied(&self, host: &dyn ReadHost, action: &Action) -> Result<bool, ApplyFailure> {
-        let is_replaced = |cause: &Cause| matches!(cause, Cause::ProgramReplaced { .. });
+    fn satisfied(&self, host: &dyn ReadHost, action: &ServiceAction) -> Result<bool, ApplyFailure> {
+        let is_replaced = |cause: &StepCause| matches!(cause, StepCause::ProgramReplaced { .. });
         if action.causes.iter().any(is_replaced) {
             return Ok(false);
         }
@@ -159,23 +162,26 @@ impl Running<'_> {
             return Err(Diagnostic::new("the panel's command is empty").into());
         };
         let program = HostPath::new(program.as_str())?;
-        let command = Command::new(program, arguments.to_vec(), self.request.deadline);
-        let written = host.write(&[Act::Run(command.clone())], &[])?;
+        let command = HostCommand::new(program, arguments.to_vec(), self.request.deadline);
+        let written = host.write(&[HostOperation::Run(command.clone())], &[])?;
         match written.done.first() {
-            Some(Done::Ran(Output {
-                end: End::Code(0), ..
+            Some(OperationResult::Ran(CommandOutput {
+                end: CommandEnding::Code(0),
+                ..
             })) => Ok(()),
-            Some(Done::Ran(output)) => Err(failed_command(&command, output).into()),
-            Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
-                "it is not known what became of {}",
-                printable::command(argv.iter().map(String::as_str))
-            ))
-            .into()),
+            Some(OperationResult::Ran(output)) => Err(failed_command(&command, output).into()),
+            Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
+                Err(Diagnostic::new(format!(
+                    "it is not known what became of {}",
+                    printable::command(argv.iter().map(String::as_str))
+                ))
+                .into())
+            }
         }
     }
 }
 
-fn untaken(action: &Action) -> Diagnostic {
+fn untaken(action: &ServiceAction) -> Diagnostic {
     let (verb, unit) = (action.verb.name(), &action.unit);
     Diagnostic::new(format!("the {verb} of {unit} did not take"))
 }
@@ -186,11 +192,11 @@ fn untaken(action: &Action) -> Diagnostic {
 /// and no file be restored, as long as it may read them.
 fn restart(
     host: &mut dyn WriteHost,
-    command: &Command,
-    rest: &[Act],
-    then: &[Request],
-) -> Result<Written, ApplyFailure> {
-    let acts: Vec<Act> = std::iter::once(Act::Run(command.clone()))
+    command: &HostCommand,
+    rest: &[HostOperation],
+    then: &[ReadRequest],
+) -> Result<OperationResults, ApplyFailure> {
+    let acts: Vec<HostOperation> = std::iter::once(HostOperation::Run(command.clone()))
         .chain(rest.iter().cloned())
         .collect();
     let mut written = host.write(&acts, then);
@@ -198,8 +204,8 @@ fn restart(
         Err(_) => false,
         Ok(written) => !matches!(
             written.done.first(),
-            Some(Done::Ran(Output {
-                end: End::TimedOut | End::Signal(_),
+            Some(OperationResult::Ran(CommandOutput {
+                end: CommandEnding::TimedOut | CommandEnding::Signal(_),
                 ..
             }))
         ),
@@ -210,7 +216,7 @@ fn restart(
     let processes = batch::ask(host, |batch| batch.processes(restart::PROGRAMS.to_vec()))?;
     let left = restart::under_way(&processes, &[]);
     if !left.is_empty() {
-        let wait = Act::Await(Condition::Gone(left), command.deadline);
+        let wait = HostOperation::Await(WaitCondition::Gone(left), command.deadline);
         let later = host.write(&[wait], then)?;
         if let Ok(written) = &mut written {
             written.replies = later.replies;
@@ -220,33 +226,37 @@ fn restart(
 }
 
 /// How a command ended, without what it printed.
-fn how_it_ended(command: &Command, end: End) -> Diagnostic {
+fn how_it_ended(command: &HostCommand, end: CommandEnding) -> Diagnostic {
     ended_how(&format!("`{}`", line(command)), command.deadline, end)
 }
 
-fn ended_how(name: &str, deadline: Duration, end: End) -> Diagnostic {
+fn ended_how(name: &str, deadline: Duration, end: CommandEnding) -> Diagnostic {
     Diagnostic::new(match end {
-        End::Code(code) => format!("{name} ended with exit code {code}"),
-        End::Signal(signal) => format!("{name} was ended by signal {signal}"),
-        End::TimedOut => format!(
+        CommandEnding::Code(code) => format!("{name} ended with exit code {code}"),
+        CommandEnding::Signal(signal) => format!("{name} was ended by signal {signal}"),
+        CommandEnding::TimedOut => format!(
             "{name} did not end within {} s and was killed",
             deadline.as_secs()
         ),
-        End::NotStarted => format!("{name} could not be started"),
+        CommandEnding::NotStarted => format!("{name} could not be started"),
     })
 }
 
-pub(super) fn failed_command(command: &Command, output: &Output) -> Diagnostic {
+pub(super) fn failed_command(command: &HostCommand, output: &CommandOutput) -> Diagnostic {
     with_output(how_it_ended(command, output.end), output)
 }
 
 /// How the stop and start of a service failed.
-fn failed_restart(control: &Control, command: &Command, output: &Output) -> Diagnostic {
+fn failed_restart(
+    control: &ServiceControl,
+    command: &HostCommand,
+    output: &CommandOutput,
+) -> Diagnostic {
     let name = restart_line(control);
     with_output(ended_how(&name, command.deadline, output.end), output)
 }
 
-fn with_output(diagnostic: Diagnostic, output: &Output) -> Diagnostic {
+fn with_output(diagnostic: Diagnostic, output: &CommandOutput) -> Diagnostic {
     let said = [output.stderr.as_slice(), output.stdout.as_slice()].concat();
     let said: Vec<String> = said
         .split(|byte| *byte == b'\n')
@@ -262,22 +272,22 @@ fn with_output(diagnostic: Diagnostic, output: &Output) -> Diagnostic {
 }
 
 /// What stops and starts a service, in an administrator's words.
-fn restart_line(control: &Control) -> String {
+fn restart_line(control: &ServiceControl) -> String {
     match control {
-        Control::Job {
+        ServiceControl::Job {
             systemctl, unit, ..
         } => {
             let words = [systemctl.as_str(), "restart", unit];
             format!("`{}`", printable::command(words))
         }
-        Control::Pair { script, .. } => {
+        ServiceControl::Pair { script, .. } => {
             let line = |verb| printable::command([script.as_str(), verb]);
             format!("`{}`, then `{}`", line("stop"), line("start"))
         }
     }
 }
 
-fn line(command: &Command) -> String {
+fn line(command: &HostCommand) -> String {
     let arguments = command.arguments.iter().map(String::as_str);
     printable::command(std::iter::once(command.program.as_str()).chain(arguments))
 }

@@ -1,31 +1,31 @@
 //! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks at both.
 
 use super::outcome::StepState;
-use super::{ApplyFailure, Running, Watch, edits, interrupted, journal, lost};
+use super::{ApplyFailure, ApplyRun, RunWatcher, edits, interrupted, journal, lost};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
-use crate::host::{Act, ActError, Found, ReadHost, Replace, WriteHost};
-use crate::limits::courier::{Files, Listener};
+use crate::host::{FileFound, FileReplacement, HostOperation, OperationError, ReadHost, WriteHost};
+use crate::limits::courier::{CourierFiles, CourierListener};
 use crate::observe;
-use crate::plan::{Effect, PanelStep, Step, Value};
+use crate::plan::{LimitEffect, LimitValue, PanelLimitStep, Step};
 use crate::report::text;
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// The journal, backups, then all edits, in one batch; then each file is read back.
     pub(super) fn write_edits(
         &mut self,
         host: &mut dyn WriteHost,
-        watch: &mut dyn Watch,
+        watch: &mut dyn RunWatcher,
     ) -> Result<(), ApplyFailure> {
         host.changes();
         // The journal first: it names the run, by which the next one finds what a killed one left lying about.
-        let mut acts = vec![Act::Save {
+        let mut acts = vec![HostOperation::Save {
             path: journal::path(),
             bytes: self.journal_bytes()?,
         }];
         let run = self.outcome.run.as_deref().unwrap_or("run");
         for (number, edit) in edits(&self.plan).enumerate() {
-            acts.push(Act::Save {
+            acts.push(HostOperation::Save {
                 path: journal::backup(run, number, &edit.path),
                 bytes: edit.old.clone(),
             });
@@ -36,7 +36,7 @@ impl Running<'_> {
             if let Step::Edit(edit) = step {
                 watch.begins(step);
                 places.push((index, acts.len(), batch.file(edit.path.clone())));
-                acts.push(Act::Replace(Replace {
+                acts.push(HostOperation::Replace(FileReplacement {
                     path: edit.path.clone(),
                     before: edit.before.clone(),
                     bytes: edit.bytes.clone(),
@@ -53,7 +53,7 @@ impl Running<'_> {
                     let Step::Edit(edit) = &self.plan.steps[index] else {
                         continue;
                     };
-                    let took = matches!(answers.take(ticket), Ok(Found::File(state))
+                    let took = matches!(answers.take(ticket), Ok(FileFound::File(state))
                         if state.bytes == edit.bytes);
                     if !took {
                         self.outcome.steps[index].state = StepState::Failed;
@@ -79,17 +79,17 @@ impl Running<'_> {
                 }
                 let diagnostic = Diagnostic::of(&error);
                 Err(ApplyFailure::from(match error.source {
-                    ActError::UnseenMetadata => diagnostic.hint(
+                    OperationError::UnseenMetadata => diagnostic.hint(
                         "install getfattr there (package attr), or take it on you for this run: --allow unseen-metadata",
                     ),
-                    ActError::System(_)
-                    | ActError::Changed
-                    | ActError::NotReplaced(_)
-                    | ActError::Gone
-                    | ActError::NoProcess
-                    | ActError::NoStandIn(_)
-                    | ActError::Lost(_)
-                    | ActError::After(_) => diagnostic,
+                    OperationError::System(_)
+                    | OperationError::Changed
+                    | OperationError::NotReplaced(_)
+                    | OperationError::Gone
+                    | OperationError::NoProcess
+                    | OperationError::NoStandIn(_)
+                    | OperationError::Lost(_)
+                    | OperationError::After(_) => diagnostic,
                 }))
             }
         }
@@ -98,7 +98,7 @@ impl Running<'_> {
     pub(super) fn run_panel(
         &mut self,
         host: &mut dyn WriteHost,
-        watch: &mut dyn Watch,
+        watch: &mut dyn RunWatcher,
     ) -> Result<(), ApplyFailure> {
         for index in 0..self.plan.steps.len() {
             let Step::Panel(panel) = self.plan.steps[index].clone() else {
@@ -118,16 +118,16 @@ impl Running<'_> {
     pub(super) fn panel_took(
         &self,
         host: &dyn ReadHost,
-        panel: &PanelStep,
-        wanted: impl Fn(&Effect) -> Value,
-    ) -> Result<Option<Files>, ApplyFailure> {
+        panel: &PanelLimitStep,
+        wanted: impl Fn(&LimitEffect) -> LimitValue,
+    ) -> Result<Option<CourierFiles>, ApplyFailure> {
         let courier = match &self.observed.courier {
             Some(files) => Some(observe::courier_again(host, files)?),
             None => None,
         };
-        let parsed = courier.as_ref().map(Files::parse);
+        let parsed = courier.as_ref().map(CourierFiles::parse);
         for effect in &panel.effects {
-            let mut listeners = Listener::ALL.into_iter();
+            let mut listeners = CourierListener::ALL.into_iter();
             let listener = listeners.find(|l| l.service().name() == effect.service);
             let has = listener
                 .zip(parsed.as_ref())

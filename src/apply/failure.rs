@@ -1,23 +1,23 @@
 //! Why something did not succeed here, and how a run ends that it keeps from beginning: the one carrier of failure in this
 //! folder. What the host says becomes one by `?`.
 
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, OutcomeVerdict};
 use crate::access::nft::NftError;
 use crate::access::observed;
 use crate::facts::FactsError;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::{ActFailed, HostError};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::host::{HostError, OperationFailed};
 use crate::model::NotAHostPath;
 use crate::panel_access::client;
 use crate::plan::Fingerprint;
-use crate::plan::stale::Stale;
+use crate::plan::stale::StaleReason;
 use crate::report::text;
 
 /// What to tell where something did not succeed.
 #[derive(Debug)]
 pub(super) struct ApplyFailure {
     /// How a run ends that this keeps from beginning; one that has begun finds out how far the host came.
-    verdict: Verdict,
+    verdict: OutcomeVerdict,
     /// What to tell, the most important first.
     pub(super) messages: Vec<Diagnostic>,
     /// The fingerprint of the plan that is refused.
@@ -25,7 +25,7 @@ pub(super) struct ApplyFailure {
 }
 
 impl ApplyFailure {
-    pub(super) const fn new(verdict: Verdict, messages: Vec<Diagnostic>) -> Self {
+    pub(super) const fn new(verdict: OutcomeVerdict, messages: Vec<Diagnostic>) -> Self {
         Self {
             verdict,
             messages,
@@ -35,12 +35,12 @@ impl ApplyFailure {
 
     /// A failure of which everything is told elsewhere.
     pub(super) const fn told_elsewhere() -> Self {
-        Self::new(Verdict::Unknown, Vec::new())
+        Self::new(OutcomeVerdict::Unknown, Vec::new())
     }
 
     /// Whether it leaves the host's state unknown.
     pub(super) fn is_unknown(&self) -> bool {
-        self.verdict == Verdict::Unknown
+        self.verdict == OutcomeVerdict::Unknown
     }
 
     /// The same about this plan.
@@ -68,7 +68,7 @@ impl ApplyFailure {
 /// Says of a failure what the host's own words do not.
 pub(super) trait FailureContext<T>: Sized {
     /// The same result, but this is how a run ends with its failure.
-    fn failing_as(self, verdict: Verdict) -> Result<T, ApplyFailure>;
+    fn failing_as(self, verdict: OutcomeVerdict) -> Result<T, ApplyFailure>;
 
     /// The same result, but a message that says what was being done comes first.
     fn failing_after(self, message: impl FnOnce() -> Diagnostic) -> Result<T, ApplyFailure>;
@@ -78,7 +78,7 @@ pub(super) trait FailureContext<T>: Sized {
 }
 
 impl<T, E: Into<ApplyFailure>> FailureContext<T> for Result<T, E> {
-    fn failing_as(self, verdict: Verdict) -> Result<T, ApplyFailure> {
+    fn failing_as(self, verdict: OutcomeVerdict) -> Result<T, ApplyFailure> {
         self.map_err(|failure| ApplyFailure {
             verdict,
             ..failure.into()
@@ -111,7 +111,7 @@ impl From<Diagnostic> for ApplyFailure {
 
 impl From<Vec<Diagnostic>> for ApplyFailure {
     fn from(messages: Vec<Diagnostic>) -> Self {
-        Self::new(Verdict::Unknown, messages)
+        Self::new(OutcomeVerdict::Unknown, messages)
     }
 }
 
@@ -121,7 +121,7 @@ impl From<HostError> for ApplyFailure {
         match error {
             HostError::Locked { .. } => {
                 let hint = "wait until it has ended; the lock ends with its process";
-                Self::new(Verdict::Locked, vec![message.hint(hint)])
+                Self::new(OutcomeVerdict::Locked, vec![message.hint(hint)])
             }
             HostError::NoLock { .. }
             | HostError::Lost { .. }
@@ -143,44 +143,44 @@ macro_rules! from_error {
 }
 
 from_error!(
-    ActFailed,
+    OperationFailed,
     FactsError,
     NftError,
     NotAHostPath,
-    client::Unread,
-    observed::Unread,
+    client::AccountsUnread,
+    observed::RulesUnread,
     serde_json::Error,
     std::string::FromUtf8Error,
 );
 
-impl From<Vec<Blocker>> for ApplyFailure {
-    fn from(blockers: Vec<Blocker>) -> Self {
+impl From<Vec<PlanBlocker>> for ApplyFailure {
+    fn from(blockers: Vec<PlanBlocker>) -> Self {
         let kinds = blockers.iter().map(|blocker| blocker.kind);
-        let verdict = match kinds.max().unwrap_or(Blocked::Manifest) {
-            Blocked::Manifest => Verdict::Usage,
-            Blocked::Refused => Verdict::Refused,
-            Blocked::Unknown => Verdict::Unknown,
+        let verdict = match kinds.max().unwrap_or(PlanBlocked::Manifest) {
+            PlanBlocked::Manifest => OutcomeVerdict::Usage,
+            PlanBlocked::Refused => OutcomeVerdict::Refused,
+            PlanBlocked::Unknown => OutcomeVerdict::Unknown,
         };
         let messages = blockers.into_iter().map(|blocker| blocker.diagnostic);
         Self::new(verdict, messages.collect())
     }
 }
 
-impl From<Stale> for ApplyFailure {
-    fn from(stale: Stale) -> Self {
+impl From<StaleReason> for ApplyFailure {
+    fn from(stale: StaleReason) -> Self {
         let message = match stale {
-            Stale::OtherHost { name } => {
+            StaleReason::OtherHost { name } => {
                 let name = name.as_deref().unwrap_or("another host");
                 Diagnostic::new(format!("this plan was made for {name}"))
                     .because("the machine's id or name differs")
                     .hint("plan again on this host")
             }
-            Stale::Steps(steps) => {
+            StaleReason::Steps(steps) => {
                 Diagnostic::new("the host needs something else now than the plan says")
                     .because(text::steps_in_brief(&steps))
                     .hint("plan again, and have the new plan reviewed")
             }
         };
-        Self::new(Verdict::Stale, vec![message])
+        Self::new(OutcomeVerdict::Stale, vec![message])
     }
 }

@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Diagnostic;
-use crate::host::{Digest, Found, STATE};
+use crate::host::{Digest, FileFound, STATE};
 use crate::model::{HostPath, known};
-use crate::plan::{Action, Cause, Daemon, Fingerprint, Step};
+use crate::plan::{Daemon, Fingerprint, ServiceAction, Step, StepCause};
 
 const FORMAT: u32 = 1;
 
@@ -18,16 +18,16 @@ pub struct Journal {
     /// The format's number, 1.
     pub format: u32,
     /// Service actions that were written down and not seen to be completed.
-    pub owed: Vec<Owed>,
+    pub owed: Vec<OwedAction>,
     /// The run that is under way, or was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<Run>,
+    pub run: Option<JournalRun>,
 }
 
 /// A service action that is owed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Owed {
+pub struct OwedAction {
     /// The daemon.
     pub daemon: Daemon,
     /// The service as the service manager knows it.
@@ -35,15 +35,15 @@ pub struct Owed {
     /// The services that ran when the action was planned, and must run again.
     pub services: Vec<String>,
     /// Whether a run may have stopped the daemon; only then does a later one start what does not run.
-    pub begun: Begun,
+    pub begun: OwedActionBegun,
     /// Why.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<StepCause>,
 }
 
 /// Whether an owed action may have begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Begun {
+pub enum OwedActionBegun {
     /// The run that wrote it down went on to it, or was about to.
     Perhaps,
     /// It was put off: a daemon that does not run has been stopped by somebody else.
@@ -53,7 +53,7 @@ pub enum Begun {
 /// A run that is under way, or was killed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct JournalRun {
     /// The run's id, the name of its history entry and of its backups.
     pub id: String,
     /// When it began, in seconds since 1970.
@@ -63,13 +63,13 @@ pub struct Run {
     /// Its steps.
     pub steps: Vec<Step>,
     /// For each edited file, what it holds afterwards.
-    pub written: Vec<Written>,
+    pub written: Vec<ReplacedFile>,
 }
 
 /// A file that a run replaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Written {
+pub struct ReplacedFile {
     /// The file.
     pub path: HostPath,
     /// What it held before.
@@ -117,7 +117,7 @@ pub fn path() -> HostPath {
     known(&format!("{STATE}/journal.json"))
 }
 
-/// Where a run keeps what a file held before: its edited files are numbered from 0, in the order of [`Run::written`].
+/// Where a run keeps what a file held before: its edited files are numbered from 0, in the order of [`JournalRun::written`].
 #[must_use]
 pub fn backup(run: &str, number: usize, file: &HostPath) -> HostPath {
     known(&format!("{STATE}/backups/{run}/{number}-{}", file.name()))
@@ -138,17 +138,17 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`]: what is owed must never be guessed.
-    pub fn read(found: Found) -> Result<Self, JournalError> {
+    pub fn read(found: FileFound) -> Result<Self, JournalError> {
         let state = match found {
-            Found::File(state) => state,
-            Found::Missing => return Ok(Self::default()),
-            Found::NotRegular => {
+            FileFound::File(state) => state,
+            FileFound::Missing => return Ok(Self::default()),
+            FileFound::NotRegular => {
                 return Err(JournalError::Unreadable {
                     path: path(),
                     reason: "it is not a regular file".to_owned(),
                 });
             }
-            Found::Unreadable(reason) => {
+            FileFound::Unreadable(reason) => {
                 return Err(JournalError::Unreadable {
                     path: path(),
                     reason,
@@ -187,10 +187,10 @@ impl Journal {
     }
 }
 
-impl Owed {
+impl OwedAction {
     /// What an action becomes when it is written down before it is done.
     #[must_use]
-    pub fn of(action: &Action, begun: Begun) -> Self {
+    pub fn of(action: &ServiceAction, begun: OwedActionBegun) -> Self {
         Self {
             daemon: action.daemon,
             unit: action.unit.clone(),
@@ -199,7 +199,7 @@ impl Owed {
             causes: action
                 .causes
                 .iter()
-                .filter(|cause| **cause != Cause::Owed)
+                .filter(|cause| **cause != StepCause::Owed)
                 .cloned()
                 .collect(),
         }

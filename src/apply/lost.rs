@@ -1,11 +1,11 @@
 //! Ends a run whose host cannot be asked any more: what is not known to be done is unknown, and nothing else is claimed.
 
-use super::Running;
-use super::outcome::{Outcome, StepState, Verdict};
+use super::ApplyRun;
+use super::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::failure::Diagnostic;
-use crate::host::{ActError, ActFailed};
+use crate::host::{OperationError, OperationFailed};
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Concludes a run that lost its host. Nothing can be undone from here; the next run brings the host to its end.
     pub(super) fn abandon(&mut self) {
         for step in &mut self.outcome.steps {
@@ -15,7 +15,7 @@ impl Running<'_> {
         }
         // It is in the host's journal, if the message that writes it down arrived there.
         self.outcome.owed = self.noted.clone();
-        self.outcome.conclude(Verdict::Unknown);
+        self.outcome.conclude(OutcomeVerdict::Unknown);
         if self
             .plan
             .steps
@@ -46,15 +46,15 @@ pub(super) fn before_the_run(outcome: &mut Outcome) {
 }
 
 /// Whether an act and those after it may have been done all the same.
-pub(super) fn may_be_done(failure: &ActFailed) -> bool {
+pub(super) fn may_be_done(failure: &OperationFailed) -> bool {
     match failure.source {
-        ActError::Lost(_) | ActError::After(_) => true,
-        ActError::System(_)
-        | ActError::Changed
-        | ActError::NotReplaced(_)
-        | ActError::Gone
-        | ActError::NoProcess
-        | ActError::NoStandIn(_)
-        | ActError::UnseenMetadata => false,
+        OperationError::Lost(_) | OperationError::After(_) => true,
+        OperationError::System(_)
+        | OperationError::Changed
+        | OperationError::NotReplaced(_)
+        | OperationError::Gone
+        | OperationError::NoProcess
+        | OperationError::NoStandIn(_)
+        | OperationError::UnseenMetadata => false,
     }
 }

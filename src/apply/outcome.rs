@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::Owed;
+use super::journal::OwedAction;
 use crate::failure::{Diagnostic, Exit};
 use crate::plan::{Fingerprint, HostId, Note, Step};
 
@@ -23,7 +23,7 @@ pub struct Outcome {
     /// When it began, in seconds since 1970 by the host's clock.
     pub started: Option<i64>,
     /// In one word.
-    pub result: Verdict,
+    pub result: OutcomeVerdict,
     /// The exit code.
     pub exit: u8,
     /// The fingerprint of the plan that was applied or refused.
@@ -34,7 +34,7 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
     /// Service actions that are still owed.
-    pub owed: Vec<Owed>,
+    pub owed: Vec<OwedAction>,
     /// What a person should know: errors, and what to do now.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub messages: Vec<Diagnostic>,
@@ -43,7 +43,7 @@ pub struct Outcome {
 /// An outcome in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum OutcomeVerdict {
     /// Nothing had to be done.
     AsDesired,
     /// Everything was done and verified.
@@ -82,7 +82,7 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Verdict {
+impl OutcomeVerdict {
     /// What a run has come to that ends with a change of access that waits.
     #[must_use]
     pub(super) const fn and_waits(self) -> Self {
@@ -146,7 +146,7 @@ pub enum StepState {
 impl Outcome {
     /// An outcome of a run that began nothing.
     #[must_use]
-    pub fn without_run(result: Verdict, messages: Vec<Diagnostic>) -> Self {
+    pub fn without_run(result: OutcomeVerdict, messages: Vec<Diagnostic>) -> Self {
         Self {
             format: FORMAT,
             run: None,
@@ -163,7 +163,7 @@ impl Outcome {
     }
 
     /// Gives it another result, and that result's exit code.
-    pub fn conclude(&mut self, result: Verdict) {
+    pub fn conclude(&mut self, result: OutcomeVerdict) {
         self.result = result;
         self.exit = result.exit().code();
     }

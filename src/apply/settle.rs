@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use super::ApplyFailure;
 use super::act::access::first;
-use super::journal::{self, Journal, Run};
-use super::outcome::{FORMAT, Outcome, StepOutcome, StepState, Verdict};
+use super::journal::{self, Journal, JournalRun};
+use super::outcome::{FORMAT, Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::{Act, Condition, Digest, Found, Replace, STATE, WriteHost, restart};
+use crate::host::{
+    Digest, FileFound, FileReplacement, HostOperation, STATE, WaitCondition, WriteHost, restart,
+};
 use crate::model::known;
 use crate::observe;
-use crate::panel_access::accounts::Accounts;
-use crate::plan::{AccessStep, AccountChange, AccountState, Plan, Settled, Step};
+use crate::panel_access::accounts::AccountList;
+use crate::plan::{AccountChange, AccountState, OwedActionSettled, PanelAccessStep, Plan, Step};
 
 /// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What it owed stays
 /// owed.
@@ -64,23 +66,23 @@ pub(super) fn killed_run(
         .iter()
         .enumerate()
         .map(|(number, written)| journal::backup(&run.id, number, &written.path));
-    let mut acts: Vec<Act> = run
+    let mut acts: Vec<HostOperation> = run
         .written
         .iter()
         .map(|written| written.path.clone())
         .chain(backups)
-        .filter_map(|path| path.parent()?.join(&Replace::temporary(&path)).ok())
-        .map(Act::Remove)
+        .filter_map(|path| path.parent()?.join(&FileReplacement::temporary(&path)).ok())
+        .map(HostOperation::Remove)
         .collect();
-    acts.push(Act::Save {
+    acts.push(HostOperation::Save {
         path: known(&format!("{STATE}/history/{}.json", run.id)),
         bytes,
     });
     acts.push(keep(&facts.journal)?);
     let waits = !unfinished.is_empty();
     if waits {
-        acts.push(Act::Await(
-            Condition::Gone(unfinished),
+        acts.push(HostOperation::Await(
+            WaitCondition::Gone(unfinished),
             restart::longest(patience),
         ));
     }
@@ -92,7 +94,12 @@ pub(super) fn killed_run(
 }
 
 /// What became of a killed run, as far as the files and the journal tell.
-fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Facts) -> Outcome {
+fn outcome(
+    run: &JournalRun,
+    found: &[FileFound],
+    accounts: Option<&AccountList>,
+    facts: &Facts,
+) -> Outcome {
     let state = |step: &Step| match step {
         Step::Edit(edit) => {
             let place = run
@@ -101,10 +108,14 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
                 .position(|written| written.path == edit.path);
             let pair = place.and_then(|place| Some((run.written.get(place)?, found.get(place)?)));
             match pair {
-                Some((written, Found::File(now))) if Digest::of(&now.bytes) == written.after => {
+                Some((written, FileFound::File(now)))
+                    if Digest::of(&now.bytes) == written.after =>
+                {
                     StepState::Done
                 }
-                Some((written, Found::File(now))) if Digest::of(&now.bytes) == written.before => {
+                Some((written, FileFound::File(now)))
+                    if Digest::of(&now.bytes) == written.before =>
+                {
                     StepState::NotTried
                 }
                 Some(_) | None => StepState::Unknown,
@@ -122,8 +133,8 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
         run: Some(run.id.clone()),
         host: None,
         started: Some(run.started),
-        result: Verdict::Killed,
-        exit: Verdict::Killed.exit().code(),
+        result: OutcomeVerdict::Killed,
+        exit: OutcomeVerdict::Killed.exit().code(),
         fingerprint: Some(run.fingerprint.clone()),
         steps: run
             .steps
@@ -148,7 +159,7 @@ fn outcome(run: &Run, found: &[Found], accounts: Option<&Accounts>, facts: &Fact
 }
 
 /// What became of a step on accounts, as far as the database tells.
-fn killed(step: &AccessStep, accounts: &Accounts) -> StepState {
+fn killed(step: &PanelAccessStep, accounts: &AccountList) -> StepState {
     let now = |change: &AccountChange| accounts.get(change.id).map(|account| account.state);
     let mut changes = step.accounts.iter();
     if changes.all(|change| now(change) == Some(change.from)) {
@@ -163,7 +174,7 @@ fn killed(step: &AccessStep, accounts: &Accounts) -> StepState {
 }
 
 /// Which accounts a killed run has changed.
-fn changed(steps: &[Step], accounts: &Accounts) -> Option<Diagnostic> {
+fn changed(steps: &[Step], accounts: &AccountList) -> Option<Diagnostic> {
     let mut changed = Vec::new();
     for step in steps {
         if let Step::PanelAccess(step) = step {
@@ -206,8 +217,8 @@ pub(super) fn nothing_to_do(
     plan: &Plan,
 ) -> Result<(), ApplyFailure> {
     match plan.settled {
-        Settled::Nothing => Ok(()),
-        Settled::Some => {
+        OwedActionSettled::Nothing => Ok(()),
+        OwedActionSettled::Some => {
             let journal = Journal {
                 owed: Vec::new(),
                 ..facts.journal.clone()
@@ -219,12 +230,12 @@ pub(super) fn nothing_to_do(
 }
 
 /// The act that leaves a journal as it should be: none where there is nothing to remember.
-pub(super) fn keep(journal: &Journal) -> Result<Act, ApplyFailure> {
+pub(super) fn keep(journal: &Journal) -> Result<HostOperation, ApplyFailure> {
     if journal.is_empty() {
-        return Ok(Act::Remove(journal::path()));
+        return Ok(HostOperation::Remove(journal::path()));
     }
     let bytes = journal.to_bytes()?;
-    Ok(Act::Save {
+    Ok(HostOperation::Save {
         path: journal::path(),
         bytes,
     })

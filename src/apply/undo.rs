@@ -2,20 +2,25 @@
 
 use super::act::courier::CourierRestart;
 use super::journal::{self};
-use super::outcome::{StepState, Verdict};
-use super::{Running, act, edits, settle};
+use super::outcome::{OutcomeVerdict, StepState};
+use super::{ApplyRun, act, edits, settle};
 use crate::facts::{COURIERTCPD, XINETD};
 use crate::failure::Diagnostic;
 use crate::host::batch;
-use crate::host::{Act, ActFailed, Digest, Found, Process, ReadHost, Replace, WriteHost};
+use crate::host::{
+    Digest, FileFound, FileReplacement, HostOperation, OperationFailed, Process, ReadHost,
+    WriteHost,
+};
 use crate::limits;
-use crate::limits::courier::{self, Listener};
+use crate::limits::courier::{self, CourierListener};
 use crate::model::HostPath;
-use crate::plan::{Action, Daemon, Edit, Expectation, How, PanelStep, Step};
+use crate::plan::{
+    ActionMethod, Daemon, FileEdit, PanelLimitStep, RunningExpectation, ServiceAction, Step,
+};
 
 /// Whether something was brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Back {
+pub(super) enum BroughtBack {
     /// It is as it was, seen by reading it.
     Yes,
     /// It is not, or that cannot be told.
@@ -24,7 +29,7 @@ pub(super) enum Back {
 
 /// What became of a service action that was to be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Undone {
+enum UndoneAction {
     /// The daemon has the values from before the run.
     Back,
     /// The daemon has what its files say, as it should; that is not what it had before.
@@ -33,16 +38,16 @@ enum Undone {
     Owed,
 }
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Undoes this run, writes its history entry, and concludes the outcome.
     pub(super) fn undo(&mut self, host: &mut dyn WriteHost) {
-        let mut back = Back::Yes;
+        let mut back = BroughtBack::Yes;
         if let Some((index, undone)) = self.undo_sources(host) {
             self.note_undone(index, undone, &mut back);
         }
         let (accounts, others) = self.undo_accounts(host);
-        if others == Back::No {
-            back = Back::No;
+        if others == BroughtBack::No {
+            back = BroughtBack::No;
         }
         for (index, undone) in accounts {
             self.note_undone(index, undone, &mut back);
@@ -57,7 +62,7 @@ impl Running<'_> {
                 // Files come back before daemons, which read them: actions are undone below.
                 Step::Action(_) | Step::PanelAccess(_) | Step::Sources(_) => continue,
                 // They come last and only where nothing waits; the next run does what is missing.
-                Step::Boot(_) | Step::Retire(_) => Back::No,
+                Step::Boot(_) | Step::Retire(_) => BroughtBack::No,
                 Step::Edit(edit) => self.undo_edit(host, edit),
                 Step::Panel(panel) => self.undo_panel(host, panel),
             };
@@ -80,77 +85,84 @@ impl Running<'_> {
             self.owed_before
                 .retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
             match undone {
-                Undone::Back => self.note_undone(index, Back::Yes, &mut back),
+                UndoneAction::Back => self.note_undone(index, BroughtBack::Yes, &mut back),
                 // It stands, and rightly so; but the host is not as it was.
-                Undone::Stands => back = Back::No,
-                Undone::Owed => {
-                    self.owed_before
-                        .push(journal::Owed::of(action, journal::Begun::Perhaps));
-                    self.note_undone(index, Back::No, &mut back);
+                UndoneAction::Stands => back = BroughtBack::No,
+                UndoneAction::Owed => {
+                    self.owed_before.push(journal::OwedAction::of(
+                        action,
+                        journal::OwedActionBegun::Perhaps,
+                    ));
+                    self.note_undone(index, BroughtBack::No, &mut back);
                 }
             }
         }
         self.outcome.owed = self.owed_before.clone();
         self.outcome.conclude(match back {
-            Back::Yes => Verdict::RolledBack,
-            Back::No => Verdict::PartlyApplied,
+            BroughtBack::Yes => OutcomeVerdict::RolledBack,
+            BroughtBack::No => OutcomeVerdict::PartlyApplied,
         });
         self.close(host);
     }
 
     /// Keeps an action owed that was not begun, where what it was to make live could not be taken back.
-    fn still_owed(&mut self, action: &Action, files: Back) {
-        let same = |owed: &journal::Owed| owed.unit == action.unit && owed.daemon == action.daemon;
+    fn still_owed(&mut self, action: &ServiceAction, files: BroughtBack) {
+        let same =
+            |owed: &journal::OwedAction| owed.unit == action.unit && owed.daemon == action.daemon;
         match files {
-            Back::No if !self.owed_before.iter().any(same) => {
-                self.owed_before
-                    .push(journal::Owed::of(action, journal::Begun::No));
+            BroughtBack::No if !self.owed_before.iter().any(same) => {
+                self.owed_before.push(journal::OwedAction::of(
+                    action,
+                    journal::OwedActionBegun::No,
+                ));
             }
-            Back::No | Back::Yes => {}
+            BroughtBack::No | BroughtBack::Yes => {}
         }
     }
 
-    fn note_undone(&mut self, index: usize, undone: Back, back: &mut Back) {
+    fn note_undone(&mut self, index: usize, undone: BroughtBack, back: &mut BroughtBack) {
         let state = &mut self.outcome.steps[index].state;
         match undone {
             // A step that failed stays one in the outcome; it is the reason for all this.
-            Back::Yes if *state == StepState::Failed => {}
-            Back::Yes => *state = StepState::Undone,
-            Back::No => {
+            BroughtBack::Yes if *state == StepState::Failed => {}
+            BroughtBack::Yes => *state = StepState::Undone,
+            BroughtBack::No => {
                 *state = StepState::Unknown;
-                *back = Back::No;
+                *back = BroughtBack::No;
             }
         }
     }
 
-    fn undo_panel(&mut self, host: &mut dyn WriteHost, panel: &PanelStep) -> Back {
+    fn undo_panel(&mut self, host: &mut dyn WriteHost, panel: &PanelLimitStep) -> BroughtBack {
         let Some(argv) = &panel.undo else {
             let what = "the panel's setting is not undone: what it was before is not known";
             self.outcome.messages.push(Diagnostic::new(what));
-            return Back::No;
+            return BroughtBack::No;
         };
         let undone = self
             .panel(host, argv)
             .and_then(|()| self.panel_took(host, panel, |effect| effect.from));
         match undone {
-            Ok(_) => Back::Yes,
+            Ok(_) => BroughtBack::Yes,
             Err(failed) => {
                 self.outcome.messages.extend(failed.messages);
-                Back::No
+                BroughtBack::No
             }
         }
     }
 
-    fn undo_edit(&mut self, host: &mut dyn WriteHost, edit: &Edit) -> Back {
+    fn undo_edit(&mut self, host: &mut dyn WriteHost, edit: &FileEdit) -> BroughtBack {
         let read = |host: &mut dyn WriteHost| match batch::ask(host, |batch| {
             batch.file(edit.path.clone())
         }) {
-            Ok(Found::File(state)) => Some(Digest::of(&state.bytes)),
-            Ok(Found::Missing | Found::NotRegular | Found::Unreadable(_)) | Err(_) => None,
+            Ok(FileFound::File(state)) => Some(Digest::of(&state.bytes)),
+            Ok(FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_)) | Err(_) => {
+                None
+            }
         };
         let after = Digest::of(&edit.bytes);
         match read(host) {
-            Some(now) if now == edit.before => return Back::Yes,
+            Some(now) if now == edit.before => return BroughtBack::Yes,
             Some(now) if now == after => {}
             Some(_) => {
                 let what = format!(
@@ -162,33 +174,33 @@ impl Running<'_> {
                     None => "compare it with what the plan shows".to_owned(),
                 };
                 self.outcome.messages.push(Diagnostic::new(what).hint(hint));
-                return Back::No;
+                return BroughtBack::No;
             }
             None => {
                 self.outcome.messages.push(Diagnostic::new(format!(
                     "{} cannot be read any more",
                     edit.path
                 )));
-                return Back::No;
+                return BroughtBack::No;
             }
         }
-        let restore = Replace {
+        let restore = FileReplacement {
             path: edit.path.clone(),
             before: after,
             bytes: edit.old.clone(),
         };
-        if let Err(error) = host.write(&[Act::Replace(restore)], &[]) {
+        if let Err(error) = host.write(&[HostOperation::Replace(restore)], &[]) {
             self.outcome.messages.push(Diagnostic::of(&error));
         }
         if read(host) == Some(edit.before.clone()) {
-            Back::Yes
+            BroughtBack::Yes
         } else {
-            Back::No
+            BroughtBack::No
         }
     }
 
     /// Where the bytes of an edited file from before the run are.
-    fn backup(&self, edit: &Edit) -> Option<HostPath> {
+    fn backup(&self, edit: &FileEdit) -> Option<HostPath> {
         let number = edits(&self.plan).position(|other| other.path == edit.path)?;
         Some(journal::backup(
             self.outcome.run.as_deref()?,
@@ -198,18 +210,18 @@ impl Running<'_> {
     }
 
     /// Brings Courier back to what its restored files say, and tells whether that is what it had before.
-    fn undo_restart(&mut self, host: &mut dyn WriteHost, action: &Action) -> Undone {
-        let How::Commands {
+    fn undo_restart(&mut self, host: &mut dyn WriteHost, action: &ServiceAction) -> UndoneAction {
+        let ActionMethod::Commands {
             control,
             processes: _,
             arguments,
         } = &action.how
         else {
-            return Undone::Owed;
+            return UndoneAction::Owed;
         };
         let judge = &self.judge;
         let now = |host: &dyn ReadHost| judge.daemons(host, &[COURIERTCPD]);
-        let before: Vec<Expectation> = (self.baseline.courier.iter())
+        let before: Vec<RunningExpectation> = (self.baseline.courier.iter())
             .filter(|expectation| action.services.contains(&expectation.service))
             .cloned()
             .collect();
@@ -220,24 +232,24 @@ impl Running<'_> {
             Ok(processes) => processes,
             Err(error) => {
                 self.outcome.messages.push(Diagnostic::of(&error));
-                return Undone::Owed;
+                return UndoneAction::Owed;
             }
         };
         if is_back(&processes) {
-            return Undone::Back;
+            return UndoneAction::Back;
         }
         let restored = courier::values(&self.courier_before.parse());
         let listeners = || {
-            let named = |listener: &Listener| {
+            let named = |listener: &CourierListener| {
                 let name = listener.service().name();
                 action.services.iter().any(|service| service == name)
             };
-            Listener::ALL.into_iter().filter(named)
+            CourierListener::ALL.into_iter().filter(named)
         };
-        let expects: Vec<Expectation> = restored
+        let expects: Vec<RunningExpectation> = restored
             .iter()
             .filter(|((listener, _), _)| listeners().any(|named| named == *listener))
-            .map(|((listener, setting), value)| Expectation {
+            .map(|((listener, setting), value)| RunningExpectation {
                 service: listener.service().name().to_owned(),
                 setting: *setting,
                 value: *value,
@@ -245,7 +257,7 @@ impl Running<'_> {
             .collect();
         if !courier::unmet(&expects, &processes).is_empty() {
             let running =
-                listeners().flat_map(|listener| courier::Running::of(listener, &processes));
+                listeners().flat_map(|listener| courier::CourierProcess::of(listener, &processes));
             let running: Vec<_> = running.map(|running| running.process.id).collect();
             // The old limits instead of the new ones; what tells the listeners apart stays.
             let others = |list: &Vec<String>| {
@@ -268,21 +280,22 @@ impl Running<'_> {
                 );
                 self.outcome.messages.push(Diagnostic::new(what));
                 self.outcome.messages.extend(failed.messages);
-                return Undone::Owed;
+                return UndoneAction::Owed;
             }
         }
         match now(host) {
-            Ok(processes) if is_back(&processes) => Undone::Back,
-            Ok(_) => Undone::Stands,
-            Err(_) => Undone::Owed,
+            Ok(processes) if is_back(&processes) => UndoneAction::Back,
+            Ok(_) => UndoneAction::Stands,
+            Err(_) => UndoneAction::Owed,
         }
     }
 
     /// Makes xinetd read its restored files; one that ended over the new ones is started again.
-    fn undo_reload(&mut self, host: &mut dyn WriteHost, action: &Action) -> Undone {
-        let (How::Signal { process, control }, Some(dump)) = (&action.how, &self.baseline.dump)
+    fn undo_reload(&mut self, host: &mut dyn WriteHost, action: &ServiceAction) -> UndoneAction {
+        let (ActionMethod::Signal { process, control }, Some(dump)) =
+            (&action.how, &self.baseline.dump)
         else {
-            return Undone::Owed;
+            return UndoneAction::Owed;
         };
         let expects = act::xinetd::dumped_values(&action.expects, dump);
         let deadline = self.request.deadline;
@@ -295,12 +308,12 @@ impl Running<'_> {
             Some(_) | None => act::xinetd::reload(host, *process, &expects, deadline).map(|_| ()),
         };
         match back {
-            Ok(()) => Undone::Back,
+            Ok(()) => UndoneAction::Back,
             Err(failed) => {
                 let what = "xinetd could not be brought back to its old values";
                 self.outcome.messages.push(Diagnostic::new(what));
                 self.outcome.messages.extend(failed.messages);
-                Undone::Owed
+                UndoneAction::Owed
             }
         }
     }
@@ -316,7 +329,7 @@ impl Running<'_> {
         let mut acts = Vec::new();
         match (entry, settle::keep(&journal)) {
             (Ok(bytes), Ok(keep)) => {
-                acts.push(Act::Save {
+                acts.push(HostOperation::Save {
                     path: self.history(),
                     bytes,
                 });
@@ -330,8 +343,8 @@ impl Running<'_> {
         };
         // What was done and seen stands, and so does the verdict; that it is written down does not. Where the host is lost it is
         // not known either whether its journal still has what was owed.
-        if host.lost().is_some() && self.outcome.result == Verdict::Applied {
-            self.outcome.conclude(Verdict::Owed);
+        if host.lost().is_some() && self.outcome.result == OutcomeVerdict::Applied {
+            self.outcome.conclude(OutcomeVerdict::Owed);
         }
         let what = "what became of this run is not written down on the host";
         let mut message = Diagnostic::new(what).because(told(&error));
@@ -346,7 +359,7 @@ impl Running<'_> {
 }
 
 /// An error with all its causes, in one line.
-fn told(error: &ActFailed) -> String {
+fn told(error: &OperationFailed) -> String {
     let Diagnostic { what, why, .. } = Diagnostic::of(error);
     match why {
         Some(why) => format!("{what}: {why}"),

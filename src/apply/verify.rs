@@ -1,20 +1,20 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
-use super::outcome::Verdict;
-use super::{ApplyFailure, Restarts, Running, edits};
+use super::outcome::OutcomeVerdict;
+use super::{ApplyFailure, ApplyRun, RestartPolicy, edits};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Act, Digest, WriteHost};
-use crate::limits::xinetd::Loaded;
-use crate::observe::{Observed, Scope};
-use crate::plan::{self, Input, Step};
+use crate::host::{Digest, HostOperation, WriteHost};
+use crate::limits::xinetd::LoadedXinetdFiles;
+use crate::observe::{ObserveScope, Observed};
+use crate::plan::{self, PlanInput, Step};
 use crate::report::text;
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Looks at the whole again, and concludes the run as far as it has come.
     pub(super) fn verify(&mut self, host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
         let mut facts = Facts::read(host)?;
-        let observed = Observed::read(host, &facts, Scope::ToApply(self.request.desired))?;
+        let observed = Observed::read(host, &facts, ObserveScope::ToApply(self.request.desired))?;
         let meanwhile = self.accounts_meanwhile(&observed)?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
@@ -30,13 +30,13 @@ impl Running<'_> {
             self.request.allowed,
         );
         let mut owed = match self.request.restarts {
-            Restarts::Now => Vec::new(),
-            Restarts::Deferred => self.journal.owed.clone(),
+            RestartPolicy::Now => Vec::new(),
+            RestartPolicy::Deferred => self.journal.owed.clone(),
         };
         let mut verdict = if owed.is_empty() {
-            Verdict::Applied
+            OutcomeVerdict::Applied
         } else {
-            Verdict::Owed
+            OutcomeVerdict::Owed
         };
         match planned {
             Ok(plan) => {
@@ -44,7 +44,7 @@ impl Running<'_> {
                     .steps
                     .into_iter()
                     .filter(|step| match (step, self.request.restarts) {
-                        (Step::Action(_), Restarts::Deferred) => false,
+                        (Step::Action(_), RestartPolicy::Deferred) => false,
                         (
                             Step::Action(_) | Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_),
                             _,
@@ -62,7 +62,7 @@ impl Running<'_> {
                         .because(what)
                         .into());
                     }
-                    verdict = Verdict::ChangedSince;
+                    verdict = OutcomeVerdict::ChangedSince;
                     self.outcome.messages.push(
                         Diagnostic::new(
                             "somebody else changed something managed while this run went on",
@@ -73,7 +73,7 @@ impl Running<'_> {
                 }
             }
             Err(blockers) if self.changed_by_others(&observed) || meanwhile.is_other() => {
-                verdict = Verdict::ChangedSince;
+                verdict = OutcomeVerdict::ChangedSince;
                 self.outcome
                     .messages
                     .extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
@@ -83,7 +83,7 @@ impl Running<'_> {
             }
         }
         if meanwhile.is_other() {
-            verdict = Verdict::ChangedSince;
+            verdict = OutcomeVerdict::ChangedSince;
         }
         self.outcome.messages.extend(meanwhile.messages());
         std::mem::swap(&mut self.outcome.owed, &mut owed);
@@ -91,8 +91,8 @@ impl Running<'_> {
         if let Some(bytes) = loaded.and_then(|loaded| serde_json::to_vec_pretty(&loaded).ok()) {
             // Without it xinetd's state is not known the next time, and it is asked to reload once more.
             let _ = host.write(
-                &[Act::Save {
-                    path: Loaded::path(),
+                &[HostOperation::Save {
+                    path: LoadedXinetdFiles::path(),
                     bytes,
                 }],
                 &[],
@@ -108,7 +108,7 @@ impl Running<'_> {
     }
 
     /// The same for some of the files.
-    fn differ(&self, now: &[Input], planned: &[Input]) -> bool {
+    fn differ(&self, now: &[PlanInput], planned: &[PlanInput]) -> bool {
         now.len() != planned.len()
             || now.iter().any(|input| {
                 let ours = edits(&self.plan).find(|edit| edit.path == input.path);
@@ -119,12 +119,12 @@ impl Running<'_> {
     }
 
     /// What xinetd has loaded, where this run saw it read its files and nobody has touched them since.
-    fn loaded(&self, observed: &Observed) -> Option<Loaded> {
+    fn loaded(&self, observed: &Observed) -> Option<LoadedXinetdFiles> {
         let process = self.xinetd?;
         let (now, before) = (observed.xinetd.as_ref()?, self.observed.xinetd.as_ref()?);
         if self.differ(&now.inputs(), &before.inputs()) {
             return None;
         }
-        Some(Loaded::of(process, now))
+        Some(LoadedXinetdFiles::of(process, now))
     }
 }

@@ -22,13 +22,16 @@ mod unconfirmed;
 
 use std::time::Duration;
 
-pub use self::record::{Decidable, Left, RecordTickets, Waiting, Watched, Window, files};
+pub use self::record::{
+    Checkpoint, CheckpointDecidable, RecordTickets, TimeLeft, WaitingCheckpoint, WatchedFolder,
+    files,
+};
 pub use self::settle::is_unwatched;
 
 use self::remembered::RememberedChange;
-use self::settle::Now;
+use self::settle::CheckpointStanding;
 use super::ApplyFailure;
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, OutcomeVerdict};
 use crate::host::WriteHost;
 
 /// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
@@ -41,12 +44,14 @@ pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option
         Err(error) => return Some(ApplyFailure::from(error).outcome()),
     }
     match confirm::begin(host, deadline) {
-        Ok((_, Now::Open(window, ..))) if window.run == run => None,
+        Ok((_, CheckpointStanding::Open(window, ..))) if window.run == run => None,
         Ok(_) => match close::history(host, run) {
             Ok(Some(outcome)) => Some(outcome),
-            Ok(None) => Some(Outcome::without_run(Verdict::Unknown, Vec::new())),
+            Ok(None) => Some(Outcome::without_run(OutcomeVerdict::Unknown, Vec::new())),
             Err(why) => Some(why.outcome()),
         },
-        Err(failure) => Some(failure.outcome()).filter(|outcome| outcome.result != Verdict::Locked),
+        Err(failure) => {
+            Some(failure.outcome()).filter(|outcome| outcome.result != OutcomeVerdict::Locked)
+        }
     }
 }

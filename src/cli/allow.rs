@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use crate::plan::{Allowed, Permission};
+use crate::plan::{OverridePermission, SafetyOverrides};
 
 /// One thing that is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +55,15 @@ impl FromStr for Allowance {
 }
 
 /// All that is allowed; of one thing allowed twice the later counts.
-pub(super) fn allowed(allowances: &[Allowance]) -> Allowed {
-    let mut allowed = Allowed::default();
+pub(super) fn allowed(allowances: &[Allowance]) -> SafetyOverrides {
+    let mut allowed = SafetyOverrides::default();
     for allowance in allowances {
         match allowance {
             Allowance::AccountChanges(number) => allowed.account_changes = Some(*number),
-            Allowance::PanelCommand => allowed.panel_command = Permission::Given,
-            Allowance::InboundMail => allowed.inbound_mail = Permission::Given,
-            Allowance::Docker => allowed.docker = Permission::Given,
-            Allowance::OwnRules => allowed.own_rules = Permission::Given,
+            Allowance::PanelCommand => allowed.panel_command = OverridePermission::Given,
+            Allowance::InboundMail => allowed.inbound_mail = OverridePermission::Given,
+            Allowance::Docker => allowed.docker = OverridePermission::Given,
+            Allowance::OwnRules => allowed.own_rules = OverridePermission::Given,
             // The way to the host asks for the one, `confirm` for the other.
             Allowance::UnseenMetadata | Allowance::UnprovenConfirm => {}
         }
@@ -80,14 +80,14 @@ mod tests {
         let parsed: Allowance = "account-changes=120".parse().unwrap();
         assert_eq!(
             allowed(&[parsed]),
-            Allowed {
+            SafetyOverrides {
                 account_changes: Some(120),
-                ..Allowed::default()
+                ..SafetyOverrides::default()
             }
         );
         let mail: Allowance = "inbound-mail".parse().unwrap();
-        assert_eq!(allowed(&[mail]).inbound_mail, Permission::Given);
-        assert_eq!(allowed(&[]).inbound_mail, Permission::Withheld);
+        assert_eq!(allowed(&[mail]).inbound_mail, OverridePermission::Given);
+        assert_eq!(allowed(&[]).inbound_mail, OverridePermission::Withheld);
         for bad in [
             "",
             "account-changes",

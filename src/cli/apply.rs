@@ -3,37 +3,37 @@
 use std::borrow::Cow;
 
 use super::allow::Allowance;
-use super::files::Private;
-use super::progress::Progress;
-use super::terminal::{Signals, Terminal, ask, can_ask};
-use super::{ApplyArgs, Ended, Format, allowed, confirm, files, planned};
-use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
-use crate::apply::{self, Request, Restarts, Watch};
+use super::files::PrivateFile;
+use super::progress::RunProgress;
+use super::terminal::{EndSignals, OperatorTerminal, ask, can_ask};
+use super::{ApplyArgs, CommandEnd, OutputFormat, allowed, confirm, files, planned};
+use crate::apply::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
+use crate::apply::{self, ApplyRequest, RestartPolicy, RunWatcher};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::deadline::Deadline;
-use crate::host::ssh::{self, Metadata};
-use crate::manifest::{self, Checked};
+use crate::host::ssh::{self, MetadataPolicy};
+use crate::manifest::{self, CheckedManifest};
 use crate::plan::{Fingerprint, Plan, Step, saved};
-use crate::report::diagnostic::Severity;
-use crate::report::redact::{self, Names};
+use crate::report::diagnostic::WorstSeverity;
+use crate::report::redact::{self, NameVisibility};
 use crate::report::safe::SafeText;
 use crate::report::{Colour, text};
 
-pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let file = args.outcome.as_deref().map(Private::open).transpose()?;
-    let outcome = outcome(args, terminal).unwrap_or_else(|Ended { exit, diagnostics }| {
+pub(super) fn run(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
+    let file = args.outcome.as_deref().map(PrivateFile::open).transpose()?;
+    let outcome = outcome(args, terminal).unwrap_or_else(|CommandEnd { exit, diagnostics }| {
         let verdict = match exit {
-            Exit::Usage => Verdict::Usage,
-            Exit::Locked => Verdict::Locked,
-            Exit::Stale => Verdict::Stale,
-            Exit::Refused => Verdict::Refused,
-            Exit::Unknown => Verdict::Unknown,
+            Exit::Usage => OutcomeVerdict::Usage,
+            Exit::Locked => OutcomeVerdict::Locked,
+            Exit::Stale => OutcomeVerdict::Stale,
+            Exit::Refused => OutcomeVerdict::Refused,
+            Exit::Unknown => OutcomeVerdict::Unknown,
             Exit::AsDesired
             | Exit::Pending
             | Exit::Owed
             | Exit::RolledBack
             | Exit::PartlyApplied
-            | Exit::Internal => Verdict::Internal,
+            | Exit::Internal => OutcomeVerdict::Internal,
         };
         Outcome::without_run(verdict, diagnostics)
     });
@@ -44,20 +44,20 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
         outcome
     };
     let shown = match terminal.names {
-        Names::Shown => Cow::Borrowed(&outcome),
-        Names::Withheld => Cow::Owned(redact::outcome(&outcome)),
+        NameVisibility::Shown => Cow::Borrowed(&outcome),
+        NameVisibility::Withheld => Cow::Owned(redact::outcome(&outcome)),
     };
     let said = |colour| text::outcome(&shown, args.accounts.detail(), colour);
     let printed = match args.format {
-        Format::Text => said(terminal.colour),
-        Format::Json => SafeText::json(&*shown)?,
+        OutputFormat::Text => said(terminal.colour),
+        OutputFormat::Json => SafeText::json(&*shown)?,
     };
     terminal.print_outcome(&printed, || said(Colour::Off));
     let exit = outcome.result.exit();
     if let Some(file) = file
         && let Err(lost) = file.write(SafeText::json(&outcome)?.as_bytes())
     {
-        terminal.tell(&lost.diagnostics, Severity::Error);
+        terminal.tell(&lost.diagnostics, WorstSeverity::Error);
         // What the run came to counts for more than that it could not be written down.
         return Ok(match exit {
             Exit::AsDesired => lost.exit,
@@ -67,21 +67,23 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Exit, End
     Ok(exit)
 }
 
-fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> {
+fn outcome(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<Outcome, CommandEnd> {
     let expect = args.expect.as_deref().map(fingerprint).transpose()?;
     let (checked, agreed) = input(args)?;
     let metadata = if args.allow.allow.contains(&Allowance::UnseenMetadata) {
-        Metadata::Unseen
+        MetadataPolicy::Unseen
     } else {
-        Metadata::Shown
+        MetadataPolicy::Shown
     };
     let limit = args.host.limit();
-    let mut host = args.host.open(metadata, ssh::Signals::RunOnly, &limit)?;
-    let signals = Signals::catch();
+    let mut host = args
+        .host
+        .open(metadata, ssh::SignalReceiver::RunOnly, &limit)?;
+    let signals = EndSignals::catch();
     let allowed = allowed(&args.allow.allow);
     let detail = args.accounts.detail();
     let mut agreed = agreed;
-    let mut show = Show::Plan;
+    let mut show = PlanShown::Plan;
     if !args.yes {
         let plan = planned(
             &*host,
@@ -95,7 +97,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
                 let diagnostic = Diagnostic::new("there is no terminal to ask on")
                     .because(text::summary(&plan))
                     .hint("see what `mailward plan` says, then give --yes");
-                return Err(Ended {
+                return Err(CommandEnd {
                     exit: Exit::Usage,
                     diagnostics: vec![diagnostic],
                 });
@@ -108,54 +110,54 @@ fn outcome(args: &ApplyArgs, terminal: &mut Terminal) -> Result<Outcome, Ended> 
             let agreed = limit.without(|| ask(terminal, "Apply this plan? [y/N] ", &signals));
             if !agreed {
                 terminal.say(&SafeText::own("\n"));
-                return Ok(Outcome::without_run(Verdict::Declined, Vec::new()));
+                return Ok(Outcome::without_run(OutcomeVerdict::Declined, Vec::new()));
             }
-            show = Show::Nothing;
+            show = PlanShown::Nothing;
         }
         agreed = agreed.or(Some(plan));
     }
-    let request = Request {
+    let request = ApplyRequest {
         desired: &checked.desired,
         advice: &checked.notes,
         agreed: agreed.as_ref(),
         expect: expect.as_ref(),
         restarts: if args.defer_restarts {
-            Restarts::Deferred
+            RestartPolicy::Deferred
         } else {
-            Restarts::Now
+            RestartPolicy::Now
         },
         deadline: args.host.deadline(),
         allowed: &allowed,
         run: std::process::id(),
         window: window_id()?,
     };
-    let mut watch = Watching {
+    let mut watch = OperatorWatcher {
         terminal,
         signals: &signals,
         limit: &limit,
         show,
         detail,
-        progress: Progress::default(),
+        progress: RunProgress::default(),
     };
     Ok(apply::apply(&mut *host, &request, &mut watch))
 }
 
 /// A plan as it may be shown.
-fn shown<'p>(terminal: &Terminal, plan: &'p Plan) -> Cow<'p, Plan> {
+fn shown<'p>(terminal: &OperatorTerminal, plan: &'p Plan) -> Cow<'p, Plan> {
     match terminal.names {
-        Names::Shown => Cow::Borrowed(plan),
-        Names::Withheld => Cow::Owned(redact::plan(plan)),
+        NameVisibility::Shown => Cow::Borrowed(plan),
+        NameVisibility::Withheld => Cow::Owned(redact::plan(plan)),
     }
 }
 
 /// 128 random bits: nobody can guess the name of a window's folder, and no two windows have one.
-fn window_id() -> Result<String, Ended> {
+fn window_id() -> Result<String, CommandEnd> {
     let mut bytes = [0; 16];
     let mut filled = 0;
     while filled < bytes.len() {
         let rest = bytes.get_mut(filled..).unwrap_or_default();
         let read = rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty());
-        filled += read.map_err(|error| Ended {
+        filled += read.map_err(|error| CommandEnd {
             exit: Exit::Internal,
             diagnostics: vec![
                 Diagnostic::new("the system has no random numbers").because(error.to_string()),
@@ -165,8 +167,8 @@ fn window_id() -> Result<String, Ended> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn fingerprint(text: &str) -> Result<Fingerprint, Ended> {
-    Fingerprint::parse(text).ok_or_else(|| Ended {
+fn fingerprint(text: &str) -> Result<Fingerprint, CommandEnd> {
+    Fingerprint::parse(text).ok_or_else(|| CommandEnd {
         exit: Exit::Usage,
         diagnostics: vec![
             Diagnostic::new(format!("{text:?} is not a fingerprint"))
@@ -176,27 +178,27 @@ fn fingerprint(text: &str) -> Result<Fingerprint, Ended> {
 }
 
 /// A manifest, or one saved plan.
-fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
+fn input(args: &ApplyArgs) -> Result<(CheckedManifest, Option<Plan>), CommandEnd> {
     let layers = files::layers(&args.manifest)?;
     if let [layer] = layers.as_slice()
         && saved::looks_saved(&layer.bytes)
     {
         let plan = saved::read(&layer.bytes).map_err(|error| {
-            let mut ended = Ended::new(error.exit(), &error);
+            let mut ended = CommandEnd::new(error.exit(), &error);
             for diagnostic in &mut ended.diagnostics {
                 diagnostic.what = format!("{}: {}", layer.name, diagnostic.what);
             }
             ended
         })?;
         return Ok((
-            Checked {
+            CheckedManifest {
                 desired: plan.desired.clone(),
                 notes: saved::advice(&plan),
             },
             Some(plan),
         ));
     }
-    let checked = manifest::check(&layers).map_err(|diagnostics| Ended {
+    let checked = manifest::check(&layers).map_err(|diagnostics| CommandEnd {
         exit: Exit::Usage,
         diagnostics,
     })?;
@@ -205,30 +207,30 @@ fn input(args: &ApplyArgs) -> Result<(Checked, Option<Plan>), Ended> {
 
 /// Whether the plan is still to be shown.
 #[derive(Clone, Copy)]
-enum Show {
+enum PlanShown {
     Plan,
     Nothing,
 }
 
 /// Tells the operator what goes on.
-struct Watching<'a> {
-    terminal: &'a Terminal,
-    signals: &'a Signals,
+struct OperatorWatcher<'a> {
+    terminal: &'a OperatorTerminal,
+    signals: &'a EndSignals,
     limit: &'a Deadline,
-    show: Show,
-    detail: text::Detail,
-    progress: Progress,
+    show: PlanShown,
+    detail: text::AccountDetail,
+    progress: RunProgress,
 }
 
-impl Watch for Watching<'_> {
+impl RunWatcher for OperatorWatcher<'_> {
     fn planned(&mut self, plan: &Plan) {
         match self.show {
-            Show::Plan => self.terminal.say(&text::plan(
+            PlanShown::Plan => self.terminal.say(&text::plan(
                 &shown(self.terminal, plan),
                 self.detail,
                 self.terminal.colour,
             )),
-            Show::Nothing => {}
+            PlanShown::Nothing => {}
         }
     }
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
+use super::OutputFormat;
 use super::allow::Allowance;
 use super::host::HostArgs;
-use crate::report::text::Detail;
+use crate::report::text::AccountDetail;
 
 /// A manifest's layers.
 #[derive(Debug, Args)]
@@ -59,8 +59,8 @@ pub(super) struct PlanArgs {
     pub(super) output: Option<PathBuf>,
 
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
@@ -102,8 +102,8 @@ pub(super) struct ApplyArgs {
     pub(super) outcome: Option<PathBuf>,
 
     /// How to print the outcome
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
@@ -123,8 +123,8 @@ pub(super) struct DecideArgs {
     pub(super) host: HostArgs,
 
     /// How to print the outcome
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
@@ -143,8 +143,8 @@ pub(super) struct CheckArgs {
     pub(super) allow: AllowArgs,
 
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
@@ -165,8 +165,8 @@ pub(super) struct ShowArgs {
     pub(super) redact_accounts: bool,
 
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
@@ -181,13 +181,13 @@ pub(super) struct ValidateArgs {
 }
 
 impl AccountArgs {
-    pub(super) const fn detail(&self) -> Detail {
+    pub(super) const fn detail(&self) -> AccountDetail {
         if self.redact_accounts {
-            Detail::Counts
+            AccountDetail::Counts
         } else if self.verbose {
-            Detail::Full
+            AccountDetail::Full
         } else {
-            Detail::Brief
+            AccountDetail::Brief
         }
     }
 }

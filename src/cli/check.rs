@@ -1,18 +1,20 @@
 //! `mailward check`.
 
-use super::terminal::Terminal;
-use super::{CheckArgs, Ended, Format, allowed, checked, pending, planned};
+use super::terminal::OperatorTerminal;
+use super::{CheckArgs, CommandEnd, OutputFormat, allowed, checked, pending, planned};
 use crate::failure::Exit;
-use crate::host::ssh::{Metadata, Signals};
-use crate::report::redact::{self, Names};
+use crate::host::ssh::{MetadataPolicy, SignalReceiver};
+use crate::report::redact::{self, NameVisibility};
 use crate::report::safe::SafeText;
 use crate::report::{json, text};
 
-pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn run(args: &CheckArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args
-        .host
-        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
+    let host = args.host.open(
+        MetadataPolicy::Shown,
+        SignalReceiver::All,
+        &args.host.limit(),
+    )?;
     let plan = planned(
         &*host,
         &checked.desired,
@@ -24,13 +26,13 @@ pub(super) fn run(args: &CheckArgs, terminal: &mut Terminal) -> Result<Exit, End
     let (keep, lack) = text::left_alone(&plan);
     let summary = text::drift(&plan);
     let (plan, detail) = match terminal.names {
-        Names::Shown => (plan, text::Detail::Brief),
-        Names::Withheld => (redact::plan(&plan), text::Detail::Counts),
+        NameVisibility::Shown => (plan, text::AccountDetail::Brief),
+        NameVisibility::Withheld => (redact::plan(&plan), text::AccountDetail::Counts),
     };
     match args.format {
-        Format::Text => terminal.print(&text::check(&plan, detail, terminal.colour)),
-        Format::Json => {
-            terminal.print(&SafeText::json(&json::Checked {
+        OutputFormat::Text => terminal.print(&text::check(&plan, detail, terminal.colour)),
+        OutputFormat::Json => {
+            terminal.print(&SafeText::json(&json::CheckDocument {
                 format: 1,
                 summary,
                 exit: exit.code(),

@@ -3,34 +3,34 @@
 use std::time::{Duration, Instant};
 
 use super::allow::Allowance;
-use super::terminal::{Signals, Terminal};
-use super::{ApplyArgs, ConfirmArgs, DecideArgs, Ended, Format};
-use crate::apply::outcome::{Outcome, StepState, Verdict};
-use crate::apply::window::confirm::{self, Proof, Request, Site};
+use super::terminal::{EndSignals, OperatorTerminal};
+use super::{ApplyArgs, CommandEnd, ConfirmArgs, DecideArgs, OutputFormat};
+use crate::apply::outcome::{Outcome, OutcomeVerdict, StepState};
+use crate::apply::window::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
 use crate::apply::window::{self, revert};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::host::deadline::Deadline;
-use crate::host::ssh::{Metadata, Signals as SshSignals};
+use crate::host::ssh::{MetadataPolicy, SignalReceiver as SshSignals};
 use crate::report::safe::SafeText;
 use crate::report::{Colour, text};
 
 /// How long between two looks whether a change still waits, and between two tries to get in.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn run(args: &ConfirmArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let mut host = args.decide.host.open_anew(&args.decide.host.limit())?;
     let proof = if args.allow.contains(&Allowance::UnprovenConfirm) {
-        Proof::Waived
+        ConfirmProof::Waived
     } else {
-        Proof::Needed
+        ConfirmProof::Needed
     };
-    let request = Request {
+    let request = ConfirmRequest {
         deadline: args.decide.host.deadline(),
         proof,
         site: match args.decide.host.host {
-            Some(_) => Site::Elsewhere,
-            None => Site::Here,
+            Some(_) => ConfirmSite::Elsewhere,
+            None => ConfirmSite::Here,
         },
         run: None,
     };
@@ -41,19 +41,28 @@ pub(super) fn run(args: &ConfirmArgs, terminal: &mut Terminal) -> Result<Exit, E
     )
 }
 
-pub(super) fn revert(args: &DecideArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let mut host = args
-        .host
-        .open(Metadata::Shown, SshSignals::RunOnly, &args.host.limit())?;
+pub(super) fn revert(
+    args: &DecideArgs,
+    terminal: &mut OperatorTerminal,
+) -> Result<Exit, CommandEnd> {
+    let mut host = args.host.open(
+        MetadataPolicy::Shown,
+        SshSignals::RunOnly,
+        &args.host.limit(),
+    )?;
     let outcome = revert::revert(&mut *host, args.host.deadline());
     print(args, outcome, terminal)
 }
 
-fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result<Exit, Ended> {
-    let said = |colour| text::outcome(&outcome, text::Detail::Brief, colour);
+fn print(
+    args: &DecideArgs,
+    outcome: Outcome,
+    terminal: &mut OperatorTerminal,
+) -> Result<Exit, CommandEnd> {
+    let said = |colour| text::outcome(&outcome, text::AccountDetail::Brief, colour);
     let printed = match args.format {
-        Format::Text => said(terminal.colour),
-        Format::Json => SafeText::json(&outcome)?,
+        OutputFormat::Text => said(terminal.colour),
+        OutputFormat::Json => SafeText::json(&outcome)?,
     };
     terminal.print_outcome(&printed, || said(Colour::Off));
     Ok(outcome.result.exit())
@@ -61,7 +70,7 @@ fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut Terminal) -> Result
 
 /// What becomes of an apply whose change of access waits: over ssh it is confirmed by a new connection, with `--wait` it is
 /// waited for, and otherwise it is left to somebody else.
-pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> Outcome {
+pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &OperatorTerminal) -> Outcome {
     if args.host.host.is_some() {
         from_here(args, outcome, terminal)
     } else if args.wait {
@@ -81,15 +90,15 @@ pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &Terminal) -> 
 }
 
 /// Gets in anew and confirms; as long as the change waits, it is tried again.
-fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome {
+fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal) -> Outcome {
     terminal.say(&SafeText::own("confirm over a new connection …\n"));
-    let signals = Signals::catch();
+    let signals = EndSignals::catch();
     let until = Instant::now() + longest(&outcome);
     loop {
-        let request = Request {
+        let request = ConfirmRequest {
             deadline: args.host.deadline(),
-            proof: Proof::Needed,
-            site: Site::Elsewhere,
+            proof: ConfirmProof::Needed,
+            site: ConfirmSite::Elsewhere,
             run: outcome.run.clone(),
         };
         let said = match args.host.open_anew(&Deadline::none()) {
@@ -97,40 +106,42 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                 let said = confirm::confirm(&mut *host, &request);
                 match (said.result, host.lost()) {
                     // Whatever it said last: the next connection tells what became of it.
-                    (_, Some(_)) => Outcome::without_run(Verdict::Unknown, said.messages),
+                    (_, Some(_)) => Outcome::without_run(OutcomeVerdict::Unknown, said.messages),
                     // Somebody else was faster.
-                    (Verdict::AsDesired, None) => return decided(outcome, &mut *host, args),
+                    (OutcomeVerdict::AsDesired, None) => return decided(outcome, &mut *host, args),
                     (_, None) => said,
                 }
             }
-            Err(Ended { diagnostics, .. }) => Outcome::without_run(Verdict::Unknown, diagnostics),
+            Err(CommandEnd { diagnostics, .. }) => {
+                Outcome::without_run(OutcomeVerdict::Unknown, diagnostics)
+            }
         };
         match said.result {
-            Verdict::Confirmed => {
+            OutcomeVerdict::Confirmed => {
                 for step in &mut outcome.steps {
                     if matches!(step.state, StepState::Provisional | StepState::Waits) {
                         step.state = StepState::Done;
                     }
                 }
                 outcome.conclude(if outcome.owed.is_empty() {
-                    Verdict::Applied
+                    OutcomeVerdict::Applied
                 } else {
-                    Verdict::Owed
+                    OutcomeVerdict::Owed
                 });
                 return outcome;
             }
             // Not yet, or not reached.
-            Verdict::Unknown | Verdict::Locked | Verdict::Waiting
+            OutcomeVerdict::Unknown | OutcomeVerdict::Locked | OutcomeVerdict::Waiting
                 if Instant::now() < until && signals.came().is_none() =>
             {
                 std::thread::sleep(PAUSE);
             }
-            Verdict::RolledBack => {
+            OutcomeVerdict::RolledBack => {
                 outcome.messages.extend(said.messages);
                 return gone_back(outcome);
             }
             // It is confirmed and stays, and what follows did not succeed.
-            Verdict::PartlyApplied => {
+            OutcomeVerdict::PartlyApplied => {
                 for step in &mut outcome.steps {
                     match step.state {
                         StepState::Provisional => step.state = StepState::Done,
@@ -144,24 +155,24 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                     }
                 }
                 outcome.messages.extend(said.messages);
-                outcome.conclude(Verdict::PartlyApplied);
+                outcome.conclude(OutcomeVerdict::PartlyApplied);
                 return outcome;
             }
-            verdict @ (Verdict::Unknown
-            | Verdict::Locked
-            | Verdict::AsDesired
-            | Verdict::Applied
-            | Verdict::Waiting
-            | Verdict::Reverted
-            | Verdict::Owed
-            | Verdict::ChangedSince
-            | Verdict::Declined
-            | Verdict::Interrupted
-            | Verdict::Usage
-            | Verdict::Stale
-            | Verdict::Refused
-            | Verdict::Killed
-            | Verdict::Internal) => {
+            verdict @ (OutcomeVerdict::Unknown
+            | OutcomeVerdict::Locked
+            | OutcomeVerdict::AsDesired
+            | OutcomeVerdict::Applied
+            | OutcomeVerdict::Waiting
+            | OutcomeVerdict::Reverted
+            | OutcomeVerdict::Owed
+            | OutcomeVerdict::ChangedSince
+            | OutcomeVerdict::Declined
+            | OutcomeVerdict::Interrupted
+            | OutcomeVerdict::Usage
+            | OutcomeVerdict::Stale
+            | OutcomeVerdict::Refused
+            | OutcomeVerdict::Killed
+            | OutcomeVerdict::Internal) => {
                 outcome.messages.push(
                     Diagnostic::new("no new connection confirmed who may reach the mail services")
                         .because("the change goes back by itself")
@@ -169,8 +180,8 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Out
                 );
                 outcome.messages.extend(said.messages);
                 outcome.conclude(match (verdict, signals.came()) {
-                    (Verdict::Refused, _) | (_, Some(_)) => Verdict::Waiting,
-                    (_, None) => Verdict::Unknown,
+                    (OutcomeVerdict::Refused, _) | (_, Some(_)) => OutcomeVerdict::Waiting,
+                    (_, None) => OutcomeVerdict::Unknown,
                 });
                 return outcome;
             }
@@ -184,28 +195,32 @@ fn decided(mut outcome: Outcome, host: &mut dyn WriteHost, args: &ApplyArgs) -> 
     if let Some(became) = window::became(host, &run, args.host.deadline()) {
         return became;
     }
-    outcome.conclude(Verdict::Unknown);
+    outcome.conclude(OutcomeVerdict::Unknown);
     outcome
 }
 
 /// Looks until somebody has decided, or time has.
-fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &Terminal) -> Outcome {
+fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal) -> Outcome {
     let Some(run) = outcome.run.clone() else {
         return outcome;
     };
     terminal.say(&SafeText::own(
         "waiting for `mailward confirm` over a new connection …\n",
     ));
-    let signals = Signals::catch();
+    let signals = EndSignals::catch();
     loop {
         let became = args
             .host
-            .open(Metadata::Shown, SshSignals::RunOnly, &Deadline::none())
+            .open(
+                MetadataPolicy::Shown,
+                SshSignals::RunOnly,
+                &Deadline::none(),
+            )
             .map(|mut host| window::became(&mut *host, &run, args.host.deadline()));
         match became {
             Ok(Some(became)) => return became,
             Ok(None) => {}
-            Err(Ended { diagnostics, .. }) => {
+            Err(CommandEnd { diagnostics, .. }) => {
                 outcome.messages.extend(diagnostics);
                 return outcome;
             }
@@ -249,9 +264,9 @@ fn gone_back(mut outcome: Outcome) -> Outcome {
         .iter()
         .any(|step| step.state == StepState::Done);
     outcome.conclude(if others {
-        Verdict::PartlyApplied
+        OutcomeVerdict::PartlyApplied
     } else {
-        Verdict::RolledBack
+        OutcomeVerdict::RolledBack
     });
     outcome
 }

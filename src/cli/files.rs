@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::Ended;
+use super::CommandEnd;
 use crate::failure::{Diagnostic, Exit};
-use crate::manifest::Layer;
+use crate::manifest::ManifestLayer;
 use crate::report::printable;
 
 /// The most that is read of a manifest or a plan, in bytes.
 const LARGEST: u64 = 32 << 20;
 
 /// Reads a manifest's layers.
-pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
+pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<ManifestLayer>, CommandEnd> {
     let mut layers = Vec::new();
     let mut diagnostics = Vec::new();
     for path in paths {
         match read(path) {
-            Ok(bytes) => layers.push(Layer {
+            Ok(bytes) => layers.push(ManifestLayer {
                 name: name(path),
                 bytes,
             }),
@@ -37,7 +37,7 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
     if diagnostics.is_empty() {
         Ok(layers)
     } else {
-        Err(Ended {
+        Err(CommandEnd {
             exit: Exit::Usage,
             diagnostics,
         })
@@ -45,11 +45,11 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<Layer>, Ended> {
 }
 
 /// Sees that standard input, which can be read once, is named once.
-pub(super) fn once(paths: &[PathBuf]) -> Result<(), Ended> {
+pub(super) fn once(paths: &[PathBuf]) -> Result<(), CommandEnd> {
     if paths.iter().filter(|path| is_stdin(path)).count() < 2 {
         return Ok(());
     }
-    Err(Ended {
+    Err(CommandEnd {
         exit: Exit::Usage,
         diagnostics: vec![Diagnostic::new(
             "standard input can be only one of the files",
@@ -91,10 +91,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        match Place::of(&metadata, path) {
-            Place::File | Place::Own => {}
-            Place::Device if path == Path::new("/dev/null") => {}
-            Place::Pipe | Place::Device => return Err(io::Error::other(STRANGE)),
+        match OutputPlace::of(&metadata, path) {
+            OutputPlace::File | OutputPlace::Own => {}
+            OutputPlace::Device if path == Path::new("/dev/null") => {}
+            OutputPlace::Pipe | OutputPlace::Device => return Err(io::Error::other(STRANGE)),
         }
         let waits = fcntl_getfl(&file)?.difference(OFlags::NONBLOCK);
         fcntl_setfl(&file, waits)?;
@@ -117,7 +117,7 @@ const STRANGE: &str = "a pipe, a socket or a device stands there, which somebody
 
 /// What stands at a path that the operator named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum OutputPlace {
     /// A regular file.
     File,
     /// One of this program's own open files, such as `/dev/stdout` or the `/dev/fd/63` of a shell: nobody else put it there.
@@ -128,7 +128,7 @@ enum Place {
     Device,
 }
 
-impl Place {
+impl OutputPlace {
     fn of(metadata: &fs::Metadata, path: &Path) -> Self {
         let kind = metadata.file_type();
         let own = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
@@ -150,34 +150,36 @@ impl Place {
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Ended> {
-    Private::open(path)?.write(bytes)
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CommandEnd> {
+    PrivateFile::open(path)?.write(bytes)
 }
 
 /// A file that will be written, opened before the work whose result it shall hold.
-pub(super) struct Private {
+pub(super) struct PrivateFile {
     path: PathBuf,
     file: File,
     /// The name that it has until it is whole; none for a device or a pipe, which is never replaced.
     temporary: Option<PathBuf>,
 }
 
-impl Private {
+impl PrivateFile {
     /// Opens it, so that a path that cannot be written is an error before anything is done.
-    pub(super) fn open(path: &Path) -> Result<Self, Ended> {
+    pub(super) fn open(path: &Path) -> Result<Self, CommandEnd> {
         let open = || -> io::Result<(File, Option<PathBuf>)> {
             let mut options = OpenOptions::new();
             options.write(true);
             match fs::metadata(path) {
                 Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
                 // What a link leads to is left alone: the file takes the link's place.
-                Ok(meta) => match Place::of(&meta, path) {
-                    Place::File => {}
-                    Place::Own => return Ok((options.open(path)?, None)),
-                    Place::Device if path == Path::new("/dev/null") => {
+                Ok(meta) => match OutputPlace::of(&meta, path) {
+                    OutputPlace::File => {}
+                    OutputPlace::Own => return Ok((options.open(path)?, None)),
+                    OutputPlace::Device if path == Path::new("/dev/null") => {
                         return Ok((options.open(path)?, None));
                     }
-                    Place::Pipe | Place::Device => return Err(io::Error::other(STRANGE)),
+                    OutputPlace::Pipe | OutputPlace::Device => {
+                        return Err(io::Error::other(STRANGE));
+                    }
                 },
                 Err(_) => {}
             }
@@ -200,7 +202,7 @@ impl Private {
     }
 
     /// Writes it whole.
-    pub(super) fn write(mut self, bytes: &[u8]) -> Result<(), Ended> {
+    pub(super) fn write(mut self, bytes: &[u8]) -> Result<(), CommandEnd> {
         let mut write = || -> io::Result<()> {
             self.file.write_all(bytes)?;
             if let Some(temporary) = &self.temporary {
@@ -217,7 +219,7 @@ impl Private {
     }
 }
 
-impl Drop for Private {
+impl Drop for PrivateFile {
     /// Leaves nothing lying about where it was not written.
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
@@ -226,8 +228,8 @@ impl Drop for Private {
     }
 }
 
-fn unwritable(path: &Path, error: &io::Error, exit: Exit) -> Ended {
+fn unwritable(path: &Path, error: &io::Error, exit: Exit) -> CommandEnd {
     let what = format!("cannot write {}", shown(path));
     let diagnostics = vec![Diagnostic::new(what).because(error.to_string())];
-    Ended { exit, diagnostics }
+    CommandEnd { exit, diagnostics }
 }

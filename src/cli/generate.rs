@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde_json::Value as Json;
 
-use super::terminal::Terminal;
-use super::{Ended, definition};
+use super::terminal::OperatorTerminal;
+use super::{CommandEnd, definition};
 use crate::failure::{Diagnostic, Exit};
 use crate::report::json;
 use crate::report::safe::SafeText;
@@ -13,13 +13,13 @@ use crate::report::safe::SafeText;
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
     /// Which document
-    #[arg(value_enum, default_value_t = Document::Manifest)]
-    document: Document,
+    #[arg(value_enum, default_value_t = SchemaDocument::Manifest)]
+    document: SchemaDocument,
 }
 
 /// A document that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Document {
+enum SchemaDocument {
     /// The manifest, for completion in editors
     Manifest,
     /// A saved plan, and what `plan --format json` prints
@@ -47,22 +47,30 @@ pub(super) struct ManArgs {
     command: Option<String>,
 }
 
-fn document(document: Document) -> Json {
+fn document(document: SchemaDocument) -> Json {
     match document {
-        Document::Manifest => crate::manifest::schema(),
-        Document::Plan => schemars::schema_for!(crate::plan::saved::Document<'_>).to_value(),
-        Document::Outcome => schemars::schema_for!(crate::apply::outcome::Outcome).to_value(),
-        Document::Show => schemars::schema_for!(json::Shown).to_value(),
-        Document::Check => schemars::schema_for!(json::Checked<'_>).to_value(),
+        SchemaDocument::Manifest => crate::manifest::schema(),
+        SchemaDocument::Plan => {
+            schemars::schema_for!(crate::plan::saved::PlanDocument<'_>).to_value()
+        }
+        SchemaDocument::Outcome => schemars::schema_for!(crate::apply::outcome::Outcome).to_value(),
+        SchemaDocument::Show => schemars::schema_for!(json::ShowDocument).to_value(),
+        SchemaDocument::Check => schemars::schema_for!(json::CheckDocument<'_>).to_value(),
     }
 }
 
-pub(super) fn schema(args: &SchemaArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn schema(
+    args: &SchemaArgs,
+    terminal: &mut OperatorTerminal,
+) -> Result<Exit, CommandEnd> {
     terminal.print(&SafeText::json(&document(args.document))?);
     Ok(Exit::AsDesired)
 }
 
-pub(super) fn completions(args: &CompletionsArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn completions(
+    args: &CompletionsArgs,
+    terminal: &mut OperatorTerminal,
+) -> Result<Exit, CommandEnd> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition(), "mailward", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
@@ -70,7 +78,7 @@ pub(super) fn completions(args: &CompletionsArgs, terminal: &mut Terminal) -> Re
     Ok(Exit::AsDesired)
 }
 
-pub(super) fn man(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn man(args: &ManArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let mut definition = definition();
     definition.build();
     let page = match &args.command {
@@ -84,7 +92,7 @@ pub(super) fn man(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Ended
                     .collect();
                 let diagnostic = Diagnostic::new(format!("there is no command `{name}`"))
                     .hint(format!("the commands are {}", names.join(", ")));
-                return Err(Ended {
+                return Err(CommandEnd {
                     exit: Exit::Usage,
                     diagnostics: vec![diagnostic],
                 });
@@ -94,7 +102,7 @@ pub(super) fn man(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Ended
     let mut text = Vec::new();
     clap_mangen::Man::new(page.flatten_help(false))
         .render(&mut text)
-        .map_err(|error| Ended::new(Exit::Internal, &error))?;
+        .map_err(|error| CommandEnd::new(Exit::Internal, &error))?;
     let page = String::from_utf8_lossy(&text).into_owned();
     terminal.print(&SafeText::generated(page));
     Ok(Exit::AsDesired)

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Ended;
+use super::CommandEnd;
 use crate::failure::Exit;
 use crate::host::WriteHost;
-use crate::host::deadline::{Deadline, Limited};
+use crate::host::deadline::{Deadline, LimitedHost};
 use crate::host::local::LocalHost;
-use crate::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
+use crate::host::ssh::{MetadataPolicy, SignalReceiver, SshDestination, SshHost, SshLogin};
 use crate::plan::ACTION_DEADLINE;
 
 /// Where the host is.
@@ -64,18 +64,18 @@ pub(super) struct HostArgs {
 impl HostArgs {
     pub(super) fn open(
         &self,
-        metadata: Metadata,
-        signals: Signals,
+        metadata: MetadataPolicy,
+        signals: SignalReceiver,
         limit: &Deadline,
-    ) -> Result<Box<dyn WriteHost>, Ended> {
+    ) -> Result<Box<dyn WriteHost>, CommandEnd> {
         if let Some(name) = &self.host {
             let login = if self.sudo {
-                Login::Sudo
+                SshLogin::Sudo
             } else {
-                Login::Direct
+                SshLogin::Direct
             };
             let program = std::env::var_os("MAILWARD_SSH").unwrap_or_else(|| "ssh".into());
-            let host = SshHost::new(Destination {
+            let host = SshHost::new(SshDestination {
                 program: program.into(),
                 name: name.clone(),
                 options: self.ssh_option.clone(),
@@ -85,20 +85,20 @@ impl HostArgs {
                 metadata,
             });
             let host = Box::new(host.within(limit.clone()));
-            return Ok(Box::new(Limited::new(host, limit.clone())));
+            return Ok(Box::new(LimitedHost::new(host, limit.clone())));
         }
         let host = match &self.root {
             None => LocalHost::machine(),
             Some(root) => match LocalHost::tree(root.clone()) {
                 Ok(host) => host,
-                Err(error) => return Err(Ended::new(Exit::Unknown, &error)),
+                Err(error) => return Err(CommandEnd::new(Exit::Unknown, &error)),
             },
         };
-        Ok(Box::new(Limited::new(Box::new(host), limit.clone())))
+        Ok(Box::new(LimitedHost::new(Box::new(host), limit.clone())))
     }
 
     /// Opens a connection of its own, shared with no other: that it comes about shows that one still gets in.
-    pub(super) fn open_anew(&self, limit: &Deadline) -> Result<Box<dyn WriteHost>, Ended> {
+    pub(super) fn open_anew(&self, limit: &Deadline) -> Result<Box<dyn WriteHost>, CommandEnd> {
         let mut anew = Self {
             host: self.host.clone(),
             ssh_option: Vec::new(),
@@ -112,7 +112,7 @@ impl HostArgs {
         anew.ssh_option
             .extend(["ControlMaster=no", "ControlPath=none"].map(str::to_owned));
         anew.ssh_option.extend(self.ssh_option.iter().cloned());
-        anew.open(Metadata::Shown, Signals::RunOnly, limit)
+        anew.open(MetadataPolicy::Shown, SignalReceiver::RunOnly, limit)
     }
 
     /// The time of a run that begins now.

@@ -1,19 +1,21 @@
 //! `mailward plan`.
 
-use super::terminal::Terminal;
-use super::{Ended, Format, PlanArgs, allowed, checked, files, pending, planned};
+use super::terminal::OperatorTerminal;
+use super::{CommandEnd, OutputFormat, PlanArgs, allowed, checked, files, pending, planned};
 use crate::failure::Exit;
-use crate::host::ssh::{Metadata, Signals};
+use crate::host::ssh::{MetadataPolicy, SignalReceiver};
 use crate::plan::saved;
-use crate::report::redact::{self, Names};
+use crate::report::redact::{self, NameVisibility};
 use crate::report::safe::SafeText;
 use crate::report::text;
 
-pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn run(args: &PlanArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args
-        .host
-        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
+    let host = args.host.open(
+        MetadataPolicy::Shown,
+        SignalReceiver::All,
+        &args.host.limit(),
+    )?;
     let plan = planned(
         &*host,
         &checked.desired,
@@ -26,18 +28,18 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     }
     let exit = pending(&plan);
     let plan = match terminal.names {
-        Names::Shown => plan,
-        Names::Withheld => redact::plan(&plan),
+        NameVisibility::Shown => plan,
+        NameVisibility::Withheld => redact::plan(&plan),
     };
     match args.format {
-        Format::Text => {
+        OutputFormat::Text => {
             let text = text::plan(&plan, args.accounts.detail(), terminal.colour);
             terminal.print(&text);
         }
-        Format::Json => {
+        OutputFormat::Json => {
             let document = match terminal.names {
-                Names::Shown => saved::document(&plan)?,
-                Names::Withheld => saved::withheld(&plan),
+                NameVisibility::Shown => saved::document(&plan)?,
+                NameVisibility::Withheld => saved::withheld(&plan),
             };
             terminal.print(&SafeText::json(&document)?);
         }

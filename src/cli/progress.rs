@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::{self, Bar, Terminal};
+use super::terminal::{self, OperatorTerminal, ProgressOutput};
 use crate::report::Colour;
 use crate::report::safe::SafeText;
 
@@ -11,11 +11,11 @@ const LINE_EVERY: usize = 100;
 
 /// Progress of one run.
 #[derive(Default)]
-pub(super) struct Progress(Option<ProgressBar>);
+pub(super) struct RunProgress(Option<ProgressBar>);
 
-impl Progress {
+impl RunProgress {
     /// So many are done.
-    pub(super) fn at(&mut self, terminal: &Terminal, done: usize, of: usize) {
+    pub(super) fn at(&mut self, terminal: &OperatorTerminal, done: usize, of: usize) {
         if terminal::shows_progress() {
             let bar = self.0.get_or_insert_with(|| bar(of));
             bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
@@ -43,7 +43,7 @@ impl Progress {
 }
 
 fn bar(of: usize) -> ProgressBar {
-    let target = ProgressDrawTarget::term_like(Box::new(Bar));
+    let target = ProgressDrawTarget::term_like(Box::new(ProgressOutput));
     let length = u64::try_from(of).unwrap_or(u64::MAX);
     let bar = ProgressBar::with_draw_target(Some(length), target);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} accounts, {eta} left");

@@ -1,35 +1,37 @@
 //! `mailward show`.
 
-use super::terminal::Terminal;
-use super::{Ended, Format, ShowArgs, checked, facts_for};
+use super::terminal::OperatorTerminal;
+use super::{CommandEnd, OutputFormat, ShowArgs, checked, facts_for};
 use crate::access;
-use crate::access::plan::InForce;
+use crate::access::plan::UnconfirmedRules;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, Exit};
-use crate::host::ssh::{Metadata, Signals};
+use crate::host::ssh::{MetadataPolicy, SignalReceiver};
 use crate::limits::show::{entries, unreadable};
-use crate::observe::{Observed, Scope};
+use crate::observe::{ObserveScope, Observed};
 use crate::panel_access::show;
-use crate::report::diagnostic::Severity;
-use crate::report::redact::Names;
+use crate::report::diagnostic::WorstSeverity;
+use crate::report::redact::NameVisibility;
 use crate::report::safe::SafeText;
 use crate::report::{json, text};
 
-pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let checked = if args.manifest.is_empty() {
         None
     } else {
         Some(checked(&args.manifest)?)
     };
-    let host = args
-        .host
-        .open(Metadata::Shown, Signals::All, &args.host.limit())?;
+    let host = args.host.open(
+        MetadataPolicy::Shown,
+        SignalReceiver::All,
+        &args.host.limit(),
+    )?;
     let facts = match &checked {
         Some(checked) => facts_for(&*host, &checked.desired)?,
         None => Facts::read(&*host)?,
     };
-    let observed = Observed::read(&*host, &facts, Scope::All)?;
-    let waiting = access::plan::waiting(&facts, InForce::Yes);
+    let observed = Observed::read(&*host, &facts, ObserveScope::All)?;
+    let waiting = access::plan::waiting(&facts, UnconfirmedRules::Yes);
     let notes = match (&observed.access, &observed.boot) {
         (Some(access), Some(boot)) => access::plan::provisional(&facts, access, boot),
         (Some(_) | None, _) => Vec::new(),
@@ -40,15 +42,17 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
         &observed,
     );
     let names = match (args.format, args.accounts, terminal.names) {
-        (_, true, _) | (Format::Json, _, Names::Shown) => show::Names::Named,
-        (Format::Text, false, _) | (Format::Json, _, Names::Withheld) => show::Names::Counted,
+        (_, true, _) | (OutputFormat::Json, _, NameVisibility::Shown) => show::AccountNaming::Named,
+        (OutputFormat::Text, false, _) | (OutputFormat::Json, _, NameVisibility::Withheld) => {
+            show::AccountNaming::Counted
+        }
     };
     let panel = observed.accounts.as_ref();
     let accounts = panel.and_then(|panel| panel.accounts.as_ref().ok());
     let accounts = accounts.map(|accounts| show::shown(accounts, names));
     let reach = observed.access.as_ref().map(access::show::shown);
     match args.format {
-        Format::Text => {
+        OutputFormat::Text => {
             for waiting in waiting.iter().chain(&notes) {
                 let mut said = text::waiting(waiting, terminal.colour);
                 terminal.print(said.end().end());
@@ -63,7 +67,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
                 terminal.print(&text::accounts(accounts, terminal.colour));
             }
         }
-        Format::Json => terminal.print(&SafeText::json(&json::Shown {
+        OutputFormat::Json => terminal.print(&SafeText::json(&json::ShowDocument {
             format: 1,
             host: facts.id(),
             limits: entries,
@@ -87,6 +91,6 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut Terminal) -> Result<Exit, Ende
     if unreadable.is_empty() {
         return Ok(Exit::AsDesired);
     }
-    terminal.tell(&unreadable, Severity::Error);
+    terminal.tell(&unreadable, WorstSeverity::Error);
     Ok(Exit::Unknown)
 }

@@ -9,29 +9,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::TermLike;
 
-use super::When;
+use super::ColourChoice;
 use crate::failure::{Diagnostic, Exit};
 use crate::report::Colour;
-use crate::report::diagnostic::{Severity, render};
-use crate::report::redact::{self, Names};
+use crate::report::diagnostic::{WorstSeverity, render};
+use crate::report::redact::{self, NameVisibility};
 use crate::report::safe::SafeText;
 
 /// Standard output and error.
-pub(super) struct Terminal {
+pub(super) struct OperatorTerminal {
     /// For standard output.
     pub colour: Colour,
     /// Whether accounts are named.
-    pub names: Names,
+    pub names: NameVisibility,
     errors: Colour,
     broken: Option<io::Error>,
 }
 
-impl Terminal {
-    pub(super) fn new(when: When, names: Names) -> Self {
+impl OperatorTerminal {
+    pub(super) fn new(when: ColourChoice, names: NameVisibility) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = |terminal: bool| match (when, terminal && !plain) {
-            (When::Always, _) | (When::Auto, true) => Colour::On,
-            (When::Never, _) | (When::Auto, false) => Colour::Off,
+            (ColourChoice::Always, _) | (ColourChoice::Auto, true) => Colour::On,
+            (ColourChoice::Never, _) | (ColourChoice::Auto, false) => Colour::Off,
         };
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
@@ -81,16 +81,16 @@ impl Terminal {
     /// The text as it may be shown: whatever says it, no account is named where none shall be.
     fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.names {
-            Names::Shown => Cow::Borrowed(text),
-            Names::Withheld => redact::text(text),
+            NameVisibility::Shown => Cow::Borrowed(text),
+            NameVisibility::Withheld => redact::text(text),
         }
     }
 
     /// Prints diagnostics to standard error.
-    pub(super) fn tell(&self, diagnostics: &[Diagnostic], severity: Severity) {
+    pub(super) fn tell(&self, diagnostics: &[Diagnostic], severity: WorstSeverity) {
         let shown = match self.names {
-            Names::Shown => render(diagnostics, severity, self.errors),
-            Names::Withheld => {
+            NameVisibility::Shown => render(diagnostics, severity, self.errors),
+            NameVisibility::Withheld => {
                 let diagnostics: Vec<Diagnostic> =
                     diagnostics.iter().map(redact::diagnostic).collect();
                 render(&diagnostics, severity, self.errors)
@@ -157,9 +157,9 @@ pub(super) fn internal_error(panic: &std::panic::PanicHookInfo<'_>) {
 
 /// Standard error as a progress bar draws on it; it is given numbers and the program's own words alone.
 #[derive(Debug)]
-pub(super) struct Bar;
+pub(super) struct ProgressOutput;
 
-impl TermLike for Bar {
+impl TermLike for ProgressOutput {
     fn width(&self) -> u16 {
         rustix::termios::tcgetwinsize(rustix::stdio::stderr())
             .map_or(80, |size| size.ws_col.max(20))
@@ -204,7 +204,7 @@ impl TermLike for Bar {
     }
 }
 
-impl Bar {
+impl ProgressOutput {
     fn turn(&self, by: usize, direction: char) -> io::Result<()> {
         match by {
             0 => Ok(()),
@@ -224,7 +224,11 @@ pub(super) fn can_ask() -> bool {
 }
 
 /// Asks a question; anything but `y` or `yes` is no, and so is a signal.
-pub(super) fn ask(terminal: &Terminal, question: &'static str, signals: &Signals) -> bool {
+pub(super) fn ask(
+    terminal: &OperatorTerminal,
+    question: &'static str,
+    signals: &EndSignals,
+) -> bool {
     terminal.say(&SafeText::own(question));
     let mut answer = Vec::new();
     let mut byte = [0_u8; 1];
@@ -250,9 +254,9 @@ pub(super) fn hear_of_children() {
 }
 
 /// Remembers the first signal that asks the run to end, so that a run ends between two steps, never within one.
-pub(super) struct Signals(Arc<AtomicUsize>);
+pub(super) struct EndSignals(Arc<AtomicUsize>);
 
-impl Signals {
+impl EndSignals {
     pub(super) fn catch() -> Self {
         let came = Arc::new(AtomicUsize::new(0));
         for signal in [

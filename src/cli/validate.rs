@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::slice;
 
-use super::terminal::Terminal;
-use super::{Ended, ValidateArgs, checked, files};
+use super::terminal::OperatorTerminal;
+use super::{CommandEnd, ValidateArgs, checked, files};
 use crate::failure::Exit;
 use crate::report::Colour;
-use crate::report::diagnostic::Severity;
+use crate::report::diagnostic::WorstSeverity;
 use crate::report::safe::SafeText;
 
-pub(super) fn run(args: &ValidateArgs, terminal: &mut Terminal) -> Result<Exit, Ended> {
+pub(super) fn run(
+    args: &ValidateArgs,
+    terminal: &mut OperatorTerminal,
+) -> Result<Exit, CommandEnd> {
     let paths = args.manifest.as_slice();
     let stacks: Vec<&[PathBuf]> = if args.layered {
         vec![paths]
@@ -23,11 +26,11 @@ pub(super) fn run(args: &ValidateArgs, terminal: &mut Terminal) -> Result<Exit, 
     for stack in stacks {
         match checked(stack) {
             Ok(checked) => {
-                terminal.tell(&checked.notes, Severity::Note);
+                terminal.tell(&checked.notes, WorstSeverity::Note);
                 valid += 1;
             }
-            Err(Ended { exit, diagnostics }) => {
-                terminal.tell(&diagnostics, Severity::Error);
+            Err(CommandEnd { exit, diagnostics }) => {
+                terminal.tell(&diagnostics, WorstSeverity::Error);
                 worst = worst.max(exit);
             }
         }

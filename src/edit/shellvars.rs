@@ -17,28 +17,28 @@ mod sections;
 mod sourcing;
 mod words;
 
-use super::Spot;
-use acts::Act;
-use grammar::{Parser, Stop};
+use super::FileLine;
+use acts::ShellAct;
+use grammar::{ReadingStop, ShellParser};
 
-pub use ensure::{Refusal, RefusalReason, ensure};
+pub use ensure::{ShellRefusal, ShellRefusalReason, ensure};
 pub use number::daemon_number;
-pub use problems::{Consequence, Problem, ProblemKind};
-pub use reasons::{Breakage, Doubt};
-pub use sourcing::{Sourced, Sourcing, sourced};
+pub use problems::{ProblemConsequence, ShellProblem, ShellProblemKind};
+pub use reasons::{LineBreakage, ValueDoubt};
+pub use sourcing::{SourcedVariable, Sourcing, sourced};
 
 /// One file, its bytes beside their meaning.
 #[derive(Debug, Clone)]
-pub struct File {
+pub struct ShellFile {
     bytes: Vec<u8>,
     /// Where each line begins.
     lines: Vec<usize>,
-    acts: Vec<Act>,
+    acts: Vec<ShellAct>,
 }
 
 /// What sourcing does to one variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum SourcedValue {
     /// It is never assigned.
     Untouched,
     /// The last assignment, provably of just these bytes: quotes removed, joined lines joined.
@@ -46,53 +46,53 @@ pub enum Value {
         /// What the variable holds.
         bytes: Vec<u8>,
         /// The assignment.
-        spot: Spot,
+        spot: FileLine,
     },
     /// Nothing assigns it, and a line names it so that the shell runs a command instead: the variable stays as it was,
     /// unset where nothing else sets it.
     Broken {
         /// The line.
-        spot: Spot,
+        spot: FileLine,
         /// What the shell makes of the line.
-        why: Breakage,
+        why: LineBreakage,
     },
     /// What it holds cannot be proved.
     Uncertain {
         /// What the doubt comes from.
-        spot: Spot,
+        spot: FileLine,
         /// The doubt.
-        why: Doubt,
+        why: ValueDoubt,
     },
 }
 
 /// A variable that sourcing provably leaves at a literal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub struct ShellAssignment {
     /// The variable.
     pub name: String,
     /// What it holds.
     pub bytes: Vec<u8>,
     /// The assignment that counts.
-    pub spot: Spot,
+    pub spot: FileLine,
 }
 
-impl File {
+impl ShellFile {
     /// Reads any bytes; what is not understood is a doubt in every value, never an error.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
-        let mut parser = Parser::new(bytes, 0);
+        let mut parser = ShellParser::new(bytes, 0);
         let nul = bytes.iter().position(|byte| *byte == 0);
         let read = match nul {
-            Some(at) => Err(Stop {
+            Some(at) => Err(ReadingStop {
                 at: at..at + 1,
-                why: Doubt::ControlByte,
+                why: ValueDoubt::ControlByte,
             }),
             None => parser.script(),
         };
         let mut acts = parser.acts;
-        if let Err(Stop { at, why }) = read {
+        if let Err(ReadingStop { at, why }) = read {
             acts.truncate(parser.run);
-            acts.push(Act::Doubt { at, why });
+            acts.push(ShellAct::Doubt { at, why });
         }
         Self {
             bytes: bytes.to_vec(),
@@ -109,13 +109,13 @@ impl File {
 
     /// What sourcing this file alone does to a variable.
     #[must_use]
-    pub fn value(&self, name: &str) -> Value {
+    pub fn value(&self, name: &str) -> SourcedValue {
         Sourcing::of([self]).value(name).value
     }
 
     /// Every variable that sourcing this file alone provably leaves at a literal, by name.
     #[must_use]
-    pub fn assignments(&self) -> Vec<Assignment> {
+    pub fn assignments(&self) -> Vec<ShellAssignment> {
         Sourcing::of([self])
             .assignments()
             .map(|(_, assignment)| assignment)
@@ -124,7 +124,7 @@ impl File {
 
     /// The lines on which the shell prints an error or that stop the daemon, in their order.
     #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Vec<ShellProblem> {
         problems::of(self)
     }
 
@@ -148,11 +148,11 @@ impl File {
     }
 
     /// The part of a range that is on its first line.
-    fn spot(&self, range: &std::ops::Range<usize>) -> Spot {
+    fn spot(&self, range: &std::ops::Range<usize>) -> FileLine {
         let line = self.line_of(range.start);
         let start = self.lines[line];
         let end = range.end.min(start + self.line_text(line).len());
-        Spot {
+        FileLine {
             line: count(line + 1),
             column: count(range.start - start + 1),
             width: count(end.saturating_sub(range.start).max(1)),
@@ -168,7 +168,7 @@ fn line_starts(bytes: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// A position as a [`Spot`] counts it; beyond what that can hold, the largest.
+/// A position as a [`FileLine`] counts it; beyond what that can hold, the largest.
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

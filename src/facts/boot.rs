@@ -1,7 +1,7 @@
 //! Which boot a host is in, and since when, by what its kernel tells.
 
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Found, HostError, ReadHost};
+use crate::host::{FileFound, HostError, ReadHost};
 use crate::model::known;
 
 /// What a host's clocks say at one moment.
@@ -17,9 +17,9 @@ pub struct BootClock {
 
 /// Requests for a [`BootClock`].
 pub(crate) struct ClockTickets {
-    boot: Ticket<Found>,
-    first: Ticket<Found>,
-    uptime: Ticket<Found>,
+    boot: Ticket<FileFound>,
+    first: Ticket<FileFound>,
+    uptime: Ticket<FileFound>,
     now: Ticket<i64>,
 }
 
@@ -60,8 +60,8 @@ impl ClockTickets {
 }
 
 /// The first line of a file of the kernel, if it can be had.
-fn line(found: Found) -> Option<String> {
-    let Found::File(state) = found else {
+fn line(found: FileFound) -> Option<String> {
+    let FileFound::File(state) = found else {
         return None;
     };
     let text = String::from_utf8_lossy(&state.bytes).into_owned();

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Manager;
+use super::ServiceManager;
 use crate::host::batch::Batch;
-use crate::host::{Foreign, HostError, Owner, Process, ReadHost, Roots};
+use crate::host::{ForeignProcess, HostError, Process, ProcessOwner, ReadHost, RootProgram};
 
 /// The programs that serve mail here, by the name that the kernel keeps: `master` is Postfix's.
 pub(super) const PROGRAMS: [&str; 7] = [
@@ -36,7 +36,7 @@ const STARTING: i64 = 3;
 
 /// Tells daemons from others on one host.
 #[derive(Debug, Clone, Default)]
-pub struct Judge {
+pub struct DaemonJudge {
     /// The units of Courier and of xinetd, where systemd runs and knows them.
     units: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// The users that some daemons run as, by name.
@@ -45,7 +45,7 @@ pub struct Judge {
 
 /// Processes of the names of daemons, told apart.
 #[derive(Debug, Clone, Default)]
-pub struct Judged {
+pub struct JudgedProcesses {
     /// The daemons that run.
     pub daemons: Vec<Process>,
     /// The daemons that run and hold no socket: what they serve is down.
@@ -53,7 +53,7 @@ pub struct Judged {
     /// Those of which it cannot be told, with what cannot be read.
     pub unclear: Vec<(Process, String)>,
     /// The names of those that are somebody else's, and why.
-    pub strangers: BTreeSet<(String, Foreign)>,
+    pub strangers: BTreeSet<(String, ForeignProcess)>,
 }
 
 /// The users that a daemon which does not run as root runs as.
@@ -66,12 +66,16 @@ const fn users(program: &str) -> &'static [&'static str] {
     }
 }
 
-impl Judge {
+impl DaemonJudge {
     /// What a host's service manager, services and `/etc/passwd` tell.
-    pub(super) fn new(manager: &Manager, services: &BTreeSet<&'static str>, passwd: &str) -> Self {
+    pub(super) fn new(
+        manager: &ServiceManager,
+        services: &BTreeSet<&'static str>,
+        passwd: &str,
+    ) -> Self {
         let mut units: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         match manager {
-            Manager::Systemd { .. } => {
+            ServiceManager::Systemd { .. } => {
                 for &service in services {
                     let program = match service {
                         XINETD => XINETD,
@@ -80,7 +84,7 @@ impl Judge {
                     units.entry(program).or_default().insert(service);
                 }
             }
-            Manager::SysV => {}
+            ServiceManager::SysV => {}
         }
         let id = |user: &str| {
             let mut lines = passwd.lines().map(|line| line.split(':'));
@@ -100,19 +104,19 @@ impl Judge {
 
     /// Tells the processes apart.
     #[must_use]
-    pub fn judge(&self, processes: Vec<Process>) -> Judged {
-        let mut judged = Judged::default();
+    pub fn judge(&self, processes: Vec<Process>) -> JudgedProcesses {
+        let mut judged = JudgedProcesses::default();
         for process in processes {
             match self.of(&process) {
-                Roots::Own if is_deaf(&process) => judged.deaf.push(process),
-                Roots::Own => match without_sockets(&process) {
+                RootProgram::Own if is_deaf(&process) => judged.deaf.push(process),
+                RootProgram::Own => match without_sockets(&process) {
                     Some(what) => judged.unclear.push((process, what)),
                     None => judged.daemons.push(process),
                 },
-                Roots::Not(why) => {
+                RootProgram::Not(why) => {
                     judged.strangers.insert((process.name, why));
                 }
-                Roots::Unknown(what) => judged.unclear.push((process, what)),
+                RootProgram::Unknown(what) => judged.unclear.push((process, what)),
             }
         }
         // A child that has not yet become another program looks like its parent, and may have closed the socket.
@@ -122,32 +126,39 @@ impl Judge {
         judged
     }
 
-    fn of(&self, process: &Process) -> Roots {
+    fn of(&self, process: &Process) -> RootProgram {
         let is_own = |uid: &u32| {
             let users = self.users.get(process.name.as_str());
             users.is_some_and(|ids| ids.contains(uid))
         };
         match (&process.owner, process.roots()) {
-            (Owner::User(uid), Roots::Not(Foreign::User { .. })) if is_own(uid) => Roots::Own,
-            (Owner::User(_) | Owner::Several | Owner::Unknown, Roots::Own) => self.of_unit(process),
+            (ProcessOwner::User(uid), RootProgram::Not(ForeignProcess::User { .. }))
+                if is_own(uid) =>
+            {
+                RootProgram::Own
+            }
+            (
+                ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown,
+                RootProgram::Own,
+            ) => self.of_unit(process),
             (_, other) => other,
         }
     }
 
-    fn of_unit(&self, process: &Process) -> Roots {
+    fn of_unit(&self, process: &Process) -> RootProgram {
         let units = self.units.get(process.name.as_str());
         let (Some(units), Some(group)) = (units, &process.group) else {
-            return Roots::Own;
+            return RootProgram::Own;
         };
         let belongs = group.split(|&byte| byte == b'/').any(|part| {
             let unit = part.strip_suffix(b".service").unwrap_or_default();
             units.iter().any(|name| name.as_bytes() == unit)
         });
         if belongs {
-            Roots::Own
+            RootProgram::Own
         } else {
             let group = String::from_utf8_lossy(group).into_owned();
-            Roots::Not(Foreign::Unit { group })
+            RootProgram::Not(ForeignProcess::Unit { group })
         }
     }
 }
@@ -172,7 +183,7 @@ const LOOKS: u32 = 10;
 /// How long it has for its socket between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
-impl Judge {
+impl DaemonJudge {
     /// The daemons of these programs that run now; one that is being started is looked at again for a moment.
     ///
     /// # Errors
@@ -197,7 +208,7 @@ impl Judge {
         programs: &[&'static str],
         processes: Vec<Process>,
         now: i64,
-    ) -> Result<Judged, HostError> {
+    ) -> Result<JudgedProcesses, HostError> {
         let mut judged = self.judge(processes);
         for _ in 0..LOOKS {
             if !judged.is_starting(now) {
@@ -214,7 +225,7 @@ impl Judge {
     }
 }
 
-impl Judged {
+impl JudgedProcesses {
     /// Whether a daemon has just been started and does not hold its socket yet.
     pub(super) fn is_starting(&self, now: i64) -> bool {
         let mut deaf = self.deaf.iter();
@@ -234,10 +245,10 @@ impl Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{ProcessId, ProgramFile, Terminal};
+    use crate::host::{ControllingTerminal, ProcessId, ProgramFile};
     use crate::model::known;
 
-    fn process(pid: u32, name: &str, owner: Owner, ports: Option<&[u16]>) -> Process {
+    fn process(pid: u32, name: &str, owner: ProcessOwner, ports: Option<&[u16]>) -> Process {
         Process {
             id: ProcessId { pid, start: 1 },
             parent: 1,
@@ -246,7 +257,7 @@ mod tests {
             owner,
             file: ProgramFile::of_link(format!("/usr/sbin/{name}").as_bytes()),
             group: None,
-            terminal: Terminal::None,
+            terminal: ControllingTerminal::None,
             argv: Vec::new(),
             environment: Ok(Vec::new()),
             ports: ports.map(<[u16]>::to_vec),
@@ -257,7 +268,7 @@ mod tests {
     fn in_group(group: &str) -> Process {
         Process {
             group: Some(group.as_bytes().to_vec()),
-            ..process(7, COURIERTCPD, Owner::User(0), Some(&[143]))
+            ..process(7, COURIERTCPD, ProcessOwner::User(0), Some(&[143]))
         }
     }
 
@@ -267,12 +278,12 @@ mod tests {
 
     #[test]
     fn a_daemon_without_its_socket_is_down_and_for_a_moment_only_starting() {
-        let root = Owner::User(0);
+        let root = ProcessOwner::User(0);
         let child = Process {
             parent: 4,
             ..process(6, COURIERTCPD, root, Some(&[]))
         };
-        let judged = Judge::default().judge(vec![
+        let judged = DaemonJudge::default().judge(vec![
             process(4, COURIERTCPD, root, Some(&[143])),
             process(5, COURIERTCPD, root, Some(&[])),
             child,
@@ -295,8 +306,8 @@ mod tests {
     fn a_daemon_belongs_to_its_unit_where_systemd_knows_one() {
         let services = BTreeSet::from(["courier-imap", "xinetd"]);
         let systemctl = known("/usr/bin/systemctl");
-        let systemd = Judge::new(&Manager::Systemd { systemctl }, &services, "");
-        let script = Judge::new(&Manager::SysV, &services, "");
+        let systemd = DaemonJudge::new(&ServiceManager::Systemd { systemctl }, &services, "");
+        let script = DaemonJudge::new(&ServiceManager::SysV, &services, "");
         for group in [
             "/system.slice/courier-imap.service",
             "/docker/1a2b/system.slice/courier-imap.service",
@@ -314,7 +325,7 @@ mod tests {
             "/user.slice/courier-imap.service.scope",
         ] {
             let judged = systemd.judge(vec![in_group(group)]);
-            let why = Foreign::Unit {
+            let why = ForeignProcess::Unit {
                 group: group.to_owned(),
             };
             assert!(judged.daemons.is_empty());
@@ -325,7 +336,7 @@ mod tests {
             assert_eq!(script.judge(vec![in_group(group)]).daemons.len(), 1);
         }
         // A kernel that tells of no group says nothing against it.
-        let silent = process(7, COURIERTCPD, Owner::User(0), Some(&[143]));
+        let silent = process(7, COURIERTCPD, ProcessOwner::User(0), Some(&[143]));
         assert_eq!(systemd.judge(vec![silent]).daemons.len(), 1);
     }
 
@@ -333,9 +344,9 @@ mod tests {
     fn a_daemon_may_run_as_its_own_user_and_as_no_other() {
         let passwd =
             "root:x:0:0::/root:/bin/sh\nexim:x:93:93::/:/bin/false\nqmails:x:2520:2520::/:/x\n";
-        let judge = Judge::new(&Manager::SysV, &BTreeSet::new(), passwd);
+        let judge = DaemonJudge::new(&ServiceManager::SysV, &BTreeSet::new(), passwd);
         let of = |name, uid| {
-            let one = process(9, name, Owner::User(uid), Some(&[25]));
+            let one = process(9, name, ProcessOwner::User(uid), Some(&[25]));
             judge.judge(vec![one]).daemons.len()
         };
         assert_eq!(

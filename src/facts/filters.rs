@@ -1,9 +1,9 @@
 //! Asks which packet filter commands exist and what the kernel shows of packet filters; runs none of them.
 
 use super::text;
-use crate::access::tools::{IptablesTools, Kernel, Shown, Tools};
+use crate::access::tools::{FilterTools, IptablesTools, KernelEvidence, KernelFilters};
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Existence, Found, HostError};
+use crate::host::{FileFound, HostError, PathExistence};
 use crate::model::{HostPath, known};
 
 /// Where such commands are, in the order of preference: `/sbin` alone has them on Debian 10 and older and on CentOS 6.
@@ -28,21 +28,21 @@ const ENDINGS: [&str; 7] = [
 ];
 
 /// Requests under way.
-pub(super) struct Tickets {
-    nft: Program,
-    families: [Vec<Program>; 2],
+pub(super) struct FilterToolTickets {
+    nft: FilterProgram,
+    families: [Vec<FilterProgram>; 2],
     kernel: KernelShownTickets,
 }
 
 /// Requests for what the kernel shows, which loading rules may change.
 pub(super) struct KernelShownTickets {
-    release: Ticket<Found>,
-    netfilter: Vec<Ticket<Existence>>,
-    nf_tables: Ticket<Existence>,
-    modules: Ticket<Existence>,
+    release: Ticket<FileFound>,
+    netfilter: Vec<Ticket<PathExistence>>,
+    nf_tables: Ticket<PathExistence>,
+    modules: Ticket<PathExistence>,
 }
 
-struct Program {
+struct FilterProgram {
     name: String,
     ticket: Ticket<Option<usize>>,
 }
@@ -53,13 +53,13 @@ fn paths(name: &str) -> impl Iterator<Item = HostPath> + '_ {
         .map(move |folder| known(&format!("{folder}/{name}")))
 }
 
-fn program(batch: &mut Batch, name: String) -> Program {
+fn program(batch: &mut Batch, name: String) -> FilterProgram {
     let ticket = batch.first_existing(paths(&name));
-    Program { name, ticket }
+    FilterProgram { name, ticket }
 }
 
-pub(super) fn ask(batch: &mut Batch) -> Tickets {
-    Tickets {
+pub(super) fn ask(batch: &mut Batch) -> FilterToolTickets {
+    FilterToolTickets {
         nft: program(batch, "nft".to_owned()),
         families: ["iptables", "ip6tables"].map(|name| {
             ENDINGS
@@ -84,31 +84,31 @@ pub(super) fn ask_kernel(batch: &mut Batch) -> KernelShownTickets {
 }
 
 impl KernelShownTickets {
-    pub(super) fn kernel(self, answers: &mut Answers) -> Result<Kernel, super::FactsError> {
+    pub(super) fn kernel(self, answers: &mut Answers) -> Result<KernelFilters, super::FactsError> {
         let release =
             text(answers.take(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
         let mut netfilter = Vec::new();
         for ticket in self.netfilter {
             netfilter.push(answers.take(ticket)?);
         }
-        let shown = Shown {
+        let shown = KernelEvidence {
             netfilter,
             nf_tables: answers.take(self.nf_tables)?,
             modules: answers.take(self.modules)?,
         };
-        Ok(Kernel::seen(release, &shown))
+        Ok(KernelFilters::seen(release, &shown))
     }
 }
 
-impl Program {
+impl FilterProgram {
     fn path(&self, answers: &mut Answers) -> Result<Option<HostPath>, HostError> {
         let place = answers.take(self.ticket)?;
         Ok(place.and_then(|place| paths(&self.name).nth(place)))
     }
 }
 
-impl Tickets {
-    pub(super) fn tools(self, answers: &mut Answers) -> Result<Tools, super::FactsError> {
+impl FilterToolTickets {
+    pub(super) fn tools(self, answers: &mut Answers) -> Result<FilterTools, super::FactsError> {
         let nft = self.nft.path(answers)?;
         let mut families = Vec::new();
         for programs in self.families {
@@ -128,7 +128,7 @@ impl Tickets {
             families.push(tools);
         }
         let mut families = families.into_iter();
-        Ok(Tools {
+        Ok(FilterTools {
             nft,
             v4: families.next().unwrap_or_default(),
             v6: families.next().unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! An installed Plesk, by its own files. Pure.
 
 use super::{FactsError, text};
-use crate::host::{Existence, Found};
+use crate::host::{FileFound, PathExistence};
 use crate::model::{HostPath, known};
 
 /// Where Plesk may be installed.
@@ -17,14 +17,14 @@ pub struct Plesk {
     /// `MYSQL_BIN_D`: the folder of the database's client.
     pub mysql: Option<HostPath>,
     /// Whether there is a file with the password of the panel's database.
-    pub secret: Existence,
+    pub secret: PathExistence,
 }
 
 /// `psa.conf` has lines of a key, blanks and a value; `#` starts a comment.
 pub(super) fn plesk(
     conf: Option<&str>,
-    version: Option<(usize, Found)>,
-    secret: Existence,
+    version: Option<(usize, FileFound)>,
+    secret: PathExistence,
 ) -> Result<Option<Plesk>, FactsError> {
     let folder = |wanted: &str| {
         conf.and_then(|conf| {

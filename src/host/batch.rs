@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Command, Connection, Existence, Found, HostError, Output, Process, ReadHost, Reply, Request,
+    CommandOutput, FileFound, HostCommand, HostError, PathExistence, Process, ReadHost, ReadReply,
+    ReadRequest, RunConnection,
 };
 use crate::model::HostPath;
 
 /// Requests that are collected before they are asked in one go.
 #[derive(Debug, Default)]
-pub struct Batch(Vec<Request>);
+pub struct Batch(Vec<ReadRequest>);
 
 /// A ticket for the answer to one request, which is a `T`.
 #[must_use = "an answer that nobody takes need not be asked for"]
@@ -18,7 +19,7 @@ pub struct Ticket<T> {
     /// The request's place in the batch.
     place: usize,
     /// Takes the answer for what it must be.
-    answer: fn(Reply) -> Result<T, HostError>,
+    answer: fn(ReadReply) -> Result<T, HostError>,
 }
 
 impl<T> Clone for Ticket<T> {
@@ -41,8 +42,8 @@ pub type FirstAnswer<T> = Option<(usize, T)>;
 impl Batch {
     fn push<T>(
         &mut self,
-        request: Request,
-        answer: fn(Reply) -> Result<T, HostError>,
+        request: ReadRequest,
+        answer: fn(ReadReply) -> Result<T, HostError>,
     ) -> Ticket<T> {
         self.0.push(request);
         let place = self.0.len() - 1;
@@ -50,30 +51,30 @@ impl Batch {
     }
 
     /// Asks for a file.
-    pub fn file(&mut self, path: HostPath) -> Ticket<Found> {
-        self.push(Request::File(path), file)
+    pub fn file(&mut self, path: HostPath) -> Ticket<FileFound> {
+        self.push(ReadRequest::File(path), file)
     }
 
     /// Asks for the first of some files that exists.
     pub fn first_file(
         &mut self,
         paths: impl IntoIterator<Item = HostPath>,
-    ) -> Ticket<FirstAnswer<Found>> {
-        let files = paths.into_iter().map(Request::File).collect();
-        self.push(Request::FirstOf(files), |reply| first(reply, file))
+    ) -> Ticket<FirstAnswer<FileFound>> {
+        let files = paths.into_iter().map(ReadRequest::File).collect();
+        self.push(ReadRequest::FirstOf(files), |reply| first(reply, file))
     }
 
     /// Asks for a folder's files.
-    pub fn folder(&mut self, path: HostPath) -> Ticket<Listing> {
-        self.push(Request::Folder(path), |reply| match reply {
-            Reply::Folder(listing) => Ok(listing),
+    pub fn folder(&mut self, path: HostPath) -> Ticket<ListingAnswer> {
+        self.push(ReadRequest::Folder(path), |reply| match reply {
+            ReadReply::Folder(listing) => Ok(listing),
             other => Err(misfit("a folder", &other)),
         })
     }
 
     /// Asks whether a path exists.
-    pub fn exists(&mut self, path: HostPath) -> Ticket<Existence> {
-        self.push(Request::Exists(path), existence)
+    pub fn exists(&mut self, path: HostPath) -> Ticket<PathExistence> {
+        self.push(ReadRequest::Exists(path), existence)
     }
 
     /// Asks for the first of some paths that exists: its place in the list.
@@ -81,54 +82,54 @@ impl Batch {
         &mut self,
         paths: impl IntoIterator<Item = HostPath>,
     ) -> Ticket<Option<usize>> {
-        let paths = paths.into_iter().map(Request::Exists).collect();
-        self.push(Request::FirstOf(paths), |reply| {
+        let paths = paths.into_iter().map(ReadRequest::Exists).collect();
+        self.push(ReadRequest::FirstOf(paths), |reply| {
             Ok(first(reply, existence)?.map(|(place, _)| place))
         })
     }
 
     /// Asks for the processes of these programs.
     pub fn processes(&mut self, programs: Vec<&'static str>) -> Ticket<Vec<Process>> {
-        self.push(Request::Processes(programs), |reply| match reply {
-            Reply::Processes(processes) => Ok(processes),
+        self.push(ReadRequest::Processes(programs), |reply| match reply {
+            ReadReply::Processes(processes) => Ok(processes),
             other => Err(misfit("processes", &other)),
         })
     }
 
     /// Asks for what a reading command prints.
-    pub fn output(&mut self, command: Command) -> Ticket<Output> {
-        self.push(Request::Output(command), output)
+    pub fn output(&mut self, command: HostCommand) -> Ticket<CommandOutput> {
+        self.push(ReadRequest::Output(command), output)
     }
 
     /// Asks for what the first of some reading commands prints that can be started.
     pub fn first_output(
         &mut self,
-        commands: impl IntoIterator<Item = Command>,
-    ) -> Ticket<FirstAnswer<Output>> {
-        let commands = commands.into_iter().map(Request::Output).collect();
-        self.push(Request::FirstOf(commands), |reply| first(reply, output))
+        commands: impl IntoIterator<Item = HostCommand>,
+    ) -> Ticket<FirstAnswer<CommandOutput>> {
+        let commands = commands.into_iter().map(ReadRequest::Output).collect();
+        self.push(ReadRequest::FirstOf(commands), |reply| first(reply, output))
     }
 
     /// Asks for the run's own connection.
-    pub fn connection(&mut self) -> Ticket<Connection> {
-        self.push(Request::Connection, |reply| match reply {
-            Reply::Connection(connection) => Ok(connection),
+    pub fn connection(&mut self) -> Ticket<RunConnection> {
+        self.push(ReadRequest::Connection, |reply| match reply {
+            ReadReply::Connection(connection) => Ok(connection),
             other => Err(misfit("the run's own connection", &other)),
         })
     }
 
     /// Has the requests behind it answered so much later.
     pub fn pause(&mut self, pause: Duration) -> Ticket<()> {
-        self.push(Request::Pause(pause), |reply| match reply {
-            Reply::Paused => Ok(()),
+        self.push(ReadRequest::Pause(pause), |reply| match reply {
+            ReadReply::Paused => Ok(()),
             other => Err(misfit("a pause", &other)),
         })
     }
 
     /// Asks for the host's clock, in seconds since 1970.
     pub fn now(&mut self) -> Ticket<i64> {
-        self.push(Request::Now, |reply| match reply {
-            Reply::Now(seconds) => Ok(seconds),
+        self.push(ReadRequest::Now, |reply| match reply {
+            ReadReply::Now(seconds) => Ok(seconds),
             other => Err(misfit("the time", &other)),
         })
     }
@@ -146,22 +147,22 @@ impl Batch {
 
     /// The requests themselves, for a batch that follows acts.
     #[must_use]
-    pub fn requests(&self) -> &[Request] {
+    pub fn requests(&self) -> &[ReadRequest] {
         &self.0
     }
 }
 
 /// The answers to a [`Batch`]; each can be taken once.
 #[derive(Debug)]
-pub struct Answers(Vec<Option<Reply>>);
+pub struct Answers(Vec<Option<ReadReply>>);
 
 /// What a folder holds: names with the file behind each, `None` without such a folder, or why it cannot be listed.
-pub type Listing = Result<Option<Vec<(Vec<u8>, Found)>>, String>;
+pub type ListingAnswer = Result<Option<Vec<(Vec<u8>, FileFound)>>, String>;
 
 impl Answers {
     /// Answers that came with the result of acts.
     #[must_use]
-    pub fn new(replies: Vec<Reply>) -> Self {
+    pub fn new(replies: Vec<ReadReply>) -> Self {
         Self(replies.into_iter().map(Some).collect())
     }
 
@@ -190,49 +191,49 @@ pub fn ask<T>(
     batch.read(host)?.take(ticket)
 }
 
-fn file(reply: Reply) -> Result<Found, HostError> {
+fn file(reply: ReadReply) -> Result<FileFound, HostError> {
     match reply {
-        Reply::File(found) => Ok(found),
+        ReadReply::File(found) => Ok(found),
         other => Err(misfit("a file", &other)),
     }
 }
 
-fn existence(reply: Reply) -> Result<Existence, HostError> {
+fn existence(reply: ReadReply) -> Result<PathExistence, HostError> {
     match reply {
-        Reply::Exists(existence) => Ok(existence),
+        ReadReply::Exists(existence) => Ok(existence),
         other => Err(misfit("whether a path exists", &other)),
     }
 }
 
-fn output(reply: Reply) -> Result<Output, HostError> {
+fn output(reply: ReadReply) -> Result<CommandOutput, HostError> {
     match reply {
-        Reply::Output(output) => Ok(output),
+        ReadReply::Output(output) => Ok(output),
         other => Err(misfit("a command's output", &other)),
     }
 }
 
 fn first<T>(
-    reply: Reply,
-    answer: fn(Reply) -> Result<T, HostError>,
+    reply: ReadReply,
+    answer: fn(ReadReply) -> Result<T, HostError>,
 ) -> Result<FirstAnswer<T>, HostError> {
     match reply {
-        Reply::FirstOf(None) => Ok(None),
-        Reply::FirstOf(Some((place, reply))) => Ok(Some((place, answer(*reply)?))),
+        ReadReply::FirstOf(None) => Ok(None),
+        ReadReply::FirstOf(Some((place, reply))) => Ok(Some((place, answer(*reply)?))),
         other => Err(misfit("the first of several", &other)),
     }
 }
 
-fn misfit(wanted: &str, got: &Reply) -> HostError {
+fn misfit(wanted: &str, got: &ReadReply) -> HostError {
     let got = match got {
-        Reply::File(_) => "a file",
-        Reply::Folder(_) => "a folder",
-        Reply::Exists(_) => "whether a path exists",
-        Reply::FirstOf(_) => "the first of several",
-        Reply::Processes(_) => "processes",
-        Reply::Output(_) => "a command's output",
-        Reply::Now(_) => "the time",
-        Reply::Paused => "a pause",
-        Reply::Connection(_) => "the run's own connection",
+        ReadReply::File(_) => "a file",
+        ReadReply::Folder(_) => "a folder",
+        ReadReply::Exists(_) => "whether a path exists",
+        ReadReply::FirstOf(_) => "the first of several",
+        ReadReply::Processes(_) => "processes",
+        ReadReply::Output(_) => "a command's output",
+        ReadReply::Now(_) => "the time",
+        ReadReply::Paused => "a pause",
+        ReadReply::Connection(_) => "the run's own connection",
     };
     HostError::Unexpected(format!("{wanted} was asked for, {got} came"))
 }
@@ -245,7 +246,7 @@ mod tests {
     fn an_answer_is_what_was_asked_for_and_is_taken_once() {
         let mut batch = Batch::default();
         let (now, pause) = (batch.now(), batch.pause(Duration::ZERO));
-        let mut answers = Answers::new(vec![Reply::Now(7), Reply::Now(8)]);
+        let mut answers = Answers::new(vec![ReadReply::Now(7), ReadReply::Now(8)]);
         assert_eq!(answers.take(now).ok(), Some(7));
         let told = |answer: Result<(), HostError>| answer.err().map(|error| error.to_string());
         let twice = answers.take(now).map(|_| ());

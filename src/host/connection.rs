@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 pub use self::ancestry::is_session;
 pub(super) use self::ancestry::{Ancestor, Ancestry};
 pub(super) use self::own::OwnAddresses;
-use super::Variables;
+use super::EnvironmentVariables;
 
 /// The way by which this run came to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub struct RunConnection {
     /// Who is at the other end of the ssh connection; `None` where none shows, as on a console, under cron and in a stand-in.
     pub client: Option<SshClient>,
     /// When sshd accepted it, by the host's clock, in milliseconds since 1970; `None` where no process of sshd is above
@@ -24,18 +24,18 @@ pub struct Connection {
     /// The host's clock, in the unit of [`Self::since`].
     pub now: i64,
     /// The run's controlling terminal on the host; over ssh it has none there.
-    pub terminal: Terminal,
+    pub terminal: ControllingTerminal,
     /// What is above this run among the processes.
-    pub above: Above,
+    pub above: ProcessesAbove,
     /// From which side of the host's packet filter the client comes.
-    pub side: Side,
+    pub side: ClientSide,
     /// Who logged in over ssh, as sshd calls its process.
     pub login: Option<String>,
 }
 
 /// What is above a run among the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Above {
+pub enum ProcessesAbove {
     /// A session of sshd.
     Sshd,
     /// All its ancestors are seen, and none is of sshd.
@@ -47,7 +47,7 @@ pub enum Above {
 
 /// From which side of a host's packet filter a client of its sshd comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Side {
+pub enum ClientSide {
     /// From another machine.
     Outside,
     /// From the host itself, whose own packets no rule keeps out.
@@ -59,7 +59,7 @@ pub enum Side {
 
 /// The controlling terminal of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Terminal {
+pub enum ControllingTerminal {
     /// A virtual console or a serial line, which no packet filter decides about.
     Console,
     /// Any other, such as a pseudo-terminal.
@@ -69,7 +69,7 @@ pub enum Terminal {
     None,
 }
 
-impl Terminal {
+impl ControllingTerminal {
     /// From `tty_nr` of `/proc/PID/stat`: the minor number is in bits 31 to 20 and 7 to 0, the major one in bits 19 to 8.
     ///
     /// Consoles are, by the kernel's `Documentation/admin-guide/devices.txt`: 4, the virtual consoles (1 to 63) and the
@@ -103,7 +103,7 @@ pub struct SshClient {
 
 impl SshClient {
     /// From the variables that sshd gives its sessions (ssh(1)); one that tells no address counts as missing.
-    pub(super) fn of(variables: &Variables) -> Option<Self> {
+    pub(super) fn of(variables: &EnvironmentVariables) -> Option<Self> {
         let value = |name: &[u8]| {
             let mut named = variables.iter().filter(|(its, _)| its == name);
             std::str::from_utf8(&named.next()?.1).ok()
@@ -207,8 +207,8 @@ mod tests {
             (229, 0),
         ] {
             assert_eq!(
-                Terminal::of(number(major, minor)),
-                Terminal::Console,
+                ControllingTerminal::of(number(major, minor)),
+                ControllingTerminal::Console,
                 "{major}, {minor}"
             );
         }
@@ -224,13 +224,16 @@ mod tests {
             (188, 0),
         ] {
             assert_eq!(
-                Terminal::of(number(major, minor)),
-                Terminal::Other,
+                ControllingTerminal::of(number(major, minor)),
+                ControllingTerminal::Other,
                 "{major}, {minor}"
             );
         }
-        assert_eq!(Terminal::of(0), Terminal::None);
+        assert_eq!(ControllingTerminal::of(0), ControllingTerminal::None);
         // As a 32-bit kernel prints a large one.
-        assert_eq!(Terminal::of(-2_013_231_104), Terminal::Other);
+        assert_eq!(
+            ControllingTerminal::of(-2_013_231_104),
+            ControllingTerminal::Other
+        );
     }
 }

@@ -8,14 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Act, ActError, ActFailed, HostError, ReadHost, Reply, Request, WriteHost, Written};
+use super::{
+    HostError, HostOperation, OperationError, OperationFailed, OperationResults, ReadHost,
+    ReadReply, ReadRequest, WriteHost,
+};
 
 /// The time of one run; all copies are one.
 #[derive(Debug, Clone)]
-pub struct Deadline(Arc<Time>);
+pub struct Deadline(Arc<RunTime>);
 
 #[derive(Debug)]
-struct Time {
+struct RunTime {
     whole: Duration,
     began: Instant,
     /// Milliseconds that do not count.
@@ -27,7 +30,7 @@ impl Deadline {
     /// A run that begins now and may take so long.
     #[must_use]
     pub fn new(whole: Duration) -> Self {
-        Self(Arc::new(Time {
+        Self(Arc::new(RunTime {
             whole,
             began: Instant::now(),
             waited: AtomicU64::new(0),
@@ -83,12 +86,12 @@ impl Deadline {
 }
 
 /// A host that is asked nothing once the run's time is up.
-pub struct Limited {
+pub struct LimitedHost {
     host: Box<dyn WriteHost>,
     deadline: Deadline,
 }
 
-impl Limited {
+impl LimitedHost {
     /// The host, for one run.
     #[must_use]
     pub fn new(host: Box<dyn WriteHost>, deadline: Deadline) -> Self {
@@ -105,11 +108,11 @@ impl Limited {
     }
 }
 
-impl ReadHost for Limited {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+impl ReadHost for LimitedHost {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         match self.in_time()? {
             Some(left) => {
-                let requests: Vec<Request> =
+                let requests: Vec<ReadRequest> =
                     requests.iter().map(|request| cut(request, left)).collect();
                 self.host.read(&requests)
             }
@@ -122,7 +125,7 @@ impl ReadHost for Limited {
     }
 }
 
-impl WriteHost for Limited {
+impl WriteHost for LimitedHost {
     fn lock(&mut self) -> Result<(), HostError> {
         self.in_time()?;
         self.host.lock()
@@ -132,19 +135,24 @@ impl WriteHost for Limited {
         self.deadline.changes_begin();
     }
 
-    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed> {
+    fn write(
+        &mut self,
+        acts: &[HostOperation],
+        then: &[ReadRequest],
+    ) -> Result<OperationResults, OperationFailed> {
         if acts.iter().any(is_change) {
             self.changes();
         }
-        let late = |error: HostError| ActFailed {
+        let late = |error: HostError| OperationFailed {
             index: 0,
             what: "cannot go on".to_owned(),
-            source: ActError::After(error.to_string()),
+            source: OperationError::After(error.to_string()),
         };
         match self.in_time().map_err(late)? {
             Some(left) => {
-                let acts: Vec<Act> = acts.iter().map(|act| in_so_long(act, left)).collect();
-                let then: Vec<Request> = then.iter().map(|one| cut(one, left)).collect();
+                let acts: Vec<HostOperation> =
+                    acts.iter().map(|act| in_so_long(act, left)).collect();
+                let then: Vec<ReadRequest> = then.iter().map(|one| cut(one, left)).collect();
                 self.host.write(&acts, &then)
             }
             None => self.host.write(acts, then),
@@ -153,47 +161,55 @@ impl WriteHost for Limited {
 }
 
 /// Whether an act changes more than what mailward notes for itself, or waits for.
-const fn is_change(act: &Act) -> bool {
+const fn is_change(act: &HostOperation) -> bool {
     match act {
-        Act::Replace(_) | Act::Put { .. } | Act::Decide { .. } | Act::Run(_) => true,
+        HostOperation::Replace(_)
+        | HostOperation::Put { .. }
+        | HostOperation::Decide { .. }
+        | HostOperation::Run(_) => true,
         // A signal asks xinetd for its dump; one that has it read its files comes when a run has begun.
-        Act::Save { .. } | Act::Remove(_) | Act::Signal(..) | Act::Await(..) => false,
+        HostOperation::Save { .. }
+        | HostOperation::Remove(_)
+        | HostOperation::Signal(..)
+        | HostOperation::Await(..) => false,
     }
 }
 
 /// An act that waits no longer than this.
-fn in_so_long(act: &Act, left: Duration) -> Act {
+fn in_so_long(act: &HostOperation, left: Duration) -> HostOperation {
     match act {
-        Act::Await(condition, longest) => Act::Await(condition.clone(), (*longest).min(left)),
-        Act::Replace(_)
-        | Act::Save { .. }
-        | Act::Put { .. }
-        | Act::Remove(_)
-        | Act::Decide { .. }
-        | Act::Run(_)
-        | Act::Signal(..) => act.clone(),
+        HostOperation::Await(condition, longest) => {
+            HostOperation::Await(condition.clone(), (*longest).min(left))
+        }
+        HostOperation::Replace(_)
+        | HostOperation::Save { .. }
+        | HostOperation::Put { .. }
+        | HostOperation::Remove(_)
+        | HostOperation::Decide { .. }
+        | HostOperation::Run(_)
+        | HostOperation::Signal(..) => act.clone(),
     }
 }
 
 /// A request that takes no longer than this.
-fn cut(request: &Request, left: Duration) -> Request {
+fn cut(request: &ReadRequest, left: Duration) -> ReadRequest {
     match request {
-        Request::Output(command) if command.deadline > left => {
+        ReadRequest::Output(command) if command.deadline > left => {
             let mut command = command.clone();
             command.deadline = left;
-            Request::Output(command)
+            ReadRequest::Output(command)
         }
-        Request::FirstOf(choices) => {
-            Request::FirstOf(choices.iter().map(|choice| cut(choice, left)).collect())
+        ReadRequest::FirstOf(choices) => {
+            ReadRequest::FirstOf(choices.iter().map(|choice| cut(choice, left)).collect())
         }
-        Request::Pause(pause) => Request::Pause((*pause).min(left)),
-        Request::Output(_)
-        | Request::File(_)
-        | Request::Folder(_)
-        | Request::Exists(_)
-        | Request::Processes(_)
-        | Request::Now
-        | Request::Connection => request.clone(),
+        ReadRequest::Pause(pause) => ReadRequest::Pause((*pause).min(left)),
+        ReadRequest::Output(_)
+        | ReadRequest::File(_)
+        | ReadRequest::Folder(_)
+        | ReadRequest::Exists(_)
+        | ReadRequest::Processes(_)
+        | ReadRequest::Now
+        | ReadRequest::Connection => request.clone(),
     }
 }
 

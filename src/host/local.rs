@@ -21,10 +21,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use self::tree::{Below, Tree};
+use self::tree::{PathRoot, StandInFolder};
 use super::{
-    Act, ActError, ActFailed, Command, Done, End, HostError, Output, ReadHost, Reply, Request,
-    WriteHost, Written, rules,
+    CommandEnding, CommandOutput, HostCommand, HostError, HostOperation, OperationError,
+    OperationFailed, OperationResult, OperationResults, ReadHost, ReadReply, ReadRequest,
+    WriteHost, rules,
 };
 use crate::model::HostPath;
 
@@ -34,7 +35,7 @@ use crate::model::HostPath;
 /// the time to wait.
 #[derive(Debug)]
 pub struct LocalHost {
-    tree: Tree,
+    tree: PathRoot,
     lock: Option<File>,
 }
 
@@ -54,7 +55,7 @@ impl LocalHost {
     #[must_use]
     pub fn machine() -> Self {
         Self {
-            tree: Tree::Machine,
+            tree: PathRoot::Machine,
             lock: None,
         }
     }
@@ -67,9 +68,9 @@ impl LocalHost {
     /// # Errors
     /// [`HostError::Unreachable`] unless it is a folder.
     pub fn tree(root: PathBuf) -> Result<Self, HostError> {
-        match Below::open(&root) {
+        match StandInFolder::open(&root) {
             Ok(below) => Ok(Self {
-                tree: Tree::Below(below),
+                tree: PathRoot::Below(below),
                 lock: None,
             }),
             Err(source) => Err(HostError::Unreachable {
@@ -79,94 +80,102 @@ impl LocalHost {
         }
     }
 
-    fn perform(&self, act: &Act) -> Result<Done, ActError> {
+    fn perform(&self, act: &HostOperation) -> Result<OperationResult, OperationError> {
         match act {
-            Act::Replace(change) => replace::replace(&self.tree, change).map(|()| Done::Quietly),
-            Act::Save { path, bytes } => {
-                state::save(&self.tree, path, bytes).map(|()| Done::Quietly)
+            HostOperation::Replace(change) => {
+                replace::replace(&self.tree, change).map(|()| OperationResult::Quietly)
             }
-            Act::Put { path, bytes, mode } => {
-                state::put(&self.tree, path, bytes, *mode).map(|()| Done::Quietly)
+            HostOperation::Save { path, bytes } => {
+                state::save(&self.tree, path, bytes).map(|()| OperationResult::Quietly)
             }
-            Act::Remove(path) => state::remove(&self.tree, path).map(|()| Done::Quietly),
-            Act::Decide { from, to } => state::decide(&self.tree, from, to).map(|()| Done::Quietly),
-            Act::Run(command) => Ok(Done::Ran(command::run(&self.tree, command)?)),
-            Act::Signal(id, signal) => {
-                signal::send(&self.tree, *id, *signal).map(|()| Done::Quietly)
+            HostOperation::Put { path, bytes, mode } => {
+                state::put(&self.tree, path, bytes, *mode).map(|()| OperationResult::Quietly)
             }
-            Act::Await(condition, longest) => wait::wait(&self.tree, condition, *longest)
-                .map(Done::Awaited)
-                .map_err(|error| ActError::System(std::io::Error::other(error))),
+            HostOperation::Remove(path) => {
+                state::remove(&self.tree, path).map(|()| OperationResult::Quietly)
+            }
+            HostOperation::Decide { from, to } => {
+                state::decide(&self.tree, from, to).map(|()| OperationResult::Quietly)
+            }
+            HostOperation::Run(command) => {
+                Ok(OperationResult::Ran(command::run(&self.tree, command)?))
+            }
+            HostOperation::Signal(id, signal) => {
+                signal::send(&self.tree, *id, *signal).map(|()| OperationResult::Quietly)
+            }
+            HostOperation::Await(condition, longest) => wait::wait(&self.tree, condition, *longest)
+                .map(OperationResult::Awaited)
+                .map_err(|error| OperationError::System(std::io::Error::other(error))),
         }
     }
 }
 
-fn answer(tree: &Tree, request: &Request) -> Result<Reply, HostError> {
+fn answer(tree: &PathRoot, request: &ReadRequest) -> Result<ReadReply, HostError> {
     Ok(match request {
-        Request::File(path) => Reply::File(files::file(tree, path)),
-        Request::Folder(path) => Reply::Folder(files::folder(tree, path)),
-        Request::Exists(path) => Reply::Exists(files::exists(tree, path)),
-        Request::FirstOf(choices) => {
+        ReadRequest::File(path) => ReadReply::File(files::file(tree, path)),
+        ReadRequest::Folder(path) => ReadReply::Folder(files::folder(tree, path)),
+        ReadRequest::Exists(path) => ReadReply::Exists(files::exists(tree, path)),
+        ReadRequest::FirstOf(choices) => {
             for (place, choice) in choices.iter().enumerate() {
                 let reply = answer(tree, choice)?;
                 if rules::is_there(&reply) {
-                    return Ok(Reply::FirstOf(Some((place, Box::new(reply)))));
+                    return Ok(ReadReply::FirstOf(Some((place, Box::new(reply)))));
                 }
             }
-            Reply::FirstOf(None)
+            ReadReply::FirstOf(None)
         }
-        Request::Processes(programs) => Reply::Processes(processes::list(tree, programs)?),
-        Request::Output(command) => Reply::Output(output(tree, command)),
-        Request::Now => Reply::Now(now()),
-        Request::Pause(time) => {
+        ReadRequest::Processes(programs) => ReadReply::Processes(processes::list(tree, programs)?),
+        ReadRequest::Output(command) => ReadReply::Output(output(tree, command)),
+        ReadRequest::Now => ReadReply::Now(now()),
+        ReadRequest::Pause(time) => {
             std::thread::sleep((*time).min(rules::LONGEST_WAIT));
-            Reply::Paused
+            ReadReply::Paused
         }
-        Request::Connection => Reply::Connection(connection::own(tree)),
+        ReadRequest::Connection => ReadReply::Connection(connection::own(tree)),
     })
 }
 
 /// What keeps a command from being run is told where its own errors are.
-fn output(tree: &Tree, command: &Command) -> Output {
-    command::run(tree, command).unwrap_or_else(|error| Output {
-        end: End::NotStarted,
+fn output(tree: &PathRoot, command: &HostCommand) -> CommandOutput {
+    command::run(tree, command).unwrap_or_else(|error| CommandOutput {
+        end: CommandEnding::NotStarted,
         stdout: Vec::new(),
         stderr: error.to_string().into_bytes(),
     })
 }
 
 /// Whether a request starts a program.
-fn starts_a_program(request: &Request) -> bool {
+fn starts_a_program(request: &ReadRequest) -> bool {
     match request {
-        Request::Output(_) => true,
-        Request::FirstOf(choices) => choices.iter().any(starts_a_program),
-        Request::File(_)
-        | Request::Folder(_)
-        | Request::Exists(_)
-        | Request::Processes(_)
-        | Request::Now
-        | Request::Pause(_)
-        | Request::Connection => false,
+        ReadRequest::Output(_) => true,
+        ReadRequest::FirstOf(choices) => choices.iter().any(starts_a_program),
+        ReadRequest::File(_)
+        | ReadRequest::Folder(_)
+        | ReadRequest::Exists(_)
+        | ReadRequest::Processes(_)
+        | ReadRequest::Now
+        | ReadRequest::Pause(_)
+        | ReadRequest::Connection => false,
     }
 }
 
 /// The program that a request starts in any case.
-fn program(request: &Request) -> Option<&HostPath> {
+fn program(request: &ReadRequest) -> Option<&HostPath> {
     match request {
-        Request::Output(command) => Some(&command.program),
-        Request::FirstOf(_)
-        | Request::File(_)
-        | Request::Folder(_)
-        | Request::Exists(_)
-        | Request::Processes(_)
-        | Request::Now
-        | Request::Pause(_)
-        | Request::Connection => None,
+        ReadRequest::Output(command) => Some(&command.program),
+        ReadRequest::FirstOf(_)
+        | ReadRequest::File(_)
+        | ReadRequest::Folder(_)
+        | ReadRequest::Exists(_)
+        | ReadRequest::Processes(_)
+        | ReadRequest::Now
+        | ReadRequest::Pause(_)
+        | ReadRequest::Connection => None,
     }
 }
 
 impl ReadHost for LocalHost {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         // A program takes its time: all of them run while everything else is read. What a vendor's does while it runs already
         // is not known, so that each has its turns.
         let turns: BTreeMap<&HostPath, Mutex<()>> = (requests.iter())
@@ -207,10 +216,14 @@ impl WriteHost for LocalHost {
         Ok(())
     }
 
-    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed> {
+    fn write(
+        &mut self,
+        acts: &[HostOperation],
+        then: &[ReadRequest],
+    ) -> Result<OperationResults, OperationFailed> {
         let mut done = Vec::with_capacity(acts.len());
         for (index, act) in acts.iter().enumerate() {
-            done.push(self.perform(act).map_err(|source| ActFailed {
+            done.push(self.perform(act).map_err(|source| OperationFailed {
                 index,
                 what: rules::attempt(act),
                 source,
@@ -219,7 +232,7 @@ impl WriteHost for LocalHost {
         let replies = self
             .read(then)
             .map_err(|error| rules::unread(acts.len(), &error))?;
-        Ok(Written { done, replies })
+        Ok(OperationResults { done, replies })
     }
 }
 

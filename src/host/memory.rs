@@ -8,36 +8,39 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use self::files::{Entry, File};
-use self::files::{Last, Place};
+use self::files::{LastLink, MemoryPlace};
+pub use self::files::{MemoryEntry, MemoryFile};
 use super::{
-    Above, Act, ActError, ActFailed, Came, Condition, Connection, Done, End, Existence, FileState,
-    Found, HostError, Link, Output, Process, ProcessId, ReadHost, Replace, Reply, Request, STATE,
-    Side, Signal, SshClient, Terminal, WriteHost, Written, rules,
+    ClientSide, CommandEnding, CommandOutput, ControllingTerminal, FileFound, FileReplacement,
+    FileState, HostError, HostOperation, LinkState, OperationError, OperationFailed,
+    OperationResult, OperationResults, PathExistence, Process, ProcessId, ProcessSignal,
+    ProcessesAbove, ReadHost, ReadReply, ReadRequest, RunConnection, STATE, SshClient,
+    WaitCondition, WaitResult, WriteHost, rules,
 };
 
 /// What a command does: it may change the world, and says how it ended.
-pub type Program = Box<dyn FnMut(&mut World, &super::Command) -> Output + Send>;
+pub type MemoryProgram =
+    Box<dyn FnMut(&mut MemoryWorld, &super::HostCommand) -> CommandOutput + Send>;
 
 /// What happens when a process gets a signal.
-pub type SignalHandler = Box<dyn FnMut(&mut World, ProcessId, Signal) + Send>;
+pub type SignalHandler = Box<dyn FnMut(&mut MemoryWorld, ProcessId, ProcessSignal) + Send>;
 
 /// One user of a host in memory; see [`MemoryHost::another`] for a second.
 pub struct MemoryHost {
-    world: Arc<Mutex<World>>,
+    world: Arc<Mutex<MemoryWorld>>,
     /// Which life of the world the lock was taken in, if it was.
     holds: Option<u64>,
 }
 
 /// Everything there is on a host in memory.
 #[derive(Default)]
-pub struct World {
+pub struct MemoryWorld {
     /// What stands at each absolute path; a folder that holds something need not be there itself.
-    pub files: BTreeMap<Vec<u8>, Entry>,
+    pub files: BTreeMap<Vec<u8>, MemoryEntry>,
     /// The processes; those of other names are not answered.
     pub processes: Vec<Process>,
     /// What can be run, by absolute path.
-    pub commands: BTreeMap<String, Program>,
+    pub commands: BTreeMap<String, MemoryProgram>,
     /// What signals do; without it no process answers any.
     pub on_signal: Option<SignalHandler>,
     /// The clock, in seconds since 1970; waiting in vain moves it on.
@@ -47,17 +50,17 @@ pub struct World {
     /// When that connection began, in milliseconds since 1970.
     pub since: Option<i64>,
     /// The run's controlling terminal.
-    pub terminal: Terminal,
+    pub terminal: ControllingTerminal,
     /// What is above the run among the processes.
-    pub above: Above,
+    pub above: ProcessesAbove,
     /// From which side the connection comes.
-    pub side: Side,
+    pub side: ClientSide,
     /// Who logged in over it.
     pub login: Option<String>,
     /// The acts that were done, in order.
-    pub log: Vec<Act>,
+    pub log: Vec<HostOperation>,
     tried: usize,
-    failures: BTreeMap<usize, ActError>,
+    failures: BTreeMap<usize, OperationError>,
     crash: Option<usize>,
     crashed: bool,
     /// Counts the crashes: a lock is gone with the life it was taken in.
@@ -91,12 +94,12 @@ impl MemoryHost {
     }
 
     /// The world, to prepare it and to look at it; nobody else can use it as long as this is held.
-    pub fn world(&self) -> MutexGuard<'_, World> {
+    pub fn world(&self) -> MutexGuard<'_, MemoryWorld> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the act number `place` fail once, undone. Acts count from 0 since the world began, over all batches.
-    pub fn fail_at(&self, place: usize, error: ActError) {
+    pub fn fail_at(&self, place: usize, error: OperationError) {
         self.world().failures.insert(place, error);
     }
 
@@ -125,7 +128,7 @@ impl Drop for MemoryHost {
 }
 
 impl ReadHost for MemoryHost {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         let mut world = self.world();
         world.check_alive()?;
         Ok(requests
@@ -149,17 +152,21 @@ impl WriteHost for MemoryHost {
         world
             .files
             .entry(format!("{STATE}/lock").into_bytes())
-            .or_insert_with(|| File::new("").into());
+            .or_insert_with(|| MemoryFile::new("").into());
         drop(world);
         self.holds = Some(life);
         Ok(())
     }
 
-    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed> {
+    fn write(
+        &mut self,
+        acts: &[HostOperation],
+        then: &[ReadRequest],
+    ) -> Result<OperationResults, OperationFailed> {
         let mut done = Vec::with_capacity(acts.len());
         for (index, act) in acts.iter().enumerate() {
             let result = self.world().attempt(act);
-            done.push(result.map_err(|source| ActFailed {
+            done.push(result.map_err(|source| OperationFailed {
                 index,
                 what: rules::attempt(act),
                 source,
@@ -168,7 +175,7 @@ impl WriteHost for MemoryHost {
         let replies = self
             .read(then)
             .map_err(|error| rules::unread(acts.len(), &error))?;
-        Ok(Written { done, replies })
+        Ok(OperationResults { done, replies })
     }
 }
 
@@ -176,7 +183,7 @@ fn crashed() -> std::io::Error {
     std::io::Error::other("the program has crashed")
 }
 
-impl World {
+impl MemoryWorld {
     fn check_alive(&self) -> Result<(), HostError> {
         if self.crashed {
             return Err(HostError::Unreachable {
@@ -187,29 +194,31 @@ impl World {
         Ok(())
     }
 
-    fn answer(&mut self, request: &Request) -> Reply {
+    fn answer(&mut self, request: &ReadRequest) -> ReadReply {
         match request {
-            Request::File(path) => Reply::File(self.found(path.as_str().as_bytes())),
-            Request::Folder(path) => Reply::Folder(self.folder(path.as_str().as_bytes())),
-            Request::Exists(path) if self.commands.contains_key(path.as_str()) => {
-                Reply::Exists(Existence::File(super::Executable::Yes))
+            ReadRequest::File(path) => ReadReply::File(self.found(path.as_str().as_bytes())),
+            ReadRequest::Folder(path) => ReadReply::Folder(self.folder(path.as_str().as_bytes())),
+            ReadRequest::Exists(path) if self.commands.contains_key(path.as_str()) => {
+                ReadReply::Exists(PathExistence::File(super::ExecutePermission::Yes))
             }
-            Request::Exists(path) => Reply::Exists(self.existence(path.as_str().as_bytes())),
-            Request::FirstOf(choices) => {
+            ReadRequest::Exists(path) => {
+                ReadReply::Exists(self.existence(path.as_str().as_bytes()))
+            }
+            ReadRequest::FirstOf(choices) => {
                 let replies = choices.iter().map(|choice| self.answer(choice)).enumerate();
                 let mut there = replies.filter(|(_, reply)| rules::is_there(reply));
-                Reply::FirstOf(there.next().map(|(place, reply)| (place, Box::new(reply))))
+                ReadReply::FirstOf(there.next().map(|(place, reply)| (place, Box::new(reply))))
             }
-            Request::Processes(programs) => {
+            ReadRequest::Processes(programs) => {
                 let named = |process: &&Process| programs.contains(&process.name.as_str());
                 let mut processes: Vec<_> = self.processes.iter().filter(named).cloned().collect();
                 processes.sort_unstable_by_key(|process| process.id);
-                Reply::Processes(processes)
+                ReadReply::Processes(processes)
             }
-            Request::Output(command) => Reply::Output(self.run(command)),
-            Request::Now => Reply::Now(self.now),
-            Request::Pause(_) => Reply::Paused,
-            Request::Connection => Reply::Connection(Connection {
+            ReadRequest::Output(command) => ReadReply::Output(self.run(command)),
+            ReadRequest::Now => ReadReply::Now(self.now),
+            ReadRequest::Pause(_) => ReadReply::Paused,
+            ReadRequest::Connection => ReadReply::Connection(RunConnection {
                 client: self.client.clone(),
                 since: self.since,
                 now: self.now.saturating_mul(1000),
@@ -221,7 +230,7 @@ impl World {
         }
     }
 
-    fn attempt(&mut self, act: &Act) -> Result<Done, ActError> {
+    fn attempt(&mut self, act: &HostOperation) -> Result<OperationResult, OperationError> {
         let place = self.tried;
         if self.crash.is_some_and(|crash| crash <= place) {
             self.crashed = true;
@@ -238,87 +247,92 @@ impl World {
         Ok(done)
     }
 
-    fn perform(&mut self, act: &Act) -> Result<Done, ActError> {
+    fn perform(&mut self, act: &HostOperation) -> Result<OperationResult, OperationError> {
         match act {
-            Act::Replace(change) => self.replace(change)?,
-            Act::Save { path, bytes } => {
+            HostOperation::Replace(change) => self.replace(change)?,
+            HostOperation::Save { path, bytes } => {
                 rules::may_save(path)?;
                 self.save(path.as_str().as_bytes(), bytes)?;
             }
-            Act::Put { path, bytes, mode } => {
+            HostOperation::Put { path, bytes, mode } => {
                 rules::may_put(path)?;
                 self.put(path.as_str().as_bytes(), bytes, mode.bits())?;
             }
-            Act::Remove(path) => {
+            HostOperation::Remove(path) => {
                 rules::may_remove(path)?;
                 self.remove(path.as_str().as_bytes())?;
             }
-            Act::Decide { from, to } => {
+            HostOperation::Decide { from, to } => {
                 rules::may_decide(from, to)?;
                 self.decide(from.as_str().as_bytes(), to.as_str().as_bytes())?;
             }
-            Act::Run(command) => return Ok(Done::Ran(self.run(command))),
-            Act::Signal(id, signal) => self.signal(*id, *signal)?,
-            Act::Await(condition, longest) => {
-                return Ok(Done::Awaited(self.wait(condition, *longest)));
+            HostOperation::Run(command) => return Ok(OperationResult::Ran(self.run(command))),
+            HostOperation::Signal(id, signal) => self.signal(*id, *signal)?,
+            HostOperation::Await(condition, longest) => {
+                return Ok(OperationResult::Awaited(self.wait(condition, *longest)));
             }
         }
-        Ok(Done::Quietly)
+        Ok(OperationResult::Quietly)
     }
 
-    fn replace(&mut self, change: &Replace) -> Result<(), ActError> {
+    fn replace(&mut self, change: &FileReplacement) -> Result<(), OperationError> {
         let now = self.now;
-        let file = match self.place(change.path.as_str().as_bytes(), Last::Stay) {
-            Ok(Place::Entry(_, Entry::File(file))) => file,
-            Ok(Place::Entry(_, Entry::Link(_))) => {
-                return Err(ActError::NotReplaced("a symbolic link"));
+        let file = match self.place(change.path.as_str().as_bytes(), LastLink::Stay) {
+            Ok(MemoryPlace::Entry(_, MemoryEntry::File(file))) => file,
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Link(_))) => {
+                return Err(OperationError::NotReplaced("a symbolic link"));
             }
-            Ok(Place::Entry(_, Entry::Folder) | Place::Folder(_)) => {
-                return Err(ActError::NotReplaced("a folder"));
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Folder) | MemoryPlace::Folder(_)) => {
+                return Err(OperationError::NotReplaced("a folder"));
             }
-            Ok(Place::Entry(_, Entry::Other)) => {
-                return Err(ActError::NotReplaced("not a regular file"));
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Other)) => {
+                return Err(OperationError::NotReplaced("not a regular file"));
             }
-            Ok(Place::Nothing(_)) => {
-                return Err(ActError::System(std::io::ErrorKind::NotFound.into()));
+            Ok(MemoryPlace::Nothing(_)) => {
+                return Err(OperationError::System(std::io::ErrorKind::NotFound.into()));
             }
             Err(error) => return Err(error.into()),
         };
         if file.links != 1 {
-            return Err(ActError::NotReplaced("a file with several hard links"));
+            return Err(OperationError::NotReplaced(
+                "a file with several hard links",
+            ));
         }
         if super::Digest::of(&file.bytes) != change.before {
-            return Err(ActError::Changed);
+            return Err(OperationError::Changed);
         }
         file.bytes.clone_from(&change.bytes);
         file.changed = now;
         Ok(())
     }
 
-    fn run(&mut self, command: &super::Command) -> Output {
+    fn run(&mut self, command: &super::HostCommand) -> CommandOutput {
         let path = command.program.as_str();
         if let Err(why) = rules::may_run(command) {
-            return Output {
-                end: End::NotStarted,
+            return CommandOutput {
+                end: CommandEnding::NotStarted,
                 stdout: Vec::new(),
                 stderr: why.as_bytes().to_vec(),
             };
         }
         let Some(mut program) = self.commands.remove(path) else {
             let stderr = b"no such file or directory".to_vec();
-            return Output {
-                end: End::NotStarted,
+            return CommandOutput {
+                end: CommandEnding::NotStarted,
                 stdout: Vec::new(),
                 stderr,
             };
         };
         if let Some(secret) = &command.secret
-            && !matches!(self.found(secret.file.as_str().as_bytes()), Found::File(_))
+            && !matches!(
+                self.found(secret.file.as_str().as_bytes()),
+                FileFound::File(_)
+            )
         {
             self.commands.insert(path.to_owned(), program);
             let stderr = format!("cannot read {}", secret.file).into_bytes();
-            return Output {
-                end: End::NotStarted,
+            return CommandOutput {
+                end: CommandEnding::NotStarted,
                 stdout: Vec::new(),
                 stderr,
             };
@@ -331,12 +345,12 @@ impl World {
         output
     }
 
-    fn signal(&mut self, id: ProcessId, signal: Signal) -> Result<(), ActError> {
+    fn signal(&mut self, id: ProcessId, signal: ProcessSignal) -> Result<(), OperationError> {
         if !self.processes.iter().any(|process| process.id == id) {
-            return Err(ActError::NoProcess);
+            return Err(OperationError::NoProcess);
         }
         let Some(mut handler) = self.on_signal.take() else {
-            return Err(ActError::NoStandIn(format!(
+            return Err(OperationError::NoStandIn(format!(
                 "an answer to {}",
                 signal.name()
             )));
@@ -347,31 +361,33 @@ impl World {
     }
 
     /// Nothing happens while one waits: what is not so at once comes too late.
-    fn wait(&mut self, condition: &Condition, longest: Duration) -> Came {
+    fn wait(&mut self, condition: &WaitCondition, longest: Duration) -> WaitResult {
         let holds = match condition {
-            Condition::Gone(ids) => !self
+            WaitCondition::Gone(ids) => !self
                 .processes
                 .iter()
                 .any(|process| ids.contains(&process.id)),
-            Condition::Serving { program, arguments } => {
+            WaitCondition::Serving { program, arguments } => {
                 let named = |process: &&Process| process.name == *program;
                 let processes: Vec<_> = self.processes.iter().filter(named).cloned().collect();
                 rules::serving(&processes, arguments).is_some()
             }
-            Condition::Grown { path, beyond, end } => match self.found(path.as_str().as_bytes()) {
-                Found::File(file) => {
-                    let beyond = usize::try_from(*beyond).unwrap_or(usize::MAX);
-                    rules::ends_with(file.bytes.get(beyond..).unwrap_or_default(), end)
+            WaitCondition::Grown { path, beyond, end } => {
+                match self.found(path.as_str().as_bytes()) {
+                    FileFound::File(file) => {
+                        let beyond = usize::try_from(*beyond).unwrap_or(usize::MAX);
+                        rules::ends_with(file.bytes.get(beyond..).unwrap_or_default(), end)
+                    }
+                    FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => false,
                 }
-                Found::Missing | Found::NotRegular | Found::Unreadable(_) => false,
-            },
+            }
         };
         if holds {
-            return Came::InTime;
+            return WaitResult::InTime;
         }
         self.now = self
             .now
             .saturating_add(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX));
-        Came::TooLate
+        WaitResult::TooLate
     }
 }

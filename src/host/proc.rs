@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::host::{Owner, Variables};
+use crate::host::{EnvironmentVariables, ProcessOwner};
 
 /// The parts of `/proc/PID/stat` that matter.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(in crate::host) fn split_words(text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Splits an environment into names and values.
-pub(in crate::host) fn split_environment(text: &[u8]) -> Variables {
+pub(in crate::host) fn split_environment(text: &[u8]) -> EnvironmentVariables {
     let pair = |word: &[u8]| {
         let cut = word
             .iter()
@@ -81,27 +81,27 @@ pub(in crate::host) fn is_in_inner_namespace(status: &[u8]) -> bool {
 }
 
 /// Whose a process is by `/proc/PID/status`: its real, effective and saved user id, and that of the file system.
-pub(in crate::host) fn owner(status: &[u8]) -> Owner {
+pub(in crate::host) fn owner(status: &[u8]) -> ProcessOwner {
     let mut lines = status.split(|&byte| byte == b'\n');
     let Some(ids) = lines.find_map(|line| line.strip_prefix(b"Uid:")) else {
-        return Owner::Unknown;
+        return ProcessOwner::Unknown;
     };
     let ids = ids.split(u8::is_ascii_whitespace);
     owner_of(ids.filter(|field| !field.is_empty()))
 }
 
 /// The same by the four ids themselves.
-pub(in crate::host) fn owner_of<'t>(ids: impl Iterator<Item = &'t [u8]>) -> Owner {
+pub(in crate::host) fn owner_of<'t>(ids: impl Iterator<Item = &'t [u8]>) -> ProcessOwner {
     let ids = ids.map(|id| std::str::from_utf8(id).ok()?.parse::<u32>().ok());
     match ids.collect::<Option<Vec<u32>>>().as_deref() {
         Some(&[real, effective, saved, files]) => {
             if [effective, saved, files] == [real; 3] {
-                Owner::User(real)
+                ProcessOwner::User(real)
             } else {
-                Owner::Several
+                ProcessOwner::Several
             }
         }
-        Some(_) | None => Owner::Unknown,
+        Some(_) | None => ProcessOwner::Unknown,
     }
 }
 
@@ -237,14 +237,14 @@ mod tests {
     #[test]
     fn an_owner_is_one_only_where_all_ids_agree() {
         let of = |ids: &str| owner(format!("Name:\tx\nUid:\t{ids}\nGid:\t5\t5\t5\t5\n").as_bytes());
-        assert_eq!(of("0\t0\t0\t0"), Owner::User(0));
-        assert_eq!(of("1000\t1000\t1000\t1000"), Owner::User(1000));
-        assert_eq!(of("1000\t0\t0\t0"), Owner::Several);
-        assert_eq!(of("0\t0\t0\t1000"), Owner::Several);
+        assert_eq!(of("0\t0\t0\t0"), ProcessOwner::User(0));
+        assert_eq!(of("1000\t1000\t1000\t1000"), ProcessOwner::User(1000));
+        assert_eq!(of("1000\t0\t0\t0"), ProcessOwner::Several);
+        assert_eq!(of("0\t0\t0\t1000"), ProcessOwner::Several);
         for half in ["", "0", "0\t0\t0", "0\t0\t0\tx"] {
-            assert_eq!(of(half), Owner::Unknown, "{half}");
+            assert_eq!(of(half), ProcessOwner::Unknown, "{half}");
         }
-        assert_eq!(owner(b"Name:\tx\n"), Owner::Unknown);
+        assert_eq!(owner(b"Name:\tx\n"), ProcessOwner::Unknown);
     }
 
     #[test]

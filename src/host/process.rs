@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Terminal, Variables};
+use super::{ControllingTerminal, EnvironmentVariables};
 
 /// A process of the host's own pid namespace that sees the host's own root folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +18,17 @@ pub struct Process {
     /// The program's name as the kernel keeps it, which its user chooses.
     pub name: String,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: ProcessOwner,
     /// The file that it executes.
     pub file: ProgramFile,
     /// The path of its control group among those of the service manager; `None` where the host does not tell.
     pub group: Option<Vec<u8>>,
     /// Its controlling terminal.
-    pub terminal: Terminal,
+    pub terminal: ControllingTerminal,
     /// The arguments, the program first.
     pub argv: Vec<Vec<u8>>,
     /// The environment, or why it cannot be read.
-    pub environment: Result<Variables, String>,
+    pub environment: Result<EnvironmentVariables, String>,
     /// The TCP ports it listens on, sorted; `None` where that cannot be read.
     pub ports: Option<Vec<u16>>,
     /// The TCP sockets it listens on, sorted; `None` where that cannot be read.
@@ -46,7 +46,7 @@ pub struct ProcessId {
 
 /// Whose a process is, in the host's own user namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum ProcessOwner {
     /// All its user ids (real, effective, saved, of the file system) are this one.
     User(u32),
     /// They differ, as those of a program with the set-user-ID bit: whoever it was may have started it.
@@ -88,7 +88,7 @@ const FOLDERS: [&[u8]; 7] = [
 
 /// Whether a file is still the one at its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InPlace {
+pub enum FileInPlace {
     /// It is, or it was only linked anew and is the same program.
     Same,
     /// It was replaced or removed since, as by the upgrade of a package.
@@ -105,28 +105,28 @@ impl ProgramFile {
 
     /// The path, and whether the file still stands there; `None` where it is not known.
     #[must_use]
-    pub fn path(&self) -> Option<(&[u8], InPlace)> {
+    pub fn path(&self) -> Option<(&[u8], FileInPlace)> {
         let Self::Named(named) = self else {
             return None;
         };
         let Some(path) = named.strip_suffix(DELETED) else {
-            return Some((named, InPlace::Same));
+            return Some((named, FileInPlace::Same));
         };
         let cut = path.len().saturating_sub(PRELINKED.len() + 6);
         match path.split_at(cut) {
-            (path, rest) if rest.starts_with(PRELINKED) => Some((path, InPlace::Same)),
-            _ => Some((path, InPlace::Replaced)),
+            (path, rest) if rest.starts_with(PRELINKED) => Some((path, FileInPlace::Same)),
+            _ => Some((path, FileInPlace::Replaced)),
         }
     }
 }
 
 /// Whether root runs the program that a process is called after.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Roots {
+pub enum RootProgram {
     /// It does.
     Own,
     /// It does not; why that is certain.
-    Not(Foreign),
+    Not(ForeignProcess),
     /// That cannot be told; what cannot be read, and why.
     Unknown(String),
 }
@@ -136,7 +136,7 @@ pub enum Roots {
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(tag = "why", rename_all = "kebab-case")]
-pub enum Foreign {
+pub enum ForeignProcess {
     /// A user runs it whom the daemon does not run as.
     User {
         /// The user's id.
@@ -160,31 +160,31 @@ impl Process {
     /// Whether root alone runs it, whatever it is.
     #[must_use]
     pub fn is_roots(&self) -> bool {
-        self.owner == Owner::User(ROOT)
+        self.owner == ProcessOwner::User(ROOT)
     }
 
     /// Whether root runs the program that the process is called after.
     ///
     /// Not even a user who may run a program as root by its set-user-ID bit, under any name, passes for it.
     #[must_use]
-    pub fn roots(&self) -> Roots {
+    pub fn roots(&self) -> RootProgram {
         match self.owner {
-            Owner::User(ROOT) => {}
-            Owner::User(uid) => return Roots::Not(Foreign::User { uid }),
-            Owner::Several => return Roots::Not(Foreign::SetUser),
-            Owner::Unknown => {
+            ProcessOwner::User(ROOT) => {}
+            ProcessOwner::User(uid) => return RootProgram::Not(ForeignProcess::User { uid }),
+            ProcessOwner::Several => return RootProgram::Not(ForeignProcess::SetUser),
+            ProcessOwner::Unknown => {
                 let what = format!("cannot read whose process {} is", self.id.pid);
-                return Roots::Unknown(what);
+                return RootProgram::Unknown(what);
             }
         }
         let path = match (&self.file, self.file.path()) {
             (ProgramFile::Unknown(why), _) => {
                 let what = format!("cannot read /proc/{}/exe: {why}", self.id.pid);
-                return Roots::Unknown(what);
+                return RootProgram::Unknown(what);
             }
             (ProgramFile::NotAsked, _) | (ProgramFile::Named(_), None) => {
                 let what = format!("/proc/{}/exe was not read", self.id.pid);
-                return Roots::Unknown(what);
+                return RootProgram::Unknown(what);
             }
             (ProgramFile::Named(_), Some((path, _))) => path,
         };
@@ -194,10 +194,10 @@ impl Process {
             is_root && folder.ends_with(b"/") && memchr::memmem::find(folder, b"/tmp/").is_none()
         });
         if stands {
-            Roots::Own
+            RootProgram::Own
         } else {
             let path = String::from_utf8_lossy(path).into_owned();
-            Roots::Not(Foreign::File { path })
+            RootProgram::Not(ForeignProcess::File { path })
         }
     }
 
@@ -205,8 +205,8 @@ impl Process {
     #[must_use]
     pub fn may_be_roots(&self) -> bool {
         match self.roots() {
-            Roots::Own | Roots::Unknown(_) => true,
-            Roots::Not(_) => false,
+            RootProgram::Own | RootProgram::Unknown(_) => true,
+            RootProgram::Not(_) => false,
         }
     }
 
@@ -223,7 +223,7 @@ impl Process {
     /// Whether its file was replaced or removed since it started, as by the upgrade of a package.
     #[must_use]
     pub fn is_replaced(&self) -> bool {
-        self.file.path().map(|(_, place)| place) == Some(InPlace::Replaced)
+        self.file.path().map(|(_, place)| place) == Some(FileInPlace::Replaced)
     }
 }
 
@@ -231,7 +231,7 @@ impl Process {
 mod tests {
     use super::*;
 
-    fn process(name: &str, owner: Owner, file: ProgramFile) -> Process {
+    fn process(name: &str, owner: ProcessOwner, file: ProgramFile) -> Process {
         Process {
             id: ProcessId { pid: 7, start: 1 },
             parent: 1,
@@ -240,7 +240,7 @@ mod tests {
             owner,
             file,
             group: None,
-            terminal: Terminal::None,
+            terminal: ControllingTerminal::None,
             argv: Vec::new(),
             environment: Ok(Vec::new()),
             ports: None,
@@ -250,7 +250,7 @@ mod tests {
 
     fn of_root(name: &str, link: &str) -> Process {
         let file = ProgramFile::of_link(link.as_bytes());
-        process(name, Owner::User(ROOT), file)
+        process(name, ProcessOwner::User(ROOT), file)
     }
 
     #[test]
@@ -262,7 +262,11 @@ mod tests {
             "/usr/sbin/couriertcpd (deleted)",
             "/usr/sbin/couriertcpd.#prelink#.aB3xYz (deleted)",
         ] {
-            assert_eq!(of_root("couriertcpd", link).roots(), Roots::Own, "{link}");
+            assert_eq!(
+                of_root("couriertcpd", link).roots(),
+                RootProgram::Own,
+                "{link}"
+            );
         }
         for link in [
             "/usr/bin/sudo",
@@ -275,21 +279,30 @@ mod tests {
             "",
         ] {
             let roots = of_root("couriertcpd", link).roots();
-            assert!(matches!(roots, Roots::Not(Foreign::File { .. })), "{link}");
+            assert!(
+                matches!(roots, RootProgram::Not(ForeignProcess::File { .. })),
+                "{link}"
+            );
         }
         let genuine = || ProgramFile::of_link(b"/usr/sbin/couriertcpd");
         let not = |owner| process("couriertcpd", owner, genuine()).roots();
         assert_eq!(
-            not(Owner::User(1000)),
-            Roots::Not(Foreign::User { uid: 1000 })
+            not(ProcessOwner::User(1000)),
+            RootProgram::Not(ForeignProcess::User { uid: 1000 })
         );
-        assert_eq!(not(Owner::Several), Roots::Not(Foreign::SetUser));
-        assert!(matches!(not(Owner::Unknown), Roots::Unknown(_)));
+        assert_eq!(
+            not(ProcessOwner::Several),
+            RootProgram::Not(ForeignProcess::SetUser)
+        );
+        assert!(matches!(
+            not(ProcessOwner::Unknown),
+            RootProgram::Unknown(_)
+        ));
         let unread = ProgramFile::Unknown("permission denied".to_owned());
-        let unread = process("couriertcpd", Owner::User(ROOT), unread);
+        let unread = process("couriertcpd", ProcessOwner::User(ROOT), unread);
         assert_eq!(
             unread.roots(),
-            Roots::Unknown("cannot read /proc/7/exe: permission denied".to_owned())
+            RootProgram::Unknown("cannot read /proc/7/exe: permission denied".to_owned())
         );
         assert!(unread.may_be_roots());
     }

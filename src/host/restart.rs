@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Command, Process, ProcessId};
+use super::{HostCommand, Process, ProcessId};
 use crate::model::{HostPath, known};
 
 /// systemd's control program, by the name that the kernel keeps.
@@ -32,7 +32,7 @@ exit $?";
 ///
 /// Either may take this long.
 #[must_use]
-pub fn commands(script: &HostPath, patience: Duration, gone: &[ProcessId]) -> Command {
+pub fn commands(script: &HostPath, patience: Duration, gone: &[ProcessId]) -> HostCommand {
     let mut words = ["commands", script.as_str()].map(str::to_owned).to_vec();
     words.extend(gone.iter().map(|id| format!("{}-{}", id.pid, id.start)));
     session(words, patience, longest(patience))
@@ -42,16 +42,16 @@ pub fn commands(script: &HostPath, patience: Duration, gone: &[ProcessId]) -> Co
 ///
 /// A job may take as long as a stop and a start do.
 #[must_use]
-pub fn job(systemctl: &HostPath, unit: &str, patience: Duration) -> Command {
+pub fn job(systemctl: &HostPath, unit: &str, patience: Duration) -> HostCommand {
     let words = ["job", systemctl.as_str(), unit].map(str::to_owned);
     session(words.to_vec(), patience * 2, longest(patience * 2))
 }
 
-fn session(what: Vec<String>, patience: Duration, longest: Duration) -> Command {
+fn session(what: Vec<String>, patience: Duration, longest: Duration) -> HostCommand {
     let patience = patience.as_secs().max(1).to_string();
     let mut words = ["-c", CALLER, TEXT, &patience].map(str::to_owned).to_vec();
     words.extend(what);
-    Command::new(known(SHELL), words, longest)
+    HostCommand::new(known(SHELL), words, longest)
 }
 
 /// How long it may take in all, where either program may take `patience`.
@@ -86,9 +86,9 @@ pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Owner, ProgramFile, Terminal};
+    use crate::host::{ControllingTerminal, ProcessOwner, ProgramFile};
 
-    fn process(owner: Owner, name: &str, words: &[&str]) -> Process {
+    fn process(owner: ProcessOwner, name: &str, words: &[&str]) -> Process {
         Process {
             id: ProcessId { pid: 9, start: 1 },
             parent: 1,
@@ -97,7 +97,7 @@ mod tests {
             owner,
             file: ProgramFile::of_link(b"/bin/dash"),
             group: None,
-            terminal: Terminal::None,
+            terminal: ControllingTerminal::None,
             argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
             environment: Ok(Vec::new()),
             ports: None,
@@ -113,10 +113,14 @@ mod tests {
         let session = ["sh", "-c", TEXT, MARK, "60"];
         let job = ["systemctl", "restart", "courier-imap.service"];
         let other = ["systemctl", "restart", "ssh.service"];
-        assert!(under_way(Owner::User(0), "sh", &session));
-        assert!(under_way(Owner::User(0), SYSTEMCTL, &job));
-        assert!(!under_way(Owner::User(0), SYSTEMCTL, &other));
-        for owner in [Owner::User(1000), Owner::Several, Owner::Unknown] {
+        assert!(under_way(ProcessOwner::User(0), "sh", &session));
+        assert!(under_way(ProcessOwner::User(0), SYSTEMCTL, &job));
+        assert!(!under_way(ProcessOwner::User(0), SYSTEMCTL, &other));
+        for owner in [
+            ProcessOwner::User(1000),
+            ProcessOwner::Several,
+            ProcessOwner::Unknown,
+        ] {
             assert!(!under_way(owner, "sh", &session));
             assert!(!under_way(owner, SYSTEMCTL, &job));
         }

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use super::{
-    Act, ActError, ActFailed, Command, End, Existence, Found, HostError, INIT_SCRIPT, Process,
-    ProcessId, Replace, Reply, SERVICE_UNIT, SHARED_WINDOW, STATE, WINDOWS,
+    CommandEnding, FileFound, FileReplacement, HostCommand, HostError, HostOperation, INIT_SCRIPT,
+    OperationError, OperationFailed, PathExistence, Process, ProcessId, ReadReply, SERVICE_UNIT,
+    SHARED_WINDOW, STATE, WINDOWS,
 };
 use crate::model::HostPath;
 
@@ -20,18 +21,23 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const TOO_LARGE: &str = "larger than 64 MiB";
 
 /// Whether a reply speaks of something that is there, as [`super::Request::FirstOf`] asks.
-pub(super) fn is_there(reply: &Reply) -> bool {
+pub(super) fn is_there(reply: &ReadReply) -> bool {
     match reply {
-        Reply::File(Found::Missing) | Reply::Exists(Existence::Missing) => false,
-        Reply::File(Found::File(_) | Found::NotRegular | Found::Unreadable(_)) => true,
-        Reply::Exists(
-            Existence::File(_) | Existence::Folder | Existence::Other | Existence::Unknown(_),
+        ReadReply::File(FileFound::Missing) | ReadReply::Exists(PathExistence::Missing) => false,
+        ReadReply::File(FileFound::File(_) | FileFound::NotRegular | FileFound::Unreadable(_)) => {
+            true
+        }
+        ReadReply::Exists(
+            PathExistence::File(_)
+            | PathExistence::Folder
+            | PathExistence::Other
+            | PathExistence::Unknown(_),
         ) => true,
-        Reply::Folder(names) => !matches!(names, Ok(None)),
-        Reply::FirstOf(first) => first.is_some(),
-        Reply::Processes(processes) => !processes.is_empty(),
-        Reply::Output(output) => output.end != End::NotStarted,
-        Reply::Now(_) | Reply::Paused | Reply::Connection(_) => true,
+        ReadReply::Folder(names) => !matches!(names, Ok(None)),
+        ReadReply::FirstOf(first) => first.is_some(),
+        ReadReply::Processes(processes) => !processes.is_empty(),
+        ReadReply::Output(output) => output.end != CommandEnding::NotStarted,
+        ReadReply::Now(_) | ReadReply::Paused | ReadReply::Connection(_) => true,
     }
 }
 
@@ -83,7 +89,7 @@ pub(super) fn ends_with(new: &[u8], end: &str) -> bool {
 }
 
 /// Why a command cannot be started with these arguments and variables, if so.
-pub(super) fn may_run(command: &Command) -> Result<(), &'static str> {
+pub(super) fn may_run(command: &HostCommand) -> Result<(), &'static str> {
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     if command.arguments.iter().any(|text| text.contains('\0')) {
@@ -161,7 +167,7 @@ fn is_watch(path: &HostPath) -> bool {
 }
 
 /// What may be saved: below [`STATE`], the lock apart, and in the folder of a window.
-pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
+pub(super) fn may_save(path: &HostPath) -> Result<(), OperationError> {
     if path
         .parent()
         .is_some_and(|folder| is_window(folder.as_str()))
@@ -173,23 +179,25 @@ pub(super) fn may_save(path: &HostPath) -> Result<(), ActError> {
         .strip_prefix(STATE)
         .and_then(|rest| rest.strip_prefix('/'));
     match below {
-        None => Err(ActError::NotReplaced("outside mailward's own folder")),
-        Some("lock") => Err(ActError::NotReplaced("the lock")),
+        None => Err(OperationError::NotReplaced("outside mailward's own folder")),
+        Some("lock") => Err(OperationError::NotReplaced("the lock")),
         Some(_) => Ok(()),
     }
 }
 
 /// What may be put outside [`STATE`].
-pub(super) fn may_put(path: &HostPath) -> Result<(), ActError> {
+pub(super) fn may_put(path: &HostPath) -> Result<(), OperationError> {
     if [SERVICE_UNIT, INIT_SCRIPT].contains(&path.as_str()) {
         Ok(())
     } else {
-        Err(ActError::NotReplaced("not a file that mailward puts there"))
+        Err(OperationError::NotReplaced(
+            "not a file that mailward puts there",
+        ))
     }
 }
 
-/// What may be removed: what may be saved or put, a window's own folder and unit, and a [`Replace::temporary`] that a killed run left anywhere.
-pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
+/// What may be removed: what may be saved or put, a window's own folder and unit, and a [`FileReplacement::temporary`] that a killed run left anywhere.
+pub(super) fn may_remove(path: &HostPath) -> Result<(), OperationError> {
     let name = path.name();
     let left_over = name
         .strip_prefix('.')
@@ -199,16 +207,16 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
         Ok(())
     } else {
         may_save(path).map_err(|refusal| match refusal {
-            ActError::NotReplaced("the lock") => ActError::NotReplaced("the lock"),
-            ActError::NotReplaced(_)
-            | ActError::System(_)
-            | ActError::Changed
-            | ActError::Gone
-            | ActError::NoProcess
-            | ActError::NoStandIn(_)
-            | ActError::UnseenMetadata
-            | ActError::Lost(_)
-            | ActError::After(_) => ActError::NotReplaced("not mailward's own file"),
+            OperationError::NotReplaced("the lock") => OperationError::NotReplaced("the lock"),
+            OperationError::NotReplaced(_)
+            | OperationError::System(_)
+            | OperationError::Changed
+            | OperationError::Gone
+            | OperationError::NoProcess
+            | OperationError::NoStandIn(_)
+            | OperationError::UnseenMetadata
+            | OperationError::Lost(_)
+            | OperationError::After(_) => OperationError::NotReplaced("not mailward's own file"),
         })
     }
 }
@@ -216,39 +224,43 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), ActError> {
 /// What may be decided by giving a file another name: what may be saved, within one folder.
 ///
 /// Two folders may be two file systems, between which `mv` copies; and a name given to itself decides nothing.
-pub(super) fn may_decide(from: &HostPath, to: &HostPath) -> Result<(), ActError> {
+pub(super) fn may_decide(from: &HostPath, to: &HostPath) -> Result<(), OperationError> {
     may_save(from)?;
     may_save(to)?;
     if from == to || from.parent() != to.parent() {
-        return Err(ActError::NotReplaced("not another name in the same folder"));
+        return Err(OperationError::NotReplaced(
+            "not another name in the same folder",
+        ));
     }
     Ok(())
 }
 
 /// What an act was about, for the message when it fails.
-pub(super) fn attempt(act: &Act) -> String {
+pub(super) fn attempt(act: &HostOperation) -> String {
     match act {
-        Act::Replace(Replace { path, .. }) => format!("cannot replace {path}"),
-        Act::Save { path, .. } => format!("cannot save {path}"),
-        Act::Put { path, .. } => format!("cannot write {path}"),
-        Act::Remove(path) => format!("cannot remove {path}"),
-        Act::Decide { from, to } => format!("cannot rename {from} to {to}"),
-        Act::Run(command) => format!("cannot run {}", command.program),
-        Act::Signal(id, signal) => format!("cannot send {} to process {}", signal.name(), id.pid),
-        Act::Await(..) => "cannot wait for the services".to_owned(),
+        HostOperation::Replace(FileReplacement { path, .. }) => format!("cannot replace {path}"),
+        HostOperation::Save { path, .. } => format!("cannot save {path}"),
+        HostOperation::Put { path, .. } => format!("cannot write {path}"),
+        HostOperation::Remove(path) => format!("cannot remove {path}"),
+        HostOperation::Decide { from, to } => format!("cannot rename {from} to {to}"),
+        HostOperation::Run(command) => format!("cannot run {}", command.program),
+        HostOperation::Signal(id, signal) => {
+            format!("cannot send {} to process {}", signal.name(), id.pid)
+        }
+        HostOperation::Await(..) => "cannot wait for the services".to_owned(),
     }
 }
 
 /// The failure of a batch whose acts are done but whose requests cannot be answered.
-pub(super) fn unread(acts: usize, error: &HostError) -> ActFailed {
+pub(super) fn unread(acts: usize, error: &HostError) -> OperationFailed {
     use std::error::Error as _;
     let mut why = error.to_string();
     if let Some(source) = error.source() {
         why = format!("{why}: {source}");
     }
-    ActFailed {
+    OperationFailed {
         index: acts,
         what: "cannot read the state afterwards".to_owned(),
-        source: ActError::After(why),
+        source: OperationError::After(why),
     }
 }

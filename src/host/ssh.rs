@@ -14,19 +14,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use self::reply::Reader;
-use self::session::{Lost, Session};
-use self::words::{Call, Script};
+use self::reply::ReplyReader;
+use self::session::{ConnectionLost, SshSession};
+use self::words::{ShellCall, ShellMessage};
 use super::deadline::Deadline;
 use super::{
-    Act, ActError, ActFailed, Digest, Found, HostError, ReadHost, Replace, Reply, Request,
-    WriteHost, Written, rules,
+    Digest, FileFound, FileReplacement, HostError, HostOperation, OperationError, OperationFailed,
+    OperationResults, ReadHost, ReadReply, ReadRequest, WriteHost, rules,
 };
 use crate::model::HostPath;
 
 /// How another host is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
+pub struct SshDestination {
     /// The ssh program; one without a slash is looked for in `PATH`.
     pub program: PathBuf,
     /// What `ssh` takes: a host, `user@host`, an alias of its configuration, or a URI.
@@ -36,16 +36,16 @@ pub struct Destination {
     /// How long the other side may be silent before it is given up, beside the time of what it is asked to do.
     pub patience: Duration,
     /// Who gets the terminal's signals.
-    pub signals: Signals,
+    pub signals: SignalReceiver,
     /// Who one is there.
-    pub login: Login,
+    pub login: SshLogin,
     /// Whether a file may be replaced whose attributes cannot be shown to be kept.
-    pub metadata: Metadata,
+    pub metadata: MetadataPolicy,
 }
 
 /// Who gets the signals that are meant for the whole run, such as Ctrl-C on its terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signals {
+pub enum SignalReceiver {
     /// `ssh` too: it ends with the run.
     All,
     /// Only the run, which needs the connection to undo what it has begun.
@@ -54,7 +54,7 @@ pub enum Signals {
 
 /// Who one is on the other host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Login {
+pub enum SshLogin {
     /// Who logs in, e.g. root.
     Direct,
     /// Root, through `sudo` without a password.
@@ -63,7 +63,7 @@ pub enum Login {
 
 /// Whether a file may be replaced whose ACL and extended attributes no tool of the host can show or copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metadata {
+pub enum MetadataPolicy {
     /// It is refused.
     Shown,
     /// It may; the operator answers for it.
@@ -73,8 +73,8 @@ pub enum Metadata {
 /// A host at the other end of `ssh`.
 #[derive(Debug)]
 pub struct SshHost {
-    destination: Destination,
-    connection: RefCell<Connection>,
+    destination: SshDestination,
+    connection: RefCell<SshConnection>,
     /// What files were last read or written to hold: the host compares bytes, since it cannot be trusted to have a hash.
     seen: RefCell<BTreeMap<HostPath, Vec<u8>>>,
     locked: bool,
@@ -82,10 +82,10 @@ pub struct SshHost {
 }
 
 #[derive(Debug)]
-enum Connection {
+enum SshConnection {
     /// Nothing was asked yet.
     None,
-    Open(Box<Session>),
+    Open(Box<SshSession>),
     /// It is over, for this reason.
     Lost(String),
 }
@@ -93,10 +93,10 @@ enum Connection {
 impl SshHost {
     /// A host; the connection is made when it is first asked something.
     #[must_use]
-    pub fn new(destination: Destination) -> Self {
+    pub fn new(destination: SshDestination) -> Self {
         Self {
             destination,
-            connection: RefCell::new(Connection::None),
+            connection: RefCell::new(SshConnection::None),
             seen: RefCell::default(),
             locked: false,
             deadline: Deadline::none(),
@@ -113,26 +113,26 @@ impl SshHost {
     /// Sends a message and gets its reply, over the one connection of this host.
     fn exchange<R>(
         &self,
-        message: Script,
+        message: ShellMessage,
         busy: Duration,
-        parse: impl FnOnce(&Session, &[u8]) -> R,
-    ) -> Result<R, Lost> {
+        parse: impl FnOnce(&SshSession, &[u8]) -> R,
+    ) -> Result<R, ConnectionLost> {
         let mut connection = self.connection.borrow_mut();
-        if matches!(*connection, Connection::None) {
-            *connection = match Session::start(&self.destination) {
-                Ok(session) => Connection::Open(Box::new(session)),
-                Err(error) => Connection::Lost(format!("ssh cannot be started: {error}")),
+        if matches!(*connection, SshConnection::None) {
+            *connection = match SshSession::start(&self.destination) {
+                Ok(session) => SshConnection::Open(Box::new(session)),
+                Err(error) => SshConnection::Lost(format!("ssh cannot be started: {error}")),
             };
         }
         let session = match &mut *connection {
-            Connection::Open(session) => session,
-            Connection::Lost(why) => return Err(Lost::before(why)),
-            Connection::None => return Err(Lost::before("there is no connection")),
+            SshConnection::Open(session) => session,
+            SshConnection::Lost(why) => return Err(ConnectionLost::before(why)),
+            SshConnection::None => return Err(ConnectionLost::before("there is no connection")),
         };
         match session.exchange(&message.finish(), busy, &self.deadline) {
             Ok(reply) => Ok(parse(session, &reply)),
             Err(lost) => {
-                *connection = Connection::Lost(lost.why.clone());
+                *connection = SshConnection::Lost(lost.why.clone());
                 Err(lost)
             }
         }
@@ -146,23 +146,23 @@ impl SshHost {
     }
 
     /// Keeps what was read, for a comparison before it is replaced.
-    fn remember(&self, requests: &[Request], replies: &[Reply]) {
+    fn remember(&self, requests: &[ReadRequest], replies: &[ReadReply]) {
         let mut seen = self.seen.borrow_mut();
         for (request, reply) in requests.iter().zip(replies) {
             match (request, reply) {
-                (Request::File(path), Reply::File(Found::File(file))) => {
+                (ReadRequest::File(path), ReadReply::File(FileFound::File(file))) => {
                     seen.insert(path.clone(), file.bytes.clone());
                 }
-                (Request::FirstOf(choices), Reply::FirstOf(Some((place, reply)))) => {
-                    if let (Some(Request::File(path)), Reply::File(Found::File(file))) =
+                (ReadRequest::FirstOf(choices), ReadReply::FirstOf(Some((place, reply)))) => {
+                    if let (Some(ReadRequest::File(path)), ReadReply::File(FileFound::File(file))) =
                         (choices.get(*place), &**reply)
                     {
                         seen.insert(path.clone(), file.bytes.clone());
                     }
                 }
-                (Request::Folder(folder), Reply::Folder(Ok(Some(files)))) => {
+                (ReadRequest::Folder(folder), ReadReply::Folder(Ok(Some(files)))) => {
                     for (name, found) in files {
-                        if let Found::File(file) = found
+                        if let FileFound::File(file) = found
                             && let Some(path) = std::str::from_utf8(name)
                                 .ok()
                                 .and_then(|name| folder.join(name).ok())
@@ -177,19 +177,25 @@ impl SshHost {
     }
 
     /// What the files that are to be replaced hold now, as far as it is not known to be what it should be.
-    fn learn(&self, acts: &[Act]) -> Result<(), HostError> {
-        let known = |replace: &Replace| {
+    fn learn(&self, acts: &[HostOperation]) -> Result<(), HostError> {
+        let known = |replace: &FileReplacement| {
             let seen = self.seen.borrow();
             (seen.get(&replace.path)).is_some_and(|bytes| Digest::of(bytes) == replace.before)
         };
-        let unknown: Vec<Request> = acts
+        let unknown: Vec<ReadRequest> = acts
             .iter()
             .filter_map(|act| match act {
-                Act::Replace(replace) if !known(replace) => {
-                    Some(Request::File(replace.path.clone()))
+                HostOperation::Replace(replace) if !known(replace) => {
+                    Some(ReadRequest::File(replace.path.clone()))
                 }
-                Act::Replace(_) | Act::Save { .. } | Act::Put { .. } | Act::Remove(_) => None,
-                Act::Decide { .. } | Act::Run(_) | Act::Signal(..) | Act::Await(..) => None,
+                HostOperation::Replace(_)
+                | HostOperation::Save { .. }
+                | HostOperation::Put { .. }
+                | HostOperation::Remove(_) => None,
+                HostOperation::Decide { .. }
+                | HostOperation::Run(_)
+                | HostOperation::Signal(..)
+                | HostOperation::Await(..) => None,
             })
             .collect();
         if unknown.is_empty() {
@@ -200,12 +206,12 @@ impl SshHost {
 }
 
 impl ReadHost for SshHost {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
-        let mut script = Script::new();
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
+        let mut script = ShellMessage::new();
         ask::ask(&mut script, requests);
         let replies = self
             .exchange(script, ask::busy(requests), |session, reply| {
-                Reader::new(&session.key, &session.tag, reply).replies(requests)
+                ReplyReader::new(&session.key, &session.tag, reply).replies(requests)
             })
             .map_err(|lost| self.unreachable(lost.why))??;
         self.remember(requests, &replies);
@@ -214,8 +220,8 @@ impl ReadHost for SshHost {
 
     fn lost(&self) -> Option<String> {
         match &*self.connection.borrow() {
-            Connection::Lost(why) => Some(why.clone()),
-            Connection::None | Connection::Open(_) => None,
+            SshConnection::Lost(why) => Some(why.clone()),
+            SshConnection::None | SshConnection::Open(_) => None,
         }
     }
 }
@@ -225,21 +231,25 @@ impl WriteHost for SshHost {
         if self.locked {
             return Ok(());
         }
-        let mut script = Script::new();
-        script.call(&Call::new("lock"));
+        let mut script = ShellMessage::new();
+        script.call(&ShellCall::new("lock"));
         self.exchange(script, Duration::ZERO, |session, reply| {
-            Reader::new(&session.key, &session.tag, reply).lock()
+            ReplyReader::new(&session.key, &session.tag, reply).lock()
         })
         .map_err(|lost| self.unreachable(lost.why))??;
         self.locked = true;
-        if let Connection::Open(session) = &mut *self.connection.borrow_mut() {
+        if let SshConnection::Open(session) = &mut *self.connection.borrow_mut() {
             session.wait_at_end();
         }
         Ok(())
     }
 
-    fn write(&mut self, acts: &[Act], then: &[Request]) -> Result<Written, ActFailed> {
-        let failed = |index: usize, source: ActError| ActFailed {
+    fn write(
+        &mut self,
+        acts: &[HostOperation],
+        then: &[ReadRequest],
+    ) -> Result<OperationResults, OperationFailed> {
+        let failed = |index: usize, source: OperationError| OperationFailed {
             index,
             what: acts.get(index).map_or_else(
                 || "cannot read the state afterwards".to_owned(),
@@ -248,8 +258,8 @@ impl WriteHost for SshHost {
             source,
         };
         self.learn(acts).map_err(|error| match self.lost() {
-            Some(_) => failed(0, ActError::Lost(chain(&error))),
-            None => failed(0, ActError::After(chain(&error))),
+            Some(_) => failed(0, OperationError::Lost(chain(&error))),
+            None => failed(0, OperationError::After(chain(&error))),
         })?;
         let (calls, stop) = acts::calls(acts, &self.seen.borrow());
         // What cannot be asked for fails when those before it are done.
@@ -257,24 +267,24 @@ impl WriteHost for SshHost {
             Some(_) => (&acts[..calls.len()], &[][..]),
             None => (acts, then),
         };
-        let mut script = Script::new();
+        let mut script = ShellMessage::new();
         script.all_of(&calls, |script| ask::ask(script, then));
         let busy = acts::busy(possible) + ask::busy(then);
         let result = self.exchange(script, busy, |session, reply| {
-            let mut reader = Reader::new(&session.key, &session.tag, reply);
+            let mut reader = ReplyReader::new(&session.key, &session.tag, reply);
             let done = acts::results(&mut reader, possible)?;
             let replies = reader
                 .replies(then)
-                .map_err(|error| (possible.len(), ActError::After(error.to_string())))?;
+                .map_err(|error| (possible.len(), OperationError::After(error.to_string())))?;
             Ok((done, replies))
         });
         let (done, replies) = match result {
             Ok(Ok(result)) => result,
             Ok(Err((index, error))) => return Err(failed(index, error)),
-            Err(Lost { why, begun, key }) => {
-                let done = acts::count_done(Reader::new(&key, "", &begun), possible);
+            Err(ConnectionLost { why, begun, key }) => {
+                let done = acts::count_done(ReplyReader::new(&key, "", &begun), possible);
                 let why = format!("the connection to {} is lost: {why}", self.destination.name);
-                return Err(failed(done, ActError::Lost(why)));
+                return Err(failed(done, OperationError::Lost(why)));
             }
         };
         if let Some(error) = stop {
@@ -282,13 +292,13 @@ impl WriteHost for SshHost {
         }
         let mut seen = self.seen.borrow_mut();
         for act in possible {
-            if let Act::Replace(replace) = act {
+            if let HostOperation::Replace(replace) = act {
                 seen.insert(replace.path.clone(), replace.bytes.clone());
             }
         }
         drop(seen);
         self.remember(then, &replies);
-        Ok(Written { done, replies })
+        Ok(OperationResults { done, replies })
     }
 }
 

@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Command, Done, End, Process, ProcessId, Replace, SHARED_WINDOW, STATE, WINDOWS};
+use super::{
+    CommandEnding, FileReplacement, HostCommand, HostOperation, OperationResult, Process,
+    ProcessId, SHARED_WINDOW, STATE, WINDOWS,
+};
 use crate::model::{HostPath, known};
 
-/// What [`Load::Nftables`] loads, by its name in the window's folder and in mailward's state.
+/// What [`TimerLoad::Nftables`] loads, by its name in the window's folder and in mailward's state.
 pub const REVERT_NFT: &str = "revert.nft";
 
-/// What [`Load::Iptables`] loads for IPv4, if it is there.
+/// What [`TimerLoad::Iptables`] loads for IPv4, if it is there.
 pub const REVERT_V4: &str = "revert.v4";
 
-/// What [`Load::Iptables`] loads for IPv6, if it is there.
+/// What [`TimerLoad::Iptables`] loads for IPv6, if it is there.
 pub const REVERT_V6: &str = "revert.v6";
 
 /// The name that the kernel keeps of a watcher's program.
@@ -39,7 +42,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who starts the timer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Starter {
+pub enum TimerStarter {
     /// systemd, as a service that it starts again.
     Systemd {
         /// `systemctl`.
@@ -52,7 +55,7 @@ pub enum Starter {
 /// How the rules are loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Load {
+pub enum TimerLoad {
     /// [`REVERT_NFT`], with `nft -f`.
     Nftables {
         /// `nft`.
@@ -71,9 +74,9 @@ pub enum Load {
 /// window's id, and counts for nothing otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct WindowFolder(HostPath);
+pub struct CheckpointFolder(HostPath);
 
-impl WindowFolder {
+impl CheckpointFolder {
     /// The folder of the window with this id of 32 hexadecimal digits: in memory, so that neither a full nor a read-only
     /// disk keeps rules from going back; on the disk where `mounts`, the text of [`MOUNTS`], shows no such place.
     #[must_use]
@@ -117,7 +120,7 @@ impl WindowFolder {
         name.strip_prefix("mailward-").unwrap_or(name)
     }
 
-    /// There while nothing is decided; whoever renames it ([`Act::Decide`]) has decided.
+    /// There while nothing is decided; whoever renames it ([`HostOperation::Decide`]) has decided.
     #[must_use]
     pub fn open(&self) -> HostPath {
         self.file("open")
@@ -149,8 +152,8 @@ impl WindowFolder {
 
     /// Makes [`Self::closed`] of [`Self::reverting`], where there is no room to write it.
     #[must_use]
-    pub fn closes(&self) -> Act {
-        Act::Decide {
+    pub fn closes(&self) -> HostOperation {
+        HostOperation::Decide {
             from: self.reverting(),
             to: self.closed(),
         }
@@ -186,7 +189,7 @@ impl WindowFolder {
 
     /// What is removed when the window is over and nobody watches any more, after [`Self::starters`]: the folder last.
     #[must_use]
-    pub fn remains(&self) -> Vec<Act> {
+    pub fn remains(&self) -> Vec<HostOperation> {
         const NAMES: [&str; 18] = [
             "open",
             "confirmed",
@@ -212,17 +215,17 @@ impl WindowFolder {
             SCRIPT, "open", "live", "closed", REVERT_NFT, REVERT_V4, REVERT_V6,
         ];
         let saved = SAVED.iter().map(|name| self.file(name));
-        let halves = saved.map(|path| self.file(&Replace::temporary(&path)));
+        let halves = saved.map(|path| self.file(&FileReplacement::temporary(&path)));
         let files = NAMES.iter().map(|name| self.file(name));
         (files.chain(halves).chain([self.0.clone()]))
-            .map(Act::Remove)
+            .map(HostOperation::Remove)
             .collect()
     }
 
     /// What is removed when the window is over, so that nobody begins to watch any more: what systemd has of it, and the
     /// script.
     #[must_use]
-    pub fn starters(&self) -> Vec<Act> {
+    pub fn starters(&self) -> Vec<HostOperation> {
         let unit = format!("mailward-revert-{}.service", self.id());
         let units = [
             format!("/run/systemd/system/sysinit.target.wants/{unit}"),
@@ -230,7 +233,7 @@ impl WindowFolder {
         ];
         (units.iter().map(|path| known(path)))
             .chain([self.file(SCRIPT)])
-            .map(Act::Remove)
+            .map(HostOperation::Remove)
             .collect()
     }
 
@@ -291,14 +294,14 @@ pub fn watching(processes: &[Process]) -> impl Iterator<Item = (&str, ProcessId)
 /// `until` is when the window ends, in milliseconds since the boot; an earlier window must be over.
 #[must_use]
 pub fn arm(
-    folder: &WindowFolder,
-    starter: &Starter,
+    folder: &CheckpointFolder,
+    starter: &TimerStarter,
     seconds: u32,
     until: u64,
-    load: &Load,
+    load: &TimerLoad,
     texts: &[(&'static str, String)],
-) -> Vec<Act> {
-    let save = |path: HostPath, text: &str| Act::Save {
+) -> Vec<HostOperation> {
+    let save = |path: HostPath, text: &str| HostOperation::Save {
         path,
         bytes: text.as_bytes().to_vec(),
     };
@@ -310,7 +313,13 @@ pub fn arm(
 }
 
 /// The act that starts the watch of a window whose files are there.
-fn start(folder: &WindowFolder, starter: &Starter, seconds: u32, until: u64, load: &Load) -> Act {
+fn start(
+    folder: &CheckpointFolder,
+    starter: &TimerStarter,
+    seconds: u32,
+    until: u64,
+    load: &TimerLoad,
+) -> HostOperation {
     let text = |path: &Option<HostPath>| path.as_ref().map_or("", HostPath::as_str).to_owned();
     let mut words = vec![
         folder.file(SCRIPT).to_string(),
@@ -319,27 +328,27 @@ fn start(folder: &WindowFolder, starter: &Starter, seconds: u32, until: u64, loa
         until.div_ceil(1000).to_string(),
     ];
     match load {
-        Load::Nftables { nft } => {
+        TimerLoad::Nftables { nft } => {
             words.extend(["nftables".to_owned(), nft.to_string(), String::new()]);
         }
-        Load::Iptables { v4, v6 } => words.extend(["iptables".to_owned(), text(v4), text(v6)]),
+        TimerLoad::Iptables { v4, v6 } => words.extend(["iptables".to_owned(), text(v4), text(v6)]),
     }
     words.push(match starter {
-        Starter::Systemd { systemctl } => systemctl.to_string(),
-        Starter::Session => String::new(),
+        TimerStarter::Systemd { systemctl } => systemctl.to_string(),
+        TimerStarter::Session => String::new(),
     });
-    Act::Run(Command::new(known(SHELL), words, DEADLINE))
+    HostOperation::Run(HostCommand::new(known(SHELL), words, DEADLINE))
 }
 
 /// Whether the acts of [`arm`] have started a timer, from what was done.
 ///
 /// # Errors
 /// What the programs said, where it does not run.
-pub fn armed(done: &[Done]) -> Result<(), String> {
-    let Some(Done::Ran(output)) = done.last() else {
+pub fn armed(done: &[OperationResult]) -> Result<(), String> {
+    let Some(OperationResult::Ran(output)) = done.last() else {
         return Err("it is not known what became of its start".to_owned());
     };
-    if output.end == End::Code(0) {
+    if output.end == CommandEnding::Code(0) {
         return Ok(());
     }
     let said: Vec<_> = (output.stderr.split(|&byte| byte == b'\n'))
@@ -352,7 +361,7 @@ pub fn armed(done: &[Done]) -> Result<(), String> {
 /// The timer of the version before, which may still wait when this one comes: it lies in mailward's state, and decides by
 /// the name of the record.
 pub mod former {
-    use super::{Act, Command, DEADLINE, HostPath, ProcessId, Starter};
+    use super::{DEADLINE, HostCommand, HostOperation, HostPath, ProcessId, TimerStarter};
 
     /// Which process the timer is: see [`process`].
     pub const PROCESS: &str = "/var/lib/mailward/access/timer.pid";
@@ -374,16 +383,16 @@ pub mod former {
     /// The acts that end a timer whose matter is decided: only tidiness, since it would find its record gone and end by
     /// itself when its time has come.
     #[must_use]
-    pub fn disarm(starter: &Starter) -> Vec<Act> {
+    pub fn disarm(starter: &TimerStarter) -> Vec<HostOperation> {
         let stop = |systemctl: &HostPath, verb: &str| {
             let arguments = vec![verb.to_owned(), UNIT.to_owned()];
-            Act::Run(Command::new(systemctl.clone(), arguments, DEADLINE))
+            HostOperation::Run(HostCommand::new(systemctl.clone(), arguments, DEADLINE))
         };
         match starter {
-            Starter::Systemd { systemctl } => ["stop", "reset-failed"]
+            TimerStarter::Systemd { systemctl } => ["stop", "reset-failed"]
                 .map(|verb| stop(systemctl, verb))
                 .to_vec(),
-            Starter::Session => Vec::new(),
+            TimerStarter::Session => Vec::new(),
         }
     }
 
@@ -405,14 +414,14 @@ pub mod former {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Owner;
+    use crate::host::ProcessOwner;
     use crate::host::rules::{is_window, may_decide, may_remove, may_save};
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
     #[test]
     fn a_user_whose_process_has_a_watchers_words_watches_nothing() {
-        let folder = WindowFolder::new("tmpfs /run tmpfs rw 0 0\n", ID);
+        let folder = CheckpointFolder::new("tmpfs /run tmpfs rw 0 0\n", ID);
         let script = folder.file(SCRIPT).to_string();
         let of = |owner, file: &str| {
             let words = ["sh", &script, "watch"].map(|word| word.as_bytes().to_vec());
@@ -424,7 +433,7 @@ mod tests {
                 owner,
                 file: crate::host::ProgramFile::of_link(file.as_bytes()),
                 group: None,
-                terminal: crate::host::Terminal::None,
+                terminal: crate::host::ControllingTerminal::None,
                 argv: words.to_vec(),
                 environment: Ok(Vec::new()),
                 ports: None,
@@ -433,11 +442,11 @@ mod tests {
             folder.watchers(&[process]).len()
         };
         for shell in ["/usr/bin/dash", "/bin/busybox", "/bin/bash (deleted)"] {
-            assert_eq!(of(Owner::User(0), shell), 1, "{shell}");
+            assert_eq!(of(ProcessOwner::User(0), shell), 1, "{shell}");
         }
-        assert_eq!(of(Owner::User(1000), "/usr/bin/dash"), 0);
-        assert_eq!(of(Owner::Several, "/usr/bin/sudo"), 0);
-        assert_eq!(of(Owner::User(0), "/usr/bin/sudo"), 0);
+        assert_eq!(of(ProcessOwner::User(1000), "/usr/bin/dash"), 0);
+        assert_eq!(of(ProcessOwner::Several, "/usr/bin/sudo"), 0);
+        assert_eq!(of(ProcessOwner::User(0), "/usr/bin/sudo"), 0);
     }
 
     #[test]
@@ -462,14 +471,14 @@ mod tests {
             ),
             ("", "/var/lib/mailward/access/ID"),
         ] {
-            let folder = WindowFolder::new(mounts, ID);
+            let folder = CheckpointFolder::new(mounts, ID);
             assert_eq!(folder.path().as_str(), path.replace("ID", ID), "{mounts}");
             assert_eq!(folder.id(), ID);
             assert!(is_window(folder.path().as_str()));
             may_save(&folder.log()).unwrap();
             may_decide(&folder.open(), &folder.confirmed()).unwrap();
             for act in folder.starters().into_iter().chain(folder.remains()) {
-                let Act::Remove(path) = act else {
+                let HostOperation::Remove(path) = act else {
                     panic!("{act:?}")
                 };
                 may_remove(&path).unwrap();

@@ -13,18 +13,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::edits::values;
-pub use self::files::{Absent, CourierFile, Files, Parsed, Reading};
-pub use self::running::{Running, common, unmet};
-use super::Part;
-use super::panel::{self, Owns, Panel};
+pub use self::files::{
+    ContentAbsent, CourierFile, CourierFiles, ListenerReading, ParsedCourierFiles,
+};
+pub use self::running::{CourierProcess, common, unmet};
+use super::LimitsPart;
+use super::panel::{self, PanelCommand, PanelOwnership};
 use crate::facts::{COURIERTCPD, DOVECOT, Facts};
-use crate::failure::{Blocked, Diagnostic};
-use crate::model::{Count, Declared, Desired, Service};
-use crate::plan::{Cause, Daemon, Setting, Value};
+use crate::failure::{Diagnostic, PlanBlocked};
+use crate::model::{ConnectionLimit, Declared, Desired, Service};
+use crate::plan::{Daemon, LimitSetting, LimitValue, StepCause};
 
 /// One of Courier's four listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Listener {
+pub enum CourierListener {
     /// IMAP.
     Imap,
     /// IMAP over TLS.
@@ -35,7 +37,7 @@ pub enum Listener {
     Pop3s,
 }
 
-impl Listener {
+impl CourierListener {
     /// All four.
     pub const ALL: [Self; 4] = [Self::Imap, Self::Imaps, Self::Pop3, Self::Pop3s];
 
@@ -100,36 +102,36 @@ impl Listener {
 
 /// The variable that holds a setting.
 #[must_use]
-pub const fn key(setting: Setting) -> Option<&'static str> {
+pub const fn key(setting: LimitSetting) -> Option<&'static str> {
     match setting {
-        Setting::PerIp => Some("MAXPERIP"),
-        Setting::Total => Some("MAXDAEMONS"),
-        Setting::Cps => None,
+        LimitSetting::PerIp => Some("MAXPERIP"),
+        LimitSetting::Total => Some("MAXDAEMONS"),
+        LimitSetting::Cps => None,
     }
 }
 
 /// The two settings that Courier has.
-pub const SETTINGS: [Setting; 2] = [Setting::PerIp, Setting::Total];
+pub const SETTINGS: [LimitSetting; 2] = [LimitSetting::PerIp, LimitSetting::Total];
 
 /// What the manifest wants of a listener's setting.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct CourierWanted {
     /// The number.
     pub value: u32,
     /// Where it is declared.
-    pub declared: Declared<Count>,
+    pub declared: Declared<ConnectionLimit>,
     /// The service that declares it.
     pub by: Service,
 }
 
 /// What the manifest wants, by listener and setting.
-pub type Wants = BTreeMap<(Listener, Setting), Wanted>;
+pub type CourierWants = BTreeMap<(CourierListener, LimitSetting), CourierWanted>;
 
 /// What the manifest wants of Courier.
 #[must_use]
-pub fn wants(desired: &Desired) -> Wants {
-    let mut wants = Wants::new();
-    for listener in Listener::ALL {
+pub fn wants(desired: &Desired) -> CourierWants {
+    let mut wants = CourierWants::new();
+    for listener in CourierListener::ALL {
         for setting in SETTINGS {
             // A limit of the TLS listener's own comes before the one that covers both.
             let declared = [listener.service(), listener.plain()]
@@ -137,18 +139,18 @@ pub fn wants(desired: &Desired) -> Wants {
                 .find_map(|service| {
                     let limit = desired.limits.get(&service)?;
                     let declared = match setting {
-                        Setting::PerIp => limit.per_ip.as_ref(),
-                        Setting::Total => limit.total.as_ref(),
-                        Setting::Cps => None,
+                        LimitSetting::PerIp => limit.per_ip.as_ref(),
+                        LimitSetting::Total => limit.total.as_ref(),
+                        LimitSetting::Cps => None,
                     };
                     declared.map(|declared| (service, declared))
                 });
             if let Some((by, declared)) = declared
-                && let Count::Number(value) = declared.value
+                && let ConnectionLimit::Number(value) = declared.value
             {
                 wants.insert(
                     (listener, setting),
-                    Wanted {
+                    CourierWanted {
                         value,
                         declared: declared.clone(),
                         by,
@@ -176,12 +178,12 @@ pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
 pub fn plan(
     desired: &Desired,
     facts: &Facts,
-    files: &Files,
-    panel: Option<&Panel>,
+    files: &CourierFiles,
+    panel: Option<&PanelCommand>,
     deadline: Duration,
-) -> Part {
+) -> LimitsPart {
     let wants = wants(desired);
-    let mut part = Part::default();
+    let mut part = LimitsPart::default();
     super::others(&[COURIERTCPD, DOVECOT], facts, &mut part);
     if !part.blockers.is_empty() {
         return part;
@@ -190,7 +192,7 @@ pub fn plan(
         for (service, want) in other {
             let origin = want.declared.origin.clone();
             part.block(
-                Blocked::Manifest,
+                PlanBlocked::Manifest,
                 Diagnostic::new(format!(
                     "{service} serves {} here, and mailward cannot set its limits yet",
                     want.by
@@ -204,17 +206,18 @@ pub fn plan(
         }
         return part;
     }
-    if let Some(blocker) = panel.and_then(Panel::blocker) {
+    if let Some(blocker) = panel.and_then(PanelCommand::blocker) {
         part.blockers.push(blocker);
         return part;
     }
     let after = match panel {
-        Some(panel) if panel.owns == Owns::Limits => edits::provable(&wants, files, &mut part)
-            .and_then(|wants| {
+        Some(panel) if panel.owns == PanelOwnership::Limits => {
+            edits::provable(&wants, files, &mut part).and_then(|wants| {
                 let values = panel::plan(&wants, files, panel, &mut part)?;
                 let parsed = files.parse();
-                Some(edits::After { values, parsed })
-            }),
+                Some(edits::ListenersAfter { values, parsed })
+            })
+        }
         Some(_) | None => edits::plan(&wants, files, &mut part),
     };
     let Some(after) = after else { return part };
@@ -223,8 +226,11 @@ pub fn plan(
 }
 
 /// Another daemon that serves what the manifest declares, if there is one.
-fn in_charge<'a>(facts: &Facts, wants: &'a Wants) -> Option<Vec<(&'static str, &'a Wanted)>> {
-    let serves = |listener: Listener| {
+fn in_charge<'a>(
+    facts: &Facts,
+    wants: &'a CourierWants,
+) -> Option<Vec<(&'static str, &'a CourierWanted)>> {
+    let serves = |listener: CourierListener| {
         let mut dovecots = (facts.processes.iter()).filter(|process| process.name == DOVECOT);
         // Of one whose sockets are not known it may be so.
         dovecots.any(|process| {
@@ -234,19 +240,23 @@ fn in_charge<'a>(facts: &Facts, wants: &'a Wants) -> Option<Vec<(&'static str, &
     let found: Vec<_> = wants
         .iter()
         .filter(|((listener, _), _)| {
-            serves(*listener) && Running::of(*listener, &facts.processes).is_empty()
+            serves(*listener) && CourierProcess::of(*listener, &facts.processes).is_empty()
         })
         .map(|(_, want)| ("Dovecot", want))
         .collect();
     (!found.is_empty()).then_some(found)
 }
 
-pub(crate) fn value(number: u32) -> Value {
-    Value::Count(Count::Number(number))
+pub(crate) fn value(number: u32) -> LimitValue {
+    LimitValue::Count(ConnectionLimit::Number(number))
 }
 
-pub(crate) fn declared(listener: Listener, setting: Setting, want: &Wanted) -> Cause {
-    Cause::Declared {
+pub(crate) fn declared(
+    listener: CourierListener,
+    setting: LimitSetting,
+    want: &CourierWanted,
+) -> StepCause {
+    StepCause::Declared {
         service: listener.service().name().to_owned(),
         setting,
         value: value(want.value),

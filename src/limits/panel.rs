@@ -5,27 +5,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::courier::{self, Absent, Files, Listener, Wants};
-use super::{Part, declared_at};
+use super::courier::{self, ContentAbsent, CourierFiles, CourierListener, CourierWants};
+use super::{LimitsPart, declared_at};
 use crate::facts::Plesk;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::{Command, End, Output};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::host::{CommandEnding, CommandOutput, HostCommand};
 use crate::model::{HostPath, known};
-use crate::plan::{Cause, Effect, Named, PanelStep, Setting, Value};
+use crate::plan::{LimitEffect, LimitSetting, LimitValue, PanelLimitStep, SettingNamed, StepCause};
 use crate::report::printable;
 
 /// The panel's `mailserver` command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Panel {
+pub struct PanelCommand {
     /// The program.
     pub command: HostPath,
     /// Whether it owns the limits.
-    pub owns: Owns,
+    pub owns: PanelOwnership,
 }
 
 /// Whether the panel owns Courier's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owns {
+pub enum PanelOwnership {
     /// Its command sets them.
     Limits,
     /// It does not have the option, or there is no such command.
@@ -35,43 +35,49 @@ pub enum Owns {
 }
 
 /// The option that sets a limit.
-const fn option(setting: Setting) -> Option<&'static str> {
+const fn option(setting: LimitSetting) -> Option<&'static str> {
     match setting {
-        Setting::Total => Some("--set-max-connections"),
-        Setting::PerIp => Some("--set-max-connections-per-ip"),
-        Setting::Cps => None,
+        LimitSetting::Total => Some("--set-max-connections"),
+        LimitSetting::PerIp => Some("--set-max-connections-per-ip"),
+        LimitSetting::Cps => None,
     }
 }
 
 /// The command that tells whether the panel owns the limits.
 #[must_use]
-pub fn probe(plesk: &Plesk) -> Command {
+pub fn probe(plesk: &Plesk) -> HostCommand {
     let command = plesk
         .root
         .join("bin/mailserver")
         .unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
-    Command::new(
+    HostCommand::new(
         command,
         vec!["--help".to_owned()],
         std::time::Duration::from_secs(60),
     )
 }
 
-impl Panel {
+impl PanelCommand {
     /// Reads the answer to [`probe`].
     #[must_use]
-    pub fn read(command: &Command, output: &Output) -> Self {
+    pub fn read(command: &HostCommand, output: &CommandOutput) -> Self {
         let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         let text = String::from_utf8_lossy(&text);
         let owns = match output.end {
-            End::NotStarted => Owns::Nothing,
-            End::TimedOut => Owns::Unknown("its --help did not end in time".to_owned()),
-            // Which exit code a usage text has is not documented, so the text decides; none at all tells nothing.
-            End::Code(_) | End::Signal(_) if text.contains("--set-max-connections") => Owns::Limits,
-            End::Code(_) | End::Signal(_) if text.trim().is_empty() => {
-                Owns::Unknown("its --help printed nothing".to_owned())
+            CommandEnding::NotStarted => PanelOwnership::Nothing,
+            CommandEnding::TimedOut => {
+                PanelOwnership::Unknown("its --help did not end in time".to_owned())
             }
-            End::Code(_) | End::Signal(_) => Owns::Nothing,
+            // Which exit code a usage text has is not documented, so the text decides; none at all tells nothing.
+            CommandEnding::Code(_) | CommandEnding::Signal(_)
+                if text.contains("--set-max-connections") =>
+            {
+                PanelOwnership::Limits
+            }
+            CommandEnding::Code(_) | CommandEnding::Signal(_) if text.trim().is_empty() => {
+                PanelOwnership::Unknown("its --help printed nothing".to_owned())
+            }
+            CommandEnding::Code(_) | CommandEnding::Signal(_) => PanelOwnership::Nothing,
         };
         Self {
             command: command.program.clone(),
@@ -81,11 +87,11 @@ impl Panel {
 
     /// A blocker where it cannot be told who owns the limits.
     #[must_use]
-    pub fn blocker(&self) -> Option<Blocker> {
+    pub fn blocker(&self) -> Option<PlanBlocker> {
         match &self.owns {
-            Owns::Limits | Owns::Nothing => None,
-            Owns::Unknown(reason) => Some(Blocker {
-                kind: Blocked::Unknown,
+            PanelOwnership::Limits | PanelOwnership::Nothing => None,
+            PanelOwnership::Unknown(reason) => Some(PlanBlocker {
+                kind: PlanBlocked::Unknown,
                 diagnostic: Diagnostic::new(
                     "it cannot be told whether the panel owns Courier's limits",
                 )
@@ -101,23 +107,23 @@ impl Panel {
 
 /// Plans the panel's commands; gives what every listener will have.
 pub(super) fn plan(
-    wants: &Wants,
-    files: &Files,
-    panel: &Panel,
-    part: &mut Part,
-) -> Option<BTreeMap<(Listener, Setting), Value>> {
+    wants: &CourierWants,
+    files: &CourierFiles,
+    panel: &PanelCommand,
+    part: &mut LimitsPart,
+) -> Option<BTreeMap<(CourierListener, LimitSetting), LimitValue>> {
     // The panel sets all four files at once, so that one that cannot be read matters although it is not named.
     for file in files.0.values() {
-        if let Err(Absent::Unreadable(reason)) = &file.bytes {
+        if let Err(ContentAbsent::Unreadable(reason)) = &file.bytes {
             let what = format!("cannot read {}: {reason}", file.path);
             let hint = "see what stands there, and whether this user may read it";
-            part.block(Blocked::Unknown, Diagnostic::new(what).hint(hint));
+            part.block(PlanBlocked::Unknown, Diagnostic::new(what).hint(hint));
             return None;
         }
     }
     let parsed = files.parse();
     let mut values = courier::values(&parsed);
-    let present: Vec<Listener> = Listener::ALL
+    let present: Vec<CourierListener> = CourierListener::ALL
         .into_iter()
         .filter(|l| files.bytes(l.file()).is_some())
         .collect();
@@ -143,7 +149,7 @@ pub(super) fn plan(
                 .into_iter()
                 .collect();
             part.block(
-                Blocked::Manifest,
+                PlanBlocked::Manifest,
                 Diagnostic::new(format!(
                     "the panel has one {} for POP3, POP3S, IMAP and IMAPS together",
                     setting.name()
@@ -169,7 +175,7 @@ pub(super) fn plan(
                 number.to_string(),
             ]
         };
-        let mut step = PanelStep {
+        let mut step = PanelLimitStep {
             argv: argv(first.value),
             undo: None,
             effects: Vec::new(),
@@ -181,22 +187,22 @@ pub(super) fn plan(
         for (listener, want) in &declared {
             let from = values
                 .insert((*listener, setting), value)
-                .unwrap_or(Value::Nothing);
+                .unwrap_or(LimitValue::Nothing);
             if from != value {
                 let named = if want.by == listener.service() {
-                    Named::ByManifest
+                    SettingNamed::ByManifest
                 } else {
-                    Named::Inherits
+                    SettingNamed::Inherits
                 };
                 let service = listener.service().name().to_owned();
-                step.effects.push(Effect {
+                step.effects.push(LimitEffect {
                     service,
                     setting,
                     from,
                     to: value,
                     named,
                 });
-                let cause: Cause = courier::declared(*listener, setting, want);
+                let cause: StepCause = courier::declared(*listener, setting, want);
                 step.causes.push(cause);
             }
         }
@@ -205,10 +211,14 @@ pub(super) fn plan(
     part.blockers.is_empty().then_some(values)
 }
 
-const fn number(value: Option<&Value>) -> Option<u32> {
+const fn number(value: Option<&LimitValue>) -> Option<u32> {
     match value {
-        Some(Value::Count(crate::model::Count::Number(number))) => Some(*number),
-        Some(Value::Count(crate::model::Count::Unlimited) | Value::Rate(_) | Value::Nothing)
+        Some(LimitValue::Count(crate::model::ConnectionLimit::Number(number))) => Some(*number),
+        Some(
+            LimitValue::Count(crate::model::ConnectionLimit::Unlimited)
+            | LimitValue::Rate(_)
+            | LimitValue::Nothing,
+        )
         | None => None,
     }
 }

@@ -2,39 +2,40 @@
 
 use serde::Serialize;
 
-use super::courier::{self, Listener, Running, SETTINGS, common};
-use super::xinetd::{self, Inetd, Target, default_of, setting};
+use super::courier::{self, CourierListener, CourierProcess, SETTINGS, common};
+use super::xinetd::{self, BlockTarget, InetdServices, default_of, setting};
 use crate::edit::xinetd::{
-    Attribute, Effect, Entry as FileEntry, Problem, ProblemKind, ServiceState, Source,
+    Attribute, ProblemEffect, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
+    XinetdProblemKind,
 };
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::Process;
 use crate::model::{Desired, HostPath};
 use crate::observe::Observed;
-use crate::plan::{Daemon, Setting, Value};
+use crate::plan::{Daemon, LimitSetting, LimitValue};
 use crate::report::text;
 
 /// One setting of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct Entry {
+pub struct LimitEntry {
     /// `pop3`, …; an xinetd service's name; or `defaults`.
     pub service: String,
     /// In the words of `[limits]`.
-    pub setting: Setting,
+    pub setting: LimitSetting,
     /// The daemon.
     pub daemon: Daemon,
     /// The daemon's own name for it.
     pub key: String,
     /// What the daemon has on its next start.
-    pub value: Value,
+    pub value: LimitValue,
     /// The file that decides; none where the value is built in.
     #[schemars(with = "Option<String>")]
     pub path: Option<HostPath>,
     /// The line that decides.
     pub line: Option<u32>,
     /// What the running daemon has: a value, `"unknown"`, or null where it does not run.
-    pub running: Runs,
+    pub running: RunningValue,
     /// What is wrong with it.
     pub problems: Vec<String>,
     /// What the manifest declares, where one was given and names it.
@@ -44,16 +45,16 @@ pub struct Entry {
 
 /// What a running daemon has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runs {
+pub enum RunningValue {
     /// This value.
-    With(Value),
+    With(LimitValue),
     /// It runs, and the value cannot be read.
     Unknown,
     /// It does not run.
     Not,
 }
 
-impl Serialize for Runs {
+impl Serialize for RunningValue {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::With(value) => value.serialize(serializer),
@@ -63,13 +64,13 @@ impl Serialize for Runs {
     }
 }
 
-impl schemars::JsonSchema for Runs {
+impl schemars::JsonSchema for RunningValue {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Runs".into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Value::json_schema(generator)
+        LimitValue::json_schema(generator)
     }
 }
 
@@ -77,7 +78,7 @@ impl schemars::JsonSchema for Runs {
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DeclaredAs {
     /// The value.
-    pub value: Value,
+    pub value: LimitValue,
     /// The layer.
     pub layer: String,
     /// The layer's line.
@@ -86,7 +87,7 @@ pub struct DeclaredAs {
 
 /// Lists every limit of the host.
 #[must_use]
-pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
+pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<LimitEntry> {
     let mut entries = courier_entries(desired, facts, observed);
     entries.extend(xinetd_entries(desired, facts, observed));
     entries
@@ -98,7 +99,11 @@ fn unclear(facts: &Facts) -> Vec<Process> {
     unclear.cloned().collect()
 }
 
-fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
+fn courier_entries(
+    desired: Option<&Desired>,
+    facts: &Facts,
+    observed: &Observed,
+) -> Vec<LimitEntry> {
     let Some(files) = &observed.courier else {
         return Vec::new();
     };
@@ -106,12 +111,12 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
     let wants = desired.map(courier::wants).unwrap_or_default();
     let mut entries = Vec::new();
     let unclear = unclear(facts);
-    for listener in Listener::ALL {
-        let running = Running::of(listener, &facts.processes);
-        let may_run = !Running::of(listener, &unclear).is_empty();
+    for listener in CourierListener::ALL {
+        let running = CourierProcess::of(listener, &facts.processes);
+        let may_run = !CourierProcess::of(listener, &unclear).is_empty();
         let own = files.0.get(listener.file());
         let absent = own.and_then(|file| Some((&file.path, file.bytes.as_ref().err()?)));
-        if let Some((_, courier::Absent::Missing)) = absent
+        if let Some((_, courier::ContentAbsent::Missing)) = absent
             && running.is_empty()
             && !may_run
         {
@@ -119,8 +124,8 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
         }
         for setting in SETTINGS {
             let mut reading = parsed.reading(listener, setting);
-            if let Some((_, courier::Absent::Unreadable(_))) = absent {
-                reading.value = Value::Nothing;
+            if let Some((_, courier::ContentAbsent::Unreadable(_))) = absent {
+                reading.value = LimitValue::Nothing;
             }
             let (path, line) = reading.at.unzip();
             let declared = wants.get(&(listener, setting)).map(|want| DeclaredAs {
@@ -128,7 +133,7 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
                 layer: want.declared.origin.layer.clone(),
                 line: want.declared.origin.line,
             });
-            entries.push(Entry {
+            entries.push(LimitEntry {
                 service: listener.service().name().to_owned(),
                 setting,
                 daemon: Daemon::Courier,
@@ -137,10 +142,10 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
                 path,
                 line,
                 running: match (running.is_empty(), common(&running, setting)) {
-                    (true, _) if may_run => Runs::Unknown,
-                    (true, _) => Runs::Not,
-                    (false, Value::Nothing) => Runs::Unknown,
-                    (false, value) => Runs::With(value),
+                    (true, _) if may_run => RunningValue::Unknown,
+                    (true, _) => RunningValue::Not,
+                    (false, LimitValue::Nothing) => RunningValue::Unknown,
+                    (false, value) => RunningValue::With(value),
                 },
                 problems: reading.problems,
                 declared,
@@ -150,7 +155,11 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
     entries
 }
 
-fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<Entry> {
+fn xinetd_entries(
+    desired: Option<&Desired>,
+    facts: &Facts,
+    observed: &Observed,
+) -> Vec<LimitEntry> {
     let Some(state) = &observed.xinetd else {
         return Vec::new();
     };
@@ -158,7 +167,7 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
         return Vec::new();
     }
     let wants = desired.map(xinetd::wants).unwrap_or_default();
-    let declared = |target: &Target, attribute: Attribute| {
+    let declared = |target: &BlockTarget, attribute: Attribute| {
         let want = wants
             .iter()
             .find(|want| want.target == *target && want.attribute == attribute)?;
@@ -173,22 +182,28 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
     let process = xinetd::running(&facts.processes).first().copied();
     let unclear = unclear(facts);
     let stale = process.map(|process| xinetd::changed(process, facts.loaded.as_ref(), state));
-    let runs = |value: Value, offered: bool| match &stale {
-        Some(stale) if stale.is_empty() && offered => Runs::With(value),
-        Some(stale) if stale.is_empty() => Runs::Not,
-        Some(_) => Runs::Unknown,
-        None if !xinetd::running(&unclear).is_empty() => Runs::Unknown,
-        None => Runs::Not,
+    let runs = |value: LimitValue, offered: bool| match &stale {
+        Some(stale) if stale.is_empty() && offered => RunningValue::With(value),
+        Some(stale) if stale.is_empty() => RunningValue::Not,
+        Some(_) => RunningValue::Unknown,
+        None if !xinetd::running(&unclear).is_empty() => RunningValue::Unknown,
+        None => RunningValue::Not,
     };
     let reload = reload_problems(state, process);
     let runs_at_all = reload.fatal.is_empty();
-    let in_force = |value: Value| if runs_at_all { value } else { Value::Nothing };
+    let in_force = |value: LimitValue| {
+        if runs_at_all {
+            value
+        } else {
+            LimitValue::Nothing
+        }
+    };
     let mut entries = Vec::new();
     for attribute in Attribute::ALL {
         let value = in_force(default_of(&state.config, attribute));
         let assigned = state.config.defaults.attribute(attribute.name());
         let blocks = &state.config.defaults.blocks;
-        entries.push(Entry {
+        entries.push(LimitEntry {
             service: "defaults".to_owned(),
             setting: setting(attribute),
             daemon: Daemon::Xinetd,
@@ -208,7 +223,7 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
                     blocks.iter().map(|at| (&at.path, at.line)),
                 ))
                 .collect(),
-            declared: declared(&Target::Defaults, attribute),
+            declared: declared(&BlockTarget::Defaults, attribute),
         });
     }
     for service in &state.config.services {
@@ -219,8 +234,8 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
                 Attribute::Cps => &service.cps.from,
             };
             let at = match source {
-                Source::Own(at) | Source::Defaults(at) => Some(at),
-                Source::BuiltIn => None,
+                ValueSource::Own(at) | ValueSource::Defaults(at) => Some(at),
+                ValueSource::BuiltIn => None,
             };
             let mut problems = problems(
                 state,
@@ -247,10 +262,10 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
                             service.path, service.line
                         ),
                     );
-                    Value::Nothing
+                    LimitValue::Nothing
                 }
             };
-            entries.push(Entry {
+            entries.push(LimitEntry {
                 service: service.name.clone(),
                 setting: setting(attribute),
                 daemon: Daemon::Xinetd,
@@ -260,7 +275,7 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
                 line: at.map(|at| at.line),
                 running: runs(value, service.state == ServiceState::Offered),
                 problems,
-                declared: declared(&Target::Service(service.name.clone()), attribute),
+                declared: declared(&BlockTarget::Service(service.name.clone()), attribute),
             });
         }
     }
@@ -275,15 +290,15 @@ pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
         .iter()
         .flat_map(|files| files.0.values())
         .filter_map(|file| match &file.bytes {
-            Err(courier::Absent::Unreadable(reason)) => Some((&file.path, reason)),
-            Err(courier::Absent::Missing) | Ok(_) => None,
+            Err(courier::ContentAbsent::Unreadable(reason)) => Some((&file.path, reason)),
+            Err(courier::ContentAbsent::Missing) | Ok(_) => None,
         });
     let xinetd = observed
         .xinetd
         .iter()
         .flat_map(|state| &state.config.problems)
         .filter_map(|problem| {
-            let ProblemKind::IncludeUnreadable { path, why } = &problem.kind else {
+            let XinetdProblemKind::IncludeUnreadable { path, why } = &problem.kind else {
                 return None;
             };
             Some((path, why))
@@ -308,24 +323,26 @@ struct ReloadProblems {
     beside: Vec<String>,
 }
 
-fn reload_problems(state: &xinetd::Xinetd, process: Option<&Process>) -> ReloadProblems {
+fn reload_problems(state: &xinetd::XinetdFiles, process: Option<&Process>) -> ReloadProblems {
     let mut found = ReloadProblems {
         fatal: Vec::new(),
         beside: Vec::new(),
     };
     for problem in &state.config.problems {
         match problem.kind.effect() {
-            Effect::DaemonExits | Effect::Unforeseeable => found.fatal.push(said(problem)),
-            Effect::NotFollowed => found.beside.push(said(problem)),
-            Effect::BlockLost if problem.kind == ProblemKind::SecondDefaults => {
+            ProblemEffect::DaemonExits | ProblemEffect::Unforeseeable => {
+                found.fatal.push(said(problem))
+            }
+            ProblemEffect::NotFollowed => found.beside.push(said(problem)),
+            ProblemEffect::BlockLost if problem.kind == XinetdProblemKind::SecondDefaults => {
                 found.beside.push(said(problem));
             }
-            Effect::BlockLost
-            | Effect::Warning
-            | Effect::LineIgnored
-            | Effect::FileSkipped
-            | Effect::ServiceDropped
-            | Effect::Unclear => {}
+            ProblemEffect::BlockLost
+            | ProblemEffect::Warning
+            | ProblemEffect::LineIgnored
+            | ProblemEffect::FileSkipped
+            | ProblemEffect::ServiceDropped
+            | ProblemEffect::Unclear => {}
         }
     }
     found.beside.extend(state.config.doubts.iter().map(said));
@@ -333,7 +350,7 @@ fn reload_problems(state: &xinetd::Xinetd, process: Option<&Process>) -> ReloadP
         let mut arguments = process.argv.iter();
         arguments.any(|argument| argument == b"-inetd_compat")
     });
-    if compat && state.inetd == Inetd::Services {
+    if compat && state.inetd == InetdServices::Services {
         found.beside.push(
             "xinetd runs with -inetd_compat, and the services of /etc/inetd.conf are not listed"
                 .to_owned(),
@@ -342,13 +359,13 @@ fn reload_problems(state: &xinetd::Xinetd, process: Option<&Process>) -> ReloadP
     found
 }
 
-fn said(problem: &Problem) -> String {
+fn said(problem: &XinetdProblem) -> String {
     format!("{}:{}: {}", problem.path, problem.spot.line, problem.kind)
 }
 
 /// The lines of an attribute in some blocks that are not what they seem.
 fn problems<'a>(
-    state: &xinetd::Xinetd,
+    state: &xinetd::XinetdFiles,
     attribute: Attribute,
     blocks: impl Iterator<Item = (&'a HostPath, u32)>,
 ) -> Vec<String> {
@@ -358,14 +375,14 @@ fn problems<'a>(
         .collect()
 }
 
-impl Entry {
+impl LimitEntry {
     /// The value that runs, for people.
     #[must_use]
     pub fn runs(&self) -> String {
         match self.running {
-            Runs::With(value) => text::value(value),
-            Runs::Unknown => "unknown".to_owned(),
-            Runs::Not => "-".to_owned(),
+            RunningValue::With(value) => text::value(value),
+            RunningValue::Unknown => "unknown".to_owned(),
+            RunningValue::Not => "-".to_owned(),
         }
     }
 }

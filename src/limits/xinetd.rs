@@ -13,43 +13,48 @@ use std::time::Duration;
 
 pub use self::act::{dumped, unmet};
 pub use self::edits::problems_of;
-pub use self::loaded::{Loaded, changed};
-pub use self::losses::Reload;
-use super::Part;
-use crate::edit::xinetd::{Attribute, Config, Entry, ServiceEntry, Tree, Version};
+pub use self::loaded::{LoadedXinetdFiles, changed};
+pub use self::losses::XinetdReload;
+use super::LimitsPart;
+use crate::edit::xinetd::{
+    Attribute, FileTree, ServiceEntry, TreeEntry, XinetdConfig, XinetdVersion,
+};
 use crate::facts::{Facts, POSTFIX, XINETD};
-use crate::failure::{Blocked, Diagnostic};
+use crate::failure::{Diagnostic, PlanBlocked};
 use crate::host::{Digest, Process};
-use crate::model::{Count, Desired, HostPath, Limit, Origin, Rate, Service, XinetdLimit, known};
-use crate::plan::{Cause, Daemon, Edit, Input, Setting, Value};
+use crate::model::{
+    ConnectionLimit, ConnectionRate, Desired, HostPath, ManifestOrigin, Service, ServiceLimits,
+    XinetdLimits, known,
+};
+use crate::plan::{Daemon, FileEdit, LimitSetting, LimitValue, PlanInput, StepCause};
 
 /// Where xinetd's state goes at SIGUSR1; the path is built in.
 pub const DUMP: &str = "/var/run/xinetd.dump";
 
 /// xinetd's own `cps` where nothing sets it (xinetd.conf(5)).
-const BUILT_IN_RATE: Rate = Rate {
+const BUILT_IN_RATE: ConnectionRate = ConnectionRate {
     rate: 50,
     pause: 10,
 };
 
 /// xinetd's files as they were read.
 #[derive(Debug, Clone)]
-pub struct Xinetd {
+pub struct XinetdFiles {
     /// The file it starts with.
     pub main: HostPath,
     /// All files.
-    pub tree: Tree,
+    pub tree: FileTree,
     /// What xinetd makes of them.
-    pub config: Config,
+    pub config: XinetdConfig,
     /// More about each file that was read.
-    pub about: BTreeMap<HostPath, About>,
+    pub about: BTreeMap<HostPath, FileDetails>,
     /// Whether `/etc/inetd.conf` has services, which a xinetd with `-inetd_compat` reads too.
-    pub inetd: Inetd,
+    pub inetd: InetdServices,
 }
 
 /// Whether `/etc/inetd.conf` offers something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inetd {
+pub enum InetdServices {
     /// It is missing or empty.
     Empty,
     /// It has lines that count.
@@ -58,7 +63,7 @@ pub enum Inetd {
 
 /// More about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct FileDetails {
     /// Its sha256.
     pub digest: Digest,
     /// When it last changed, in seconds since 1970 (`st_ctime`).
@@ -67,12 +72,12 @@ pub struct About {
     pub obstacle: Option<String>,
 }
 
-impl Xinetd {
+impl XinetdFiles {
     /// The files that were read, with their digests, by path.
     #[must_use]
-    pub fn inputs(&self) -> Vec<Input> {
+    pub fn inputs(&self) -> Vec<PlanInput> {
         let about = self.about.iter();
-        let input = |(path, about): (&HostPath, &About)| Input {
+        let input = |(path, about): (&HostPath, &FileDetails)| PlanInput {
             path: path.clone(),
             digest: about.digest.clone(),
         };
@@ -81,23 +86,23 @@ impl Xinetd {
 
     /// What xinetd would make of its files after some edits.
     #[must_use]
-    pub fn after<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> Config {
+    pub fn after<'e>(&self, edits: impl Iterator<Item = &'e FileEdit>) -> XinetdConfig {
         let mut tree = self.tree.clone();
         for edit in edits {
-            if let Some(Entry::File(bytes)) = tree.files.get_mut(&edit.path) {
+            if let Some(TreeEntry::File(bytes)) = tree.files.get_mut(&edit.path) {
                 bytes.clone_from(&edit.bytes);
             }
         }
-        Config::read(&self.main, &tree)
+        XinetdConfig::read(&self.main, &tree)
     }
 
     /// The same, as the version reads them that runs.
     #[must_use]
     pub fn after_on<'e>(
         &self,
-        edits: impl Iterator<Item = &'e Edit>,
-        version: Option<Version>,
-    ) -> Config {
+        edits: impl Iterator<Item = &'e FileEdit>,
+        version: Option<XinetdVersion>,
+    ) -> XinetdConfig {
         let mut known = self.clone();
         known.tree.host.version = version;
         known.after(edits)
@@ -143,14 +148,14 @@ pub fn running(processes: &[Process]) -> Vec<&Process> {
 
 /// The block that a value belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
+pub enum BlockTarget {
     /// `defaults`.
     Defaults,
     /// Every block of the service with this name.
     Service(String),
 }
 
-impl Target {
+impl BlockTarget {
     /// The name in plans and in `show`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -163,24 +168,24 @@ impl Target {
 
 /// One value that the manifest wants.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct XinetdWanted {
     /// Which block.
-    pub target: Target,
+    pub target: BlockTarget,
     /// Which attribute.
     pub attribute: Attribute,
     /// The value.
-    pub value: Value,
+    pub value: LimitValue,
     /// Where it is declared.
-    pub origin: Origin,
+    pub origin: ManifestOrigin,
     /// The table that declares it, e.g. `limits.smtp`.
     pub by: String,
     /// Whether it is fine for the host not to have the service.
-    pub need: Need,
+    pub need: ServiceNeed,
 }
 
 /// Whether a host must have a service that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum ServiceNeed {
     /// It must.
     Must,
     /// `limits.smtp` covers `smtps` where there is one, and the reverse.
@@ -189,41 +194,41 @@ pub enum Need {
 
 /// The setting in the words of `[limits]`.
 #[must_use]
-pub const fn setting(attribute: Attribute) -> Setting {
+pub const fn setting(attribute: Attribute) -> LimitSetting {
     match attribute {
-        Attribute::PerSource => Setting::PerIp,
-        Attribute::Instances => Setting::Total,
-        Attribute::Cps => Setting::Cps,
+        Attribute::PerSource => LimitSetting::PerIp,
+        Attribute::Instances => LimitSetting::Total,
+        Attribute::Cps => LimitSetting::Cps,
     }
 }
 
 /// What a service has in force.
 #[must_use]
-pub const fn in_force(entry: &ServiceEntry, attribute: Attribute) -> Value {
+pub const fn in_force(entry: &ServiceEntry, attribute: Attribute) -> LimitValue {
     match attribute {
-        Attribute::PerSource => Value::Count(entry.per_source.value),
-        Attribute::Instances => Value::Count(entry.instances.value),
-        Attribute::Cps => Value::Rate(entry.cps.value),
+        Attribute::PerSource => LimitValue::Count(entry.per_source.value),
+        Attribute::Instances => LimitValue::Count(entry.instances.value),
+        Attribute::Cps => LimitValue::Rate(entry.cps.value),
     }
 }
 
 /// What `defaults` has, or what is built in (xinetd.conf(5)).
 #[must_use]
-pub fn default_of(config: &Config, attribute: Attribute) -> Value {
+pub fn default_of(config: &XinetdConfig, attribute: Attribute) -> LimitValue {
     match attribute {
-        Attribute::PerSource => Value::Count(
+        Attribute::PerSource => LimitValue::Count(
             config
                 .defaults
                 .per_source()
-                .map_or(Count::Unlimited, |effective| effective.value),
+                .map_or(ConnectionLimit::Unlimited, |effective| effective.value),
         ),
-        Attribute::Instances => Value::Count(
+        Attribute::Instances => LimitValue::Count(
             config
                 .defaults
                 .instances()
-                .map_or(Count::Unlimited, |effective| effective.value),
+                .map_or(ConnectionLimit::Unlimited, |effective| effective.value),
         ),
-        Attribute::Cps => Value::Rate(
+        Attribute::Cps => LimitValue::Rate(
             config
                 .defaults
                 .cps()
@@ -234,7 +239,7 @@ pub fn default_of(config: &Config, attribute: Attribute) -> Value {
 
 /// What the manifest wants of xinetd.
 #[must_use]
-pub fn wants(desired: &Desired) -> Vec<Wanted> {
+pub fn wants(desired: &Desired) -> Vec<XinetdWanted> {
     let mut wants = Vec::new();
     for service in [
         Service::Ftp,
@@ -242,21 +247,21 @@ pub fn wants(desired: &Desired) -> Vec<Wanted> {
         Service::Smtps,
         Service::Submission,
     ] {
-        let Some(Limit { per_ip, total }) = desired.limits.get(&service) else {
+        let Some(ServiceLimits { per_ip, total }) = desired.limits.get(&service) else {
             continue;
         };
         let by = format!("limits.{service}");
         // `limits.smtp` covers SMTPS where that is not set apart; it is fine with a host that has one of the two.
         let apart = desired.limits.get(&Service::Smtps);
         let (need, covered) = match service {
-            Service::Smtp => (Need::May, Some(Service::Smtps)),
+            Service::Smtp => (ServiceNeed::May, Some(Service::Smtps)),
             Service::Ftp
             | Service::Imap
             | Service::Imaps
             | Service::Pop3
             | Service::Pop3s
             | Service::Smtps
-            | Service::Submission => (Need::Must, None),
+            | Service::Submission => (ServiceNeed::Must, None),
         };
         let per_ip_apart = apart.is_some_and(|apart| apart.per_ip.is_some());
         let total_apart = apart.is_some_and(|apart| apart.total.is_some());
@@ -266,11 +271,11 @@ pub fn wants(desired: &Desired) -> Vec<Wanted> {
         ] {
             let covered = covered.filter(|_| !apart);
             for name in std::iter::once(service).chain(covered) {
-                let target = Target::Service(name.name().to_owned());
-                wants.extend(declared.as_ref().map(|declared| Wanted {
+                let target = BlockTarget::Service(name.name().to_owned());
+                wants.extend(declared.as_ref().map(|declared| XinetdWanted {
                     target,
                     attribute,
-                    value: Value::Count(declared.value),
+                    value: LimitValue::Count(declared.value),
                     origin: declared.origin.clone(),
                     by: by.clone(),
                     need,
@@ -281,18 +286,18 @@ pub fn wants(desired: &Desired) -> Vec<Wanted> {
     let blocks = desired
         .xinetd_services
         .iter()
-        .map(|(name, limit)| (Target::Service(name.clone()), limit));
+        .map(|(name, limit)| (BlockTarget::Service(name.clone()), limit));
     for (target, limit) in
-        std::iter::once((Target::Defaults, &desired.xinetd_defaults)).chain(blocks)
+        std::iter::once((BlockTarget::Defaults, &desired.xinetd_defaults)).chain(blocks)
     {
-        let XinetdLimit {
+        let XinetdLimits {
             per_source,
             instances,
             cps,
         } = limit;
         let by = match &target {
-            Target::Defaults => "xinetd.defaults".to_owned(),
-            Target::Service(name) => format!("xinetd.services.{name}"),
+            BlockTarget::Defaults => "xinetd.defaults".to_owned(),
+            BlockTarget::Service(name) => format!("xinetd.services.{name}"),
         };
         let counts = [
             (Attribute::PerSource, per_source),
@@ -300,21 +305,25 @@ pub fn wants(desired: &Desired) -> Vec<Wanted> {
         ];
         let counts = counts.into_iter().filter_map(|(attribute, declared)| {
             let declared = declared.as_ref()?;
-            Some((attribute, Value::Count(declared.value), &declared.origin))
+            Some((
+                attribute,
+                LimitValue::Count(declared.value),
+                &declared.origin,
+            ))
         });
         let rates = cps
             .iter()
-            .map(|cps| (Attribute::Cps, Value::Rate(cps.value), &cps.origin));
+            .map(|cps| (Attribute::Cps, LimitValue::Rate(cps.value), &cps.origin));
         wants.extend(
             counts
                 .chain(rates)
-                .map(|(attribute, value, origin)| Wanted {
+                .map(|(attribute, value, origin)| XinetdWanted {
                     target: target.clone(),
                     attribute,
                     value,
                     origin: origin.clone(),
                     by: by.clone(),
-                    need: Need::Must,
+                    need: ServiceNeed::Must,
                 }),
         );
     }
@@ -335,8 +344,13 @@ pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
 
 /// Plans xinetd's limits.
 #[must_use]
-pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd, deadline: Duration) -> Part {
-    let mut part = Part::default();
+pub fn plan(
+    desired: &Desired,
+    facts: &Facts,
+    xinetd: &XinetdFiles,
+    deadline: Duration,
+) -> LimitsPart {
+    let mut part = LimitsPart::default();
     let wants = wants(desired);
     super::others(&[XINETD, POSTFIX], facts, &mut part);
     if !part.blockers.is_empty() {
@@ -354,7 +368,7 @@ pub fn plan(desired: &Desired, facts: &Facts, xinetd: &Xinetd, deadline: Duratio
 }
 
 /// Blocks where another daemon serves what `[limits]` declares.
-fn in_charge(wants: &[Wanted], facts: &Facts, part: &mut Part) {
+fn in_charge(wants: &[XinetdWanted], facts: &Facts, part: &mut LimitsPart) {
     let postfix = facts.processes.iter().find(|process| {
         let file = process.file.path();
         process.name == POSTFIX && file.is_some_and(|(path, _)| contains(path, b"postfix"))
@@ -371,7 +385,7 @@ fn in_charge(wants: &[Wanted], facts: &Facts, part: &mut Part) {
         let serves = (postfix.ports.as_ref()).is_none_or(|ports| ports.contains(&port));
         if serves {
             part.block(
-                Blocked::Manifest,
+                PlanBlocked::Manifest,
                 Diagnostic::new(format!(
                     "Postfix serves {} here, and mailward cannot set its limits yet",
                     want.target.name()
@@ -387,8 +401,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-fn declared(want: &Wanted) -> Cause {
-    Cause::Declared {
+fn declared(want: &XinetdWanted) -> StepCause {
+    StepCause::Declared {
         service: want.target.name().to_owned(),
         setting: setting(want.attribute),
         value: want.value,

@@ -6,24 +6,24 @@ use std::ops::Range;
 
 use toml::de::DeTable;
 
-use crate::model::Access;
+use crate::model::PanelLogin;
 use crate::panel_access::address::{self, NotAName};
 
-use super::keys::{Table, short};
-use super::problem::Problem;
-use super::reader::{Content, Reader};
-use super::source::Mark;
+use super::keys::{ManifestTable, short};
+use super::problem::ManifestProblem;
+use super::reader::{TableContent, TableReader};
+use super::source::LayerMark;
 use super::values;
-use super::written::{Leaf, Marked, WrittenAccess};
+use super::written::{MarkedValue, WrittenAccess, WrittenLeaf};
 
 /// What the keys of a table are.
 #[derive(Clone, Copy)]
-enum Names {
+enum KeyNames {
     Domains,
     Accounts,
 }
 
-impl Names {
+impl KeyNames {
     const fn one(self) -> &'static str {
         match self {
             Self::Domains => "domain",
@@ -38,19 +38,19 @@ impl Names {
         }
     }
 
-    const fn table(self) -> Table {
+    const fn table(self) -> ManifestTable {
         match self {
-            Self::Domains => Table::AccessDomains,
-            Self::Accounts => Table::AccessAccounts,
+            Self::Domains => ManifestTable::AccessDomains,
+            Self::Accounts => ManifestTable::AccessAccounts,
         }
     }
 
-    fn canonical(self, name: &str) -> Result<String, Problem> {
+    fn canonical(self, name: &str) -> Result<String, ManifestProblem> {
         let (canonical, what) = match self {
             Self::Domains => (address::domain(name), "a domain"),
             Self::Accounts => (address::account(name), "a mail address"),
         };
-        canonical.map_err(|NotAName { why }| Problem::Name {
+        canonical.map_err(|NotAName { why }| ManifestProblem::Name {
             found: short(name),
             what,
             why,
@@ -69,32 +69,32 @@ impl Names {
 }
 
 /// A name as it is spelled, and where.
-struct Spelled {
+struct SpelledName {
     name: String,
-    mark: Mark,
+    mark: LayerMark,
     at: Range<usize>,
 }
 
-impl Reader<'_> {
+impl TableReader<'_> {
     /// What a layer says about panel access.
     pub(super) fn panel_access(&mut self, root: &DeTable<'_>) -> WrittenAccess {
-        let table = Table::PanelAccess;
-        match self.table(&Table::Root, root, "panel_access") {
-            Content::Table(content) => {
+        let table = ManifestTable::PanelAccess;
+        match self.table(&ManifestTable::Root, root, "panel_access") {
+            TableContent::Table(content) => {
                 self.known(&table, content);
                 WrittenAccess {
                     default: self.leaf(&table, content, "default", |to, key, value| {
                         values::access(to, key, value, &value.span())
                     }),
                     missing: self.leaf(&table, content, "missing", values::missing),
-                    domains: self.names(content, Names::Domains),
-                    accounts: self.names(content, Names::Accounts),
+                    domains: self.names(content, KeyNames::Domains),
+                    accounts: self.names(content, KeyNames::Accounts),
                 }
             }
-            Content::Absent => WrittenAccess::default(),
-            Content::Wrong => WrittenAccess {
-                default: Leaf::Wrong,
-                missing: Leaf::Wrong,
+            TableContent::Absent => WrittenAccess::default(),
+            TableContent::Wrong => WrittenAccess {
+                default: WrittenLeaf::Wrong,
+                missing: WrittenLeaf::Wrong,
                 ..WrittenAccess::default()
             },
         }
@@ -103,14 +103,16 @@ impl Reader<'_> {
     fn names(
         &mut self,
         outer: &DeTable<'_>,
-        names: Names,
-    ) -> BTreeMap<String, Leaf<Marked<Access>>> {
+        names: KeyNames,
+    ) -> BTreeMap<String, WrittenLeaf<MarkedValue<PanelLogin>>> {
         let mut found = BTreeMap::new();
-        let Content::Table(content) = self.table(&Table::PanelAccess, outer, names.key()) else {
+        let TableContent::Table(content) =
+            self.table(&ManifestTable::PanelAccess, outer, names.key())
+        else {
             return found;
         };
         let table = names.table();
-        let mut spelled: BTreeMap<String, Spelled> = BTreeMap::new();
+        let mut spelled: BTreeMap<String, SpelledName> = BTreeMap::new();
         for (key, _) in content {
             let name: &str = key.get_ref();
             let at = key.span();
@@ -118,7 +120,7 @@ impl Reader<'_> {
                 values::access(to, key, value, &at)
             });
             // The value's own problem is enough where the name is only half of one, for lack of quotes.
-            if matches!(leaf, Leaf::Wrong) {
+            if matches!(leaf, WrittenLeaf::Wrong) {
                 continue;
             }
             let canonical = match names.canonical(name) {
@@ -128,7 +130,7 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            let here = Spelled {
+            let here = SpelledName {
                 name: name.to_owned(),
                 mark: self.marked(&at, ()).mark,
                 at,
@@ -144,7 +146,7 @@ impl Reader<'_> {
                     } else {
                         (&here, entry.get())
                     };
-                    let problem = Problem::SameName {
+                    let problem = ManifestProblem::SameName {
                         one: table.key(&later.name),
                         other: table.key(&first.name),
                         other_place: first.mark.short(),

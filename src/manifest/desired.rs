@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Access, Declared, Desired, Limit, PanelAccess, Rate, Safety, XinetdLimit};
+use crate::model::{
+    ConnectionRate, Declared, Desired, PanelAccess, PanelLogin, SafetyRules, ServiceLimits,
+    XinetdLimits,
+};
 
 use super::sources;
 use super::written::{
-    Leaf, Marked, Written, WrittenAccess, WrittenLimit, WrittenSafety, WrittenXinetd,
+    MarkedValue, WrittenAccess, WrittenLeaf, WrittenLimit, WrittenManifest, WrittenSafety,
+    WrittenXinetd,
 };
 
 /// The desired state; what is wrong or dropped is not in it.
-pub(super) fn desired(written: Written) -> Desired {
-    let Written {
+pub(super) fn desired(written: WrittenManifest) -> Desired {
+    let WrittenManifest {
         host,
         limits,
         xinetd_defaults,
@@ -30,21 +34,21 @@ pub(super) fn desired(written: Written) -> Desired {
             .take()
             .unwrap_or_default()
             .into_iter()
-            .map(Marked::declared)
+            .map(MarkedValue::declared)
             .collect(),
-        limits: kept(limits, limit, &Limit::default()),
+        limits: kept(limits, limit, &ServiceLimits::default()),
         xinetd_defaults: xinetd(xinetd_defaults),
-        xinetd_services: kept(xinetd_services, xinetd, &XinetdLimit::default()),
+        xinetd_services: kept(xinetd_services, xinetd, &XinetdLimits::default()),
         access: sources::desired(&sources),
         panel_access: access(panel_access),
-        safety: Safety {
-            max_account_changes: max_account_changes.take().map(Marked::declared),
-            confirm_within: confirm_within.take().map(Marked::declared),
+        safety: SafetyRules {
+            max_account_changes: max_account_changes.take().map(MarkedValue::declared),
+            confirm_within: confirm_within.take().map(MarkedValue::declared),
             must_reach: must_reach
                 .take()
                 .unwrap_or_default()
                 .into_iter()
-                .map(Marked::declared)
+                .map(MarkedValue::declared)
                 .collect(),
         },
     }
@@ -71,30 +75,32 @@ fn access(written: WrittenAccess) -> PanelAccess {
         accounts,
     } = written;
     PanelAccess {
-        default: default.take().map(Marked::declared),
-        missing: missing.take().map(Marked::declared),
+        default: default.take().map(MarkedValue::declared),
+        missing: missing.take().map(MarkedValue::declared),
         domains: set(domains),
         accounts: set(accounts),
     }
 }
 
 /// The entries that have a value.
-fn set(written: BTreeMap<String, Leaf<Marked<Access>>>) -> BTreeMap<String, Declared<Access>> {
+fn set(
+    written: BTreeMap<String, WrittenLeaf<MarkedValue<PanelLogin>>>,
+) -> BTreeMap<String, Declared<PanelLogin>> {
     written
         .into_iter()
         .filter_map(|(name, leaf)| Some((name, leaf.take()?.declared())))
         .collect()
 }
 
-fn limit(written: WrittenLimit) -> Limit {
+fn limit(written: WrittenLimit) -> ServiceLimits {
     let WrittenLimit { per_ip, total } = written;
-    Limit {
-        per_ip: per_ip.take().map(Marked::declared),
-        total: total.take().map(Marked::declared),
+    ServiceLimits {
+        per_ip: per_ip.take().map(MarkedValue::declared),
+        total: total.take().map(MarkedValue::declared),
     }
 }
 
-fn xinetd(written: WrittenXinetd) -> XinetdLimit {
+fn xinetd(written: WrittenXinetd) -> XinetdLimits {
     let WrittenXinetd {
         per_source,
         instances,
@@ -102,7 +108,7 @@ fn xinetd(written: WrittenXinetd) -> XinetdLimit {
         pause,
     } = written;
     let cps = rate.take().zip(pause.take()).map(|(rate, pause)| {
-        let value = Rate {
+        let value = ConnectionRate {
             rate: rate.value,
             pause: pause.value,
         };
@@ -111,11 +117,11 @@ fn xinetd(written: WrittenXinetd) -> XinetdLimit {
         } else {
             rate.mark
         };
-        Marked { value, mark }.declared()
+        MarkedValue { value, mark }.declared()
     });
-    XinetdLimit {
-        per_source: per_source.take().map(Marked::declared),
-        instances: instances.take().map(Marked::declared),
+    XinetdLimits {
+        per_source: per_source.take().map(MarkedValue::declared),
+        instances: instances.take().map(MarkedValue::declared),
         cps,
     }
 }

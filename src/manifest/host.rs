@@ -2,31 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::problem::Problem;
-use super::source::Mark;
-use super::written::{Leaf, Marked, Written};
+use super::problem::ManifestProblem;
+use super::source::LayerMark;
+use super::written::{MarkedValue, WrittenLeaf, WrittenManifest};
 
 /// The guards of the layers, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Guards(Vec<Guard>);
+pub(super) struct HostGuards(Vec<HostGuard>);
 
 /// The hosts that one layer is for.
 #[derive(Debug, Clone)]
-struct Guard {
+struct HostGuard {
     layer: String,
-    mark: Mark,
-    names: Vec<Marked<String>>,
+    mark: LayerMark,
+    names: Vec<MarkedValue<String>>,
 }
 
-impl Guards {
+impl HostGuards {
     /// Takes up what one layer says.
-    pub(super) fn add(&mut self, host: &Leaf<Vec<Marked<String>>>) {
+    pub(super) fn add(&mut self, host: &WrittenLeaf<Vec<MarkedValue<String>>>) {
         match host {
-            Leaf::Absent | Leaf::Wrong => {}
-            Leaf::Dropped(..) => self.0.clear(),
-            Leaf::Set(names) => {
+            WrittenLeaf::Absent | WrittenLeaf::Wrong => {}
+            WrittenLeaf::Dropped(..) => self.0.clear(),
+            WrittenLeaf::Set(names) => {
                 if let Some(first) = names.first() {
-                    self.0.push(Guard {
+                    self.0.push(HostGuard {
                         layer: first.mark.place().file.clone(),
                         mark: first.mark.clone(),
                         names: names.clone(),
@@ -37,8 +37,11 @@ impl Guards {
     }
 
     /// Leaves the manifest for the hosts that all its layers are for, or says which layers are for no common host.
-    pub(super) fn settle(self, written: &mut Written) -> Result<(), Vec<(Mark, Problem)>> {
-        let mut all: Option<Vec<Marked<String>>> = None;
+    pub(super) fn settle(
+        self,
+        written: &mut WrittenManifest,
+    ) -> Result<(), Vec<(LayerMark, ManifestProblem)>> {
+        let mut all: Option<Vec<MarkedValue<String>>> = None;
         for (index, guard) in self.0.iter().enumerate() {
             let before = all.get_or_insert_with(|| guard.names.clone());
             let both = common(before, &guard.names);
@@ -49,7 +52,7 @@ impl Guards {
             *before = both;
         }
         // What is wrong stays so, and is told.
-        if let (Some(all), Leaf::Set(names)) = (all, &mut written.host) {
+        if let (Some(all), WrittenLeaf::Set(names)) = (all, &mut written.host) {
             *names = all;
         }
         Ok(())
@@ -57,22 +60,22 @@ impl Guards {
 }
 
 /// The first layer that has no host in common with this one; all of them, where each pair of layers has one.
-fn apart(before: &[Guard], guard: &Guard) -> Problem {
-    let named = |guard: &Guard| {
+fn apart(before: &[HostGuard], guard: &HostGuard) -> ManifestProblem {
+    let named = |guard: &HostGuard| {
         let names = guard.names.iter().map(|name| name.value.clone());
         (guard.layer.clone(), names.collect())
     };
-    let alone = |other: &&Guard| common(&other.names, &guard.names).is_empty();
+    let alone = |other: &&HostGuard| common(&other.names, &guard.names).is_empty();
     let layers = match before.iter().find(alone) {
         Some(other) => vec![named(other), named(guard)],
         None => before.iter().chain([guard]).map(named).collect(),
     };
-    Problem::ManyHosts { layers }
+    ManifestProblem::ManyHosts { layers }
 }
 
 /// The names that both lists have, a short name (`mx1`) being that of every full one that begins with it.
-fn common(one: &[Marked<String>], other: &[Marked<String>]) -> Vec<Marked<String>> {
-    let mut by_label: BTreeMap<&str, Vec<&Marked<String>>> = BTreeMap::new();
+fn common(one: &[MarkedValue<String>], other: &[MarkedValue<String>]) -> Vec<MarkedValue<String>> {
+    let mut by_label: BTreeMap<&str, Vec<&MarkedValue<String>>> = BTreeMap::new();
     for name in one {
         by_label.entry(label(&name.value)).or_default().push(name);
     }

@@ -6,7 +6,7 @@ use crate::model::Service;
 
 /// A table of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum ManifestTable {
     /// The manifest itself.
     Root,
     /// `[host]`
@@ -52,7 +52,7 @@ const LIMITS: [&str; 8] = [
     "submission",
 ];
 
-impl Table {
+impl ManifestTable {
     /// The keys that this version reads; empty where any checked name may stand.
     pub(super) const fn keys(&self) -> &'static [&'static str] {
         match self {
@@ -218,7 +218,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for ManifestTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("the manifest"),
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn a_near_name_is_found_and_a_far_one_is_not() {
         assert_eq!(
-            nearest("per_ipp", Table::Limit(Service::Pop3).keys()),
+            nearest("per_ipp", ManifestTable::Limit(Service::Pop3).keys()),
             Some("per_ip")
         );
         assert_eq!(nearest("imsp", &LIMITS), Some("imap"));

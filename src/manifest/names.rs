@@ -1,7 +1,7 @@
 //! Names that end up in a comparison or in a daemon's file, checked letter by letter.
 
 use super::keys::short;
-use super::problem::Problem;
+use super::problem::ManifestProblem;
 
 /// Longest name of an xinetd service.
 const LONGEST_SERVICE: usize = 64;
@@ -12,7 +12,7 @@ const LONGEST_HOST: usize = 253;
 ///
 /// # Errors
 /// The problem with the name.
-pub(super) fn check_service(name: &str) -> Result<(), Problem> {
+pub(super) fn check_service(name: &str) -> Result<(), ManifestProblem> {
     let (why, hint) = if name.eq_ignore_ascii_case("defaults") {
         (
             "it would be taken for xinetd's defaults block",
@@ -42,7 +42,7 @@ pub(super) fn check_service(name: &str) -> Result<(), Problem> {
     } else {
         return Ok(());
     };
-    Err(Problem::ServiceName {
+    Err(ManifestProblem::ServiceName {
         found: short(name),
         why,
         hint,
@@ -53,7 +53,7 @@ pub(super) fn check_service(name: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// The problem with the name.
-pub(super) fn host(name: &str) -> Result<String, Problem> {
+pub(super) fn host(name: &str) -> Result<String, ManifestProblem> {
     let (why, hint) = if name.is_empty() {
         (
             "it is empty",
@@ -92,7 +92,7 @@ pub(super) fn host(name: &str) -> Result<String, Problem> {
     } else {
         return Ok(name.to_ascii_lowercase());
     };
-    Err(Problem::HostName {
+    Err(ManifestProblem::HostName {
         found: short(name),
         why,
         hint,

@@ -4,17 +4,17 @@ mod hint;
 mod why;
 
 use crate::failure::Diagnostic;
-use crate::model::{Count, Family};
+use crate::model::{AddressFamily, ConnectionLimit};
 
-use super::keys::Table;
-use super::source::Mark;
+use super::keys::ManifestTable;
+use super::source::LayerMark;
 
 /// Largest number that xinetd and Courier take as it stands.
 pub(super) const MAX: u32 = 0x7fff_ffff;
 
 /// Which values a connection limit may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Range {
+pub(super) enum LimitRange {
     /// couriertcpd's: a number, at least 1.
     Courier,
     /// xinetd's: a number, at least 1, or none at all.
@@ -23,7 +23,7 @@ pub(super) enum Range {
 
 /// What is wrong with a connection limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Misfit {
+pub(super) enum LimitMisfit {
     /// 0.
     Zero,
     /// Below 0.
@@ -36,7 +36,7 @@ pub(super) enum Misfit {
 
 /// One thing that is wrong with a manifest as written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Problem {
+pub(super) enum ManifestProblem {
     #[error("no manifest was given")]
     NoLayer,
     #[error("the manifest is larger than 16 MiB")]
@@ -69,8 +69,8 @@ pub(super) enum Problem {
     Limit {
         key: String,
         found: String,
-        misfit: Misfit,
-        range: Range,
+        misfit: LimitMisfit,
+        range: LimitRange,
     },
     #[error("`{key}` cannot be \"{found}\"")]
     Word {
@@ -118,7 +118,7 @@ pub(super) enum Problem {
     #[error("`{key}` is every {family} address")]
     Everybody {
         key: String,
-        family: Family,
+        family: AddressFamily,
         hint: String,
     },
     #[error("Plesk's firewall cannot set `smtps` apart from `smtp`")]
@@ -185,7 +185,7 @@ pub(super) enum Problem {
     TotalOfUnlimited {
         total: String,
         each: String,
-        total_value: Count,
+        total_value: ConnectionLimit,
     },
     #[error("there is nothing to drop: no earlier layer sets `{key}`")]
     NothingToDrop { key: String },
@@ -211,7 +211,7 @@ pub(super) enum WrongNetwork {
     #[error("is an IPv4 address in IPv6 form")]
     Mapped,
     #[error("is every {0} address")]
-    Everything(Family),
+    Everything(AddressFamily),
     #[error("is no address that anybody has")]
     Unspecified,
 }
@@ -227,9 +227,9 @@ pub(super) enum SameFix {
     SetApart { key: String },
 }
 
-impl Problem {
+impl ManifestProblem {
     /// The problem as a person is told it.
-    pub(super) fn diagnostic(&self, mark: Option<&Mark>) -> Diagnostic {
+    pub(super) fn diagnostic(&self, mark: Option<&LayerMark>) -> Diagnostic {
         Diagnostic {
             what: self.to_string(),
             place: mark.map(|mark| mark.place().clone()),
@@ -240,8 +240,8 @@ impl Problem {
 }
 
 /// An unknown key of a table.
-pub(super) fn unknown(table: &Table, key: &str) -> Problem {
-    Problem::UnknownKey {
+pub(super) fn unknown(table: &ManifestTable, key: &str) -> ManifestProblem {
+    ManifestProblem::UnknownKey {
         key: table.key(key),
         hint: table.instead_of(key),
     }

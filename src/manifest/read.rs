@@ -5,26 +5,28 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::Service;
 
-use super::keys::Table;
-use super::problem::{Problem, Range};
-use super::reader::{Content, Reader, Text};
-use super::source::{Mark, Source};
+use super::keys::ManifestTable;
+use super::problem::{LimitRange, ManifestProblem};
+use super::reader::{LayerText, TableContent, TableReader};
+use super::source::{LayerMark, LayerSource};
 use super::values::{self, found};
-use super::written::{Leaf, Marked, Written, WrittenLimit, WrittenSafety, WrittenXinetd};
+use super::written::{
+    MarkedValue, WrittenLeaf, WrittenLimit, WrittenManifest, WrittenSafety, WrittenXinetd,
+};
 use super::{names, syntax};
 
 /// A layer as read.
 #[derive(Debug)]
-pub(super) struct Read {
-    pub(super) written: Written,
-    pub(super) problems: Vec<(Mark, Problem)>,
-    pub(super) text: Text,
+pub(super) struct ReadLayer {
+    pub(super) written: WrittenManifest,
+    pub(super) problems: Vec<(LayerMark, ManifestProblem)>,
+    pub(super) text: LayerText,
     /// Where the version is declared, or the beginning.
-    pub(super) top: Mark,
+    pub(super) top: LayerMark,
 }
 
 /// Reads a layer.
-pub(super) fn read(source: &Source) -> Read {
+pub(super) fn read(source: &LayerSource) -> ReadLayer {
     let first = syntax::parse(source.text());
     let mended = syntax::without_lone_keys(source.text(), &first.1);
     let (table, errors) = match &mended {
@@ -34,10 +36,10 @@ pub(super) fn read(source: &Source) -> Read {
         }
         None => first,
     };
-    let mut reader = Reader::new(source, errors);
+    let mut reader = TableReader::new(source, errors);
     let top = table.get("version").map_or(0..0, Spanned::span);
     let written = reader.root(&table);
-    Read {
+    ReadLayer {
         written,
         text: reader.text(),
         problems: reader.into_problems(),
@@ -45,44 +47,50 @@ pub(super) fn read(source: &Source) -> Read {
     }
 }
 
-impl Reader<'_> {
-    fn root(&mut self, root: &DeTable<'_>) -> Written {
+impl TableReader<'_> {
+    fn root(&mut self, root: &DeTable<'_>) -> WrittenManifest {
         self.version(root);
         for (key, _) in root {
-            let known = Table::Root.keys().contains(&key.get_ref().as_ref());
+            let known = ManifestTable::Root.keys().contains(&key.get_ref().as_ref());
             // A heading that is no TOML leaves its keys here.
-            if !known && self.text() == Text::Whole {
-                self.unknown(&Table::Root, key);
+            if !known && self.text() == LayerText::Whole {
+                self.unknown(&ManifestTable::Root, key);
             }
         }
-        let host = match self.table(&Table::Root, root, "host") {
-            Content::Table(host) => {
-                self.known(&Table::Host, host);
-                self.leaf(&Table::Host, host, "name", values::host_names)
+        let host = match self.table(&ManifestTable::Root, root, "host") {
+            TableContent::Table(host) => {
+                self.known(&ManifestTable::Host, host);
+                self.leaf(&ManifestTable::Host, host, "name", values::host_names)
             }
-            Content::Absent => Leaf::Absent,
-            Content::Wrong => Leaf::Wrong,
+            TableContent::Absent => WrittenLeaf::Absent,
+            TableContent::Wrong => WrittenLeaf::Wrong,
         };
-        let mut written = Written {
+        let mut written = WrittenManifest {
             host,
-            ..Written::default()
+            ..WrittenManifest::default()
         };
-        if let Content::Table(limits) = self.table(&Table::Root, root, "limits") {
-            self.known(&Table::Limits, limits);
+        if let TableContent::Table(limits) = self.table(&ManifestTable::Root, root, "limits") {
+            self.known(&ManifestTable::Limits, limits);
             for service in Service::ALL {
                 let limit = self.limit(service, limits);
                 written.limits.insert(service, limit);
             }
         }
-        if let Content::Table(xinetd) = self.table(&Table::Root, root, "xinetd") {
-            self.known(&Table::Xinetd, xinetd);
-            written.xinetd_defaults =
-                self.xinetd(&Table::XinetdDefaults, &Table::Xinetd, xinetd, "defaults");
-            if let Content::Table(services) = self.table(&Table::Xinetd, xinetd, "services") {
+        if let TableContent::Table(xinetd) = self.table(&ManifestTable::Root, root, "xinetd") {
+            self.known(&ManifestTable::Xinetd, xinetd);
+            written.xinetd_defaults = self.xinetd(
+                &ManifestTable::XinetdDefaults,
+                &ManifestTable::Xinetd,
+                xinetd,
+                "defaults",
+            );
+            if let TableContent::Table(services) =
+                self.table(&ManifestTable::Xinetd, xinetd, "services")
+            {
                 for (key, _) in services {
                     let name: &str = key.get_ref();
-                    let inner = Table::XinetdService(name.to_owned());
-                    let limit = self.xinetd(&inner, &Table::XinetdServices, services, name);
+                    let inner = ManifestTable::XinetdService(name.to_owned());
+                    let limit = self.xinetd(&inner, &ManifestTable::XinetdServices, services, name);
                     match names::check_service(name) {
                         Ok(()) => {
                             written.xinetd_services.insert(name.to_owned(), limit);
@@ -100,19 +108,19 @@ impl Reader<'_> {
 
     fn version(&mut self, root: &DeTable<'_>) {
         let Some(value) = root.get("version") else {
-            if self.text() == Text::Whole {
-                self.report(&(0..0), Problem::VersionMissing);
+            if self.text() == LayerText::Whole {
+                self.report(&(0..0), ManifestProblem::VersionMissing);
             }
             return;
         };
         let problem = match value.get_ref() {
             DeValue::Integer(number) => match values::integer(number) {
                 Some(1) => return,
-                Some(_) | None => Problem::VersionUnknown {
+                Some(_) | None => ManifestProblem::VersionUnknown {
                     found: number.to_string(),
                 },
             },
-            other => Problem::WrongType {
+            other => ManifestProblem::WrongType {
                 key: "`version`".to_owned(),
                 expected: "the whole number 1",
                 found: found(other),
@@ -123,15 +131,15 @@ impl Reader<'_> {
     }
 
     fn limit(&mut self, service: Service, limits: &DeTable<'_>) -> WrittenLimit {
-        let table = Table::Limit(service);
-        if let Some((name, mark)) = self.dropped(&Table::Limits, limits, service.name()) {
+        let table = ManifestTable::Limit(service);
+        if let Some((name, mark)) = self.dropped(&ManifestTable::Limits, limits, service.name()) {
             return WrittenLimit {
-                per_ip: Leaf::Dropped(name.clone(), mark.clone()),
-                total: Leaf::Dropped(name, mark),
+                per_ip: WrittenLeaf::Dropped(name.clone(), mark.clone()),
+                total: WrittenLeaf::Dropped(name, mark),
             };
         }
-        match self.table(&Table::Limits, limits, service.name()) {
-            Content::Table(content) => {
+        match self.table(&ManifestTable::Limits, limits, service.name()) {
+            TableContent::Table(content) => {
                 self.known(&table, content);
                 let range = values::range_of(service);
                 WrittenLimit {
@@ -143,35 +151,35 @@ impl Reader<'_> {
                     }),
                 }
             }
-            Content::Absent => WrittenLimit::default(),
-            Content::Wrong => WrittenLimit {
-                per_ip: Leaf::Wrong,
-                total: Leaf::Wrong,
+            TableContent::Absent => WrittenLimit::default(),
+            TableContent::Wrong => WrittenLimit {
+                per_ip: WrittenLeaf::Wrong,
+                total: WrittenLeaf::Wrong,
             },
         }
     }
 
     fn xinetd(
         &mut self,
-        table: &Table,
-        outer: &Table,
+        table: &ManifestTable,
+        outer: &ManifestTable,
         content: &DeTable<'_>,
         key: &str,
     ) -> WrittenXinetd {
         if let Some((name, mark)) = self.dropped(outer, content, key) {
-            let dropped = || Leaf::Dropped(name.clone(), mark.clone());
+            let dropped = || WrittenLeaf::Dropped(name.clone(), mark.clone());
             return WrittenXinetd {
-                per_source: Leaf::Dropped(name.clone(), mark.clone()),
-                instances: Leaf::Dropped(name.clone(), mark.clone()),
+                per_source: WrittenLeaf::Dropped(name.clone(), mark.clone()),
+                instances: WrittenLeaf::Dropped(name.clone(), mark.clone()),
                 rate: dropped(),
                 pause: dropped(),
             };
         }
         match self.table(outer, content, key) {
-            Content::Table(content) => {
+            TableContent::Table(content) => {
                 self.known(table, content);
                 let count = |to: &mut Self, key: &str, value: &Spanned<DeValue<'_>>| {
-                    values::count(to, key, value, Range::Xinetd)
+                    values::count(to, key, value, LimitRange::Xinetd)
                 };
                 let per_source = self.leaf(table, content, "per_source", count);
                 let instances = self.leaf(table, content, "instances", count);
@@ -183,30 +191,30 @@ impl Reader<'_> {
                     pause,
                 }
             }
-            Content::Absent => WrittenXinetd::default(),
-            Content::Wrong => WrittenXinetd {
-                per_source: Leaf::Wrong,
-                instances: Leaf::Wrong,
-                rate: Leaf::Wrong,
-                pause: Leaf::Wrong,
+            TableContent::Absent => WrittenXinetd::default(),
+            TableContent::Wrong => WrittenXinetd {
+                per_source: WrittenLeaf::Wrong,
+                instances: WrittenLeaf::Wrong,
+                rate: WrittenLeaf::Wrong,
+                pause: WrittenLeaf::Wrong,
             },
         }
     }
 
     fn cps(
         &mut self,
-        outer: &Table,
+        outer: &ManifestTable,
         content: &DeTable<'_>,
-    ) -> (Leaf<Marked<u32>>, Leaf<Marked<u32>>) {
+    ) -> (WrittenLeaf<MarkedValue<u32>>, WrittenLeaf<MarkedValue<u32>>) {
         if let Some((name, mark)) = self.dropped(outer, content, "cps") {
             return (
-                Leaf::Dropped(name.clone(), mark.clone()),
-                Leaf::Dropped(name, mark),
+                WrittenLeaf::Dropped(name.clone(), mark.clone()),
+                WrittenLeaf::Dropped(name, mark),
             );
         }
         match self.table(outer, content, "cps") {
-            Content::Table(cps) => {
-                let table = Table::Cps(Box::new(outer.clone()));
+            TableContent::Table(cps) => {
+                let table = ManifestTable::Cps(Box::new(outer.clone()));
                 self.known(&table, cps);
                 (
                     self.leaf(&table, cps, "rate", values::rate),
@@ -215,15 +223,15 @@ impl Reader<'_> {
                     }),
                 )
             }
-            Content::Absent => (Leaf::Absent, Leaf::Absent),
-            Content::Wrong => (Leaf::Wrong, Leaf::Wrong),
+            TableContent::Absent => (WrittenLeaf::Absent, WrittenLeaf::Absent),
+            TableContent::Wrong => (WrittenLeaf::Wrong, WrittenLeaf::Wrong),
         }
     }
 
     fn safety(&mut self, root: &DeTable<'_>) -> WrittenSafety {
-        match self.table(&Table::Root, root, "safety") {
-            Content::Table(safety) => {
-                let table = Table::Safety;
+        match self.table(&ManifestTable::Root, root, "safety") {
+            TableContent::Table(safety) => {
+                let table = ManifestTable::Safety;
                 self.known(&table, safety);
                 WrittenSafety {
                     max_account_changes: self.leaf(
@@ -241,11 +249,11 @@ impl Reader<'_> {
                     must_reach: self.leaf(&table, safety, "must_reach", values::addresses),
                 }
             }
-            Content::Absent => WrittenSafety::default(),
-            Content::Wrong => WrittenSafety {
-                max_account_changes: Leaf::Wrong,
-                confirm_within: Leaf::Wrong,
-                must_reach: Leaf::Wrong,
+            TableContent::Absent => WrittenSafety::default(),
+            TableContent::Wrong => WrittenSafety {
+                max_account_changes: WrittenLeaf::Wrong,
+                confirm_within: WrittenLeaf::Wrong,
+                must_reach: WrittenLeaf::Wrong,
             },
         }
     }

@@ -8,10 +8,10 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::Table;
-use super::problem::{Problem, unknown};
-use super::source::{Mark, Source};
-use super::written::{Leaf, Marked};
+use super::keys::ManifestTable;
+use super::problem::{ManifestProblem, unknown};
+use super::source::{LayerMark, LayerSource};
+use super::written::{MarkedValue, WrittenLeaf};
 use super::{syntax, values};
 
 /// The value that drops an inherited key.
@@ -22,7 +22,7 @@ const MOST_PROBLEMS: usize = 200;
 
 /// Whether the text of a layer is TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(super) enum LayerText {
     /// It is.
     Whole,
     /// Parts of it had to be guessed or left out.
@@ -31,29 +31,29 @@ pub(super) enum Text {
 
 /// Walks the tables of a layer.
 #[derive(Debug)]
-pub(super) struct Reader<'s> {
-    source: &'s Source,
-    text: Text,
-    problems: Vec<(Mark, Problem)>,
+pub(super) struct TableReader<'s> {
+    source: &'s LayerSource,
+    text: LayerText,
+    problems: Vec<(LayerMark, ManifestProblem)>,
     left_out: usize,
     /// Lines that are no TOML or no UTF-8: what was recovered from them is judged no further.
     spoiled: BTreeSet<u32>,
 }
 
 /// What stands where a table is expected.
-pub(super) enum Content<'t, 'i> {
+pub(super) enum TableContent<'t, 'i> {
     Table(&'t DeTable<'i>),
     Absent,
     Wrong,
 }
 
-impl<'s> Reader<'s> {
+impl<'s> TableReader<'s> {
     /// Begins with a layer, and reports what of it is not UTF-8 and not TOML, once a line.
-    pub(super) fn new(source: &'s Source, errors: Vec<toml::de::Error>) -> Self {
+    pub(super) fn new(source: &'s LayerSource, errors: Vec<toml::de::Error>) -> Self {
         let text = if errors.is_empty() {
-            Text::Whole
+            LayerText::Whole
         } else {
-            Text::Broken
+            LayerText::Broken
         };
         let mut reader = Self {
             source,
@@ -67,7 +67,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The problems that were reported, and that there are more.
-    pub(super) fn into_problems(self) -> Vec<(Mark, Problem)> {
+    pub(super) fn into_problems(self) -> Vec<(LayerMark, ManifestProblem)> {
         let Self {
             mut problems,
             left_out,
@@ -76,14 +76,14 @@ impl<'s> Reader<'s> {
         if left_out > 0 {
             problems.sort_by(|(one, _), (other, _)| one.cmp(other));
             if let Some((last, _)) = problems.last() {
-                problems.push((last.clone(), Problem::More { count: left_out }));
+                problems.push((last.clone(), ManifestProblem::More { count: left_out }));
             }
         }
         problems
     }
 
     /// Whether the text of the layer is TOML.
-    pub(super) const fn text(&self) -> Text {
+    pub(super) const fn text(&self) -> LayerText {
         self.text
     }
 
@@ -92,7 +92,7 @@ impl<'s> Reader<'s> {
         for (at, bytes) in source.replaced() {
             self.spoil_line(
                 &(*at..*at + 1),
-                Problem::NotUtf8 {
+                ManifestProblem::NotUtf8 {
                     bytes: bytes.clone(),
                 },
             );
@@ -103,7 +103,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn spoil_line(&mut self, span: &Range<usize>, problem: Problem) {
+    fn spoil_line(&mut self, span: &Range<usize>, problem: ManifestProblem) {
         let mark = self.source.mark(span);
         if self.spoiled.insert(mark.place().line) {
             self.push(mark, problem);
@@ -111,7 +111,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reports a problem, unless its line is no TOML anyway.
-    pub(super) fn report(&mut self, span: &Range<usize>, problem: Problem) {
+    pub(super) fn report(&mut self, span: &Range<usize>, problem: ManifestProblem) {
         if self.problems.len() >= MOST_PROBLEMS {
             self.left_out += 1;
             return;
@@ -128,7 +128,7 @@ impl<'s> Reader<'s> {
             && (span.is_empty() || self.spoiled.contains(&self.source.mark(span).place().line))
     }
 
-    fn push(&mut self, mark: Mark, problem: Problem) {
+    fn push(&mut self, mark: LayerMark, problem: ManifestProblem) {
         if self.problems.len() < MOST_PROBLEMS {
             self.problems.push((mark, problem));
         } else {
@@ -137,8 +137,8 @@ impl<'s> Reader<'s> {
     }
 
     /// The place of a value.
-    pub(super) fn marked<T>(&self, span: &Range<usize>, value: T) -> Marked<T> {
-        Marked {
+    pub(super) fn marked<T>(&self, span: &Range<usize>, value: T) -> MarkedValue<T> {
+        MarkedValue {
             value,
             mark: self.source.mark(span),
         }
@@ -150,7 +150,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reports the keys that a table does not have.
-    pub(super) fn known(&mut self, table: &Table, content: &DeTable<'_>) {
+    pub(super) fn known(&mut self, table: &ManifestTable, content: &DeTable<'_>) {
         for (key, _) in content {
             if !table.keys().contains(&key.get_ref().as_ref()) {
                 self.unknown(table, key);
@@ -159,7 +159,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reports an unknown key.
-    pub(super) fn unknown(&mut self, table: &Table, key: &Spanned<Cow<'_, str>>) {
+    pub(super) fn unknown(&mut self, table: &ManifestTable, key: &Spanned<Cow<'_, str>>) {
         // Looking for near names is worth it only where the answer is shown.
         if self.problems.len() < MOST_PROBLEMS {
             self.report(&key.span(), unknown(table, key.get_ref()));
@@ -171,28 +171,28 @@ impl<'s> Reader<'s> {
     /// The table under a key; anything else is reported.
     pub(super) fn table<'t, 'i>(
         &mut self,
-        outer: &Table,
+        outer: &ManifestTable,
         content: &'t DeTable<'i>,
         key: &str,
-    ) -> Content<'t, 'i> {
+    ) -> TableContent<'t, 'i> {
         let Some(value) = content.get(key) else {
-            return Content::Absent;
+            return TableContent::Absent;
         };
         if let DeValue::Table(table) = value.get_ref() {
-            return Content::Table(table);
+            return TableContent::Table(table);
         }
         let problem = values::not_a_table(outer, key, value.get_ref());
         self.report(&value.span(), problem);
-        Content::Wrong
+        TableContent::Wrong
     }
 
     /// The whole name and the place where a key has the value `"unmanaged"`.
     pub(super) fn dropped(
         &self,
-        table: &Table,
+        table: &ManifestTable,
         content: &DeTable<'_>,
         key: &str,
-    ) -> Option<(String, Mark)> {
+    ) -> Option<(String, LayerMark)> {
         let value = content.get(key)?;
         match value.get_ref() {
             DeValue::String(word) if word == UNMANAGED => {
@@ -205,23 +205,23 @@ impl<'s> Reader<'s> {
     /// What a layer says about one setting.
     pub(super) fn leaf<T>(
         &mut self,
-        table: &Table,
+        table: &ManifestTable,
         content: &DeTable<'_>,
         key: &str,
         parse: impl FnOnce(&mut Self, &str, &Spanned<DeValue<'_>>) -> Option<T>,
-    ) -> Leaf<T> {
+    ) -> WrittenLeaf<T> {
         let Some(value) = content.get(key) else {
-            return Leaf::Absent;
+            return WrittenLeaf::Absent;
         };
         if self.is_spoiled(&value.span()) {
-            return Leaf::Wrong;
+            return WrittenLeaf::Wrong;
         }
         if let Some((name, mark)) = self.dropped(table, content, key) {
-            return Leaf::Dropped(name, mark);
+            return WrittenLeaf::Dropped(name, mark);
         }
         match parse(self, &table.key(key), value) {
-            Some(value) => Leaf::Set(value),
-            None => Leaf::Wrong,
+            Some(value) => WrittenLeaf::Set(value),
+            None => WrittenLeaf::Wrong,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a file is a manifest at all: of any other, which may be somebody's secrets, no message shows a word.
 
-use super::keys::Table;
+use super::keys::ManifestTable;
 
 /// Mistakes in a word that are still taken for one.
 const SLIPS: usize = 2;
@@ -24,7 +24,10 @@ pub(super) fn is_manifest(bytes: &[u8]) -> bool {
         Some(heading) => {
             let heading = heading.trim_start_matches('[');
             let word = heading.split(['.', ']']).next().unwrap_or_default();
-            Table::Root.keys().iter().any(|key| is_near(word, key))
+            ManifestTable::Root
+                .keys()
+                .iter()
+                .any(|key| is_near(word, key))
         }
         None => (first.split_once('=')).is_some_and(|(key, _)| is_near(key, "version")),
     }

@@ -8,35 +8,36 @@ use serde::{Deserialize, Deserializer};
 
 use crate::failure::Diagnostic;
 use crate::model::{
-    AccountCap, Allow, Allowed, Count, Declared, Desired, Limit, MailService, Network, PanelAccess,
-    Rate, Safety, Service, SetName, SourceAccess, XinetdLimit,
+    AccessTable, AccountCap, AllowedSources, ConnectionLimit, ConnectionRate, Declared, Desired,
+    MailService, Network, PanelAccess, SafetyRules, Service, ServiceAllow, ServiceLimits, SetName,
+    XinetdLimits,
 };
 
-use super::{Layer, check_all};
+use super::{ManifestLayer, check_all};
 
 /// A desired state as a file has it, before anything of it is believed.
 #[derive(Deserialize)]
 #[serde(remote = "Desired", deny_unknown_fields)]
-struct Found {
+struct UncheckedDesired {
     #[serde(default)]
     host: Vec<Declared<String>>,
     #[serde(default)]
-    limits: BTreeMap<Service, Limit>,
+    limits: BTreeMap<Service, ServiceLimits>,
     #[serde(default)]
-    xinetd_defaults: XinetdLimit,
+    xinetd_defaults: XinetdLimits,
     #[serde(default)]
-    xinetd_services: BTreeMap<String, XinetdLimit>,
+    xinetd_services: BTreeMap<String, XinetdLimits>,
     #[serde(default)]
-    access: SourceAccess,
+    access: AccessTable,
     #[serde(default)]
     panel_access: PanelAccess,
     #[serde(default)]
-    safety: Safety,
+    safety: SafetyRules,
 }
 
 impl<'de> Deserialize<'de> for Desired {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let desired = Found::deserialize(deserializer)?;
+        let desired = UncheckedDesired::deserialize(deserializer)?;
         match judge(&desired) {
             Ok(()) => Ok(desired),
             Err(unsaid) => Err(serde::de::Error::custom(unsaid)),
@@ -46,7 +47,7 @@ impl<'de> Deserialize<'de> for Desired {
 
 /// Why no manifest declares a desired state.
 #[derive(Debug, thiserror::Error)]
-enum Unsaid {
+enum UndeclaredState {
     /// A manifest that says so is wrong.
     #[error("no manifest may declare it: {}", told(.0))]
     Wrong(Vec<Diagnostic>),
@@ -65,17 +66,17 @@ fn told(problems: &[Diagnostic]) -> String {
 }
 
 /// Reads what is desired as a manifest says it, and compares.
-fn judge(desired: &Desired) -> Result<(), Unsaid> {
-    let layer = Layer {
+fn judge(desired: &Desired) -> Result<(), UndeclaredState> {
+    let layer = ManifestLayer {
         name: "desired".to_owned(),
         bytes: manifest(desired).into_bytes(),
     };
     // The sets of its networks are put into each service, so that it may be larger than the manifest was.
-    let checked = check_all(&[layer], usize::MAX).map_err(Unsaid::Wrong)?;
+    let checked = check_all(&[layer], usize::MAX).map_err(UndeclaredState::Wrong)?;
     if checked.desired.without_places() == desired.clone().without_places() {
         Ok(())
     } else {
-        Err(Unsaid::Otherwise)
+        Err(UndeclaredState::Otherwise)
     }
 }
 
@@ -95,12 +96,12 @@ fn manifest(desired: &Desired) -> String {
         let names = host.iter().map(|name| quoted(&name.value));
         line(&mut text, "[host]\nname", list(names));
     }
-    for (service, Limit { per_ip, total }) in limits {
+    for (service, ServiceLimits { per_ip, total }) in limits {
         let _ = writeln!(text, "[limits.{service}]");
         count(&mut text, "per_ip", per_ip.as_ref());
         count(&mut text, "total", total.as_ref());
     }
-    if *xinetd_defaults != XinetdLimit::default() {
+    if *xinetd_defaults != XinetdLimits::default() {
         text.push_str("[xinetd.defaults]\n");
         xinetd(&mut text, xinetd_defaults);
     }
@@ -110,7 +111,7 @@ fn manifest(desired: &Desired) -> String {
     }
     sources(&mut text, access);
     accounts(&mut text, panel_access);
-    let Safety {
+    let SafetyRules {
         max_account_changes,
         confirm_within,
         must_reach,
@@ -153,16 +154,16 @@ fn seconds(number: u32) -> String {
     quoted(&format!("{number}s"))
 }
 
-fn count(text: &mut String, key: &str, declared: Option<&Declared<Count>>) {
+fn count(text: &mut String, key: &str, declared: Option<&Declared<ConnectionLimit>>) {
     match declared.map(|declared| declared.value) {
         None => {}
-        Some(Count::Number(number)) => line(text, key, number),
-        Some(Count::Unlimited) => line(text, key, quoted("unlimited")),
+        Some(ConnectionLimit::Number(number)) => line(text, key, number),
+        Some(ConnectionLimit::Unlimited) => line(text, key, quoted("unlimited")),
     }
 }
 
-fn xinetd(text: &mut String, limit: &XinetdLimit) {
-    let XinetdLimit {
+fn xinetd(text: &mut String, limit: &XinetdLimits) {
+    let XinetdLimits {
         per_source,
         instances,
         cps,
@@ -170,14 +171,14 @@ fn xinetd(text: &mut String, limit: &XinetdLimit) {
     count(text, "per_source", per_source.as_ref());
     count(text, "instances", instances.as_ref());
     if let Some(cps) = cps {
-        let Rate { rate, pause } = cps.value;
+        let ConnectionRate { rate, pause } = cps.value;
         let pause = seconds(pause);
         line(text, "cps", format!("{{ rate = {rate}, pause = {pause} }}"));
     }
 }
 
-fn sources(text: &mut String, access: &SourceAccess) {
-    let SourceAccess { enforce, allow } = access;
+fn sources(text: &mut String, access: &AccessTable) {
+    let AccessTable { enforce, allow } = access;
     let sets = sets(allow);
     if !sets.is_empty() {
         text.push_str("[networks]\n");
@@ -193,15 +194,15 @@ fn sources(text: &mut String, access: &SourceAccess) {
         text.push_str("[access.allow]\n");
     }
     for (service, declared) in allow {
-        let Allow { allowed, sets } = &declared.value;
+        let ServiceAllow { allowed, sets } = &declared.value;
         let names = sets.iter().map(|set| quoted(set.as_str()));
         let value = match allowed {
-            Allowed::Anyone if sets.is_empty() => quoted("anyone"),
-            Allowed::Nobody if sets.is_empty() => quoted("nobody"),
+            AllowedSources::Anyone if sets.is_empty() => quoted("anyone"),
+            AllowedSources::Nobody if sets.is_empty() => quoted("nobody"),
             // Beside sets the word is wrong, and the reader says so.
-            Allowed::Anyone => list(names.chain([quoted("anyone")])),
-            Allowed::Nobody => list(names.chain([quoted("nobody")])),
-            Allowed::Only(networks) => {
+            AllowedSources::Anyone => list(names.chain([quoted("anyone")])),
+            AllowedSources::Nobody => list(names.chain([quoted("nobody")])),
+            AllowedSources::Only(networks) => {
                 let networks = networks.iter().map(|network| quoted(&network.to_string()));
                 list(names.chain(networks))
             }
@@ -211,7 +212,9 @@ fn sources(text: &mut String, access: &SourceAccess) {
 }
 
 /// Each set with one network of it: one that all services have that name it. What else is in it stands in these anyway.
-fn sets(allow: &BTreeMap<MailService, Declared<Allow>>) -> BTreeMap<&SetName, Option<Network>> {
+fn sets(
+    allow: &BTreeMap<MailService, Declared<ServiceAllow>>,
+) -> BTreeMap<&SetName, Option<Network>> {
     let mut named: BTreeMap<&SetName, BTreeSet<MailService>> = BTreeMap::new();
     for (service, declared) in allow {
         for set in &declared.value.sets {
@@ -261,7 +264,7 @@ mod tests {
     use crate::model::Networks;
 
     fn desired(text: &str) -> Desired {
-        let layer = Layer {
+        let layer = ManifestLayer {
             name: "m.toml".to_owned(),
             bytes: format!("version = 1\n{text}").into_bytes(),
         };
@@ -288,7 +291,8 @@ mod tests {
         // Both services name the set, and have no network of it in common.
         let mut apart = desired;
         let pop3 = apart.access.allow.get_mut(&MailService::Pop3).unwrap();
-        pop3.value.allowed = Allowed::Only(Networks::from(Network::parse("198.51.100.7").unwrap()));
+        pop3.value.allowed =
+            AllowedSources::Only(Networks::from(Network::parse("198.51.100.7").unwrap()));
         let wrong = judge(&apart).unwrap_err().to_string();
         assert!(wrong.contains("`networks.b` is an empty list"), "{wrong}");
     }

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::failure::Place;
-use crate::model::Origin;
+use crate::failure::FilePlace;
+use crate::model::ManifestOrigin;
 
-use super::Layer;
+use super::ManifestLayer;
 
 /// Longest line that a message carries whole, in characters; a longer one is cut here.
 const SHOWN_CHARACTERS: usize = 400;
@@ -15,7 +15,7 @@ const BLOCK: usize = 1024;
 
 /// A layer decoded for reading.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct LayerSource {
     /// Position among the layers, the first is 0.
     index: usize,
     name: String,
@@ -31,21 +31,21 @@ pub(super) struct Source {
 
 /// A place in one of several layers; the order is that of the layers, then of lines and columns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mark {
+pub(super) struct LayerMark {
     layer: usize,
     line: u32,
     column: u32,
-    place: Place,
+    place: FilePlace,
 }
 
-impl Mark {
+impl LayerMark {
     /// Position of the layer among the layers.
     pub(super) const fn layer(&self) -> usize {
         self.layer
     }
 
     /// The place for a message.
-    pub(super) const fn place(&self) -> &Place {
+    pub(super) const fn place(&self) -> &FilePlace {
         &self.place
     }
 
@@ -55,8 +55,8 @@ impl Mark {
     }
 
     /// The place as the desired state carries it.
-    pub(super) fn origin(&self) -> Origin {
-        Origin {
+    pub(super) fn origin(&self) -> ManifestOrigin {
+        ManifestOrigin {
             layer: self.place.file.clone(),
             line: self.line,
             column: self.column,
@@ -65,9 +65,9 @@ impl Mark {
     }
 }
 
-impl Source {
+impl LayerSource {
     /// Decodes a layer.
-    pub(super) fn new(index: usize, layer: &Layer) -> Self {
+    pub(super) fn new(index: usize, layer: &ManifestLayer) -> Self {
         let bytes = layer
             .bytes
             .strip_prefix(b"\xef\xbb\xbf")
@@ -122,7 +122,7 @@ impl Source {
     }
 
     /// Finds line and column of a span of `text`; of a span over several lines, its first.
-    pub(super) fn mark(&self, span: &Range<usize>) -> Mark {
+    pub(super) fn mark(&self, span: &Range<usize>) -> LayerMark {
         let start = floor(&self.text, span.start);
         let number = self.starts.partition_point(|first| *first <= start).max(1);
         let first = self.starts.get(number - 1).copied().unwrap_or_default();
@@ -135,14 +135,14 @@ impl Source {
         let last = first + whole.len();
         let start = start.min(last);
         let end = floor(&self.text, span.end).clamp(start, last);
-        let place = Place {
+        let place = FilePlace {
             file: self.name.clone(),
             line: clamped(number),
             column: clamped(self.between(first, start) + 1),
             width: clamped(self.between(start, end)).max(1),
             text: whole.chars().take(SHOWN_CHARACTERS).collect(),
         };
-        Mark {
+        LayerMark {
             layer: self.index,
             line: place.line,
             column: place.column,
@@ -194,14 +194,14 @@ mod tests {
     use super::*;
 
     fn place(bytes: &[u8], span: Range<usize>) -> (u32, u32, u32, String) {
-        let source = Source::new(
+        let source = LayerSource::new(
             0,
-            &Layer {
+            &ManifestLayer {
                 name: "m.toml".into(),
                 bytes: bytes.to_vec(),
             },
         );
-        let Place {
+        let FilePlace {
             line,
             column,
             width,
@@ -255,9 +255,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_remembered() {
-        let source = Source::new(
+        let source = LayerSource::new(
             0,
-            &Layer {
+            &ManifestLayer {
                 name: "m".into(),
                 bytes: b"# caf\xe9\n".to_vec(),
             },

@@ -5,35 +5,37 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use crate::model::{
-    Allow, Allowed, Enforce, Family, MailService, Network, Networks, SetName, SourceAccess,
+    AccessTable, AddressFamily, AllowedSources, EnforcedBy, MailService, Network, Networks,
+    ServiceAllow, SetName,
 };
 
-use super::keys::{Table, nearest, short};
-use super::problem::Problem;
-use super::reader::{Content, Reader, Text};
-use super::source::Mark;
+use super::keys::{ManifestTable, nearest, short};
+use super::problem::ManifestProblem;
+use super::reader::{LayerText, TableContent, TableReader};
+use super::source::LayerMark;
 use super::together::Judgement;
 use super::values;
-use super::written::{Leaf, Marked, Source, WrittenAllow, WrittenSources};
+use super::written::{ListedSource, MarkedValue, WrittenAllow, WrittenLeaf, WrittenSources};
 
 /// Most sets that a message lists.
 const LISTED: usize = 8;
 
-impl Reader<'_> {
+impl TableReader<'_> {
     /// What a layer says about source networks.
     pub(super) fn sources(&mut self, root: &DeTable<'_>) -> WrittenSources {
         let mut written = WrittenSources::default();
-        if let Content::Table(content) = self.table(&Table::Root, root, "networks") {
+        if let TableContent::Table(content) = self.table(&ManifestTable::Root, root, "networks") {
             for (key, _) in content {
                 let name: &str = key.get_ref();
                 match SetName::new(name) {
                     Ok(set) => {
-                        let leaf = self.leaf(&Table::Networks, content, name, values::networks);
+                        let leaf =
+                            self.leaf(&ManifestTable::Networks, content, name, values::networks);
                         written.networks.insert(set, leaf);
                     }
                     Err(error) => self.report(
                         &key.span(),
-                        Problem::SetName {
+                        ManifestProblem::SetName {
                             found: short(name),
                             why: error.why,
                         },
@@ -41,32 +43,39 @@ impl Reader<'_> {
                 }
             }
         }
-        match self.table(&Table::Root, root, "access") {
-            Content::Table(content) => {
-                self.known(&Table::Sources, content);
-                written.enforce = self.leaf(&Table::Sources, content, "enforce", values::enforce);
-                if let Content::Table(allow) = self.table(&Table::Sources, content, "allow") {
-                    self.known(&Table::SourcesAllow, allow);
+        match self.table(&ManifestTable::Root, root, "access") {
+            TableContent::Table(content) => {
+                self.known(&ManifestTable::Sources, content);
+                written.enforce =
+                    self.leaf(&ManifestTable::Sources, content, "enforce", values::enforce);
+                if let TableContent::Table(allow) =
+                    self.table(&ManifestTable::Sources, content, "allow")
+                {
+                    self.known(&ManifestTable::SourcesAllow, allow);
                     for service in MailService::ALL {
-                        let leaf =
-                            self.leaf(&Table::SourcesAllow, allow, service.name(), values::allowed);
+                        let leaf = self.leaf(
+                            &ManifestTable::SourcesAllow,
+                            allow,
+                            service.name(),
+                            values::allowed,
+                        );
                         written.allow.insert(service, leaf);
                     }
                 }
             }
-            Content::Absent => {}
-            Content::Wrong => written.enforce = Leaf::Wrong,
+            TableContent::Absent => {}
+            TableContent::Wrong => written.enforce = WrittenLeaf::Wrong,
         }
         written
     }
 }
 
 fn key_of(service: MailService) -> String {
-    Table::SourcesAllow.key(service.name())
+    ManifestTable::SourcesAllow.key(service.name())
 }
 
 /// Judges what the layers say together. With a layer that is no TOML, no set is missed: its line may be lost.
-pub(super) fn judge(written: &WrittenSources, text: Text, judgement: &mut Judgement) {
+pub(super) fn judge(written: &WrittenSources, text: LayerText, judgement: &mut Judgement) {
     let WrittenSources {
         networks,
         enforce,
@@ -78,7 +87,7 @@ pub(super) fn judge(written: &WrittenSources, text: Text, judgement: &mut Judgem
         .collect();
     for (name, leaf) in networks {
         let Some(list) = leaf.get() else { continue };
-        let key = Table::Networks.key(name.as_str());
+        let key = ManifestTable::Networks.key(name.as_str());
         let whole = sets.get(name).cloned().unwrap_or_default();
         if let Some((mark, problem)) = everybody(&key, list, &whole, || {
             "no set can hold everybody; in `[access.allow]` the word for it is \"anyone\""
@@ -89,7 +98,7 @@ pub(super) fn judge(written: &WrittenSources, text: Text, judgement: &mut Judgem
         judgement.notes.extend(covered(&key, list));
     }
     for (service, leaf) in allow {
-        let Some(Marked { value, mark }) = leaf.get() else {
+        let Some(MarkedValue { value, mark }) = leaf.get() else {
             continue;
         };
         let key = key_of(*service);
@@ -107,52 +116,54 @@ pub(super) fn judge(written: &WrittenSources, text: Text, judgement: &mut Judgem
                 if let Some(family) = family {
                     let hint = format!("write `{key} = \"anyone\"`");
                     let key = key.clone();
-                    let problem = Problem::Everybody { key, family, hint };
+                    let problem = ManifestProblem::Everybody { key, family, hint };
                     judgement.problems.push((mark.clone(), problem));
                 }
             }
         }
         if *service == MailService::Smtp {
-            judgement.notes.push((mark.clone(), Problem::InboundMail));
+            judgement
+                .notes
+                .push((mark.clone(), ManifestProblem::InboundMail));
         }
     }
-    if let Some(Marked {
-        value: Enforce::PleskFirewall,
+    if let Some(MarkedValue {
+        value: EnforcedBy::PleskFirewall,
         mark: enforced,
     }) = enforce.get()
-        && let Some(Leaf::Set(smtps)) = allow.get(&MailService::Smtps)
+        && let Some(WrittenLeaf::Set(smtps)) = allow.get(&MailService::Smtps)
     {
         let place = enforced.short();
         judgement
             .problems
-            .push((smtps.mark.clone(), Problem::SmtpsOfPlesk { place }));
+            .push((smtps.mark.clone(), ManifestProblem::SmtpsOfPlesk { place }));
     }
 }
 
 /// Judges a list of `[access.allow]`; `true` when all sets that it names are known.
 fn judge_list(
     key: &str,
-    items: &[Marked<Source>],
-    networks: &BTreeMap<SetName, Leaf<Vec<Marked<Network>>>>,
+    items: &[MarkedValue<ListedSource>],
+    networks: &BTreeMap<SetName, WrittenLeaf<Vec<MarkedValue<Network>>>>,
     sets: &BTreeMap<&SetName, Networks>,
-    text: Text,
+    text: LayerText,
     judgement: &mut Judgement,
 ) -> bool {
     let mut known = true;
     let mut literal = Vec::new();
-    let mut named: BTreeMap<&SetName, &Mark> = BTreeMap::new();
+    let mut named: BTreeMap<&SetName, &LayerMark> = BTreeMap::new();
     for item in items {
         match &item.value {
-            Source::Network(network) => literal.push(Marked {
+            ListedSource::Network(network) => literal.push(MarkedValue {
                 value: *network,
                 mark: item.mark.clone(),
             }),
-            Source::Set(set) => {
+            ListedSource::Set(set) => {
                 if let Some(_first) = named.insert(set, &item.mark) {
                     let set = set.to_string();
                     judgement.notes.push((
                         item.mark.clone(),
-                        Problem::Covered {
+                        ManifestProblem::Covered {
                             key: key.to_owned(),
                             count: 1,
                             one: set.clone(),
@@ -161,16 +172,17 @@ fn judge_list(
                     ));
                 }
                 match networks.get(set) {
-                    Some(Leaf::Set(_)) => {}
-                    Some(Leaf::Wrong) => known = false,
-                    Some(Leaf::Absent | Leaf::Dropped(..)) | None => {
+                    Some(WrittenLeaf::Set(_)) => {}
+                    Some(WrittenLeaf::Wrong) => known = false,
+                    Some(WrittenLeaf::Absent | WrittenLeaf::Dropped(..)) | None => {
                         known = false;
-                        if text == Text::Whole {
+                        if text == LayerText::Whole {
                             let hint = instead_of_set(set, networks);
                             let found = set.to_string();
-                            judgement
-                                .problems
-                                .push((item.mark.clone(), Problem::UnknownSet { found, hint }));
+                            judgement.problems.push((
+                                item.mark.clone(),
+                                ManifestProblem::UnknownSet { found, hint },
+                            ));
                         }
                     }
                 }
@@ -184,7 +196,7 @@ fn judge_list(
         if let Some(first) = inside.next() {
             judgement.notes.push((
                 first.mark.clone(),
-                Problem::Covered {
+                ManifestProblem::Covered {
                     key: key.to_owned(),
                     count: 1 + inside.count(),
                     one: first.value.to_string(),
@@ -199,9 +211,9 @@ fn judge_list(
 /// What to write instead of a set that is not there.
 fn instead_of_set(
     set: &SetName,
-    networks: &BTreeMap<SetName, Leaf<Vec<Marked<Network>>>>,
+    networks: &BTreeMap<SetName, WrittenLeaf<Vec<MarkedValue<Network>>>>,
 ) -> String {
-    if let Some(Leaf::Dropped(name, mark)) = networks.get(set) {
+    if let Some(WrittenLeaf::Dropped(name, mark)) = networks.get(set) {
         return format!("`{name}` is dropped at {}", mark.short());
     }
     let known: Vec<&str> = networks
@@ -234,27 +246,30 @@ fn instead_of_set(
     format!("sets of `[networks]`: {}{more}", listed.join(", "))
 }
 
-fn values_of(list: &[Marked<Network>]) -> impl Iterator<Item = Network> + '_ {
+fn values_of(list: &[MarkedValue<Network>]) -> impl Iterator<Item = Network> + '_ {
     list.iter().map(|marked| marked.value)
 }
 
-fn allowed_of(items: &[Marked<Source>], sets: &BTreeMap<&SetName, Networks>) -> Networks {
+fn allowed_of(
+    items: &[MarkedValue<ListedSource>],
+    sets: &BTreeMap<&SetName, Networks>,
+) -> Networks {
     let literal: Networks = items
         .iter()
         .filter_map(|item| match &item.value {
-            Source::Network(network) => Some(*network),
-            Source::Set(_) => None,
+            ListedSource::Network(network) => Some(*network),
+            ListedSource::Set(_) => None,
         })
         .collect();
     items.iter().fold(literal, |all, item| match &item.value {
-        Source::Network(_) => all,
-        Source::Set(set) => sets.get(set).map_or(all.clone(), |set| all.union(set)),
+        ListedSource::Network(_) => all,
+        ListedSource::Set(set) => sets.get(set).map_or(all.clone(), |set| all.union(set)),
     })
 }
 
 /// The family of which a set holds all addresses.
-fn whole_family(networks: &Networks) -> Option<Family> {
-    Family::ALL
+fn whole_family(networks: &Networks) -> Option<AddressFamily> {
+    AddressFamily::ALL
         .into_iter()
         .find(|family| networks.covers(&Networks::all_of(*family)))
 }
@@ -262,12 +277,12 @@ fn whole_family(networks: &Networks) -> Option<Family> {
 /// A list that holds everybody in pieces.
 fn everybody(
     key: &str,
-    list: &[Marked<Network>],
+    list: &[MarkedValue<Network>],
     whole: &Networks,
     hint: impl FnOnce() -> String,
-) -> Option<(Mark, Problem)> {
+) -> Option<(LayerMark, ManifestProblem)> {
     let family = whole_family(whole)?;
-    let problem = Problem::Everybody {
+    let problem = ManifestProblem::Everybody {
         key: key.to_owned(),
         family,
         hint: hint(),
@@ -276,8 +291,8 @@ fn everybody(
 }
 
 /// Networks of a list that others of it cover: one note a list, at the first of them.
-fn covered(key: &str, list: &[Marked<Network>]) -> Option<(Mark, Problem)> {
-    let mut sorted: Vec<&Marked<Network>> = list.iter().collect();
+fn covered(key: &str, list: &[MarkedValue<Network>]) -> Option<(LayerMark, ManifestProblem)> {
+    let mut sorted: Vec<&MarkedValue<Network>> = list.iter().collect();
     // Of two equal ones the later one is too much; a network stands before all that it covers.
     sorted.sort_by(|one, other| {
         (one.value.first(), one.value.prefix(), &one.mark).cmp(&(
@@ -286,8 +301,8 @@ fn covered(key: &str, list: &[Marked<Network>]) -> Option<(Mark, Problem)> {
             &other.mark,
         ))
     });
-    let mut widest: Option<&Marked<Network>> = None;
-    let mut first: Option<(&Marked<Network>, &Marked<Network>)> = None;
+    let mut widest: Option<&MarkedValue<Network>> = None;
+    let mut first: Option<(&MarkedValue<Network>, &MarkedValue<Network>)> = None;
     let mut count = 0;
     for one in sorted {
         match widest {
@@ -303,7 +318,7 @@ fn covered(key: &str, list: &[Marked<Network>]) -> Option<(Mark, Problem)> {
     let (one, other) = first?;
     Some((
         one.mark.clone(),
-        Problem::Covered {
+        ManifestProblem::Covered {
             key: key.to_owned(),
             count,
             one: one.value.to_string(),
@@ -313,7 +328,7 @@ fn covered(key: &str, list: &[Marked<Network>]) -> Option<(Mark, Problem)> {
 }
 
 /// What the layers declare; what is wrong or dropped is not in it.
-pub(super) fn desired(written: &WrittenSources) -> SourceAccess {
+pub(super) fn desired(written: &WrittenSources) -> AccessTable {
     let WrittenSources {
         networks,
         enforce,
@@ -324,31 +339,31 @@ pub(super) fn desired(written: &WrittenSources) -> SourceAccess {
         .filter_map(|(name, leaf)| Some((name, values_of(leaf.get()?).collect())))
         .collect();
     let allow = allow.iter().filter_map(|(service, leaf)| {
-        let Marked { value, mark } = leaf.get()?.clone();
+        let MarkedValue { value, mark } = leaf.get()?.clone();
         let (allowed, mut named) = match value {
-            WrittenAllow::Anyone => (Allowed::Anyone, Vec::new()),
-            WrittenAllow::Nobody => (Allowed::Nobody, Vec::new()),
+            WrittenAllow::Anyone => (AllowedSources::Anyone, Vec::new()),
+            WrittenAllow::Nobody => (AllowedSources::Nobody, Vec::new()),
             WrittenAllow::Only(items) | WrittenAllow::Broken(items) => {
                 let named = items.iter().filter_map(|item| match &item.value {
-                    Source::Network(_) => None,
-                    Source::Set(set) => Some(set.clone()),
+                    ListedSource::Network(_) => None,
+                    ListedSource::Set(set) => Some(set.clone()),
                 });
                 (
-                    Allowed::Only(allowed_of(&items, &sets)),
+                    AllowedSources::Only(allowed_of(&items, &sets)),
                     named.collect::<Vec<_>>(),
                 )
             }
         };
         named.sort();
         named.dedup();
-        let value = Allow {
+        let value = ServiceAllow {
             allowed,
             sets: named,
         };
-        Some((*service, Marked { value, mark }.declared()))
+        Some((*service, MarkedValue { value, mark }.declared()))
     });
-    SourceAccess {
-        enforce: enforce.get().cloned().map(Marked::declared),
+    AccessTable {
+        enforce: enforce.get().cloned().map(MarkedValue::declared),
         allow: allow.collect(),
     }
 }

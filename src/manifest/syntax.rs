@@ -3,7 +3,7 @@
 use toml::de::{DeTable, Error};
 
 use super::keys::short;
-use super::problem::Problem;
+use super::problem::ManifestProblem;
 
 /// Above this many bytes a text that is no TOML gets its first error only.
 const RECOVERED_BYTES: usize = 1 << 20;
@@ -49,20 +49,20 @@ pub(super) fn without_lone_keys(text: &str, errors: &[Error]) -> Option<(String,
 }
 
 /// Words for a parser's message about a part of the text.
-pub(super) fn problem(message: &str, at: &str) -> Problem {
+pub(super) fn problem(message: &str, at: &str) -> ManifestProblem {
     if message == UNQUOTED && !at.is_empty() {
         let text = short(at).replace(['"', '\\'], "");
-        return Problem::Syntax {
+        return ManifestProblem::Syntax {
             message: "text must stand in quotes".to_owned(),
             hint: Some(format!("write \"{text}\"")),
         };
     }
     match WORDS.iter().find(|(parser, _, _)| *parser == message) {
-        Some((_, message, hint)) => Problem::Syntax {
+        Some((_, message, hint)) => ManifestProblem::Syntax {
             message: (*message).to_owned(),
             hint: Some((*hint).to_owned()),
         },
-        None => Problem::Syntax {
+        None => ManifestProblem::Syntax {
             message: message
                 .strip_suffix(", expected nothing")
                 .unwrap_or(message)

@@ -1,36 +1,36 @@
 //! What can only be judged when all layers are merged. Nothing here makes the desired state.
 
-use crate::model::{Count, Service};
+use crate::model::{ConnectionLimit, Service};
 
-use super::keys::Table;
-use super::problem::{Problem, SameFix};
-use super::reader::Text;
-use super::source::Mark;
+use super::keys::ManifestTable;
+use super::problem::{ManifestProblem, SameFix};
+use super::reader::LayerText;
+use super::source::LayerMark;
 use super::sources;
-use super::written::{Marked, Written, WrittenLimit, WrittenXinetd};
+use super::written::{MarkedValue, WrittenLimit, WrittenManifest, WrittenXinetd};
 
 /// Problems and notes, each with its place.
 #[derive(Debug, Default)]
 pub(super) struct Judgement {
-    pub(super) problems: Vec<(Mark, Problem)>,
-    pub(super) notes: Vec<(Mark, Problem)>,
+    pub(super) problems: Vec<(LayerMark, ManifestProblem)>,
+    pub(super) notes: Vec<(LayerMark, ManifestProblem)>,
 }
 
 /// A declared limit under the name by which the manifest has it.
-struct Named<'w> {
+struct NamedLimit<'w> {
     name: String,
-    limit: &'w Marked<Count>,
+    limit: &'w MarkedValue<ConnectionLimit>,
 }
 
 /// Compares what belongs together. With a layer that is no TOML, only within each layer: a line that belongs there
 /// may be missing.
-pub(super) fn judge(written: &Written, text: Text) -> Judgement {
+pub(super) fn judge(written: &WrittenManifest, text: LayerText) -> Judgement {
     let mut judgement = Judgement::default();
     same_settings(written, &mut judgement);
     for (each, total) in pairs(written) {
         let comparable = match text {
-            Text::Whole => true,
-            Text::Broken => each.limit.mark.layer() == total.limit.mark.layer(),
+            LayerText::Whole => true,
+            LayerText::Broken => each.limit.mark.layer() == total.limit.mark.layer(),
         };
         if comparable {
             compare(&each, &total, &mut judgement);
@@ -60,12 +60,16 @@ const IN_XINETD: [Service; 4] = [
 ];
 
 /// A limit by its service, with the plain service's where it has none of its own.
-fn in_limits(written: &Written, service: Service, setting: Setting) -> Option<Named<'_>> {
+fn in_limits(
+    written: &WrittenManifest,
+    service: Service,
+    setting: LimitPair,
+) -> Option<NamedLimit<'_>> {
     let own = |service: Service| {
         let limit = written.limits.get(&service)?;
         let leaf = setting.of_limit(limit);
-        leaf.get().map(|limit| Named {
-            name: Table::Limit(service).key(setting.in_limits()),
+        leaf.get().map(|limit| NamedLimit {
+            name: ManifestTable::Limit(service).key(setting.in_limits()),
             limit,
         })
     };
@@ -78,26 +82,30 @@ fn in_limits(written: &Written, service: Service, setting: Setting) -> Option<Na
     })
 }
 
-fn in_xinetd<'w>(written: &'w Written, name: &str, setting: Setting) -> Option<Named<'w>> {
+fn in_xinetd<'w>(
+    written: &'w WrittenManifest,
+    name: &str,
+    setting: LimitPair,
+) -> Option<NamedLimit<'w>> {
     let limit = setting
         .of_xinetd(written.xinetd_services.get(name)?)
         .get()?;
-    Some(Named {
-        name: Table::XinetdService(name.to_owned()).key(setting.in_xinetd()),
+    Some(NamedLimit {
+        name: ManifestTable::XinetdService(name.to_owned()).key(setting.in_xinetd()),
         limit,
     })
 }
 
 /// The two limits on connections at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Setting {
+enum LimitPair {
     /// From one address.
     Each,
     /// In all.
     Total,
 }
 
-impl Setting {
+impl LimitPair {
     const ALL: [Self; 2] = [Self::Each, Self::Total];
 
     const fn in_limits(self) -> &'static str {
@@ -114,14 +122,20 @@ impl Setting {
         }
     }
 
-    const fn of_limit(self, limit: &WrittenLimit) -> &super::written::Leaf<Marked<Count>> {
+    const fn of_limit(
+        self,
+        limit: &WrittenLimit,
+    ) -> &super::written::WrittenLeaf<MarkedValue<ConnectionLimit>> {
         match self {
             Self::Each => &limit.per_ip,
             Self::Total => &limit.total,
         }
     }
 
-    const fn of_xinetd(self, limit: &WrittenXinetd) -> &super::written::Leaf<Marked<Count>> {
+    const fn of_xinetd(
+        self,
+        limit: &WrittenXinetd,
+    ) -> &super::written::WrittenLeaf<MarkedValue<ConnectionLimit>> {
         match self {
             Self::Each => &limit.per_source,
             Self::Total => &limit.instances,
@@ -130,9 +144,9 @@ impl Setting {
 }
 
 /// A setting that has one name under `limits` and another under `xinetd.services` must be declared by one of them.
-fn same_settings(written: &Written, judgement: &mut Judgement) {
+fn same_settings(written: &WrittenManifest, judgement: &mut Judgement) {
     for service in IN_XINETD {
-        for setting in Setting::ALL {
+        for setting in LimitPair::ALL {
             let (Some(one), Some(other)) = (
                 in_limits(written, service, setting),
                 in_xinetd(written, service.name(), setting),
@@ -144,7 +158,7 @@ fn same_settings(written: &Written, judgement: &mut Judgement) {
             } else {
                 (other, one)
             };
-            let apart = Table::Limit(service).key(setting.in_limits());
+            let apart = ManifestTable::Limit(service).key(setting.in_limits());
             let fix = if first.name != apart && later.name != apart {
                 SameFix::SetApart { key: apart }
             } else if first.limit.mark.layer() == later.limit.mark.layer() {
@@ -152,7 +166,7 @@ fn same_settings(written: &Written, judgement: &mut Judgement) {
             } else {
                 SameFix::DropInherited
             };
-            let problem = Problem::SameSetting {
+            let problem = ManifestProblem::SameSetting {
                 one: later.name,
                 other: first.name,
                 other_place: first.limit.mark.short(),
@@ -164,7 +178,7 @@ fn same_settings(written: &Written, judgement: &mut Judgement) {
 }
 
 /// The limits that hold together, for each service and for xinetd's defaults; each pair once.
-fn pairs(written: &Written) -> Vec<(Named<'_>, Named<'_>)> {
+fn pairs(written: &WrittenManifest) -> Vec<(NamedLimit<'_>, NamedLimit<'_>)> {
     let mut pairs = Vec::new();
     for service in Service::ALL {
         let effective = |setting| {
@@ -174,39 +188,39 @@ fn pairs(written: &Written) -> Vec<(Named<'_>, Named<'_>)> {
                 .flatten();
             in_limits(written, service, setting).or(xinetd)
         };
-        pairs.extend(effective(Setting::Each).zip(effective(Setting::Total)));
+        pairs.extend(effective(LimitPair::Each).zip(effective(LimitPair::Total)));
     }
-    let xinetd = std::iter::once((Table::XinetdDefaults, &written.xinetd_defaults)).chain(
+    let xinetd = std::iter::once((ManifestTable::XinetdDefaults, &written.xinetd_defaults)).chain(
         written
             .xinetd_services
             .iter()
-            .map(|(name, limit)| (Table::XinetdService(name.clone()), limit)),
+            .map(|(name, limit)| (ManifestTable::XinetdService(name.clone()), limit)),
     );
     for (table, limit) in xinetd {
-        let named = |setting: Setting| {
+        let named = |setting: LimitPair| {
             let name = table.key(setting.in_xinetd());
             setting
                 .of_xinetd(limit)
                 .get()
-                .map(|limit| Named { name, limit })
+                .map(|limit| NamedLimit { name, limit })
         };
-        pairs.extend(named(Setting::Each).zip(named(Setting::Total)));
+        pairs.extend(named(LimitPair::Each).zip(named(LimitPair::Total)));
     }
     let mut seen = std::collections::BTreeSet::new();
     pairs.retain(|(each, total)| seen.insert((each.limit.mark.clone(), total.limit.mark.clone())));
     pairs
 }
 
-fn compare(each: &Named<'_>, total: &Named<'_>, judgement: &mut Judgement) {
+fn compare(each: &NamedLimit<'_>, total: &NamedLimit<'_>, judgement: &mut Judgement) {
     let mark = total.limit.mark.clone();
     let (total_name, each_name) = (total.name.clone(), each.name.clone());
     let all = match total.limit.value {
-        Count::Unlimited => return,
-        Count::Number(all) => all,
+        ConnectionLimit::Unlimited => return,
+        ConnectionLimit::Number(all) => all,
     };
     let one = match each.limit.value {
-        Count::Unlimited => {
-            let note = Problem::TotalOfUnlimited {
+        ConnectionLimit::Unlimited => {
+            let note = ManifestProblem::TotalOfUnlimited {
                 total: total_name,
                 each: each_name,
                 total_value: total.limit.value,
@@ -214,11 +228,11 @@ fn compare(each: &Named<'_>, total: &Named<'_>, judgement: &mut Judgement) {
             judgement.notes.push((mark, note));
             return;
         }
-        Count::Number(one) => one,
+        ConnectionLimit::Number(one) => one,
     };
     let each_place = each.limit.mark.short();
     if all < one {
-        let problem = Problem::TotalBelow {
+        let problem = ManifestProblem::TotalBelow {
             total: total_name,
             total_value: all,
             each: each_name,
@@ -227,7 +241,7 @@ fn compare(each: &Named<'_>, total: &Named<'_>, judgement: &mut Judgement) {
         };
         judgement.problems.push((mark, problem));
     } else if all / 2 < one {
-        let note = Problem::TotalBelowTwice {
+        let note = ManifestProblem::TotalBelowTwice {
             total: total_name,
             total_value: all,
             each: each_name,
@@ -238,15 +252,15 @@ fn compare(each: &Named<'_>, total: &Named<'_>, judgement: &mut Judgement) {
     }
 }
 
-fn incomplete_rates(written: &Written, text: Text, judgement: &mut Judgement) {
-    if text == Text::Broken {
+fn incomplete_rates(written: &WrittenManifest, text: LayerText, judgement: &mut Judgement) {
+    if text == LayerText::Broken {
         return;
     }
-    let all = std::iter::once((Table::XinetdDefaults, &written.xinetd_defaults)).chain(
+    let all = std::iter::once((ManifestTable::XinetdDefaults, &written.xinetd_defaults)).chain(
         written
             .xinetd_services
             .iter()
-            .map(|(name, limit)| (Table::XinetdService(name.clone()), limit)),
+            .map(|(name, limit)| (ManifestTable::XinetdService(name.clone()), limit)),
     );
     for (table, limit) in all {
         let (lone, missing, hint) = match (&limit.rate, &limit.pause) {
@@ -265,7 +279,7 @@ fn incomplete_rates(written: &Written, text: Text, judgement: &mut Judgement) {
         if let Some(lone) = lone {
             judgement.problems.push((
                 lone.mark.clone(),
-                Problem::Incomplete {
+                ManifestProblem::Incomplete {
                     key: table.key("cps"),
                     missing,
                     hint,

@@ -10,8 +10,8 @@ use toml::de::{DeInteger, DeValue};
 
 use crate::model::Service;
 
-use super::keys::Table;
-use super::problem::{Problem, Range};
+use super::keys::ManifestTable;
+use super::problem::{LimitRange, ManifestProblem};
 use super::reader::UNMANAGED;
 
 pub(super) use access::{access, missing};
@@ -19,7 +19,7 @@ pub(super) use networks::{allowed, enforce, networks};
 pub(super) use number::{account_cap, count, rate};
 pub(super) use text::{CONFIRM, PAUSE, addresses, duration, host_names};
 
-type Value<'i> = Spanned<DeValue<'i>>;
+type ReadValue<'i> = Spanned<DeValue<'i>>;
 
 /// What a value is, in words for a person.
 pub(super) const fn found(value: &DeValue<'_>) -> &'static str {
@@ -35,10 +35,10 @@ pub(super) const fn found(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Which limits the daemons of a service have: POP3 and IMAP are Courier's.
-pub(super) const fn range_of(service: Service) -> Range {
+pub(super) const fn range_of(service: Service) -> LimitRange {
     match service {
-        Service::Pop3 | Service::Pop3s | Service::Imap | Service::Imaps => Range::Courier,
-        Service::Smtp | Service::Smtps | Service::Submission | Service::Ftp => Range::Xinetd,
+        Service::Pop3 | Service::Pop3s | Service::Imap | Service::Imaps => LimitRange::Courier,
+        Service::Smtp | Service::Smtps | Service::Submission | Service::Ftp => LimitRange::Xinetd,
     }
 }
 
@@ -48,44 +48,50 @@ pub(super) fn integer(number: &DeInteger<'_>) -> Option<i128> {
 }
 
 /// A value that stands where a table is expected.
-pub(super) fn not_a_table(outer: &Table, key: &str, value: &DeValue<'_>) -> Problem {
+pub(super) fn not_a_table(
+    outer: &ManifestTable,
+    key: &str,
+    value: &DeValue<'_>,
+) -> ManifestProblem {
     let name = outer.key(key);
     let hint = match (outer, value) {
         (_, DeValue::Array(_)) if key != "cps" => format!("write `[{name}]` with single brackets"),
         (_, DeValue::String(word)) if word == UNMANAGED => {
             "only a setting, or the table of one service, can be \"unmanaged\"".to_owned()
         }
-        (Table::Root, _) if key == "host" => {
+        (ManifestTable::Root, _) if key == "host" => {
             "write `[host]` with `name = \"mx1.example.jp\"` below it".to_owned()
         }
-        (Table::Root, _) if key == "networks" => {
+        (ManifestTable::Root, _) if key == "networks" => {
             "write `[networks]` with `office = [\"203.0.113.0/24\"]` below it".to_owned()
         }
-        (Table::Root, _) if key == "access" => {
+        (ManifestTable::Root, _) if key == "access" => {
             "write `[access.allow]` with `imap = [\"203.0.113.0/24\"]` below it".to_owned()
         }
-        (Table::Sources, _) if key == "allow" => {
+        (ManifestTable::Sources, _) if key == "allow" => {
             "write `[access.allow]` with `imap = [\"203.0.113.0/24\"]` below it".to_owned()
         }
-        (Table::Limits, _) => format!("write `[{name}]` with `per_ip` and `total` below it"),
-        (Table::XinetdDefaults | Table::XinetdService(_), _) => {
+        (ManifestTable::Limits, _) => {
+            format!("write `[{name}]` with `per_ip` and `total` below it")
+        }
+        (ManifestTable::XinetdDefaults | ManifestTable::XinetdService(_), _) => {
             "write `cps = { rate = 50, pause = \"10s\" }`".to_owned()
         }
-        (Table::Root, _) if key == "panel_access" => {
+        (ManifestTable::Root, _) if key == "panel_access" => {
             "write `[panel_access]` with `default = false` below it".to_owned()
         }
-        (Table::PanelAccess, _) if key == "domains" => {
+        (ManifestTable::PanelAccess, _) if key == "domains" => {
             "write `[panel_access.domains]` with `\"example.jp\" = false` below it".to_owned()
         }
-        (Table::PanelAccess, _) if key == "accounts" => {
+        (ManifestTable::PanelAccess, _) if key == "accounts" => {
             "write `[panel_access.accounts]` with `\"owner@example.jp\" = true` below it".to_owned()
         }
-        (Table::XinetdServices, _) => {
+        (ManifestTable::XinetdServices, _) => {
             format!("write `[{name}]` with `per_source` and `instances` below it")
         }
         _ => format!("write `[{name}]` with its keys below it"),
     };
-    Problem::WrongType {
+    ManifestProblem::WrongType {
         key: format!("`{name}`"),
         expected: "a table",
         found: found(value),

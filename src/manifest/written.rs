@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    Access, AccountCap, Count, Declared, Enforce, MailService, Missing, Network, Service, SetName,
+    AccountCap, ConnectionLimit, Declared, EnforcedBy, MailService, MissingAccounts, Network,
+    PanelLogin, Service, SetName,
 };
 
-use super::source::Mark;
+use super::source::LayerMark;
 
 /// A checked value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Marked<T> {
+pub(super) struct MarkedValue<T> {
     pub(super) value: T,
-    pub(super) mark: Mark,
+    pub(super) mark: LayerMark,
 }
 
-impl<T> Marked<T> {
+impl<T> MarkedValue<T> {
     /// The value as the desired state carries it.
     pub(super) fn declared(self) -> Declared<T> {
         Declared {
@@ -28,12 +29,12 @@ impl<T> Marked<T> {
 
 /// What a layer says about one setting.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Leaf<T> {
+pub(super) enum WrittenLeaf<T> {
     /// Nothing.
     #[default]
     Absent,
     /// An inherited value does not count; named as it was dropped, which may be by its whole table.
-    Dropped(String, Mark),
+    Dropped(String, LayerMark),
     /// Something that was reported as wrong; it is judged no further.
     Wrong,
     /// A value.
@@ -41,18 +42,18 @@ pub(super) enum Leaf<T> {
 }
 
 /// What became of each `"unmanaged"`: whether it dropped anything.
-pub(super) type Drops = BTreeMap<(Mark, String), Dropped>;
+pub(super) type DroppedLeaves = BTreeMap<(LayerMark, String), LeafDropped>;
 
 /// Whether there was something to drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Dropped {
+pub(super) enum LeafDropped {
     /// No earlier layer says anything.
     Nothing,
     /// An earlier layer has a value, or something wrong in its place.
     Something,
 }
 
-impl<T> Leaf<T> {
+impl<T> WrittenLeaf<T> {
     /// The value, if there is one.
     pub(super) const fn get(&self) -> Option<&T> {
         match self {
@@ -78,13 +79,13 @@ impl<T> Leaf<T> {
     }
 
     /// Puts a later layer's leaf over this one.
-    fn cover(&mut self, above: Self, drops: &mut Drops) {
+    fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         match above {
             Self::Absent => {}
             Self::Dropped(name, mark) => {
                 let found = match self {
-                    Self::Absent | Self::Dropped(..) => Dropped::Nothing,
-                    Self::Wrong | Self::Set(_) => Dropped::Something,
+                    Self::Absent | Self::Dropped(..) => LeafDropped::Nothing,
+                    Self::Wrong | Self::Set(_) => LeafDropped::Something,
                 };
                 let entry = drops.entry((mark.clone(), name.clone())).or_insert(found);
                 *entry = (*entry).max(found);
@@ -98,22 +99,22 @@ impl<T> Leaf<T> {
 /// `[limits.SERVICE]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenLimit {
-    pub(super) per_ip: Leaf<Marked<Count>>,
-    pub(super) total: Leaf<Marked<Count>>,
+    pub(super) per_ip: WrittenLeaf<MarkedValue<ConnectionLimit>>,
+    pub(super) total: WrittenLeaf<MarkedValue<ConnectionLimit>>,
 }
 
 /// `[xinetd.defaults]` or `[xinetd.services.NAME]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenXinetd {
-    pub(super) per_source: Leaf<Marked<Count>>,
-    pub(super) instances: Leaf<Marked<Count>>,
-    pub(super) rate: Leaf<Marked<u32>>,
-    pub(super) pause: Leaf<Marked<u32>>,
+    pub(super) per_source: WrittenLeaf<MarkedValue<ConnectionLimit>>,
+    pub(super) instances: WrittenLeaf<MarkedValue<ConnectionLimit>>,
+    pub(super) rate: WrittenLeaf<MarkedValue<u32>>,
+    pub(super) pause: WrittenLeaf<MarkedValue<u32>>,
 }
 
 /// An item of a list of `[access.allow]`.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) enum ListedSource {
     /// An address or a network.
     Network(Network),
     /// A set of `[networks]`.
@@ -128,42 +129,42 @@ pub(super) enum WrittenAllow {
     /// `"nobody"`.
     Nobody,
     /// A list.
-    Only(Vec<Marked<Source>>),
+    Only(Vec<MarkedValue<ListedSource>>),
     /// What is good of a list of which something was reported as wrong: whether its sets exist is still judged.
-    Broken(Vec<Marked<Source>>),
+    Broken(Vec<MarkedValue<ListedSource>>),
 }
 
 /// `[networks]` and `[access]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenSources {
-    pub(super) networks: BTreeMap<SetName, Leaf<Vec<Marked<Network>>>>,
-    pub(super) enforce: Leaf<Marked<Enforce>>,
-    pub(super) allow: BTreeMap<MailService, Leaf<Marked<WrittenAllow>>>,
+    pub(super) networks: BTreeMap<SetName, WrittenLeaf<Vec<MarkedValue<Network>>>>,
+    pub(super) enforce: WrittenLeaf<MarkedValue<EnforcedBy>>,
+    pub(super) allow: BTreeMap<MailService, WrittenLeaf<MarkedValue<WrittenAllow>>>,
 }
 
 /// `[panel_access]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenAccess {
-    pub(super) default: Leaf<Marked<Access>>,
-    pub(super) missing: Leaf<Marked<Missing>>,
+    pub(super) default: WrittenLeaf<MarkedValue<PanelLogin>>,
+    pub(super) missing: WrittenLeaf<MarkedValue<MissingAccounts>>,
     /// By the domain's ASCII form.
-    pub(super) domains: BTreeMap<String, Leaf<Marked<Access>>>,
+    pub(super) domains: BTreeMap<String, WrittenLeaf<MarkedValue<PanelLogin>>>,
     /// By the address with the domain's ASCII form.
-    pub(super) accounts: BTreeMap<String, Leaf<Marked<Access>>>,
+    pub(super) accounts: BTreeMap<String, WrittenLeaf<MarkedValue<PanelLogin>>>,
 }
 
 /// `[safety]`.
 #[derive(Debug, Default)]
 pub(super) struct WrittenSafety {
-    pub(super) max_account_changes: Leaf<Marked<AccountCap>>,
-    pub(super) confirm_within: Leaf<Marked<u32>>,
-    pub(super) must_reach: Leaf<Vec<Marked<IpAddr>>>,
+    pub(super) max_account_changes: WrittenLeaf<MarkedValue<AccountCap>>,
+    pub(super) confirm_within: WrittenLeaf<MarkedValue<u32>>,
+    pub(super) must_reach: WrittenLeaf<Vec<MarkedValue<IpAddr>>>,
 }
 
 /// A manifest as written, one layer or several merged.
 #[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) host: Leaf<Vec<Marked<String>>>,
+pub(super) struct WrittenManifest {
+    pub(super) host: WrittenLeaf<Vec<MarkedValue<String>>>,
     pub(super) limits: BTreeMap<Service, WrittenLimit>,
     pub(super) xinetd_defaults: WrittenXinetd,
     pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
@@ -173,7 +174,7 @@ pub(super) struct Written {
 }
 
 impl WrittenAccess {
-    fn cover(&mut self, above: Self, drops: &mut Drops) {
+    fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self {
             default,
             missing,
@@ -194,7 +195,7 @@ impl WrittenAccess {
 }
 
 impl WrittenLimit {
-    fn cover(&mut self, above: Self, drops: &mut Drops) {
+    fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self { per_ip, total } = above;
         self.per_ip.cover(per_ip, drops);
         self.total.cover(total, drops);
@@ -202,7 +203,7 @@ impl WrittenLimit {
 }
 
 impl WrittenSources {
-    fn cover(&mut self, above: Self, drops: &mut Drops) {
+    fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self {
             networks,
             enforce,
@@ -219,7 +220,7 @@ impl WrittenSources {
 }
 
 impl WrittenXinetd {
-    fn cover(&mut self, above: Self, drops: &mut Drops) {
+    fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self {
             per_source,
             instances,
@@ -233,9 +234,9 @@ impl WrittenXinetd {
     }
 }
 
-impl Written {
+impl WrittenManifest {
     /// Puts a later layer over this one: tables merge, values and lists replace, a drop drops.
-    pub(super) fn cover(&mut self, above: Self, drops: &mut Drops) {
+    pub(super) fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self {
             host,
             limits,

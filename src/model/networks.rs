@@ -10,19 +10,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Subnets};
 use serde::{Deserialize, Serialize};
 
-use self::intervals::Intervals;
+use self::intervals::NumberIntervals;
 
 /// IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Family {
+pub enum AddressFamily {
     /// IPv4.
     Ipv4,
     /// IPv6.
     Ipv6,
 }
 
-impl Family {
+impl AddressFamily {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 
@@ -45,7 +45,7 @@ impl Family {
     }
 }
 
-impl fmt::Display for Family {
+impl fmt::Display for AddressFamily {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -147,10 +147,10 @@ impl Network {
 
     /// Its family.
     #[must_use]
-    pub const fn family(self) -> Family {
+    pub const fn family(self) -> AddressFamily {
         match self.0 {
-            IpNet::V4(_) => Family::Ipv4,
-            IpNet::V6(_) => Family::Ipv6,
+            IpNet::V4(_) => AddressFamily::Ipv4,
+            IpNet::V6(_) => AddressFamily::Ipv6,
         }
     }
 
@@ -223,22 +223,22 @@ impl From<Network> for String {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<Network>", into = "Vec<Network>")]
 pub struct Networks {
-    v4: Intervals<u32>,
-    v6: Intervals<u128>,
+    v4: NumberIntervals<u32>,
+    v6: NumberIntervals<u128>,
 }
 
 impl Networks {
     /// All addresses of a family.
     #[must_use]
-    pub fn all_of(family: Family) -> Self {
+    pub fn all_of(family: AddressFamily) -> Self {
         match family {
-            Family::Ipv4 => Self {
-                v4: Intervals::of(vec![(0, u32::MAX)]),
-                v6: Intervals::default(),
+            AddressFamily::Ipv4 => Self {
+                v4: NumberIntervals::of(vec![(0, u32::MAX)]),
+                v6: NumberIntervals::default(),
             },
-            Family::Ipv6 => Self {
-                v4: Intervals::default(),
-                v6: Intervals::of(vec![(0, u128::MAX)]),
+            AddressFamily::Ipv6 => Self {
+                v4: NumberIntervals::default(),
+                v6: NumberIntervals::of(vec![(0, u128::MAX)]),
             },
         }
     }
@@ -246,7 +246,7 @@ impl Networks {
     /// All addresses.
     #[must_use]
     pub fn everything() -> Self {
-        Self::all_of(Family::Ipv4).union(&Self::all_of(Family::Ipv6))
+        Self::all_of(AddressFamily::Ipv4).union(&Self::all_of(AddressFamily::Ipv6))
     }
 
     /// The addresses of ranges, each from its first to its last, both in it; one whose families differ or whose order is
@@ -265,8 +265,8 @@ impl Networks {
             }
         }
         Self {
-            v4: Intervals::of(v4),
-            v6: Intervals::of(v6),
+            v4: NumberIntervals::of(v4),
+            v6: NumberIntervals::of(v6),
         }
     }
 
@@ -287,14 +287,14 @@ impl Networks {
 
     /// The part of one family.
     #[must_use]
-    pub fn of_family(&self, family: Family) -> Self {
+    pub fn of_family(&self, family: AddressFamily) -> Self {
         match family {
-            Family::Ipv4 => Self {
+            AddressFamily::Ipv4 => Self {
                 v4: self.v4.clone(),
-                v6: Intervals::default(),
+                v6: NumberIntervals::default(),
             },
-            Family::Ipv6 => Self {
-                v4: Intervals::default(),
+            AddressFamily::Ipv6 => Self {
+                v4: NumberIntervals::default(),
                 v6: self.v6.clone(),
             },
         }

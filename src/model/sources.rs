@@ -67,7 +67,7 @@ impl fmt::Display for MailService {
 /// Who may reach a service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Allowed {
+pub enum AllowedSources {
     /// Every address.
     Anyone,
     /// No address, loopback apart.
@@ -76,7 +76,7 @@ pub enum Allowed {
     Only(Networks),
 }
 
-impl Allowed {
+impl AllowedSources {
     /// The addresses that may.
     #[must_use]
     pub fn networks(&self) -> Networks {
@@ -162,7 +162,7 @@ impl From<SetName> for String {
 /// What enforces `[access]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Enforce {
+pub enum EnforcedBy {
     /// Whatever fits the host.
     Auto,
     /// The rules of Plesk's own firewall.
@@ -173,7 +173,7 @@ pub enum Enforce {
     Iptables,
 }
 
-impl Enforce {
+impl EnforcedBy {
     /// All of them, as they are listed for people.
     pub const ALL: [Self; 4] = [
         Self::Auto,
@@ -197,9 +197,9 @@ impl Enforce {
 /// Who may reach a service, with the sets that are named for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Allow {
+pub struct ServiceAllow {
     /// All addresses together.
-    pub allowed: Allowed,
+    pub allowed: AllowedSources,
     /// The sets that are part of it, sorted; addresses that are written out have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetName>,
@@ -208,16 +208,16 @@ pub struct Allow {
 /// `[access]`: which addresses may reach which mail service. A service that is not in it is left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SourceAccess {
-    /// `enforce`; [`Enforce::Auto`] where it is left out.
+pub struct AccessTable {
+    /// `enforce`; [`EnforcedBy::Auto`] where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enforce: Option<Declared<Enforce>>,
+    pub enforce: Option<Declared<EnforcedBy>>,
     /// `[access.allow]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub allow: BTreeMap<MailService, Declared<Allow>>,
+    pub allow: BTreeMap<MailService, Declared<ServiceAllow>>,
 }
 
-impl SourceAccess {
+impl AccessTable {
     /// Whether there is nothing in it at all.
     #[must_use]
     pub fn says_nothing(&self) -> bool {
@@ -272,25 +272,25 @@ mod tests {
     #[test]
     fn smtps_set_apart_takes_its_port_from_smtp() {
         let entry = |allowed| Declared {
-            value: Allow {
+            value: ServiceAllow {
                 allowed,
                 sets: Vec::new(),
             },
-            origin: crate::model::Origin {
+            origin: crate::model::ManifestOrigin {
                 layer: "m".into(),
                 line: 1,
                 column: 1,
                 text: String::new(),
             },
         };
-        let mut access = SourceAccess::default();
+        let mut access = AccessTable::default();
         access
             .allow
-            .insert(MailService::Smtp, entry(Allowed::Anyone));
+            .insert(MailService::Smtp, entry(AllowedSources::Anyone));
         assert_eq!(access.ports(MailService::Smtp), [25, 465]);
         access
             .allow
-            .insert(MailService::Smtps, entry(Allowed::Nobody));
+            .insert(MailService::Smtps, entry(AllowedSources::Nobody));
         assert_eq!(access.ports(MailService::Smtp), [25]);
         assert_eq!(access.ports(MailService::Smtps), [465]);
     }

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::sshd::{self, Known};
-use crate::access::ends::{Module, Shows};
-use crate::access::observed::{AccessObserved, Asked, Entrance, LegacyNames, Neighbour, Raw, ipvs};
-use crate::access::tools::{Netfilter, NfTables, Tools, Variant};
-use crate::edit::xinetd::Config;
+use super::sshd::{self, KnownListeners};
+use crate::access::ends::{LocalAddressEvidence, LocalAddressModule};
+use crate::access::observed::{
+    LegacyTableNames, NeighbourProgram, ObservedFirewall, PacketEntrance, PleskAnswers, RawFilters,
+    ipvs,
+};
+use crate::access::tools::{FilterTools, IptablesVariant, NetfilterSupport, NftablesSupport};
+use crate::edit::xinetd::XinetdConfig;
 use crate::facts::{Facts, Plesk};
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{
-    Command, Existence, Found, HostError, Output, Process, ProcessId, ReadHost, Terminal,
+    CommandOutput, ControllingTerminal, FileFound, HostCommand, HostError, PathExistence, Process,
+    ProcessId, ReadHost,
 };
-use crate::model::{Family, HostPath, known};
+use crate::model::{AddressFamily, HostPath, known};
 
 /// How long a command that lists rules may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,47 +47,56 @@ const LOGINS: [&str; 7] = [
 ];
 
 /// A file that only an installed neighbour has, and one that says that it is off.
-const FILES: [(Neighbour, &str, Option<&str>); 4] = [
+const FILES: [(NeighbourProgram, &str, Option<&str>); 4] = [
     (
-        Neighbour::Csf,
+        NeighbourProgram::Csf,
         "/etc/csf/csf.conf",
         Some("/etc/csf/csf.disable"),
     ),
-    (Neighbour::Apf, "/etc/apf/conf.apf", None),
+    (NeighbourProgram::Apf, "/etc/apf/conf.apf", None),
     // It starts at boot, though it may not run now.
     (
-        Neighbour::Firewalld,
+        NeighbourProgram::Firewalld,
         "/etc/systemd/system/multi-user.target.wants/firewalld.service",
         None,
     ),
     (
-        Neighbour::Imunify,
+        NeighbourProgram::Imunify,
         "/etc/sysconfig/imunify360/imunify360.config",
         None,
     ),
 ];
 
 /// Requests under way.
-pub(super) struct Tickets {
-    tools: Tools,
+pub(super) struct FirewallTickets {
+    tools: FilterTools,
     kernel: KernelTickets,
     /// What tells whether nftables is built in, where that must be known first.
-    built_in: Option<Ticket<Found>>,
-    balancer: Option<Ticket<Found>>,
-    names: Vec<(Family, &'static str, Ticket<Found>)>,
-    shows: ShowsTickets,
+    built_in: Option<Ticket<FileFound>>,
+    balancer: Option<Ticket<FileFound>>,
+    names: Vec<(AddressFamily, &'static str, Ticket<FileFound>)>,
+    shows: LocalAddressTickets,
     processes: Ticket<Vec<Process>>,
-    inetd: Ticket<Found>,
-    addresses: Ticket<Found>,
-    files: Vec<(Neighbour, Ticket<Existence>, Option<Ticket<Existence>>)>,
+    inetd: Ticket<FileFound>,
+    addresses: Ticket<FileFound>,
+    files: Vec<(
+        NeighbourProgram,
+        Ticket<PathExistence>,
+        Option<Ticket<PathExistence>>,
+    )>,
     plesk: Option<PleskTickets>,
 }
 
 #[derive(Default)]
 struct KernelTickets {
-    nft: Option<(Command, Ticket<Output>)>,
-    saved: Vec<(Family, Variant, Command, Ticket<Output>)>,
-    versions: Vec<(Family, Ticket<Output>)>,
+    nft: Option<(HostCommand, Ticket<CommandOutput>)>,
+    saved: Vec<(
+        AddressFamily,
+        IptablesVariant,
+        HostCommand,
+        Ticket<CommandOutput>,
+    )>,
+    versions: Vec<(AddressFamily, Ticket<CommandOutput>)>,
 }
 
 /// How a module's file may be packed.
@@ -91,30 +104,30 @@ const PACKED: [&str; 4] = ["", ".xz", ".zst", ".gz"];
 
 /// What shows whether the kernel can tell its own addresses from others'.
 #[derive(Default)]
-struct ShowsTickets {
-    matches: Vec<(Family, Ticket<Found>)>,
+struct LocalAddressTickets {
+    matches: Vec<(AddressFamily, Ticket<FileFound>)>,
     modules: Option<ModuleTickets>,
 }
 
 struct ModuleTickets {
     /// The list that every folder of modules has.
-    listed: Ticket<Existence>,
-    built_in: Ticket<Found>,
-    files: Vec<(Module, Ticket<Option<usize>>)>,
+    listed: Ticket<PathExistence>,
+    built_in: Ticket<FileFound>,
+    files: Vec<(LocalAddressModule, Ticket<Option<usize>>)>,
 }
 
-impl ShowsTickets {
-    fn ask(batch: &mut Batch, tools: &Tools) -> Self {
+impl LocalAddressTickets {
+    fn ask(batch: &mut Batch, tools: &FilterTools) -> Self {
         let matches = [
-            (Family::Ipv4, "/proc/net/ip_tables_matches"),
-            (Family::Ipv6, "/proc/net/ip6_tables_matches"),
+            (AddressFamily::Ipv4, "/proc/net/ip_tables_matches"),
+            (AddressFamily::Ipv6, "/proc/net/ip6_tables_matches"),
         ]
         .map(|(family, path)| (family, batch.file(known(path))));
         let folder = (tools.kernel.release.as_ref())
             .and_then(|release| HostPath::new(format!("/lib/modules/{release}")).ok());
         let modules = folder.and_then(|folder| {
             let mut files = Vec::new();
-            for module in Module::ALL {
+            for module in LocalAddressModule::ALL {
                 let paths: Result<Vec<_>, _> = PACKED
                     .iter()
                     .map(|ending| folder.join(&format!("{}{ending}", module.file())))
@@ -133,18 +146,20 @@ impl ShowsTickets {
         }
     }
 
-    fn shows(self, answers: &mut Answers) -> Result<Shows, HostError> {
-        let mut shows = Shows::default();
+    fn shows(self, answers: &mut Answers) -> Result<LocalAddressEvidence, HostError> {
+        let mut shows = LocalAddressEvidence::default();
         for (family, ticket) in self.matches {
-            if let Found::File(state) = answers.take(ticket)? {
+            if let FileFound::File(state) = answers.take(ticket)? {
                 let text = String::from_utf8_lossy(&state.bytes).into_owned();
                 shows.matches.insert(family, text);
             }
         }
         if let Some(tickets) = self.modules {
             let built_in = match answers.take(tickets.built_in)? {
-                Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
-                Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
+                FileFound::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
+                FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => {
+                    String::new()
+                }
             };
             let mut found = BTreeSet::new();
             for (module, ticket) in tickets.files {
@@ -153,7 +168,7 @@ impl ShowsTickets {
                     found.insert(module);
                 }
             }
-            let listed = answers.take(tickets.listed)? != Existence::Missing;
+            let listed = answers.take(tickets.listed)? != PathExistence::Missing;
             shows.modules = listed.then_some(found);
         }
         Ok(shows)
@@ -161,48 +176,48 @@ impl ShowsTickets {
 }
 
 struct PleskTickets {
-    exists: Ticket<Existence>,
-    enabled: (Command, Ticket<Output>),
-    list: (Command, Ticket<Output>),
-    ini: (HostPath, Ticket<Found>),
+    exists: Ticket<PathExistence>,
+    enabled: (HostCommand, Ticket<CommandOutput>),
+    list: (HostCommand, Ticket<CommandOutput>),
+    ini: (HostPath, Ticket<FileFound>),
 }
 
-fn lister(program: &HostPath, arguments: &[&str]) -> Command {
+fn lister(program: &HostPath, arguments: &[&str]) -> HostCommand {
     let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
-    let mut command = Command::new(program.clone(), arguments, PATIENCE);
+    let mut command = HostCommand::new(program.clone(), arguments, PATIENCE);
     command.cap = LONGEST;
     command
 }
 
-pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
+pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> FirewallTickets {
     let tools = &facts.tools;
     let mut kernel = KernelTickets::default();
     let mut names = Vec::new();
-    let mut shows = ShowsTickets::default();
+    let mut shows = LocalAddressTickets::default();
     let mut built_in = None;
     let mut balancer = None;
-    if tools.kernel.netfilter == Netfilter::Shown {
-        shows = ShowsTickets::ask(batch, tools);
+    if tools.kernel.netfilter == NetfilterSupport::Shown {
+        shows = LocalAddressTickets::ask(batch, tools);
         balancer = Some(batch.file(known(ipvs::PATH)));
         for (family, path) in [
-            (Family::Ipv4, "/proc/net/ip_tables_names"),
-            (Family::Ipv6, "/proc/net/ip6_tables_names"),
+            (AddressFamily::Ipv4, "/proc/net/ip_tables_names"),
+            (AddressFamily::Ipv6, "/proc/net/ip6_tables_names"),
         ] {
             names.push((family, path, batch.file(known(path))));
             if let Some(program) = tools.of(family).legacy_saver() {
-                kernel.save(batch, family, Variant::Legacy, program);
+                kernel.save(batch, family, IptablesVariant::Legacy, program);
             }
         }
         match (tools.kernel.nf_tables, &tools.kernel.release) {
-            (NfTables::Present, _) => kernel.nf_tables(batch, tools),
-            (NfTables::NotLoaded, Some(release)) if tools.ask_nf_tables() => {
+            (NftablesSupport::Present, _) => kernel.nf_tables(batch, tools),
+            (NftablesSupport::NotLoaded, Some(release)) if tools.ask_nf_tables() => {
                 let path = HostPath::new(format!("/lib/modules/{release}/modules.builtin"));
                 built_in = path.ok().map(|path| batch.file(path));
             }
-            (NfTables::NotLoaded, _) => {}
+            (NftablesSupport::NotLoaded, _) => {}
         }
     }
-    Tickets {
+    FirewallTickets {
         tools: tools.clone(),
         kernel,
         built_in,
@@ -230,22 +245,28 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> Tickets {
 }
 
 impl KernelTickets {
-    fn save(&mut self, batch: &mut Batch, family: Family, variant: Variant, program: &HostPath) {
+    fn save(
+        &mut self,
+        batch: &mut Batch,
+        family: AddressFamily,
+        variant: IptablesVariant,
+        program: &HostPath,
+    ) {
         let command = lister(program, &[]);
         let ticket = batch.output(command.clone());
         self.saved.push((family, variant, command, ticket));
     }
 
     /// Asks what nftables holds, which has no module loaded for it where it is there.
-    fn nf_tables(&mut self, batch: &mut Batch, tools: &Tools) {
+    fn nf_tables(&mut self, batch: &mut Batch, tools: &FilterTools) {
         if let Some(nft) = &tools.nft {
             let command = lister(nft, &["-j", "list", "ruleset"]);
             self.nft = Some((command.clone(), batch.output(command)));
         }
-        for family in Family::ALL {
+        for family in AddressFamily::ALL {
             let tools = tools.of(family);
             if let Some(program) = &tools.nft_save {
-                self.save(batch, family, Variant::Nft, program);
+                self.save(batch, family, IptablesVariant::Nft, program);
             }
             if let Some(program) = &tools.plain {
                 let command = lister(program, &["--version"]);
@@ -254,7 +275,7 @@ impl KernelTickets {
         }
     }
 
-    fn answers(self, answers: &mut Answers, raw: &mut Raw) -> Result<(), HostError> {
+    fn answers(self, answers: &mut Answers, raw: &mut RawFilters) -> Result<(), HostError> {
         if let Some((command, ticket)) = self.nft {
             raw.nft = Some((command, answers.take(ticket)?));
         }
@@ -286,16 +307,16 @@ fn of_plesk(batch: &mut Batch, plesk: &Plesk) -> Option<PleskTickets> {
     })
 }
 
-impl Tickets {
+impl FirewallTickets {
     /// Takes the answers, and asks once more where whether nftables may be asked had to be known first, or where sshd listens.
     pub(super) fn observed(
         self,
         host: &dyn ReadHost,
         facts: &Facts,
-        xinetd: Option<&Config>,
+        xinetd: Option<&XinetdConfig>,
         answers: &mut Answers,
-    ) -> Result<AccessObserved, HostError> {
-        let mut raw = Raw::default();
+    ) -> Result<ObservedFirewall, HostError> {
+        let mut raw = RawFilters::default();
         self.kernel.answers(answers, &mut raw)?;
         if let Some(ticket) = self.built_in
             && may_ask(&answers.take(ticket)?)
@@ -306,7 +327,7 @@ impl Tickets {
             kernel.answers(&mut batch.read(host)?, &mut raw)?;
         }
         for (family, path, ticket) in self.names {
-            let names = LegacyNames::read(path, &answers.take(ticket)?);
+            let names = LegacyTableNames::read(path, &answers.take(ticket)?);
             raw.names.push((family, names));
         }
         raw.shows = self.shows.shows(answers)?;
@@ -314,7 +335,7 @@ impl Tickets {
             raw.balancer = ipvs::layer(&answers.take(ticket)?);
         }
         let processes = answers.take(self.processes)?;
-        let sshd = Known {
+        let sshd = KnownListeners {
             facts,
             processes: &processes,
             xinetd,
@@ -325,15 +346,15 @@ impl Tickets {
         raw.ssh_ports = sshd.ports;
         raw.may_be_ssh = sshd.suspects;
         (raw.has_ipv6, raw.speaks_ipv6) = match answers.take(self.addresses)? {
-            Found::File(state) => (true, !state.bytes.is_empty()),
+            FileFound::File(state) => (true, !state.bytes.is_empty()),
             // A kernel without IPv6 has no such file.
-            Found::Missing => (false, false),
-            Found::NotRegular | Found::Unreadable(_) => (true, true),
+            FileFound::Missing => (false, false),
+            FileFound::NotRegular | FileFound::Unreadable(_) => (true, true),
         };
         for (neighbour, file, off) in self.files {
-            let there = answers.take(file)? != Existence::Missing;
+            let there = answers.take(file)? != PathExistence::Missing;
             let off = match off {
-                Some(ticket) => answers.take(ticket)? != Existence::Missing,
+                Some(ticket) => answers.take(ticket)? != PathExistence::Missing,
                 None => false,
             };
             if there && !off {
@@ -343,13 +364,13 @@ impl Tickets {
         // They are run by an interpreter or by root's own file: whose they are tells.
         for process in processes.iter().filter(|process| process.is_roots()) {
             raw.neighbours.extend(match process.name.as_str() {
-                "firewalld" => Some(Neighbour::Firewalld),
-                "dockerd" => Some(Neighbour::Docker),
+                "firewalld" => Some(NeighbourProgram::Firewalld),
+                "dockerd" => Some(NeighbourProgram::Docker),
                 _ => None,
             });
         }
         if let Some(plesk) = self.plesk {
-            raw.plesk = Some(Asked {
+            raw.plesk = Some(PleskAnswers {
                 exists: answers.take(plesk.exists)?,
                 enabled: (plesk.enabled.0, answers.take(plesk.enabled.1)?),
                 list: (plesk.list.0, answers.take(plesk.list.1)?),
@@ -357,33 +378,36 @@ impl Tickets {
                 applies: applies_of_plesk(&processes),
             });
         }
-        Ok(AccessObserved::read(&self.tools, raw))
+        Ok(ObservedFirewall::read(&self.tools, raw))
     }
 }
 
 /// Whether asking nftables loads nothing: it is built in, or this system has no modules for its kernel.
-fn may_ask(built_in: &Found) -> bool {
+fn may_ask(built_in: &FileFound) -> bool {
     match built_in {
-        Found::File(state) => String::from_utf8_lossy(&state.bytes).contains("/nf_tables.ko"),
-        Found::Missing | Found::NotRegular | Found::Unreadable(_) => true,
+        FileFound::File(state) => String::from_utf8_lossy(&state.bytes).contains("/nf_tables.ko"),
+        FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => true,
     }
 }
 
 /// Where somebody could get in anew. An sshd whose sockets cannot be read counts.
-fn entrances(processes: &[Process], ssh_ports: &BTreeSet<u16>) -> BTreeSet<Entrance> {
+fn entrances(processes: &[Process], ssh_ports: &BTreeSet<u16>) -> BTreeSet<PacketEntrance> {
     let waits = |process: &&Process| {
         LOGINS.contains(&process.name.as_str())
-            && process.terminal == Terminal::Console
+            && process.terminal == ControllingTerminal::Console
             && process.may_be_roots_applet()
     };
     let is_hidden = |process: &&Process| {
         process.name == "sshd" && process.ports.is_none() && process.may_be_roots_applet()
     };
-    let console = processes.iter().find(waits).map(|_| Entrance::Console);
+    let console = processes
+        .iter()
+        .find(waits)
+        .map(|_| PacketEntrance::Console);
     let ssh = !ssh_ports.is_empty() || processes.iter().any(|process| is_hidden(&process));
     console
         .into_iter()
-        .chain(ssh.then_some(Entrance::Ssh))
+        .chain(ssh.then_some(PacketEntrance::Ssh))
         .collect()
 }
 
@@ -401,9 +425,9 @@ fn applies_of_plesk(processes: &[Process]) -> Vec<ProcessId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Owner, ProgramFile};
+    use crate::host::{ProcessOwner, ProgramFile};
 
-    fn process(owner: Owner, name: &str, file: &str) -> Process {
+    fn process(owner: ProcessOwner, name: &str, file: &str) -> Process {
         Process {
             id: ProcessId { pid: 9, start: 1 },
             parent: 1,
@@ -412,7 +436,7 @@ mod tests {
             owner,
             file: ProgramFile::of_link(file.as_bytes()),
             group: None,
-            terminal: Terminal::Console,
+            terminal: ControllingTerminal::Console,
             argv: vec![b"/bin/sh".to_vec(), b"/x/firewall-new.sh".to_vec()],
             environment: Ok(Vec::new()),
             ports: None,
@@ -422,24 +446,32 @@ mod tests {
 
     #[test]
     fn a_user_who_calls_a_process_like_a_way_in_makes_none() {
-        let none: BTreeSet<Entrance> = BTreeSet::new();
+        let none: BTreeSet<PacketEntrance> = BTreeSet::new();
         let of = |owner, name, file| entrances(&[process(owner, name, file)], &BTreeSet::new());
         for (name, file, entrance) in [
-            ("sshd", "/usr/sbin/sshd", Entrance::Ssh),
-            ("agetty", "/usr/sbin/agetty", Entrance::Console),
-            ("getty", "/bin/busybox", Entrance::Console),
+            ("sshd", "/usr/sbin/sshd", PacketEntrance::Ssh),
+            ("agetty", "/usr/sbin/agetty", PacketEntrance::Console),
+            ("getty", "/bin/busybox", PacketEntrance::Console),
         ] {
-            assert_eq!(of(Owner::User(0), name, file), [entrance].into(), "{name}");
-            assert_eq!(of(Owner::User(1000), name, file), none, "{name}");
-            assert_eq!(of(Owner::Several, name, file), none, "{name}");
-            assert_eq!(of(Owner::User(0), name, "/usr/bin/sudo"), none, "{name}");
+            assert_eq!(
+                of(ProcessOwner::User(0), name, file),
+                [entrance].into(),
+                "{name}"
+            );
+            assert_eq!(of(ProcessOwner::User(1000), name, file), none, "{name}");
+            assert_eq!(of(ProcessOwner::Several, name, file), none, "{name}");
+            assert_eq!(
+                of(ProcessOwner::User(0), name, "/usr/bin/sudo"),
+                none,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn a_user_who_calls_a_process_like_the_panels_script_does_not_hold_up_a_plan() {
         let of = |owner| applies_of_plesk(&[process(owner, "sh", "/usr/bin/dash")]);
-        assert_eq!(of(Owner::User(0)).len(), 1);
-        assert_eq!(of(Owner::User(1000)), []);
+        assert_eq!(of(ProcessOwner::User(0)).len(), 1);
+        assert_eq!(of(ProcessOwner::User(1000)), []);
     }
 }

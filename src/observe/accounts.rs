@@ -3,16 +3,16 @@
 
 use crate::facts::{Facts, Plesk};
 use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
-use crate::host::{Command, Existence, Found, HostError, Output, ReadHost};
-use crate::panel_access::client::{self, Unread};
+use crate::host::{CommandOutput, FileFound, HostCommand, HostError, PathExistence, ReadHost};
+use crate::panel_access::client::{self, AccountsUnread};
 use crate::panel_access::command::{self, MailCommand};
-use crate::panel_access::memory::{self, Memory};
-use crate::panel_access::observed::PanelAccounts;
-use crate::panel_access::sql::{self, Depth};
+use crate::panel_access::memory::{self, CommandMemory};
+use crate::panel_access::observed::ObservedPanelAccess;
+use crate::panel_access::sql::{self, ReadDepth};
 
 /// Whether the vendor's command is asked for its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Options {
+pub enum CommandOptions {
     /// It is.
     Asked,
     /// It is not: nothing will be changed.
@@ -20,39 +20,44 @@ pub enum Options {
 }
 
 /// Requests under way.
-pub(super) enum Asked {
-    Nothing(Unread),
+pub(super) enum AccountTickets {
+    Nothing(AccountsUnread),
     Everything {
-        clients: Vec<Command>,
-        answer: Ticket<FirstAnswer<Output>>,
-        exist: Vec<Ticket<Existence>>,
-        probes: Vec<Command>,
-        options: Option<Ticket<FirstAnswer<Output>>>,
-        depth: Depth,
-        memory: Ticket<Found>,
+        clients: Vec<HostCommand>,
+        answer: Ticket<FirstAnswer<CommandOutput>>,
+        exist: Vec<Ticket<PathExistence>>,
+        probes: Vec<HostCommand>,
+        options: Option<Ticket<FirstAnswer<CommandOutput>>>,
+        depth: ReadDepth,
+        memory: Ticket<FileFound>,
         version: Option<String>,
     },
 }
 
-pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options, depth: Depth) -> Asked {
+pub(super) fn ask(
+    batch: &mut Batch,
+    facts: &Facts,
+    options: CommandOptions,
+    depth: ReadDepth,
+) -> AccountTickets {
     let plesk = match &facts.plesk {
-        None => return Asked::Nothing(Unread::NoPlesk),
+        None => return AccountTickets::Nothing(AccountsUnread::NoPlesk),
         Some(Plesk {
-            secret: Existence::Missing,
+            secret: PathExistence::Missing,
             ..
-        }) => return Asked::Nothing(Unread::NoSecret),
+        }) => return AccountTickets::Nothing(AccountsUnread::NoSecret),
         Some(plesk) => plesk,
     };
     let clients = client::candidates(plesk, &sql::everything(depth));
     let probes = command::probes(plesk);
-    Asked::Everything {
+    AccountTickets::Everything {
         answer: batch.first_output(clients.iter().cloned()),
         exist: (clients.iter())
             .map(|client| batch.exists(client.program.clone()))
             .collect(),
         options: match options {
-            Options::Asked => Some(batch.first_output(probes.iter().cloned())),
-            Options::NotAsked => None,
+            CommandOptions::Asked => Some(batch.first_output(probes.iter().cloned())),
+            CommandOptions::NotAsked => None,
         },
         memory: batch.file(memory::path()),
         version: plesk.version.clone(),
@@ -62,10 +67,10 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts, options: Options, depth: Dep
     }
 }
 
-impl Asked {
-    pub(super) fn accounts(self, answers: &mut Answers) -> Result<PanelAccounts, HostError> {
+impl AccountTickets {
+    pub(super) fn accounts(self, answers: &mut Answers) -> Result<ObservedPanelAccess, HostError> {
         let (clients, answer, exist, probes, options, depth, memory, version) = match self {
-            Self::Nothing(unread) => return Ok(PanelAccounts::unread(unread)),
+            Self::Nothing(unread) => return Ok(ObservedPanelAccess::unread(unread)),
             Self::Everything {
                 clients,
                 answer,
@@ -87,12 +92,12 @@ impl Asked {
             Some(ticket) => MailCommand::read(&probes, answers.take(ticket)?),
             None => MailCommand::NotAsked,
         };
-        let memory = Memory::read(answers.take(memory)?, version.as_deref());
+        let memory = CommandMemory::read(answers.take(memory)?, version.as_deref());
         let Some((place, output)) = answer else {
             let unread = client::none_started(&clients, &exist);
-            return Ok(PanelAccounts {
+            return Ok(ObservedPanelAccess {
                 command,
-                ..PanelAccounts::unread(unread)
+                ..ObservedPanelAccess::unread(unread)
             });
         };
         let accounts = client::accounts(output, depth);
@@ -100,7 +105,7 @@ impl Asked {
         let wrapped = clients.get(place).is_some_and(|c| c.secret.is_none());
         let there = exist
             .iter()
-            .any(|found| matches!(found, Existence::File(_)));
+            .any(|found| matches!(found, PathExistence::File(_)));
         let accounts = match accounts {
             Err(_) if wrapped && there => Err(client::none_started(&clients, &exist)),
             accounts => accounts,
@@ -109,7 +114,7 @@ impl Asked {
             client.input = Vec::new();
             client
         });
-        Ok(PanelAccounts {
+        Ok(ObservedPanelAccess {
             accounts,
             client,
             command,
@@ -123,9 +128,14 @@ impl Asked {
 ///
 /// # Errors
 /// [`HostError`] when the host cannot be asked; an answer that cannot be had is part of the state.
-pub fn accounts(host: &dyn ReadHost, facts: &Facts) -> Result<PanelAccounts, HostError> {
+pub fn accounts(host: &dyn ReadHost, facts: &Facts) -> Result<ObservedPanelAccess, HostError> {
     let mut batch = Batch::default();
-    let asked = ask(&mut batch, facts, Options::NotAsked, Depth::Whole);
+    let asked = ask(
+        &mut batch,
+        facts,
+        CommandOptions::NotAsked,
+        ReadDepth::Whole,
+    );
     let mut answers = batch.read(host)?;
     asked.accounts(&mut answers)
 }

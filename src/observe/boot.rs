@@ -2,17 +2,17 @@
 
 use crate::access::boot::{BootObserved, paths, places};
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::{Existence, Found, HostError};
+use crate::host::{FileFound, HostError, PathExistence};
 use crate::model::HostPath;
 
 /// Requests under way.
-pub(super) struct Tickets {
-    files: Vec<(HostPath, Ticket<Found>)>,
-    places: Vec<(HostPath, Ticket<Existence>)>,
+pub(super) struct BootTickets {
+    files: Vec<(HostPath, Ticket<FileFound>)>,
+    places: Vec<(HostPath, Ticket<PathExistence>)>,
 }
 
-pub(super) fn ask(batch: &mut Batch) -> Tickets {
-    Tickets {
+pub(super) fn ask(batch: &mut Batch) -> BootTickets {
+    BootTickets {
         files: (paths().into_iter())
             .map(|path| (path.clone(), batch.file(path)))
             .collect(),
@@ -22,7 +22,7 @@ pub(super) fn ask(batch: &mut Batch) -> Tickets {
     }
 }
 
-impl Tickets {
+impl BootTickets {
     pub(super) fn observed(self, answers: &mut Answers) -> Result<BootObserved, HostError> {
         let mut observed = BootObserved::default();
         for (path, ticket) in self.files {

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::access::sshd::{Behind, Service, mail_ports, of_inetd, of_systemd, of_xinetd};
-use crate::edit::xinetd::Config;
-use crate::facts::{Facts, Manager};
+use crate::access::sshd::{
+    ListenerPorts, ListenerService, mail_ports, of_inetd, of_systemd, of_xinetd,
+};
+use crate::edit::xinetd::XinetdConfig;
+use crate::facts::{Facts, ServiceManager};
 use crate::host::batch::Batch;
-use crate::host::{Command, End, Found, HostError, Process, ReadHost, is_session, listening_ports};
+use crate::host::{
+    CommandEnding, FileFound, HostCommand, HostError, Process, ReadHost, is_session,
+    listening_ports,
+};
 use crate::limits::xinetd::running;
 use crate::model::known;
 
@@ -30,7 +35,7 @@ const LONGEST: usize = 4 * 1024 * 1024;
 
 /// Where sshd listens.
 #[derive(Debug, Default)]
-pub(super) struct Sshd {
+pub(super) struct SshdListening {
     /// Its ports, as far as they are known.
     pub(super) ports: BTreeSet<u16>,
     /// Where none is known: the mail ports on which something listens that may be it.
@@ -38,14 +43,14 @@ pub(super) struct Sshd {
 }
 
 /// What is known of the programs that listen for others.
-pub(super) struct Known<'a> {
+pub(super) struct KnownListeners<'a> {
     pub(super) facts: &'a Facts,
     /// The processes of [`PROGRAMS`].
     pub(super) processes: &'a [Process],
     /// What xinetd reads, where it runs.
-    pub(super) xinetd: Option<&'a Config>,
+    pub(super) xinetd: Option<&'a XinetdConfig>,
     /// inetd's file.
-    pub(super) inetd: &'a Found,
+    pub(super) inetd: &'a FileFound,
 }
 
 fn ports<'p>(processes: impl IntoIterator<Item = &'p Process>) -> BTreeSet<u16> {
@@ -55,7 +60,7 @@ fn ports<'p>(processes: impl IntoIterator<Item = &'p Process>) -> BTreeSet<u16> 
         .collect()
 }
 
-impl Known<'_> {
+impl KnownListeners<'_> {
     fn named(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Process> {
         let named =
             (self.processes.iter()).filter(|process| names.contains(&process.name.as_str()));
@@ -63,7 +68,7 @@ impl Known<'_> {
     }
 
     /// Finds out; the host is asked once more where systemd listens on a mail port for somebody, or no port is known.
-    pub(super) fn sshd(&self, host: &dyn ReadHost) -> Result<Sshd, HostError> {
+    pub(super) fn sshd(&self, host: &dyn ReadHost) -> Result<SshdListening, HostError> {
         let own = ports(self.named(&["sshd", "dropbear"]));
         let serves_one =
             |process: &&Process| process.argv.first().is_some_and(|title| is_session(title));
@@ -73,17 +78,17 @@ impl Known<'_> {
                 .filter(|one| !serves_one(one)),
         );
         let inetd = match self.inetd {
-            Found::File(state) => of_inetd(&state.bytes),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => Vec::new(),
+            FileFound::File(state) => of_inetd(&state.bytes),
+            FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => Vec::new(),
         };
-        let mut services: Vec<Service> = inetd.clone();
+        let mut services: Vec<ListenerService> = inetd.clone();
         services.extend(
             self.xinetd
                 .into_iter()
                 .flat_map(|config| of_xinetd(config, &listens)),
         );
-        let by_xinetd = Behind::of(&ports(running(&self.facts.processes)), &services);
-        let by_inetd = Behind::of(&ports(self.named(&["inetd", "inetutils-inetd"])), &inetd);
+        let by_xinetd = ListenerPorts::of(&ports(running(&self.facts.processes)), &services);
+        let by_inetd = ListenerPorts::of(&ports(self.named(&["inetd", "inetutils-inetd"])), &inetd);
         listens.extend(by_xinetd.sshd.iter().chain(&by_inetd.sshd));
         let mail = ports((self.facts.processes.iter()).filter(|process| process.name != "xinetd"));
         let mut explained: BTreeSet<u16> = &by_xinetd.others | &by_inetd.others;
@@ -94,18 +99,18 @@ impl Known<'_> {
         let held = &(&ports(first) & &mail_ports()) - &(&explained | &listens);
         if !held.is_empty() || listens.is_empty() {
             let (units, listening) = self.ask(host)?;
-            let by_systemd = Behind::of(&held, &of_systemd(&units));
+            let by_systemd = ListenerPorts::of(&held, &of_systemd(&units));
             listens.extend(&held - &by_systemd.others);
             explained.extend(by_systemd.others);
             if listens.is_empty() {
                 let suspects = &(&listening & &mail_ports()) - &explained;
-                return Ok(Sshd {
+                return Ok(SshdListening {
                     ports: own,
                     suspects: Some(suspects),
                 });
             }
         }
-        Ok(Sshd {
+        Ok(SshdListening {
             ports: &own | &listens,
             suspects: None,
         })
@@ -116,7 +121,7 @@ impl Known<'_> {
         let mut batch = Batch::default();
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| batch.file(known(path)));
         let units = match &self.facts.manager {
-            Manager::Systemd { systemctl } => {
+            ServiceManager::Systemd { systemctl } => {
                 let words = [
                     "show",
                     "--all",
@@ -125,23 +130,23 @@ impl Known<'_> {
                     "*.service",
                 ];
                 let words = words.map(str::to_owned).to_vec();
-                let mut command = Command::new(systemctl.clone(), words, PATIENCE);
+                let mut command = HostCommand::new(systemctl.clone(), words, PATIENCE);
                 command.cap = LONGEST;
                 Some(batch.output(command))
             }
-            Manager::SysV => None,
+            ServiceManager::SysV => None,
         };
         let mut answers = batch.read(host)?;
         let mut listening = BTreeSet::new();
         for table in tables {
-            if let Found::File(state) = answers.take(table)? {
+            if let FileFound::File(state) = answers.take(table)? {
                 listening.extend(listening_ports(&state.bytes));
             }
         }
         let mut told = String::new();
         if let Some(units) = units {
             let output = answers.take(units)?;
-            if output.end == End::Code(0) {
+            if output.end == CommandEnding::Code(0) {
                 told = String::from_utf8_lossy(&output.stdout).into_owned();
             }
         }

@@ -7,16 +7,16 @@ mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::differences::Difference;
+pub use self::differences::AccountDifference;
 
-use self::reading::Reading;
-use super::probe::{Details, User};
-use super::sql::Depth;
+use self::reading::AccountsReading;
+use super::probe::{AccountDetails, PanelUser};
+use super::sql::ReadDepth;
 use crate::plan::{AccountProblem, AccountState};
 
 /// Which schema the panel's database has, by the columns of its table `mail`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Schema {
+pub enum PanelSchema {
     /// `mail.perm_id`, until Plesk 9: the access is a permission of the account.
     Permissions,
     /// `mail.userId`, since Plesk 10: the access is that of a user of the panel, who can be locked.
@@ -25,19 +25,19 @@ pub enum Schema {
 
 /// All accounts, and the domains that they belong to.
 #[derive(Debug, Clone)]
-pub struct Accounts {
+pub struct AccountList {
     /// The schema that they were read from.
-    pub schema: Schema,
-    domains: Vec<Domain>,
-    rows: Vec<Row>,
+    pub schema: PanelSchema,
+    domains: Vec<PanelDomain>,
+    rows: Vec<AccountRow>,
     answer: Vec<u8>,
     /// What belongs to no account, where it was asked for.
-    others: BTreeMap<Other, String>,
+    others: BTreeMap<OtherLogin, String>,
 }
 
 /// Something in the panel's database that may log in and is no mail account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Other {
+enum OtherLogin {
     /// A user, by its number.
     User(u32),
     /// One of a number's permissions.
@@ -46,7 +46,7 @@ enum Other {
 
 /// A domain of the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Domain {
+pub struct PanelDomain {
     /// As the panel has it.
     pub name: String,
     /// In the one form by which names are compared.
@@ -55,13 +55,13 @@ pub struct Domain {
 
 /// One account.
 #[derive(Debug, Clone, Copy)]
-pub struct Account<'a> {
+pub struct MailAccount<'a> {
     /// Its number in the database.
     pub id: u32,
-    /// The domain's place in [`Accounts::domains`].
+    /// The domain's place in [`AccountList::domains`].
     pub place: usize,
     /// Its domain.
-    pub domain: &'a Domain,
+    pub domain: &'a PanelDomain,
     /// Its name before the `@`, as the panel has it.
     pub name: &'a [u8],
     /// What it is.
@@ -72,7 +72,7 @@ pub struct Account<'a> {
 
 /// Sixteen bytes an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
+struct AccountRow {
     id: u32,
     domain: u32,
     start: u32,
@@ -83,7 +83,7 @@ struct Row {
 
 /// An answer that is no list of accounts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Misread {
+pub enum AccountsMisread {
     /// The last line is missing: the client did not come to the end, or its answer was cut.
     #[error("the answer ends in the middle")]
     CutShort,
@@ -119,7 +119,7 @@ pub enum Misread {
 }
 
 /// The schema that an answer tells, as far as it has come.
-pub(super) fn schema(answer: &[u8]) -> Option<Schema> {
+pub(super) fn schema(answer: &[u8]) -> Option<PanelSchema> {
     let lines = answer.split(|byte| *byte == b'\n');
     let columns = lines.skip_while(|line| *line != reading::BEGUN);
     let columns: BTreeSet<&[u8]> = columns
@@ -127,15 +127,15 @@ pub(super) fn schema(answer: &[u8]) -> Option<Schema> {
         .filter_map(|line| line.split(|byte| *byte == b'\t').next())
         .collect();
     if columns.contains(b"userId".as_slice()) {
-        Some(Schema::Users)
+        Some(PanelSchema::Users)
     } else if columns.contains(b"perm_id".as_slice()) {
-        Some(Schema::Permissions)
+        Some(PanelSchema::Permissions)
     } else {
         None
     }
 }
 
-impl Account<'_> {
+impl MailAccount<'_> {
     /// The address as the panel has it.
     #[must_use]
     pub fn address(&self) -> String {
@@ -144,13 +144,13 @@ impl Account<'_> {
     }
 }
 
-impl Accounts {
+impl AccountList {
     /// Reads the answer to [`super::sql::everything`].
     ///
     /// # Errors
-    /// [`Misread`]; an answer that is not complete is never taken for one.
-    pub fn read(answer: Vec<u8>, depth: Depth) -> Result<Self, Misread> {
-        let mut reading = Reading::of(depth);
+    /// [`AccountsMisread`]; an answer that is not complete is never taken for one.
+    pub fn read(answer: Vec<u8>, depth: ReadDepth) -> Result<Self, AccountsMisread> {
+        let mut reading = AccountsReading::of(depth);
         let mut start = 0;
         let mut number = 0;
         while start < answer.len() {
@@ -162,7 +162,7 @@ impl Accounts {
             };
             reading
                 .line(rest.get(..length).unwrap_or_default(), start)
-                .ok_or(Misread::Row(number))?;
+                .ok_or(AccountsMisread::Row(number))?;
             start += length + 1;
             if reading.has_ended() {
                 break;
@@ -173,7 +173,7 @@ impl Accounts {
 
     /// The domains, by their one form.
     #[must_use]
-    pub fn domains(&self) -> &[Domain] {
+    pub fn domains(&self) -> &[PanelDomain] {
         &self.domains
     }
 
@@ -190,13 +190,13 @@ impl Accounts {
     }
 
     /// All accounts, by number.
-    pub fn iter(&self) -> impl Iterator<Item = Account<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = MailAccount<'_>> {
         self.rows.iter().filter_map(|row| self.account(row))
     }
 
     /// The account with a number.
     #[must_use]
-    pub fn get(&self, id: u32) -> Option<Account<'_>> {
+    pub fn get(&self, id: u32) -> Option<MailAccount<'_>> {
         let place = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
         self.account(self.rows.get(place)?)
     }
@@ -238,16 +238,16 @@ impl Accounts {
         }
     }
 
-    /// One account in detail, as far as it was asked for; [`Details::Gone`] where there is none of this number.
+    /// One account in detail, as far as it was asked for; [`AccountDetails::Gone`] where there is none of this number.
     #[must_use]
-    pub fn details(&self, id: u32) -> Details {
+    pub fn details(&self, id: u32) -> AccountDetails {
         let row = (self.rows.binary_search_by_key(&id, |row| row.id).ok())
             .and_then(|place| self.rows.get(place));
         row.and_then(|row| self.detail(row))
-            .unwrap_or(Details::Gone)
+            .unwrap_or(AccountDetails::Gone)
     }
 
-    fn detail(&self, row: &Row) -> Option<Details> {
+    fn detail(&self, row: &AccountRow) -> Option<AccountDetails> {
         let account = self.account(row)?;
         let mut fields = self.rest(row).split(|byte| *byte == b'\t').skip(1);
         let mut next = || {
@@ -256,11 +256,11 @@ impl Accounts {
         };
         let state = next();
         Some(match self.schema {
-            Schema::Permissions => Details::Permission {
+            PanelSchema::Permissions => AccountDetails::Permission {
                 link: next().parse().unwrap_or_default(),
                 value: next(),
             },
-            Schema::Users => {
+            PanelSchema::Users => {
                 let own = |said: String, same: &dyn Fn() -> String| match said.as_str() {
                     "=" => same(),
                     said => said.strip_prefix('+').unwrap_or(said).to_owned(),
@@ -270,9 +270,9 @@ impl Accounts {
                 let role = next();
                 let email = own(next(), &|| login.clone());
                 let there = !matches!(state.as_str(), "-" | "?");
-                Details::User {
+                AccountDetails::User {
                     link,
-                    user: there.then_some(User {
+                    user: there.then_some(PanelUser {
                         id: link,
                         login,
                         email,
@@ -287,20 +287,20 @@ impl Accounts {
     /// Whether a user is there who belongs to no account.
     #[must_use]
     pub fn has_other_user(&self, user: u32) -> bool {
-        self.others.contains_key(&Other::User(user))
+        self.others.contains_key(&OtherLogin::User(user))
     }
 
     /// An account's line, from its name on.
-    fn rest(&self, row: &Row) -> &[u8] {
+    fn rest(&self, row: &AccountRow) -> &[u8] {
         let rest = self.answer.get(row.start as usize..).unwrap_or_default();
         let end = rest.iter().position(|byte| *byte == b'\n');
         rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
     }
 
-    fn account(&self, row: &Row) -> Option<Account<'_>> {
+    fn account(&self, row: &AccountRow) -> Option<MailAccount<'_>> {
         let start = row.start as usize;
         let place = row.domain as usize;
-        Some(Account {
+        Some(MailAccount {
             id: row.id,
             place,
             domain: self.domains.get(place)?,

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::accounts::{self, Accounts, Misread};
-use super::sql::{self, Depth};
+use super::accounts::{self, AccountList, AccountsMisread};
+use super::sql::{self, ReadDepth};
 use crate::facts::Plesk;
-use crate::host::{Command, End, Existence, Output, Secret};
+use crate::host::{CommandEnding, CommandOutput, HostCommand, PathExistence, SecretVariable};
 use crate::model::{HostPath, known};
 
 /// Holds the database's password; every release of Plesk has it.
@@ -20,7 +20,7 @@ const CAP: usize = 512 << 20;
 
 /// The accounts cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum AccountsUnread {
     /// Without Plesk there is no panel.
     #[error("Plesk is not installed here")]
     NoPlesk,
@@ -50,7 +50,7 @@ pub enum Unread {
     TooLong,
     /// The answer is not what was asked for.
     #[error(transparent)]
-    Misread(#[from] Misread),
+    Misread(#[from] AccountsMisread),
 }
 
 /// What the usual errors of MySQL mean.
@@ -68,7 +68,7 @@ const fn meaning(number: u32) -> &'static str {
 
 /// The clients that may be there, the likely one first; each with an input.
 #[must_use]
-pub fn candidates(plesk: &Plesk, input: &str) -> Vec<Command> {
+pub fn candidates(plesk: &Plesk, input: &str) -> Vec<HostCommand> {
     let own = plesk.mysql.iter();
     let own = own.flat_map(|folder| ["mysql", "mariadb"].map(|name| folder.join(name)));
     let mut programs: Vec<HostPath> = own.filter_map(Result::ok).collect();
@@ -83,7 +83,7 @@ pub fn candidates(plesk: &Plesk, input: &str) -> Vec<Command> {
     }
     let direct = programs.into_iter().map(|program| {
         let mut command = command(program, &[], input);
-        command.secret = Some(Secret {
+        command.secret = Some(SecretVariable {
             variable: "MYSQL_PWD",
             file: known(SECRET),
         });
@@ -95,12 +95,12 @@ pub fn candidates(plesk: &Plesk, input: &str) -> Vec<Command> {
     direct.chain(wrapped).collect()
 }
 
-fn command(program: HostPath, before: &[&str], input: &str) -> Command {
+fn command(program: HostPath, before: &[&str], input: &str) -> HostCommand {
     let arguments = before.iter().chain(&sql::ARGUMENTS);
     // The wrapper names the administrator and the database itself.
     let arguments = arguments.filter(|word| before.is_empty() || !is_login(word));
     let arguments = arguments.map(|word| (*word).to_owned()).collect();
-    let mut command = Command::new(program, arguments, DEADLINE);
+    let mut command = HostCommand::new(program, arguments, DEADLINE);
     command.input = input.as_bytes().to_vec();
     command.cap = CAP;
     command
@@ -112,7 +112,7 @@ fn is_login(word: &str) -> bool {
 
 /// The question for all accounts, for a client that has answered.
 #[must_use]
-pub fn again(client: &Command, depth: Depth) -> Command {
+pub fn again(client: &HostCommand, depth: ReadDepth) -> HostCommand {
     let mut client = client.clone();
     client.input = sql::everything(depth).into_bytes();
     client.cap = CAP;
@@ -122,41 +122,43 @@ pub fn again(client: &Command, depth: Depth) -> Command {
 /// Judges how the first client that could be started ended, and gives what it printed.
 ///
 /// # Errors
-/// [`Unread`] says why there is no answer.
-pub fn answer(output: Output) -> Result<Vec<u8>, Unread> {
+/// [`AccountsUnread`] says why there is no answer.
+pub fn answer(output: CommandOutput) -> Result<Vec<u8>, AccountsUnread> {
     match output.end {
-        End::TimedOut => Err(Unread::TimedOut),
-        End::Signal(signal) => Err(Unread::Signal(signal)),
-        End::NotStarted => Err(Unread::NotStarted("the database's client".to_owned())),
-        End::Code(_) if output.stdout.len() >= CAP => Err(Unread::TooLong),
+        CommandEnding::TimedOut => Err(AccountsUnread::TimedOut),
+        CommandEnding::Signal(signal) => Err(AccountsUnread::Signal(signal)),
+        CommandEnding::NotStarted => Err(AccountsUnread::NotStarted(
+            "the database's client".to_owned(),
+        )),
+        CommandEnding::Code(_) if output.stdout.len() >= CAP => Err(AccountsUnread::TooLong),
         // Going on after errors, the client's code says little: the marks in its answer do.
-        End::Code(_) => Ok(output.stdout),
+        CommandEnding::Code(_) => Ok(output.stdout),
     }
 }
 
 /// Reads the answer to [`sql::everything`].
 ///
 /// # Errors
-/// [`Unread`] says why there is no list of accounts.
-pub fn accounts(output: Output, depth: Depth) -> Result<Accounts, Unread> {
-    let Output { stderr, .. } = &output;
+/// [`AccountsUnread`] says why there is no list of accounts.
+pub fn accounts(output: CommandOutput, depth: ReadDepth) -> Result<AccountList, AccountsUnread> {
+    let CommandOutput { stderr, .. } = &output;
     let stderr = stderr.clone();
     let answer = answer(output)?;
     let usual = match accounts::schema(&answer) {
         Some(schema) => sql::usual_errors(schema, depth),
         None => Vec::new(),
     };
-    Accounts::read(answer, depth).map_err(|misread| {
+    AccountList::read(answer, depth).map_err(|misread| {
         match (misread, first_error(&stderr, &usual)) {
             // Nothing came at all, it broke off, or a query failed: the database's own error says more.
             (
-                Misread::CutShort
-                | Misread::UnknownSchema
-                | Misread::NotTold(_)
-                | Misread::Count { .. },
+                AccountsMisread::CutShort
+                | AccountsMisread::UnknownSchema
+                | AccountsMisread::NotTold(_)
+                | AccountsMisread::Count { .. },
                 Some(number),
-            ) => Unread::Refused { number },
-            (misread, _) => Unread::Misread(misread),
+            ) => AccountsUnread::Refused { number },
+            (misread, _) => AccountsUnread::Misread(misread),
         }
     })
 }
@@ -186,18 +188,18 @@ pub(super) fn first_error(stderr: &[u8], usual: &[usize]) -> Option<u32> {
 
 /// Why no client could be started.
 #[must_use]
-pub fn none_started(commands: &[Command], exist: &[Existence]) -> Unread {
+pub fn none_started(commands: &[HostCommand], exist: &[PathExistence]) -> AccountsUnread {
     let there = commands
         .iter()
         .zip(exist)
-        .find(|(_, existence)| matches!(existence, Existence::File(_)));
+        .find(|(_, existence)| matches!(existence, PathExistence::File(_)));
     match there {
-        Some((command, _)) => Unread::NotStarted(command.program.to_string()),
-        None => Unread::NoClient(commands.iter().map(|c| c.program.to_string()).collect()),
+        Some((command, _)) => AccountsUnread::NotStarted(command.program.to_string()),
+        None => AccountsUnread::NoClient(commands.iter().map(|c| c.program.to_string()).collect()),
     }
 }
 
-impl Unread {
+impl AccountsUnread {
     /// What to do now.
     #[must_use]
     pub const fn hint(&self) -> &'static str {

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use crate::facts::Plesk;
-use crate::host::{Command, End, Output};
-use crate::model::{Access, HostPath, known};
+use crate::host::{CommandEnding, CommandOutput, HostCommand};
+use crate::model::{HostPath, PanelLogin, known};
 
 /// How the option may be spelled.
 const OPTIONS: [&str; 2] = ["-cp-access", "-cp_access"];
@@ -31,7 +31,7 @@ pub enum MailCommand {
 
 /// The commands that tell the options, the likely one first.
 #[must_use]
-pub fn probes(plesk: &Plesk) -> Vec<Command> {
+pub fn probes(plesk: &Plesk) -> Vec<HostCommand> {
     ["mail", "mail.sh"]
         .map(|name| {
             let program = plesk
@@ -39,7 +39,7 @@ pub fn probes(plesk: &Plesk) -> Vec<Command> {
                 .join(&format!("bin/{name}"))
                 .unwrap_or_else(|_| known(&format!("/usr/local/psa/bin/{name}")));
             let arguments = vec!["--help".to_owned()];
-            Command::new(program, arguments, Duration::from_secs(60))
+            HostCommand::new(program, arguments, Duration::from_secs(60))
         })
         .to_vec()
 }
@@ -47,7 +47,7 @@ pub fn probes(plesk: &Plesk) -> Vec<Command> {
 impl MailCommand {
     /// Reads the answer of the first that could be started.
     #[must_use]
-    pub fn read(probes: &[Command], answer: Option<(usize, Output)>) -> Self {
+    pub fn read(probes: &[HostCommand], answer: Option<(usize, CommandOutput)>) -> Self {
         let answer = answer.and_then(|(place, output)| Some((probes.get(place)?, output)));
         let Some((probe, output)) = answer else {
             return Self::Missing(probes.iter().map(|probe| probe.program.clone()).collect());
@@ -60,7 +60,7 @@ impl MailCommand {
             .iter()
             .find(|option| words().any(|word| word == **option));
         match (output.end, listed) {
-            (End::TimedOut, _) => Self::Silent(program, "its --help did not end in time"),
+            (CommandEnding::TimedOut, _) => Self::Silent(program, "its --help did not end in time"),
             (_, Some(option)) => Self::Spelled(program, option),
             (_, None) if text.trim().is_empty() => {
                 Self::Silent(program, "its --help printed nothing")
@@ -72,7 +72,7 @@ impl MailCommand {
 
 /// How the vendor's command is run on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vendor {
+pub struct VendorCommand {
     /// The program.
     pub program: HostPath,
     /// The option as it lists it.
@@ -81,12 +81,12 @@ pub struct Vendor {
     pub deadline: Duration,
 }
 
-impl Vendor {
+impl VendorCommand {
     /// The command that gives an account an access.
     #[must_use]
-    pub fn give(&self, account: &str, access: Access) -> Command {
+    pub fn give(&self, account: &str, access: PanelLogin) -> HostCommand {
         let arguments = ["--update", account, self.option, access.word()];
-        Command::new(
+        HostCommand::new(
             self.program.clone(),
             arguments.map(str::to_owned).to_vec(),
             self.deadline,

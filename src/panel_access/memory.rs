@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Act, Found, STATE};
+use crate::host::{FileFound, HostOperation, STATE};
 use crate::model::{HostPath, known};
-use crate::plan::{AccountAct, Surprise};
+use crate::plan::{AccountAct, CommandSurprise};
 
 /// The number of the file's format; any other is not read.
 const FORMAT: u32 = 1;
@@ -16,11 +16,11 @@ const FORMAT: u32 = 1;
 /// One thing that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct SeenEffect {
     /// What the command was to do.
     pub act: AccountAct,
     /// What it did.
-    pub surprise: Surprise,
+    pub surprise: CommandSurprise,
     /// The version of Plesk that did it; none where it does not tell.
     pub version: Option<String>,
     /// The run that saw it.
@@ -29,20 +29,20 @@ pub struct Seen {
 
 /// All that was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
-    seen: Vec<Seen>,
+pub struct CommandMemory {
+    seen: Vec<SeenEffect>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct KeptEffects {
     format: u32,
-    seen: Vec<Seen>,
+    seen: Vec<SeenEffect>,
 }
 
 /// What was seen cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Forgotten {
+pub enum MemoryUnreadable {
     /// The file cannot be read.
     #[error("{} cannot be read: {reason}", path())]
     Unreadable {
@@ -72,33 +72,33 @@ pub fn path() -> HostPath {
     known(&format!("{STATE}/panel-command.json"))
 }
 
-impl Memory {
+impl CommandMemory {
     /// Reads the file; of other versions of Plesk nothing is remembered.
     ///
     /// # Errors
-    /// [`Forgotten`] where there is something and it cannot be told what.
-    pub fn read(found: Found, version: Option<&str>) -> Result<Self, Forgotten> {
+    /// [`MemoryUnreadable`] where there is something and it cannot be told what.
+    pub fn read(found: FileFound, version: Option<&str>) -> Result<Self, MemoryUnreadable> {
         let bytes = match found {
-            Found::Missing => return Ok(Self::default()),
-            Found::File(state) => state.bytes,
-            Found::NotRegular => {
-                return Err(Forgotten::Unreadable {
+            FileFound::Missing => return Ok(Self::default()),
+            FileFound::File(state) => state.bytes,
+            FileFound::NotRegular => {
+                return Err(MemoryUnreadable::Unreadable {
                     reason: "it is no regular file".to_owned(),
                 });
             }
-            Found::Unreadable(reason) => return Err(Forgotten::Unreadable { reason }),
+            FileFound::Unreadable(reason) => return Err(MemoryUnreadable::Unreadable { reason }),
         };
-        let damaged = |error: serde_json::Error| Forgotten::Damaged {
+        let damaged = |error: serde_json::Error| MemoryUnreadable::Damaged {
             reason: error.to_string(),
         };
         let json: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
         let format = json.get("format").and_then(serde_json::Value::as_u64);
         if let Some(format) = format.filter(|format| *format != u64::from(FORMAT)) {
-            return Err(Forgotten::Format {
+            return Err(MemoryUnreadable::Format {
                 format: u32::try_from(format).unwrap_or(u32::MAX),
             });
         }
-        let Kept {
+        let KeptEffects {
             format: _,
             mut seen,
         } = serde_json::from_value(json).map_err(damaged)?;
@@ -108,12 +108,12 @@ impl Memory {
 
     /// What was seen of an act.
     #[must_use]
-    pub fn of(&self, act: AccountAct) -> Option<&Seen> {
+    pub fn of(&self, act: AccountAct) -> Option<&SeenEffect> {
         self.seen.iter().find(|seen| seen.act == act)
     }
 
     /// Takes something in, in the place of what was seen of the act before.
-    pub fn remember(&mut self, seen: Seen) {
+    pub fn remember(&mut self, seen: SeenEffect) {
         self.forget(seen.act);
         self.seen.push(seen);
     }
@@ -127,16 +127,16 @@ impl Memory {
     ///
     /// # Errors
     /// Only where a value cannot be written as JSON, which none of ours can fail.
-    pub fn keep(&self) -> Result<Act, serde_json::Error> {
+    pub fn keep(&self) -> Result<HostOperation, serde_json::Error> {
         if self.seen.is_empty() {
-            return Ok(Act::Remove(path()));
+            return Ok(HostOperation::Remove(path()));
         }
-        let mut bytes = serde_json::to_vec_pretty(&Kept {
+        let mut bytes = serde_json::to_vec_pretty(&KeptEffects {
             format: FORMAT,
             seen: self.seen.clone(),
         })?;
         bytes.push(b'\n');
-        Ok(Act::Save {
+        Ok(HostOperation::Save {
             path: path(),
             bytes,
         })
@@ -146,21 +146,21 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{FileState, Link};
+    use crate::host::{FileState, LinkState};
 
-    fn found(bytes: &[u8]) -> Found {
-        Found::File(FileState {
+    fn found(bytes: &[u8]) -> FileFound {
+        FileFound::File(FileState {
             bytes: bytes.to_vec(),
-            link: Link::Plain,
+            link: LinkState::Plain,
             links: 1,
             changed: 0,
         })
     }
 
-    fn seen(act: AccountAct) -> Seen {
-        Seen {
+    fn seen(act: AccountAct) -> SeenEffect {
+        SeenEffect {
             act,
-            surprise: Surprise::UserDeleted,
+            surprise: CommandSurprise::UserDeleted,
             version: Some("11.0.9".to_owned()),
             run: "20261130T120000Z-1".to_owned(),
         }
@@ -168,22 +168,25 @@ mod tests {
 
     #[test]
     fn what_was_seen_is_read_back_and_another_version_has_not_done_it() {
-        let mut memory = Memory::default();
+        let mut memory = CommandMemory::default();
         memory.remember(seen(AccountAct::Lock));
         memory.remember(seen(AccountAct::CreateUser));
-        let Ok(Act::Save { path: at, bytes }) = memory.keep() else {
+        let Ok(HostOperation::Save { path: at, bytes }) = memory.keep() else {
             panic!("it is saved");
         };
         assert_eq!(at, path());
-        assert_eq!(Memory::read(found(&bytes), Some("11.0.9")).unwrap(), memory);
+        assert_eq!(
+            CommandMemory::read(found(&bytes), Some("11.0.9")).unwrap(),
+            memory
+        );
         for other in [Some("12.5.30"), None] {
-            let read = Memory::read(found(&bytes), other).unwrap();
-            assert_eq!(read, Memory::default());
+            let read = CommandMemory::read(found(&bytes), other).unwrap();
+            assert_eq!(read, CommandMemory::default());
         }
         memory.forget(AccountAct::Lock);
         assert_eq!(memory.of(AccountAct::Lock), None);
         memory.forget(AccountAct::CreateUser);
-        assert!(matches!(memory.keep(), Ok(Act::Remove(_))));
+        assert!(matches!(memory.keep(), Ok(HostOperation::Remove(_))));
     }
 
     #[test]
@@ -196,12 +199,15 @@ mod tests {
             "{\"format\":2,\"seen\":[]}",
         ] {
             assert!(
-                Memory::read(found(bytes.as_bytes()), None).is_err(),
+                CommandMemory::read(found(bytes.as_bytes()), None).is_err(),
                 "{bytes}"
             );
         }
-        assert!(Memory::read(Found::NotRegular, None).is_err());
-        assert!(Memory::read(Found::Unreadable("no".to_owned()), None).is_err());
-        assert_eq!(Memory::read(Found::Missing, None), Ok(Memory::default()));
+        assert!(CommandMemory::read(FileFound::NotRegular, None).is_err());
+        assert!(CommandMemory::read(FileFound::Unreadable("no".to_owned()), None).is_err());
+        assert_eq!(
+            CommandMemory::read(FileFound::Missing, None),
+            Ok(CommandMemory::default())
+        );
     }
 }

@@ -1,35 +1,35 @@
 //! What was seen of a panel's accounts, and of the vendor's command that changes them.
 
-use super::accounts::Accounts;
-use super::client::Unread;
+use super::accounts::AccountList;
+use super::client::AccountsUnread;
 use super::command::MailCommand;
-use super::memory::{Forgotten, Memory};
-use crate::host::Command;
+use super::memory::{CommandMemory, MemoryUnreadable};
+use crate::host::HostCommand;
 
 /// The state of panel access on a host.
 #[derive(Debug, Clone)]
-pub struct PanelAccounts {
+pub struct ObservedPanelAccess {
     /// All accounts, or why they cannot be read.
-    pub accounts: Result<Accounts, Unread>,
+    pub accounts: Result<AccountList, AccountsUnread>,
     /// The database's client that answered, with another input for each question.
-    pub client: Option<Command>,
+    pub client: Option<HostCommand>,
     /// The vendor's command.
     pub command: MailCommand,
     /// What earlier runs saw it do that nobody asked for.
-    pub memory: Result<Memory, Forgotten>,
+    pub memory: Result<CommandMemory, MemoryUnreadable>,
     /// The version of Plesk.
     pub version: Option<String>,
 }
 
-impl PanelAccounts {
+impl ObservedPanelAccess {
     /// Nothing could be asked.
     #[must_use]
-    pub fn unread(reason: Unread) -> Self {
+    pub fn unread(reason: AccountsUnread) -> Self {
         Self {
             accounts: Err(reason),
             client: None,
             command: MailCommand::NotAsked,
-            memory: Ok(Memory::default()),
+            memory: Ok(CommandMemory::default()),
             version: None,
         }
     }

@@ -5,14 +5,15 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
-use self::refusals::{Refused, remembered, vendor, within};
-use self::wanted::Wanted;
+use self::refusals::{RefusedAccounts, remembered, vendor, within};
+use self::wanted::WantedAccess;
 use super::concerns;
-use super::observed::PanelAccounts;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::model::{Access, Declared, Desired, Missing};
+use super::observed::ObservedPanelAccess;
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::model::{Declared, Desired, MissingAccounts, PanelLogin};
 use crate::plan::{
-    AccessCause, AccessStep, AccountAct, AccountChange, AccountProblem, Allowed, Note,
+    AccountAct, AccountChange, AccountProblem, Note, PanelAccessCause, PanelAccessStep,
+    SafetyOverrides,
 };
 
 /// Most messages of one kind; beyond these only their number.
@@ -20,25 +21,25 @@ const MOST: usize = 200;
 
 /// What panel access adds to a plan.
 #[derive(Debug, Default)]
-pub struct Part {
+pub struct PanelAccessPart {
     /// Steps, by domain and direction.
-    pub steps: Vec<AccessStep>,
+    pub steps: Vec<PanelAccessStep>,
     /// What is left alone, or worth a look.
     pub notes: Vec<Note>,
     /// What keeps the plan from being made.
-    pub blockers: Vec<Blocker>,
+    pub blockers: Vec<PlanBlocker>,
 }
 
 /// Why an account is to have an access.
 #[derive(Clone, Copy)]
-enum By<'a> {
-    Account(&'a Declared<Access>),
-    Domain(&'a Declared<Access>),
-    Default(&'a Declared<Access>),
+enum AccessDecidedBy<'a> {
+    Account(&'a Declared<PanelLogin>),
+    Domain(&'a Declared<PanelLogin>),
+    Default(&'a Declared<PanelLogin>),
 }
 
-impl By<'_> {
-    const fn access(self) -> Access {
+impl AccessDecidedBy<'_> {
+    const fn access(self) -> PanelLogin {
         match self {
             Self::Account(declared) | Self::Domain(declared) | Self::Default(declared) => {
                 declared.value
@@ -49,7 +50,7 @@ impl By<'_> {
 
 /// Accounts that are left alone for one reason.
 #[derive(Default)]
-struct Left {
+struct LeftAccounts {
     accounts: Vec<String>,
     /// Those that have access, and should not.
     keep: usize,
@@ -61,11 +62,11 @@ struct Left {
 #[must_use]
 pub fn plan(
     desired: &Desired,
-    observed: Option<&PanelAccounts>,
-    allowed: &Allowed,
+    observed: Option<&ObservedPanelAccess>,
+    allowed: &SafetyOverrides,
     deadline: std::time::Duration,
-) -> Part {
-    let mut part = Part::default();
+) -> PanelAccessPart {
+    let mut part = PanelAccessPart::default();
     let wants = &desired.panel_access;
     let Some(observed) = observed.filter(|_| concerns(wants)) else {
         return part;
@@ -77,14 +78,14 @@ pub fn plan(
             let diagnostic = Diagnostic::new(what)
                 .because(unread.to_string())
                 .hint(unread.hint());
-            part.block(Blocked::Unknown, diagnostic);
+            part.block(PlanBlocked::Unknown, diagnostic);
             return part;
         }
     };
-    let mut wanted = Wanted::new(wants, accounts);
-    let mut left: BTreeMap<AccountProblem, Left> = BTreeMap::new();
-    let mut steps: BTreeMap<(usize, AccountAct), AccessStep> = BTreeMap::new();
-    let mut refused = Refused::default();
+    let mut wanted = WantedAccess::new(wants, accounts);
+    let mut left: BTreeMap<AccountProblem, LeftAccounts> = BTreeMap::new();
+    let mut steps: BTreeMap<(usize, AccountAct), PanelAccessStep> = BTreeMap::new();
+    let mut refused = RefusedAccounts::default();
     let mut changes = 0_usize;
     for account in accounts.iter() {
         let Some(by) = wanted.of(&account) else {
@@ -92,14 +93,15 @@ pub fn plan(
         };
         if let Some(problem) = account.problem {
             match by {
-                By::Account(declared) => refused.add(&account, problem, declared),
-                By::Domain(_) | By::Default(_) => {
+                AccessDecidedBy::Account(declared) => refused.add(&account, problem, declared),
+                AccessDecidedBy::Domain(_) | AccessDecidedBy::Default(_) => {
                     let left = left.entry(problem).or_default();
                     left.accounts.push(account.address());
                     match (account.state.access(), by.access()) {
-                        (Access::Granted, Access::Denied) => left.keep += 1,
-                        (Access::Denied, Access::Granted) => left.lack += 1,
-                        (Access::Granted, Access::Granted) | (Access::Denied, Access::Denied) => {}
+                        (PanelLogin::Granted, PanelLogin::Denied) => left.keep += 1,
+                        (PanelLogin::Denied, PanelLogin::Granted) => left.lack += 1,
+                        (PanelLogin::Granted, PanelLogin::Granted)
+                        | (PanelLogin::Denied, PanelLogin::Denied) => {}
                     }
                 }
             }
@@ -112,7 +114,7 @@ pub fn plan(
         let act = AccountAct::of(account.state, by.access());
         let step = steps
             .entry((account.place, act))
-            .or_insert_with(|| AccessStep {
+            .or_insert_with(|| PanelAccessStep {
                 domain: account.domain.name.clone(),
                 access: by.access(),
                 act,
@@ -156,18 +158,18 @@ pub fn plan(
 }
 
 /// Adds a cause, once; lines of named accounts are gathered by layer.
-fn because(step: &mut AccessStep, by: By<'_>) {
+fn because(step: &mut PanelAccessStep, by: AccessDecidedBy<'_>) {
     let cause = match by {
-        By::Default(declared) => AccessCause::Default {
+        AccessDecidedBy::Default(declared) => PanelAccessCause::Default {
             origin: declared.origin.clone(),
         },
-        By::Domain(declared) => AccessCause::Domain {
+        AccessDecidedBy::Domain(declared) => PanelAccessCause::Domain {
             origin: declared.origin.clone(),
         },
-        By::Account(declared) => {
+        AccessDecidedBy::Account(declared) => {
             let line = declared.origin.line;
             for cause in &mut step.causes {
-                if let AccessCause::Accounts { layer, lines } = cause
+                if let PanelAccessCause::Accounts { layer, lines } = cause
                     && *layer == declared.origin.layer
                 {
                     if let Err(at) = lines.binary_search(&line) {
@@ -176,7 +178,7 @@ fn because(step: &mut AccessStep, by: By<'_>) {
                     return;
                 }
             }
-            AccessCause::Accounts {
+            PanelAccessCause::Accounts {
                 layer: declared.origin.layer.clone(),
                 lines: vec![line],
             }
@@ -187,23 +189,23 @@ fn because(step: &mut AccessStep, by: By<'_>) {
     }
 }
 
-impl Part {
-    fn block(&mut self, kind: Blocked, diagnostic: Diagnostic) {
-        self.blockers.push(Blocker { kind, diagnostic });
+impl PanelAccessPart {
+    fn block(&mut self, kind: PlanBlocked, diagnostic: Diagnostic) {
+        self.blockers.push(PlanBlocker { kind, diagnostic });
     }
 
-    fn lack(&mut self, kind: Option<Missing>, lack: Diagnostic) {
+    fn lack(&mut self, kind: Option<MissingAccounts>, lack: Diagnostic) {
         match kind {
-            None | Some(Missing::Error) => {
+            None | Some(MissingAccounts::Error) => {
                 let lack = match lack.hint {
                     Some(_) => lack,
                     None => lack.hint(
                         "take it out, or let `missing = \"note\"` in `[panel_access]` make this a note",
                     ),
                 };
-                self.block(Blocked::Manifest, lack);
+                self.block(PlanBlocked::Manifest, lack);
             }
-            Some(Missing::Note) => self.notes.push(Note::Missing(Box::new(lack))),
+            Some(MissingAccounts::Note) => self.notes.push(Note::Missing(Box::new(lack))),
         }
     }
 }

@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::Schema;
-use super::client::{self, Unread};
+use super::accounts::PanelSchema;
+use super::client::{self, AccountsUnread};
 use super::sql::{self, MARK};
-use super::{address, observed::PanelAccounts};
-use crate::host::{Command, Output};
-use crate::model::Access;
-use crate::plan::Surprise;
+use super::{address, observed::ObservedPanelAccess};
+use crate::host::{CommandOutput, HostCommand};
+use crate::model::PanelLogin;
+use crate::plan::CommandSurprise;
 use crate::report::printable;
 use crate::report::redact::LOGIN;
 
 /// One account in detail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Details {
+pub enum AccountDetails {
     /// There is no such account.
     Gone,
     /// Until Plesk 9.
@@ -30,13 +30,13 @@ pub enum Details {
         /// `mail.userId`; 0 without a user.
         link: u32,
         /// The user, where there is one.
-        user: Option<User>,
+        user: Option<PanelUser>,
     },
 }
 
 /// A user of the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
+pub struct PanelUser {
     /// `smb_users.id`.
     pub id: u32,
     /// The login.
@@ -51,7 +51,7 @@ pub struct User {
 
 /// Whether the user that an account had before is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum FormerUser {
     /// It is.
     There,
     /// It is not.
@@ -60,32 +60,35 @@ pub enum Asked {
 
 /// Some accounts in detail, and which of the users are there that were asked for beside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Looked {
-    accounts: BTreeMap<u32, Details>,
+pub struct LookedAccounts {
+    accounts: BTreeMap<u32, AccountDetails>,
     users: BTreeSet<u32>,
 }
 
-impl Looked {
+impl LookedAccounts {
     /// An account that was asked for.
     #[must_use]
-    pub fn account(&self, id: u32) -> Details {
-        self.accounts.get(&id).cloned().unwrap_or(Details::Gone)
+    pub fn account(&self, id: u32) -> AccountDetails {
+        self.accounts
+            .get(&id)
+            .cloned()
+            .unwrap_or(AccountDetails::Gone)
     }
 
     /// Whether a user is there that was asked for.
     #[must_use]
-    pub fn user(&self, id: u32) -> Asked {
+    pub fn user(&self, id: u32) -> FormerUser {
         if self.users.contains(&id) {
-            Asked::There
+            FormerUser::There
         } else {
-            Asked::Gone
+            FormerUser::Gone
         }
     }
 }
 
 /// What the panel's command did to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Did {
+pub enum CommandEffect {
     /// What it should.
     AsExpected,
     /// Nothing.
@@ -93,13 +96,13 @@ pub enum Did {
     /// Something else.
     Otherwise {
         /// Of which kind.
-        surprise: Surprise,
+        surprise: CommandSurprise,
         /// In words.
         seen: String,
     },
 }
 
-impl Details {
+impl AccountDetails {
     /// The number of the account's user; 0 without one.
     #[must_use]
     pub const fn user(&self) -> u32 {
@@ -111,18 +114,18 @@ impl Details {
 
     /// Whether the account's user may log in; none where that is not clear, or there is no account.
     #[must_use]
-    pub fn access(&self) -> Option<Access> {
+    pub fn access(&self) -> Option<PanelLogin> {
         match self {
             Self::Gone => None,
-            Self::Permission { value, .. } if value == "true" => Some(Access::Granted),
-            Self::Permission { .. } => Some(Access::Denied),
-            Self::User { link: 0, .. } => Some(Access::Denied),
+            Self::Permission { value, .. } if value == "true" => Some(PanelLogin::Granted),
+            Self::Permission { .. } => Some(PanelLogin::Denied),
+            Self::User { link: 0, .. } => Some(PanelLogin::Denied),
             Self::User { user: None, .. } => None,
             Self::User {
                 user: Some(user), ..
             } => match user.locked.as_str() {
-                "0" => Some(Access::Granted),
-                "1" => Some(Access::Denied),
+                "0" => Some(PanelLogin::Granted),
+                "1" => Some(PanelLogin::Denied),
                 _ => None,
             },
         }
@@ -169,12 +172,16 @@ impl Details {
 
 /// The question for some accounts' details, and which of some users are there.
 #[must_use]
-pub fn question(panel: &PanelAccounts, accounts: &[u32], users: &[u32]) -> Option<Command> {
+pub fn question(
+    panel: &ObservedPanelAccess,
+    accounts: &[u32],
+    users: &[u32],
+) -> Option<HostCommand> {
     let schema = panel.accounts.as_ref().ok()?.schema;
     let mut command = panel.client.clone()?;
     let input = match schema {
-        Schema::Users => sql::some_with_users(accounts, users),
-        Schema::Permissions => sql::some_with_permissions(accounts),
+        PanelSchema::Users => sql::some_with_users(accounts, users),
+        PanelSchema::Permissions => sql::some_with_permissions(accounts),
     };
     command.input = input.into_bytes();
     command.cap = crate::host::OUTPUT_CAP;
@@ -184,25 +191,25 @@ pub fn question(panel: &PanelAccounts, accounts: &[u32], users: &[u32]) -> Optio
 /// Reads the answer to [`question`].
 ///
 /// # Errors
-/// [`Unread`] says why there is none.
-pub fn looked(output: Output) -> Result<Looked, Unread> {
-    use super::accounts::Misread;
+/// [`AccountsUnread`] says why there is none.
+pub fn looked(output: CommandOutput) -> Result<LookedAccounts, AccountsUnread> {
+    use super::accounts::AccountsMisread;
     let error = client::first_error(&output.stderr, &[]);
     let bytes = client::answer(output)?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut looked = Looked::default();
+    let mut looked = LookedAccounts::default();
     let mut lines = text.lines().enumerate();
     // What comes before is what a client prints of its own.
     lines.find(|(_, line)| *line == "mailward\tbegin");
     for (number, line) in lines {
         let fields: Vec<&str> = line.split('\t').collect();
-        let row = || Unread::Misread(Misread::Row(number + 1));
+        let row = || AccountsUnread::Misread(AccountsMisread::Row(number + 1));
         let parsed = |field: &str| field.parse::<u32>().map_err(|_| row());
         match fields.as_slice() {
             [mark, "end"] if *mark == MARK => {
                 return match error {
                     // None of these queries fails where it is meant.
-                    Some(number) => Err(Unread::Refused { number }),
+                    Some(number) => Err(AccountsUnread::Refused { number }),
                     None => Ok(looked),
                 };
             }
@@ -210,7 +217,7 @@ pub fn looked(output: Output) -> Result<Looked, Unread> {
                 looked.users.insert(parsed(id)?);
             }
             [mark, "account", account, link, value] if *mark == MARK => {
-                let details = Details::Permission {
+                let details = AccountDetails::Permission {
                     link: parsed(link)?,
                     value: (*value).to_owned(),
                 };
@@ -228,14 +235,14 @@ pub fn looked(output: Output) -> Result<Looked, Unread> {
                 locked,
             ] if *mark == MARK => {
                 let id = parsed(id)?;
-                let user = User {
+                let user = PanelUser {
                     id,
                     login: (*login).to_owned(),
                     email: (*email).to_owned(),
                     role: (*role).to_owned(),
                     locked: (*locked).to_owned(),
                 };
-                let details = Details::User {
+                let details = AccountDetails::User {
                     link: parsed(link)?,
                     user: (id != 0).then_some(user),
                 };
@@ -245,108 +252,115 @@ pub fn looked(output: Output) -> Result<Looked, Unread> {
         }
     }
     Err(match error {
-        Some(number) => Unread::Refused { number },
-        None => Unread::Misread(Misread::CutShort),
+        Some(number) => AccountsUnread::Refused { number },
+        None => AccountsUnread::Misread(AccountsMisread::CutShort),
     })
 }
 
 /// Compares an account before and after it was to get an access.
 #[must_use]
-pub fn judge(account: &str, before: &Details, after: &Details, access: Access, old: Asked) -> Did {
+pub fn judge(
+    account: &str,
+    before: &AccountDetails,
+    after: &AccountDetails,
+    access: PanelLogin,
+    old: FormerUser,
+) -> CommandEffect {
     if after == before {
-        return Did::Nothing;
+        return CommandEffect::Nothing;
     }
     let surprise = match (before, after) {
         (
-            Details::Permission { link, .. },
-            Details::Permission {
+            AccountDetails::Permission { link, .. },
+            AccountDetails::Permission {
                 link: now, value, ..
             },
         ) => {
             let given = match access {
-                Access::Granted => value == "true",
-                Access::Denied => value != "true",
+                PanelLogin::Granted => value == "true",
+                PanelLogin::Denied => value != "true",
             };
             // Where there were no permissions some are made.
-            let same = link == now || (*link == 0 && access == Access::Granted);
-            (!given || !same).then_some(Surprise::OtherPermissions)
+            let same = link == now || (*link == 0 && access == PanelLogin::Granted);
+            (!given || !same).then_some(CommandSurprise::OtherPermissions)
         }
         (
-            Details::User { link: 0, .. },
-            Details::User {
+            AccountDetails::User { link: 0, .. },
+            AccountDetails::User {
                 user: Some(user), ..
             },
         ) => {
             // A user was made for it: it must be the account's own.
             let own = |said: &str| address::account(said) == address::account(account);
-            let expected = access == Access::Granted && user.locked == "0" && own(&user.login);
-            (!expected).then_some(Surprise::OtherUser)
+            let expected = access == PanelLogin::Granted && user.locked == "0" && own(&user.login);
+            (!expected).then_some(CommandSurprise::OtherUser)
         }
         (
-            Details::User {
+            AccountDetails::User {
                 link,
                 user: Some(old_user),
             },
-            Details::User {
+            AccountDetails::User {
                 link: now,
                 user: Some(user),
             },
         ) => {
             let locked = match access {
-                Access::Granted => "0",
-                Access::Denied => "1",
+                PanelLogin::Granted => "0",
+                PanelLogin::Denied => "1",
             };
-            let same = User {
+            let same = PanelUser {
                 locked: user.locked.clone(),
                 ..old_user.clone()
             };
             if link != now {
-                Some(Surprise::OtherUser)
+                Some(CommandSurprise::OtherUser)
             } else if *user != same || user.locked != locked {
-                Some(Surprise::UserChanged)
+                Some(CommandSurprise::UserChanged)
             } else {
                 None
             }
         }
-        (_, Details::Gone) => Some(Surprise::AccountGone),
-        (Details::User { user: Some(_), .. }, Details::User { user: None, .. }) => {
+        (_, AccountDetails::Gone) => Some(CommandSurprise::AccountGone),
+        (AccountDetails::User { user: Some(_), .. }, AccountDetails::User { user: None, .. }) => {
             Some(match old {
-                Asked::There => Surprise::UserUnlinked,
-                Asked::Gone => Surprise::UserDeleted,
+                FormerUser::There => CommandSurprise::UserUnlinked,
+                FormerUser::Gone => CommandSurprise::UserDeleted,
             })
         }
-        (Details::Gone | Details::Permission { .. } | Details::User { .. }, _) => {
-            Some(Surprise::OtherUser)
-        }
+        (
+            AccountDetails::Gone | AccountDetails::Permission { .. } | AccountDetails::User { .. },
+            _,
+        ) => Some(CommandSurprise::OtherUser),
     };
     let Some(surprise) = surprise else {
-        return Did::AsExpected;
+        return CommandEffect::AsExpected;
     };
     let mut seen = format!("before: {}; now: {}", before.words(), after.words());
     if let (
-        Details::User {
+        AccountDetails::User {
             user: Some(was), ..
         },
-        Details::User { link, .. },
+        AccountDetails::User { link, .. },
     ) = (before, after)
         && *link != was.id
     {
         seen.push_str(match old {
-            Asked::There => ", and the old user is there without the account",
-            Asked::Gone => ", and the old user is deleted",
+            FormerUser::There => ", and the old user is there without the account",
+            FormerUser::Gone => ", and the old user is deleted",
         });
     }
-    Did::Otherwise { surprise, seen }
+    CommandEffect::Otherwise { surprise, seen }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn user(id: u32, locked: &str) -> Details {
-        Details::User {
+    fn user(id: u32, locked: &str) -> AccountDetails {
+        AccountDetails::User {
             link: id,
-            user: (id != 0).then(|| User {
+            user: (id != 0).then(|| PanelUser {
                 id,
                 login: "anna@example.jp".to_owned(),
                 email: "anna@example.jp".to_owned(),
@@ -359,47 +373,48 @@ mod tests {
     #[test]
     fn a_lock_is_expected_and_a_lost_user_is_told() {
         let account = "anna@example.jp";
-        let judged = |before: &Details, after: &Details, access| {
-            judge(account, before, after, access, Asked::There)
+        let judged = |before: &AccountDetails, after: &AccountDetails, access| {
+            judge(account, before, after, access, FormerUser::There)
         };
         assert_eq!(
-            judged(&user(7, "0"), &user(7, "1"), Access::Denied),
-            Did::AsExpected
+            judged(&user(7, "0"), &user(7, "1"), PanelLogin::Denied),
+            CommandEffect::AsExpected
         );
         assert_eq!(
-            judged(&user(7, "1"), &user(7, "0"), Access::Granted),
-            Did::AsExpected
+            judged(&user(7, "1"), &user(7, "0"), PanelLogin::Granted),
+            CommandEffect::AsExpected
         );
         assert_eq!(
-            judged(&user(0, ""), &user(9, "0"), Access::Granted),
-            Did::AsExpected
+            judged(&user(0, ""), &user(9, "0"), PanelLogin::Granted),
+            CommandEffect::AsExpected
         );
         assert_eq!(
-            judged(&user(7, "0"), &user(7, "0"), Access::Denied),
-            Did::Nothing
+            judged(&user(7, "0"), &user(7, "0"), PanelLogin::Denied),
+            CommandEffect::Nothing
         );
-        let Did::Otherwise { surprise, seen } = judged(&user(7, "0"), &user(0, ""), Access::Denied)
+        let CommandEffect::Otherwise { surprise, seen } =
+            judged(&user(7, "0"), &user(0, ""), PanelLogin::Denied)
         else {
             panic!("an unlinked user is not expected");
         };
-        assert_eq!(surprise, Surprise::UserUnlinked);
+        assert_eq!(surprise, CommandSurprise::UserUnlinked);
         assert!(
             seen.contains("the old user is there without the account"),
             "{seen}"
         );
         assert!(matches!(
-            judged(&user(7, "0"), &user(8, "1"), Access::Denied),
-            Did::Otherwise { .. }
+            judged(&user(7, "0"), &user(8, "1"), PanelLogin::Denied),
+            CommandEffect::Otherwise { .. }
         ));
         assert!(matches!(
-            judged(&user(7, "0"), &Details::Gone, Access::Denied),
-            Did::Otherwise { .. }
+            judged(&user(7, "0"), &AccountDetails::Gone, PanelLogin::Denied),
+            CommandEffect::Otherwise { .. }
         ));
     }
 
     #[test]
     fn a_permission_may_vanish_or_turn_false() {
-        let permission = |value: &str| Details::Permission {
+        let permission = |value: &str| AccountDetails::Permission {
             link: 3,
             value: value.to_owned(),
         };
@@ -409,10 +424,10 @@ mod tests {
                     "a@b.jp",
                     &permission("true"),
                     &permission(after),
-                    Access::Denied,
-                    Asked::Gone
+                    PanelLogin::Denied,
+                    FormerUser::Gone
                 ),
-                Did::AsExpected
+                CommandEffect::AsExpected
             );
         }
         assert!(matches!(
@@ -420,10 +435,10 @@ mod tests {
                 "a@b.jp",
                 &permission(""),
                 &permission("no"),
-                Access::Granted,
-                Asked::Gone
+                PanelLogin::Granted,
+                FormerUser::Gone
             ),
-            Did::Otherwise { .. }
+            CommandEffect::Otherwise { .. }
         ));
     }
 }

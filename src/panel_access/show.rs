@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{Account, Accounts};
-use crate::model::Access;
+use super::accounts::{AccountList, MailAccount};
+use crate::model::PanelLogin;
 use crate::plan::AccountProblem;
 
 /// All accounts, and how many each domain has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Shown {
+pub struct ShownAccounts {
     /// One entry a domain that has accounts, by name.
     pub domains: Vec<DomainEntry>,
     /// One entry an account, by domain and name; empty where accounts are not to be named.
@@ -37,14 +37,14 @@ pub struct AccountEntry {
     pub domain: String,
     /// Whether its user may log in to the panel.
     #[schemars(with = "bool")]
-    pub access: Access,
+    pub access: PanelLogin,
     /// Why it is never changed, if so.
     pub problems: Vec<AccountProblem>,
 }
 
 /// Whether accounts are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
+pub enum AccountNaming {
     /// They are.
     Named,
     /// They are only counted.
@@ -53,7 +53,7 @@ pub enum Names {
 
 /// Counts the accounts by domain, and lists them where they are named.
 #[must_use]
-pub fn shown(accounts: &Accounts, names: Names) -> Shown {
+pub fn shown(accounts: &AccountList, names: AccountNaming) -> ShownAccounts {
     let mut domains: Vec<DomainEntry> = (accounts.domains().iter())
         .map(|domain| DomainEntry {
             domain: domain.name.clone(),
@@ -62,24 +62,24 @@ pub fn shown(accounts: &Accounts, names: Names) -> Shown {
             problems: 0,
         })
         .collect();
-    let mut list: Vec<Account<'_>> = Vec::new();
+    let mut list: Vec<MailAccount<'_>> = Vec::new();
     for account in accounts.iter() {
         if let Some(domain) = domains.get_mut(account.place) {
             domain.accounts += 1;
             match account.state.access() {
-                Access::Granted => domain.access += 1,
-                Access::Denied => {}
+                PanelLogin::Granted => domain.access += 1,
+                PanelLogin::Denied => {}
             }
             domain.problems += usize::from(account.problem.is_some());
         }
         match names {
-            Names::Named => list.push(account),
-            Names::Counted => {}
+            AccountNaming::Named => list.push(account),
+            AccountNaming::Counted => {}
         }
     }
     domains.retain(|domain| domain.accounts > 0);
     list.sort_by(|a, b| (a.place, a.name, a.id).cmp(&(b.place, b.name, b.id)));
-    Shown {
+    ShownAccounts {
         domains,
         accounts: (list.iter())
             .map(|account| AccountEntry {

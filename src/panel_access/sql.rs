@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::accounts::Schema;
+use super::accounts::PanelSchema;
 
 /// The first word of rows that are not data.
 pub const MARK: &str = "mailward";
@@ -16,7 +16,7 @@ pub const ARGUMENTS: [&str; 6] = ["-uadmin", "-Dpsa", "-B", "-N", "-f", "-q"];
 
 /// How much of each account is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum ReadDepth {
     /// What a plan needs: whether it has access, and whether its user is its own.
     Access,
     /// All that tells one account from another one of the same name, and the users that belong to no account: an apply
@@ -89,10 +89,10 @@ FROM Permissions p LEFT JOIN mail m ON m.perm_id=p.id AND p.permission='cp_acces
 /// All accounts, their domains, and the logins that are not mail users. Each part is followed by the number of its rows,
 /// and the whole by a mark, so that nothing cut short is taken for complete.
 #[must_use]
-pub fn everything(depth: Depth) -> String {
+pub fn everything(depth: ReadDepth) -> String {
     let (users, permissions, others) = match depth {
-        Depth::Access => ("", "", ""),
-        Depth::Whole => (USERS_WHOLE, PERMISSIONS_WHOLE, OTHERS),
+        ReadDepth::Access => ("", "", ""),
+        ReadDepth::Whole => (USERS_WHOLE, PERMISSIONS_WHOLE, OTHERS),
     };
     format!(
         "{BEGIN}SHOW COLUMNS FROM mail;
@@ -111,9 +111,9 @@ SELECT '{MARK}','end';
 /// The lines of [`everything`] in which an error is the usual one: their statements are the other schema's, or about what not
 /// every release has. A client names the line with its error.
 #[must_use]
-pub fn usual_errors(schema: Schema, depth: Depth) -> Vec<usize> {
+pub fn usual_errors(schema: PanelSchema, depth: ReadDepth) -> Vec<usize> {
     let others: &[&str] = match schema {
-        Schema::Users => &[
+        PanelSchema::Users => &[
             "SELECT 's'",
             "SELECT 'mailward','shared'",
             "SELECT 'o'",
@@ -121,7 +121,7 @@ pub fn usual_errors(schema: Schema, depth: Depth) -> Vec<usize> {
             "SELECT 'w'",
             "SELECT 'mailward','permissions'",
         ],
-        Schema::Permissions => &[
+        PanelSchema::Permissions => &[
             "SELECT 'o'",
             "SELECT 'u'",
             "SELECT 'v'",

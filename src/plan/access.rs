@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Access, Origin};
-use crate::panel_access::command::Vendor;
+use crate::model::{ManifestOrigin, PanelLogin};
+use crate::panel_access::command::VendorCommand;
 
 /// Changes of accounts of one domain, all of one kind, made one after the other by the panel's own command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AccessStep {
+pub struct PanelAccessStep {
     /// The domain as the panel has it.
     pub domain: String,
     /// What the accounts get: `true` if their users may log in.
     #[schemars(with = "bool")]
-    pub access: Access,
+    pub access: PanelLogin,
     /// What is done to get there.
     pub act: AccountAct,
     /// How many accounts.
@@ -21,11 +21,11 @@ pub struct AccessStep {
     /// The accounts, by name; none where their names are withheld.
     pub accounts: Vec<AccountChange>,
     /// Why.
-    pub causes: Vec<AccessCause>,
+    pub causes: Vec<PanelAccessCause>,
     /// The panel's command on this host; never saved.
     #[serde(skip)]
     #[schemars(skip)]
-    pub how: Option<Vendor>,
+    pub how: Option<VendorCommand>,
 }
 
 /// An account that is changed.
@@ -71,13 +71,15 @@ pub enum AccountAct {
 impl AccountAct {
     /// What is done to an account in some state that is to get an access.
     #[must_use]
-    pub const fn of(from: AccountState, access: Access) -> Self {
+    pub const fn of(from: AccountState, access: PanelLogin) -> Self {
         match (from, access) {
-            (AccountState::Forbidden | AccountState::Permitted, Access::Denied) => Self::Forbid,
-            (AccountState::Forbidden | AccountState::Permitted, Access::Granted) => Self::Permit,
-            (_, Access::Denied) => Self::Lock,
-            (AccountState::NoUser, Access::Granted) => Self::CreateUser,
-            (_, Access::Granted) => Self::Unlock,
+            (AccountState::Forbidden | AccountState::Permitted, PanelLogin::Denied) => Self::Forbid,
+            (AccountState::Forbidden | AccountState::Permitted, PanelLogin::Granted) => {
+                Self::Permit
+            }
+            (_, PanelLogin::Denied) => Self::Lock,
+            (AccountState::NoUser, PanelLogin::Granted) => Self::CreateUser,
+            (_, PanelLogin::Granted) => Self::Unlock,
         }
     }
 
@@ -109,7 +111,7 @@ impl AccountAct {
     schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Surprise {
+pub enum CommandSurprise {
     /// It deleted the account's user.
     UserDeleted,
     /// It left the user there without the account.
@@ -126,7 +128,7 @@ pub enum Surprise {
     OtherAccounts,
 }
 
-impl Surprise {
+impl CommandSurprise {
     /// In a few words, to follow "the panel's command".
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -177,24 +179,24 @@ pub enum AccountState {
 impl AccountState {
     /// Whether its user may log in.
     #[must_use]
-    pub const fn access(self) -> Access {
+    pub const fn access(self) -> PanelLogin {
         match self {
-            Self::Permitted | Self::Active => Access::Granted,
+            Self::Permitted | Self::Active => PanelLogin::Granted,
             Self::Forbidden | Self::NoUser | Self::Locked | Self::Dangling | Self::Unclear => {
-                Access::Denied
+                PanelLogin::Denied
             }
         }
     }
 
     /// What an account becomes that is given an access, as far as it is known of the panel.
     #[must_use]
-    pub const fn given(self, access: Access) -> Self {
+    pub const fn given(self, access: PanelLogin) -> Self {
         match (self, access) {
-            (Self::Forbidden | Self::Permitted, Access::Granted) => Self::Permitted,
-            (Self::Forbidden | Self::Permitted, Access::Denied) => Self::Forbidden,
-            (Self::NoUser | Self::Locked | Self::Active, Access::Granted) => Self::Active,
-            (Self::Locked | Self::Active, Access::Denied) => Self::Locked,
-            (Self::NoUser, Access::Denied) => Self::NoUser,
+            (Self::Forbidden | Self::Permitted, PanelLogin::Granted) => Self::Permitted,
+            (Self::Forbidden | Self::Permitted, PanelLogin::Denied) => Self::Forbidden,
+            (Self::NoUser | Self::Locked | Self::Active, PanelLogin::Granted) => Self::Active,
+            (Self::Locked | Self::Active, PanelLogin::Denied) => Self::Locked,
+            (Self::NoUser, PanelLogin::Denied) => Self::NoUser,
             (Self::Dangling | Self::Unclear, _) => self,
         }
     }
@@ -217,18 +219,18 @@ impl AccountState {
 /// Why accounts are changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "cause", rename_all = "kebab-case")]
-pub enum AccessCause {
+pub enum PanelAccessCause {
     /// The manifest's default.
     Default {
         /// The place in the manifest.
         #[schemars(with = "serde_json::Value")]
-        origin: Origin,
+        origin: ManifestOrigin,
     },
     /// The manifest names their domain.
     Domain {
         /// The place in the manifest.
         #[schemars(with = "serde_json::Value")]
-        origin: Origin,
+        origin: ManifestOrigin,
     },
     /// The manifest names the accounts.
     Accounts {
@@ -292,22 +294,22 @@ impl AccountProblem {
 
 /// What the command line allows a plan beyond the safety rules, for once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed {
+pub struct SafetyOverrides {
     /// So many accounts may change.
     pub account_changes: Option<u32>,
     /// The panel's command may be tried again that was seen to do something else than it should.
-    pub panel_command: Permission,
+    pub panel_command: OverridePermission,
     /// Inbound mail may be cut.
-    pub inbound_mail: Permission,
+    pub inbound_mail: OverridePermission,
     /// Plesk's firewall may be applied beside Docker.
-    pub docker: Permission,
+    pub docker: OverridePermission,
     /// Own rules of which nothing is written down any more may be taken for what was confirmed.
-    pub own_rules: Permission,
+    pub own_rules: OverridePermission,
 }
 
 /// Whether something is allowed for once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Permission {
+pub enum OverridePermission {
     /// It is.
     Given,
     /// It is not.
@@ -315,17 +317,17 @@ pub enum Permission {
     Withheld,
 }
 
-impl Allowed {
+impl SafetyOverrides {
     /// What was allowed when a change was applied need not be allowed again to look at it.
     #[must_use]
     pub(crate) const fn everything() -> Self {
         Self {
             account_changes: Some(u32::MAX),
-            panel_command: Permission::Given,
-            inbound_mail: Permission::Given,
-            docker: Permission::Given,
+            panel_command: OverridePermission::Given,
+            inbound_mail: OverridePermission::Given,
+            docker: OverridePermission::Given,
             // It was taken over when the change began.
-            own_rules: Permission::Withheld,
+            own_rules: OverridePermission::Withheld,
         }
     }
 }

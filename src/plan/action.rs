@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Setting, Value};
-use crate::host::{Command, ProcessId, restart};
+use super::{LimitSetting, LimitValue, StepCause};
+use crate::host::{HostCommand, ProcessId, restart};
 use crate::model::HostPath;
 
 /// A service action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Action {
+pub struct ServiceAction {
     /// What is done.
-    pub verb: Verb,
+    pub verb: ActionVerb,
     /// The daemon.
     pub daemon: Daemon,
     /// The service as the service manager knows it; `xinetd` for a reload.
@@ -21,17 +21,17 @@ pub struct Action {
     /// The services it touches: `pop3`, … for Courier; those whose values change for xinetd.
     pub services: Vec<String>,
     /// What it costs.
-    pub cost: Cost,
+    pub cost: ActionCost,
     /// Why.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<StepCause>,
     /// What else it would make live: other people's changes that the daemon has not read yet.
-    pub also_live: Vec<AlsoLive>,
+    pub also_live: Vec<AlsoLiveSessions>,
     /// The values that the running daemon must have afterwards.
-    pub expects: Vec<Expectation>,
+    pub expects: Vec<RunningExpectation>,
     /// How it is done on this host, as the host is now; never saved.
     #[serde(skip)]
     #[schemars(skip)]
-    pub how: How,
+    pub how: ActionMethod,
 }
 
 /// What a service action does, from light to heavy.
@@ -39,7 +39,7 @@ pub struct Action {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Verb {
+pub enum ActionVerb {
     /// The daemon reads its files again.
     Reload,
     /// A daemon that an earlier run stopped is started.
@@ -48,7 +48,7 @@ pub enum Verb {
     Restart,
 }
 
-impl Verb {
+impl ActionVerb {
     /// The word for people.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -96,7 +96,7 @@ impl Daemon {
 /// What a service action costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cost {
+pub enum ActionCost {
     /// Open sessions live on.
     SessionsSurvive,
     /// Open sessions of the named services are dropped.
@@ -110,7 +110,7 @@ pub enum Cost {
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(tag = "also", rename_all = "kebab-case")]
-pub enum AlsoLive {
+pub enum AlsoLiveSessions {
     /// A variable of Courier's file differs from what the running daemon was started with.
     Variable {
         /// The services concerned.
@@ -136,36 +136,36 @@ pub enum AlsoLive {
         /// The service.
         service: String,
         /// The setting.
-        setting: Setting,
+        setting: LimitSetting,
         /// The running value.
-        from: Value,
+        from: LimitValue,
         /// The file's value.
-        to: Value,
+        to: LimitValue,
     },
 }
 
 /// A value that the running daemon must have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Expectation {
+pub struct RunningExpectation {
     /// The service.
     pub service: String,
     /// The setting.
-    pub setting: Setting,
+    pub setting: LimitSetting,
     /// The value.
-    pub value: Value,
+    pub value: LimitValue,
 }
 
 /// How an action is done on the host as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum How {
+pub enum ActionMethod {
     /// Not known, as in a saved plan, which is planned again before it is applied.
     #[default]
     Unknown,
     /// By commands.
     Commands {
         /// The service's commands.
-        control: Control,
+        control: ServiceControl,
         /// The processes that must be gone in between.
         processes: Vec<ProcessId>,
         /// What each new process must have among its arguments, one entry a listener.
@@ -176,19 +176,19 @@ pub enum How {
         /// The process.
         process: ProcessId,
         /// Brings it back should it end; none where no service is known for it.
-        control: Option<Control>,
+        control: Option<ServiceControl>,
     },
     /// By starting xinetd, which a reload of ours ended.
     Start {
         /// The service's commands.
-        control: Control,
+        control: ServiceControl,
     },
 }
 
 /// How one service is stopped and started, as one act that goes on when whoever asked for it is killed: between the two
 /// nothing is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
+pub enum ServiceControl {
     /// By one job of systemd, which starts it also where it does not run.
     Job {
         /// systemd's control program.
@@ -207,10 +207,10 @@ pub enum Control {
     },
 }
 
-impl Control {
+impl ServiceControl {
     /// The command that stops the service, and starts it when these processes are gone.
     #[must_use]
-    pub fn restart(&self, gone: &[ProcessId]) -> Command {
+    pub fn restart(&self, gone: &[ProcessId]) -> HostCommand {
         match self {
             Self::Job {
                 systemctl,

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccessStep, AccountAct, AccountChange, Action, BootStep, Edit, Effect, PanelStep, RetireStep,
-    SourceStep, Step, Way,
+    AccountAct, AccountChange, BootStep, FileEdit, FilterBackend, FirewallStep, LimitEffect,
+    PanelAccessStep, PanelLimitStep, RetireStep, ServiceAction, Step,
 };
 use crate::host::Digest;
 
@@ -52,7 +52,7 @@ impl fmt::Display for Fingerprint {
 /// What a step does; `serde_json`'s maps are sorted, so the text is canonical.
 fn what(step: &Step) -> Json {
     match step {
-        Step::Edit(Edit {
+        Step::Edit(FileEdit {
             path: _,
             before: _,
             lines,
@@ -64,7 +64,7 @@ fn what(step: &Step) -> Json {
             "edit": lines.iter().map(|line| json!(line.kind)).collect::<Vec<_>>(),
             "effects": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
-        Step::Panel(PanelStep {
+        Step::Panel(PanelLimitStep {
             argv: _,
             undo: _,
             effects,
@@ -73,7 +73,7 @@ fn what(step: &Step) -> Json {
             "panel": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
         Step::PanelAccess(step) => change(step),
-        Step::Sources(SourceStep {
+        Step::Sources(FirewallStep {
             way,
             gates,
             effects: _,
@@ -93,7 +93,7 @@ fn what(step: &Step) -> Json {
             instead,
             how: _,
         }) => json!({ "retire": way, "instead": instead }),
-        Step::Action(Action {
+        Step::Action(ServiceAction {
             verb,
             daemon,
             unit: _,
@@ -115,16 +115,16 @@ fn what(step: &Step) -> Json {
 }
 
 /// How long rules stay without a confirmation, as far as the manifest decides it.
-const fn within(way: Way, seconds: u32) -> Option<u32> {
+const fn within(way: FilterBackend, seconds: u32) -> Option<u32> {
     match way {
-        Way::Nftables | Way::Iptables => Some(seconds),
+        FilterBackend::Nftables | FilterBackend::Iptables => Some(seconds),
         // Each panel has a window of its own.
-        Way::PleskFirewall => None,
+        FilterBackend::PleskFirewall => None,
     }
 }
 
-fn change(step: &AccessStep) -> Json {
-    let AccessStep {
+fn change(step: &PanelAccessStep) -> Json {
+    let PanelAccessStep {
         domain,
         access,
         act,
@@ -144,8 +144,8 @@ fn change(step: &AccessStep) -> Json {
     change
 }
 
-fn effect(effect: &Effect) -> Json {
-    let Effect {
+fn effect(effect: &LimitEffect) -> Json {
+    let LimitEffect {
         service,
         setting,
         from,

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
-use super::{Allowed, FORMAT, Input, Note, Plan, Settled, Step};
+use super::{FORMAT, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides, Step};
 use crate::access;
 use crate::edit::shellvars;
-use crate::edit::xinetd::{Effect, ProblemKind};
+use crate::edit::xinetd::{ProblemEffect, XinetdProblemKind};
 use crate::facts::Facts;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::limits::{self, Part, courier, declared_at, xinetd};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::limits::{self, LimitsPart, courier, declared_at, xinetd};
 use crate::model::Desired;
 use crate::observe::Observed;
 use crate::panel_access;
@@ -28,17 +28,17 @@ pub fn make(
     facts: &Facts,
     observed: &Observed,
     deadline: Duration,
-    allowed: &Allowed,
-) -> Result<Plan, Vec<Blocker>> {
+    allowed: &SafetyOverrides,
+) -> Result<Plan, Vec<PlanBlocker>> {
     guard(desired, &facts.names)?;
     let mut blockers = Vec::new();
-    blockers.extend(facts.journal_unread.iter().map(|unread| Blocker {
-        kind: Blocked::Unknown,
+    blockers.extend(facts.journal_unread.iter().map(|unread| PlanBlocker {
+        kind: PlanBlocked::Unknown,
         diagnostic: unread.clone(),
     }));
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
-        let none = courier::Files::default();
+        let none = courier::CourierFiles::default();
         let files = observed.courier.as_ref().unwrap_or(&none);
         parts.push(courier::plan(
             desired,
@@ -58,7 +58,7 @@ pub fn make(
         .iter()
         .map(|advice| Note::Advice(Box::new(advice.clone())))
         .collect();
-    for Part {
+    for LimitsPart {
         edits: e,
         panel,
         actions: a,
@@ -72,7 +72,7 @@ pub fn make(
         notes.extend(n);
         blockers.extend(b);
     }
-    let panel_access::plan::Part {
+    let panel_access::plan::PanelAccessPart {
         steps: accounts,
         notes: left,
         blockers: refused,
@@ -94,9 +94,9 @@ pub fn make(
             .iter()
             .any(|action| action.daemon == owed.daemon && action.unit == owed.unit)
     }) {
-        Settled::Nothing
+        OwedActionSettled::Nothing
     } else {
-        Settled::Some
+        OwedActionSettled::Some
     };
     let steps: Vec<Step> = (edits.into_iter().map(Step::Edit))
         .chain(panels.into_iter().map(Step::Panel))
@@ -125,7 +125,7 @@ pub fn make(
 ///
 /// # Errors
 /// That the manifest is for another host than the one that has these names.
-pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<Blocker>> {
+pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<PlanBlocker>> {
     let Some(first) = desired.host.first() else {
         return Ok(());
     };
@@ -138,8 +138,8 @@ pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<Bloc
     } else {
         is.join(", ")
     };
-    Err(vec![Blocker {
-        kind: Blocked::Refused,
+    Err(vec![PlanBlocker {
+        kind: PlanBlocked::Refused,
         diagnostic: Diagnostic::new("this manifest is for another host")
             .at(declared_at(&first.origin))
             .because(format!("this host's name is {is}"))
@@ -149,7 +149,7 @@ pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<Bloc
 
 /// The files that a plan is made from, with their digests, by path.
 #[must_use]
-pub fn inputs(observed: &Observed) -> Vec<Input> {
+pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
     let Observed {
         courier,
         panel: _,
@@ -159,10 +159,10 @@ pub fn inputs(observed: &Observed) -> Vec<Input> {
         boot: _,
         connection: _,
     } = observed;
-    let courier = courier.iter().flat_map(courier::Files::inputs);
-    let courier = courier.map(|(path, digest)| Input { path, digest });
-    let xinetd = xinetd.iter().flat_map(xinetd::Xinetd::inputs);
-    let mut inputs: Vec<Input> = courier.chain(xinetd).collect();
+    let courier = courier.iter().flat_map(courier::CourierFiles::inputs);
+    let courier = courier.map(|(path, digest)| PlanInput { path, digest });
+    let xinetd = xinetd.iter().flat_map(xinetd::XinetdFiles::inputs);
+    let mut inputs: Vec<PlanInput> = courier.chain(xinetd).collect();
     inputs.sort_by(|a, b| a.path.cmp(&b.path));
     inputs
 }
@@ -182,7 +182,7 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
         let Some(bytes) = edited.or(file.bytes.as_ref().ok()) else {
             continue;
         };
-        for problem in shellvars::File::parse(bytes).problems() {
+        for problem in shellvars::ShellFile::parse(bytes).problems() {
             let effect = problem.kind.to_string();
             notes.push(Note::Problem {
                 path: file.path.clone(),
@@ -199,8 +199,8 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
         let after = edits().next().map(|_| state.after(edits()));
         for problem in &after.as_ref().unwrap_or(&state.config).problems {
             // Package managers' and editors' left-overs in the folder are skipped by design.
-            let usual = problem.kind == ProblemKind::NameSkipped
-                || problem.kind.effect() == Effect::Warning;
+            let usual = problem.kind == XinetdProblemKind::NameSkipped
+                || problem.kind.effect() == ProblemEffect::Warning;
             if !usual {
                 let effect = problem.kind.to_string();
                 notes.push(Note::Problem {

@@ -2,27 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountProblem, Daemon, Setting, Value, Way};
-use crate::access::observed::Entrance;
+use super::{AccountProblem, Daemon, FilterBackend, LimitSetting, LimitValue};
+use crate::access::observed::PacketEntrance;
 use crate::failure::Diagnostic;
-use crate::host::Foreign;
-use crate::model::{HostPath, Origin};
+use crate::host::ForeignProcess;
+use crate::model::{HostPath, ManifestOrigin};
 
 /// Why a step is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "cause", rename_all = "kebab-case")]
-pub enum Cause {
+pub enum StepCause {
     /// The manifest declares another value than the files have.
     Declared {
         /// The service.
         service: String,
         /// The setting.
-        setting: Setting,
+        setting: LimitSetting,
         /// The declared value.
-        value: Value,
+        value: LimitValue,
         /// The place in the manifest.
         #[schemars(with = "serde_json::Value")]
-        origin: Origin,
+        origin: ManifestOrigin,
     },
     /// A line was broken for the daemon, so that its value was not in force.
     NotInForce {
@@ -38,11 +38,11 @@ pub enum Cause {
         /// The service.
         service: String,
         /// The setting.
-        setting: Setting,
+        setting: LimitSetting,
         /// What it runs with.
-        running: Value,
+        running: LimitValue,
         /// What its files say.
-        value: Value,
+        value: LimitValue,
     },
     /// Files have changed since the daemon read them, and what it runs with cannot be read.
     RunningUnknown {
@@ -77,7 +77,7 @@ pub enum Note {
         /// The services.
         services: Vec<String>,
         /// Why.
-        reason: Held,
+        reason: SkipReason,
     },
     /// A line or a service is not what its author may think.
     Problem {
@@ -94,11 +94,11 @@ pub enum Note {
         /// The service.
         service: String,
         /// The setting.
-        setting: Setting,
+        setting: LimitSetting,
         /// What runs.
-        running: Value,
+        running: LimitValue,
         /// What the file says.
-        value: Value,
+        value: LimitValue,
     },
     /// Accounts are left alone.
     AccountsLeftAlone {
@@ -132,24 +132,24 @@ pub enum Note {
     /// Where somebody can get in anew to confirm the change of who may reach services that this plan makes.
     ToConfirm {
         /// Where; nowhere where nobody will be able to.
-        at: Vec<Entrance>,
+        at: Vec<PacketEntrance>,
     },
     /// Own rules are in force that are not those that were confirmed last, and no change waits.
     NeverConfirmed {
         /// Which rules.
-        way: Way,
+        way: FilterBackend,
     },
     /// The change of who may reach services that waits is not in force: something has loaded other rules.
     Displaced {
         /// Which are in force instead.
-        by: Displacer,
+        by: DisplacingRules,
     },
     /// Processes that are called like a daemon are none, and count for nothing.
     Stranger {
         /// The daemon's program.
         program: String,
         /// What shows it.
-        foreign: Foreign,
+        foreign: ForeignProcess,
     },
     /// Anything else worth a word, in one sentence.
     Remark {
@@ -161,7 +161,7 @@ pub enum Note {
 /// Which own rules are in force instead of those that wait for their confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Displacer {
+pub enum DisplacingRules {
     /// Those that were confirmed last, or none.
     Before,
     /// Others.
@@ -171,7 +171,7 @@ pub enum Displacer {
 /// Why a daemon is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Held {
+pub enum SkipReason {
     /// None of its running values changes.
     NothingChanges,
     /// The manifest does not name it.

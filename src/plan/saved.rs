@@ -23,7 +23,7 @@ const ACCOUNTS: &str = "accounts";
 
 /// A saved plan cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum SavedError {
+pub enum SavedPlanError {
     /// It is not a saved plan at all.
     #[error("it is not a saved plan")]
     NotAPlan(#[source] serde_json::Error),
@@ -46,13 +46,13 @@ pub enum SavedError {
     Changed {
         /// What does not fit.
         #[source]
-        how: Misfit,
+        how: PlanMisfit,
     },
 }
 
 /// What of a saved plan does not fit the rest of it.
 #[derive(Debug, thiserror::Error)]
-pub enum Misfit {
+pub enum PlanMisfit {
     /// It has no digest.
     #[error("it has no digest")]
     NoDigest,
@@ -67,7 +67,7 @@ pub enum Misfit {
     },
 }
 
-impl SavedError {
+impl SavedPlanError {
     /// The exit code.
     #[must_use]
     pub const fn exit(&self) -> Exit {
@@ -88,27 +88,27 @@ fn format(found: &Option<u64>) -> String {
 /// A plan as it is saved, and as `plan --format json` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(title = "A plan of mailward")]
-pub struct Document<'a> {
+pub struct PlanDocument<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     #[serde(flatten)]
-    seal: Seal,
+    seal: PlanSeal,
 }
 
 /// Whether a plan can be applied.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Seal {
+enum PlanSeal {
     /// It can: the sha256 of everything else, by which a change of the file is noticed; no signature.
     Digest(#[schemars(with = "String")] Digest),
     /// It cannot.
-    Accounts(Accounts),
+    Accounts(UnappliableAccounts),
 }
 
 /// Why a plan cannot be applied.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Accounts {
+enum UnappliableAccounts {
     /// The names of accounts are withheld.
     Withheld,
 }
@@ -117,16 +117,16 @@ enum Accounts {
 ///
 /// # Errors
 /// Only where a value cannot be written as JSON, which none of ours can fail.
-pub fn document(plan: &Plan) -> Result<Document<'_>, serde_json::Error> {
-    let seal = Seal::Digest(digest(&serde_json::to_value(plan)?));
-    Ok(Document { plan, seal })
+pub fn document(plan: &Plan) -> Result<PlanDocument<'_>, serde_json::Error> {
+    let seal = PlanSeal::Digest(digest(&serde_json::to_value(plan)?));
+    Ok(PlanDocument { plan, seal })
 }
 
 /// A plan in which the names of accounts are withheld; a digest would confirm a guess of them.
 #[must_use]
-pub const fn withheld(plan: &Plan) -> Document<'_> {
-    let seal = Seal::Accounts(Accounts::Withheld);
-    Document { plan, seal }
+pub const fn withheld(plan: &Plan) -> PlanDocument<'_> {
+    let seal = PlanSeal::Accounts(UnappliableAccounts::Withheld);
+    PlanDocument { plan, seal }
 }
 
 /// The digest of a saved plan's content, the digest itself left out.
@@ -145,14 +145,14 @@ pub fn looks_saved(bytes: &[u8]) -> bool {
 /// Reads a saved plan.
 ///
 /// # Errors
-/// [`SavedError`]; each of them means to plan again.
-pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
+/// [`SavedPlanError`]; each of them means to plan again.
+pub fn read(bytes: &[u8]) -> Result<Plan, SavedPlanError> {
     // Each value but the first comes after one of these. A value takes up to a hundred bytes of memory.
     let values = (bytes.iter()).filter(|byte| matches!(byte, b',' | b'[' | b'{'));
     if values.count() > MOST_VALUES {
-        return Err(SavedError::TooLarge);
+        return Err(SavedPlanError::TooLarge);
     }
-    let json = serde_json::from_slice(bytes).map_err(SavedError::NotAPlan)?;
+    let json = serde_json::from_slice(bytes).map_err(SavedPlanError::NotAPlan)?;
     of_json(json)
 }
 
@@ -160,26 +160,26 @@ pub fn read(bytes: &[u8]) -> Result<Plan, SavedError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn of_json(mut json: Json) -> Result<Plan, SavedError> {
+pub fn of_json(mut json: Json) -> Result<Plan, SavedPlanError> {
     let found = json.get("format").and_then(Json::as_u64);
     if found != Some(u64::from(FORMAT)) {
-        return Err(SavedError::Format { found });
+        return Err(SavedPlanError::Format { found });
     }
     if json.get(ACCOUNTS).is_some() {
-        return Err(SavedError::Withheld);
+        return Err(SavedPlanError::Withheld);
     }
-    let changed = |how| Err(SavedError::Changed { how });
+    let changed = |how| Err(SavedPlanError::Changed { how });
     let stated = json.as_object_mut().and_then(|json| json.remove(DIGEST));
     match stated {
-        None => return changed(Misfit::NoDigest),
-        Some(stated) if stated != digest(&json).to_string() => return changed(Misfit::Digest),
+        None => return changed(PlanMisfit::NoDigest),
+        Some(stated) if stated != digest(&json).to_string() => return changed(PlanMisfit::Digest),
         Some(_) => {}
     }
-    let plan: Plan = serde_json::from_value(json).map_err(SavedError::NotAPlan)?;
+    let plan: Plan = serde_json::from_value(json).map_err(SavedPlanError::NotAPlan)?;
     if Fingerprint::of(&plan.steps) == plan.fingerprint {
         Ok(plan)
     } else {
-        changed(Misfit::Fingerprint {
+        changed(PlanMisfit::Fingerprint {
             stated: plan.fingerprint,
         })
     }

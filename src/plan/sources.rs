@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::how::{BootHow, RetireHow, SourceHow};
-use crate::model::{Allowed, HostPath, MailService, Networks, Origin};
+use crate::access::how::{BootMethod, LoadMethod, RetireMethod};
+use crate::model::{AllowedSources, HostPath, MailService, ManifestOrigin, Networks};
 
 /// What enforces allowed source networks on a host.
 #[derive(
@@ -20,7 +20,7 @@ use crate::model::{Allowed, HostPath, MailService, Networks, Origin};
     schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum FilterBackend {
     /// The rules of Plesk's own firewall.
     PleskFirewall,
     /// An own table of nftables.
@@ -29,7 +29,7 @@ pub enum Way {
     Iptables,
 }
 
-impl Way {
+impl FilterBackend {
     /// The name in the manifest and in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -54,31 +54,31 @@ impl Way {
 /// Who may reach services changes. It goes live provisionally, and back by itself unless it is confirmed in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SourceStep {
+pub struct FirewallStep {
     /// What enforces it.
-    pub way: Way,
+    pub way: FilterBackend,
     /// Each service whose rules change.
-    pub gates: Vec<GateChange>,
+    pub gates: Vec<AllowlistChange>,
     /// Who gains or loses which service by it, all other rules of the host considered; differs from host to host.
     pub effects: Vec<ReachChange>,
     /// How long it stays without a confirmation, in seconds.
     pub confirm_within: u32,
     /// Why.
-    pub causes: Vec<SourceCause>,
+    pub causes: Vec<FirewallCause>,
     /// How it is done on this host; never saved.
     #[serde(skip)]
     #[schemars(skip)]
-    pub how: Option<Box<SourceHow>>,
+    pub how: Option<Box<LoadMethod>>,
     /// How a boot is made to take back what nobody confirms, before it goes live; none where it does already. Never saved.
     #[serde(skip)]
     #[schemars(skip)]
-    pub guard: Option<Box<BootHow>>,
+    pub guard: Option<Box<BootMethod>>,
 }
 
 /// Who may reach one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GateChange {
+pub struct AllowlistChange {
     /// The service.
     #[schemars(with = "String")]
     pub service: MailService,
@@ -86,10 +86,10 @@ pub struct GateChange {
     pub ports: Vec<u16>,
     /// By the same rules before: `"anyone"`, `"nobody"`, or `{ "only": [networks] }`; none where they do not tell.
     #[schemars(with = "serde_json::Value")]
-    pub from: Option<Allowed>,
+    pub from: Option<AllowedSources>,
     /// Afterwards.
     #[schemars(with = "serde_json::Value")]
-    pub to: Allowed,
+    pub to: AllowedSources,
 }
 
 /// What changes for new connections to ports that change alike.
@@ -102,24 +102,24 @@ pub struct ReachChange {
     /// The ports.
     pub ports: Vec<u16>,
     /// Who may connect afterwards and could not before.
-    pub gains: Extent,
+    pub gains: AddressExtent,
     /// Who could connect before and may not afterwards.
-    pub loses: Extent,
+    pub loses: AddressExtent,
     /// Whose case changes, but of whom it cannot be told before or afterwards.
-    pub unclear: Extent,
+    pub unclear: AddressExtent,
 }
 
 /// Addresses, by the shorter of two lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Extent {
+pub enum AddressExtent {
     /// These.
     Only(#[schemars(with = "Vec<String>")] Networks),
     /// All but these.
     AllBut(#[schemars(with = "Vec<String>")] Networks),
 }
 
-impl Extent {
+impl AddressExtent {
     /// Chooses the shorter list.
     #[must_use]
     pub fn of(networks: Networks) -> Self {
@@ -144,7 +144,7 @@ impl Extent {
 /// Why rules change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "cause", rename_all = "kebab-case")]
-pub enum SourceCause {
+pub enum FirewallCause {
     /// The manifest declares who may reach a service.
     Declared {
         /// The service.
@@ -152,7 +152,7 @@ pub enum SourceCause {
         service: MailService,
         /// The place in the manifest.
         #[schemars(with = "serde_json::Value")]
-        origin: Origin,
+        origin: ManifestOrigin,
     },
     /// The rules are not those that mailward makes: somebody has changed them.
     RulesDiffer,
@@ -167,22 +167,22 @@ pub enum SourceCause {
 #[serde(deny_unknown_fields)]
 pub struct BootStep {
     /// Whether they come back.
-    pub boot: Boot,
+    pub boot: BootHook,
     /// Which rules.
-    pub way: Way,
+    pub way: FilterBackend,
     /// The files that are written or removed.
     #[schemars(with = "Vec<String>")]
     pub paths: Vec<HostPath>,
     /// How it is done on this host; never saved.
     #[serde(skip)]
     #[schemars(skip)]
-    pub how: Option<Box<BootHow>>,
+    pub how: Option<Box<BootMethod>>,
 }
 
 /// Whether the own rules come back at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Boot {
+pub enum BootHook {
     /// They do.
     Restores,
     /// They cannot, on this host; they are written down as what was confirmed.
@@ -196,11 +196,11 @@ pub enum Boot {
 #[serde(deny_unknown_fields)]
 pub struct RetireStep {
     /// Which rules.
-    pub way: Way,
+    pub way: FilterBackend,
     /// What enforces it instead.
-    pub instead: Way,
+    pub instead: FilterBackend,
     /// How it is done on this host; never saved.
     #[serde(skip)]
     #[schemars(skip)]
-    pub how: Option<Box<RetireHow>>,
+    pub how: Option<Box<RetireMethod>>,
 }

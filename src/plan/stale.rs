@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccessStep, AccountAct, Action, BootStep, Edit, HostId, PanelStep, Plan, RetireStep,
-    SourceStep, Step,
+    AccountAct, BootStep, FileEdit, FirewallStep, HostId, PanelAccessStep, PanelLimitStep, Plan,
+    RetireStep, ServiceAction, Step,
 };
 use crate::access::boot::way_of;
-use crate::model::Access;
+use crate::model::PanelLogin;
 
 /// Why a plan of today is not the one that was agreed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stale {
+pub enum StaleReason {
     /// That was agreed for another host.
     OtherHost {
         /// Its name, where that is known.
@@ -29,8 +29,8 @@ pub enum Stale {
 /// Whether everything that `now` does was agreed in `agreed`, for the same host.
 ///
 /// # Errors
-/// [`Stale`] tells what was not.
-pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
+/// [`StaleReason`] tells what was not.
+pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), StaleReason> {
     same_host(agreed, &now.host)?;
     let known: Vec<Json> = agreed.steps.iter().map(essence).collect();
     let accounts = accounts(agreed);
@@ -48,27 +48,27 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), Stale> {
     if steps.is_empty() {
         Ok(())
     } else {
-        Err(Stale::Steps(steps))
+        Err(StaleReason::Steps(steps))
     }
 }
 
 /// Whether a plan was agreed for this host.
 ///
 /// # Errors
-/// [`Stale::OtherHost`].
-pub fn same_host(agreed: &Plan, host: &HostId) -> Result<(), Stale> {
+/// [`StaleReason::OtherHost`].
+pub fn same_host(agreed: &Plan, host: &HostId) -> Result<(), StaleReason> {
     if agreed.host == *host {
         return Ok(());
     }
     let name = agreed.host.name.clone();
-    Err(Stale::OtherHost { name })
+    Err(StaleReason::OtherHost { name })
 }
 
 /// Every account that was agreed, with what it gets and how.
-fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access, AccountAct)> {
+fn accounts(agreed: &Plan) -> BTreeSet<(&str, PanelLogin, AccountAct)> {
     (agreed.steps.iter())
         .flat_map(|step| match step {
-            Step::PanelAccess(AccessStep {
+            Step::PanelAccess(PanelAccessStep {
                 access,
                 act,
                 accounts,
@@ -90,9 +90,9 @@ fn accounts(agreed: &Plan) -> BTreeSet<(&str, Access, AccountAct)> {
 
 /// The part of a step that was not agreed; those that are satisfied since are not in it.
 fn not_agreed(
-    step: &AccessStep,
-    agreed: &BTreeSet<(&str, Access, AccountAct)>,
-) -> Option<AccessStep> {
+    step: &PanelAccessStep,
+    agreed: &BTreeSet<(&str, PanelLogin, AccountAct)>,
+) -> Option<PanelAccessStep> {
     let mut rest = step.clone();
     rest.accounts
         .retain(|change| !agreed.contains(&(change.account.as_str(), step.access, step.act)));
@@ -102,7 +102,7 @@ fn not_agreed(
 
 fn essence(step: &Step) -> Json {
     match step {
-        Step::Edit(Edit {
+        Step::Edit(FileEdit {
             path,
             before: _,
             lines,
@@ -118,7 +118,7 @@ fn essence(step: &Step) -> Json {
                 .collect::<Vec<_>>(),
             "effects": effects,
         }),
-        Step::Panel(PanelStep {
+        Step::Panel(PanelLimitStep {
             argv,
             undo,
             effects,
@@ -126,7 +126,7 @@ fn essence(step: &Step) -> Json {
         }) => {
             json!({ "argv": argv, "undo": undo, "effects": effects })
         }
-        Step::Sources(SourceStep {
+        Step::Sources(FirewallStep {
             way,
             gates,
             // Who else is banned or let in may change at any time.
@@ -153,7 +153,7 @@ fn essence(step: &Step) -> Json {
         }) => json!({ "retire": way, "instead": instead }),
         // Compared account by account.
         Step::PanelAccess(_) => Json::Null,
-        Step::Action(Action {
+        Step::Action(ServiceAction {
             verb,
             daemon,
             unit,

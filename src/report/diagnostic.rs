@@ -10,11 +10,11 @@ use annotate_snippets::{
 use super::Colour;
 use super::printable::{is_unsafe, printable};
 use super::safe::SafeText;
-use crate::failure::{Diagnostic, Place};
+use crate::failure::{Diagnostic, FilePlace};
 
 /// How bad the shown diagnostics are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
+pub enum WorstSeverity {
     /// The run cannot go on.
     Error,
     /// Worth a look; the run goes on.
@@ -26,7 +26,7 @@ const LABEL_COLUMNS: usize = 96;
 
 /// Renders diagnostics in the given order, each followed by an empty line.
 #[must_use]
-pub fn render(diagnostics: &[Diagnostic], severity: Severity, colour: Colour) -> SafeText {
+pub fn render(diagnostics: &[Diagnostic], severity: WorstSeverity, colour: Colour) -> SafeText {
     let renderer = match colour {
         Colour::Off => Renderer::plain(),
         Colour::On => Renderer::styled(),
@@ -39,7 +39,7 @@ pub fn render(diagnostics: &[Diagnostic], severity: Severity, colour: Colour) ->
     SafeText::rendered(text)
 }
 
-fn one(renderer: &Renderer, diagnostic: &Diagnostic, severity: Severity) -> String {
+fn one(renderer: &Renderer, diagnostic: &Diagnostic, severity: WorstSeverity) -> String {
     let Diagnostic {
         what,
         place,
@@ -47,8 +47,8 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, severity: Severity) -> Stri
         hint,
     } = diagnostic;
     let level = match severity {
-        Severity::Error => Level::ERROR,
-        Severity::Note => Level::NOTE,
+        WorstSeverity::Error => Level::ERROR,
+        WorstSeverity::Note => Level::NOTE,
     };
     let mut group = Group::with_title(level.primary_title(printable(what)));
     let mut why = why.as_deref();
@@ -67,8 +67,8 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, severity: Severity) -> Stri
 }
 
 /// Shows the place; takes the reason along when it fits beside the mark.
-fn located<'a>(place: &Place, why: &mut Option<&'a str>) -> Vec<Element<'a>> {
-    let Place {
+fn located<'a>(place: &FilePlace, why: &mut Option<&'a str>) -> Vec<Element<'a>> {
+    let FilePlace {
         file,
         line,
         column,
@@ -171,7 +171,7 @@ mod tests {
     fn diagnostic(text: &str, column: u32, width: u32) -> Diagnostic {
         Diagnostic {
             what: "the number is too small".into(),
-            place: Some(Place {
+            place: Some(FilePlace {
                 file: "mx1.toml".into(),
                 line: 12,
                 column,
@@ -187,7 +187,7 @@ mod tests {
     fn the_line_is_shown_with_a_mark_a_reason_and_a_hint() {
         let shown = render(
             &[diagnostic("per_ip = 0", 10, 1)],
-            Severity::Error,
+            WorstSeverity::Error,
             Colour::Off,
         );
         assert_eq!(
@@ -200,7 +200,7 @@ mod tests {
     fn characters_that_cannot_be_shown_are_named_and_the_mark_stays_in_its_column() {
         let shown = render(
             &[diagnostic("a = \"\u{1b}\u{202e}\" 0", 10, 1)],
-            Severity::Note,
+            WorstSeverity::Note,
             Colour::Off,
         );
         assert_eq!(
@@ -216,7 +216,7 @@ mod tests {
             ..diagnostic("", 1, 1)
         };
         assert_eq!(
-            render(&[bare], Severity::Error, Colour::Off),
+            render(&[bare], WorstSeverity::Error, Colour::Off),
             "error: the number is too small\n |\n = why: nobody could connect\n = help: write 1 or more\n\n"
         );
     }
@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn colour_adds_escapes_and_nothing_else_does() {
         let one = [diagnostic("per_ip = 0", 10, 1)];
-        assert!(render(&one, Severity::Error, Colour::On).contains('\u{1b}'));
-        assert!(!render(&one, Severity::Error, Colour::Off).contains('\u{1b}'));
+        assert!(render(&one, WorstSeverity::Error, Colour::On).contains('\u{1b}'));
+        assert!(!render(&one, WorstSeverity::Error, Colour::Off).contains('\u{1b}'));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         ] {
             let _ = render(
                 &[diagnostic(text, column, width)],
-                Severity::Error,
+                WorstSeverity::Error,
                 Colour::Off,
             );
         }

@@ -2,21 +2,21 @@
 
 use serde::Serialize;
 
-use crate::access::show::Shown as Access;
-use crate::limits::show::Entry;
-use crate::panel_access::show::Shown as Accounts;
+use crate::access::show::ShownFirewall as Access;
+use crate::limits::show::LimitEntry;
+use crate::panel_access::show::ShownAccounts as Accounts;
 use crate::plan::{HostId, Note, Plan};
 
 /// What `show --format json` prints.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(title = "A host as mailward shows it")]
-pub struct Shown {
+pub struct ShowDocument {
     /// The format's number, 1.
     pub format: u32,
     /// The host.
     pub host: HostId,
     /// One entry a setting.
-    pub limits: Vec<Entry>,
+    pub limits: Vec<LimitEntry>,
     /// A change of access that waits for its confirmation, or what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Note>,
@@ -34,7 +34,7 @@ pub struct Shown {
 /// What `check --format json` prints.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(title = "A drift check of mailward")]
-pub struct Checked<'a> {
+pub struct CheckDocument<'a> {
     /// The format's number, 1.
     pub format: u32,
     /// The one-line summary.

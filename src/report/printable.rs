@@ -11,7 +11,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_unsafe) {
         let mut shown = String::with_capacity(text.len() + 16);
         // Writing to a string cannot fail.
-        let _ = Escaping(&mut shown).write_str(text);
+        let _ = EscapingWriter(&mut shown).write_str(text);
         Cow::Owned(shown)
     } else {
         Cow::Borrowed(text)
@@ -109,9 +109,9 @@ pub fn command<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 }
 
 /// Writes what it is given into a string as [`printable`] shows it.
-pub(super) struct Escaping<'s>(pub(super) &'s mut String);
+pub(super) struct EscapingWriter<'s>(pub(super) &'s mut String);
 
-impl fmt::Write for Escaping<'_> {
+impl fmt::Write for EscapingWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
         while let Some(at) = rest.find(is_unsafe) {

@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 
 use crate::apply::outcome::Outcome;
-use crate::failure::{Diagnostic, Place};
-use crate::model::{Desired, Origin, PanelAccess};
-use crate::plan::{AccessCause, AccessStep, Note, Plan, Step};
+use crate::failure::{Diagnostic, FilePlace};
+use crate::model::{Desired, ManifestOrigin, PanelAccess};
+use crate::plan::{Note, PanelAccessCause, PanelAccessStep, Plan, Step};
 
 /// Whether accounts are named in what is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
+pub enum NameVisibility {
     /// They are.
     Shown,
     /// They are only counted, by domain.
@@ -71,7 +71,7 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> Diagnostic {
     } = diagnostic;
     Diagnostic {
         what: message(what),
-        place: place.as_ref().map(|place| Place {
+        place: place.as_ref().map(|place| FilePlace {
             text: String::new(),
             ..place.clone()
         }),
@@ -81,17 +81,18 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> Diagnostic {
 }
 
 fn step(step: &mut Step) {
-    if let Step::PanelAccess(AccessStep {
+    if let Step::PanelAccess(PanelAccessStep {
         accounts, causes, ..
     }) = step
     {
         accounts.clear();
         for cause in causes {
             match cause {
-                AccessCause::Default { origin: place } | AccessCause::Domain { origin: place } => {
+                PanelAccessCause::Default { origin: place }
+                | PanelAccessCause::Domain { origin: place } => {
                     origin(place);
                 }
-                AccessCause::Accounts { .. } => {}
+                PanelAccessCause::Accounts { .. } => {}
             }
         }
     }
@@ -112,7 +113,7 @@ fn desired(desired: &mut Desired) {
 }
 
 /// A line that declares a default or a domain, and that may hold accounts as well.
-fn origin(origin: &mut Origin) {
+fn origin(origin: &mut ManifestOrigin) {
     // A longer one was cut, perhaps within a name.
     if origin.text.contains('@') || origin.text.chars().count() > LONG {
         origin.text = "(a line that may name accounts)".to_owned();
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_line_of_a_manifest_is_not_shown_and_its_place_is() {
-        let place = Place {
+        let place = FilePlace {
             file: "m.toml".to_owned(),
             line: 7,
             column: 3,
@@ -278,7 +279,7 @@ mod tests {
         let shown = diagnostic(&Diagnostic::new("wrong").at(place));
         let text = crate::report::diagnostic::render(
             &[shown],
-            crate::report::diagnostic::Severity::Error,
+            crate::report::diagnostic::WorstSeverity::Error,
             crate::report::Colour::Off,
         );
         assert_eq!(text, "error: wrong\n--> m.toml:7:3\n\n");

@@ -10,7 +10,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::Colour;
-use super::printable::{Escaping, is_unsafe};
+use super::printable::{EscapingWriter, is_unsafe};
 
 /// Columns between two tab stops.
 const TAB: usize = 8;
@@ -86,7 +86,7 @@ impl SafeText {
     /// Says something on this line.
     pub fn say(&mut self, said: impl fmt::Display) -> &mut Self {
         // Writing to a string fails only where a value's own `Display` does.
-        let _ = write!(Escaping(&mut self.shown), "{said}");
+        let _ = write!(EscapingWriter(&mut self.shown), "{said}");
         self
     }
 

@@ -12,7 +12,7 @@ mod reach;
 mod show;
 mod sources;
 
-pub use self::access::Detail;
+pub use self::access::AccountDetail;
 pub use self::accounts::accounts;
 pub use self::outcome::{outcome, summary as outcome_summary};
 pub use self::plan::{check, drift, left_alone, plan, step_name, steps_in_brief, summary, waiting};
@@ -22,7 +22,7 @@ pub use self::sources::sources;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::plan::{Effect, Named, Value};
+use crate::plan::{LimitEffect, LimitValue, SettingNamed};
 
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
@@ -32,17 +32,17 @@ const WARNING: Style = AnsiColor::Yellow.on_default();
 
 /// A value in one word.
 #[must_use]
-pub fn value(value: Value) -> String {
+pub fn value(value: LimitValue) -> String {
     match value {
-        Value::Count(count) => count.to_string(),
-        Value::Rate(rate) => format!("{}/s, pause {} s", rate.rate, rate.pause),
-        Value::Nothing => "nothing in force".to_owned(),
+        LimitValue::Count(count) => count.to_string(),
+        LimitValue::Rate(rate) => format!("{}/s, pause {} s", rate.rate, rate.pause),
+        LimitValue::Nothing => "nothing in force".to_owned(),
     }
 }
 
 /// `pop3 per_ip: 4 → 20`.
-fn effect(effect: &Effect) -> String {
-    let Effect {
+fn effect(effect: &LimitEffect) -> String {
+    let LimitEffect {
         service,
         setting,
         from,
@@ -50,8 +50,8 @@ fn effect(effect: &Effect) -> String {
         named,
     } = effect;
     let along = match named {
-        Named::ByManifest => "",
-        Named::Inherits => " (inherits)",
+        SettingNamed::ByManifest => "",
+        SettingNamed::Inherits => " (inherits)",
     };
     format!(
         "{service} {}: {} → {}{along}",

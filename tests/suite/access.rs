@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mailward::manifest::{Layer, check};
-use mailward::model::{Allowed, MailService};
+use mailward::manifest::{ManifestLayer, check};
+use mailward::model::{AllowedSources, MailService};
 
 use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
@@ -86,14 +86,14 @@ fn many(number: u32) -> String {
 #[test]
 fn ten_thousand_networks_in_one_service_are_read_in_time_linear_in_their_number() {
     let time = |number: u32| {
-        let layer = Layer {
+        let layer = ManifestLayer {
             name: "many.toml".to_owned(),
             bytes: many(number).into_bytes(),
         };
         let begun = Instant::now();
         let checked = check(&[layer]).unwrap();
         let taken = begun.elapsed();
-        let Allowed::Only(networks) = &checked.desired.access.allow[&MailService::Imap]
+        let AllowedSources::Only(networks) = &checked.desired.access.allow[&MailService::Imap]
             .value
             .allowed
         else {

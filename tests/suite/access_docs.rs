@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailward::manifest::{Layer, check};
+use mailward::manifest::{ManifestLayer, check};
 
 use crate::support::host::{Family, Host, Kind, Layout, Net, Output, PacketFilter, Reach};
 use crate::support::ssh::Ssh;
@@ -156,7 +156,7 @@ fn the_manifest_of_the_page_on_access_has_no_errors() {
     let examples = blocks("toml");
     assert_eq!(examples.len(), 1);
     for text in examples {
-        let layer = Layer {
+        let layer = ManifestLayer {
             name: "docs/access.md".to_owned(),
             bytes: text.into_bytes(),
         };

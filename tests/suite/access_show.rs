@@ -4,9 +4,9 @@
 
 mod below_root;
 
-use mailward::access::iptables::{Presents, replacement};
-use mailward::access::{Ends, Gate, nft};
-use mailward::model::{self, Allowed, MailService, Network, Networks};
+use mailward::access::iptables::{PresentChains, replacement};
+use mailward::access::{NatEnds, PortAllowlist, nft};
+use mailward::model::{self, AllowedSources, MailService, Network, Networks};
 use serde_json::Value;
 
 use crate::support::firewall::{Era, Firewall};
@@ -141,18 +141,18 @@ fn assert_decided(access: &Value, port: u16, expected: &[(&str, &str)]) {
     assert_eq!(found, expected, "{access:#}");
 }
 
-fn gates() -> Vec<Gate> {
+fn gates() -> Vec<PortAllowlist> {
     let office: Networks = OFFICE
         .map(|text| Network::parse(text).unwrap())
         .into_iter()
         .collect();
-    let only_four = office.of_family(model::Family::Ipv4);
+    let only_four = office.of_family(model::AddressFamily::Ipv4);
     [
-        (MailService::Pop3, Allowed::Only(office)),
-        (MailService::Imap, Allowed::Only(only_four)),
-        (MailService::Submission, Allowed::Nobody),
+        (MailService::Pop3, AllowedSources::Only(office)),
+        (MailService::Imap, AllowedSources::Only(only_four)),
+        (MailService::Submission, AllowedSources::Nobody),
     ]
-    .map(|(service, allowed)| Gate {
+    .map(|(service, allowed)| PortAllowlist {
         service,
         ports: service.ports(),
         allowed,
@@ -188,7 +188,7 @@ fn what_nftables_lets_in_is_shown_as_connections_find_it_here_and_over_ssh() {
     load(
         &host,
         &["nft", "-f", "-"],
-        &nft::script(&gates(), Ends::Both),
+        &nft::script(&gates(), NatEnds::Both),
     );
     let access = shown(&host);
     agrees(&access, &net);
@@ -314,10 +314,10 @@ fn what_each_kind_of_iptables_lets_in_is_shown_as_connections_find_it() {
     restore(&host, "-legacy", |_| "*raw\n-F\nCOMMIT\n".to_owned());
 
     for (family, program) in [
-        (model::Family::Ipv4, "iptables-legacy-restore"),
-        (model::Family::Ipv6, "ip6tables-legacy-restore"),
+        (model::AddressFamily::Ipv4, "iptables-legacy-restore"),
+        (model::AddressFamily::Ipv6, "ip6tables-legacy-restore"),
     ] {
-        let rules = replacement(&gates(), family, Ends::Both, &Presents::default());
+        let rules = replacement(&gates(), family, NatEnds::Both, &PresentChains::default());
         load(&host, &[program, "--noflush"], &rules.unwrap());
     }
     let access = shown(&host);

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use mailward::access::iptables::{End, section};
+use mailward::access::iptables::{NatEnd, section};
 use serde_json::Value;
 
 use crate::support::host::{Family, Host, Kind, Layout, Net, Output, Reach};
@@ -139,7 +139,7 @@ impl Scene {
     /// The rules of each own chain of a family, which both ends have.
     fn chains(&self, save: &str) -> Vec<(String, usize)> {
         let text = self.host.run(&[save]).success();
-        let [early, behind] = End::ALL.map(|end| lengths(&section(&text, end)));
+        let [early, behind] = NatEnd::ALL.map(|end| lengths(&section(&text, end)));
         assert_eq!(early, behind);
         early
     }

@@ -40,7 +40,8 @@ mod unseen;
 mod untouched;
 
 use mailward::host::{
-    Act, Command, Digest, Done, FileState, Found, Replace, Reply, Request, WriteHost,
+    Digest, FileFound, FileReplacement, FileState, HostCommand, HostOperation, OperationResult,
+    ReadReply, ReadRequest, WriteHost,
 };
 use mailward::model::HostPath;
 use std::time::Duration;
@@ -50,31 +51,31 @@ fn path(text: &str) -> HostPath {
 }
 
 /// The one answer to one request.
-fn ask(host: &dyn WriteHost, request: Request) -> Reply {
+fn ask(host: &dyn WriteHost, request: ReadRequest) -> ReadReply {
     let mut replies = host.read(&[request]).unwrap();
     assert_eq!(replies.len(), 1);
     replies.remove(0)
 }
 
-fn found(host: &dyn WriteHost, path: HostPath) -> Found {
-    match ask(host, Request::File(path)) {
-        Reply::File(found) => found,
+fn found(host: &dyn WriteHost, path: HostPath) -> FileFound {
+    match ask(host, ReadRequest::File(path)) {
+        ReadReply::File(found) => found,
         other => panic!("a file was asked for: {other:?}"),
     }
 }
 
 fn file(host: &dyn WriteHost, path: HostPath) -> FileState {
     match found(host, path) {
-        Found::File(file) => file,
+        FileFound::File(file) => file,
         other => panic!("a file should be there: {other:?}"),
     }
 }
 
 /// Does one act that reports nothing, or gives its failure's text with all causes.
-fn act(host: &mut dyn WriteHost, act: Act) -> Result<(), String> {
+fn act(host: &mut dyn WriteHost, act: HostOperation) -> Result<(), String> {
     match host.write(&[act], &[]) {
         Ok(written) => {
-            assert_eq!(written.done, [Done::Quietly]);
+            assert_eq!(written.done, [OperationResult::Quietly]);
             Ok(())
         }
         Err(failure) => {
@@ -84,17 +85,17 @@ fn act(host: &mut dyn WriteHost, act: Act) -> Result<(), String> {
     }
 }
 
-fn replacing(path: HostPath, before: &[u8], bytes: &[u8]) -> Act {
+fn replacing(path: HostPath, before: &[u8], bytes: &[u8]) -> HostOperation {
     let before = Digest::of(before);
     let bytes = bytes.to_vec();
-    Act::Replace(Replace {
+    HostOperation::Replace(FileReplacement {
         path,
         before,
         bytes,
     })
 }
 
-fn command(program: HostPath, arguments: &[&str]) -> Command {
+fn command(program: HostPath, arguments: &[&str]) -> HostCommand {
     let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
-    Command::new(program, arguments, Duration::from_secs(20))
+    HostCommand::new(program, arguments, Duration::from_secs(20))
 }

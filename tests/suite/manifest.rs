@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mailward::failure::Diagnostic;
-use mailward::manifest::{Checked, Layer, check};
+use mailward::manifest::{CheckedManifest, ManifestLayer, check};
 use mailward::model::Desired;
 use mailward::report::Colour;
-use mailward::report::diagnostic::{Severity, render};
+use mailward::report::diagnostic::{WorstSeverity, render};
 
 /// Every folder below `tests/manifest`.
 fn cases() -> Vec<PathBuf> {
@@ -21,7 +21,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn layers(case: &Path) -> Vec<Layer> {
+fn layers(case: &Path) -> Vec<ManifestLayer> {
     let mut files: Vec<PathBuf> = fs::read_dir(case)
         .expect("a case is a folder")
         .map(|entry| entry.expect("a readable entry").path())
@@ -33,7 +33,7 @@ fn layers(case: &Path) -> Vec<Layer> {
     files.sort();
     files
         .into_iter()
-        .map(|path| Layer {
+        .map(|path| ManifestLayer {
             name: path
                 .file_name()
                 .expect("a name")
@@ -45,13 +45,16 @@ fn layers(case: &Path) -> Vec<Layer> {
 }
 
 /// What a case shows: the errors, or the notes and the desired state.
-fn shown(result: &Result<Checked, Vec<Diagnostic>>) -> String {
+fn shown(result: &Result<CheckedManifest, Vec<Diagnostic>>) -> String {
     match result {
-        Ok(Checked { desired, notes }) => {
+        Ok(CheckedManifest { desired, notes }) => {
             let json = serde_json::to_string_pretty(desired).expect("the desired state is JSON");
-            format!("{}{json}\n", render(notes, Severity::Note, Colour::Off))
+            format!(
+                "{}{json}\n",
+                render(notes, WorstSeverity::Note, Colour::Off)
+            )
         }
-        Err(problems) => render(problems, Severity::Error, Colour::Off).to_string(),
+        Err(problems) => render(problems, WorstSeverity::Error, Colour::Off).to_string(),
     }
 }
 
@@ -83,7 +86,7 @@ fn every_case_shows_what_its_expected_file_says() {
 fn what_every_case_declares_comes_back_from_a_file_and_so_does_its_access_alone() {
     let mut read = 0;
     for case in cases() {
-        let Ok(Checked { desired, .. }) = check(&layers(&case)) else {
+        let Ok(CheckedManifest { desired, .. }) = check(&layers(&case)) else {
             continue;
         };
         for desired in [desired.only_access(), desired] {
@@ -117,7 +120,7 @@ fn no_layer_at_all_is_an_error() {
 
 #[test]
 fn a_layer_larger_than_sixteen_mebibytes_is_an_error() {
-    let layer = Layer {
+    let layer = ManifestLayer {
         name: "big.toml".into(),
         bytes: vec![b'#'; (16 << 20) + 1],
     };

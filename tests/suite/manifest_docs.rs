@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mailward::manifest::{Layer, check, schema};
+use mailward::manifest::{ManifestLayer, check, schema};
 use serde_json::Value;
 
 fn document() -> String {
@@ -23,7 +23,7 @@ fn every_example_is_a_manifest_without_errors() {
     for example in examples {
         // The layered example drops what a layer below it sets.
         let base = "version = 1\n[limits.ftp]\nper_ip = 5\n";
-        let layers = ["base.toml", "docs/manifest.md"].map(|name| Layer {
+        let layers = ["base.toml", "docs/manifest.md"].map(|name| ManifestLayer {
             name: name.to_owned(),
             bytes: if name == "base.toml" { base } else { example }
                 .as_bytes()

@@ -1,15 +1,15 @@
 //! Properties of the manifest's reader: order means nothing, and no input breaks it.
 
-use mailward::manifest::{Layer, check};
+use mailward::manifest::{ManifestLayer, check};
 use mailward::model::Desired;
 use mailward::report::Colour;
-use mailward::report::diagnostic::{Severity, render};
+use mailward::report::diagnostic::{WorstSeverity, render};
 use proptest::prelude::*;
 
 use crate::shown::judge;
 
-fn layer(bytes: impl Into<Vec<u8>>) -> Layer {
-    Layer {
+fn layer(bytes: impl Into<Vec<u8>>) -> ManifestLayer {
+    ManifestLayer {
         name: "m.toml".into(),
         bytes: bytes.into(),
     }
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn one_file_or_a_layer_for_each_section_is_the_same(order in Just((0..SECTIONS.len()).collect::<Vec<_>>()).prop_shuffle()) {
         let whole = format!("version = 1\n{}", SECTIONS.concat());
-        let layers: Vec<Layer> = order.iter().map(|at| layer(format!("version = 1\n{}", SECTIONS[*at]))).collect();
+        let layers: Vec<ManifestLayer> = order.iter().map(|at| layer(format!("version = 1\n{}", SECTIONS[*at]))).collect();
         let one = check(&[layer(whole)]).expect("valid").desired;
         let many = check(&layers).expect("valid").desired;
         prop_assert_eq!(bare(&one), bare(&many));
@@ -128,7 +128,7 @@ proptest! {
         name in any::<String>(),
     ) {
         for bytes in [[b"version = 1\n".as_slice(), &bytes].concat(), bytes] {
-            judge_calmly(&[Layer { name: name.clone(), bytes }]);
+            judge_calmly(&[ManifestLayer { name: name.clone(), bytes }]);
         }
     }
 
@@ -141,7 +141,7 @@ proptest! {
     ) {
         for start in ["", "version = 1"] {
             let layers = [&first, &second].map(|lines| format!("{start}{line_end}{}", lines.join(line_end)));
-            let [one, other] = [0, 1].map(|at| Layer {
+            let [one, other] = [0, 1].map(|at| ManifestLayer {
                 name: names[at].clone(),
                 bytes: layers[at].clone().into_bytes(),
             });
@@ -151,12 +151,12 @@ proptest! {
 }
 
 /// Checks and shows; places lie inside their lines, are sorted, and nothing shown controls a terminal.
-fn judge_calmly(layers: &[Layer]) {
+fn judge_calmly(layers: &[ManifestLayer]) {
     let (diagnostics, severity) = match check(layers) {
-        Ok(checked) => (checked.notes, Severity::Note),
+        Ok(checked) => (checked.notes, WorstSeverity::Note),
         Err(problems) => {
             assert!(!problems.is_empty(), "an error says what is wrong");
-            (problems, Severity::Error)
+            (problems, WorstSeverity::Error)
         }
     };
     for diagnostic in &diagnostics {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mailward::manifest::{Layer, check, schema};
+use mailward::manifest::{ManifestLayer, check, schema};
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
 }
 
 fn errors(text: &str) -> Vec<String> {
-    match check(&[Layer {
+    match check(&[ManifestLayer {
         name: "m.toml".into(),
         bytes: text.as_bytes().to_vec(),
     }]) {
@@ -155,7 +155,7 @@ fn the_reader_takes_every_setting_of_the_schema() {
 /// The keys that the reader's own messages list where nothing near is known.
 fn listed_by_reader(table: &str) -> Vec<String> {
     let text = format!("version = 1\n{table}qqqqqqqq = 1\n");
-    let problems = check(&[Layer {
+    let problems = check(&[ManifestLayer {
         name: "m".into(),
         bytes: text.into_bytes(),
     }])

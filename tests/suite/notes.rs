@@ -4,15 +4,16 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mailward::access::observed::Entrance;
-use mailward::apply::outcome::{Outcome, Verdict};
-use mailward::failure::{Diagnostic, Place};
-use mailward::host::Foreign;
-use mailward::model::{Count, HostPath};
+use mailward::access::observed::PacketEntrance;
+use mailward::apply::outcome::{Outcome, OutcomeVerdict};
+use mailward::failure::{Diagnostic, FilePlace};
+use mailward::host::ForeignProcess;
+use mailward::model::{ConnectionLimit, HostPath};
 use mailward::plan::{
-    AccountProblem, Daemon, Displacer, Held, Note, Plan, Setting, Value, Way, saved,
+    AccountProblem, Daemon, DisplacingRules, FilterBackend, LimitSetting, LimitValue, Note, Plan,
+    SkipReason, saved,
 };
-use mailward::report::text::{self, Detail};
+use mailward::report::text::{self, AccountDetail};
 use mailward::report::{Colour, json, redact};
 use serde_json::Value as Json;
 
@@ -21,9 +22,9 @@ use crate::support::office_copy;
 
 /// A note of each kind, with words by which it is known in a text.
 pub fn each() -> Vec<(Note, &'static str)> {
-    let count = |number| Value::Count(Count::Number(number));
+    let count = |number| LimitValue::Count(ConnectionLimit::Number(number));
     let advice = |what: &str| {
-        let place = Place {
+        let place = FilePlace {
             file: "m.toml".to_owned(),
             line: 3,
             column: 1,
@@ -44,7 +45,7 @@ pub fn each() -> Vec<(Note, &'static str)> {
             Note::NotRestarted {
                 daemon: Daemon::Courier,
                 services: vec!["imap".to_owned()],
-                reason: Held::NotNamed,
+                reason: SkipReason::NotNamed,
             },
             "courier is left alone for imap",
         ),
@@ -59,7 +60,7 @@ pub fn each() -> Vec<(Note, &'static str)> {
         (
             Note::Unmanaged {
                 service: "imap".to_owned(),
-                setting: Setting::Total,
+                setting: LimitSetting::Total,
                 running: count(40),
                 value: count(41),
             },
@@ -90,24 +91,26 @@ pub fn each() -> Vec<(Note, &'static str)> {
         ),
         (
             Note::ToConfirm {
-                at: vec![Entrance::Ssh],
+                at: vec![PacketEntrance::Ssh],
             },
             "confirmed over a new ssh connection from outside",
         ),
         (
-            Note::NeverConfirmed { way: Way::Nftables },
+            Note::NeverConfirmed {
+                way: FilterBackend::Nftables,
+            },
             "was never confirmed as it is",
         ),
         (
             Note::Displaced {
-                by: Displacer::Before,
+                by: DisplacingRules::Before,
             },
             "the rules of before are there already",
         ),
         (
             Note::Stranger {
                 program: "xinetd".to_owned(),
-                foreign: Foreign::User { uid: 1000 },
+                foreign: ForeignProcess::User { uid: 1000 },
             },
             "a process called `xinetd` is not the daemon",
         ),
@@ -184,9 +187,9 @@ fn every_note_is_told_once_by_plan_check_and_apply() {
     for mut plan in plans() {
         for (note, words) in each() {
             plan.notes = vec![note.clone()];
-            let shown = text::plan(&plan, Detail::Brief, Colour::Off);
+            let shown = text::plan(&plan, AccountDetail::Brief, Colour::Off);
             assert_eq!(shown.matches(words).count(), 1, "{note:?}: {shown}");
-            let shown = text::check(&plan, Detail::Brief, Colour::Off);
+            let shown = text::check(&plan, AccountDetail::Brief, Colour::Off);
             assert_eq!(shown.matches(words).count(), 1, "{note:?}: {shown}");
             let (summary, notes) = shown.split_once('\n').unwrap();
             assert_eq!(summary, text::drift(&plan));
@@ -194,9 +197,9 @@ fn every_note_is_told_once_by_plan_check_and_apply() {
                 assert!(line.starts_with("note: "), "{note:?}: {shown}");
             }
             // With steps the plan was shown before; its outcome is about the steps.
-            let mut outcome = Outcome::without_run(Verdict::AsDesired, Vec::new());
+            let mut outcome = Outcome::without_run(OutcomeVerdict::AsDesired, Vec::new());
             outcome.notes.clone_from(&plan.notes);
-            let shown = text::outcome(&outcome, Detail::Brief, Colour::Off);
+            let shown = text::outcome(&outcome, AccountDetail::Brief, Colour::Off);
             assert_eq!(shown.matches(words).count(), 1, "{note:?}: {shown}");
 
             let json = serde_json::to_value(&note).unwrap();
@@ -205,7 +208,7 @@ fn every_note_is_told_once_by_plan_check_and_apply() {
                 serde_json::to_value(document).unwrap()["notes"],
                 Json::Array(vec![json.clone()])
             );
-            let checked = json::Checked {
+            let checked = json::CheckDocument {
                 format: 1,
                 summary: text::drift(&plan),
                 exit: 0,
@@ -217,14 +220,14 @@ fn every_note_is_told_once_by_plan_check_and_apply() {
             assert_eq!(serde_json::to_value(&outcome).unwrap()["notes"][0], json);
         }
         plan.notes = each().into_iter().map(|(note, _)| note).collect();
-        let shown = text::plan(&plan, Detail::Brief, Colour::Off);
-        let checked = text::check(&plan, Detail::Brief, Colour::Off);
+        let shown = text::plan(&plan, AccountDetail::Brief, Colour::Off);
+        let checked = text::check(&plan, AccountDetail::Brief, Colour::Off);
         for (note, words) in each() {
             assert_eq!(shown.matches(words).count(), 1, "{note:?}: {shown}");
             assert_eq!(checked.matches(words).count(), 1, "{note:?}: {checked}");
         }
         let withheld = redact::plan(&plan);
-        let shown = text::check(&withheld, Detail::Counts, Colour::Off);
+        let shown = text::check(&withheld, AccountDetail::Counts, Colour::Off);
         assert!(shown.contains("note: 1 account is left alone"), "{shown}");
     }
 }

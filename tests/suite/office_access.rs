@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use mailward::apply::outcome::Verdict;
-use mailward::apply::window::confirm::{self, Proof, Request, Site};
+use mailward::apply::outcome::OutcomeVerdict;
+use mailward::apply::window::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
 use mailward::host::local::LocalHost;
 
 use crate::support::in_time::CommandInTime as _;
@@ -291,17 +291,17 @@ fn a_confirmation_that_means_one_run_confirms_no_other() {
     assert_eq!(applied.status.code(), Some(3), "{applied:?}");
     let mut host = LocalHost::tree(copy.path().to_owned()).unwrap();
     let mut confirm = |run: Option<&str>| {
-        let request = Request {
+        let request = ConfirmRequest {
             deadline: Duration::from_secs(20),
-            proof: Proof::Waived,
-            site: Site::Here,
+            proof: ConfirmProof::Waived,
+            site: ConfirmSite::Here,
             run: run.map(str::to_owned),
         };
         confirm::confirm(&mut host, &request).result
     };
-    assert_eq!(confirm(Some("another")), Verdict::Refused);
+    assert_eq!(confirm(Some("another")), OutcomeVerdict::Refused);
     assert!(is_file(copy.path(), "var/lib/mailward/access/window.json"));
-    assert_eq!(confirm(None), Verdict::Confirmed);
+    assert_eq!(confirm(None), OutcomeVerdict::Confirmed);
 }
 
 #[test]

@@ -9,35 +9,35 @@ mod size;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mailward::apply::outcome::Outcome;
-use mailward::apply::{self, Request, Restarts, Watch};
+use mailward::apply::{self, ApplyRequest, RestartPolicy, RunWatcher};
 use mailward::facts::Facts;
-use mailward::failure::{Blocked, Blocker};
+use mailward::failure::{PlanBlocked, PlanBlocker};
 use mailward::host::ReadHost;
-use mailward::manifest::{Layer, check};
+use mailward::manifest::{ManifestLayer, check};
 use mailward::model::Desired;
-use mailward::observe::{Observed, Scope};
-use mailward::plan::{ACTION_DEADLINE, Allowed, Plan, Step, make};
+use mailward::observe::{ObserveScope, Observed};
+use mailward::plan::{ACTION_DEADLINE, Plan, SafetyOverrides, Step, make};
 
 use self::panel::Host;
 
 fn desired(manifest: &str) -> Desired {
-    let layer = Layer {
+    let layer = ManifestLayer {
         name: "m.toml".to_owned(),
         bytes: format!("version = 1\n{manifest}").into_bytes(),
     };
     check(&[layer]).unwrap().desired
 }
 
-fn try_plan(host: &dyn ReadHost, desired: &Desired) -> Result<Plan, Vec<Blocker>> {
+fn try_plan(host: &dyn ReadHost, desired: &Desired) -> Result<Plan, Vec<PlanBlocker>> {
     let facts = Facts::read(host).unwrap();
-    let observed = Observed::read(host, &facts, Scope::Of(desired)).unwrap();
+    let observed = Observed::read(host, &facts, ObserveScope::Of(desired)).unwrap();
     make(
         desired,
         &[],
         &facts,
         &observed,
         ACTION_DEADLINE,
-        &Allowed::default(),
+        &SafetyOverrides::default(),
     )
 }
 
@@ -46,7 +46,7 @@ fn plan(host: &Host, manifest: &str) -> Plan {
 }
 
 /// The first blocker's kind, and all that is told.
-fn blocked(host: &Host, manifest: &str) -> (Blocked, String) {
+fn blocked(host: &Host, manifest: &str) -> (PlanBlocked, String) {
     let blockers = try_plan(&host.host, &desired(manifest)).unwrap_err();
     let kind = blockers.iter().map(|blocker| blocker.kind).max().unwrap();
     (kind, format!("{blockers:#?}"))
@@ -68,7 +68,7 @@ fn changes(plan: &Plan) -> Vec<String> {
 
 struct Quiet;
 
-impl Watch for Quiet {
+impl RunWatcher for Quiet {
     fn planned(&mut self, _: &Plan) {}
 
     fn begins(&mut self, _: &Step) {}
@@ -82,15 +82,15 @@ fn apply(host: &mut Host, manifest: &str) -> Outcome {
     /// Each run has a name of its own, as processes have.
     static RUNS: AtomicU32 = AtomicU32::new(1);
     let desired = desired(manifest);
-    let request = Request {
+    let request = ApplyRequest {
         window: "0".repeat(32),
         desired: &desired,
         advice: &[],
         agreed: None,
         expect: None,
-        restarts: Restarts::Now,
+        restarts: RestartPolicy::Now,
         deadline: ACTION_DEADLINE,
-        allowed: &Allowed::default(),
+        allowed: &SafetyOverrides::default(),
         run: RUNS.fetch_add(1, Ordering::Relaxed),
     };
     apply::apply(&mut host.host, &request, &mut Quiet)

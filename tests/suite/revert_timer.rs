@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
-use mailward::host::timer::{self, Load, Starter, WindowFolder};
-use mailward::host::{Act, ActError, WriteHost};
+use mailward::host::ssh::{MetadataPolicy, SignalReceiver, SshDestination, SshHost, SshLogin};
+use mailward::host::timer::{self, CheckpointFolder, TimerLoad, TimerStarter};
+use mailward::host::{HostOperation, OperationError, WriteHost};
 use mailward::model::HostPath;
 
 use crate::support::host::{Host, Kind, Layout};
@@ -15,14 +15,14 @@ fn path(text: &str) -> HostPath {
 }
 
 fn along(ssh: &Ssh) -> SshHost {
-    SshHost::new(Destination {
+    SshHost::new(SshDestination {
         program: "ssh".into(),
         name: ssh.alias().to_owned(),
         options: vec![format!("-F{}", ssh.config().display())],
         patience: Duration::from_secs(20),
-        signals: Signals::All,
-        login: Login::Direct,
-        metadata: Metadata::Shown,
+        signals: SignalReceiver::All,
+        login: SshLogin::Direct,
+        metadata: MetadataPolicy::Shown,
     })
 }
 
@@ -33,14 +33,14 @@ const NFT: &str = "#!/bin/sh\n\
     cat \"$2\" >>/root/loaded\n";
 
 /// A host of each kind with an sshd and the stand-in, and who starts timers there.
-fn hosts() -> Option<Vec<(Host, Starter)>> {
-    let systemd = Starter::Systemd {
+fn hosts() -> Option<Vec<(Host, TimerStarter)>> {
+    let systemd = TimerStarter::Systemd {
         systemctl: path("/usr/bin/systemctl"),
     };
     let kinds = [
         (Kind::Systemd, Layout::Debian, systemd),
-        (Kind::SysV, Layout::Debian, Starter::Session),
-        (Kind::BusyBox, Layout::PleskSplit, Starter::Session),
+        (Kind::SysV, Layout::Debian, TimerStarter::Session),
+        (Kind::BusyBox, Layout::PleskSplit, TimerStarter::Session),
     ];
     let mut hosts = Vec::new();
     for (kind, layout, starter) in kinds {
@@ -56,12 +56,12 @@ fn hosts() -> Option<Vec<(Host, Starter)>> {
 /// A window of a host, and the processes that watch over it.
 struct Window<'a> {
     host: &'a Host,
-    folder: WindowFolder,
+    folder: CheckpointFolder,
 }
 
 impl<'a> Window<'a> {
     /// Opens a window of so many seconds, and makes sure that its timer runs.
-    fn open(host: &'a Host, starter: &Starter, seconds: u32, number: u8) -> Self {
+    fn open(host: &'a Host, starter: &TimerStarter, seconds: u32, number: u8) -> Self {
         let nft = path("/root/nft");
         let texts = [(timer::REVERT_NFT, "flush\n".to_owned())];
         Self::load(
@@ -69,21 +69,21 @@ impl<'a> Window<'a> {
             starter,
             seconds,
             number,
-            &Load::Nftables { nft },
+            &TimerLoad::Nftables { nft },
             &texts,
         )
     }
 
     fn load(
         host: &'a Host,
-        starter: &Starter,
+        starter: &TimerStarter,
         seconds: u32,
         number: u8,
-        load: &Load,
+        load: &TimerLoad,
         texts: &[(&'static str, String)],
     ) -> Self {
         let id = format!("{number:032x}");
-        let folder = WindowFolder::new(&host.run(&["cat", timer::MOUNTS]).success(), &id);
+        let folder = CheckpointFolder::new(&host.run(&["cat", timer::MOUNTS]).success(), &id);
         assert_eq!(folder.path().as_str(), format!("/run/mailward/{id}"));
         let until = uptime(host) + u64::from(seconds) * 1000;
         let acts = timer::arm(&folder, starter, seconds, until, load, texts);
@@ -105,8 +105,8 @@ impl<'a> Window<'a> {
             .collect()
     }
 
-    fn decide(&self) -> Act {
-        Act::Decide {
+    fn decide(&self) -> HostOperation {
+        HostOperation::Decide {
             from: self.folder.open(),
             to: self.folder.confirmed(),
         }
@@ -174,7 +174,10 @@ fn a_decision_before_it_leaves_it_nothing_to_do_and_one_after_it_is_lost() {
         let window = Window::open(host, starter, 1, 2);
         host.wait_until("it has fired", || window.has("reverted"));
         let failure = run.write(&[window.decide()], &[]).unwrap_err();
-        assert!(matches!(failure.source, ActError::Gone), "{failure:?}");
+        assert!(
+            matches!(failure.source, OperationError::Gone),
+            "{failure:?}"
+        );
     }
 }
 
@@ -221,8 +224,8 @@ fn a_watcher_that_is_killed_is_replaced_and_the_window_does_not_begin_anew() {
         let begun = Instant::now();
         let window = Window::open(host, starter, 6, 1);
         let expected = match starter {
-            Starter::Systemd { .. } => 1,
-            Starter::Session => 2,
+            TimerStarter::Systemd { .. } => 1,
+            TimerStarter::Session => 2,
         };
         // Each in its turn; never both of two at once, which is the limit that is documented.
         for round in 0..3 {
@@ -255,7 +258,7 @@ fn a_watcher_that_is_stopped_does_not_keep_the_rules_from_going_back() {
     let Some(hosts) = hosts() else { return };
     for (host, starter) in hosts
         .iter()
-        .filter(|(_, starter)| *starter == Starter::Session)
+        .filter(|(_, starter)| *starter == TimerStarter::Session)
     {
         let window = Window::open(host, starter, 3, 1);
         let first = window.watchers()[0];
@@ -351,7 +354,7 @@ fn real_programs_load_what_was_written_before() {
         };
         let (v4, v6) = (at("iptables-restore"), at("ip6tables-restore"));
         let rules = "*filter\n:MW - [0:0]\n-A MW -j RETURN\nCOMMIT\n".to_owned();
-        let load = Load::Iptables {
+        let load = TimerLoad::Iptables {
             v4: Some(path(&v4)),
             v6: Some(path(&v6)),
         };
@@ -366,7 +369,7 @@ fn real_programs_load_what_was_written_before() {
         if host.kind() != Kind::BusyBox {
             let nft = path("/usr/sbin/nft");
             let texts = [(timer::REVERT_NFT, "add table inet mw\n".to_owned())];
-            let window = Window::load(host, starter, 1, 2, &Load::Nftables { nft }, &texts);
+            let window = Window::load(host, starter, 1, 2, &TimerLoad::Nftables { nft }, &texts);
             host.wait_until("it has fired", || window.has("reverted"));
             let tables = host.run(&["nft", "list", "tables"]).success();
             assert!(tables.contains("inet mw"), "{tables}");
@@ -379,7 +382,7 @@ fn real_programs_load_what_was_written_before() {
 fn a_timer_that_cannot_be_started_is_told() {
     let Some(hosts) = hosts() else { return };
     for (host, starter) in &hosts {
-        let folder = WindowFolder::new("tmpfs /run tmpfs rw 0 0\n", &"f".repeat(32));
+        let folder = CheckpointFolder::new("tmpfs /run tmpfs rw 0 0\n", &"f".repeat(32));
         let nft = path("/root/nft");
         let texts = [(timer::REVERT_NFT, "flush\n".to_owned())];
         let acts = timer::arm(
@@ -387,7 +390,7 @@ fn a_timer_that_cannot_be_started_is_told() {
             starter,
             1,
             u64::MAX / 2,
-            &Load::Nftables { nft },
+            &TimerLoad::Nftables { nft },
             &texts,
         );
         // Room for the folder and its three files, and none for what a watcher says when it has begun.

@@ -1,29 +1,33 @@
 //! Courier's shell-variable files: what each form of a line means, and what an edit changes.
 
 use mailward::edit::shellvars::{
-    Breakage, Consequence, Doubt, File, ProblemKind, RefusalReason, Value, daemon_number, ensure,
-    sourced,
+    LineBreakage, ProblemConsequence, ShellFile, ShellProblemKind, ShellRefusalReason,
+    SourcedValue, ValueDoubt, daemon_number, ensure, sourced,
 };
-use mailward::edit::{EditKind, Edited};
+use mailward::edit::{EditKind, EditedBytes};
 use proptest::prelude::*;
 
 const NAME: &str = "MAXPERIP";
 
 fn literal(file: &str, name: &str) -> Option<String> {
-    match File::parse(file.as_bytes()).value(name) {
-        Value::Literal { bytes, .. } => Some(String::from_utf8(bytes).unwrap()),
-        Value::Untouched | Value::Broken { .. } | Value::Uncertain { .. } => None,
+    match ShellFile::parse(file.as_bytes()).value(name) {
+        SourcedValue::Literal { bytes, .. } => Some(String::from_utf8(bytes).unwrap()),
+        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => {
+            None
+        }
     }
 }
 
-fn doubt(file: &str, name: &str) -> Option<Doubt> {
-    match File::parse(file.as_bytes()).value(name) {
-        Value::Uncertain { why, .. } => Some(why),
-        Value::Untouched | Value::Broken { .. } | Value::Literal { .. } => None,
+fn doubt(file: &str, name: &str) -> Option<ValueDoubt> {
+    match ShellFile::parse(file.as_bytes()).value(name) {
+        SourcedValue::Uncertain { why, .. } => Some(why),
+        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Literal { .. } => {
+            None
+        }
     }
 }
 
-fn edited(file: &str, number: u32) -> Edited {
+fn edited(file: &str, number: u32) -> EditedBytes {
     ensure(file.as_bytes(), NAME, number).unwrap_or_else(|refusal| panic!("{file:?}: {refusal}"))
 }
 
@@ -31,7 +35,7 @@ fn becomes(file: &str, number: u32) -> String {
     String::from_utf8(edited(file, number).bytes).unwrap()
 }
 
-fn refused(file: &str) -> RefusalReason {
+fn refused(file: &str) -> ShellRefusalReason {
     ensure(file.as_bytes(), NAME, 20)
         .expect_err(&format!("{file:?} is edited"))
         .why
@@ -84,39 +88,42 @@ fn a_literal_is_read_as_the_shell_reads_it() {
 #[test]
 fn what_the_shell_decides_is_in_doubt_with_its_reason() {
     for (file, why) in [
-        ("MAXPERIP=$MAXDAEMONS\n", Doubt::Computed),
-        ("MAXPERIP=${FOO:-59}\n", Doubt::Computed),
-        ("MAXPERIP=$((40+2))\n", Doubt::Computed),
-        ("MAXPERIP=`echo 7`\n", Doubt::Computed),
-        ("MAXPERIP=~\n", Doubt::Computed),
-        ("MAXPERIP=4\n: ${MAXPERIP:=5}\n", Doubt::Computed),
-        ("if true; then MAXPERIP=4; fi\n", Doubt::UnderCondition),
-        ("true && MAXPERIP=4\n", Doubt::UnderCondition),
-        ("for MAXPERIP in 1 2; do :; done\n", Doubt::Loop),
-        ("while false; do :; done\nMAXPERIP=4\n", Doubt::Loop),
-        ("MAXPERIP=4\nunset MAXPERIP\n", Doubt::Unset),
-        ("return\nMAXPERIP=4\n", Doubt::AfterReturn),
-        ("MAXPERIP=4 export FOO\n", Doubt::BeforeBuiltin),
-        ("MAXPERIP=4 >/tmp/x\n", Doubt::Redirected),
-        ("MAXPERIP=4\n. /etc/other\n", Doubt::OtherFile),
-        ("MAXPERIP=4\neval MAXPERIP=5\n", Doubt::Evaluated),
-        ("set -e\nMAXPERIP=4\n", Doubt::ShellState),
-        ("alias x=y\nMAXPERIP=4\n", Doubt::ShellState),
-        ("MAXPERIP=4\nread MAXPERIP\n", Doubt::ShellState),
-        ("f() { MAXPERIP=5; }\nMAXPERIP=4\nf\n", Doubt::FunctionRuns),
-        ("MAXPERIP=4\n$RUN\n", Doubt::UnknownCommand),
-        ("OPTIND=x\nMAXPERIP=4\n", Doubt::ShellVariable),
-        ("readonly MAXPERIP\nMAXPERIP=4\n", Doubt::ReadOnly),
-        ("MAXPERIP=4\nexport FOO = 4\n", Doubt::BadName),
-        ("MAXPERIP=4\nexit 0\n", Doubt::Ends),
-        ("MAXPERIP=4\n[ -f /x ] || exit 0\n", Doubt::MayEnd),
-        ("MAXPERIP=4\n: ${X:?}\n", Doubt::MayEnd),
-        ("MAXPERIP=4\nFOO=\"bar\n", Doubt::Unterminated),
-        ("MAXPERIP=4\nif true; then\n", Doubt::Unterminated),
-        ("MAXPERIP=4\nfi\n", Doubt::Syntax),
-        ("MAXPERIP=4\nFOO=(1)\n", Doubt::Syntax),
-        ("MAXPERIP=4\nFOO+=1\n", Doubt::Unportable),
-        ("MAXPERIP=4\n# \0\n", Doubt::ControlByte),
+        ("MAXPERIP=$MAXDAEMONS\n", ValueDoubt::Computed),
+        ("MAXPERIP=${FOO:-59}\n", ValueDoubt::Computed),
+        ("MAXPERIP=$((40+2))\n", ValueDoubt::Computed),
+        ("MAXPERIP=`echo 7`\n", ValueDoubt::Computed),
+        ("MAXPERIP=~\n", ValueDoubt::Computed),
+        ("MAXPERIP=4\n: ${MAXPERIP:=5}\n", ValueDoubt::Computed),
+        ("if true; then MAXPERIP=4; fi\n", ValueDoubt::UnderCondition),
+        ("true && MAXPERIP=4\n", ValueDoubt::UnderCondition),
+        ("for MAXPERIP in 1 2; do :; done\n", ValueDoubt::Loop),
+        ("while false; do :; done\nMAXPERIP=4\n", ValueDoubt::Loop),
+        ("MAXPERIP=4\nunset MAXPERIP\n", ValueDoubt::Unset),
+        ("return\nMAXPERIP=4\n", ValueDoubt::AfterReturn),
+        ("MAXPERIP=4 export FOO\n", ValueDoubt::BeforeBuiltin),
+        ("MAXPERIP=4 >/tmp/x\n", ValueDoubt::Redirected),
+        ("MAXPERIP=4\n. /etc/other\n", ValueDoubt::OtherFile),
+        ("MAXPERIP=4\neval MAXPERIP=5\n", ValueDoubt::Evaluated),
+        ("set -e\nMAXPERIP=4\n", ValueDoubt::ShellState),
+        ("alias x=y\nMAXPERIP=4\n", ValueDoubt::ShellState),
+        ("MAXPERIP=4\nread MAXPERIP\n", ValueDoubt::ShellState),
+        (
+            "f() { MAXPERIP=5; }\nMAXPERIP=4\nf\n",
+            ValueDoubt::FunctionRuns,
+        ),
+        ("MAXPERIP=4\n$RUN\n", ValueDoubt::UnknownCommand),
+        ("OPTIND=x\nMAXPERIP=4\n", ValueDoubt::ShellVariable),
+        ("readonly MAXPERIP\nMAXPERIP=4\n", ValueDoubt::ReadOnly),
+        ("MAXPERIP=4\nexport FOO = 4\n", ValueDoubt::BadName),
+        ("MAXPERIP=4\nexit 0\n", ValueDoubt::Ends),
+        ("MAXPERIP=4\n[ -f /x ] || exit 0\n", ValueDoubt::MayEnd),
+        ("MAXPERIP=4\n: ${X:?}\n", ValueDoubt::MayEnd),
+        ("MAXPERIP=4\nFOO=\"bar\n", ValueDoubt::Unterminated),
+        ("MAXPERIP=4\nif true; then\n", ValueDoubt::Unterminated),
+        ("MAXPERIP=4\nfi\n", ValueDoubt::Syntax),
+        ("MAXPERIP=4\nFOO=(1)\n", ValueDoubt::Syntax),
+        ("MAXPERIP=4\nFOO+=1\n", ValueDoubt::Unportable),
+        ("MAXPERIP=4\n# \0\n", ValueDoubt::ControlByte),
     ] {
         assert_eq!(doubt(file, NAME), Some(why), "{file:?}");
     }
@@ -125,37 +132,44 @@ fn what_the_shell_decides_is_in_doubt_with_its_reason() {
 #[test]
 fn a_doubt_about_one_variable_leaves_the_others_certain() {
     let file = "MAXDAEMONS=40\nMAXPERIP=$MAXDAEMONS\n";
-    assert_eq!(doubt(file, NAME), Some(Doubt::Computed));
+    assert_eq!(doubt(file, NAME), Some(ValueDoubt::Computed));
     assert_eq!(literal(file, "MAXDAEMONS").as_deref(), Some("40"));
-    assert_eq!(File::parse(file.as_bytes()).value("FOO"), Value::Untouched);
+    assert_eq!(
+        ShellFile::parse(file.as_bytes()).value("FOO"),
+        SourcedValue::Untouched
+    );
 }
 
 #[test]
 fn a_line_that_runs_a_command_instead_is_broken() {
     for (line, breakage) in [
-        ("MAXPERIP = 4", Breakage::SpacedEquals),
-        ("MAXPERIP =4", Breakage::SpacedEquals),
-        ("MAXPERIP 4", Breakage::NoEquals),
-        ("MAXPERIP= 4", Breakage::GivenToCommand),
-        ("MAXPERIP=4 per ticket", Breakage::GivenToCommand),
+        ("MAXPERIP = 4", LineBreakage::SpacedEquals),
+        ("MAXPERIP =4", LineBreakage::SpacedEquals),
+        ("MAXPERIP 4", LineBreakage::NoEquals),
+        ("MAXPERIP= 4", LineBreakage::GivenToCommand),
+        ("MAXPERIP=4 per ticket", LineBreakage::GivenToCommand),
     ] {
-        let file = File::parse(line.as_bytes());
-        let Value::Broken { why, spot } = file.value(NAME) else {
+        let file = ShellFile::parse(line.as_bytes());
+        let SourcedValue::Broken { why, spot } = file.value(NAME) else {
             panic!("{line:?} is {:?}", file.value(NAME));
         };
         assert_eq!((why, spot.line, spot.column), (breakage, 1, 1), "{line:?}");
         let problems = file.problems();
         assert_eq!(problems.len(), 1, "{line:?}");
-        assert_eq!(problems[0].kind, ProblemKind::Broken(breakage), "{line:?}");
+        assert_eq!(
+            problems[0].kind,
+            ShellProblemKind::Broken(breakage),
+            "{line:?}"
+        );
     }
 }
 
 #[test]
 fn the_last_file_that_assigns_decides() {
-    let plain = File::parse(b"MAXPERIP=1\nMAXDAEMONS=11\n");
-    let tls = File::parse(b"MAXPERIP=2\n");
-    let none = File::parse(b"MAXPERIP = 3\n");
-    let (name, value) = (NAME, |file: &File| file.value(NAME));
+    let plain = ShellFile::parse(b"MAXPERIP=1\nMAXDAEMONS=11\n");
+    let tls = ShellFile::parse(b"MAXPERIP=2\n");
+    let none = ShellFile::parse(b"MAXPERIP = 3\n");
+    let (name, value) = (NAME, |file: &ShellFile| file.value(NAME));
     let last = sourced([&plain, &tls], name);
     assert_eq!((last.file, last.value), (Some(1), value(&tls)));
     let last = sourced([&tls, &plain], name);
@@ -167,16 +181,16 @@ fn the_last_file_that_assigns_decides() {
 
 #[test]
 fn one_file_can_put_the_next_in_doubt() {
-    let later = File::parse(b"echo\nMAXPERIP=2\n");
+    let later = ShellFile::parse(b"echo\nMAXPERIP=2\n");
     for (first, why) in [
-        ("readonly MAXPERIP=1", Doubt::ReadOnly),
-        ("echo() { exit; }", Doubt::FunctionRuns),
-        ("set -eu", Doubt::ShellState),
-        ("FOO='", Doubt::Unterminated),
+        ("readonly MAXPERIP=1", ValueDoubt::ReadOnly),
+        ("echo() { exit; }", ValueDoubt::FunctionRuns),
+        ("set -eu", ValueDoubt::ShellState),
+        ("FOO='", ValueDoubt::Unterminated),
     ] {
-        let first_file = File::parse(first.as_bytes());
+        let first_file = ShellFile::parse(first.as_bytes());
         match sourced([&first_file, &later], NAME).value {
-            Value::Uncertain { why: found, .. } => assert_eq!(found, why, "{first}"),
+            SourcedValue::Uncertain { why: found, .. } => assert_eq!(found, why, "{first}"),
             value => panic!("{first}: {value:?}"),
         }
     }
@@ -187,46 +201,46 @@ fn problems_say_what_stops_the_daemon() {
     for (file, kind, consequence) in [
         (
             "MAXPERIP=0\n",
-            ProblemKind::RefusedLimit,
-            Consequence::DaemonDoesNotRun,
+            ShellProblemKind::RefusedLimit,
+            ProblemConsequence::DaemonDoesNotRun,
         ),
         (
             "MAXPERIP=\"4 0\"\n",
-            ProblemKind::ReadTwice,
-            Consequence::Warning,
+            ShellProblemKind::ReadTwice,
+            ProblemConsequence::Warning,
         ),
         (
             "TCPDOPTS=\"-x\"\r\n# c\n",
-            ProblemKind::CarriageReturn,
-            Consequence::DaemonDoesNotRun,
+            ShellProblemKind::CarriageReturn,
+            ProblemConsequence::DaemonDoesNotRun,
         ),
         (
             "A=1\r\nB=2\r\n",
-            ProblemKind::CarriageReturns,
-            Consequence::DaemonDoesNotRun,
+            ShellProblemKind::CarriageReturns,
+            ProblemConsequence::DaemonDoesNotRun,
         ),
         (
             "A=1\n\r\n",
-            ProblemKind::CarriageReturn,
-            Consequence::LineFails,
+            ShellProblemKind::CarriageReturn,
+            ProblemConsequence::LineFails,
         ),
         (
             "\u{feff}##VERSION: x\nA=1\n",
-            ProblemKind::ByteOrderMark,
-            Consequence::LineFails,
+            ShellProblemKind::ByteOrderMark,
+            ProblemConsequence::LineFails,
         ),
         (
             "exit 0\n",
-            ProblemKind::Doubt(Doubt::Ends),
-            Consequence::DaemonDoesNotRun,
+            ShellProblemKind::Doubt(ValueDoubt::Ends),
+            ProblemConsequence::DaemonDoesNotRun,
         ),
         (
             "TCPDOPTS=\"-noidentlookup -maxprocs=5\"\n",
-            ProblemKind::LimitInOptions,
-            Consequence::Warning,
+            ShellProblemKind::LimitInOptions,
+            ProblemConsequence::Warning,
         ),
     ] {
-        let problems = File::parse(file.as_bytes()).problems();
+        let problems = ShellFile::parse(file.as_bytes()).problems();
         let found: Vec<_> = problems.iter().map(|p| (p.kind, p.consequence)).collect();
         assert_eq!(found, [(kind, consequence)], "{file:?}");
     }
@@ -333,17 +347,29 @@ fn a_missing_setting_without_a_section_goes_where_an_upgrade_keeps_it() {
 #[test]
 fn what_cannot_be_proved_is_refused_with_its_line() {
     for (file, why) in [
-        ("MAXPERIP=$X\n", RefusalReason::Doubt(Doubt::Computed)),
-        ("A=1\r\nB=2\r\n", RefusalReason::CarriageReturns),
-        ("TCPDOPTS=-x\r\n", RefusalReason::CarriageReturn),
-        ("A=\"1\n", RefusalReason::Doubt(Doubt::Unterminated)),
-        ("A=1\nreturn\n", RefusalReason::Doubt(Doubt::AfterReturn)),
+        (
+            "MAXPERIP=$X\n",
+            ShellRefusalReason::Doubt(ValueDoubt::Computed),
+        ),
+        ("A=1\r\nB=2\r\n", ShellRefusalReason::CarriageReturns),
+        ("TCPDOPTS=-x\r\n", ShellRefusalReason::CarriageReturn),
+        (
+            "A=\"1\n",
+            ShellRefusalReason::Doubt(ValueDoubt::Unterminated),
+        ),
+        (
+            "A=1\nreturn\n",
+            ShellRefusalReason::Doubt(ValueDoubt::AfterReturn),
+        ),
         (
             "MAXPERIP=4 per ticket\n",
-            RefusalReason::Broken(Breakage::GivenToCommand),
+            ShellRefusalReason::Broken(LineBreakage::GivenToCommand),
         ),
-        ("MAXPERIP='4\n0'\n", RefusalReason::SeveralLines),
-        ("A=1 \\", RefusalReason::Doubt(Doubt::NotUnderstood)),
+        ("MAXPERIP='4\n0'\n", ShellRefusalReason::SeveralLines),
+        (
+            "A=1 \\",
+            ShellRefusalReason::Doubt(ValueDoubt::NotUnderstood),
+        ),
     ] {
         assert_eq!(refused(file), why, "{file:?}");
     }
@@ -382,7 +408,7 @@ fn deep_and_endless_constructs_end_soon() {
         "\r\n",
     ] {
         let file = unit.repeat((1 << 20) / unit.len());
-        let parsed = File::parse(file.as_bytes());
+        let parsed = ShellFile::parse(file.as_bytes());
         let _ = (parsed.value(NAME), parsed.problems().len());
     }
 }
@@ -407,7 +433,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_kept(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let file = File::parse(&bytes);
+        let file = ShellFile::parse(&bytes);
         prop_assert_eq!(file.to_bytes(), &bytes[..]);
         let _ = (file.value(NAME), file.problems(), file.assignments());
     }
@@ -417,20 +443,20 @@ proptest! {
         bytes in shell_text(),
         number in 1_u32..3_000,
     ) {
-        let file = File::parse(&bytes);
+        let file = ShellFile::parse(&bytes);
         prop_assert_eq!(file.to_bytes(), &bytes[..]);
         let _ = file.problems();
         if let Ok(done) = ensure(&bytes, NAME, number) {
             let again = ensure(&done.bytes, NAME, number).expect("the edited file is edited again");
             prop_assert_eq!(&again.bytes, &done.bytes);
             prop_assert!(again.lines.is_empty());
-            let after = File::parse(&done.bytes);
+            let after = ShellFile::parse(&done.bytes);
             match after.value(NAME) {
-                Value::Literal { bytes, .. } => prop_assert_eq!(daemon_number(&bytes), Some(number)),
+                SourcedValue::Literal { bytes, .. } => prop_assert_eq!(daemon_number(&bytes), Some(number)),
                 value => prop_assert!(false, "{:?}", value),
             }
             prop_assert_eq!(done.lines.is_empty(), done.bytes == bytes);
-            let others = |file: &File| -> Vec<_> {
+            let others = |file: &ShellFile| -> Vec<_> {
                 let all = file.assignments().into_iter();
                 all.filter(|one| one.name != NAME).map(|one| (one.name, one.bytes)).collect()
             };

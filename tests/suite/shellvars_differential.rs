@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use generate::{Dice, Grammar};
 use judge::{Job, Shell, Variables};
-use mailward::edit::shellvars::{Doubt, File, Sourcing, Value, daemon_number, ensure};
+use mailward::edit::shellvars::{
+    ShellFile, SourcedValue, Sourcing, ValueDoubt, daemon_number, ensure,
+};
 
 /// The variables that are compared.
 const NAMES: [&str; 6] = ["MAXDAEMONS", "MAXPERIP", "PORT", "TCPDOPTS", "FOO", "BAR"];
@@ -82,9 +84,9 @@ impl Case {
         if number != Some(self.number) {
             self.fail(shell, edited, &format!("the edit sets {number:?}"));
         }
-        let file = File::parse(&self.plain);
+        let file = ShellFile::parse(&self.plain);
         for name in NAMES.into_iter().filter(|name| *name != EDITED) {
-            let certain = !matches!(file.value(name), Value::Uncertain { .. });
+            let certain = !matches!(file.value(name), SourcedValue::Uncertain { .. });
             if certain && before.and_then(|all| all.get(name)) != after.get(name) {
                 self.fail(shell, edited, &format!("the edit changes {name}"));
             }
@@ -92,16 +94,16 @@ impl Case {
     }
 
     fn compare(&self, shell: Shell, job: &Job<'_>, verdict: Option<&Variables>, tally: &mut Tally) {
-        let files: Vec<_> = job.0.iter().map(|bytes| File::parse(bytes)).collect();
+        let files: Vec<_> = job.0.iter().map(|bytes| ShellFile::parse(bytes)).collect();
         let sourcing = Sourcing::of(&files);
         for name in NAMES {
             tally.values += 1;
             let ours = sourcing.value(name).value;
             let theirs = verdict.map(|all| all.get(name).map(Vec::as_slice));
             let agree = match &ours {
-                Value::Literal { bytes, .. } => theirs == Some(Some(bytes.as_slice())),
-                Value::Untouched | Value::Broken { .. } => theirs == Some(None),
-                Value::Uncertain { why, .. } => {
+                SourcedValue::Literal { bytes, .. } => theirs == Some(Some(bytes.as_slice())),
+                SourcedValue::Untouched | SourcedValue::Broken { .. } => theirs == Some(None),
+                SourcedValue::Uncertain { why, .. } => {
                     tally.uncertain += 1;
                     !why.ends() || theirs.is_none() || goes_on(shell, *why)
                 }
@@ -124,8 +126,12 @@ impl Case {
 }
 
 /// Whether the shell leaves out what it does not understand and goes on, where dash ends.
-fn goes_on(shell: Shell, why: Doubt) -> bool {
-    shell == Shell::Bash && matches!(why, Doubt::BadName | Doubt::Syntax | Doubt::Unterminated)
+fn goes_on(shell: Shell, why: ValueDoubt) -> bool {
+    shell == Shell::Bash
+        && matches!(
+            why,
+            ValueDoubt::BadName | ValueDoubt::Syntax | ValueDoubt::Unterminated
+        )
 }
 
 /// How many files to judge in all.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use mailward::edit::shellvars::{File, Value, daemon_number, ensure};
+use mailward::edit::shellvars::{ShellFile, SourcedValue, daemon_number, ensure};
 
 use crate::support::in_time::CommandInTime as _;
 
@@ -64,9 +64,11 @@ fn upgraded(file: &[u8], shipped: &[u8]) -> Vec<u8> {
 }
 
 fn number(file: &[u8], name: &str) -> Option<u32> {
-    match File::parse(file).value(name) {
-        Value::Literal { bytes, .. } => daemon_number(&bytes),
-        Value::Untouched | Value::Broken { .. } | Value::Uncertain { .. } => None,
+    match ShellFile::parse(file).value(name) {
+        SourcedValue::Literal { bytes, .. } => daemon_number(&bytes),
+        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => {
+            None
+        }
     }
 }
 

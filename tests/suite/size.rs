@@ -6,10 +6,10 @@ use std::fs;
 
 use mailward::facts::Facts;
 use mailward::host::local::LocalHost;
-use mailward::host::{HostError, ReadHost, Reply, Request};
-use mailward::manifest::{Layer, check};
-use mailward::observe::{Observed, Scope};
-use mailward::plan::{ACTION_DEADLINE, Allowed, Step, make};
+use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
+use mailward::manifest::{ManifestLayer, check};
+use mailward::observe::{ObserveScope, Observed};
+use mailward::plan::{ACTION_DEADLINE, SafetyOverrides, Step, make};
 
 use crate::support::office_copy;
 
@@ -17,28 +17,28 @@ use crate::support::office_copy;
 struct Counting<'a>(&'a LocalHost, Cell<usize>);
 
 impl ReadHost for Counting<'_> {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         self.1.set(self.1.get() + 1);
         self.0.read(requests)
     }
 }
 
 fn plan(host: &LocalHost, manifest: &str) -> (mailward::plan::Plan, usize) {
-    let layer = Layer {
+    let layer = ManifestLayer {
         name: "manifest.toml".to_owned(),
         bytes: manifest.as_bytes().to_vec(),
     };
     let desired = check(&[layer]).unwrap().desired;
     let counting = Counting(host, Cell::new(0));
     let facts = Facts::read(&counting).unwrap();
-    let observed = Observed::read(&counting, &facts, Scope::Of(&desired)).unwrap();
+    let observed = Observed::read(&counting, &facts, ObserveScope::Of(&desired)).unwrap();
     let plan = make(
         &desired,
         &[],
         &facts,
         &observed,
         ACTION_DEADLINE,
-        &Allowed::default(),
+        &SafetyOverrides::default(),
     )
     .unwrap();
     (plan, counting.1.get())

@@ -11,9 +11,10 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mailward::edit::xinetd::dump::{Difference, Dump, Seen};
+use mailward::edit::xinetd::dump::{DaemonSeen, DumpDifference, XinetdDump};
 use mailward::edit::xinetd::{
-    Attribute, BlockRef, Config, Effect, Entry, ServiceState, Socket, Tree, ensure,
+    Attribute, BlockRef, FileTree, ProblemEffect, ServiceSocket, ServiceState, TreeEntry,
+    XinetdConfig, ensure,
 };
 use mailward::model::HostPath;
 
@@ -42,7 +43,7 @@ fn line(name: &str, id: &str, port: Option<&str>, limits: [String; 3]) -> String
 }
 
 /// The ids of services whose fate is unclear: xinetd's own verdict on them counts, whatever it is.
-fn unclear(config: &Config) -> BTreeSet<String> {
+fn unclear(config: &XinetdConfig) -> BTreeSet<String> {
     let doubted = config
         .services
         .iter()
@@ -52,7 +53,7 @@ fn unclear(config: &Config) -> BTreeSet<String> {
         .collect()
 }
 
-fn ours(config: &Config) -> Vec<String> {
+fn ours(config: &XinetdConfig) -> Vec<String> {
     let unclear = unclear(config);
     let mut lines: Vec<String> = config
         .services
@@ -60,7 +61,7 @@ fn ours(config: &Config) -> Vec<String> {
         .filter(|service| service.state == ServiceState::Offered)
         .filter(|service| !unclear.contains(&service.id.to_ascii_lowercase()))
         .map(|service| {
-            let socket = service.socket.as_ref().and_then(Socket::port);
+            let socket = service.socket.as_ref().and_then(ServiceSocket::port);
             let port = socket.map(|port| port.to_string());
             line(
                 &service.name,
@@ -78,7 +79,7 @@ fn ours(config: &Config) -> Vec<String> {
     lines
 }
 
-fn theirs(dump: &Dump, unclear: &BTreeSet<String>) -> Vec<String> {
+fn theirs(dump: &XinetdDump, unclear: &BTreeSet<String>) -> Vec<String> {
     let mut lines: Vec<String> = dump
         .services
         .iter()
@@ -100,7 +101,7 @@ fn theirs(dump: &Dump, unclear: &BTreeSet<String>) -> Vec<String> {
     lines
 }
 
-fn agree(what: &str, case: &Case, config: &Config, verdict: &Verdict) {
+fn agree(what: &str, case: &Case, config: &XinetdConfig, verdict: &Verdict) {
     let complain = |ours: &str, theirs: &str| {
         let problems: Vec<String> = config
             .problems
@@ -157,17 +158,17 @@ fn agree(what: &str, case: &Case, config: &Config, verdict: &Verdict) {
     if our != their {
         complain(&our, &their);
     }
-    let seen = Seen {
+    let seen = DaemonSeen {
         loaded: config.files.iter().cloned().collect(),
-        ..Seen::default()
+        ..DaemonSeen::default()
     };
     let mut differences = dump.differs(config, &seen);
     differences.retain(|difference| match difference {
-        Difference::Vanishes { id }
-        | Difference::Restarts { id, .. }
-        | Difference::Appears { id }
-        | Difference::Limit { id, .. } => !unclear.contains(&id.to_ascii_lowercase()),
-        Difference::DaemonExits => true,
+        DumpDifference::Vanishes { id }
+        | DumpDifference::Restarts { id, .. }
+        | DumpDifference::Appears { id }
+        | DumpDifference::Limit { id, .. } => !unclear.contains(&id.to_ascii_lowercase()),
+        DumpDifference::DaemonExits => true,
     });
     if !differences.is_empty() {
         complain(
@@ -230,15 +231,15 @@ fn xinetd_has_what_we_read_and_what_we_ensure() {
             *tally.entry("daemons that exit").or_default() += usize::from(config.daemon_exits());
             for problem in &config.problems {
                 let effect = match problem.kind.effect() {
-                    Effect::Warning => "warnings",
-                    Effect::LineIgnored => "lines ignored",
-                    Effect::FileSkipped => "files skipped",
-                    Effect::ServiceDropped => "services dropped",
-                    Effect::BlockLost => "blocks lost",
-                    Effect::NotFollowed => "files not followed",
-                    Effect::Unclear => "unclear",
-                    Effect::DaemonExits => "bad defaults",
-                    Effect::Unforeseeable => "unforeseeable",
+                    ProblemEffect::Warning => "warnings",
+                    ProblemEffect::LineIgnored => "lines ignored",
+                    ProblemEffect::FileSkipped => "files skipped",
+                    ProblemEffect::ServiceDropped => "services dropped",
+                    ProblemEffect::BlockLost => "blocks lost",
+                    ProblemEffect::NotFollowed => "files not followed",
+                    ProblemEffect::Unclear => "unclear",
+                    ProblemEffect::DaemonExits => "bad defaults",
+                    ProblemEffect::Unforeseeable => "unforeseeable",
                 };
                 *tally.entry(effect).or_default() += 1;
             }
@@ -346,7 +347,7 @@ impl Wish {
         &self,
         seed: u64,
         case: &Case,
-        config: &Config,
+        config: &XinetdConfig,
         verdict: &Verdict,
         tally: &mut BTreeMap<&str, usize>,
     ) {
@@ -380,7 +381,7 @@ impl Wish {
                 if !service.doubts.is_empty() {
                     return;
                 }
-                let port = service.socket.as_ref().and_then(Socket::port);
+                let port = service.socket.as_ref().and_then(ServiceSocket::port);
                 let value = |running| match self.attribute {
                     Attribute::PerSource => dump.per_source(running).to_string(),
                     Attribute::Instances => dump.instances(running).to_string(),
@@ -496,27 +497,30 @@ fn a_reload_ends_the_services_that_we_say_it_ends() {
         })
         .collect();
     for ((case, verdict), (what, _, after)) in folders.iter().zip(judge(&folders)).zip(&cases) {
-        let mut tree = Tree::default();
+        let mut tree = FileTree::default();
         let main = case.path("xinetd.conf");
         tree.files
-            .insert(main.clone(), Entry::File(after.clone().into_bytes()));
-        let config = Config::read(&main, &tree);
-        let differences = verdict.dump.unwrap().differs(&config, &Seen::default());
+            .insert(main.clone(), TreeEntry::File(after.clone().into_bytes()));
+        let config = XinetdConfig::read(&main, &tree);
+        let differences = verdict
+            .dump
+            .unwrap()
+            .differs(&config, &DaemonSeen::default());
         let Some(after) = verdict.after else {
-            assert_eq!(differences, [Difference::DaemonExits], "{what}");
+            assert_eq!(differences, [DumpDifference::DaemonExits], "{what}");
             continue;
         };
         let mut ended = Vec::new();
         let mut fresh = Vec::new();
         for difference in &differences {
             match difference {
-                Difference::Vanishes { id } => ended.push(id.clone()),
-                Difference::Restarts { id, .. } => {
+                DumpDifference::Vanishes { id } => ended.push(id.clone()),
+                DumpDifference::Restarts { id, .. } => {
                     ended.push(id.clone());
                     fresh.push(id.clone());
                 }
-                Difference::Appears { id } => fresh.push(id.clone()),
-                Difference::Limit { .. } | Difference::DaemonExits => {}
+                DumpDifference::Appears { id } => fresh.push(id.clone()),
+                DumpDifference::Limit { .. } | DumpDifference::DaemonExits => {}
             }
         }
         let logged = |end: &str| -> Vec<String> {
@@ -540,7 +544,7 @@ fn a_reload_ends_the_services_that_we_say_it_ends() {
             verdict.log
         );
         assert_eq!(
-            after.differs(&config, &Seen::default()),
+            after.differs(&config, &DaemonSeen::default()),
             [],
             "{what}: what runs then is what the file says"
         );
@@ -683,9 +687,10 @@ fn limit_all(bytes: &mut Vec<u8>) -> Limits {
     let main = HostPath::new("/x").unwrap();
     let mut limits = Limits::default();
     // From the last block to the first: an edit moves only what is behind it.
-    let mut tree = Tree::default();
-    tree.files.insert(main.clone(), Entry::File(bytes.clone()));
-    let config = Config::read(&main, &tree);
+    let mut tree = FileTree::default();
+    tree.files
+        .insert(main.clone(), TreeEntry::File(bytes.clone()));
+    let config = XinetdConfig::read(&main, &tree);
     let services = config.services.iter().rev().map(|service| service.line);
     for line in services {
         let block = BlockRef::Service { line };
@@ -701,7 +706,7 @@ fn limit_all(bytes: &mut Vec<u8>) -> Limits {
     limits
 }
 
-fn ours_by_id(config: &Config) -> BTreeMap<String, [String; 3]> {
+fn ours_by_id(config: &XinetdConfig) -> BTreeMap<String, [String; 3]> {
     config
         .services
         .iter()

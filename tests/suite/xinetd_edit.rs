@@ -1,10 +1,10 @@
 //! Edits of xinetd files: what differs, byte for byte, and what is refused.
 
 use mailward::edit::xinetd::{
-    Attribute, BlockRef, Config, Entry, File, ProblemKind, Refusal, ServiceState, Tree, ensure,
-    ensure_defaults_block,
+    Attribute, BlockRef, FileTree, ServiceState, TreeEntry, XinetdConfig, XinetdFile,
+    XinetdProblemKind, XinetdRefusal, ensure, ensure_defaults_block,
 };
-use mailward::edit::{EditKind, Edited, LineEdit};
+use mailward::edit::{EditKind, EditedBytes, LineEdit};
 use mailward::model::HostPath;
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn service(lines: &str) -> String {
     format!("service smtp\n{{\n{lines}}}\n")
 }
 
-fn per_source(text: &str, value: &str) -> Edited {
+fn per_source(text: &str, value: &str) -> EditedBytes {
     ensure(text.as_bytes(), SERVICE, Attribute::PerSource, value).unwrap()
 }
 
@@ -187,28 +187,28 @@ fn a_defaults_block_goes_before_all_that_is_read_and_behind_the_heading_comment(
     let only_comment = ensure_defaults_block(b"# no end", Attribute::PerSource, "20").unwrap();
     assert!(only_comment.bytes.starts_with(b"# no end\ndefaults\n"));
     let has = ensure_defaults_block(b"defaults\n{\n}\n", Attribute::PerSource, "20");
-    assert!(matches!(has, Err(Refusal::HasDefaults { .. })));
+    assert!(matches!(has, Err(XinetdRefusal::HasDefaults { .. })));
 }
 
 #[test]
 fn what_cannot_be_proved_is_refused_with_its_place() {
     let refuse =
         |text: &str| ensure(text.as_bytes(), SERVICE, Attribute::PerSource, "20").unwrap_err();
-    let at = |refusal: Refusal| match refusal {
-        Refusal::BlockLost { spot, why } => (spot.line, why),
+    let at = |refusal: XinetdRefusal| match refusal {
+        XinetdRefusal::BlockLost { spot, why } => (spot.line, why),
         other => panic!("{other:?}"),
     };
     let junk = refuse(&service(" wait = no\n junk\n per_source = 4\n"));
-    assert_eq!(at(junk), (4, ProblemKind::BadOperator));
+    assert_eq!(at(junk), (4, XinetdProblemKind::BadOperator));
     let open = refuse("service smtp\n{\n wait = no\n");
-    assert_eq!(at(open), (1, ProblemKind::NotClosed));
+    assert_eq!(at(open), (1, XinetdProblemKind::NotClosed));
     let returns = refuse(&service(" wait = no\n socket_type = stream\n").replace('\n', "\r\n"));
-    assert!(matches!(returns, Refusal::CarriageReturns { spot } if spot.line == 3));
+    assert!(matches!(returns, XinetdRefusal::CarriageReturns { spot } if spot.line == 3));
     let none = refuse("# service smtp\n");
-    assert!(matches!(none, Refusal::NoBlock { why: None, .. }));
+    assert!(matches!(none, XinetdRefusal::NoBlock { why: None, .. }));
     let braceless = refuse("service smtp {\n wait = no\n}\n");
-    let why = ProblemKind::MissingBrace;
-    assert!(matches!(braceless, Refusal::NoBlock { why: Some(found), .. } if found == why));
+    let why = XinetdProblemKind::MissingBrace;
+    assert!(matches!(braceless, XinetdRefusal::NoBlock { why: Some(found), .. } if found == why));
     let swallowed = ensure(
         b"junk\nservice smtp\n{\n}\n",
         BlockRef::Service { line: 2 },
@@ -217,8 +217,8 @@ fn what_cannot_be_proved_is_refused_with_its_place() {
     );
     assert!(matches!(
         swallowed,
-        Err(Refusal::NoBlock {
-            why: Some(ProblemKind::Swallowed),
+        Err(XinetdRefusal::NoBlock {
+            why: Some(XinetdProblemKind::Swallowed),
             ..
         })
     ));
@@ -239,19 +239,26 @@ fn a_value_that_xinetd_would_not_keep_is_refused() {
         "20 ",
     ] {
         let refused = ensure(text.as_bytes(), SERVICE, Attribute::PerSource, value);
-        assert!(matches!(refused, Err(Refusal::Value { .. })), "{value:?}");
+        assert!(
+            matches!(refused, Err(XinetdRefusal::Value { .. })),
+            "{value:?}"
+        );
     }
     for value in ["50", "50 10 1", "50  10", "UNLIMITED 1"] {
         let refused = ensure(text.as_bytes(), SERVICE, Attribute::Cps, value);
-        assert!(matches!(refused, Err(Refusal::Value { .. })), "{value:?}");
+        assert!(
+            matches!(refused, Err(XinetdRefusal::Value { .. })),
+            "{value:?}"
+        );
     }
 }
 
-fn read(text: &[u8]) -> Config {
+fn read(text: &[u8]) -> XinetdConfig {
     let main = HostPath::new("/etc/xinetd.conf").unwrap();
-    let mut tree = Tree::default();
-    tree.files.insert(main.clone(), Entry::File(text.to_vec()));
-    Config::read(&main, &tree)
+    let mut tree = FileTree::default();
+    tree.files
+        .insert(main.clone(), TreeEntry::File(text.to_vec()));
+    XinetdConfig::read(&main, &tree)
 }
 
 #[test]
@@ -347,7 +354,7 @@ fn blocks() -> impl Strategy<Value = BlockRef> {
 proptest! {
     #[test]
     fn any_bytes_come_back(bytes in texts()) {
-        prop_assert_eq!(File::parse(&bytes).to_bytes(), bytes);
+        prop_assert_eq!(XinetdFile::parse(&bytes).to_bytes(), bytes);
     }
 
     #[test]

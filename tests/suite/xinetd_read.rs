@@ -1,9 +1,10 @@
 //! What xinetd makes of its files, shown by small ones: the rules, one by one. The real daemon judges them elsewhere.
 
 use mailward::edit::xinetd::{
-    At, Config, Effect, Entry, ProblemKind, ServiceEntry, ServiceState, Source, Tree, Wanted,
+    FilePosition, FileTree, ProblemEffect, ServiceEntry, ServiceState, TreeEntry, ValueSource,
+    WantedPath, XinetdConfig, XinetdProblemKind,
 };
-use mailward::model::{Count, HostPath};
+use mailward::model::{ConnectionLimit, HostPath};
 
 const NEEDED: &str = " type = UNLISTED\n socket_type = stream\n protocol = tcp\n wait = no\n user = root\n server = /bin/cat\n port = 25\n";
 
@@ -12,8 +13,8 @@ fn path(text: &str) -> HostPath {
 }
 
 /// Reads files given by path, the first being the main one; folders are those that the files are in.
-fn read(files: &[(&str, &str)]) -> Config {
-    let mut tree = Tree::default();
+fn read(files: &[(&str, &str)]) -> XinetdConfig {
+    let mut tree = FileTree::default();
     for (name, text) in files {
         let name = path(name);
         if let Some(folder) = name.parent() {
@@ -24,18 +25,18 @@ fn read(files: &[(&str, &str)]) -> Config {
                 .push(name.name().as_bytes().to_vec());
         }
         tree.files
-            .insert(name, Entry::File(text.as_bytes().to_vec()));
+            .insert(name, TreeEntry::File(text.as_bytes().to_vec()));
     }
-    Config::read(&path(files[0].0), &tree)
+    XinetdConfig::read(&path(files[0].0), &tree)
 }
 
 /// The one service `smtp` with these lines on line 3 and on.
-fn smtp(lines: &str) -> (ServiceEntry, Config) {
+fn smtp(lines: &str) -> (ServiceEntry, XinetdConfig) {
     let mut config = read(&[("/x", &format!("service smtp\n{{\n{lines}{NEEDED}}}\n"))]);
     (config.services.remove(0), config)
 }
 
-fn kinds(config: &Config) -> Vec<(u32, ProblemKind)> {
+fn kinds(config: &XinetdConfig) -> Vec<(u32, XinetdProblemKind)> {
     config
         .problems
         .iter()
@@ -44,7 +45,7 @@ fn kinds(config: &Config) -> Vec<(u32, ProblemKind)> {
 }
 
 #[track_caller]
-fn value_of(line: &str) -> Count {
+fn value_of(line: &str) -> ConnectionLimit {
     let (service, _) = smtp(&format!("{line}\n"));
     assert_eq!(service.state, ServiceState::Offered);
     service.per_source.value
@@ -53,20 +54,20 @@ fn value_of(line: &str) -> Count {
 #[test]
 fn the_first_line_wins_and_the_second_is_reported() {
     let (service, config) = smtp(" per_source = 4\n per_source = 5\n");
-    assert_eq!(service.per_source.value, Count::Number(4));
-    let at = At {
+    assert_eq!(service.per_source.value, ConnectionLimit::Number(4));
+    let at = FilePosition {
         path: path("/x"),
         line: 3,
     };
-    assert_eq!(service.per_source.from, Source::Own(at));
-    assert_eq!(kinds(&config), [(4, ProblemKind::AlreadySet)]);
+    assert_eq!(service.per_source.from, ValueSource::Own(at));
+    assert_eq!(kinds(&config), [(4, XinetdProblemKind::AlreadySet)]);
 }
 
 #[test]
 fn a_comment_behind_a_value_puts_the_line_out_of_force() {
     let (service, config) = smtp(" per_source = 10 # per ticket\n");
-    assert_eq!(service.per_source.from, Source::BuiltIn);
-    let kind = ProblemKind::WrongValueCount {
+    assert_eq!(service.per_source.from, ValueSource::BuiltIn);
+    let kind = XinetdProblemKind::WrongValueCount {
         expected: 1,
         found: 4,
         comment: true,
@@ -87,13 +88,19 @@ fn a_comment_behind_a_value_puts_the_line_out_of_force() {
 
 #[test]
 fn numbers_are_read_as_c_reads_them() {
-    assert_eq!(value_of(" per_source = 010"), Count::Number(10));
-    assert_eq!(value_of(" per_source = +10"), Count::Number(10));
-    assert_eq!(value_of(" PER_SOURCE = unlimited"), Count::Unlimited);
-    assert_eq!(value_of(" per_source = 5\r"), Count::Number(5));
-    assert_eq!(value_of(" per_source = 4294967297"), Count::Number(1));
+    assert_eq!(value_of(" per_source = 010"), ConnectionLimit::Number(10));
+    assert_eq!(value_of(" per_source = +10"), ConnectionLimit::Number(10));
+    assert_eq!(
+        value_of(" PER_SOURCE = unlimited"),
+        ConnectionLimit::Unlimited
+    );
+    assert_eq!(value_of(" per_source = 5\r"), ConnectionLimit::Number(5));
+    assert_eq!(
+        value_of(" per_source = 4294967297"),
+        ConnectionLimit::Number(1)
+    );
     // Nothing converted, nothing left over: C's 0.
-    assert_eq!(value_of(" per_source = \r"), Count::Number(0));
+    assert_eq!(value_of(" per_source = \r"), ConnectionLimit::Number(0));
     for bad in [
         "-1",
         "0x10",
@@ -106,15 +113,21 @@ fn numbers_are_read_as_c_reads_them() {
         let (service, config) = smtp(&format!(" per_source = {bad}\n"));
         assert_eq!(
             service.state,
-            ServiceState::Dropped(ProblemKind::BadValue),
+            ServiceState::Dropped(XinetdProblemKind::BadValue),
             "{bad}"
         );
-        assert_eq!(config.problems[0].kind.effect(), Effect::ServiceDropped);
+        assert_eq!(
+            config.problems[0].kind.effect(),
+            ProblemEffect::ServiceDropped
+        );
     }
     let (service, config) = smtp(" instances = 99999999999\n");
-    assert_eq!(service.instances.value, Count::Number(1_215_752_191));
+    assert_eq!(
+        service.instances.value,
+        ConnectionLimit::Number(1_215_752_191)
+    );
     assert!(
-        matches!(&kinds(&config)[..], [(3, ProblemKind::Wraps { kept })] if kept == "1215752191")
+        matches!(&kinds(&config)[..], [(3, XinetdProblemKind::Wraps { kept })] if kept == "1215752191")
     );
 }
 
@@ -123,13 +136,16 @@ fn disable_no_takes_a_bad_values_verdict_back() {
     let (service, _) = smtp(" per_source = abc\n disable = no\n");
     assert_eq!(service.state, ServiceState::Offered);
     let (service, _) = smtp(" disable = no\n per_source = abc\n");
-    assert_eq!(service.state, ServiceState::Dropped(ProblemKind::BadValue));
+    assert_eq!(
+        service.state,
+        ServiceState::Dropped(XinetdProblemKind::BadValue)
+    );
 }
 
 #[test]
 fn a_missing_space_or_a_missing_brace_costs_the_block() {
     let (service, _) = smtp(" per_source=4\n");
-    let why = ProblemKind::NoSpaceBeforeOperator;
+    let why = XinetdProblemKind::NoSpaceBeforeOperator;
     assert_eq!(service.state, ServiceState::Dropped(why));
     let config = read(&[(
         "/x",
@@ -145,15 +161,15 @@ fn a_missing_space_or_a_missing_brace_costs_the_block() {
         [
             (
                 "a".to_owned(),
-                ServiceState::Dropped(ProblemKind::BadOperator)
+                ServiceState::Dropped(XinetdProblemKind::BadOperator)
             ),
             (
                 "b".to_owned(),
-                ServiceState::Dropped(ProblemKind::Swallowed)
+                ServiceState::Dropped(XinetdProblemKind::Swallowed)
             ),
             (
                 "c".to_owned(),
-                ServiceState::Dropped(ProblemKind::MissingBrace)
+                ServiceState::Dropped(XinetdProblemKind::MissingBrace)
             ),
         ]
     );
@@ -175,14 +191,14 @@ fn defaults_of_all_files_are_one_and_a_bad_number_in_them_ends_the_daemon() {
         ("/y", "defaults\n{\n per_source = 3\n}\n"),
     ]);
     let per_source = config.defaults.per_source().unwrap();
-    assert_eq!(per_source.value, Count::Number(3));
+    assert_eq!(per_source.value, ConnectionLimit::Number(3));
     assert_eq!(per_source.at().unwrap().path, path("/y"));
     assert_eq!(config.defaults.cps().unwrap().value.to_string(), "1 2");
     assert_eq!(
         kinds(&config),
         [
-            (4, ProblemKind::AlreadySet),
-            (7, ProblemKind::SecondDefaults)
+            (4, XinetdProblemKind::AlreadySet),
+            (7, XinetdProblemKind::SecondDefaults)
         ]
     );
     let bad = read(&[("/x", "defaults\n{\n per_source = abc\n}\n")]);
@@ -199,9 +215,9 @@ fn a_service_has_its_own_limits_then_those_of_defaults_wherever_they_stand() {
     );
     let config = read(&[("/x", &text)]);
     let service = &config.services[0];
-    assert_eq!(service.instances.value, Count::Number(3));
-    assert_eq!(service.per_source.value, Count::Number(7));
-    assert!(matches!(&service.per_source.from, Source::Defaults(at) if at.line == 14));
+    assert_eq!(service.instances.value, ConnectionLimit::Number(3));
+    assert_eq!(service.per_source.value, ConnectionLimit::Number(7));
+    assert!(matches!(&service.per_source.from, ValueSource::Defaults(at) if at.line == 14));
     assert_eq!(service.cps.value.to_string(), "50 10");
     assert_eq!(service.attribute("user").unwrap().values, [b"root"]);
 }
@@ -225,7 +241,7 @@ fn a_folder_is_read_in_byte_order_without_names_with_a_dot_or_a_final_tilde() {
         .iter()
         .map(|s| (s.name.as_str(), &s.state))
         .collect();
-    let duplicate = ServiceState::Dropped(ProblemKind::Duplicate);
+    let duplicate = ServiceState::Dropped(XinetdProblemKind::Duplicate);
     assert_eq!(
         states,
         [
@@ -237,7 +253,7 @@ fn a_folder_is_read_in_byte_order_without_names_with_a_dot_or_a_final_tilde() {
     let skipped = config
         .problems
         .iter()
-        .filter(|p| p.kind == ProblemKind::NameSkipped);
+        .filter(|p| p.kind == XinetdProblemKind::NameSkipped);
     assert_eq!(skipped.count(), 2);
 }
 
@@ -246,9 +262,9 @@ fn a_port_that_an_earlier_service_may_have_is_not_surely_the_later_ones() {
     // Builds without labelled networking offer the first one.
     let labelled =
         format!("service a\n{{\n flags = LABELED\n redirect = 127.0.0.1 26\n{NEEDED}}}\n");
-    let doubted = |config: &Config| {
-        let doubt = |p: &mailward::edit::xinetd::Problem| {
-            p.kind == ProblemKind::Unclear(mailward::edit::xinetd::Doubt::Earlier)
+    let doubted = |config: &XinetdConfig| {
+        let doubt = |p: &mailward::edit::xinetd::XinetdProblem| {
+            p.kind == XinetdProblemKind::Unclear(mailward::edit::xinetd::XinetdDoubt::Earlier)
         };
         config.services[1].doubts.iter().any(doubt)
     };
@@ -263,32 +279,36 @@ fn a_port_that_an_earlier_service_may_have_is_not_surely_the_later_ones() {
 
 #[test]
 fn what_the_tree_lacks_is_asked_for() {
-    let mut tree = Tree::default();
+    let mut tree = FileTree::default();
     let main = path("/etc/xinetd.conf");
     assert_eq!(
-        Config::read(&main, &tree).wanted,
-        [Wanted::File(main.clone())]
+        XinetdConfig::read(&main, &tree).wanted,
+        [WantedPath::File(main.clone())]
     );
     let text = "includedir /etc//xinetd.d/\ninclude /etc/more\ninclude relative\ninclude /a/../b\n";
-    tree.files.insert(main.clone(), Entry::File(text.into()));
-    let config = Config::read(&main, &tree);
+    tree.files
+        .insert(main.clone(), TreeEntry::File(text.into()));
+    let config = XinetdConfig::read(&main, &tree);
     let wanted = [
-        Wanted::File(path("/etc/more")),
-        Wanted::Dir(path("/etc/xinetd.d")),
+        WantedPath::File(path("/etc/more")),
+        WantedPath::Dir(path("/etc/xinetd.d")),
     ];
     assert_eq!(config.wanted, wanted);
     assert_eq!(
         kinds(&config),
-        [(3, ProblemKind::IncludePath), (4, ProblemKind::IncludePath)]
+        [
+            (3, XinetdProblemKind::IncludePath),
+            (4, XinetdProblemKind::IncludePath)
+        ]
     );
-    tree.files.insert(path("/etc/more"), Entry::Missing);
+    tree.files.insert(path("/etc/more"), TreeEntry::Missing);
     tree.dirs
         .insert(path("/etc/xinetd.d"), Some(vec![b"smtp".to_vec()]));
-    let config = Config::read(&main, &tree);
-    assert_eq!(config.wanted, [Wanted::Dir(path("/etc/xinetd.d"))]);
+    let config = XinetdConfig::read(&main, &tree);
+    assert_eq!(config.wanted, [WantedPath::Dir(path("/etc/xinetd.d"))]);
     tree.files
-        .insert(path("/etc/xinetd.d/smtp"), Entry::NotRegular);
-    assert_eq!(Config::read(&main, &tree).wanted, []);
+        .insert(path("/etc/xinetd.d/smtp"), TreeEntry::NotRegular);
+    assert_eq!(XinetdConfig::read(&main, &tree).wanted, []);
 }
 
 #[test]
@@ -297,7 +317,7 @@ fn a_file_that_includes_itself_ends() {
     let loops = config
         .problems
         .iter()
-        .filter(|p| p.kind == ProblemKind::IncludeLoop);
+        .filter(|p| p.kind == XinetdProblemKind::IncludeLoop);
     assert_eq!(loops.count(), 2);
     let many = "include /y\n".repeat(1000);
     let config = read(&[
@@ -343,10 +363,10 @@ fn disabled_and_enabled_go_by_id() {
 #[test]
 fn every_problem_has_a_sentence_for_the_administrator() {
     for kind in [
-        ProblemKind::UnknownAttribute,
-        ProblemKind::BadDefault,
-        ProblemKind::Unpredictable,
-        ProblemKind::MissingAttribute { name: "server" },
+        XinetdProblemKind::UnknownAttribute,
+        XinetdProblemKind::BadDefault,
+        XinetdProblemKind::Unpredictable,
+        XinetdProblemKind::MissingAttribute { name: "server" },
     ] {
         let text = kind.to_string();
         assert!(text.starts_with("xinetd "), "{text}");

@@ -7,24 +7,24 @@ use super::{
     BootObserved, EARLY_LINK, LINKS, LOADER_NAME, RULES, SCRIPT, SCRIPT_PATH, SERVICE, UNIT,
     UNIT_PATH, WANTED, loader, state,
 };
-use crate::access::how::BootHow;
-use crate::access::observed::AccessObserved;
-use crate::access::tools::Tools;
-use crate::access::{Gate, iptables, nft};
-use crate::facts::Manager;
-use crate::host::{Command, Executable};
-use crate::model::{Family, HostPath, known};
-use crate::plan::{Boot, BootStep, Way};
+use crate::access::how::BootMethod;
+use crate::access::observed::ObservedFirewall;
+use crate::access::tools::FilterTools;
+use crate::access::{PortAllowlist, iptables, nft};
+use crate::facts::ServiceManager;
+use crate::host::{ExecutePermission, HostCommand};
+use crate::model::{AddressFamily, HostPath, known};
+use crate::plan::{BootHook, BootStep, FilterBackend};
 
 /// A host, as far as its boot is concerned.
 #[derive(Debug, Clone, Copy)]
-pub struct Site<'a> {
+pub struct BootSite<'a> {
     /// How it starts services.
-    pub manager: &'a Manager,
+    pub manager: &'a ServiceManager,
     /// The packet filter commands.
-    pub tools: &'a Tools,
+    pub tools: &'a FilterTools,
     /// Its packet filters.
-    pub access: &'a AccessObserved,
+    pub access: &'a ObservedFirewall,
     /// What a boot does now.
     pub observed: &'a BootObserved,
     /// How long a command may take.
@@ -32,20 +32,27 @@ pub struct Site<'a> {
 }
 
 /// The files of rules that a way needs for its gates; none where no gate restricts anybody.
-fn rules(way: Way, gates: &[Gate], access: &AccessObserved) -> BTreeMap<&'static str, String> {
+fn rules(
+    way: FilterBackend,
+    gates: &[PortAllowlist],
+    access: &ObservedFirewall,
+) -> BTreeMap<&'static str, String> {
     let mut rules = BTreeMap::new();
     match way {
-        Way::PleskFirewall => {}
-        Way::Nftables => {
+        FilterBackend::PleskFirewall => {}
+        FilterBackend::Nftables => {
             let ends = access.ends_of_nftables();
             if !nft::rules(gates, ends).is_empty() {
                 rules.insert("boot.nft", nft::script(gates, ends));
             }
         }
-        Way::Iptables => {
-            let present = iptables::Presents::default();
+        FilterBackend::Iptables => {
+            let present = iptables::PresentChains::default();
             // Both always: IPv6 may be switched on before the next apply.
-            for (family, name) in [(Family::Ipv4, "boot.v4"), (Family::Ipv6, "boot.v6")] {
+            for (family, name) in [
+                (AddressFamily::Ipv4, "boot.v4"),
+                (AddressFamily::Ipv6, "boot.v6"),
+            ] {
                 let ends = access.ends_of_iptables(family);
                 if let Some(script) = iptables::replacement(gates, family, ends, &present) {
                     rules.insert(name, script);
@@ -56,30 +63,30 @@ fn rules(way: Way, gates: &[Gate], access: &AccessObserved) -> BTreeMap<&'static
     rules
 }
 
-impl Site<'_> {
+impl BootSite<'_> {
     /// What has to be done so that a boot takes back what nobody has confirmed, whoever brings it; none where that is so, and
     /// where there is no way to have anything done at boot. The files of rules stay: they say what was confirmed last. Those of
     /// gates that are taken over join them.
     #[must_use]
-    pub fn guard(&self, adopted: &[(Way, Vec<Gate>)]) -> Option<BootHow> {
-        let mut how = BootHow::default();
+    pub fn guard(&self, adopted: &[(FilterBackend, Vec<PortAllowlist>)]) -> Option<BootMethod> {
+        let mut how = BootMethod::default();
         let taken = (adopted.iter()).flat_map(|(way, gates)| rules(*way, gates, self.access));
         how.save
             .extend(taken.map(|(name, text)| (state(name), text)));
         if self.observed.can_hook(self.manager) {
             self.hook(&mut how);
         }
-        (how != BootHow::default()).then_some(how)
+        (how != BootMethod::default()).then_some(how)
     }
 
-    fn hook(&self, how: &mut BootHow) {
+    fn hook(&self, how: &mut BootMethod) {
         let (path, text) = (state(LOADER_NAME), loader(self.tools));
         if !self.observed.holds(&path, &text) {
             how.save.push((path, text));
         }
         let (hook, text, kind) = match self.manager {
-            Manager::Systemd { .. } => (UNIT_PATH, UNIT, Executable::No),
-            Manager::SysV => (SCRIPT_PATH, SCRIPT, Executable::Yes),
+            ServiceManager::Systemd { .. } => (UNIT_PATH, UNIT, ExecutePermission::No),
+            ServiceManager::SysV => (SCRIPT_PATH, SCRIPT, ExecutePermission::Yes),
         };
         let changed = !self.observed.holds(&known(hook), text);
         if changed {
@@ -87,20 +94,20 @@ impl Site<'_> {
         }
         if changed || !self.observed.hooked(self.manager) {
             how.run = match self.manager {
-                Manager::Systemd { systemctl } => ["daemon-reload", "enable"]
+                ServiceManager::Systemd { systemctl } => ["daemon-reload", "enable"]
                     .into_iter()
                     .map(|verb| {
                         let mut arguments = vec![verb.to_owned()];
                         if verb == "enable" {
                             arguments.push(SERVICE.to_owned());
                         }
-                        Command::new(systemctl.clone(), arguments, self.deadline)
+                        HostCommand::new(systemctl.clone(), arguments, self.deadline)
                     })
                     .collect(),
-                Manager::SysV => (self.observed.links().into_iter())
+                ServiceManager::SysV => (self.observed.links().into_iter())
                     .map(|link| {
                         let arguments = ["-sf", "../init.d/mailward-access", link];
-                        Command::new(
+                        HostCommand::new(
                             known("/bin/ln"),
                             arguments.map(str::to_owned).to_vec(),
                             self.deadline,
@@ -109,12 +116,12 @@ impl Site<'_> {
                     .collect(),
             };
             let folders: Vec<HostPath> = match self.manager {
-                Manager::Systemd { .. } => [UNIT_PATH, WANTED]
+                ServiceManager::Systemd { .. } => [UNIT_PATH, WANTED]
                     .map(known)
                     .iter()
                     .filter_map(HostPath::parent)
                     .collect(),
-                Manager::SysV => (self.observed.links().into_iter())
+                ServiceManager::SysV => (self.observed.links().into_iter())
                     .filter_map(|link| known(link).parent())
                     .collect(),
             };
@@ -124,21 +131,21 @@ impl Site<'_> {
 
     /// Has the links in these folders outlast a power cut, since neither systemd nor ln sees to that. Tools before 2015 take
     /// no name and write everything to the disk, and so it is without one.
-    fn sync(&self, folders: &[HostPath]) -> Command {
+    fn sync(&self, folders: &[HostPath]) -> HostCommand {
         let folders = folders.iter().map(HostPath::to_string).collect();
-        Command::new(known("/bin/sync"), folders, self.deadline)
+        HostCommand::new(known("/bin/sync"), folders, self.deadline)
     }
 
     /// What has to be done so that a boot brings back the rules of these gates and no others; none where that is so. On a
     /// host that has no way for it they are written down all the same: they are what was confirmed last.
     #[must_use]
-    pub fn step(&self, way: Way, gates: &[Gate]) -> Option<BootStep> {
+    pub fn step(&self, way: FilterBackend, gates: &[PortAllowlist]) -> Option<BootStep> {
         let wanted = rules(way, gates, self.access);
         if wanted.is_empty() {
             return self.forget(way);
         }
         let observed = self.observed;
-        let mut how = BootHow::default();
+        let mut how = BootMethod::default();
         for (name, text) in &wanted {
             if !observed.holds(&state(name), text) {
                 how.save.push((state(name), text.clone()));
@@ -151,9 +158,9 @@ impl Site<'_> {
         }
         let boot = if observed.can_hook(self.manager) {
             self.hook(&mut how);
-            Boot::Restores
+            BootHook::Restores
         } else {
-            Boot::Records
+            BootHook::Records
         };
         let mut paths: Vec<HostPath> = how.save.iter().map(|(path, _)| path.clone()).collect();
         paths.extend(how.put.iter().map(|(path, ..)| path.clone()));
@@ -162,7 +169,7 @@ impl Site<'_> {
         }
         paths.extend(how.remove.iter().cloned());
         paths.sort();
-        (how != BootHow::default()).then(|| BootStep {
+        (how != BootMethod::default()).then(|| BootStep {
             boot,
             way,
             paths,
@@ -171,9 +178,9 @@ impl Site<'_> {
     }
 
     /// What has to be done so that a boot brings back no rules; none where it brings back none.
-    fn forget(&self, way: Way) -> Option<BootStep> {
+    fn forget(&self, way: FilterBackend) -> Option<BootStep> {
         let observed = self.observed;
-        let mut how = BootHow::default();
+        let mut how = BootMethod::default();
         let names = RULES.into_iter().chain([LOADER_NAME]);
         how.remove = names
             .map(state)
@@ -187,18 +194,21 @@ impl Site<'_> {
             .filter(|link| observed.place(link))
             .collect();
         match self.manager {
-            Manager::Systemd { systemctl }
+            ServiceManager::Systemd { systemctl }
                 if observed.place(WANTED) || observed.is_there(UNIT_PATH) =>
             {
                 let arguments = vec!["disable".to_owned(), SERVICE.to_owned()];
-                how.run
-                    .push(Command::new(systemctl.clone(), arguments, self.deadline));
+                how.run.push(HostCommand::new(
+                    systemctl.clone(),
+                    arguments,
+                    self.deadline,
+                ));
             }
-            Manager::Systemd { .. } | Manager::SysV => {}
+            ServiceManager::Systemd { .. } | ServiceManager::SysV => {}
         }
         if !links.is_empty() {
             let arguments = std::iter::once("-f").chain(links.iter().copied());
-            how.run.push(Command::new(
+            how.run.push(HostCommand::new(
                 known("/bin/rm"),
                 arguments.map(str::to_owned).collect(),
                 self.deadline,
@@ -211,8 +221,8 @@ impl Site<'_> {
         let mut paths = how.remove.clone();
         paths.extend(links.into_iter().map(known));
         paths.sort();
-        (how != BootHow::default()).then(|| BootStep {
-            boot: Boot::Forgets,
+        (how != BootMethod::default()).then(|| BootStep {
+            boot: BootHook::Forgets,
             way,
             paths,
             how: Some(Box::new(how)),

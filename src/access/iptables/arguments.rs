@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::target::target;
 use crate::access::rules::{
-    End, Flags, Is, Point, Ports, Protocol, Rule, Then, Traffic, When, is_flag,
+    FilterRule, FlagMatch, HookPoint, MatchSense, PacketEnd, PacketTraffic, PortSet, RuleMatch,
+    RuleProtocol, RuleTarget, is_flag,
 };
-use crate::model::{Family, Network, Networks, NotANetwork};
+use crate::model::{AddressFamily, Network, Networks, NotANetwork};
 
 /// The words of a line, quotes taken off; `None` if a quote is not closed.
 pub(super) fn words(line: &str) -> Option<Vec<String>> {
@@ -34,10 +35,10 @@ pub(super) fn words(line: &str) -> Option<Vec<String>> {
 /// The chain and its new rules: two where a rule goes to a chain and does not come back. `None` if it is no rule.
 pub(super) fn rules(
     words: &[String],
-    family: Family,
-    point: Point,
+    family: AddressFamily,
+    point: HookPoint,
     is_chain: impl Fn(&str) -> bool,
-) -> Option<(String, Vec<Rule>)> {
+) -> Option<(String, Vec<FilterRule>)> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let words = match words.as_slice() {
         // The counters of `iptables-save -c`.
@@ -47,26 +48,26 @@ pub(super) fn rules(
     let ["-A", chain, rest @ ..] = words else {
         return None;
     };
-    let mut when = When::default();
+    let mut when = RuleMatch::default();
     let mut rest = rest;
-    let mut then = Then::Continue;
+    let mut then = RuleTarget::Continue;
     let mut goes = None;
     while let Some((option, after)) = rest.split_first() {
         let (is, option, after) = match (*option, after.split_first()) {
-            ("!", Some((option, after))) => (Is::Not, *option, after),
-            (option, _) => (Is::So, option, after),
+            ("!", Some((option, after))) => (MatchSense::Not, *option, after),
+            (option, _) => (MatchSense::So, option, after),
         };
         if matches!(option, "-j" | "--jump" | "-g" | "--goto") {
             then = target(after, point, &is_chain);
             if matches!(option, "-g" | "--goto") {
-                goes = Some(Then::Return);
+                goes = Some(RuleTarget::Return);
             }
             // What follows is the target's own.
             break;
         }
         // A negation before a value belongs to it; one before an option belongs to that.
         let (is, after) = match after {
-            ["!", value, ..] if !value.starts_with('-') => (Is::Not, &after[1..]),
+            ["!", value, ..] if !value.starts_with('-') => (MatchSense::Not, &after[1..]),
             _ => (is, after),
         };
         let values = match free(option) {
@@ -79,19 +80,19 @@ pub(super) fn rules(
         let (own, next) = after.split_at(values);
         if condition(&mut when, family, point, is, option, own).is_none() {
             let not = match is {
-                Is::So => "",
-                Is::Not => "! ",
+                MatchSense::So => "",
+                MatchSense::Not => "! ",
             };
             let text = format!("{not}{option} {}", own.join(" "));
             when.unknown.push(text.trim_end().to_owned());
         }
         rest = next;
     }
-    let mut rules = vec![Rule {
+    let mut rules = vec![FilterRule {
         when: when.clone(),
         then,
     }];
-    rules.extend(goes.map(|then| Rule { when, then }));
+    rules.extend(goes.map(|then| FilterRule { when, then }));
     Some(((*chain).to_owned(), rules))
 }
 
@@ -108,10 +109,10 @@ fn free(option: &str) -> Option<usize> {
 
 /// Adds a condition; `None` if it is not understood. One that is not understood may hold or not; none changes anything.
 fn condition(
-    when: &mut When,
-    family: Family,
-    point: Point,
-    is: Is,
+    when: &mut RuleMatch,
+    family: AddressFamily,
+    point: HookPoint,
+    is: MatchSense,
     option: &str,
     values: &[&str],
 ) -> Option<()> {
@@ -128,68 +129,74 @@ fn condition(
         ("-p" | "--protocol", [protocol]) => {
             let tcp = matches!(*protocol, "tcp" | "6");
             match (is, tcp, *protocol) {
-                (Is::So, true, _) => when.narrow_protocol(Protocol::Tcp),
-                (Is::So, _, "all" | "0") | (Is::Not, false, _) => {}
-                (Is::So, false, _) | (Is::Not, true, _) => {
-                    when.narrow_protocol(Protocol::NotTcp);
+                (MatchSense::So, true, _) => when.narrow_protocol(RuleProtocol::Tcp),
+                (MatchSense::So, _, "all" | "0") | (MatchSense::Not, false, _) => {}
+                (MatchSense::So, false, _) | (MatchSense::Not, true, _) => {
+                    when.narrow_protocol(RuleProtocol::NotTcp);
                 }
             }
             Some(())
         }
         ("-s" | "--source", [address]) => {
             let networks = Networks::from(network(address)?);
-            when.narrow_address(point, End::Source, family, is, &networks)
+            when.narrow_address(point, PacketEnd::Source, family, is, &networks)
         }
         ("-d" | "--destination", [address]) => {
             let networks = Networks::from(network(address)?);
-            when.narrow_address(point, End::Destination, family, is, &networks)
+            when.narrow_address(point, PacketEnd::Destination, family, is, &networks)
         }
         ("--src-range", [range]) => {
-            when.narrow_address(point, End::Source, family, is, &addresses(range)?)
+            when.narrow_address(point, PacketEnd::Source, family, is, &addresses(range)?)
         }
-        ("--dst-range", [range]) => {
-            when.narrow_address(point, End::Destination, family, is, &addresses(range)?)
-        }
+        ("--dst-range", [range]) => when.narrow_address(
+            point,
+            PacketEnd::Destination,
+            family,
+            is,
+            &addresses(range)?,
+        ),
         ("-i" | "--in-interface", [name]) => match point.traffic {
-            Traffic::Arriving => when.narrow_interfaces(is, &[name], '+'),
-            Traffic::Answers | Traffic::Leaving => None,
+            PacketTraffic::Arriving => when.narrow_interfaces(is, &[name], '+'),
+            PacketTraffic::Answers | PacketTraffic::Leaving => None,
         },
         ("-o" | "--out-interface", [name]) => match point.traffic {
-            Traffic::Arriving => None,
-            Traffic::Answers | Traffic::Leaving => when.narrow_interfaces(is, &[name], '+'),
+            PacketTraffic::Arriving => None,
+            PacketTraffic::Answers | PacketTraffic::Leaving => {
+                when.narrow_interfaces(is, &[name], '+')
+            }
         },
         // The first part of a packet that came in several is not meant.
         ("-f" | "--fragment", []) => {
-            if is == Is::So {
+            if is == MatchSense::So {
                 when.never();
             }
             Some(())
         }
         ("--dport" | "--destination-port" | "--dports" | "--destination-ports", [listed]) => {
-            when.narrow_port(point, End::Destination, &wanted(is, listed)?)
+            when.narrow_port(point, PacketEnd::Destination, &wanted(is, listed)?)
         }
         ("--sport" | "--source-port" | "--sports" | "--source-ports", [listed]) => {
-            when.narrow_port(point, End::Source, &wanted(is, listed)?)
+            when.narrow_port(point, PacketEnd::Source, &wanted(is, listed)?)
         }
         ("--syn", []) => {
             let (of, set) = (&["fin", "syn", "rst", "ack"], &["syn"]);
-            when.narrow_flags(point, is, Flags::Exactly { of, set })
+            when.narrow_flags(point, is, FlagMatch::Exactly { of, set })
         }
         ("--tcp-flags", [mask, set]) => {
             let (of, set) = (flags(mask)?, flags(set)?);
             let (of, set) = (words_of(&of), words_of(&set));
-            when.narrow_flags(point, is, Flags::Exactly { of: &of, set: &set })
+            when.narrow_flags(point, is, FlagMatch::Exactly { of: &of, set: &set })
         }
         ("--state" | "--ctstate", [states]) => {
             let states: Vec<String> = states.split(',').map(str::to_ascii_lowercase).collect();
             when.narrow_states(point, is, &words_of(&states))
         }
         // Packets that are asked about are for this host alone.
-        ("--dst-type", [listed]) if point.traffic == Traffic::Arriving => {
+        ("--dst-type", [listed]) if point.traffic == PacketTraffic::Arriving => {
             known(when, is, listed, "LOCAL");
             Some(())
         }
-        ("--pkt-type", [kind]) if point.traffic == Traffic::Arriving => {
+        ("--pkt-type", [kind]) if point.traffic == PacketTraffic::Arriving => {
             known(when, is, kind, "unicast");
             Some(())
         }
@@ -198,8 +205,8 @@ fn condition(
 }
 
 /// Adds that a kind which is known to be this one is among those listed.
-fn known(when: &mut When, is: Is, listed: &str, kind: &str) {
-    if listed.split(',').any(|one| one == kind) != (is == Is::So) {
+fn known(when: &mut RuleMatch, is: MatchSense, listed: &str, kind: &str) {
+    if listed.split(',').any(|one| one == kind) != (is == MatchSense::So) {
         when.never();
     }
 }
@@ -223,11 +230,11 @@ fn flags(listed: &str) -> Option<Vec<String>> {
     flags.iter().all(|flag| is_flag(flag)).then_some(flags)
 }
 
-fn wanted(is: Is, listed: &str) -> Option<Ports> {
+fn wanted(is: MatchSense, listed: &str) -> Option<PortSet> {
     let listed = ports(listed)?;
     Some(match is {
-        Is::So => listed,
-        Is::Not => listed.others(),
+        MatchSense::So => listed,
+        MatchSense::Not => listed.others(),
     })
 }
 
@@ -266,7 +273,7 @@ fn prefix_of(mask: u128) -> Option<u32> {
     (mask.count_ones() == ones).then_some(ones)
 }
 
-fn ports(text: &str) -> Option<Ports> {
+fn ports(text: &str) -> Option<PortSet> {
     text.split(',')
         .map(|one| {
             let (first, last) = one.split_once(':').unwrap_or((one, one));
@@ -275,5 +282,5 @@ fn ports(text: &str) -> Option<Ports> {
             Some((first.parse().ok()?, last.parse().ok()?))
         })
         .collect::<Option<Vec<(u16, u16)>>>()
-        .map(Ports::of)
+        .map(PortSet::of)
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{self, words};
-use super::{CHAIN, End, Mark, Place, Present, mark_of};
-use crate::access::rules::{Numbers, Point, Rule, RuleSet, Then, Traffic, Verdict, When};
-use crate::model::Family;
+use super::{CHAIN, ChainOwnership, JumpPlace, NatEnd, PresentAtEnd, mark_of};
+use crate::access::rules::{
+    ChainPolicy, FilterRule, HookPoint, PacketTraffic, RuleMatch, RuleNumbers, RuleSet, RuleTarget,
+};
+use crate::model::AddressFamily;
 
 /// Why what was printed cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,27 +28,31 @@ pub enum IptablesError {
 
 /// All tables of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
-    family: Family,
-    tables: BTreeMap<String, Chains>,
+pub struct SavedTables {
+    family: AddressFamily,
+    tables: BTreeMap<String, ChainsByName>,
     /// Tables whose rules iptables says it cannot show.
     incompatible: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Chains {
+struct ChainsByName {
     /// The rules as packets that come in go through them.
-    rules: BTreeMap<String, Vec<Rule>>,
-    policies: BTreeMap<String, Verdict>,
-    numbers: Numbers,
+    rules: BTreeMap<String, Vec<FilterRule>>,
+    policies: BTreeMap<String, ChainPolicy>,
+    numbers: RuleNumbers,
     /// All rules as they are written.
     lines: Vec<Vec<String>>,
 }
 
-impl Chains {
+impl ChainsByName {
     /// All rules, as they are gone through at a point. `None` if one is no rule.
-    fn read(&self, family: Family, point: Point) -> Option<(BTreeMap<String, Vec<Rule>>, Numbers)> {
-        let mut rules: BTreeMap<String, Vec<Rule>> = self
+    fn read(
+        &self,
+        family: AddressFamily,
+        point: HookPoint,
+    ) -> Option<(BTreeMap<String, Vec<FilterRule>>, RuleNumbers)> {
+        let mut rules: BTreeMap<String, Vec<FilterRule>> = self
             .rules
             .keys()
             .map(|chain| (chain.clone(), Vec::new()))
@@ -58,7 +64,7 @@ impl Chains {
             parts.entry(chain.clone()).or_default().push(new.len());
             rules.entry(chain).or_default().extend(new);
         }
-        let mut numbers = Numbers::default();
+        let mut numbers = RuleNumbers::default();
         for (chain, parts) in parts {
             numbers.note(&chain, &parts);
         }
@@ -67,7 +73,7 @@ impl Chains {
 }
 
 /// Where a chain of the kernel's stands: the priorities are those of the tables.
-fn point(table: &str, chain: &str) -> Point {
+fn point(table: &str, chain: &str) -> HookPoint {
     let priority = match table {
         "raw" => -300,
         "mangle" => -150,
@@ -75,30 +81,32 @@ fn point(table: &str, chain: &str) -> Point {
         _ => 0,
     };
     match chain {
-        "OUTPUT" => Point::early(Traffic::Answers, priority),
-        "POSTROUTING" => Point {
-            traffic: Traffic::Answers,
-            ..Point::INPUT
+        "OUTPUT" => HookPoint::early(PacketTraffic::Answers, priority),
+        "POSTROUTING" => HookPoint {
+            traffic: PacketTraffic::Answers,
+            ..HookPoint::INPUT
         },
         // The rules of `INPUT` are not told from those of `PREROUTING`, which may be reached by the same chains.
-        _ if matches!(table, "raw" | "mangle" | "nat") => Point::early(Traffic::Arriving, priority),
-        _ => Point::INPUT,
+        _ if matches!(table, "raw" | "mangle" | "nat") => {
+            HookPoint::early(PacketTraffic::Arriving, priority)
+        }
+        _ => HookPoint::INPUT,
     }
 }
 
 /// mailward's own chains of one family at one end of address translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Own {
+pub struct OwnFamilyChains {
     /// What of them is there.
-    pub present: Present,
+    pub present: PresentAtEnd,
     /// Whether they are mailward's.
-    pub mark: Mark,
+    pub mark: ChainOwnership,
     /// Their rules, condensed.
     pub rules: RuleSet,
     /// How many rules each of them has as it stands, those included that decide nothing.
     pub lengths: BTreeMap<String, usize>,
     /// What the hook does before it jumps to them; empty where the jump is its first rule.
-    pub before: Vec<Rule>,
+    pub before: Vec<FilterRule>,
     /// Jumps to them that mailward did not make; such chains cannot be removed.
     pub foreign: usize,
 }
@@ -107,13 +115,13 @@ pub struct Own {
 ///
 /// # Errors
 /// [`IptablesError`] if it is something else; a rule that is not understood is no error.
-pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
-    let mut saved = Saved {
+pub fn parse(family: AddressFamily, text: &str) -> Result<SavedTables, IptablesError> {
+    let mut saved = SavedTables {
         family,
         tables: BTreeMap::new(),
         incompatible: BTreeSet::new(),
     };
-    let mut open: Option<(String, Chains)> = None;
+    let mut open: Option<(String, ChainsByName)> = None;
     for (index, line) in text.lines().enumerate() {
         let wrong = || IptablesError::Line { line: index + 1 };
         let line = line.trim();
@@ -130,7 +138,7 @@ pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
             if open.is_some() {
                 return Err(wrong());
             }
-            open = Some((table.to_owned(), Chains::default()));
+            open = Some((table.to_owned(), ChainsByName::default()));
         } else if line == "COMMIT" {
             let (table, mut chains) = open.take().ok_or_else(wrong)?;
             let arriving = point(&table, "");
@@ -143,10 +151,10 @@ pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
                 return Err(wrong());
             };
             let policy = match policy {
-                "ACCEPT" => Some(Verdict::Accept),
-                "DROP" => Some(Verdict::Drop),
+                "ACCEPT" => Some(ChainPolicy::Accept),
+                "DROP" => Some(ChainPolicy::Drop),
                 "-" => None,
-                _ => Some(Verdict::Unknown),
+                _ => Some(ChainPolicy::Unknown),
             };
             chains
                 .policies
@@ -163,7 +171,7 @@ pub fn parse(family: Family, text: &str) -> Result<Saved, IptablesError> {
     }
 }
 
-impl Saved {
+impl SavedTables {
     /// The rules that a hook of the kernel goes through in a table. A table that is not loaded lets everything pass; one
     /// that iptables cannot show decides in ways that are unknown.
     #[must_use]
@@ -174,26 +182,26 @@ impl Saved {
     /// The same for packets that this host sends to itself, as they go out.
     #[must_use]
     pub fn leaving(&self, table: &str, chain: &str) -> RuleSet {
-        let point = Point {
-            traffic: Traffic::Leaving,
+        let point = HookPoint {
+            traffic: PacketTraffic::Leaving,
             ..point(table, chain)
         };
         self.rules(table, chain, point)
     }
 
-    fn rules(&self, table: &str, chain: &str, point: Point) -> RuleSet {
+    fn rules(&self, table: &str, chain: &str, point: HookPoint) -> RuleSet {
         let known = self.tables.get(table);
         let policy = if self.incompatible.contains(table) {
-            Verdict::Unknown
+            ChainPolicy::Unknown
         } else {
-            known.map_or(Verdict::Accept, |chains| {
+            known.map_or(ChainPolicy::Accept, |chains| {
                 let policy = chains.policies.get(chain);
-                policy.copied().unwrap_or(Verdict::Accept)
+                policy.copied().unwrap_or(ChainPolicy::Accept)
             })
         };
         let chains = match (known, point.traffic) {
             (None, _) => BTreeMap::new(),
-            (Some(known), Traffic::Arriving) => known.rules.clone(),
+            (Some(known), PacketTraffic::Arriving) => known.rules.clone(),
             // Most have nothing there.
             (Some(known), _) if (known.rules.get(chain)).is_none_or(Vec::is_empty) => {
                 BTreeMap::new()
@@ -215,8 +223,8 @@ impl Saved {
 
     /// What iptables counts of a table's rules.
     #[must_use]
-    pub fn numbers(&self, table: &str) -> Numbers {
-        (self.tables.get(table)).map_or_else(Numbers::default, |chains| chains.numbers.clone())
+    pub fn numbers(&self, table: &str) -> RuleNumbers {
+        (self.tables.get(table)).map_or_else(RuleNumbers::default, |chains| chains.numbers.clone())
     }
 
     /// Whether the rules of a table are all in what was printed.
@@ -227,13 +235,13 @@ impl Saved {
 
     /// mailward's own chains at one end, if there is any of them or a jump to them.
     #[must_use]
-    pub fn own(&self, end: End) -> Option<Own> {
+    pub fn own(&self, end: NatEnd) -> Option<OwnFamilyChains> {
         let chains = self.tables.get(end.table())?;
         let mut rules = RuleSet {
             family: Some(self.family),
-            traffic: Traffic::Arriving,
+            traffic: PacketTraffic::Arriving,
             start: CHAIN.to_owned(),
-            policy: Verdict::Accept,
+            policy: ChainPolicy::Accept,
             chains: chains.rules.clone(),
         };
         let mark = mark_of(&rules, end);
@@ -246,19 +254,21 @@ impl Saved {
             }
             for (index, rule) in content.iter().enumerate() {
                 match &rule.then {
-                    Then::Jump(to)
-                        if to == CHAIN && name == end.hook() && rule.when == When::default() =>
+                    RuleTarget::Jump(to)
+                        if to == CHAIN
+                            && name == end.hook()
+                            && rule.when == RuleMatch::default() =>
                     {
                         jumps += 1;
                         before.get_or_insert_with(|| content[..index].to_vec());
                     }
-                    Then::Jump(to) if is_own(to) => foreign += 1,
-                    Then::Jump(_)
-                    | Then::Accept
-                    | Then::Drop
-                    | Then::Return
-                    | Then::Continue
-                    | Then::Unknown(_) => {}
+                    RuleTarget::Jump(to) if is_own(to) => foreign += 1,
+                    RuleTarget::Jump(_)
+                    | RuleTarget::Accept
+                    | RuleTarget::Drop
+                    | RuleTarget::Return
+                    | RuleTarget::Continue
+                    | RuleTarget::Unknown(_) => {}
                 }
             }
         }
@@ -274,14 +284,14 @@ impl Saved {
                 *lengths.entry(chain.clone()).or_default() += 1;
             }
         }
-        Some(Own {
+        Some(OwnFamilyChains {
             mark,
             lengths,
-            present: Present {
+            present: PresentAtEnd {
                 jumps,
                 place: match &before {
-                    Some(before) if !before.is_empty() => Place::Behind,
-                    Some(_) | None => Place::First,
+                    Some(before) if !before.is_empty() => JumpPlace::Behind,
+                    Some(_) | None => JumpPlace::First,
                 },
                 chains: rules.chains.keys().cloned().collect(),
             },

@@ -1,16 +1,20 @@
 //! Reads an own script again: which rules it makes. Two texts of the same rules may differ in their form.
 
-use super::read::{IptablesError, Own, parse};
-use super::{CHAIN, End};
+use super::read::{IptablesError, OwnFamilyChains, parse};
+use super::{CHAIN, NatEnd};
 use crate::access::rules::RuleSet;
-use crate::model::Family;
+use crate::model::AddressFamily;
 
 /// The own chains that a script makes at one end on a kernel without any; none where it makes none.
 ///
 /// # Errors
 /// [`IptablesError`] where it is no script.
-pub fn of_script(script: &str, family: Family, end: End) -> Result<Option<Own>, IptablesError> {
-    let jumps = End::ALL.map(|end| format!("-I {} -j {CHAIN}", end.hook()));
+pub fn of_script(
+    script: &str,
+    family: AddressFamily,
+    end: NatEnd,
+) -> Result<Option<OwnFamilyChains>, IptablesError> {
+    let jumps = NatEnd::ALL.map(|end| format!("-I {} -j {CHAIN}", end.hook()));
     let mut saved = String::new();
     for line in script.lines() {
         match line.trim() {
@@ -32,11 +36,11 @@ pub fn of_script(script: &str, family: Family, end: End) -> Result<Option<Own>, 
 /// Whether the own chains that `iptables-save` printed hold the rules of a script that takes a change back, and are in force
 /// where it has any. Chains that hold nothing make no difference.
 #[must_use]
-pub fn same_rules(script: &str, printed: &str, family: Family) -> bool {
-    (End::ALL.into_iter()).all(|end| same_at(end, script, printed, family))
+pub fn same_rules(script: &str, printed: &str, family: AddressFamily) -> bool {
+    (NatEnd::ALL.into_iter()).all(|end| same_at(end, script, printed, family))
 }
 
-fn same_at(end: End, script: &str, printed: &str, family: Family) -> bool {
+fn same_at(end: NatEnd, script: &str, printed: &str, family: AddressFamily) -> bool {
     let full = |rules: &RuleSet| {
         let mut chains = rules.chains.clone();
         chains.retain(|_, rules| !rules.is_empty());
@@ -57,35 +61,36 @@ fn same_at(end: End, script: &str, printed: &str, family: Family) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Presents, replacement, rules};
+    use super::super::{PresentChains, replacement, rules};
     use super::*;
-    use crate::access::{Ends, Gate};
-    use crate::model::{Allowed, MailService, Network};
+    use crate::access::{NatEnds, PortAllowlist};
+    use crate::model::{AllowedSources, MailService, Network};
 
-    fn gates() -> Vec<Gate> {
+    fn gates() -> Vec<PortAllowlist> {
         let networks = ["198.51.100.7", "203.0.113.0/24", "2001:db8::1"]
             .map(|text| Network::parse(text).unwrap());
-        let office = Allowed::Only(networks.into_iter().collect());
+        let office = AllowedSources::Only(networks.into_iter().collect());
         vec![
-            Gate {
+            PortAllowlist {
                 service: MailService::Imap,
                 ports: &[143, 993],
                 allowed: office,
             },
-            Gate {
+            PortAllowlist {
                 service: MailService::Pop3,
                 ports: &[110, 995],
-                allowed: Allowed::Nobody,
+                allowed: AllowedSources::Nobody,
             },
         ]
     }
 
     #[test]
     fn a_script_says_which_rules_it_makes() {
-        for family in Family::ALL {
-            for ends in Ends::ALL {
-                let script = replacement(&gates(), family, ends, &Presents::default()).unwrap();
-                for end in End::ALL {
+        for family in AddressFamily::ALL {
+            for ends in NatEnds::ALL {
+                let script =
+                    replacement(&gates(), family, ends, &PresentChains::default()).unwrap();
+                for end in NatEnd::ALL {
                     let own = of_script(&script, family, end).unwrap();
                     assert_eq!(own.is_some(), end.is_among(ends));
                     let Some(own) = own else { continue };
@@ -94,19 +99,25 @@ mod tests {
                 }
             }
         }
-        assert_eq!(of_script("", Family::Ipv4, End::Early), Ok(None));
+        assert_eq!(of_script("", AddressFamily::Ipv4, NatEnd::Early), Ok(None));
         assert_eq!(
-            of_script("*raw\nCOMMIT\n", Family::Ipv4, End::Early),
+            of_script("*raw\nCOMMIT\n", AddressFamily::Ipv4, NatEnd::Early),
             Ok(None)
         );
-        assert!(of_script("*raw\n", Family::Ipv4, End::Early).is_err());
-        assert!(of_script("nonsense\n", Family::Ipv4, End::Early).is_err());
+        assert!(of_script("*raw\n", AddressFamily::Ipv4, NatEnd::Early).is_err());
+        assert!(of_script("nonsense\n", AddressFamily::Ipv4, NatEnd::Early).is_err());
     }
 
     #[test]
     fn the_same_rules_are_known_in_the_form_in_which_they_are_printed() {
-        let ends = Ends::Both;
-        let script = replacement(&gates(), Family::Ipv4, ends, &Presents::default()).unwrap();
+        let ends = NatEnds::Both;
+        let script = replacement(
+            &gates(),
+            AddressFamily::Ipv4,
+            ends,
+            &PresentChains::default(),
+        )
+        .unwrap();
         let printed = "*raw\n:PREROUTING ACCEPT [1:2]\n:OUTPUT ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
             :MAILWARD-imap - [0:0]\n:MAILWARD-own - [0:0]\n:MAILWARD-smtp - [0:0]\n-A PREROUTING -j MAILWARD\n\
             -A MAILWARD-own -j RETURN\n-A MAILWARD -i lo -j RETURN\n"
@@ -126,27 +137,27 @@ mod tests {
             + "-A MAILWARD-imap -s 198.51.100.7/32 -j RETURN\n-A MAILWARD-imap -s 203.0.113.0/24 -j RETURN\n\
                -A MAILWARD-imap -j DROP\nCOMMIT\n";
         // The same at the other end.
-        assert!(!same_rules(&script, &printed, Family::Ipv4));
+        assert!(!same_rules(&script, &printed, AddressFamily::Ipv4));
         let input = (printed
             .replace("*raw", "*mangle")
             .replace("PREROUTING", "INPUT"))
         .replace(" -m addrtype --dst-type LOCAL", "");
         let printed = printed + &input;
-        assert!(same_rules(&script, &printed, Family::Ipv4));
+        assert!(same_rules(&script, &printed, AddressFamily::Ipv4));
         let loose = printed.replace("-A PREROUTING -j MAILWARD\n", "");
-        assert!(!same_rules(&script, &loose, Family::Ipv4));
+        assert!(!same_rules(&script, &loose, AddressFamily::Ipv4));
         let other = printed.replace("203.0.113.0/24", "203.0.113.0/25");
-        assert!(!same_rules(&script, &other, Family::Ipv4));
+        assert!(!same_rules(&script, &other, AddressFamily::Ipv4));
         assert!(!same_rules(
             "*raw\n:MAILWARD - [0:0]\nCOMMIT\n",
             &printed,
-            Family::Ipv4
+            AddressFamily::Ipv4
         ));
         let emptied = "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
         assert!(same_rules(
             "*raw\n:MAILWARD - [0:0]\nCOMMIT\n",
             emptied,
-            Family::Ipv4
+            AddressFamily::Ipv4
         ));
     }
 }

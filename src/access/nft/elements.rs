@@ -3,16 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::value::{Fields, Value};
-use crate::access::rules::Ports;
+use crate::access::rules::PortSet;
 use crate::model::{Network, Networks};
 
 /// What a set of one kind of values holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Elements {
+pub(super) enum SetElements {
     /// Addresses.
     Networks(Networks),
     /// Ports.
-    Ports(Ports),
+    Ports(PortSet),
     /// None, of whatever kind.
     Empty,
     /// Something else.
@@ -21,17 +21,17 @@ pub(super) enum Elements {
 
 /// A named set or map.
 #[derive(Debug)]
-pub(super) struct Set<'v> {
+pub(super) struct NamedSet<'v> {
     /// Its elements as they are listed.
     pub items: &'v [Value<'v>],
     /// What they are.
-    pub elements: Elements,
+    pub elements: SetElements,
 }
 
 /// Looks a named set up; none where it is not there, or packets change it.
-pub(super) type Sets<'s, 'v> = dyn Fn(&str) -> Option<&'s Set<'v>> + 's;
+pub(super) type SetLookup<'s, 'v> = dyn Fn(&str) -> Option<&'s NamedSet<'v>> + 's;
 
-impl<'v> Set<'v> {
+impl<'v> NamedSet<'v> {
     /// Reads a set; none where its elements count or limit, so that a packet that is in it may yet not fit.
     pub(super) fn read(set: &'v Value<'v>) -> Option<Self> {
         let items = set.get("elem").map_or(&[][..], list);
@@ -41,15 +41,15 @@ impl<'v> Set<'v> {
         Some(Self {
             items,
             elements: if set.get("map").is_some() {
-                Elements::Unknown
+                SetElements::Unknown
             } else {
-                Elements::read(items)
+                SetElements::read(items)
             },
         })
     }
 }
 
-impl Elements {
+impl SetElements {
     /// Reads values.
     pub(super) fn read<'v>(items: impl IntoIterator<Item = &'v Value<'v>> + Clone) -> Self {
         let Some(first) = items.clone().into_iter().next() else {
@@ -57,7 +57,7 @@ impl Elements {
         };
         if ports(first).is_some() {
             let ports: Option<Vec<_>> = items.into_iter().map(ports).collect();
-            return ports.map_or(Self::Unknown, |ports| Self::Ports(Ports::of(ports)));
+            return ports.map_or(Self::Unknown, |ports| Self::Ports(PortSet::of(ports)));
         }
         let ranges: Option<Vec<(IpAddr, IpAddr)>> = items.into_iter().map(addresses).collect();
         ranges.map_or(Self::Unknown, |ranges| {

@@ -2,17 +2,20 @@
 //!
 //! A condition changes nothing, so that one that is not understood may hold or not, and no more.
 
-use super::elements::{Elements, Sets, bare, list, words};
+use super::elements::{SetElements, SetLookup, bare, list, words};
 use super::value::Value;
-use crate::access::rules::{End, Flags, Is, Point, Ports, Protocol, Traffic, When, is_flag};
-use crate::model::{Family, Networks};
+use crate::access::rules::{
+    FlagMatch, HookPoint, MatchSense, PacketEnd, PacketTraffic, PortSet, RuleMatch, RuleProtocol,
+    is_flag,
+};
+use crate::model::{AddressFamily, Networks};
 
 /// Adds a condition; `None` if it is not understood.
 pub(super) fn matched(
-    when: &mut When,
+    when: &mut RuleMatch,
     content: &Value,
-    point: Point,
-    sets: &Sets<'_, '_>,
+    point: HookPoint,
+    sets: &SetLookup<'_, '_>,
 ) -> Option<()> {
     let op = content["op"].as_str()?;
     let (left, right) = (&content["left"], &content["right"]);
@@ -20,8 +23,8 @@ pub(super) fn matched(
         return flags(when, op, left, right, point);
     }
     let is = match op {
-        "==" | "in" => Is::So,
-        "!=" => Is::Not,
+        "==" | "in" => MatchSense::So,
+        "!=" => MatchSense::Not,
         _ => return compared(when, op, left, right, point),
     };
     match (op, right) {
@@ -30,11 +33,11 @@ pub(super) fn matched(
         (_, Value::String(name)) if name.starts_with('@') => {
             let Some(set) = name.strip_prefix('@').and_then(sets) else {
                 // Whatever is in it, the packet has such a field.
-                is_one_of(when, left, Is::Not, &[], point)?;
+                is_one_of(when, left, MatchSense::Not, &[], point)?;
                 return None;
             };
             match (&set.elements, field(left)) {
-                (Elements::Networks(networks), Some(Field::Address(of, end))) => {
+                (SetElements::Networks(networks), Some(PacketField::Address(of, end))) => {
                     when.narrow_family(of);
                     when.narrow_address(point, end, of, is, networks)
                 }
@@ -53,13 +56,13 @@ pub(super) fn matched(
 
 /// What of a packet is looked at.
 #[derive(Debug, Clone, Copy)]
-enum Field {
-    Address(Family, End),
-    Port(Protocol, End),
-    Transport(Option<Family>),
+enum PacketField {
+    Address(AddressFamily, PacketEnd),
+    Port(RuleProtocol, PacketEnd),
+    Transport(Option<AddressFamily>),
     /// A field of another protocol than TCP.
     OfOthers,
-    Interface(End),
+    Interface(PacketEnd),
     Family,
     PacketType,
     State,
@@ -67,57 +70,57 @@ enum Field {
 }
 
 /// `None` for what is not modelled.
-fn field(left: &Value) -> Option<Field> {
+fn field(left: &Value) -> Option<PacketField> {
     if let Some(payload) = left.get("payload") {
         let (protocol, field) = (payload["protocol"].as_str()?, payload["field"].as_str()?);
         let end = match field {
-            "saddr" | "sport" => Some(End::Source),
-            "daddr" | "dport" => Some(End::Destination),
+            "saddr" | "sport" => Some(PacketEnd::Source),
+            "daddr" | "dport" => Some(PacketEnd::Destination),
             _ => None,
         };
         return Some(match (protocol, field) {
-            ("ip", "saddr" | "daddr") => Field::Address(Family::Ipv4, end?),
-            ("ip6", "saddr" | "daddr") => Field::Address(Family::Ipv6, end?),
-            ("ip", "protocol") => Field::Transport(Some(Family::Ipv4)),
-            ("ip6", "nexthdr") => Field::Transport(Some(Family::Ipv6)),
-            ("tcp", "sport" | "dport") => Field::Port(Protocol::Tcp, end?),
-            ("th", "sport" | "dport") => Field::Port(Protocol::Any, end?),
+            ("ip", "saddr" | "daddr") => PacketField::Address(AddressFamily::Ipv4, end?),
+            ("ip6", "saddr" | "daddr") => PacketField::Address(AddressFamily::Ipv6, end?),
+            ("ip", "protocol") => PacketField::Transport(Some(AddressFamily::Ipv4)),
+            ("ip6", "nexthdr") => PacketField::Transport(Some(AddressFamily::Ipv6)),
+            ("tcp", "sport" | "dport") => PacketField::Port(RuleProtocol::Tcp, end?),
+            ("th", "sport" | "dport") => PacketField::Port(RuleProtocol::Any, end?),
             (
                 "udp" | "udplite" | "icmp" | "icmpv6" | "igmp" | "sctp" | "dccp" | "esp" | "ah"
                 | "comp",
                 _,
-            ) => Field::OfOthers,
+            ) => PacketField::OfOthers,
             _ => return None,
         });
     }
     if let Some(meta) = left.get("meta") {
         return Some(match meta["key"].as_str()? {
-            "iif" | "iifname" => Field::Interface(End::Source),
-            "oif" | "oifname" => Field::Interface(End::Destination),
-            "l4proto" => Field::Transport(None),
-            "nfproto" | "protocol" => Field::Family,
-            "pkttype" => Field::PacketType,
+            "iif" | "iifname" => PacketField::Interface(PacketEnd::Source),
+            "oif" | "oifname" => PacketField::Interface(PacketEnd::Destination),
+            "l4proto" => PacketField::Transport(None),
+            "nfproto" | "protocol" => PacketField::Family,
+            "pkttype" => PacketField::PacketType,
             _ => return None,
         });
     }
     if left["ct"]["key"] == "state" && left["ct"].get("dir").is_none() {
-        return Some(Field::State);
+        return Some(PacketField::State);
     }
     let fib = left.get("fib")?;
     let mut of = Vec::new();
     words(&fib["flags"], &mut of);
-    (fib["result"] == "type" && of == ["daddr"]).then_some(Field::AddressType)
+    (fib["result"] == "type" && of == ["daddr"]).then_some(PacketField::AddressType)
 }
 
 /// Adds that something is one of these values; `None` if that is not understood.
 pub(super) fn is_one_of(
-    when: &mut When,
+    when: &mut RuleMatch,
     left: &Value,
-    is: Is,
+    is: MatchSense,
     values: &[&Value],
-    point: Point,
+    point: HookPoint,
 ) -> Option<()> {
-    if let (Some(parts), Is::So, [value]) = (left["concat"].as_array(), is, values) {
+    if let (Some(parts), MatchSense::So, [value]) = (left["concat"].as_array(), is, values) {
         let values = value["concat"].as_array()?;
         if parts.len() != values.len() {
             return None;
@@ -129,79 +132,79 @@ pub(super) fn is_one_of(
     }
     let field = field(left)?;
     match field {
-        Field::Address(of, end) => {
+        PacketField::Address(of, end) => {
             // What looks into a packet of one family looks at no other.
             when.narrow_family(of);
-            let networks = match Elements::read(values.iter().copied()) {
-                Elements::Networks(networks) => networks,
-                Elements::Empty => Networks::default(),
-                Elements::Ports(_) | Elements::Unknown => return None,
+            let networks = match SetElements::read(values.iter().copied()) {
+                SetElements::Networks(networks) => networks,
+                SetElements::Empty => Networks::default(),
+                SetElements::Ports(_) | SetElements::Unknown => return None,
             };
             when.narrow_address(point, end, of, is, &networks)
         }
-        Field::Port(protocol, end) => {
+        PacketField::Port(protocol, end) => {
             when.narrow_protocol(protocol);
-            let listed = match Elements::read(values.iter().copied()) {
-                Elements::Ports(ports) => ports,
-                Elements::Empty => Ports::default(),
-                Elements::Networks(_) | Elements::Unknown => return None,
+            let listed = match SetElements::read(values.iter().copied()) {
+                SetElements::Ports(ports) => ports,
+                SetElements::Empty => PortSet::default(),
+                SetElements::Networks(_) | SetElements::Unknown => return None,
             };
             let wanted = match is {
-                Is::So => listed,
-                Is::Not => listed.others(),
+                MatchSense::So => listed,
+                MatchSense::Not => listed.others(),
             };
             when.narrow_port(point, end, &wanted)
         }
-        Field::OfOthers => {
-            when.narrow_protocol(Protocol::NotTcp);
+        PacketField::OfOthers => {
+            when.narrow_protocol(RuleProtocol::NotTcp);
             Some(())
         }
-        Field::Transport(of) => {
+        PacketField::Transport(of) => {
             if let Some(of) = of {
                 when.narrow_family(of);
             }
             let listed: Option<Vec<bool>> = values.iter().map(|value| is_tcp(value)).collect();
             let tcp = listed?.contains(&true);
             when.narrow_protocol(match (is, tcp, values.len()) {
-                (Is::So, true, 1) => Protocol::Tcp,
+                (MatchSense::So, true, 1) => RuleProtocol::Tcp,
                 // One of several that TCP is among says nothing more about TCP.
-                (Is::So, true, _) | (Is::Not, false, _) => Protocol::Any,
-                (Is::So, false, _) | (Is::Not, true, _) => Protocol::NotTcp,
+                (MatchSense::So, true, _) | (MatchSense::Not, false, _) => RuleProtocol::Any,
+                (MatchSense::So, false, _) | (MatchSense::Not, true, _) => RuleProtocol::NotTcp,
             });
             Some(())
         }
-        Field::Interface(end) => {
+        PacketField::Interface(end) => {
             let seen = match point.traffic {
-                Traffic::Arriving => End::Source,
-                Traffic::Answers | Traffic::Leaving => End::Destination,
+                PacketTraffic::Arriving => PacketEnd::Source,
+                PacketTraffic::Answers | PacketTraffic::Leaving => PacketEnd::Destination,
             };
             let names: Option<Vec<&str>> = values.iter().map(|value| value.as_str()).collect();
             (end == seen).then_some(())?;
             when.narrow_interfaces(is, &names?, '*')
         }
-        Field::Family => {
-            let listed: Option<Vec<Option<Family>>> =
+        PacketField::Family => {
+            let listed: Option<Vec<Option<AddressFamily>>> =
                 values.iter().map(|value| family(value)).collect();
             let listed = listed?;
-            let has = |of| listed.contains(&Some(of)) == (is == Is::So);
-            match (has(Family::Ipv4), has(Family::Ipv6)) {
+            let has = |of| listed.contains(&Some(of)) == (is == MatchSense::So);
+            match (has(AddressFamily::Ipv4), has(AddressFamily::Ipv6)) {
                 (true, true) => {}
-                (true, false) => when.narrow_family(Family::Ipv4),
-                (false, true) => when.narrow_family(Family::Ipv6),
+                (true, false) => when.narrow_family(AddressFamily::Ipv4),
+                (false, true) => when.narrow_family(AddressFamily::Ipv6),
                 (false, false) => when.never(),
             }
             Some(())
         }
-        Field::PacketType => match point.traffic {
-            Traffic::Arriving => is_kind(when, is, values, "host"),
-            Traffic::Answers | Traffic::Leaving => None,
+        PacketField::PacketType => match point.traffic {
+            PacketTraffic::Arriving => is_kind(when, is, values, "host"),
+            PacketTraffic::Answers | PacketTraffic::Leaving => None,
         },
         // Packets that are asked about are for this host.
-        Field::AddressType => match point.traffic {
-            Traffic::Arriving => is_kind(when, is, values, "local"),
-            Traffic::Answers | Traffic::Leaving => None,
+        PacketField::AddressType => match point.traffic {
+            PacketTraffic::Arriving => is_kind(when, is, values, "local"),
+            PacketTraffic::Answers | PacketTraffic::Leaving => None,
         },
-        Field::State => {
+        PacketField::State => {
             let mut states = Vec::new();
             for value in values {
                 states.push(value.as_str()?);
@@ -212,9 +215,9 @@ pub(super) fn is_one_of(
 }
 
 /// Adds that a kind which is known to be this one is among those listed.
-fn is_kind(when: &mut When, is: Is, values: &[&Value], known: &str) -> Option<()> {
+fn is_kind(when: &mut RuleMatch, is: MatchSense, values: &[&Value], known: &str) -> Option<()> {
     let names: Option<Vec<&str>> = values.iter().map(|value| value.as_str()).collect();
-    if names?.contains(&known) != (is == Is::So) {
+    if names?.contains(&known) != (is == MatchSense::So) {
         when.never();
     }
     Some(())
@@ -229,26 +232,32 @@ fn is_tcp(value: &Value) -> Option<bool> {
 }
 
 /// The family of a protocol of the network layer; none in it for others. `None` where it is not known.
-fn family(value: &Value) -> Option<Option<Family>> {
+fn family(value: &Value) -> Option<Option<AddressFamily>> {
     Some(match value.as_str()? {
-        "ip" | "ipv4" => Some(Family::Ipv4),
-        "ip6" | "ipv6" => Some(Family::Ipv6),
+        "ip" | "ipv4" => Some(AddressFamily::Ipv4),
+        "ip6" | "ipv6" => Some(AddressFamily::Ipv6),
         "arp" | "vlan" | "bridge" | "netdev" => None,
         _ => return None,
     })
 }
 
 /// Adds that a port is above or below a number.
-fn compared(when: &mut When, op: &str, left: &Value, right: &Value, point: Point) -> Option<()> {
-    let Some(Field::Port(protocol, end)) = field(left) else {
+fn compared(
+    when: &mut RuleMatch,
+    op: &str,
+    left: &Value,
+    right: &Value,
+    point: HookPoint,
+) -> Option<()> {
+    let Some(PacketField::Port(protocol, end)) = field(left) else {
         return None;
     };
     let limit = u16::try_from(right.as_u64()?).ok()?;
     let ports = match op {
-        "<" => Ports::of(limit.checked_sub(1).map(|last| (0, last))),
-        "<=" => Ports::of([(0, limit)]),
-        ">" => Ports::of(limit.checked_add(1).map(|first| (first, u16::MAX))),
-        ">=" => Ports::of([(limit, u16::MAX)]),
+        "<" => PortSet::of(limit.checked_sub(1).map(|last| (0, last))),
+        "<=" => PortSet::of([(0, limit)]),
+        ">" => PortSet::of(limit.checked_add(1).map(|first| (first, u16::MAX))),
+        ">=" => PortSet::of([(limit, u16::MAX)]),
         _ => return None,
     };
     when.narrow_protocol(protocol);
@@ -266,14 +275,20 @@ fn is_flags(left: &Value) -> bool {
 }
 
 /// Flags of TCP.
-fn flags(when: &mut When, op: &str, left: &Value, right: &Value, point: Point) -> Option<()> {
+fn flags(
+    when: &mut RuleMatch,
+    op: &str,
+    left: &Value,
+    right: &Value,
+    point: HookPoint,
+) -> Option<()> {
     let set = flag_names(right)?;
     let Some(both) = left.get("&") else {
         let (is, flags) = match op {
-            "in" => (Is::So, Flags::Any(&set)),
-            "!" => (Is::Not, Flags::Any(&set)),
-            "==" if right.get("set").is_none() => (Is::So, exactly_all(&set)),
-            "!=" if right.get("set").is_none() => (Is::Not, exactly_all(&set)),
+            "in" => (MatchSense::So, FlagMatch::Any(&set)),
+            "!" => (MatchSense::Not, FlagMatch::Any(&set)),
+            "==" if right.get("set").is_none() => (MatchSense::So, exactly_all(&set)),
+            "!=" if right.get("set").is_none() => (MatchSense::Not, exactly_all(&set)),
             _ => return None,
         };
         return when.narrow_flags(point, is, flags);
@@ -283,19 +298,19 @@ fn flags(when: &mut When, op: &str, left: &Value, right: &Value, point: Point) -
         _ => return None,
     };
     let is = match op {
-        "==" => Is::So,
-        "!=" => Is::Not,
+        "==" => MatchSense::So,
+        "!=" => MatchSense::Not,
         _ => return None,
     };
     if right.get("set").is_some() {
         return None;
     }
-    when.narrow_flags(point, is, Flags::Exactly { of: &of, set: &set })
+    when.narrow_flags(point, is, FlagMatch::Exactly { of: &of, set: &set })
 }
 
 /// All flags are looked at.
-const fn exactly_all<'f>(set: &'f [&'f str]) -> Flags<'f> {
-    Flags::Exactly {
+const fn exactly_all<'f>(set: &'f [&'f str]) -> FlagMatch<'f> {
+    FlagMatch::Exactly {
         of: &["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"],
         set,
     }

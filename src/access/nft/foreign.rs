@@ -4,7 +4,7 @@
 
 use super::value::Value;
 use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, elements, suffix};
-use crate::model::{Family, MailService};
+use crate::model::{AddressFamily, MailService};
 
 /// What a rule, a set or another object of the own table has that mailward never writes, in a few words; none where it could
 /// be mailward's.
@@ -46,7 +46,7 @@ fn is_own_chain(chain: &Value, name: &str) -> bool {
 /// Whether mailward calls a set so.
 fn is_own_set(name: &str) -> bool {
     let of = |service: MailService| {
-        let mut families = Family::ALL.into_iter();
+        let mut families = AddressFamily::ALL.into_iter();
         families.any(|family| name == format!("{service}_{}", suffix(family)))
     };
     MailService::ALL.into_iter().any(of)

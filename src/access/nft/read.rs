@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::elements::{self, Set, Sets};
+use super::elements::{self, NamedSet, SetLookup};
 use super::value::{Fields, Value};
 use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, TABLE, foreign, statement};
-use crate::access::rules::{Numbers, Point, Rule, RuleSet, Traffic, Verdict};
-use crate::access::{Ends, Gate};
-use crate::model::Family;
+use crate::access::rules::{
+    ChainPolicy, FilterRule, HookPoint, PacketTraffic, RuleNumbers, RuleSet,
+};
+use crate::access::{NatEnds, PortAllowlist};
+use crate::model::AddressFamily;
 
 /// Why what `nft -j` printed cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,18 +36,18 @@ pub struct BaseChain {
     /// The same for packets that this host sends to itself, at hooks where they go out.
     pub leaving: Option<RuleSet>,
     /// What nft counts of them.
-    pub numbers: Numbers,
+    pub numbers: RuleNumbers,
 }
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct NftTable {
     /// Its family as nft writes it: `inet`, `ip`, `ip6`, ….
     pub family: String,
     /// Its name.
     pub name: String,
     /// Whether it is marked as mailward's own.
-    pub mark: Mark,
+    pub mark: TableOwnership,
     /// Its base chains, sorted by hook and priority; none while it is known to be dormant.
     pub base: Vec<BaseChain>,
     /// What stands in mailward's own table that mailward never makes, in a few words each; empty for others' tables.
@@ -54,7 +56,7 @@ pub struct Table {
 
 /// Whether a table is mailward's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub enum TableOwnership {
     /// It has the name and the comment of mailward's table.
     Own,
     /// It has the name, and nothing that mailward does not make, but not the comment: mailward's where what is left of it is
@@ -67,9 +69,9 @@ pub enum Mark {
 }
 
 /// A base chain's hook, priority, kind and policy.
-type Base<'v> = (&'v str, i64, &'v str, Verdict);
+type ChainBase<'v> = (&'v str, i64, &'v str, ChainPolicy);
 
-impl Table {
+impl NftTable {
     /// The rules of each hook, without chains that no packet comes to from there.
     #[must_use]
     pub fn own_rules(&self) -> Vec<RuleSet> {
@@ -81,13 +83,13 @@ impl Table {
 
     /// Whether it is what the script for these gates makes, and nothing beside it.
     #[must_use]
-    pub fn is_made_of(&self, gates: &[Gate], ends: Ends) -> bool {
+    pub fn is_made_of(&self, gates: &[PortAllowlist], ends: NatEnds) -> bool {
         let hooks: &[(&str, i64, &str)] = match ends {
-            Ends::Both => &[
+            NatEnds::Both => &[
                 ("input", PRIORITY, CHAIN),
                 ("prerouting", EARLY_PRIORITY, EARLY),
             ],
-            Ends::InputAlone => &[("input", PRIORITY, CHAIN)],
+            NatEnds::InputAlone => &[("input", PRIORITY, CHAIN)],
         };
         let at_hooks = self.base.iter().map(|chain| {
             let BaseChain {
@@ -109,7 +111,7 @@ impl Table {
     /// Whether each rule that is left in it is among these.
     #[must_use]
     pub fn is_left_of(&self, rules: &[RuleSet]) -> bool {
-        let among = |start: &str, rule: &Rule| {
+        let among = |start: &str, rule: &FilterRule| {
             let mut same = rules.iter().filter(|rules| rules.start == start);
             same.any(|rules| rules.chains.values().flatten().any(|made| made == rule))
         };
@@ -127,8 +129,8 @@ impl Table {
 }
 
 #[derive(Default)]
-struct Chain<'v> {
-    base: Option<Base<'v>>,
+struct NftChain<'v> {
+    base: Option<ChainBase<'v>>,
     /// The statements of its rules.
     rules: Vec<&'v [Value<'v>]>,
     /// Whether one of them bears mailward's mark, wherever others have put theirs.
@@ -137,8 +139,8 @@ struct Chain<'v> {
 
 /// A table as it is listed.
 #[derive(Default)]
-struct Listed<'v> {
-    chains: BTreeMap<&'v str, Chain<'v>>,
+struct ListedTable<'v> {
+    chains: BTreeMap<&'v str, NftChain<'v>>,
     sets: BTreeMap<&'v str, &'v Value<'v>>,
     flags: Option<&'v Value<'v>>,
     /// All that stands in mailward's own table, with its kind.
@@ -149,10 +151,10 @@ struct Listed<'v> {
 ///
 /// # Errors
 /// [`NftError`] if it is not what nft prints.
-pub fn own(json: &[u8]) -> Result<Option<Table>, NftError> {
+pub fn own(json: &[u8]) -> Result<Option<NftTable>, NftError> {
     Ok(tables(json)?.into_iter().find(|table| match table.mark {
-        Mark::Own | Mark::Rest | Mark::NameAlone => true,
-        Mark::Other => false,
+        TableOwnership::Own | TableOwnership::Rest | TableOwnership::NameAlone => true,
+        TableOwnership::Other => false,
     }))
 }
 
@@ -160,10 +162,10 @@ pub fn own(json: &[u8]) -> Result<Option<Table>, NftError> {
 ///
 /// # Errors
 /// [`NftError`] if it is not what nft prints.
-pub fn tables(json: &[u8]) -> Result<Vec<Table>, NftError> {
+pub fn tables(json: &[u8]) -> Result<Vec<NftTable>, NftError> {
     let json: Value<'_> = serde_json::from_slice(json).map_err(NftError::Json)?;
     let objects = json["nftables"].as_array().ok_or(NftError::Shape)?;
-    let mut found: BTreeMap<(&str, &str), Listed<'_>> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, &str), ListedTable<'_>> = BTreeMap::new();
     for object in objects {
         let Some((kind, object)) = object.as_object().and_then(Fields::first) else {
             continue;
@@ -213,11 +215,11 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-fn base<'v>(chain: &'v Value<'v>) -> Option<Base<'v>> {
+fn base<'v>(chain: &'v Value<'v>) -> Option<ChainBase<'v>> {
     let policy = match text(chain, "policy") {
-        "accept" | "" => Verdict::Accept,
-        "drop" => Verdict::Drop,
-        _ => Verdict::Unknown,
+        "accept" | "" => ChainPolicy::Accept,
+        "drop" => ChainPolicy::Drop,
+        _ => ChainPolicy::Unknown,
     };
     let priority = chain["prio"].as_i64().unwrap_or_default();
     let hook = chain["hook"].as_str()?;
@@ -250,7 +252,7 @@ fn is_own(family: &str, name: &str) -> bool {
 }
 
 /// What of the own table mailward never makes.
-fn not_made(listed: &Listed<'_>) -> Vec<String> {
+fn not_made(listed: &ListedTable<'_>) -> Vec<String> {
     let rules: Vec<&Value> = (listed.whole.iter())
         .filter(|(kind, _)| *kind == "rule")
         .map(|(_, rule)| *rule)
@@ -261,14 +263,14 @@ fn not_made(listed: &Listed<'_>) -> Vec<String> {
         .collect()
 }
 
-fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
+fn whole(family: &str, name: &str, listed: &ListedTable<'_>) -> NftTable {
     let own = is_own(family, name);
     let marked = (listed.chains.get(CHAIN)).is_some_and(|chain| chain.marked);
     let mark = match (own, marked) {
-        (true, true) => Mark::Own,
-        (true, false) if foreign::is_rest(&listed.whole) => Mark::Rest,
-        (true, false) => Mark::NameAlone,
-        (false, _) => Mark::Other,
+        (true, true) => TableOwnership::Own,
+        (true, false) if foreign::is_rest(&listed.whole) => TableOwnership::Rest,
+        (true, false) => TableOwnership::NameAlone,
+        (false, _) => TableOwnership::Other,
     };
     let statements = || {
         listed
@@ -277,20 +279,21 @@ fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
             .flat_map(|chain| chain.rules.iter().copied())
     };
     let changed: BTreeSet<&str> = statements().flat_map(statement::changed_sets).collect();
-    let sets: BTreeMap<&str, Set<'_>> = (listed.sets.iter())
+    let sets: BTreeMap<&str, NamedSet<'_>> = (listed.sets.iter())
         .filter(|(name, _)| !changed.contains(*name))
-        .filter_map(|(name, set)| Some((*name, Set::read(set)?)))
+        .filter_map(|(name, set)| Some((*name, NamedSet::read(set)?)))
         .collect();
-    let mut read: BTreeMap<Point, (BTreeMap<String, Vec<Rule>>, Numbers)> = BTreeMap::new();
-    let mut rules = |point: Point, start: &str, policy: Verdict| {
+    let mut read: BTreeMap<HookPoint, (BTreeMap<String, Vec<FilterRule>>, RuleNumbers)> =
+        BTreeMap::new();
+    let mut rules = |point: HookPoint, start: &str, policy: ChainPolicy| {
         let (chains, numbers) = read
             .entry(point)
             .or_insert_with(|| chains(family, listed, point, &|name| sets.get(name)));
         let rules = RuleSet {
             family: match family {
                 // Addresses of IPv6 are asked for in other ways.
-                "ip" | "arp" => Some(Family::Ipv4),
-                "ip6" => Some(Family::Ipv6),
+                "ip" | "arp" => Some(AddressFamily::Ipv4),
+                "ip6" => Some(AddressFamily::Ipv6),
                 _ => None,
             },
             traffic: point.traffic,
@@ -326,45 +329,53 @@ fn whole(family: &str, name: &str, listed: &Listed<'_>) -> Table {
     if let Some(flags) = listed.flags {
         heed(flags, &mut base);
     }
-    Table {
+    NftTable {
         family: family.to_owned(),
         name: name.to_owned(),
         mark,
         base,
         foreign: match mark {
             // Sets that no rule looks at are what is left of it.
-            Mark::Rest => Vec::new(),
-            Mark::Own | Mark::NameAlone | Mark::Other => not_made(listed),
+            TableOwnership::Rest => Vec::new(),
+            TableOwnership::Own | TableOwnership::NameAlone | TableOwnership::Other => {
+                not_made(listed)
+            }
         },
     }
 }
 
 /// Where the rules of a hook are gone through, and where those are that packets of this host to itself come to, too.
-fn points(hook: &str, priority: i64) -> (Point, Option<Point>) {
-    let settled = |traffic| Point {
+fn points(hook: &str, priority: i64) -> (HookPoint, Option<HookPoint>) {
+    let settled = |traffic| HookPoint {
         traffic,
-        ..Point::INPUT
+        ..HookPoint::INPUT
     };
-    let early = |traffic| Point::early(traffic, priority);
+    let early = |traffic| HookPoint::early(traffic, priority);
     match hook {
-        "output" => (early(Traffic::Answers), Some(early(Traffic::Leaving))),
-        "postrouting" => (settled(Traffic::Answers), Some(settled(Traffic::Leaving))),
-        "egress" => (settled(Traffic::Answers), None),
-        "input" => (Point::INPUT, None),
-        "prerouting" => (early(Traffic::Arriving), None),
+        "output" => (
+            early(PacketTraffic::Answers),
+            Some(early(PacketTraffic::Leaving)),
+        ),
+        "postrouting" => (
+            settled(PacketTraffic::Answers),
+            Some(settled(PacketTraffic::Leaving)),
+        ),
+        "egress" => (settled(PacketTraffic::Answers), None),
+        "input" => (HookPoint::INPUT, None),
+        "prerouting" => (early(PacketTraffic::Arriving), None),
         // Behind a device comes before everything; at other hooks nothing that is asked about comes by.
-        _ => (Point::early(Traffic::Arriving, i64::MIN), None),
+        _ => (HookPoint::early(PacketTraffic::Arriving, i64::MIN), None),
     }
 }
 
 /// All chains of a table as they are gone through at a point.
 fn chains<'v>(
     family: &str,
-    listed: &Listed<'v>,
-    point: Point,
-    sets: &Sets<'_, 'v>,
-) -> (BTreeMap<String, Vec<Rule>>, Numbers) {
-    let mut numbers = Numbers::default();
+    listed: &ListedTable<'v>,
+    point: HookPoint,
+    sets: &SetLookup<'_, 'v>,
+) -> (BTreeMap<String, Vec<FilterRule>>, RuleNumbers) {
+    let mut numbers = RuleNumbers::default();
     let mut all = BTreeMap::new();
     for (name, chain) in &listed.chains {
         let mut list = Vec::new();

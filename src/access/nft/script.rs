@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::{CHAIN, EARLY, EARLY_PRIORITY, LOCAL, OPENING, PRIORITY, TABLE};
-use crate::access::Gate;
-use crate::model::{Allowed, MailService, Network, Networks};
+use crate::access::PortAllowlist;
+use crate::model::{AllowedSources, MailService, Network, Networks};
 
 /// The gates that a script makes; none where it is not one of mailward's.
 #[must_use]
-pub fn gates(script: &str) -> Option<Vec<Gate>> {
+pub fn gates(script: &str) -> Option<Vec<PortAllowlist>> {
     let mut words = script
         .split(|c: char| c.is_whitespace() || c == ',' || c == ';')
         .filter(|word| !word.is_empty())
@@ -36,7 +36,7 @@ pub fn gates(script: &str) -> Option<Vec<Gate>> {
     Some(all)
 }
 
-fn table<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Vec<Gate>> {
+fn table<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Vec<PortAllowlist>> {
     let mut sets: BTreeMap<&str, Networks> = BTreeMap::new();
     let (mut early, mut gates) = (None, None);
     loop {
@@ -91,7 +91,7 @@ fn chain<'s>(
     words: &mut impl Iterator<Item = &'s str>,
     name: &str,
     sets: &BTreeMap<&str, Networks>,
-) -> Option<Vec<Gate>> {
+) -> Option<Vec<PortAllowlist>> {
     let (before, packets) = if name == EARLY {
         (
             format!(
@@ -156,7 +156,7 @@ fn are<'s>(words: &mut impl Iterator<Item = &'s str>, wanted: &str) -> bool {
     (wanted.split_whitespace()).all(|wanted| words.next() == Some(wanted))
 }
 
-fn gate(ports: &[u16], networks: Networks) -> Option<Gate> {
+fn gate(ports: &[u16], networks: Networks) -> Option<PortAllowlist> {
     let own = |service: MailService| {
         // `smtps` may be set apart.
         [service.ports(), &[25]]
@@ -165,13 +165,13 @@ fn gate(ports: &[u16], networks: Networks) -> Option<Gate> {
             .map(|ports| (service, ports))
     };
     let (service, ports) = MailService::ALL.into_iter().find_map(own)?;
-    Some(Gate {
+    Some(PortAllowlist {
         service,
         ports,
         allowed: if networks.is_empty() {
-            Allowed::Nobody
+            AllowedSources::Nobody
         } else {
-            Allowed::Only(networks)
+            AllowedSources::Only(networks)
         },
     })
 }
@@ -180,23 +180,23 @@ fn gate(ports: &[u16], networks: Networks) -> Option<Gate> {
 mod tests {
     use super::super::{REMOVAL, script};
     use super::*;
-    use crate::access::Ends;
+    use crate::access::NatEnds;
 
-    fn only(texts: &[&str]) -> Allowed {
+    fn only(texts: &[&str]) -> AllowedSources {
         let networks = texts.iter().map(|text| Network::parse(text).unwrap());
-        Allowed::Only(networks.collect())
+        AllowedSources::Only(networks.collect())
     }
 
-    fn example() -> Vec<Gate> {
+    fn example() -> Vec<PortAllowlist> {
         let office = only(&["198.51.100.7", "203.0.113.0/24", "2001:db8::/32"]);
-        let gate = |service, ports, allowed| Gate {
+        let gate = |service, ports, allowed| PortAllowlist {
             service,
             ports,
             allowed,
         };
         vec![
             gate(MailService::Imap, &[143, 993], office),
-            gate(MailService::Pop3, &[110, 995], Allowed::Nobody),
+            gate(MailService::Pop3, &[110, 995], AllowedSources::Nobody),
             gate(MailService::Smtp, &[25], only(&["2001:db8::1"])),
             gate(MailService::Smtps, &[465], only(&["192.0.2.0/25"])),
         ]
@@ -204,18 +204,18 @@ mod tests {
 
     #[test]
     fn a_script_says_which_gates_it_makes() {
-        for ends in Ends::ALL {
+        for ends in NatEnds::ALL {
             assert_eq!(gates(&script(&example(), ends)), Some(example()));
         }
         assert_eq!(gates(REMOVAL), Some(Vec::new()));
         assert_eq!(gates(""), Some(Vec::new()));
-        let otherwise = script(&example(), Ends::Both).replace("\n\t", " ");
+        let otherwise = script(&example(), NatEnds::Both).replace("\n\t", " ");
         assert_eq!(gates(&otherwise), Some(example()));
     }
 
     #[test]
     fn what_mailward_does_not_write_is_no_script_of_it() {
-        let whole = script(&example(), Ends::Both);
+        let whole = script(&example(), NatEnds::Both);
         for (from, to) in [
             ("inet mailward", "inet other"),
             ("delete table", "flush table"),

@@ -3,23 +3,23 @@
 //! The list is that of libnftables-json(5) and of `json.c` in nftables. What is not in it, or is not modelled, makes what
 //! becomes of the packet unclear; nothing unknown ever counts as going on.
 
-use super::elements::{Sets, bare, list};
+use super::elements::{SetLookup, bare, list};
 use super::expression::{is_one_of, matched};
 use super::value::{Fields, Value};
-use crate::access::rules::{Is, Path, Point, Rule, Then, When};
-use crate::model::Family;
+use crate::access::rules::{FilterRule, HookPoint, MatchSense, PacketPath, RuleMatch, RuleTarget};
+use crate::model::AddressFamily;
 
 /// More elements of a map of several keys than this are not looked at one by one.
 const LOOKED_AT: usize = 1000;
 
 /// What a statement does, as far as it decides what becomes of a packet.
-enum Kind<'v> {
+enum StatementKind<'v> {
     /// It goes on where a condition holds.
     Condition(&'v Value<'v>),
     /// It goes on for some packets, by how many there were or by what was noted of them.
     Sometimes,
     /// It decides.
-    Verdict(Goal),
+    Verdict(VerdictGoal),
     /// It decides by a map of verdicts.
     Map(&'v Value<'v>),
     /// It decides nothing.
@@ -32,14 +32,14 @@ enum Kind<'v> {
 
 /// Where a verdict leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Goal {
-    then: Then,
+struct VerdictGoal {
+    then: RuleTarget,
     /// Whether what comes back at the end of a chain goes on behind the rule.
-    back: Back,
+    back: ReturnPath,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
+enum ReturnPath {
     Here,
     /// After `goto`.
     ToCaller,
@@ -47,7 +47,7 @@ enum Back {
 
 /// Whether a rule has a match or a target of iptables, which nft lists by its name at most.
 #[must_use]
-pub fn is_of_iptables(rule: &Rule) -> bool {
+pub fn is_of_iptables(rule: &FilterRule) -> bool {
     rule.when
         .unknown
         .iter()
@@ -82,45 +82,47 @@ pub(super) fn changed_sets<'v>(statements: &'v [Value<'v>]) -> impl Iterator<Ite
 }
 
 /// What a statement is.
-fn kind<'v>(name: &str, content: &'v Value, point: Point) -> Kind<'v> {
+fn kind<'v>(name: &str, content: &'v Value, point: HookPoint) -> StatementKind<'v> {
     match name {
-        "match" => Kind::Condition(content),
-        "vmap" => Kind::Map(content),
+        "match" => StatementKind::Condition(content),
+        "vmap" => StatementKind::Map(content),
         "accept" | "drop" | "reject" | "continue" | "return" | "jump" | "goto" => {
-            goal(name, content).map_or(Kind::Changes, Kind::Verdict)
+            goal(name, content).map_or(StatementKind::Changes, StatementKind::Verdict)
         }
         // By name, or of its own; one that a map chooses may find none there.
         "counter" | "last" | "log" | "comment" => match content.get("map") {
-            None => Kind::Nothing,
-            Some(_) => Kind::Sometimes,
+            None => StatementKind::Nothing,
+            Some(_) => StatementKind::Sometimes,
         },
         // A set that is full takes no more, and its own statements may limit.
-        "limit" | "quota" | "ct count" | "connlimit" | "set" | "map" | "meter" => Kind::Sometimes,
+        "limit" | "quota" | "ct count" | "connlimit" | "set" | "map" | "meter" => {
+            StatementKind::Sometimes
+        }
         "mangle" => mangled(content, point),
-        "xt" => Kind::OfIptables,
+        "xt" => StatementKind::OfIptables,
         "notrack" | "queue" | "snat" | "dnat" | "masquerade" | "redirect" | "tproxy"
         | "synproxy" | "fwd" | "dup" | "flow" | "reset" | "secmark" | "ct helper"
-        | "ct timeout" | "ct expectation" | "tunnel" => Kind::Changes,
+        | "ct timeout" | "ct expectation" | "tunnel" => StatementKind::Changes,
         // One that came into being later.
-        _ => Kind::Changes,
+        _ => StatementKind::Changes,
     }
 }
 
 /// What setting a value does.
-fn mangled(content: &Value, point: Point) -> Kind<'static> {
+fn mangled(content: &Value, point: HookPoint) -> StatementKind<'static> {
     let key = &content["key"];
     let harmless = if let Some(meta) = key.get("meta") {
         match meta["key"].as_str() {
             Some("priority" | "nftrace") => true,
             // A rule of routing may heed it.
-            Some("mark") => point.path == Path::Found,
+            Some("mark") => point.path == PacketPath::Found,
             Some(_) | None => false,
         }
     } else if let Some(ct) = key.get("ct") {
         matches!(ct["key"].as_str(), Some("mark" | "label" | "event"))
     } else if key["tcp option"]["name"] == "maxseg" {
         // A packet may lack it.
-        return Kind::Sometimes;
+        return StatementKind::Sometimes;
     } else {
         false
     };
@@ -128,82 +130,90 @@ fn mangled(content: &Value, point: Point) -> Kind<'static> {
     let always =
         matches!(value, Value::Number(_) | Value::String(_)) || value.get("meta").is_some();
     match (harmless, always) {
-        (true, true) => Kind::Nothing,
+        (true, true) => StatementKind::Nothing,
         // Where there is no such value, the rule ends.
-        (true, false) => Kind::Sometimes,
-        (false, _) => Kind::Changes,
+        (true, false) => StatementKind::Sometimes,
+        (false, _) => StatementKind::Changes,
     }
 }
 
 /// The family of the packets that a reject can answer; nft does not always list it as a condition.
-fn answered(statement: &Value) -> Option<Family> {
+fn answered(statement: &Value) -> Option<AddressFamily> {
     match statement["reject"]["type"].as_str()? {
-        "icmp" => Some(Family::Ipv4),
-        "icmpv6" => Some(Family::Ipv6),
+        "icmp" => Some(AddressFamily::Ipv4),
+        "icmpv6" => Some(AddressFamily::Ipv6),
         _ => None,
     }
 }
 
-fn goal(name: &str, content: &Value) -> Option<Goal> {
+fn goal(name: &str, content: &Value) -> Option<VerdictGoal> {
     let target = || content["target"].as_str().map(str::to_owned);
     let then = match name {
-        "accept" => Then::Accept,
-        "drop" | "reject" => Then::Drop,
-        "continue" => Then::Continue,
-        "return" => Then::Return,
-        "jump" | "goto" => Then::Jump(target()?),
+        "accept" => RuleTarget::Accept,
+        "drop" | "reject" => RuleTarget::Drop,
+        "continue" => RuleTarget::Continue,
+        "return" => RuleTarget::Return,
+        "jump" | "goto" => RuleTarget::Jump(target()?),
         _ => return None,
     };
     let back = if name == "goto" {
-        Back::ToCaller
+        ReturnPath::ToCaller
     } else {
-        Back::Here
+        ReturnPath::Here
     };
-    Some(Goal { then, back })
+    Some(VerdictGoal { then, back })
 }
 
 /// The rules that these statements are: several where the rule goes to a chain and does not come back, or looks its verdict
 /// up.
-pub(super) fn rules(statements: &[Value], point: Point, sets: &Sets<'_, '_>) -> Vec<Rule> {
-    let mut when = When::default();
+pub(super) fn rules(
+    statements: &[Value],
+    point: HookPoint,
+    sets: &SetLookup<'_, '_>,
+) -> Vec<FilterRule> {
+    let mut when = RuleMatch::default();
     let mut changed = None;
     let mut of_iptables = None;
     for statement in statements {
         let kind = match statement.as_object().and_then(Fields::first) {
             Some((name, content)) => kind(name, content, point),
-            None => Kind::Changes,
+            None => StatementKind::Changes,
         };
         match kind {
-            Kind::Nothing => {}
-            Kind::Changes => {
+            StatementKind::Nothing => {}
+            StatementKind::Changes => {
                 changed.get_or_insert_with(|| statement.to_string());
             }
-            Kind::OfIptables => {
+            StatementKind::OfIptables => {
                 when.unknown.push(statement.to_string());
                 of_iptables = Some(statement.to_string());
             }
             // Behind a change it holds for the changed packet, which is unclear anyhow.
-            Kind::Condition(_) | Kind::Sometimes | Kind::Map(_) if changed.is_some() => break,
-            Kind::Sometimes => when.unknown.push(statement.to_string()),
-            Kind::Condition(content) => {
+            StatementKind::Condition(_) | StatementKind::Sometimes | StatementKind::Map(_)
+                if changed.is_some() =>
+            {
+                break;
+            }
+            StatementKind::Sometimes => when.unknown.push(statement.to_string()),
+            StatementKind::Condition(content) => {
                 if matched(&mut when, content, point, sets).is_none() {
                     when.unknown.push(content.to_string());
                 }
             }
-            Kind::Map(content) => return looked_up(&when, content, point, sets),
-            Kind::Verdict(goal) => {
+            StatementKind::Map(content) => return looked_up(&when, content, point, sets),
+            StatementKind::Verdict(goal) => {
                 if let Some(family) = answered(statement) {
                     when.narrow_family(family);
                 }
                 let goal = match (changed, &goal.then) {
                     // It is dropped whatever was changed before; but what changes a packet may pass it over, and the rule.
-                    (Some(text), Then::Drop) => {
+                    (Some(text), RuleTarget::Drop) => {
                         when.unknown.push(text);
                         goal
                     }
-                    (Some(text), _) => Goal {
-                        then: Then::Unknown(text),
-                        back: Back::Here,
+                    (Some(text), _) => VerdictGoal {
+                        then: RuleTarget::Unknown(text),
+                        back: ReturnPath::Here,
                     },
                     (None, _) => goal,
                 };
@@ -213,30 +223,37 @@ pub(super) fn rules(statements: &[Value], point: Point, sets: &Sets<'_, '_>) -> 
     }
     // The last one may be a target.
     let unclear = changed.or(of_iptables);
-    let then = unclear.map_or(Then::Continue, Then::Unknown);
-    vec![Rule { when, then }]
+    let then = unclear.map_or(RuleTarget::Continue, RuleTarget::Unknown);
+    vec![FilterRule { when, then }]
 }
 
-impl Goal {
-    fn of(self, when: When) -> Vec<Rule> {
+impl VerdictGoal {
+    fn of(self, when: RuleMatch) -> Vec<FilterRule> {
         let caller = match self.back {
-            Back::Here => None,
-            Back::ToCaller => Some(Rule {
+            ReturnPath::Here => None,
+            ReturnPath::ToCaller => Some(FilterRule {
                 when: when.clone(),
-                then: Then::Return,
+                then: RuleTarget::Return,
             }),
         };
         let then = self.then;
-        std::iter::once(Rule { when, then }).chain(caller).collect()
+        std::iter::once(FilterRule { when, then })
+            .chain(caller)
+            .collect()
     }
 }
 
 /// The rules of a map of verdicts: one for each verdict, with all keys that lead to it, and the one for all others last.
-fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) -> Vec<Rule> {
+fn looked_up(
+    when: &RuleMatch,
+    content: &Value,
+    point: HookPoint,
+    sets: &SetLookup<'_, '_>,
+) -> Vec<FilterRule> {
     let unclear = || {
-        vec![Rule {
+        vec![FilterRule {
             when: when.clone(),
-            then: Then::Unknown(content.to_string()),
+            then: RuleTarget::Unknown(content.to_string()),
         }]
     };
     let (key, data) = (&content["key"], &content["data"]);
@@ -251,7 +268,7 @@ fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) ->
     if several && items.len() > LOOKED_AT {
         return unclear();
     }
-    let mut groups: Vec<(Goal, Vec<&Value>)> = Vec::new();
+    let mut groups: Vec<(VerdictGoal, Vec<&Value>)> = Vec::new();
     let mut others = None;
     for item in items {
         let pair = item.as_array();
@@ -276,7 +293,7 @@ fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) ->
     let mut rules = Vec::new();
     for (goal, names) in groups {
         let mut when = when.clone();
-        if is_one_of(&mut when, key, Is::So, &names, point).is_none() {
+        if is_one_of(&mut when, key, MatchSense::So, &names, point).is_none() {
             when.unknown.push(key.to_string());
         }
         rules.extend(goal.of(when));
@@ -284,7 +301,7 @@ fn looked_up(when: &When, content: &Value, point: Point, sets: &Sets<'_, '_>) ->
     if let Some(goal) = others {
         let mut when = when.clone();
         // All others that have such a key at all.
-        if is_one_of(&mut when, key, Is::Not, &[], point).is_none() {
+        if is_one_of(&mut when, key, MatchSense::Not, &[], point).is_none() {
             when.unknown.push(key.to_string());
         }
         rules.extend(goal.of(when));

@@ -3,33 +3,36 @@
 
 use std::fmt;
 
-use crate::access::effect::Filters;
-use crate::access::iptables::{self, Saved};
-use crate::access::nft::{Mark, Table};
-use crate::access::rules::{By, Interface, Is, Numbers, Packet, RuleSet, Stage, Then, Verdict};
-use crate::access::tools::Variant;
-use crate::model::Family;
+use crate::access::effect::FilterStack;
+use crate::access::iptables::{self, SavedTables};
+use crate::access::nft::{NftTable, TableOwnership};
+use crate::access::rules::{
+    ChainPolicy, ConnectionStage, IncomingInterface, MatchSense, PacketDecidedBy, RuleNumbers,
+    RuleSet, RuleTarget, TcpPacket,
+};
+use crate::access::tools::IptablesVariant;
+use crate::model::AddressFamily;
 
 /// The filters of a host, in the kernel's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Layers(pub Vec<Layer>);
+pub struct FilterLayers(pub Vec<FilterLayer>);
 
 /// What one hook of the kernel goes through in one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct FilterLayer {
     /// Where it is.
-    pub place: Place,
+    pub place: RulePlace,
     /// When it comes: the hook, then the priority there.
-    pub turn: (Hook, i64),
+    pub turn: (NetfilterHook, i64),
     /// Its rules.
     pub rules: RuleSet,
     /// What its program counts of them.
-    pub numbers: Numbers,
+    pub numbers: RuleNumbers,
 }
 
 /// The hooks that a packet to the host passes, in their order, and those of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hook {
+pub enum NetfilterHook {
     /// Right behind a device.
     Ingress,
     /// Before it is decided that the packet is for this host.
@@ -46,7 +49,7 @@ pub enum Hook {
 
 /// Where rules are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum RulePlace {
     /// In a table of nftables.
     Nft {
         /// The table's family as nft writes it.
@@ -54,14 +57,14 @@ pub enum Place {
         /// The table.
         table: String,
         /// Whose it is.
-        owner: Owner,
+        owner: RuleOwner,
     },
     /// In a table of iptables.
     Iptables {
         /// The family.
-        family: Family,
+        family: AddressFamily,
         /// In which half of the kernel.
-        variant: Variant,
+        variant: IptablesVariant,
         /// The table.
         table: String,
     },
@@ -71,7 +74,7 @@ pub enum Place {
 
 /// Whose rules they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
+pub enum RuleOwner {
     /// mailward's.
     Mailward,
     /// Somebody else's.
@@ -80,61 +83,61 @@ pub enum Owner {
 
 /// What decides about a packet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Decider {
+pub struct PacketDecider {
     /// Where, and which rule, e.g. `nft table inet mailward, chain input, rule 4`.
     pub words: String,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: RuleOwner,
 }
 
 /// The tables of iptables at the hooks of an incoming packet and of an answer, with the kernel's priorities.
-const BUILT_IN: [(Hook, i64, &str, &str); 14] = [
-    (Hook::Prerouting, -300, "raw", "PREROUTING"),
-    (Hook::Prerouting, -150, "mangle", "PREROUTING"),
-    (Hook::Prerouting, -100, "nat", "PREROUTING"),
-    (Hook::Input, -150, "mangle", "INPUT"),
-    (Hook::Input, 0, "filter", "INPUT"),
-    (Hook::Input, 50, "security", "INPUT"),
-    (Hook::Input, 100, "nat", "INPUT"),
-    (Hook::Output, -300, "raw", "OUTPUT"),
-    (Hook::Output, -150, "mangle", "OUTPUT"),
-    (Hook::Output, -100, "nat", "OUTPUT"),
-    (Hook::Output, 0, "filter", "OUTPUT"),
-    (Hook::Output, 50, "security", "OUTPUT"),
-    (Hook::Postrouting, -150, "mangle", "POSTROUTING"),
-    (Hook::Postrouting, 100, "nat", "POSTROUTING"),
+const BUILT_IN: [(NetfilterHook, i64, &str, &str); 14] = [
+    (NetfilterHook::Prerouting, -300, "raw", "PREROUTING"),
+    (NetfilterHook::Prerouting, -150, "mangle", "PREROUTING"),
+    (NetfilterHook::Prerouting, -100, "nat", "PREROUTING"),
+    (NetfilterHook::Input, -150, "mangle", "INPUT"),
+    (NetfilterHook::Input, 0, "filter", "INPUT"),
+    (NetfilterHook::Input, 50, "security", "INPUT"),
+    (NetfilterHook::Input, 100, "nat", "INPUT"),
+    (NetfilterHook::Output, -300, "raw", "OUTPUT"),
+    (NetfilterHook::Output, -150, "mangle", "OUTPUT"),
+    (NetfilterHook::Output, -100, "nat", "OUTPUT"),
+    (NetfilterHook::Output, 0, "filter", "OUTPUT"),
+    (NetfilterHook::Output, 50, "security", "OUTPUT"),
+    (NetfilterHook::Postrouting, -150, "mangle", "POSTROUTING"),
+    (NetfilterHook::Postrouting, 100, "nat", "POSTROUTING"),
 ];
 
 /// The tables that iptables makes.
 pub(super) const TABLES: [&str; 5] = ["filter", "mangle", "nat", "raw", "security"];
 
-impl Layers {
+impl FilterLayers {
     /// All of them, mailward's own included.
     #[must_use]
-    pub fn filters(&self) -> Filters {
-        Filters(self.0.iter().map(|layer| layer.rules.clone()).collect())
+    pub fn filters(&self) -> FilterStack {
+        FilterStack(self.0.iter().map(|layer| layer.rules.clone()).collect())
     }
 
     /// The same without mailward's own table and chains.
     #[must_use]
-    pub fn others(&self) -> Filters {
-        Filters(self.0.iter().filter_map(Layer::without_own).collect())
+    pub fn others(&self) -> FilterStack {
+        FilterStack(self.0.iter().filter_map(FilterLayer::without_own).collect())
     }
 
-    /// What decides, of an answer of [`Filters::decide`] to [`Self::filters`]; none where nothing stops the packet.
+    /// What decides, of an answer of [`FilterStack::decide`] to [`Self::filters`]; none where nothing stops the packet.
     #[must_use]
-    pub fn decider(&self, index: usize, by: &By) -> Option<Decider> {
+    pub fn decider(&self, index: usize, by: &PacketDecidedBy) -> Option<PacketDecider> {
         let layer = self.0.get(index)?;
         let (chain, what) = match by {
-            By::Rule { chain, number } => {
+            PacketDecidedBy::Rule { chain, number } => {
                 let number = layer.numbers.of(chain, *number);
                 (chain, format!(", rule {number}"))
             }
-            By::Policy => (&layer.rules.start, ", policy".to_owned()),
-            By::Chain(chain) => (chain, String::new()),
-            By::Nothing => return None,
+            PacketDecidedBy::Policy => (&layer.rules.start, ", policy".to_owned()),
+            PacketDecidedBy::Chain(chain) => (chain, String::new()),
+            PacketDecidedBy::Nothing => return None,
         };
-        Some(Decider {
+        Some(PacketDecider {
             words: format!("{}, chain {chain}{what}", layer.place),
             owner: layer.owner(chain),
         })
@@ -142,14 +145,19 @@ impl Layers {
 
     /// The first of others' rules that may give a first packet to this port another port, address or way before this turn.
     #[must_use]
-    pub fn changed_before(&self, turn: (Hook, i64), family: Family, port: u16) -> Option<Decider> {
+    pub fn changed_before(
+        &self,
+        turn: (NetfilterHook, i64),
+        family: AddressFamily,
+        port: u16,
+    ) -> Option<PacketDecider> {
         let early = (self.0.iter().enumerate()).take_while(|(_, layer)| layer.turn < turn);
         early.into_iter().find_map(|(index, layer)| {
             let rules = layer.without_own()?;
-            let reach = rules.reach(port, Interface::Other, Stage::Opening);
+            let reach = rules.reach(port, IncomingInterface::Other, ConnectionStage::Opening);
             let changed = reach.changed.of_family(family);
             let source = changed.iter().next()?.first();
-            let by = rules.decide(&Packet::opening(source, port)).by;
+            let by = rules.decide(&TcpPacket::opening(source, port)).by;
             self.decider(index, &by)
         })
     }
@@ -161,23 +169,23 @@ impl Layers {
 
     /// Adds the base chains of a table that packets of a connection to the host pass; it is called a table of iptables
     /// where that made it.
-    pub(super) fn add_nft(&mut self, table: &Table, made_by_iptables: Option<Family>) {
+    pub(super) fn add_nft(&mut self, table: &NftTable, made_by_iptables: Option<AddressFamily>) {
         for base in &table.base {
             let Some((hook, apart)) = hook(&table.family, &base.hook) else {
                 continue;
             };
             let place = match made_by_iptables {
-                Some(family) => Place::Iptables {
+                Some(family) => RulePlace::Iptables {
                     family,
-                    variant: Variant::Nft,
+                    variant: IptablesVariant::Nft,
                     table: table.name.clone(),
                 },
-                None => Place::Nft {
+                None => RulePlace::Nft {
                     family: table.family.clone(),
                     table: table.name.clone(),
                     owner: match table.mark {
-                        Mark::Own | Mark::Rest => Owner::Mailward,
-                        Mark::NameAlone | Mark::Other => Owner::Other,
+                        TableOwnership::Own | TableOwnership::Rest => RuleOwner::Mailward,
+                        TableOwnership::NameAlone | TableOwnership::Other => RuleOwner::Other,
                     },
                 },
             };
@@ -189,7 +197,7 @@ impl Layers {
                 if let Some(apart) = apart {
                     rules.doubt(apart);
                 }
-                self.add(Layer {
+                self.add(FilterLayer {
                     place: place.clone(),
                     turn: (hook, base.priority),
                     rules,
@@ -200,20 +208,25 @@ impl Layers {
     }
 
     /// Adds the tables of iptables that packets of a connection to the host pass.
-    pub(super) fn add_iptables(&mut self, saved: &Saved, family: Family, variant: Variant) {
+    pub(super) fn add_iptables(
+        &mut self,
+        saved: &SavedTables,
+        family: AddressFamily,
+        variant: IptablesVariant,
+    ) {
         for (hook, priority, table, chain) in BUILT_IN {
             let leaving = match hook {
-                Hook::Output | Hook::Postrouting | Hook::Egress => {
+                NetfilterHook::Output | NetfilterHook::Postrouting | NetfilterHook::Egress => {
                     Some(saved.leaving(table, chain))
                 }
-                Hook::Ingress | Hook::Prerouting | Hook::Input => None,
+                NetfilterHook::Ingress | NetfilterHook::Prerouting | NetfilterHook::Input => None,
             };
             for mut rules in std::iter::once(saved.hook(table, chain)).chain(leaving) {
                 if table == "nat" {
                     translating(hook, &mut rules);
                 }
-                self.add(Layer {
-                    place: Place::Iptables {
+                self.add(FilterLayer {
+                    place: RulePlace::Iptables {
                         family,
                         variant,
                         table: table.to_owned(),
@@ -226,9 +239,9 @@ impl Layers {
         }
     }
 
-    fn add(&mut self, layer: Layer) {
+    fn add(&mut self, layer: FilterLayer) {
         let empty = (layer.rules.chains.get(&layer.rules.start)).is_none_or(Vec::is_empty);
-        if !empty || layer.rules.policy != Verdict::Accept {
+        if !empty || layer.rules.policy != ChainPolicy::Accept {
             self.0.push(layer);
         }
     }
@@ -236,24 +249,28 @@ impl Layers {
 
 /// Which hook one of nft's is, and what more its rules depend on that is not known here. None for one that a connection to
 /// the host does not come to.
-fn hook(family: &str, name: &str) -> Option<(Hook, Option<&'static str>)> {
+fn hook(family: &str, name: &str) -> Option<(NetfilterHook, Option<&'static str>)> {
     let hook = match name {
-        "ingress" => Hook::Ingress,
-        "prerouting" => Hook::Prerouting,
-        "input" => Hook::Input,
-        "output" => Hook::Output,
-        "postrouting" => Hook::Postrouting,
-        "egress" => Hook::Egress,
+        "ingress" => NetfilterHook::Ingress,
+        "prerouting" => NetfilterHook::Prerouting,
+        "input" => NetfilterHook::Input,
+        "output" => NetfilterHook::Output,
+        "postrouting" => NetfilterHook::Postrouting,
+        "egress" => NetfilterHook::Egress,
         // To other hosts.
         "forward" => return None,
-        _ => Hook::Ingress,
+        _ => NetfilterHook::Ingress,
     };
     let incoming = |hook| match hook {
-        Hook::Ingress | Hook::Prerouting | Hook::Input => Hook::Ingress,
-        Hook::Output | Hook::Postrouting | Hook::Egress => Hook::Egress,
+        NetfilterHook::Ingress | NetfilterHook::Prerouting | NetfilterHook::Input => {
+            NetfilterHook::Ingress
+        }
+        NetfilterHook::Output | NetfilterHook::Postrouting | NetfilterHook::Egress => {
+            NetfilterHook::Egress
+        }
     };
     Some(match (family, hook) {
-        ("inet" | "ip" | "ip6", Hook::Ingress | Hook::Egress) | ("netdev", _) => {
+        ("inet" | "ip" | "ip6", NetfilterHook::Ingress | NetfilterHook::Egress) | ("netdev", _) => {
             (incoming(hook), Some("of its device"))
         }
         ("inet" | "ip" | "ip6", _) => (hook, None),
@@ -266,67 +283,74 @@ fn hook(family: &str, name: &str) -> Option<(Hook, Option<&'static str>)> {
 
 /// Only the first packet of a connection goes through address translation, and one on `lo` on its way out alone. Where
 /// nothing asks for connection tracking, none goes through it: that is not known here, and matters where one is dropped.
-fn translating(hook: Hook, rules: &mut RuleSet) {
-    if rules.policy == Verdict::Drop {
-        rules.policy = Verdict::Unknown;
+fn translating(hook: NetfilterHook, rules: &mut RuleSet) {
+    if rules.policy == ChainPolicy::Drop {
+        rules.policy = ChainPolicy::Unknown;
     }
     for rule in rules.chains.values_mut().flatten() {
-        rule.when.narrow_stage(Stage::Opening);
-        if rule.then == Then::Drop {
+        rule.when.narrow_stage(ConnectionStage::Opening);
+        if rule.then == RuleTarget::Drop {
             rule.when
                 .unknown
                 .push("where connections are tracked".to_owned());
         }
         match hook {
-            Hook::Ingress | Hook::Prerouting => {
-                if rule.when.narrow_interfaces(Is::Not, &["lo"], '*').is_none() {
+            NetfilterHook::Ingress | NetfilterHook::Prerouting => {
+                if rule
+                    .when
+                    .narrow_interfaces(MatchSense::Not, &["lo"], '*')
+                    .is_none()
+                {
                     rule.when.unknown.push("not on lo".to_owned());
                 }
             }
-            Hook::Input | Hook::Output | Hook::Postrouting | Hook::Egress => {}
+            NetfilterHook::Input
+            | NetfilterHook::Output
+            | NetfilterHook::Postrouting
+            | NetfilterHook::Egress => {}
         }
     }
 }
 
 /// The end at which mailward has own chains in a table of iptables.
-fn own_end(table: &str) -> Option<iptables::End> {
-    (iptables::End::ALL.into_iter()).find(|end| end.table() == table)
+fn own_end(table: &str) -> Option<iptables::NatEnd> {
+    (iptables::NatEnd::ALL.into_iter()).find(|end| end.table() == table)
 }
 
-impl Layer {
+impl FilterLayer {
     /// Whose a chain of it is.
     #[must_use]
-    pub fn owner(&self, chain: &str) -> Owner {
+    pub fn owner(&self, chain: &str) -> RuleOwner {
         match &self.place {
-            Place::Nft { owner, .. } => *owner,
-            Place::Ipvs => Owner::Other,
-            Place::Iptables { table, .. } => {
+            RulePlace::Nft { owner, .. } => *owner,
+            RulePlace::Ipvs => RuleOwner::Other,
+            RulePlace::Iptables { table, .. } => {
                 if own_end(table).is_some_and(|end| self.has_own(end)) && iptables::is_own(chain) {
-                    Owner::Mailward
+                    RuleOwner::Mailward
                 } else {
-                    Owner::Other
+                    RuleOwner::Other
                 }
             }
         }
     }
 
     /// Whether chains that have mailward's names are mailward's.
-    fn has_own(&self, end: iptables::End) -> bool {
+    fn has_own(&self, end: iptables::NatEnd) -> bool {
         match iptables::mark_of(&self.rules, end) {
-            iptables::Mark::Own | iptables::Mark::Former => true,
-            iptables::Mark::NameAlone => false,
+            iptables::ChainOwnership::Own | iptables::ChainOwnership::Former => true,
+            iptables::ChainOwnership::NameAlone => false,
         }
     }
 
     /// Its rules without mailward's; none where they are all mailward's.
     #[must_use]
     pub fn without_own(&self) -> Option<RuleSet> {
-        if self.owner(&self.rules.start) == Owner::Mailward {
+        if self.owner(&self.rules.start) == RuleOwner::Mailward {
             return None;
         }
         let end = match &self.place {
-            Place::Iptables { table, .. } => own_end(table),
-            Place::Nft { .. } | Place::Ipvs => None,
+            RulePlace::Iptables { table, .. } => own_end(table),
+            RulePlace::Nft { .. } | RulePlace::Ipvs => None,
         };
         let has_own = end.is_some_and(|end| self.has_own(end));
         let own = |chain: &str| has_own && iptables::is_own(chain);
@@ -334,17 +358,19 @@ impl Layer {
         rules.chains.retain(|chain, _| !own(chain));
         for list in rules.chains.values_mut() {
             list.retain(|rule| match &rule.then {
-                Then::Jump(to) => !own(to),
-                Then::Accept | Then::Drop | Then::Return | Then::Continue | Then::Unknown(_) => {
-                    true
-                }
+                RuleTarget::Jump(to) => !own(to),
+                RuleTarget::Accept
+                | RuleTarget::Drop
+                | RuleTarget::Return
+                | RuleTarget::Continue
+                | RuleTarget::Unknown(_) => true,
             });
         }
         Some(rules)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RulePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nft { family, table, .. } => write!(f, "nft table {family} {table}"),
@@ -355,8 +381,8 @@ impl fmt::Display for Place {
                 table,
             } => {
                 let command = match family {
-                    Family::Ipv4 => "iptables",
-                    Family::Ipv6 => "ip6tables",
+                    AddressFamily::Ipv4 => "iptables",
+                    AddressFamily::Ipv6 => "ip6tables",
                 };
                 write!(f, "{command} table {table}")
             }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Unread;
+use super::RulesUnread;
 use crate::access::plesk::{PleskRule, parse};
-use crate::host::{Command, End, Existence, Found, Output, ProcessId};
+use crate::host::{CommandEnding, CommandOutput, FileFound, HostCommand, PathExistence, ProcessId};
 use crate::model::HostPath;
 
 /// The time in which Plesk's firewall wants a confirmation unless `panel.ini` says otherwise (Plesk's knowledge base).
@@ -16,55 +16,58 @@ pub struct PleskFirewall {
     /// Its command.
     pub command: HostPath,
     /// Whether it manages rules.
-    pub enabled: Enabled,
+    pub enabled: PleskFirewallState,
     /// Its rules, in the order in which they are decided.
-    pub list: Result<Vec<PleskRule>, Unread>,
+    pub list: Result<Vec<PleskRule>, RulesUnread>,
     /// The processes of an apply of it that waits for its confirmation: those with `firewall-new.sh` among their arguments.
     pub applies: Vec<ProcessId>,
     /// How long it waits for a confirmation.
-    pub window: Result<Duration, Unread>,
+    pub window: Result<Duration, RulesUnread>,
 }
 
 /// Whether it manages rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Enabled {
+pub enum PleskFirewallState {
     /// It does.
     Yes,
     /// It does not.
     No,
     /// That is not known.
-    Unknown(Unread),
+    Unknown(RulesUnread),
 }
 
 /// The answers about it.
 #[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) exists: Existence,
-    pub(crate) enabled: (Command, Output),
-    pub(crate) list: (Command, Output),
-    pub(crate) ini: (HostPath, Found),
+pub(crate) struct PleskAnswers {
+    pub(crate) exists: PathExistence,
+    pub(crate) enabled: (HostCommand, CommandOutput),
+    pub(crate) list: (HostCommand, CommandOutput),
+    pub(crate) ini: (HostPath, FileFound),
     pub(crate) applies: Vec<ProcessId>,
 }
 
 impl PleskFirewall {
     /// None where the command does not exist.
-    pub(super) fn read(asked: Asked) -> Option<Self> {
-        if asked.exists == Existence::Missing {
+    pub(super) fn read(asked: PleskAnswers) -> Option<Self> {
+        if asked.exists == PathExistence::Missing {
             return None;
         }
         let list = super::read::printed(&asked.list.0, &asked.list.1).and_then(|stdout| {
-            parse(stdout).map_err(|error| Unread::Command {
+            parse(stdout).map_err(|error| RulesUnread::Command {
                 command: super::read::line(&asked.list.0),
                 reason: super::read::chain(&error),
             })
         });
         let enabled = match (asked.enabled.1.end, &list) {
-            (End::Code(0), _) => Enabled::Yes,
-            (End::Code(_), Ok(_)) => Enabled::No,
+            (CommandEnding::Code(0), _) => PleskFirewallState::Yes,
+            (CommandEnding::Code(_), Ok(_)) => PleskFirewallState::No,
             // A command that cannot do its work fails with a code too.
-            (End::Code(_), Err(unread)) => Enabled::Unknown(unread.clone()),
-            (End::NotStarted | End::Signal(_) | End::TimedOut, _) => {
-                Enabled::Unknown(super::read::failure(&asked.enabled.0, &asked.enabled.1))
+            (CommandEnding::Code(_), Err(unread)) => PleskFirewallState::Unknown(unread.clone()),
+            (CommandEnding::NotStarted | CommandEnding::Signal(_) | CommandEnding::TimedOut, _) => {
+                PleskFirewallState::Unknown(super::read::failure(
+                    &asked.enabled.0,
+                    &asked.enabled.1,
+                ))
             }
         };
         Some(Self {
@@ -77,18 +80,18 @@ impl PleskFirewall {
     }
 }
 
-fn window(path: &HostPath, found: &Found) -> Result<Duration, Unread> {
+fn window(path: &HostPath, found: &FileFound) -> Result<Duration, RulesUnread> {
     let unread = |reason: &str| {
-        Err(Unread::File {
+        Err(RulesUnread::File {
             path: path.to_string(),
             reason: reason.to_owned(),
         })
     };
     let state = match found {
-        Found::Missing => return Ok(USUAL_WINDOW),
-        Found::NotRegular => return unread("it is not a regular file"),
-        Found::Unreadable(reason) => return unread(reason),
-        Found::File(state) => state,
+        FileFound::Missing => return Ok(USUAL_WINDOW),
+        FileFound::NotRegular => return unread("it is not a regular file"),
+        FileFound::Unreadable(reason) => return unread(reason),
+        FileFound::File(state) => state,
     };
     match time_out(&String::from_utf8_lossy(&state.bytes)) {
         None => Ok(USUAL_WINDOW),

@@ -3,79 +3,82 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layers::TABLES;
-use super::plesk::{Asked, PleskFirewall};
-use super::{AccessObserved, Entrance, Layer, Layers, Neighbour, OwnChains, Unread};
-use crate::access::ends::Shows;
-use crate::access::iptables::{self, Mark, Saved};
-use crate::access::nft::{self, Table};
+use super::plesk::{PleskAnswers, PleskFirewall};
+use super::{
+    FilterLayer, FilterLayers, NeighbourProgram, ObservedFirewall, OwnChains, PacketEntrance,
+    RulesUnread,
+};
+use crate::access::ends::LocalAddressEvidence;
+use crate::access::iptables::{self, ChainOwnership, SavedTables};
+use crate::access::nft::{self, NftTable};
 use crate::access::rules::RuleSet;
-use crate::access::tools::{Tools, Variant};
-use crate::host::{Command, End, Found, Output};
-use crate::model::Family;
+use crate::access::tools::{FilterTools, IptablesVariant};
+use crate::host::{CommandEnding, CommandOutput, FileFound, HostCommand};
+use crate::model::AddressFamily;
 use crate::report::printable;
 
 /// The answers about a host's packet filters. What was not asked since it is not there is none.
 #[derive(Debug, Default)]
-pub struct Raw {
+pub struct RawFilters {
     /// Of `nft -j list ruleset`.
-    pub nft: Option<(Command, Output)>,
+    pub nft: Option<(HostCommand, CommandOutput)>,
     /// Of the `-save` commands.
-    pub saved: Vec<(Family, Variant, Command, Output)>,
+    pub saved: Vec<(AddressFamily, IptablesVariant, HostCommand, CommandOutput)>,
     /// What the kernel's load balancer does, where it does anything.
-    pub balancer: Option<Layer>,
+    pub balancer: Option<FilterLayer>,
     /// The names of the tables of the old kind, of each family.
-    pub names: Vec<(Family, LegacyNames)>,
+    pub names: Vec<(AddressFamily, LegacyTableNames)>,
     /// Of the `--version` of the plain commands.
-    pub versions: Vec<(Family, Output)>,
+    pub versions: Vec<(AddressFamily, CommandOutput)>,
     /// Neighbours found by files and processes.
-    pub neighbours: BTreeSet<Neighbour>,
+    pub neighbours: BTreeSet<NeighbourProgram>,
     /// The ports of sshd.
     pub ssh_ports: BTreeSet<u16>,
     /// Where none is known: the mail ports that may be its.
     pub may_be_ssh: Option<BTreeSet<u16>>,
     /// Where somebody could get in anew.
-    pub entrances: BTreeSet<Entrance>,
+    pub entrances: BTreeSet<PacketEntrance>,
     /// What there is to see of whether the kernel can tell its own addresses from others'.
-    pub shows: Shows,
+    pub shows: LocalAddressEvidence,
     /// Whether any interface has an IPv6 address.
     pub speaks_ipv6: bool,
     /// Whether the kernel could have one.
     pub has_ipv6: bool,
     /// About Plesk's firewall.
-    pub(crate) plesk: Option<Asked>,
+    pub(crate) plesk: Option<PleskAnswers>,
 }
 
 /// What iptables shows of one family, with the half of the kernel that it is in.
-type OfFamily = Result<Vec<(Variant, Saved)>, Unread>;
+type FamilyListing = Result<Vec<(IptablesVariant, SavedTables)>, RulesUnread>;
 
 /// The names of the tables of the old kind of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegacyNames(Result<Vec<String>, Unread>);
+pub struct LegacyTableNames(Result<Vec<String>, RulesUnread>);
 
-impl LegacyNames {
+impl LegacyTableNames {
     /// Reads `/proc/net/ip_tables_names` or its like.
     #[must_use]
-    pub fn read(path: &str, found: &Found) -> Self {
+    pub fn read(path: &str, found: &FileFound) -> Self {
         let unread = |reason: &str| {
-            Err(Unread::File {
+            Err(RulesUnread::File {
                 path: path.to_owned(),
                 reason: reason.to_owned(),
             })
         };
         Self(match found {
-            Found::File(state) => Ok(String::from_utf8_lossy(&state.bytes)
+            FileFound::File(state) => Ok(String::from_utf8_lossy(&state.bytes)
                 .lines()
                 .map(str::to_owned)
                 .collect()),
-            Found::Missing => Ok(Vec::new()),
-            Found::NotRegular => unread("it is not a regular file"),
-            Found::Unreadable(reason) => unread(reason),
+            FileFound::Missing => Ok(Vec::new()),
+            FileFound::NotRegular => unread("it is not a regular file"),
+            FileFound::Unreadable(reason) => unread(reason),
         })
     }
 }
 
 /// A command as somebody would type it.
-pub(super) fn line(command: &Command) -> String {
+pub(super) fn line(command: &HostCommand) -> String {
     let arguments = command.arguments.iter().map(String::as_str);
     printable::command(std::iter::once(command.program.as_str()).chain(arguments))
 }
@@ -93,16 +96,16 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Why a command's output is none.
-pub(super) fn failure(command: &Command, output: &Output) -> Unread {
+pub(super) fn failure(command: &HostCommand, output: &CommandOutput) -> RulesUnread {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().find(|line| !line.trim().is_empty());
     let ended = match output.end {
-        End::NotStarted => "it cannot be started".to_owned(),
-        End::TimedOut => "it did not end in time".to_owned(),
-        End::Signal(signal) => format!("signal {signal} ended it"),
-        End::Code(code) => format!("it ended with {code}"),
+        CommandEnding::NotStarted => "it cannot be started".to_owned(),
+        CommandEnding::TimedOut => "it did not end in time".to_owned(),
+        CommandEnding::Signal(signal) => format!("signal {signal} ended it"),
+        CommandEnding::Code(code) => format!("it ended with {code}"),
     };
-    Unread::Command {
+    RulesUnread::Command {
         command: line(command),
         reason: match said {
             Some(said) => format!("{ended}: {}", said.trim()),
@@ -112,12 +115,15 @@ pub(super) fn failure(command: &Command, output: &Output) -> Unread {
 }
 
 /// The whole of what a command printed that has ended well.
-pub(super) fn printed<'o>(command: &Command, output: &'o Output) -> Result<&'o [u8], Unread> {
-    if output.end != End::Code(0) {
+pub(super) fn printed<'o>(
+    command: &HostCommand,
+    output: &'o CommandOutput,
+) -> Result<&'o [u8], RulesUnread> {
+    if output.end != CommandEnding::Code(0) {
         return Err(failure(command, output));
     }
     if output.stdout.len() >= command.cap {
-        return Err(Unread::Command {
+        return Err(RulesUnread::Command {
             command: line(command),
             reason: format!("it prints more than {} bytes", command.cap),
         });
@@ -126,11 +132,11 @@ pub(super) fn printed<'o>(command: &Command, output: &'o Output) -> Result<&'o [
 }
 
 /// The tables of nftables; none where there is no nft to ask.
-fn tables(raw: &Raw) -> Result<Option<Vec<Table>>, Unread> {
+fn tables(raw: &RawFilters) -> Result<Option<Vec<NftTable>>, RulesUnread> {
     let Some((command, output)) = &raw.nft else {
         return Ok(None);
     };
-    let tables = nft::tables(printed(command, output)?).map_err(|error| Unread::Command {
+    let tables = nft::tables(printed(command, output)?).map_err(|error| RulesUnread::Command {
         command: line(command),
         reason: chain(&error),
     })?;
@@ -138,9 +144,9 @@ fn tables(raw: &Raw) -> Result<Option<Vec<Table>>, Unread> {
 }
 
 /// The tables of iptables of a family, with the half of the kernel that each is in.
-fn saved(raw: &Raw, tools: &Tools, family: Family) -> OfFamily {
+fn saved(raw: &RawFilters, tools: &FilterTools, family: AddressFamily) -> FamilyListing {
     let mut names = Vec::new();
-    for (of, LegacyNames(known)) in &raw.names {
+    for (of, LegacyTableNames(known)) in &raw.names {
         if *of == family {
             names.extend(known.clone()?);
         }
@@ -153,12 +159,12 @@ fn saved(raw: &Raw, tools: &Tools, family: Family) -> OfFamily {
         }
         match variant {
             // Without tables some versions fail.
-            Variant::Legacy if names.is_empty() => continue,
-            Variant::Legacy => shows_legacy = true,
-            Variant::Nft => {}
+            IptablesVariant::Legacy if names.is_empty() => continue,
+            IptablesVariant::Legacy => shows_legacy = true,
+            IptablesVariant::Nft => {}
         }
         let text = String::from_utf8_lossy(printed(command, output)?);
-        let saved = iptables::parse(family, &text).map_err(|error| Unread::Command {
+        let saved = iptables::parse(family, &text).map_err(|error| RulesUnread::Command {
             command: line(command),
             reason: chain(&error),
         })?;
@@ -166,15 +172,15 @@ fn saved(raw: &Raw, tools: &Tools, family: Family) -> OfFamily {
     }
     if !names.is_empty() && !shows_legacy {
         let program = match family {
-            Family::Ipv4 => "iptables",
-            Family::Ipv6 => "ip6tables",
+            AddressFamily::Ipv4 => "iptables",
+            AddressFamily::Ipv6 => "ip6tables",
         };
         let legacy = if tools.of(family).nft_save.is_some() {
             "-legacy"
         } else {
             ""
         };
-        return Err(Unread::NoCommand {
+        return Err(RulesUnread::NoCommand {
             family: program,
             tables: names.join(", "),
             command: format!("{program}{legacy}-save"),
@@ -185,23 +191,25 @@ fn saved(raw: &Raw, tools: &Tools, family: Family) -> OfFamily {
 
 /// What `iptables-nft-save` shows of a table of nftables that has the name of one of iptables.
 fn of_iptables<'s>(
-    table: &Table,
-    saved: &'s BTreeMap<Family, OfFamily>,
-) -> Option<(Family, &'s Saved)> {
+    table: &NftTable,
+    saved: &'s BTreeMap<AddressFamily, FamilyListing>,
+) -> Option<(AddressFamily, &'s SavedTables)> {
     let family = match table.family.as_str() {
-        "ip" => Family::Ipv4,
-        "ip6" => Family::Ipv6,
+        "ip" => AddressFamily::Ipv4,
+        "ip6" => AddressFamily::Ipv6,
         _ => return None,
     };
     let saved = saved.get(&family)?.as_ref().ok()?;
-    let (_, saved) = saved.iter().find(|(variant, _)| *variant == Variant::Nft)?;
+    let (_, saved) = saved
+        .iter()
+        .find(|(variant, _)| *variant == IptablesVariant::Nft)?;
     let known = TABLES.contains(&table.name.as_str());
     known.then_some((family, saved))
 }
 
 /// Puts the rules of iptables that nft cannot express in their places. All others stay as nft lists them:
 /// `iptables-nft-save` 1.8.9 leaves out conditions that iptables cannot express, and says nothing about it.
-fn completed(table: &Table, saved: &Saved) -> Table {
+fn completed(table: &NftTable, saved: &SavedTables) -> NftTable {
     let mut table = table.clone();
     let name = table.name.clone();
     for base in &mut table.base {
@@ -231,12 +239,12 @@ fn complete(rules: &mut RuleSet, shown: &RuleSet) {
     }
 }
 
-impl AccessObserved {
+impl ObservedFirewall {
     /// Puts the answers together.
     #[must_use]
-    pub fn read(tools: &Tools, raw: Raw) -> Self {
+    pub fn read(tools: &FilterTools, raw: RawFilters) -> Self {
         let tables = tables(&raw);
-        let saved: BTreeMap<Family, OfFamily> = Family::ALL
+        let saved: BTreeMap<AddressFamily, FamilyListing> = AddressFamily::ALL
             .into_iter()
             .map(|family| (family, saved(&raw, tools, family)))
             .collect();
@@ -248,10 +256,10 @@ impl AccessObserved {
         let mut neighbours = raw.neighbours.clone();
         for chain in layers.iter().flat_map(|layers| &layers.0) {
             neighbours.extend(chain.rules.chains.keys().filter_map(|name| of_chain(name)));
-            if let super::Place::Nft { table, .. } = &chain.place
+            if let super::RulePlace::Nft { table, .. } = &chain.place
                 && table == "firewalld"
             {
-                neighbours.insert(Neighbour::Firewalld);
+                neighbours.insert(NeighbourProgram::Firewalld);
             }
         }
         let mut foreign_iptables = BTreeSet::new();
@@ -259,7 +267,7 @@ impl AccessObserved {
         for (family, saved) in saved {
             let own = saved.map(|saved| {
                 let named = (saved.iter()).flat_map(|(variant, saved)| {
-                    iptables::End::ALL.into_iter().filter_map(|end| {
+                    iptables::NatEnd::ALL.into_iter().filter_map(|end| {
                         Some(OwnChains {
                             variant: *variant,
                             end,
@@ -269,8 +277,8 @@ impl AccessObserved {
                 });
                 let (own, foreign): (Vec<_>, Vec<_>) =
                     named.partition(|chains| match chains.own.mark {
-                        Mark::Own | Mark::Former => true,
-                        Mark::NameAlone => false,
+                        ChainOwnership::Own | ChainOwnership::Former => true,
+                        ChainOwnership::NameAlone => false,
                     });
                 foreign_iptables
                     .extend((foreign.iter()).map(|chains| (family, chains.variant, chains.end)));
@@ -281,9 +289,15 @@ impl AccessObserved {
         let plain = raw.versions.iter().filter_map(|(family, output)| {
             let text = String::from_utf8_lossy(&output.stdout);
             let variant = match (output.end, text.contains("(nf_tables)")) {
-                (End::Code(0), true) => Variant::Nft,
-                (End::Code(0), false) => Variant::Legacy,
-                (End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted, _) => {
+                (CommandEnding::Code(0), true) => IptablesVariant::Nft,
+                (CommandEnding::Code(0), false) => IptablesVariant::Legacy,
+                (
+                    CommandEnding::Code(_)
+                    | CommandEnding::Signal(_)
+                    | CommandEnding::TimedOut
+                    | CommandEnding::NotStarted,
+                    _,
+                ) => {
                     return None;
                 }
             };
@@ -296,8 +310,10 @@ impl AccessObserved {
             foreign_iptables,
             own_nft: tables.map(|tables| {
                 tables.into_iter().flatten().find(|table| match table.mark {
-                    nft::Mark::Own | nft::Mark::Rest | nft::Mark::NameAlone => true,
-                    nft::Mark::Other => false,
+                    nft::TableOwnership::Own
+                    | nft::TableOwnership::Rest
+                    | nft::TableOwnership::NameAlone => true,
+                    nft::TableOwnership::Other => false,
                 })
             }),
             layers,
@@ -314,10 +330,10 @@ impl AccessObserved {
 }
 
 fn layers(
-    tables: &Result<Option<Vec<Table>>, Unread>,
-    saved: &BTreeMap<Family, OfFamily>,
-) -> Result<Layers, Unread> {
-    let mut layers = Layers::default();
+    tables: &Result<Option<Vec<NftTable>>, RulesUnread>,
+    saved: &BTreeMap<AddressFamily, FamilyListing>,
+) -> Result<FilterLayers, RulesUnread> {
+    let mut layers = FilterLayers::default();
     let tables = tables.as_ref().map_err(Clone::clone)?;
     for table in tables.iter().flatten() {
         match of_iptables(table, saved) {
@@ -332,8 +348,8 @@ fn layers(
         for (variant, saved) in saved.as_ref().map_err(Clone::clone)? {
             match (variant, tables) {
                 // Read above.
-                (Variant::Nft, Some(_)) => {}
-                (Variant::Nft, None) | (Variant::Legacy, _) => {
+                (IptablesVariant::Nft, Some(_)) => {}
+                (IptablesVariant::Nft, None) | (IptablesVariant::Legacy, _) => {
                     layers.add_iptables(saved, *family, *variant);
                 }
             }
@@ -344,13 +360,13 @@ fn layers(
 }
 
 /// Who makes a chain of this name.
-fn of_chain(name: &str) -> Option<Neighbour> {
+fn of_chain(name: &str) -> Option<NeighbourProgram> {
     match name {
-        "LOCALINPUT" | "DENYIN" | "ALLOWIN" => Some(Neighbour::Csf),
-        "TALLOW" | "TDENY" | "TGALLOW" | "TGDENY" => Some(Neighbour::Apf),
-        "INPUT_direct" | "INPUT_ZONES" => Some(Neighbour::Firewalld),
-        "DOCKER" | "DOCKER-USER" => Some(Neighbour::Docker),
-        name if name.to_ascii_lowercase().contains("imunify") => Some(Neighbour::Imunify),
+        "LOCALINPUT" | "DENYIN" | "ALLOWIN" => Some(NeighbourProgram::Csf),
+        "TALLOW" | "TDENY" | "TGALLOW" | "TGDENY" => Some(NeighbourProgram::Apf),
+        "INPUT_direct" | "INPUT_ZONES" => Some(NeighbourProgram::Firewalld),
+        "DOCKER" | "DOCKER-USER" => Some(NeighbourProgram::Docker),
+        name if name.to_ascii_lowercase().contains("imunify") => Some(NeighbourProgram::Imunify),
         _ => None,
     }
 }

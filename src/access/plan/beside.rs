@@ -1,16 +1,22 @@
 //! What others decide about the same services: notes, since mailward leaves it alone.
 
-use super::{Needs, Scene};
-use crate::access::observed::{Enabled, Neighbour};
-use crate::access::plesk::{self, Action, Origin};
+use super::{BackendNeeds, FirewallScene};
+use crate::access::observed::{NeighbourProgram, PleskFirewallState};
+use crate::access::plesk::{self, PleskRuleAction, PleskRuleSource};
 use crate::access::rules::few;
 use crate::model::Networks;
-use crate::plan::{Note, Way};
+use crate::plan::{FilterBackend, Note};
 
 /// Where an own way enforces the networks, Plesk's firewall may restrict the same services too: a connection must pass both.
-pub(super) fn plesk(scene: &Scene<'_>, way: Way, needs: &Needs) -> Vec<Note> {
+pub(super) fn plesk(
+    scene: &FirewallScene<'_>,
+    way: FilterBackend,
+    needs: &BackendNeeds,
+) -> Vec<Note> {
     let firewall = match (&scene.observed.plesk, way) {
-        (Some(firewall), Way::Nftables | Way::Iptables) if firewall.enabled == Enabled::Yes => {
+        (Some(firewall), FilterBackend::Nftables | FilterBackend::Iptables)
+            if firewall.enabled == PleskFirewallState::Yes =>
+        {
             firewall
         }
         (Some(_) | None, _) => return Vec::new(),
@@ -27,13 +33,15 @@ pub(super) fn plesk(scene: &Scene<'_>, way: Way, needs: &Needs) -> Vec<Note> {
             continue;
         };
         let sources = (rule.from.iter()).fold(Networks::default(), |all, origin| match origin {
-            Origin::Networks(networks) => all.union(networks),
-            Origin::Other(_) => all,
+            PleskRuleSource::Networks(networks) => all.union(networks),
+            PleskRuleSource::Other(_) => all,
         });
         let who = match rule.action {
-            Action::Deny => "nobody".to_owned(),
-            Action::Allow if rule.from.is_empty() || sources == Networks::everything() => continue,
-            Action::Allow => few(&sources),
+            PleskRuleAction::Deny => "nobody".to_owned(),
+            PleskRuleAction::Allow if rule.from.is_empty() || sources == Networks::everything() => {
+                continue;
+            }
+            PleskRuleAction::Allow => few(&sources),
         };
         notes.push(Note::Remark {
             text: format!(
@@ -47,15 +55,15 @@ pub(super) fn plesk(scene: &Scene<'_>, way: Way, needs: &Needs) -> Vec<Note> {
 }
 
 /// Own chains that others flush are gone then; firewalld does so at each boot, and they are not made beside it.
-pub(super) fn flushed(scene: &Scene<'_>, way: Way) -> Vec<Note> {
+pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<Note> {
     match way {
-        Way::Iptables => {}
-        Way::Nftables | Way::PleskFirewall => return Vec::new(),
+        FilterBackend::Iptables => {}
+        FilterBackend::Nftables | FilterBackend::PleskFirewall => return Vec::new(),
     }
-    let by = |neighbour: &Neighbour| match neighbour {
-        Neighbour::Csf => Some("CSF"),
-        Neighbour::Apf => Some("APF"),
-        Neighbour::Firewalld | Neighbour::Imunify | Neighbour::Docker => None,
+    let by = |neighbour: &NeighbourProgram| match neighbour {
+        NeighbourProgram::Csf => Some("CSF"),
+        NeighbourProgram::Apf => Some("APF"),
+        NeighbourProgram::Firewalld | NeighbourProgram::Imunify | NeighbourProgram::Docker => None,
     };
     let all = (scene.observed.neighbours.iter().filter_map(by)).map(|name| {
         format!(
@@ -68,8 +76,8 @@ pub(super) fn flushed(scene: &Scene<'_>, way: Way) -> Vec<Note> {
         .plesk
         .as_ref()
         .filter(|plesk| match &plesk.enabled {
-            Enabled::Yes | Enabled::Unknown(_) => true,
-            Enabled::No => false,
+            PleskFirewallState::Yes | PleskFirewallState::Unknown(_) => true,
+            PleskFirewallState::No => false,
         });
     let plesk = plesk.map(|_| {
         "own chains of iptables may not all last: Plesk's firewall flushes the table mangle whenever it applies, also at boot, \

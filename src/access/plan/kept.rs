@@ -2,35 +2,38 @@
 //! which may be anybody's. What others have put there is listed.
 
 use super::own::both;
-use super::{Scene, Unnamed, blocked};
-use crate::access::Gate;
+use super::{FirewallScene, UnnamedServices, blocked};
+use crate::access::PortAllowlist;
 use crate::access::boot::FOLDER;
-use crate::access::confirmed::{self, Record};
-use crate::access::effect::Filters;
+use crate::access::confirmed::{self, ConfirmedRules};
+use crate::access::effect::FilterStack;
 use crate::access::gates::kept;
-use crate::access::nft::Mark;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::model::{Allowed as Who, Family, Networks};
-use crate::plan::{Permission, Way};
+use crate::access::nft::TableOwnership;
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::model::{AddressFamily, AllowedSources as Who, Networks};
+use crate::plan::{FilterBackend, OverridePermission};
 use crate::report::text::sources;
 
 /// What stays of gates that nobody names any more.
-pub(super) struct Kept {
+pub(super) struct KeptAllowlists {
     /// The gates.
-    pub(super) gates: Vec<Gate>,
+    pub(super) gates: Vec<PortAllowlist>,
     /// What is taken over as confirmed since it is in force, though nothing of it is written down, by way.
-    pub(super) adopted: Vec<(Way, Vec<Gate>)>,
+    pub(super) adopted: Vec<(FilterBackend, Vec<PortAllowlist>)>,
 }
 
 /// The gates that nobody names any more, also those that the other own way has: it is removed, and they move. Where both ways
 /// have one, it is what both let in. They are those that were confirmed last; what stands in the kernel may be anybody's.
-pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept, Vec<Blocker>> {
+pub(super) fn kept_anywhere(
+    scene: &FirewallScene<'_>,
+    declared: &[PortAllowlist],
+) -> Result<KeptAllowlists, Vec<PlanBlocker>> {
     let mut written = Vec::new();
     let mut unknown = Vec::new();
     match scene.unnamed {
-        Unnamed::Stays => {}
-        Unnamed::Goes => {
-            return Ok(Kept {
+        UnnamedServices::Stays => {}
+        UnnamedServices::Goes => {
+            return Ok(KeptAllowlists {
                 gates: Vec::new(),
                 adopted: Vec::new(),
             });
@@ -38,16 +41,18 @@ pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept
     }
     for (way, live) in both(scene) {
         match confirmed::record(scene.observed, scene.boot, way) {
-            Record::Of(rules) => written.push((way, rules)),
+            ConfirmedRules::Of(rules) => written.push((way, rules)),
             // What a change that waits has made of nothing is what it declares.
-            Record::Nothing | Record::Lost if scene.covered() => {}
-            record @ (Record::Nothing | Record::Lost) => unknown.push((way, live, record)),
-            Record::Unread => {
+            ConfirmedRules::Nothing | ConfirmedRules::Lost if scene.covered() => {}
+            record @ (ConfirmedRules::Nothing | ConfirmedRules::Lost) => {
+                unknown.push((way, live, record))
+            }
+            ConfirmedRules::Unread => {
                 let diagnostic =
                     Diagnostic::new("what mailward has loaded last cannot be read on this host")
                         .because(format!("see {}", FOLDER))
                         .hint("run as root");
-                return Err(blocked(Blocked::Unknown, diagnostic));
+                return Err(blocked(PlanBlocked::Unknown, diagnostic));
             }
         }
     }
@@ -60,45 +65,51 @@ pub(super) fn kept_anywhere(scene: &Scene<'_>, declared: &[Gate]) -> Result<Kept
     }
     match scene.allowed.own_rules {
         _ if lost.is_empty() => {}
-        Permission::Given => {}
-        Permission::Withheld => return Err(not_known(&lost)),
+        OverridePermission::Given => {}
+        OverridePermission::Withheld => return Err(not_known(&lost)),
     }
     let mut adopted = Vec::new();
     if !lost.is_empty() {
         let live = unknown.into_iter().map(|(way, live, _)| (way, live));
-        let live: Vec<(Way, Filters)> = live.collect();
+        let live: Vec<(FilterBackend, FilterStack)> = live.collect();
         all.extend(kept(&together(&live), &named));
         let gates = live.iter().map(|(way, live)| (*way, kept(live, &[])));
         adopted.extend(gates.filter(|(_, gates)| !gates.is_empty()));
     }
     all.sort_by_key(|gate| gate.service);
-    Ok(Kept {
+    Ok(KeptAllowlists {
         gates: all,
         adopted,
     })
 }
 
 /// The rules of all ways, each of which a connection must pass.
-fn together(ways: &[(Way, Filters)]) -> Filters {
+fn together(ways: &[(FilterBackend, FilterStack)]) -> FilterStack {
     let all = ways.iter().flat_map(|(_, rules)| rules.0.iter().cloned());
-    Filters(all.collect())
+    FilterStack(all.collect())
 }
 
 /// The gates of what is written down that nobody names any more.
-fn of_record(written: &[(Way, Filters)], declared: &[Gate]) -> Vec<Gate> {
+fn of_record(
+    written: &[(FilterBackend, FilterStack)],
+    declared: &[PortAllowlist],
+) -> Vec<PortAllowlist> {
     let gates = kept(&together(written), declared).into_iter();
     gates
         .map(|gate| {
-            let mut others = (written.iter()).filter(|(way, _)| *way != Way::Iptables);
+            let mut others = (written.iter()).filter(|(way, _)| *way != FilterBackend::Iptables);
             let by_others = others.any(|(_, rules)| {
                 let mut gates = kept(rules, declared).into_iter();
                 gates.any(|other| other.service == gate.service)
             });
-            let chains = written.iter().find(|(way, _)| *way == Way::Iptables);
+            let chains = written
+                .iter()
+                .find(|(way, _)| *way == FilterBackend::Iptables);
             let lacking = chains.filter(|(_, rules)| {
-                let has =
-                    |family: &Family| (rules.0.iter()).any(|rules| rules.family == Some(*family));
-                !Family::ALL.iter().all(has)
+                let has = |family: &AddressFamily| {
+                    (rules.0.iter()).any(|rules| rules.family == Some(*family))
+                };
+                !AddressFamily::ALL.iter().all(has)
             });
             match lacking {
                 Some((_, rules)) if !by_others => of_written(gate, rules),
@@ -110,7 +121,7 @@ fn of_record(written: &[(Way, Filters)], declared: &[Gate]) -> Vec<Gate> {
 
 /// A gate without the family of which nothing is written down, since the host had no address of it: that it was not closed
 /// says nothing.
-fn of_written(mut gate: Gate, rules: &Filters) -> Gate {
+fn of_written(mut gate: PortAllowlist, rules: &FilterStack) -> PortAllowlist {
     if let Who::Only(networks) = &gate.allowed {
         let written = rules.0.iter().filter_map(|rules| rules.family);
         let networks = written.fold(Networks::default(), |all, family| {
@@ -125,7 +136,7 @@ fn of_written(mut gate: Gate, rules: &Filters) -> Gate {
 }
 
 /// Refuses, and lists what own rules do of which nothing is written down.
-fn not_known(lost: &[(Way, Record, Gate)]) -> Vec<Blocker> {
+fn not_known(lost: &[(FilterBackend, ConfirmedRules, PortAllowlist)]) -> Vec<PlanBlocker> {
     let gates: Vec<String> = (lost.iter())
         .map(|(way, _, gate)| {
             format!(
@@ -136,7 +147,7 @@ fn not_known(lost: &[(Way, Record, Gate)]) -> Vec<Blocker> {
             )
         })
         .collect();
-    let never = (lost.iter()).all(|(_, record, _)| *record == Record::Nothing);
+    let never = (lost.iter()).all(|(_, record, _)| *record == ConfirmedRules::Nothing);
     let diagnostic = Diagnostic::new(
         "mailward's own rules restrict services that the manifest does not name, and what it loaded last is not written down",
     )
@@ -147,17 +158,17 @@ fn not_known(lost: &[(Way, Record, Gate)]) -> Vec<Blocker> {
     } else {
         "name these services in the manifest, or `--allow own-rules` takes the rules over as they are"
     });
-    blocked(Blocked::Refused, diagnostic)
+    blocked(PlanBlocked::Refused, diagnostic)
 }
 
 /// What stands among own rules that mailward does not make, in a few words each, by way.
-pub(super) fn foreign(scene: &Scene<'_>) -> Vec<(Way, Vec<String>)> {
+pub(super) fn foreign(scene: &FirewallScene<'_>) -> Vec<(FilterBackend, Vec<String>)> {
     let nft = match &scene.observed.own_nft {
-        Ok(Some(table)) if table.mark == Mark::Own => table.foreign.clone(),
+        Ok(Some(table)) if table.mark == TableOwnership::Own => table.foreign.clone(),
         Ok(_) | Err(_) => Vec::new(),
     };
     if nft.is_empty() {
         return Vec::new();
     }
-    vec![(Way::Nftables, nft)]
+    vec![(FilterBackend::Nftables, nft)]
 }

@@ -2,37 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use super::kept::{Kept, kept_anywhere};
-use super::{Needs, Scene, blocked, gate_changes};
-use crate::access::confirmed::{self, Record};
-use crate::access::effect::Filters;
-use crate::access::how::{FamilyHow, RetireHow, SourceHow};
-use crate::access::iptables::{self, End, Presents};
-use crate::access::nft::{self, Mark};
-use crate::access::observed::{OwnChains, Unread};
-use crate::access::tools::Variant;
-use crate::access::{Ends, Gate};
-use crate::failure::{Blocked, Blocker, Diagnostic};
+use super::kept::{KeptAllowlists, kept_anywhere};
+use super::{BackendNeeds, FirewallScene, blocked, gate_changes};
+use crate::access::confirmed::{self, ConfirmedRules};
+use crate::access::effect::FilterStack;
+use crate::access::how::{FamilyLoadMethod, LoadMethod, RetireMethod};
+use crate::access::iptables::{self, NatEnd, PresentChains};
+use crate::access::nft::{self, TableOwnership};
+use crate::access::observed::{OwnChains, RulesUnread};
+use crate::access::tools::IptablesVariant;
+use crate::access::{NatEnds, PortAllowlist};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::limits::declared_at;
-use crate::model::Family;
-use crate::plan::{GateChange, SourceCause, Way};
+use crate::model::AddressFamily;
+use crate::plan::{AllowlistChange, FilterBackend, FirewallCause};
 
-fn unread(what: &str, unread: &Unread) -> Vec<Blocker> {
+fn unread(what: &str, unread: &RulesUnread) -> Vec<PlanBlocker> {
     let diagnostic = Diagnostic::new(what)
         .because(unread.to_string())
         .hint("run as root; `mailward show` tells what can be read");
-    blocked(Blocked::Unknown, diagnostic)
+    blocked(PlanBlocked::Unknown, diagnostic)
 }
 
 /// All filters but mailward's own.
-pub(super) fn others(scene: &Scene<'_>) -> Result<(Filters, Filters), Vec<Blocker>> {
+pub(super) fn others(
+    scene: &FirewallScene<'_>,
+) -> Result<(FilterStack, FilterStack), Vec<PlanBlocker>> {
     let layers = (scene.observed.layers.as_ref())
         .map_err(|why| unread("the packet filter of this host cannot be read", why))?;
     Ok((layers.filters(), layers.others()))
 }
 
 /// What nftables needs.
-pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Vec<Blocker>> {
+pub(super) fn nftables(
+    scene: &FirewallScene<'_>,
+    declared: &[PortAllowlist],
+) -> Result<BackendNeeds, Vec<PlanBlocker>> {
     let table = (scene.observed.own_nft.as_ref())
         .map_err(|why| unread("mailward's own table of nftables cannot be read", why))?
         .as_ref();
@@ -41,11 +46,11 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             Diagnostic::new("the table `inet mailward` of nftables is not one that mailward made")
                 .because("the comment by which mailward knows its own is missing")
                 .hint("see `nft list table inet mailward`; delete it if nobody needs it");
-        return Err(blocked(Blocked::Refused, diagnostic));
+        return Err(blocked(PlanBlocked::Refused, diagnostic));
     }
-    let now = Filters(table.map(nft::Table::own_rules).unwrap_or_default());
+    let now = FilterStack(table.map(nft::NftTable::own_rules).unwrap_or_default());
     let ends = scene.observed.ends_of_nftables();
-    let Kept {
+    let KeptAllowlists {
         gates: kept,
         adopted,
     } = kept_anywhere(scene, declared)?;
@@ -57,9 +62,9 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     };
     let Some(nft) = &scene.observed.tools.nft else {
         let diagnostic = Diagnostic::new("nft is not installed");
-        return Err(blocked(Blocked::Manifest, diagnostic));
+        return Err(blocked(PlanBlocked::Manifest, diagnostic));
     };
-    let confirmed = scene.unconfirmed(Way::Nftables);
+    let confirmed = scene.unconfirmed(FilterBackend::Nftables);
     let (mut before, mut after) = others(scene)?;
     let confirmed_rules = (confirmed.as_deref()).map(|gates| nft::rules(gates, ends));
     if let Some(rules) = &confirmed_rules {
@@ -68,18 +73,25 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     }
     after.0.extend(wanted);
     let change = (!as_made || confirmed.is_some()).then(|| {
-        let how = SourceHow::Nftables {
+        let how = LoadMethod::Nftables {
             nft: nft.clone(),
             script: nft::script(&gates, ends),
             gates: gates.clone(),
             back: (confirmed.as_deref()).map(|gates| nft::script(gates, ends)),
         };
-        let confirmed = confirmed_rules.map(Filters);
+        let confirmed = confirmed_rules.map(FilterStack);
         let there = table.is_some_and(|table| !table.is_empty());
-        let (changes, causes) = change(scene, Way::Nftables, &now, confirmed, &gates, there);
+        let (changes, causes) = change(
+            scene,
+            FilterBackend::Nftables,
+            &now,
+            confirmed,
+            &gates,
+            there,
+        );
         (changes, how, causes)
     });
-    Ok(Needs {
+    Ok(BackendNeeds {
         change,
         gates,
         kept,
@@ -90,20 +102,25 @@ pub(super) fn nftables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
 }
 
 /// Whether a table of mailward's name is mailward's: it bears the mark, or is what others have left of what was confirmed last.
-fn is_ours(scene: &Scene<'_>, table: &nft::Table) -> bool {
+fn is_ours(scene: &FirewallScene<'_>, table: &nft::NftTable) -> bool {
     match table.mark {
-        Mark::Own => true,
-        Mark::Rest => match confirmed::record(scene.observed, scene.boot, Way::Nftables) {
-            Record::Of(rules) => table.is_left_of(&rules.0),
-            Record::Nothing | Record::Lost | Record::Unread => false,
-        },
-        Mark::NameAlone | Mark::Other => false,
+        TableOwnership::Own => true,
+        TableOwnership::Rest => {
+            match confirmed::record(scene.observed, scene.boot, FilterBackend::Nftables) {
+                ConfirmedRules::Of(rules) => table.is_left_of(&rules.0),
+                ConfirmedRules::Nothing | ConfirmedRules::Lost | ConfirmedRules::Unread => false,
+            }
+        }
+        TableOwnership::NameAlone | TableOwnership::Other => false,
     }
 }
 
 /// What iptables needs.
-pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Vec<Blocker>> {
-    let mut now = Filters::default();
+pub(super) fn iptables(
+    scene: &FirewallScene<'_>,
+    declared: &[PortAllowlist],
+) -> Result<BackendNeeds, Vec<PlanBlocker>> {
+    let mut now = FilterStack::default();
     let mut there = Vec::new();
     for family in families(scene) {
         let chains = own_chains(scene, family)?;
@@ -111,12 +128,12 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
             .extend(chains.iter().map(|chains| chains.own.rules.clone()));
         there.push((family, chains));
     }
-    let Kept {
+    let KeptAllowlists {
         gates: kept,
         adopted,
     } = kept_anywhere(scene, declared)?;
     let gates = all(declared, &kept);
-    let confirmed = scene.unconfirmed(Way::Iptables);
+    let confirmed = scene.unconfirmed(FilterBackend::Iptables);
     let mut confirmed_rules = Vec::new();
     let mut families = Vec::new();
     let mut as_made = true;
@@ -124,9 +141,10 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     for (family, chains) in there {
         let ends = scene.observed.ends_of_iptables(family);
         let mut good = true;
-        for end in End::ALL {
-            let made =
-                |gates: &[Gate]| iptables::rules(gates, family).filter(|_| end.is_among(ends));
+        for end in NatEnd::ALL {
+            let made = |gates: &[PortAllowlist]| {
+                iptables::rules(gates, family).filter(|_| end.is_among(ends))
+            };
             let wanted = made(&gates);
             let there: Vec<_> = chains.iter().filter(|chains| chains.end == end).collect();
             good &= match (there.as_slice(), &wanted) {
@@ -152,23 +170,23 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
                 Diagnostic::new(format!("mailward's own chains of {family} are there twice"))
                     .because("in the kernel's old tables and in nftables")
                     .hint("remove those of one kind with iptables-legacy or iptables-nft");
-            return Err(blocked(Blocked::Refused, diagnostic));
+            return Err(blocked(PlanBlocked::Refused, diagnostic));
         }
         let present = presents(&chains);
         not_foreign(scene, family, one)?;
         let (save, restore) = programs(scene, family, one)?;
-        let script = |gates: &[Gate], present: &Presents| {
+        let script = |gates: &[PortAllowlist], present: &PresentChains| {
             iptables::replacement(gates, family, ends, present)
         };
         let in_force = present.values().any(|present| present.jumps > 0);
-        families.push(FamilyHow {
+        families.push(FamilyLoadMethod {
             family,
             restore,
             save,
             script: script(&gates, &present),
             back: (confirmed.as_deref())
                 .filter(|_| in_force)
-                .map(|confirmed| script(confirmed, &Presents::default()).unwrap_or_default()),
+                .map(|confirmed| script(confirmed, &PresentChains::default()).unwrap_or_default()),
             present,
         });
     }
@@ -179,16 +197,23 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
     }
     after.0.extend(wanted_rules);
     let change = (!as_made || confirmed.is_some()).then(|| {
-        let how = SourceHow::Iptables {
+        let how = LoadMethod::Iptables {
             families,
             gates: gates.clone(),
         };
-        let confirmed = confirmed.map(|_| Filters(confirmed_rules));
+        let confirmed = confirmed.map(|_| FilterStack(confirmed_rules));
         let there = !now.0.is_empty();
-        let (changes, causes) = change(scene, Way::Iptables, &now, confirmed, &gates, there);
+        let (changes, causes) = change(
+            scene,
+            FilterBackend::Iptables,
+            &now,
+            confirmed,
+            &gates,
+            there,
+        );
         (changes, how, causes)
     });
-    Ok(Needs {
+    Ok(BackendNeeds {
         change,
         gates,
         kept,
@@ -199,27 +224,29 @@ pub(super) fn iptables(scene: &Scene<'_>, declared: &[Gate]) -> Result<Needs, Ve
 }
 
 /// How many rules each own chain of a family has at one end as mailward makes it.
-fn lengths(gates: &[Gate], family: Family, end: End) -> BTreeMap<String, usize> {
-    iptables::replacement(gates, family, Ends::Both, &Presents::default())
+fn lengths(gates: &[PortAllowlist], family: AddressFamily, end: NatEnd) -> BTreeMap<String, usize> {
+    iptables::replacement(gates, family, NatEnds::Both, &PresentChains::default())
         .map(|script| iptables::lengths(&script, end))
         .unwrap_or_default()
 }
 
 /// Chains that have mailward's names where its own would be made, and are somebody else's, are not touched.
 fn not_foreign(
-    scene: &Scene<'_>,
-    family: Family,
-    variant: Option<Variant>,
-) -> Result<(), Vec<Blocker>> {
+    scene: &FirewallScene<'_>,
+    family: AddressFamily,
+    variant: Option<IptablesVariant>,
+) -> Result<(), Vec<PlanBlocker>> {
     let half = variant.or_else(|| scene.observed.plain.get(&family).copied());
-    let is_here = |of: Family, kind: Variant| of == family && half.is_none_or(|half| half == kind);
+    let is_here = |of: AddressFamily, kind: IptablesVariant| {
+        of == family && half.is_none_or(|half| half == kind)
+    };
     let taken = (scene.observed.foreign_iptables.iter()).find(|(of, kind, _)| is_here(*of, *kind));
     let Some((_, _, end)) = taken else {
         return Ok(());
     };
     let program = match family {
-        Family::Ipv4 => "iptables",
-        Family::Ipv6 => "ip6tables",
+        AddressFamily::Ipv4 => "iptables",
+        AddressFamily::Ipv6 => "ip6tables",
     };
     let diagnostic = Diagnostic::new(format!(
         "the chain {} of {program} is not one that mailward made",
@@ -233,23 +260,26 @@ fn not_foreign(
         "see `{program} -t {} -S`; remove it if nobody needs it",
         end.table()
     ));
-    Err(blocked(Blocked::Refused, diagnostic))
+    Err(blocked(PlanBlocked::Refused, diagnostic))
 }
 
 /// The families that the host speaks, or may speak before the next apply.
-fn families(scene: &Scene<'_>) -> Vec<Family> {
-    let may = |family: &Family| match family {
-        Family::Ipv4 => true,
-        Family::Ipv6 => {
-            let tools = scene.observed.tools.of(Family::Ipv6);
+fn families(scene: &FirewallScene<'_>) -> Vec<AddressFamily> {
+    let may = |family: &AddressFamily| match family {
+        AddressFamily::Ipv4 => true,
+        AddressFamily::Ipv6 => {
+            let tools = scene.observed.tools.of(AddressFamily::Ipv6);
             let there = tools.save.is_some() && tools.restore.is_some();
             scene.observed.speaks_ipv6 || (scene.observed.has_ipv6 && there)
         }
     };
-    Family::ALL.into_iter().filter(may).collect()
+    AddressFamily::ALL.into_iter().filter(may).collect()
 }
 
-fn own_chains(scene: &Scene<'_>, family: Family) -> Result<Vec<OwnChains>, Vec<Blocker>> {
+fn own_chains(
+    scene: &FirewallScene<'_>,
+    family: AddressFamily,
+) -> Result<Vec<OwnChains>, Vec<PlanBlocker>> {
     (scene.observed.own_chains(family))
         .map(<[OwnChains]>::to_vec)
         .map_err(|why| unread("mailward's own chains of iptables cannot be read", why))
@@ -257,16 +287,16 @@ fn own_chains(scene: &Scene<'_>, family: Family) -> Result<Vec<OwnChains>, Vec<B
 
 /// The programs of a family that work where the chains are, or where plain iptables works.
 fn programs(
-    scene: &Scene<'_>,
-    family: Family,
-    variant: Option<Variant>,
-) -> Result<(crate::model::HostPath, crate::model::HostPath), Vec<Blocker>> {
+    scene: &FirewallScene<'_>,
+    family: AddressFamily,
+    variant: Option<IptablesVariant>,
+) -> Result<(crate::model::HostPath, crate::model::HostPath), Vec<PlanBlocker>> {
     let tools = scene.observed.tools.of(family);
     let plain = scene.observed.plain.get(&family).copied();
     let pair = match variant {
         Some(variant) if plain.is_some() && plain != Some(variant) => match variant {
-            Variant::Legacy => (&tools.legacy_save, &tools.legacy_restore),
-            Variant::Nft => (&tools.nft_save, &tools.nft_restore),
+            IptablesVariant::Legacy => (&tools.legacy_save, &tools.legacy_restore),
+            IptablesVariant::Nft => (&tools.nft_save, &tools.nft_restore),
         },
         Some(_) | None => (&tools.save, &tools.restore),
     };
@@ -275,20 +305,20 @@ fn programs(
         (None, _) | (_, None) => {
             let diagnostic =
                 Diagnostic::new(format!("iptables for {family} is not wholly installed"));
-            Err(blocked(Blocked::Manifest, diagnostic))
+            Err(blocked(PlanBlocked::Manifest, diagnostic))
         }
     }
 }
 
 /// The declared gates and the others, in the order of the services.
-fn all(declared: &[Gate], kept: &[Gate]) -> Vec<Gate> {
+fn all(declared: &[PortAllowlist], kept: &[PortAllowlist]) -> Vec<PortAllowlist> {
     let mut all = [declared, kept].concat();
     all.sort_by_key(|gate| gate.service);
     all
 }
 
 /// What of own chains is there, by the end at which it is.
-fn presents<'c>(chains: impl IntoIterator<Item = &'c OwnChains>) -> Presents {
+fn presents<'c>(chains: impl IntoIterator<Item = &'c OwnChains>) -> PresentChains {
     (chains.into_iter())
         .map(|chains| (chains.end, chains.own.present.clone()))
         .collect()
@@ -296,25 +326,25 @@ fn presents<'c>(chains: impl IntoIterator<Item = &'c OwnChains>) -> Presents {
 
 /// What changes, and why. Where the rules in force were never confirmed, that is what changes from those that were.
 pub(super) fn change(
-    scene: &Scene<'_>,
-    way: Way,
-    now: &Filters,
-    confirmed: Option<Filters>,
-    gates: &[Gate],
+    scene: &FirewallScene<'_>,
+    way: FilterBackend,
+    now: &FilterStack,
+    confirmed: Option<FilterStack>,
+    gates: &[PortAllowlist],
     there: bool,
-) -> (Vec<GateChange>, Vec<SourceCause>) {
+) -> (Vec<AllowlistChange>, Vec<FirewallCause>) {
     let mut changes = gate_changes(confirmed.as_ref().unwrap_or(now), gates);
     if changes.is_empty() && confirmed.is_some() {
         changes = gate_changes(now, gates);
     }
     let mut causes = declared(scene, &changes);
-    causes.extend(confirmed.map(|_| SourceCause::NeverConfirmed));
+    causes.extend(confirmed.map(|_| FirewallCause::NeverConfirmed));
     if changes.is_empty() {
         // The same for everybody, and yet not as mailward makes it.
-        causes.push(SourceCause::RulesDiffer);
+        causes.push(FirewallCause::RulesDiffer);
         changes = gates
             .iter()
-            .map(|gate| GateChange {
+            .map(|gate| AllowlistChange {
                 service: gate.service,
                 ports: gate.ports.to_vec(),
                 from: Some(gate.allowed.clone()),
@@ -322,18 +352,21 @@ pub(super) fn change(
             })
             .collect();
     } else if !there && scene.boot.restores(way, &scene.facts.manager) {
-        causes.push(SourceCause::RulesGone);
+        causes.push(FirewallCause::RulesGone);
     }
     (changes, causes)
 }
 
 /// The places of the manifest that ask for changes.
-pub(super) fn declared(scene: &Scene<'_>, changes: &[GateChange]) -> Vec<SourceCause> {
+pub(super) fn declared(
+    scene: &FirewallScene<'_>,
+    changes: &[AllowlistChange],
+) -> Vec<FirewallCause> {
     changes
         .iter()
         .filter_map(|change| {
             let allow = scene.desired.access.allow.get(&change.service)?;
-            Some(SourceCause::Declared {
+            Some(FirewallCause::Declared {
                 service: change.service,
                 origin: allow.origin.clone(),
             })
@@ -342,19 +375,22 @@ pub(super) fn declared(scene: &Scene<'_>, changes: &[GateChange]) -> Vec<SourceC
 }
 
 /// How the own rules of a way are removed; none where there are none.
-pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, Vec<Blocker>> {
+pub(super) fn retire(
+    scene: &FirewallScene<'_>,
+    way: FilterBackend,
+) -> Result<Option<RetireMethod>, Vec<PlanBlocker>> {
     match way {
-        Way::PleskFirewall => Ok(None),
-        Way::Nftables => match (&scene.observed.own_nft, &scene.observed.tools.nft) {
+        FilterBackend::PleskFirewall => Ok(None),
+        FilterBackend::Nftables => match (&scene.observed.own_nft, &scene.observed.tools.nft) {
             (Ok(Some(table)), Some(nft)) if is_ours(scene, table) => {
-                Ok(Some(RetireHow::Nftables { nft: nft.clone() }))
+                Ok(Some(RetireMethod::Nftables { nft: nft.clone() }))
             }
             // Others' are not touched, and what cannot be read is told by `show`.
             (Ok(_) | Err(_), _) => Ok(None),
         },
-        Way::Iptables => {
+        FilterBackend::Iptables => {
             let mut scripts = Vec::new();
-            for family in Family::ALL {
+            for family in AddressFamily::ALL {
                 let Ok(chains) = scene.observed.own_chains(family) else {
                     continue;
                 };
@@ -369,32 +405,32 @@ pub(super) fn retire(scene: &Scene<'_>, way: Way) -> Result<Option<RetireHow>, V
                             Some(declared) => diagnostic.at(declared_at(&declared.origin)),
                             None => diagnostic,
                         };
-                        return Err(blocked(Blocked::Refused, diagnostic));
+                        return Err(blocked(PlanBlocked::Refused, diagnostic));
                     }
                     scripts.extend(
                         iptables::removal(&presents([one])).map(|script| (family, restore, script)),
                     );
                 }
             }
-            Ok((!scripts.is_empty()).then_some(RetireHow::Iptables { families: scripts }))
+            Ok((!scripts.is_empty()).then_some(RetireMethod::Iptables { families: scripts }))
         }
     }
 }
 
 /// The own rules of each own way, as far as they can be read.
-pub(super) fn both(scene: &Scene<'_>) -> Vec<(Way, Filters)> {
+pub(super) fn both(scene: &FirewallScene<'_>) -> Vec<(FilterBackend, FilterStack)> {
     let nft = match &scene.observed.own_nft {
-        Ok(Some(table)) if table.mark == Mark::Own => table.own_rules(),
+        Ok(Some(table)) if table.mark == TableOwnership::Own => table.own_rules(),
         Ok(_) | Err(_) => Vec::new(),
     };
-    let iptables = Family::ALL
+    let iptables = AddressFamily::ALL
         .into_iter()
         .filter_map(|family| scene.observed.own_chains(family).ok())
         .flatten()
         .map(|chains| chains.own.rules.clone())
         .collect();
     vec![
-        (Way::Nftables, Filters(nft)),
-        (Way::Iptables, Filters(iptables)),
+        (FilterBackend::Nftables, FilterStack(nft)),
+        (FilterBackend::Iptables, FilterStack(iptables)),
     ]
 }

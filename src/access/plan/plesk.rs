@@ -1,28 +1,28 @@
 //! Plesk's own firewall: its list as it is and as it shall be, and when it is not touched.
 
 use super::own::{change, declared, others};
-use super::{Needs, Scene, blocked, gate_changes};
-use crate::access::effect::Filters;
+use super::{BackendNeeds, FirewallScene, blocked, gate_changes};
+use crate::access::effect::FilterStack;
 use crate::access::gates::kept;
-use crate::access::how::SourceHow;
-use crate::access::observed::{Enabled, Neighbour, PleskFirewall};
-use crate::access::plesk::kernel::{self, Differs};
-use crate::access::plesk::{self, PleskRule, Refusal, SetRule};
+use crate::access::how::LoadMethod;
+use crate::access::observed::{NeighbourProgram, PleskFirewall, PleskFirewallState};
+use crate::access::plesk::kernel::{self, PortDifference};
+use crate::access::plesk::{self, PleskListRefusal, PleskRule, PleskRuleChange};
 use crate::access::rules::few;
-use crate::access::{Ends, Gate, nft};
-use crate::apply::window::{Left, Waiting};
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::Command;
+use crate::access::{NatEnds, PortAllowlist, nft};
+use crate::apply::window::{TimeLeft, WaitingCheckpoint};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::host::HostCommand;
 use crate::limits::declared_at;
 use crate::model::{Declared, MailService};
-use crate::plan::{GateChange, Permission, SourceCause, Way};
+use crate::plan::{AllowlistChange, FilterBackend, FirewallCause, OverridePermission};
 
 /// The longest list that one argument of a command can hold, in bytes: Linux has 131,072 for each (execve(2)).
 const LONGEST_LIST: usize = 130_000;
 
 /// How far the list can be taken for what is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stands {
+enum ListStanding {
     /// It can: no change of mailward's waits.
     Settled,
     /// A change is live, and its list may be shown or the one before.
@@ -32,15 +32,18 @@ enum Stands {
 }
 
 /// What Plesk's firewall needs.
-pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Blocker>> {
+pub(super) fn needs(
+    scene: &FirewallScene<'_>,
+    gates: &[PortAllowlist],
+) -> Result<BackendNeeds, Vec<PlanBlocker>> {
     let Some(firewall) = &scene.observed.plesk else {
         let diagnostic = Diagnostic::new("there is no Plesk firewall with a command");
-        return Err(blocked(Blocked::Manifest, diagnostic));
+        return Err(blocked(PlanBlocked::Manifest, diagnostic));
     };
     let list = firewall.list.as_ref().map_err(|unread| {
         let diagnostic = Diagnostic::new("the rules of Plesk's firewall cannot be read")
             .because(unread.to_string());
-        blocked(Blocked::Unknown, diagnostic)
+        blocked(PlanBlocked::Unknown, diagnostic)
     })?;
     let (before, others) = others(scene)?;
     let planned = plesk::plan(list, gates).map_err(|refusals| {
@@ -53,13 +56,13 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
     let spoken = kernel::spoken(scene.observed.speaks_ipv6);
     let unmet = kernel::unmet(&has, gates, &spoken);
     let differs = |list| kernel::unexplained(&has, list, &scene.observed.ssh_ports, &spoken);
-    let said = Filters(vec![plesk::rules(list)]);
+    let said = FilterStack(vec![plesk::rules(list)]);
     let change = match stands(scene) {
-        Stands::Settled if planned.changes.is_empty() => match unmet {
+        ListStanding::Settled if planned.changes.is_empty() => match unmet {
             None => None,
             Some(differs) => return Err(foreign(&differs)),
         },
-        Stands::Settled => {
+        ListStanding::Settled => {
             may_apply(scene, firewall)?;
             // Somebody's pending edits, or rules from elsewhere, would come and go with an apply.
             if let Some(differs) = differs(list) {
@@ -69,9 +72,9 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
             let causes = declared(scene, &changes);
             Some((changes, causes))
         }
-        Stands::Live if unmet.is_none() && differs(&planned.list).is_none() => None,
-        Stands::Unsettled if unmet.is_none() => None,
-        Stands::Live | Stands::Unsettled => Some(by_kernel(scene, &has, gates)),
+        ListStanding::Live if unmet.is_none() && differs(&planned.list).is_none() => None,
+        ListStanding::Unsettled if unmet.is_none() => None,
+        ListStanding::Live | ListStanding::Unsettled => Some(by_kernel(scene, &has, gates)),
     };
     let change = match change {
         None => None,
@@ -79,7 +82,7 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
             for change in &planned.changes {
                 fits(scene, change)?;
             }
-            let how = SourceHow::PleskFirewall {
+            let how = LoadMethod::PleskFirewall {
                 command: command(firewall, scene.deadline),
                 changes: planned.changes,
                 before: list.clone(),
@@ -89,12 +92,12 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
             Some((changes, how, causes))
         }
     };
-    Ok(Needs {
+    Ok(BackendNeeds {
         change,
         gates: gates.to_vec(),
         kept: match stands(scene) {
-            Stands::Settled => kept(&said, gates),
-            Stands::Live | Stands::Unsettled => kept(&has, gates),
+            ListStanding::Settled => kept(&said, gates),
+            ListStanding::Live | ListStanding::Unsettled => kept(&has, gates),
         },
         adopted: Vec::new(),
         before,
@@ -102,39 +105,45 @@ pub(super) fn needs(scene: &Scene<'_>, gates: &[Gate]) -> Result<Needs, Vec<Bloc
     })
 }
 
-fn stands(scene: &Scene<'_>) -> Stands {
+fn stands(scene: &FirewallScene<'_>) -> ListStanding {
     let waiting = &scene.facts.waiting;
-    if (waiting.window()).is_none_or(|window| window.way != Way::PleskFirewall) {
-        return Stands::Settled;
+    if (waiting.window()).is_none_or(|window| window.way != FilterBackend::PleskFirewall) {
+        return ListStanding::Settled;
     }
     match waiting {
-        Waiting::Nothing | Waiting::Confirmed(_) => Stands::Settled,
-        Waiting::Open(window) => match window.left(scene.facts.boot.as_deref(), scene.facts.uptime)
-        {
-            Left::Seconds(_) => Stands::Live,
-            Left::Nothing | Left::Booted => Stands::Unsettled,
-        },
-        Waiting::Reverting(_) | Waiting::Reverted(_) => Stands::Unsettled,
+        WaitingCheckpoint::Nothing | WaitingCheckpoint::Confirmed(_) => ListStanding::Settled,
+        WaitingCheckpoint::Open(window) => {
+            match window.left(scene.facts.boot.as_deref(), scene.facts.uptime) {
+                TimeLeft::Seconds(_) => ListStanding::Live,
+                TimeLeft::Nothing | TimeLeft::Booted => ListStanding::Unsettled,
+            }
+        }
+        WaitingCheckpoint::Reverting(_) | WaitingCheckpoint::Reverted(_) => ListStanding::Unsettled,
     }
 }
 
-fn in_kernel(scene: &Scene<'_>) -> Filters {
-    (scene.observed.layers.as_ref()).map_or_else(|_| Filters::default(), kernel::loaded)
+fn in_kernel(scene: &FirewallScene<'_>) -> FilterStack {
+    (scene.observed.layers.as_ref()).map_or_else(|_| FilterStack::default(), kernel::loaded)
 }
 
 /// What changes where only the kernel tells what is in force.
 fn by_kernel(
-    scene: &Scene<'_>,
-    has: &Filters,
-    gates: &[Gate],
-) -> (Vec<GateChange>, Vec<SourceCause>) {
-    change(scene, Way::PleskFirewall, has, None, gates, true)
+    scene: &FirewallScene<'_>,
+    has: &FilterStack,
+    gates: &[PortAllowlist],
+) -> (Vec<AllowlistChange>, Vec<FirewallCause>) {
+    change(scene, FilterBackend::PleskFirewall, has, None, gates, true)
 }
 
 /// The host's filters afterwards: what the script loads takes the place of the kernel's own INPUT chains.
-fn afterwards(scene: &Scene<'_>, others: Filters, list: &[PleskRule], gates: &[Gate]) -> Filters {
+fn afterwards(
+    scene: &FirewallScene<'_>,
+    others: FilterStack,
+    list: &[PleskRule],
+    gates: &[PortAllowlist],
+) -> FilterStack {
     let mut after = match &scene.observed.layers {
-        Ok(layers) => Filters(
+        Ok(layers) => FilterStack(
             (layers.0.iter())
                 .filter(|layer| !kernel::is_loaded_by_it(&layer.place, layer.turn.0))
                 .filter_map(|layer| layer.without_own())
@@ -144,45 +153,48 @@ fn afterwards(scene: &Scene<'_>, others: Filters, list: &[PleskRule], gates: &[G
     };
     after.0.push(plesk::rules(list));
     // What the list leaves open, as IPv6 beside IPv4 sources alone, is seen to in the kernel: otherwise it goes back.
-    after.0.extend(nft::rules(gates, Ends::InputAlone));
+    after.0.extend(nft::rules(gates, NatEnds::InputAlone));
     after
 }
 
 /// Services that the list restricts, as far as it is in force.
-pub(super) fn restricted(scene: &Scene<'_>) -> Vec<Gate> {
+pub(super) fn restricted(scene: &FirewallScene<'_>) -> Vec<PortAllowlist> {
     match &scene.observed.plesk {
         Some(PleskFirewall {
-            enabled: Enabled::Yes,
+            enabled: PleskFirewallState::Yes,
             list: Ok(list),
             ..
-        }) => kept(&Filters(vec![plesk::rules(list)]), &[]),
+        }) => kept(&FilterStack(vec![plesk::rules(list)]), &[]),
         Some(_) | None => Vec::new(),
     }
 }
 
 /// The vendor's command, to which words are added.
-pub(crate) fn command(firewall: &PleskFirewall, deadline: std::time::Duration) -> Command {
-    Command::new(firewall.command.clone(), Vec::new(), deadline)
+pub(crate) fn command(firewall: &PleskFirewall, deadline: std::time::Duration) -> HostCommand {
+    HostCommand::new(firewall.command.clone(), Vec::new(), deadline)
 }
 
-fn refused(scene: &Scene<'_>, refusal: Refusal) -> Blocker {
+fn refused(scene: &FirewallScene<'_>, refusal: PleskListRefusal) -> PlanBlocker {
     let kind = match refusal {
-        Refusal::SmtpsApart => Blocked::Manifest,
-        Refusal::Ambiguous { .. } | Refusal::Overridden { .. } => Blocked::Refused,
+        PleskListRefusal::SmtpsApart => PlanBlocked::Manifest,
+        PleskListRefusal::Ambiguous { .. } | PleskListRefusal::Overridden { .. } => {
+            PlanBlocked::Refused
+        }
     };
     let service = match &refusal {
-        Refusal::SmtpsApart => MailService::Smtps,
-        Refusal::Ambiguous { service, .. } | Refusal::Overridden { service, .. } => *service,
+        PleskListRefusal::SmtpsApart => MailService::Smtps,
+        PleskListRefusal::Ambiguous { service, .. }
+        | PleskListRefusal::Overridden { service, .. } => *service,
     };
     let diagnostic = Diagnostic::of(&refusal);
     let diagnostic = match refusal {
-        Refusal::SmtpsApart => diagnostic.hint(
+        PleskListRefusal::SmtpsApart => diagnostic.hint(
             "take `smtps` out of `access.allow`, or enforce the networks by an own table: access.enforce = \"nftables\"",
         ),
-        Refusal::Ambiguous { .. } => {
+        PleskListRefusal::Ambiguous { .. } => {
             diagnostic.hint("see the rules in Plesk, Tools & Settings > Firewall")
         }
-        Refusal::Overridden { ref reach, .. } => diagnostic
+        PleskListRefusal::Overridden { ref reach, .. } => diagnostic
             .because(format!(
                 "it would be open to {}, closed to {}, and unclear for {}",
                 few(&reach.accepted),
@@ -191,35 +203,38 @@ fn refused(scene: &Scene<'_>, refusal: Refusal) -> Blocker {
             ))
             .hint("change or remove that rule in Plesk, Tools & Settings > Firewall"),
     };
-    Blocker {
+    PlanBlocker {
         kind,
         diagnostic: scene.at(service, diagnostic),
     }
 }
 
 /// Whether the vendor's firewall may be applied now.
-fn may_apply(scene: &Scene<'_>, firewall: &PleskFirewall) -> Result<(), Vec<Blocker>> {
+fn may_apply(scene: &FirewallScene<'_>, firewall: &PleskFirewall) -> Result<(), Vec<PlanBlocker>> {
     if !firewall.applies.is_empty() {
         let diagnostic = Diagnostic::new(
             "an apply of Plesk's firewall is under way and waits for its confirmation",
         )
         .because("a second one could not be confirmed (Plesk's knowledge base)")
         .hint("wait until it is confirmed or has gone back, then plan again");
-        return Err(blocked(Blocked::Refused, diagnostic));
+        return Err(blocked(PlanBlocked::Refused, diagnostic));
     }
-    if scene.observed.neighbours.contains(&Neighbour::Docker)
-        && scene.allowed.docker == Permission::Withheld
+    if scene
+        .observed
+        .neighbours
+        .contains(&NeighbourProgram::Docker)
+        && scene.allowed.docker == OverridePermission::Withheld
     {
         let diagnostic = Diagnostic::new("applying Plesk's firewall would cut Docker's containers off")
             .because("it flushes the tables `nat` and `FORWARD`, where Docker has its rules, until Docker is restarted")
             .hint("take an own table: access.enforce = \"nftables\"; or restart Docker afterwards: --allow docker");
-        return Err(blocked(Blocked::Refused, diagnostic));
+        return Err(blocked(PlanBlocked::Refused, diagnostic));
     }
     Ok(())
 }
 
 /// The kernel has something else than the list.
-fn foreign(differs: &Differs) -> Vec<Blocker> {
+fn foreign(differs: &PortDifference) -> Vec<PlanBlocker> {
     let diagnostic = Diagnostic::new("the kernel's rules are not those of Plesk's firewall")
         .because(format!(
             "port {} differs for {}: somebody's edits are not applied yet, or something else has changed the rules",
@@ -227,11 +242,11 @@ fn foreign(differs: &Differs) -> Vec<Blocker> {
             few(&differs.sources)
         ))
         .hint("apply or take back those edits in Plesk, Tools & Settings > Firewall, then plan again");
-    blocked(Blocked::Refused, diagnostic)
+    blocked(PlanBlocked::Refused, diagnostic)
 }
 
 /// Whether a list of sources fits into one argument.
-fn fits(scene: &Scene<'_>, change: &SetRule) -> Result<(), Vec<Blocker>> {
+fn fits(scene: &FirewallScene<'_>, change: &PleskRuleChange) -> Result<(), Vec<PlanBlocker>> {
     let length = change.from.as_ref().map_or(0, |from| {
         from.iter()
             .map(|network| network.to_string().len() + 1)
@@ -249,16 +264,16 @@ fn fits(scene: &Scene<'_>, change: &SetRule) -> Result<(), Vec<Blocker>> {
     ))
     .hint("name fewer or larger networks, or enforce them by an own table: access.enforce = \"nftables\"");
     Err(blocked(
-        Blocked::Manifest,
+        PlanBlocked::Manifest,
         scene.at(change.service, diagnostic),
     ))
 }
 
 /// The vendor's own window, in seconds; what the manifest asks for must fit in it.
 pub(super) fn window(
-    scene: &Scene<'_>,
+    scene: &FirewallScene<'_>,
     declared: Option<&Declared<u32>>,
-) -> Result<u32, Vec<Blocker>> {
+) -> Result<u32, Vec<PlanBlocker>> {
     let window = scene
         .observed
         .plesk
@@ -270,7 +285,7 @@ pub(super) fn window(
             let diagnostic =
                 Diagnostic::new("how long Plesk's firewall waits for a confirmation is not known")
                     .because(unread.to_string());
-            return Err(blocked(Blocked::Unknown, diagnostic));
+            return Err(blocked(PlanBlocked::Unknown, diagnostic));
         }
         None => return Ok(super::CONFIRM_WITHIN),
     };
@@ -278,13 +293,13 @@ pub(super) fn window(
         Some(declared) if declared.value > seconds => {
             let diagnostic = Diagnostic::new(format!(
                 "{} takes a change back after {seconds} s whatever `confirm_within` says",
-                Way::PleskFirewall.words()
+                FilterBackend::PleskFirewall.words()
             ))
             .at(declared_at(&declared.origin))
             .hint(format!(
                 "declare at most \"{seconds}s\", or set confirmTimeoutCli of [ext-firewall] in panel.ini"
             ));
-            Err(blocked(Blocked::Manifest, diagnostic))
+            Err(blocked(PlanBlocked::Manifest, diagnostic))
         }
         Some(_) | None => Ok(seconds),
     }

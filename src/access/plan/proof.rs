@@ -2,29 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use super::{Part, Scene};
-use crate::access::effect::{Filters, PANEL, ShutOut, Who, probes, shut_out};
-use crate::access::rules::Verdict;
+use super::{FirewallPart, FirewallScene};
+use crate::access::effect::{FilterStack, PANEL, ProtectedClient, ShutOut, probes, shut_out};
+use crate::access::rules::ChainPolicy;
 use crate::access::sshd;
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::host::Side;
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::host::ClientSide;
 use crate::limits::declared_at;
-use crate::model::{Allowed, MailService};
-use crate::plan::{GateChange, Note};
+use crate::model::{AllowedSources, MailService};
+use crate::plan::{AllowlistChange, Note};
 
 /// Refuses a change that shuts out the operator, an address of `must_reach`, or the host itself.
 pub(super) fn nobody_is_shut_out(
-    scene: &Scene<'_>,
-    change: &[GateChange],
-    before: &Filters,
-    after: &Filters,
-    part: &mut Part,
-) -> Result<(), Vec<Blocker>> {
+    scene: &FirewallScene<'_>,
+    change: &[AllowlistChange],
+    before: &FilterStack,
+    after: &FilterStack,
+    part: &mut FirewallPart,
+) -> Result<(), Vec<PlanBlocker>> {
     let remark = |text: &str| Note::Remark {
         text: text.to_owned(),
     };
     // Who comes from the host itself shows no address that could be shut out.
-    let outside = (scene.connection).filter(|connection| connection.side != Side::Inside);
+    let outside = (scene.connection).filter(|connection| connection.side != ClientSide::Inside);
     let operator = outside
         .and_then(|connection| connection.client.as_ref())
         .map(|client| client.address);
@@ -60,13 +60,15 @@ pub(super) fn nobody_is_shut_out(
     for out in shut_out(before, after, &probes) {
         match (out.before, out.verdict) {
             // It is so already, by rules that are not ours.
-            (Verdict::Drop, _) => {}
-            (Verdict::Accept, Verdict::Drop | Verdict::Unknown)
-            | (Verdict::Unknown, Verdict::Drop) => blockers.push(blocker(scene, &out, &ssh_ports)),
-            (Verdict::Unknown, Verdict::Unknown) => {
+            (ChainPolicy::Drop, _) => {}
+            (ChainPolicy::Accept, ChainPolicy::Drop | ChainPolicy::Unknown)
+            | (ChainPolicy::Unknown, ChainPolicy::Drop) => {
+                blockers.push(blocker(scene, &out, &ssh_ports))
+            }
+            (ChainPolicy::Unknown, ChainPolicy::Unknown) => {
                 unclear.insert(words(&out, &ssh_ports));
             }
-            (Verdict::Accept | Verdict::Unknown, Verdict::Accept) => {}
+            (ChainPolicy::Accept | ChainPolicy::Unknown, ChainPolicy::Accept) => {}
         }
     }
     if let Some(first) = unclear.first() {
@@ -88,12 +90,15 @@ pub(super) fn nobody_is_shut_out(
 }
 
 /// Refuses to restrict a port that may be sshd's, where it is not known where sshd listens.
-fn may_not_be_ssh(scene: &Scene<'_>, change: &[GateChange]) -> Result<(), Vec<Blocker>> {
+fn may_not_be_ssh(
+    scene: &FirewallScene<'_>,
+    change: &[AllowlistChange],
+) -> Result<(), Vec<PlanBlocker>> {
     let suspects = scene.observed.may_be_ssh.iter().flatten();
-    let blockers: Vec<Blocker> = suspects
+    let blockers: Vec<PlanBlocker> = suspects
         .filter_map(|port| {
             let restricts =
-                |change: &&GateChange| change.to != Allowed::Anyone && change.ports.contains(port);
+                |change: &&AllowlistChange| change.to != AllowedSources::Anyone && change.ports.contains(port);
             let change = change.iter().find(restricts)?;
             let what = format!(
                 "where sshd listens is not known: it may be port {port}, which {} would restrict",
@@ -104,8 +109,8 @@ fn may_not_be_ssh(scene: &Scene<'_>, change: &[GateChange]) -> Result<(), Vec<Bl
                 .hint(format!(
                     "run this over ssh, which shows sshd's port, or start sshd; `ss -ltnp` on the host tells what listens on port {port}"
                 ));
-            Some(Blocker {
-                kind: Blocked::Refused,
+            Some(PlanBlocker {
+                kind: PlanBlocked::Refused,
                 diagnostic: scene.at(change.service, diagnostic),
             })
         })
@@ -128,29 +133,29 @@ fn words(out: &ShutOut, ssh_ports: &BTreeSet<u16>) -> String {
         ""
     };
     let who = match out.probe.who {
-        Who::Operator => format!("your own address {}", packet.source),
-        Who::MustReach => packet.source.to_string(),
-        Who::Loopback => format!("this host itself ({})", packet.source),
+        ProtectedClient::Operator => format!("your own address {}", packet.source),
+        ProtectedClient::MustReach => packet.source.to_string(),
+        ProtectedClient::Loopback => format!("this host itself ({})", packet.source),
     };
     format!("{who} to port {}{what}", packet.port)
 }
 
-fn blocker(scene: &Scene<'_>, out: &ShutOut, ssh_ports: &BTreeSet<u16>) -> Blocker {
+fn blocker(scene: &FirewallScene<'_>, out: &ShutOut, ssh_ports: &BTreeSet<u16>) -> PlanBlocker {
     let certain = match out.verdict {
-        Verdict::Drop | Verdict::Accept => "would be shut out",
-        Verdict::Unknown => "might be shut out",
+        ChainPolicy::Drop | ChainPolicy::Accept => "would be shut out",
+        ChainPolicy::Unknown => "might be shut out",
     };
     let mut diagnostic = Diagnostic::new(format!("{} {certain}", words(out, ssh_ports)))
         .because("the plan's whole set of rules was evaluated for it")
         .hint("let it in, in the rules or in `access.allow`; nothing was changed");
-    if out.probe.who == Who::MustReach
+    if out.probe.who == ProtectedClient::MustReach
         && let Some(declared) = (scene.desired.safety.must_reach.iter())
             .find(|declared| declared.value == out.probe.packet.source)
     {
         diagnostic = diagnostic.at(declared_at(&declared.origin));
     }
-    Blocker {
-        kind: Blocked::Refused,
+    PlanBlocker {
+        kind: PlanBlocked::Refused,
         diagnostic,
     }
 }

@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Scene, blocked};
-use crate::access::{Ends, Gate, iptables, nft};
-use crate::failure::{Blocked, Blocker, Diagnostic};
-use crate::model::{Allowed, Family, MailService};
-use crate::plan::{Note, Way};
+use super::{FirewallScene, blocked};
+use crate::access::{NatEnds, PortAllowlist, iptables, nft};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::model::{AddressFamily, AllowedSources, MailService};
+use crate::plan::{FilterBackend, Note};
 
 /// That the rules stand behind address translation alone, where that is so.
-pub(super) fn form(scene: &Scene<'_>, way: Way) -> Option<Note> {
-    let behind = |family: &Family| match way {
-        Way::PleskFirewall => false,
-        Way::Nftables => scene.observed.ends_of_nftables() == Ends::InputAlone,
-        Way::Iptables => scene.observed.ends_of_iptables(*family) == Ends::InputAlone,
+pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<Note> {
+    let behind = |family: &AddressFamily| match way {
+        FilterBackend::PleskFirewall => false,
+        FilterBackend::Nftables => scene.observed.ends_of_nftables() == NatEnds::InputAlone,
+        FilterBackend::Iptables => scene.observed.ends_of_iptables(*family) == NatEnds::InputAlone,
     };
-    let families: Vec<String> = (Family::ALL.into_iter().filter(behind))
+    let families: Vec<String> = (AddressFamily::ALL.into_iter().filter(behind))
         .map(|family| family.to_string())
         .collect();
     let what = match way {
-        Way::PleskFirewall | Way::Nftables => "`fib` of nftables",
-        Way::Iptables => "the match `addrtype` of iptables",
+        FilterBackend::PleskFirewall | FilterBackend::Nftables => "`fib` of nftables",
+        FilterBackend::Iptables => "the match `addrtype` of iptables",
     };
     (!families.is_empty()).then(|| Note::Remark {
         text: format!(
@@ -34,25 +34,28 @@ pub(super) fn form(scene: &Scene<'_>, way: Way) -> Option<Note> {
 /// What others' rules do to packets before own ones see them: where that is in front of address translation it is worth a
 /// note, where own rules can stand behind it alone it takes the packets past them.
 pub(super) fn changed_before(
-    scene: &Scene<'_>,
-    way: Way,
-    gates: &[Gate],
-) -> Result<Vec<Note>, Vec<Blocker>> {
+    scene: &FirewallScene<'_>,
+    way: FilterBackend,
+    gates: &[PortAllowlist],
+) -> Result<Vec<Note>, Vec<PlanBlocker>> {
     let Ok(layers) = &scene.observed.layers else {
         return Ok(Vec::new());
     };
-    let mut found: BTreeMap<(Ends, String), BTreeSet<(MailService, u16)>> = BTreeMap::new();
-    for gate in gates.iter().filter(|gate| gate.allowed != Allowed::Anyone) {
-        for family in Family::ALL {
+    let mut found: BTreeMap<(NatEnds, String), BTreeSet<(MailService, u16)>> = BTreeMap::new();
+    for gate in gates
+        .iter()
+        .filter(|gate| gate.allowed != AllowedSources::Anyone)
+    {
+        for family in AddressFamily::ALL {
             let (ends, turn) = match way {
-                Way::PleskFirewall => continue,
-                Way::Nftables => {
+                FilterBackend::PleskFirewall => continue,
+                FilterBackend::Nftables => {
                     let ends = scene.observed.ends_of_nftables();
                     (ends, ends.turn(nft::EARLY_PRIORITY, nft::PRIORITY))
                 }
-                Way::Iptables => {
+                FilterBackend::Iptables => {
                     let ends = scene.observed.ends_of_iptables(family);
-                    let [early, input] = iptables::End::ALL.map(iptables::End::priority);
+                    let [early, input] = iptables::NatEnd::ALL.map(iptables::NatEnd::priority);
                     (ends, ends.turn(early, input))
                 }
             };
@@ -72,13 +75,13 @@ pub(super) fn changed_before(
             .collect();
         let ports = ports.join(", ");
         match ends {
-            Ends::Both => notes.push(Note::Remark {
+            NatEnds::Both => notes.push(Note::Remark {
                 text: format!(
                     "{rule}, may give packets to {ports} another port, address or way before mailward's rules see them: who \
                      gets in by it is unclear"
                 ),
             }),
-            Ends::InputAlone => {
+            NatEnds::InputAlone => {
                 let diagnostic = Diagnostic::new(format!(
                     "{rule}, may take packets to {ports} past mailward's rules"
                 ))
@@ -87,7 +90,7 @@ pub(super) fn changed_before(
                      nftables, `addrtype` of iptables), so that the rules would stand behind it alone",
                 )
                 .hint("take that rule out, or restrict these ports where it leads to");
-                blockers.extend(blocked(Blocked::Refused, diagnostic));
+                blockers.extend(blocked(PlanBlocked::Refused, diagnostic));
             }
         }
     }

@@ -1,30 +1,35 @@
 //! Chooses what enforces source networks on a host.
 
-use super::{Scene, blocked};
-use crate::access::observed::{Enabled, Neighbour};
-use crate::access::tools::NfTables;
-use crate::failure::{Blocked, Blocker, Diagnostic};
+use super::{FirewallScene, blocked};
+use crate::access::observed::{NeighbourProgram, PleskFirewallState};
+use crate::access::tools::NftablesSupport;
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::limits::declared_at;
-use crate::model::{Declared, Enforce, Family};
-use crate::plan::Way;
+use crate::model::{AddressFamily, Declared, EnforcedBy};
+use crate::plan::FilterBackend;
 
 /// The first kernel of which it is certain that it has all of nftables that is used; older ones may (4.18 is that of Red Hat
 /// Enterprise Linux 8, whose own tools are built on it).
 const CERTAIN: (u32, u32) = (4, 18);
 
 /// The way that the manifest names, or the one that fits.
-pub(super) fn choose(scene: &Scene<'_>) -> Result<Way, Vec<Blocker>> {
+pub(super) fn choose(scene: &FirewallScene<'_>) -> Result<FilterBackend, Vec<PlanBlocker>> {
     let way = chosen(scene)?;
     match way {
-        Way::Iptables if scene.observed.neighbours.contains(&Neighbour::Firewalld) => {
+        FilterBackend::Iptables
+            if scene
+                .observed
+                .neighbours
+                .contains(&NeighbourProgram::Firewalld) =>
+        {
             Err(flushed(scene))
         }
-        Way::Iptables | Way::Nftables | Way::PleskFirewall => Ok(way),
+        FilterBackend::Iptables | FilterBackend::Nftables | FilterBackend::PleskFirewall => Ok(way),
     }
 }
 
 /// Own chains that would be gone at the next boot are not made.
-fn flushed(scene: &Scene<'_>) -> Vec<Blocker> {
+fn flushed(scene: &FirewallScene<'_>) -> Vec<PlanBlocker> {
     let diagnostic = Diagnostic::new("own chains of iptables do not last beside firewalld").because(
         "firewalld flushes the table raw whenever it starts, reloads or stops, also at each boot and after mailward's hook: \
          the services would be open to everybody",
@@ -38,83 +43,83 @@ fn flushed(scene: &Scene<'_>) -> Vec<Blocker> {
         ),
     };
     let declared = scene.desired.access.enforce.as_ref();
-    blocked(Blocked::Refused, place(declared, diagnostic))
+    blocked(PlanBlocked::Refused, place(declared, diagnostic))
 }
 
-fn chosen(scene: &Scene<'_>) -> Result<Way, Vec<Blocker>> {
+fn chosen(scene: &FirewallScene<'_>) -> Result<FilterBackend, Vec<PlanBlocker>> {
     let declared = scene.desired.access.enforce.as_ref();
     match declared.map(|declared| declared.value) {
-        None | Some(Enforce::Auto) => automatic(scene),
-        Some(Enforce::PleskFirewall) => plesk(scene, declared),
-        Some(Enforce::Nftables) => match &scene.observed.tools.nft {
-            Some(_) => Ok(Way::Nftables),
+        None | Some(EnforcedBy::Auto) => automatic(scene),
+        Some(EnforcedBy::PleskFirewall) => plesk(scene, declared),
+        Some(EnforcedBy::Nftables) => match &scene.observed.tools.nft {
+            Some(_) => Ok(FilterBackend::Nftables),
             None => Err(missing(declared, "nft is not installed")),
         },
-        Some(Enforce::Iptables) => match lacking(scene) {
-            None => Ok(Way::Iptables),
+        Some(EnforcedBy::Iptables) => match lacking(scene) {
+            None => Ok(FilterBackend::Iptables),
             Some(lacking) => Err(missing(declared, &format!("{lacking} is not installed"))),
         },
     }
 }
 
-fn missing(declared: Option<&Declared<Enforce>>, why: &str) -> Vec<Blocker> {
+fn missing(declared: Option<&Declared<EnforcedBy>>, why: &str) -> Vec<PlanBlocker> {
     let diagnostic = Diagnostic::new("this host has not what shall enforce `access`").because(why);
-    blocked(Blocked::Manifest, place(declared, diagnostic))
+    blocked(PlanBlocked::Manifest, place(declared, diagnostic))
 }
 
-fn place(declared: Option<&Declared<Enforce>>, diagnostic: Diagnostic) -> Diagnostic {
+fn place(declared: Option<&Declared<EnforcedBy>>, diagnostic: Diagnostic) -> Diagnostic {
     match declared {
         Some(declared) => diagnostic.at(declared_at(&declared.origin)),
         None => diagnostic,
     }
 }
 
-fn automatic(scene: &Scene<'_>) -> Result<Way, Vec<Blocker>> {
+fn automatic(scene: &FirewallScene<'_>) -> Result<FilterBackend, Vec<PlanBlocker>> {
     if let Some(firewall) = &scene.observed.plesk {
         match &firewall.enabled {
-            Enabled::Yes => return Ok(Way::PleskFirewall),
-            Enabled::No => {}
-            Enabled::Unknown(unread) => {
+            PleskFirewallState::Yes => return Ok(FilterBackend::PleskFirewall),
+            PleskFirewallState::No => {}
+            PleskFirewallState::Unknown(unread) => {
                 let diagnostic = Diagnostic::new(
                     "it is not known whether Plesk's firewall manages the rules of this host",
                 )
                 .because(unread.to_string())
                 .hint("say in `access.enforce` what shall enforce the networks");
-                return Err(blocked(Blocked::Unknown, diagnostic));
+                return Err(blocked(PlanBlocked::Unknown, diagnostic));
             }
         }
     }
     let tools = &scene.observed.tools;
-    let able =
-        tools.kernel.nf_tables == NfTables::Present || is_certain(tools.kernel.release.as_deref());
+    let able = tools.kernel.nf_tables == NftablesSupport::Present
+        || is_certain(tools.kernel.release.as_deref());
     if tools.nft.is_some() && able {
-        return Ok(Way::Nftables);
+        return Ok(FilterBackend::Nftables);
     }
     match lacking(scene) {
-        None => Ok(Way::Iptables),
+        None => Ok(FilterBackend::Iptables),
         Some(lacking) => {
             let diagnostic = Diagnostic::new("nothing on this host can enforce `access`")
                 .because(format!(
                     "there is no Plesk firewall that manages rules, no nft for this kernel, and no {lacking}"
                 ))
                 .hint("install nftables, or iptables on a kernel before 4.18");
-            Err(blocked(Blocked::Manifest, diagnostic))
+            Err(blocked(PlanBlocked::Manifest, diagnostic))
         }
     }
 }
 
 /// What iptables needs and is not there.
-fn lacking(scene: &Scene<'_>) -> Option<&'static str> {
+fn lacking(scene: &FirewallScene<'_>) -> Option<&'static str> {
     let tools = &scene.observed.tools;
     let has = |family| {
         let tools = tools.of(family);
         tools.save.is_some() && tools.restore.is_some()
     };
-    if !has(Family::Ipv4) {
+    if !has(AddressFamily::Ipv4) {
         return Some("iptables-save and iptables-restore");
     }
     // Without them what comes by IPv6 would not be restricted.
-    (scene.observed.speaks_ipv6 && !has(Family::Ipv6))
+    (scene.observed.speaks_ipv6 && !has(AddressFamily::Ipv6))
         .then_some("ip6tables-save and ip6tables-restore")
 }
 
@@ -127,7 +132,10 @@ fn is_certain(release: Option<&str>) -> bool {
     (major, minor) >= CERTAIN
 }
 
-fn plesk(scene: &Scene<'_>, declared: Option<&Declared<Enforce>>) -> Result<Way, Vec<Blocker>> {
+fn plesk(
+    scene: &FirewallScene<'_>,
+    declared: Option<&Declared<EnforcedBy>>,
+) -> Result<FilterBackend, Vec<PlanBlocker>> {
     let Some(firewall) = &scene.observed.plesk else {
         return Err(missing(
             declared,
@@ -135,8 +143,8 @@ fn plesk(scene: &Scene<'_>, declared: Option<&Declared<Enforce>>) -> Result<Way,
         ));
     };
     match &firewall.enabled {
-        Enabled::Yes => Ok(Way::PleskFirewall),
-        Enabled::No => {
+        PleskFirewallState::Yes => Ok(FilterBackend::PleskFirewall),
+        PleskFirewallState::No => {
             let diagnostic = Diagnostic::new(
                 "Plesk's firewall does not manage the rules of this host",
             )
@@ -144,14 +152,14 @@ fn plesk(scene: &Scene<'_>, declared: Option<&Declared<Enforce>>) -> Result<Way,
             .hint(
                 "switch it on in Plesk and see that all is well, or take another `access.enforce`",
             );
-            Err(blocked(Blocked::Refused, place(declared, diagnostic)))
+            Err(blocked(PlanBlocked::Refused, place(declared, diagnostic)))
         }
-        Enabled::Unknown(unread) => {
+        PleskFirewallState::Unknown(unread) => {
             let diagnostic = Diagnostic::new(
                 "it is not known whether Plesk's firewall manages the rules of this host",
             )
             .because(unread.to_string());
-            Err(blocked(Blocked::Unknown, place(declared, diagnostic)))
+            Err(blocked(PlanBlocked::Unknown, place(declared, diagnostic)))
         }
     }
 }

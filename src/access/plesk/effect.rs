@@ -3,10 +3,15 @@
 //! What the vendor's text leaves open stays open here: whether a list of IPv4 sources alone closes IPv6, whom a country
 //! means, and what the policy is where the list does not show it.
 
-use super::{Action, Direction, Origin, PleskRule, Refusal, is_predefined};
-use crate::access::Gate;
-use crate::access::rules::{Interface, Protocol, Rule, RuleSet, Stage, Then, Verdict, When};
-use crate::model::{Allowed, Family, MailService, Networks};
+use super::{
+    PacketDirection, PleskListRefusal, PleskRule, PleskRuleAction, PleskRuleSource, is_predefined,
+};
+use crate::access::PortAllowlist;
+use crate::access::rules::{
+    ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, RuleMatch, RuleProtocol, RuleSet,
+    RuleTarget,
+};
+use crate::model::{AddressFamily, AllowedSources, MailService, Networks};
 
 /// The chain that the list becomes.
 const CHAIN: &str = "INPUT";
@@ -15,24 +20,24 @@ const CHAIN: &str = "INPUT";
 #[must_use]
 pub fn rules(list: &[PleskRule]) -> RuleSet {
     let mut rules = vec![
-        Rule {
-            when: When {
-                stage: Some(Stage::Established),
-                ..When::default()
+        FilterRule {
+            when: RuleMatch {
+                stage: Some(ConnectionStage::Established),
+                ..RuleMatch::default()
             },
-            then: Then::Accept,
+            then: RuleTarget::Accept,
         },
-        Rule::loopback(Then::Accept),
+        FilterRule::loopback(RuleTarget::Accept),
     ];
     let incoming = list
         .iter()
-        .filter(|rule| rule.direction == Direction::Input);
-    let mut policy = Verdict::Unknown;
+        .filter(|rule| rule.direction == PacketDirection::Input);
+    let mut policy = ChainPolicy::Unknown;
     for rule in incoming {
         if is_policy(rule) {
             policy = match rule.action {
-                Action::Allow => Verdict::Accept,
-                Action::Deny => Verdict::Drop,
+                PleskRuleAction::Allow => ChainPolicy::Accept,
+                PleskRuleAction::Deny => ChainPolicy::Drop,
             };
         } else {
             rules.extend(of(rule));
@@ -52,59 +57,59 @@ fn is_policy(rule: &PleskRule) -> bool {
         && rule.from.is_empty()
 }
 
-fn of(rule: &PleskRule) -> Vec<Rule> {
-    let mut base = When {
+fn of(rule: &PleskRule) -> Vec<FilterRule> {
+    let mut base = RuleMatch {
         protocol: if rule.tcp.is_some() {
-            Protocol::Tcp
+            RuleProtocol::Tcp
         } else {
-            Protocol::Any
+            RuleProtocol::Any
         },
         ports: rule.tcp.clone(),
         unknown: rule.unknown.clone(),
-        ..When::default()
+        ..RuleMatch::default()
     };
     // A predefined rule without ports is one for a protocol like ICMP, or a policy under an unknown name.
     if is_predefined(rule) && rule.tcp.is_none() {
         base.unknown.push("no ports are listed".to_owned());
     }
     let then = match rule.action {
-        Action::Allow => Then::Accept,
-        Action::Deny => Then::Drop,
+        PleskRuleAction::Allow => RuleTarget::Accept,
+        PleskRuleAction::Deny => RuleTarget::Drop,
     };
     let mut rules = Vec::new();
     let mut families = Networks::default();
     for origin in &rule.from {
         let mut when = base.clone();
         match origin {
-            Origin::Networks(networks) => {
+            PleskRuleSource::Networks(networks) => {
                 families = families.union(networks);
                 when.sources = Some(networks.clone());
             }
-            Origin::Other(text) => when.unknown.push(format!("from {text}")),
+            PleskRuleSource::Other(text) => when.unknown.push(format!("from {text}")),
         }
-        rules.push(Rule {
+        rules.push(FilterRule {
             when,
             then: then.clone(),
         });
     }
     if rule.from.is_empty() {
-        rules.push(Rule { when: base, then });
+        rules.push(FilterRule { when: base, then });
     } else if is_predefined(rule) {
         // The documented meaning: these are allowed, all others denied.
-        for family in Family::ALL {
+        for family in AddressFamily::ALL {
             let mut when = base.clone();
             when.family = Some(family);
-            if rule.action == Action::Deny {
+            if rule.action == PleskRuleAction::Deny {
                 when.unknown
                     .push("a predefined rule that denies some".to_owned());
             } else if families.of_family(family).is_empty() {
                 when.unknown.push(format!("no {family} source is listed"));
             }
-            rules.push(Rule {
+            rules.push(FilterRule {
                 when,
                 then: match rule.action {
-                    Action::Allow => Then::Drop,
-                    Action::Deny => Then::Accept,
+                    PleskRuleAction::Allow => RuleTarget::Drop,
+                    PleskRuleAction::Deny => RuleTarget::Accept,
                 },
             });
         }
@@ -113,7 +118,7 @@ fn of(rule: &PleskRule) -> Vec<Rule> {
 }
 
 /// The services of which the list would not do what their gates say.
-pub(super) fn overridden(list: &[PleskRule], gates: &[Gate]) -> Vec<Refusal> {
+pub(super) fn overridden(list: &[PleskRule], gates: &[PortAllowlist]) -> Vec<PleskListRefusal> {
     let rules = rules(list);
     let mut refusals = Vec::new();
     for gate in gates {
@@ -121,12 +126,12 @@ pub(super) fn overridden(list: &[PleskRule], gates: &[Gate]) -> Vec<Refusal> {
             continue;
         }
         for port in gate.ports {
-            let reach = rules.reach(*port, Interface::Other, Stage::Opening);
+            let reach = rules.reach(*port, IncomingInterface::Other, ConnectionStage::Opening);
             let wanted = gate.allowed.networks();
             // A family without any sources may be closed or left to the policy: that is checked in the kernel afterwards.
             let open_question = match &gate.allowed {
-                Allowed::Anyone | Allowed::Nobody => Networks::default(),
-                Allowed::Only(networks) => Family::ALL
+                AllowedSources::Anyone | AllowedSources::Nobody => Networks::default(),
+                AllowedSources::Only(networks) => AddressFamily::ALL
                     .into_iter()
                     .filter(|family| networks.of_family(*family).is_empty())
                     .fold(Networks::default(), |all, family| {
@@ -136,7 +141,7 @@ pub(super) fn overridden(list: &[PleskRule], gates: &[Gate]) -> Vec<Refusal> {
             let as_wanted = reach.accepted.difference(&open_question) == wanted
                 && reach.unknown.difference(&open_question).is_empty();
             if !as_wanted {
-                refusals.push(Refusal::Overridden {
+                refusals.push(PleskListRefusal::Overridden {
                     service: gate.service,
                     port: *port,
                     reach: Box::new(reach),

@@ -1,30 +1,30 @@
 //! The predefined rule of a mail service: by class, and verified by its ports. Ids differ from host to host, and names
 //! are translated.
 
-use super::{Direction, Others, PleskRule, RuleId, is_predefined};
-use crate::access::rules::Ports;
+use super::{OtherProtocols, PacketDirection, PleskRule, PleskRuleId, is_predefined};
+use crate::access::rules::PortSet;
 use crate::model::MailService;
 
 /// Why the predefined rule of a service is not certain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Ambiguity {
+pub enum RuleAmbiguity {
     /// No predefined rule has its ports.
     #[error("no predefined rule for incoming connections has exactly the ports {ports}")]
     None {
         /// The service's ports.
-        ports: Ports,
+        ports: PortSet,
     },
     /// Several predefined rules have its ports.
     #[error("several predefined rules have exactly its ports")]
     Several {
         /// Them.
-        ids: Vec<RuleId>,
+        ids: Vec<PleskRuleId>,
     },
     /// The rule with its ports has a class that speaks of something else.
     #[error("the rule with its ports is of the class {class}")]
     OtherClass {
         /// The rule.
-        id: RuleId,
+        id: PleskRuleId,
         /// Its class.
         class: String,
     },
@@ -32,17 +32,17 @@ pub enum Ambiguity {
     #[error("the rule of the class {class} has the ports {ports}")]
     OtherPorts {
         /// The rule.
-        id: RuleId,
+        id: PleskRuleId,
         /// Its class.
         class: String,
         /// Its ports.
-        ports: Ports,
+        ports: PortSet,
     },
     /// The rule has parts that are not understood.
     #[error("the rule has parts that are not understood: {}", unknown.join(", "))]
     Unknown {
         /// The rule.
-        id: RuleId,
+        id: PleskRuleId,
         /// Those.
         unknown: Vec<String>,
     },
@@ -53,14 +53,14 @@ pub enum Ambiguity {
 
 /// What a class is about, as far as its words tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
+enum RuleSubject {
     Service(MailService),
     Else,
     Unclear,
 }
 
 /// The vendor's words for mail classes are not documented: words that can only mean a service are taken for it.
-fn about(class: &str) -> About {
+fn about(class: &str) -> RuleSubject {
     const ELSE: [&str; 14] = [
         "dns",
         "ftp",
@@ -78,41 +78,42 @@ fn about(class: &str) -> About {
         "vpn",
     ];
     if class.contains("submission") || class.contains("msa") {
-        About::Service(MailService::Submission)
+        RuleSubject::Service(MailService::Submission)
     } else if class.contains("imap") {
-        About::Service(MailService::Imap)
+        RuleSubject::Service(MailService::Imap)
     } else if ELSE.iter().any(|word| class.contains(word)) {
-        About::Else
+        RuleSubject::Else
     } else if class.contains("pop3") {
-        About::Service(MailService::Pop3)
+        RuleSubject::Service(MailService::Pop3)
     } else if class.contains("smtp") {
-        About::Service(MailService::Smtp)
+        RuleSubject::Service(MailService::Smtp)
     } else {
-        About::Unclear
+        RuleSubject::Unclear
     }
 }
 
 /// Finds the position of a service's predefined rule.
 ///
 /// # Errors
-/// [`Ambiguity`] unless there is exactly one that can be meant.
-pub fn find(list: &[PleskRule], service: MailService) -> Result<usize, Ambiguity> {
+/// [`RuleAmbiguity`] unless there is exactly one that can be meant.
+pub fn find(list: &[PleskRule], service: MailService) -> Result<usize, RuleAmbiguity> {
     if list.iter().all(|rule| rule.class.is_none()) {
-        return Err(Ambiguity::NoClasses);
+        return Err(RuleAmbiguity::NoClasses);
     }
-    let ports = Ports::single(service.ports());
+    let ports = PortSet::single(service.ports());
     let predefined = || {
         list.iter()
             .enumerate()
-            .filter(|(_, rule)| is_predefined(rule) && rule.direction == Direction::Input)
+            .filter(|(_, rule)| is_predefined(rule) && rule.direction == PacketDirection::Input)
     };
-    let fits = |rule: &PleskRule| rule.tcp.as_ref() == Some(&ports) && rule.others == Others::None;
+    let fits =
+        |rule: &PleskRule| rule.tcp.as_ref() == Some(&ports) && rule.others == OtherProtocols::None;
     let class_of = |rule: &PleskRule| rule.class.clone().unwrap_or_default();
     // One whose class names the service has to have its ports, or the ports have changed their meaning.
     let named = predefined()
-        .find(|(_, rule)| about(&class_of(rule)) == About::Service(service) && !fits(rule));
+        .find(|(_, rule)| about(&class_of(rule)) == RuleSubject::Service(service) && !fits(rule));
     if let Some((_, rule)) = named {
-        return Err(Ambiguity::OtherPorts {
+        return Err(RuleAmbiguity::OtherPorts {
             id: rule.id.clone(),
             class: class_of(rule),
             ports: rule.tcp.clone().unwrap_or_default(),
@@ -120,23 +121,23 @@ pub fn find(list: &[PleskRule], service: MailService) -> Result<usize, Ambiguity
     }
     let fitting: Vec<(usize, &PleskRule)> = predefined().filter(|(_, rule)| fits(rule)).collect();
     match fitting.as_slice() {
-        [] => Err(Ambiguity::None { ports }),
+        [] => Err(RuleAmbiguity::None { ports }),
         [(index, rule)] => match about(&class_of(rule)) {
-            About::Service(named) if named != service => Err(Ambiguity::OtherClass {
+            RuleSubject::Service(named) if named != service => Err(RuleAmbiguity::OtherClass {
                 id: rule.id.clone(),
                 class: class_of(rule),
             }),
-            About::Else => Err(Ambiguity::OtherClass {
+            RuleSubject::Else => Err(RuleAmbiguity::OtherClass {
                 id: rule.id.clone(),
                 class: class_of(rule),
             }),
-            About::Service(_) | About::Unclear if rule.unknown.is_empty() => Ok(*index),
-            About::Service(_) | About::Unclear => Err(Ambiguity::Unknown {
+            RuleSubject::Service(_) | RuleSubject::Unclear if rule.unknown.is_empty() => Ok(*index),
+            RuleSubject::Service(_) | RuleSubject::Unclear => Err(RuleAmbiguity::Unknown {
                 id: rule.id.clone(),
                 unknown: rule.unknown.clone(),
             }),
         },
-        several => Err(Ambiguity::Several {
+        several => Err(RuleAmbiguity::Several {
             ids: several.iter().map(|(_, rule)| rule.id.clone()).collect(),
         }),
     }

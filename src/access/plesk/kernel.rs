@@ -5,18 +5,18 @@
 use std::collections::BTreeSet;
 
 use super::{PleskRule, rules};
-use crate::access::Gate;
-use crate::access::effect::{Filters, PANEL};
-use crate::access::observed::{Hook, Layers, Place};
-use crate::access::rules::{Interface, Stage, Then};
-use crate::model::{Family, MailService, Networks};
+use crate::access::PortAllowlist;
+use crate::access::effect::{FilterStack, PANEL};
+use crate::access::observed::{FilterLayers, NetfilterHook, RulePlace};
+use crate::access::rules::{ConnectionStage, IncomingInterface, RuleTarget};
+use crate::model::{AddressFamily, MailService, Networks};
 
 /// Ports of other services that have a rule of their own in every list: FTP and web.
 const OTHERS: [u16; 3] = [21, 80, 443];
 
 /// A port of which the kernel does something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Differs {
+pub struct PortDifference {
     /// The port.
     pub port: u16,
     /// The sources that come to something else.
@@ -25,17 +25,17 @@ pub struct Differs {
 
 /// Whether rules are those that Plesk's script loads.
 #[must_use]
-pub fn is_loaded_by_it(place: &Place, hook: Hook) -> bool {
+pub fn is_loaded_by_it(place: &RulePlace, hook: NetfilterHook) -> bool {
     match place {
-        Place::Iptables { table, .. } => table == "filter" && hook == Hook::Input,
-        Place::Nft { .. } | Place::Ipvs => false,
+        RulePlace::Iptables { table, .. } => table == "filter" && hook == NetfilterHook::Input,
+        RulePlace::Nft { .. } | RulePlace::Ipvs => false,
     }
 }
 
 /// What Plesk's script has loaded, without the jumps of Fail2ban that it leaves alone: who is banned comes and goes.
 #[must_use]
-pub fn loaded(layers: &Layers) -> Filters {
-    let mut filters = Filters::default();
+pub fn loaded(layers: &FilterLayers) -> FilterStack {
+    let mut filters = FilterStack::default();
     for layer in &layers.0 {
         if !is_loaded_by_it(&layer.place, layer.turn.0) {
             continue;
@@ -43,10 +43,12 @@ pub fn loaded(layers: &Layers) -> Filters {
         let mut rules = layer.rules.clone();
         for list in rules.chains.values_mut() {
             list.retain(|rule| match &rule.then {
-                Then::Jump(to) => !(to.starts_with("f2b-") || to.starts_with("fail2ban-")),
-                Then::Accept | Then::Drop | Then::Return | Then::Continue | Then::Unknown(_) => {
-                    true
-                }
+                RuleTarget::Jump(to) => !(to.starts_with("f2b-") || to.starts_with("fail2ban-")),
+                RuleTarget::Accept
+                | RuleTarget::Drop
+                | RuleTarget::Return
+                | RuleTarget::Continue
+                | RuleTarget::Unknown(_) => true,
             });
         }
         filters.0.push(rules);
@@ -57,12 +59,12 @@ pub fn loaded(layers: &Layers) -> Filters {
 /// The first port on which the kernel certainly does something else than the list says, of all ports that either names.
 #[must_use]
 pub fn unexplained(
-    kernel: &Filters,
+    kernel: &FilterStack,
     list: &[PleskRule],
     ssh_ports: &BTreeSet<u16>,
     spoken: &Networks,
-) -> Option<Differs> {
-    let says = Filters(vec![rules(list)]);
+) -> Option<PortDifference> {
+    let says = FilterStack(vec![rules(list)]);
     let named = [kernel, &says]
         .into_iter()
         .flat_map(|filters| &filters.0)
@@ -78,28 +80,32 @@ pub fn unexplained(
         .chain(named)
         .collect();
     ports.into_iter().find_map(|port| {
-        let has = kernel.reach(port, Interface::Other, Stage::Opening);
-        let should = says.reach(port, Interface::Other, Stage::Opening);
+        let has = kernel.reach(port, IncomingInterface::Other, ConnectionStage::Opening);
+        let should = says.reach(port, IncomingInterface::Other, ConnectionStage::Opening);
         let sources = (has.accepted.intersection(&should.dropped))
             .union(&has.dropped.intersection(&should.accepted))
             .intersection(spoken);
-        (!sources.is_empty()).then_some(Differs { port, sources })
+        (!sources.is_empty()).then_some(PortDifference { port, sources })
     })
 }
 
 /// The first port that the kernel does not keep as its gate says: it shuts out somebody who is allowed, or may let in
 /// somebody who is not.
 #[must_use]
-pub fn unmet(kernel: &Filters, gates: &[Gate], spoken: &Networks) -> Option<Differs> {
+pub fn unmet(
+    kernel: &FilterStack,
+    gates: &[PortAllowlist],
+    spoken: &Networks,
+) -> Option<PortDifference> {
     gates.iter().find_map(|gate| {
         let allowed = gate.allowed.networks();
         gate.ports.iter().find_map(|&port| {
-            let has = kernel.reach(port, Interface::Other, Stage::Opening);
+            let has = kernel.reach(port, IncomingInterface::Other, ConnectionStage::Opening);
             let sources = (has.dropped.intersection(&allowed))
                 .union(&has.accepted.difference(&allowed))
                 .union(&has.unknown.difference(&allowed))
                 .intersection(spoken);
-            (!sources.is_empty()).then_some(Differs { port, sources })
+            (!sources.is_empty()).then_some(PortDifference { port, sources })
         })
     })
 }
@@ -110,7 +116,7 @@ pub fn spoken(speaks_ipv6: bool) -> Networks {
     if speaks_ipv6 {
         Networks::everything()
     } else {
-        Networks::all_of(Family::Ipv4)
+        Networks::all_of(AddressFamily::Ipv4)
     }
 }
 
@@ -120,7 +126,7 @@ pub fn same(one: &[PleskRule], other: &[PleskRule]) -> bool {
     let plain = |rule: &PleskRule| {
         let mut rule = PleskRule {
             name: None,
-            id: super::RuleId(String::new()),
+            id: super::PleskRuleId(String::new()),
             ..rule.clone()
         };
         // An empty list and one of everybody mean the same, and either may be shown for the other.

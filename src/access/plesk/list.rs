@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{Action, Direction, Origin, Others, PleskRule, RuleId};
-use crate::access::rules::Ports;
+use super::{
+    OtherProtocols, PacketDirection, PleskRule, PleskRuleAction, PleskRuleId, PleskRuleSource,
+};
+use crate::access::rules::PortSet;
 use crate::model::{Network, Networks, NotANetwork};
 
 /// Why what was printed is no list of rules.
 #[derive(Debug, thiserror::Error)]
-pub enum ListError {
+pub enum PleskListError {
     /// It is no JSON.
     #[error("what Plesk's firewall printed is no JSON")]
     Json(#[source] serde_json::Error),
@@ -31,20 +33,20 @@ pub enum ListError {
 /// Reads the list, in the order in which it is decided.
 ///
 /// # Errors
-/// [`ListError`]: nothing is guessed.
-pub fn parse(json: &[u8]) -> Result<Vec<PleskRule>, ListError> {
-    let json: Value = serde_json::from_slice(json).map_err(ListError::Json)?;
+/// [`PleskListError`]: nothing is guessed.
+pub fn parse(json: &[u8]) -> Result<Vec<PleskRule>, PleskListError> {
+    let json: Value = serde_json::from_slice(json).map_err(PleskListError::Json)?;
     let rules = [&json, &json["rules"], &json["data"], &json["data"]["rules"]]
         .into_iter()
         .find_map(Value::as_array)
-        .ok_or(ListError::Shape)?;
+        .ok_or(PleskListError::Shape)?;
     let mut list: Vec<PleskRule> = Vec::with_capacity(rules.len());
     for (index, rule) in rules.iter().enumerate() {
-        let fields = rule.as_object().ok_or(ListError::Shape)?;
+        let fields = rule.as_object().ok_or(PleskListError::Shape)?;
         let number = index + 1;
-        let rule = read(fields).map_err(|key| ListError::Rule { number, key })?;
+        let rule = read(fields).map_err(|key| PleskListError::Rule { number, key })?;
         if list.iter().any(|other| other.id == rule.id) {
-            return Err(ListError::Twice(rule.id.as_str().to_owned()));
+            return Err(PleskListError::Twice(rule.id.as_str().to_owned()));
         }
         list.push(rule);
     }
@@ -93,8 +95,8 @@ fn items(value: Option<&Value>) -> Option<Vec<String>> {
 
 fn read(fields: &Map<String, Value>) -> Result<PleskRule, &'static str> {
     let id = match field(fields, &["id", "ruleid"]) {
-        Some(Value::Number(number)) => RuleId::new(&number.to_string()),
-        Some(Value::String(text)) => RuleId::new(text.trim()),
+        Some(Value::Number(number)) => PleskRuleId::new(&number.to_string()),
+        Some(Value::String(text)) => PleskRuleId::new(text.trim()),
         Some(Value::Array(_) | Value::Object(_) | Value::Bool(_) | Value::Null) | None => None,
     }
     .ok_or("id")?;
@@ -102,17 +104,17 @@ fn read(fields: &Map<String, Value>) -> Result<PleskRule, &'static str> {
         .map(|direction| direction.to_ascii_lowercase())
         .as_deref()
     {
-        Some("input" | "in" | "incoming") => Direction::Input,
-        Some("output" | "out" | "outgoing") => Direction::Output,
-        Some("forward" | "forwarding") => Direction::Forward,
+        Some("input" | "in" | "incoming") => PacketDirection::Input,
+        Some("output" | "out" | "outgoing") => PacketDirection::Output,
+        Some("forward" | "forwarding") => PacketDirection::Forward,
         Some(_) | None => return Err("direction"),
     };
     let action = match text(fields, &["action"])
         .map(|action| action.to_ascii_lowercase())
         .as_deref()
     {
-        Some("allow" | "accept") => Action::Allow,
-        Some("deny" | "drop" | "reject") => Action::Deny,
+        Some("allow" | "accept") => PleskRuleAction::Allow,
+        Some("deny" | "drop" | "reject") => PleskRuleAction::Deny,
         Some(_) | None => return Err("action"),
     };
     let mut unknown = Vec::new();
@@ -150,12 +152,12 @@ fn read(fields: &Map<String, Value>) -> Result<PleskRule, &'static str> {
 }
 
 /// `8443/tcp`, `50000-50500/udp`, `icmp/8`, …; without any, all ports are meant.
-fn read_ports(items: &[String], unknown: &mut Vec<String>) -> (Option<Ports>, Others) {
+fn read_ports(items: &[String], unknown: &mut Vec<String>) -> (Option<PortSet>, OtherProtocols) {
     if items.is_empty() {
-        return (None, Others::None);
+        return (None, OtherProtocols::None);
     }
     let mut tcp = Vec::new();
-    let mut others = Others::None;
+    let mut others = OtherProtocols::None;
     for item in items {
         let lower = item.to_ascii_lowercase();
         let Some((port, protocol)) = lower.split_once('/') else {
@@ -172,15 +174,15 @@ fn read_ports(items: &[String], unknown: &mut Vec<String>) -> (Option<Ports>, Ot
                     _ => unknown.push(format!("port {item}")),
                 }
             }
-            _ => others = Others::Some,
+            _ => others = OtherProtocols::Some,
         }
     }
     // A port that is not understood may be any.
-    let tcp = unknown.is_empty().then(|| Ports::of(tcp));
+    let tcp = unknown.is_empty().then(|| PortSet::of(tcp));
     (tcp, others)
 }
 
-fn read_sources(items: &[String]) -> Vec<Origin> {
+fn read_sources(items: &[String]) -> Vec<PleskRuleSource> {
     let mut networks = Vec::new();
     let mut others = Vec::new();
     for item in items {
@@ -191,11 +193,11 @@ fn read_sources(items: &[String]) -> Vec<Origin> {
                 | NotANetwork::Mask { corrected: network },
             ) => networks.push(network),
             Err(NotANetwork::Syntax | NotANetwork::Zone | NotANetwork::Mapped { .. }) => {
-                others.push(Origin::Other(item.clone()));
+                others.push(PleskRuleSource::Other(item.clone()));
             }
         }
     }
     let networks = (!networks.is_empty())
-        .then(|| Origin::Networks(networks.into_iter().collect::<Networks>()));
+        .then(|| PleskRuleSource::Networks(networks.into_iter().collect::<Networks>()));
     networks.into_iter().chain(others).collect()
 }

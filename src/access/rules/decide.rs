@@ -2,26 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Interface, On, Packet, Protocol, Rule, RuleSet, Then, Verdict, When};
-use crate::model::Family;
+use super::{
+    ChainPolicy, FilterRule, IncomingInterface, RuleInterfaces, RuleMatch, RuleProtocol, RuleSet,
+    RuleTarget, TcpPacket,
+};
+use crate::model::AddressFamily;
 
 /// The deepest that chains may jump; the kernel's own limit is 16 to 1024, depending on its age.
 pub(super) const DEEPEST: usize = 64;
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
+pub struct PacketDecision {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: ChainPolicy,
     /// What decides; where that is not certain, the first thing that may.
-    pub by: By,
+    pub by: PacketDecidedBy,
     /// What goes on, where anything does.
-    pub further: Further,
+    pub further: FurtherPacket,
 }
 
 /// The packet that goes on to other rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Further {
+pub enum FurtherPacket {
     /// The same, in the same state.
     #[default]
     Same,
@@ -32,7 +35,7 @@ pub enum Further {
 /// What decides about a packet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum By {
+pub enum PacketDecidedBy {
     /// A rule.
     Rule {
         /// Its chain.
@@ -50,15 +53,20 @@ pub enum By {
 
 /// Whether a rule's conditions hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum MatchHolds {
     Yes,
     Maybe,
     No,
 }
 
-impl When {
+impl RuleMatch {
     /// Whether the conditions hold that are not about the source and its family.
-    pub(super) fn holds(&self, port: u16, interface: Interface, stage: super::Stage) -> Holds {
+    pub(super) fn holds(
+        &self,
+        port: u16,
+        interface: IncomingInterface,
+        stage: super::ConnectionStage,
+    ) -> MatchHolds {
         let Self {
             family: _,
             protocol,
@@ -69,57 +77,66 @@ impl When {
             unknown,
         } = self;
         let protocol = match protocol {
-            Protocol::Any | Protocol::Tcp => true,
-            Protocol::NotTcp => false,
+            RuleProtocol::Any | RuleProtocol::Tcp => true,
+            RuleProtocol::NotTcp => false,
         };
         let ports = ports.as_ref().is_none_or(|ports| ports.contains(port));
         if !protocol || !ports || wanted.is_some_and(|wanted| wanted != stage) {
-            return Holds::No;
+            return MatchHolds::No;
         }
         let certain = unknown.is_empty();
         match (on, interface) {
-            (On::Loopback, Interface::Other)
-            | (On::NotLoopback | On::Named(_), Interface::Loopback) => Holds::No,
-            (On::Named(_) | On::LoopbackAnd(_), Interface::Other) => Holds::Maybe,
-            (On::Any, _)
-            | (On::Loopback | On::LoopbackAnd(_), Interface::Loopback)
-            | (On::NotLoopback, Interface::Other) => {
+            (RuleInterfaces::Loopback, IncomingInterface::Other)
+            | (
+                RuleInterfaces::NotLoopback | RuleInterfaces::Named(_),
+                IncomingInterface::Loopback,
+            ) => MatchHolds::No,
+            (
+                RuleInterfaces::Named(_) | RuleInterfaces::LoopbackAnd(_),
+                IncomingInterface::Other,
+            ) => MatchHolds::Maybe,
+            (RuleInterfaces::Any, _)
+            | (
+                RuleInterfaces::Loopback | RuleInterfaces::LoopbackAnd(_),
+                IncomingInterface::Loopback,
+            )
+            | (RuleInterfaces::NotLoopback, IncomingInterface::Other) => {
                 if certain {
-                    Holds::Yes
+                    MatchHolds::Yes
                 } else {
-                    Holds::Maybe
+                    MatchHolds::Maybe
                 }
             }
         }
     }
 
-    fn holds_for(&self, packet: &Packet) -> Holds {
+    fn holds_for(&self, packet: &TcpPacket) -> MatchHolds {
         let source = packet.source.to_canonical();
         let family = self
             .family
-            .is_none_or(|family| family == Family::of(source));
+            .is_none_or(|family| family == AddressFamily::of(source));
         let sources = self.sources.as_ref().is_none_or(|set| set.contains(source));
         if family && sources {
             self.holds(packet.port, packet.interface, packet.stage)
         } else {
-            Holds::No
+            MatchHolds::No
         }
     }
 }
 
 /// What may become of a packet so far.
 #[derive(Debug, Default)]
-struct Outcomes {
-    accept: Option<By>,
-    drop: Option<By>,
+struct PossibleOutcomes {
+    accept: Option<PacketDecidedBy>,
+    drop: Option<PacketDecidedBy>,
     /// The first thing that may decide.
-    first: Option<By>,
-    further: Further,
+    first: Option<PacketDecidedBy>,
+    further: FurtherPacket,
 }
 
 /// Whether a packet may come out at the end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Out {
+enum ChainExit {
     Never,
     Maybe,
 }
@@ -127,90 +144,103 @@ enum Out {
 impl RuleSet {
     /// What becomes of a packet.
     #[must_use]
-    pub fn decide(&self, packet: &Packet) -> Decision {
-        let family = Family::of(packet.source.to_canonical());
+    pub fn decide(&self, packet: &TcpPacket) -> PacketDecision {
+        let family = AddressFamily::of(packet.source.to_canonical());
         if self.family.is_some_and(|own| own != family) {
-            return Decision {
-                verdict: Verdict::Accept,
-                by: By::Nothing,
-                further: Further::Same,
+            return PacketDecision {
+                verdict: ChainPolicy::Accept,
+                by: PacketDecidedBy::Nothing,
+                further: FurtherPacket::Same,
             };
         }
-        let mut outcomes = Outcomes::default();
+        let mut outcomes = PossibleOutcomes::default();
         match self.walk(&self.start, packet, 0, &mut outcomes) {
-            Out::Never => {}
-            Out::Maybe => outcomes.add(self.policy, &By::Policy),
+            ChainExit::Never => {}
+            ChainExit::Maybe => outcomes.add(self.policy, &PacketDecidedBy::Policy),
         }
         outcomes.decision()
     }
 
-    fn walk(&self, chain: &str, packet: &Packet, depth: usize, outcomes: &mut Outcomes) -> Out {
+    fn walk(
+        &self,
+        chain: &str,
+        packet: &TcpPacket,
+        depth: usize,
+        outcomes: &mut PossibleOutcomes,
+    ) -> ChainExit {
         let Some(rules) = self.chains.get(chain).filter(|_| depth < DEEPEST) else {
-            outcomes.add(Verdict::Unknown, &By::Chain(chain.to_owned()));
-            return Out::Never;
+            outcomes.add(
+                ChainPolicy::Unknown,
+                &PacketDecidedBy::Chain(chain.to_owned()),
+            );
+            return ChainExit::Never;
         };
-        let mut returned = Out::Never;
+        let mut returned = ChainExit::Never;
         for (index, rule) in rules.iter().enumerate() {
             let holds = rule.when.holds_for(packet);
-            if holds == Holds::No {
+            if holds == MatchHolds::No {
                 continue;
             }
-            let by = By::Rule {
+            let by = PacketDecidedBy::Rule {
                 chain: chain.to_owned(),
                 number: index + 1,
             };
             let ends = match &rule.then {
-                Then::Accept => {
-                    outcomes.add(Verdict::Accept, &by);
+                RuleTarget::Accept => {
+                    outcomes.add(ChainPolicy::Accept, &by);
                     true
                 }
-                Then::Drop => {
-                    outcomes.add(Verdict::Drop, &by);
+                RuleTarget::Drop => {
+                    outcomes.add(ChainPolicy::Drop, &by);
                     true
                 }
-                Then::Unknown(_) => {
-                    outcomes.add(Verdict::Unknown, &by);
+                RuleTarget::Unknown(_) => {
+                    outcomes.add(ChainPolicy::Unknown, &by);
                     true
                 }
-                Then::Return => {
-                    returned = Out::Maybe;
+                RuleTarget::Return => {
+                    returned = ChainExit::Maybe;
                     true
                 }
-                Then::Jump(to) => self.walk(to, packet, depth + 1, outcomes) == Out::Never,
-                Then::Continue => false,
+                RuleTarget::Jump(to) => {
+                    self.walk(to, packet, depth + 1, outcomes) == ChainExit::Never
+                }
+                RuleTarget::Continue => false,
             };
-            if ends && holds == Holds::Yes {
+            if ends && holds == MatchHolds::Yes {
                 return returned;
             }
         }
-        Out::Maybe
+        ChainExit::Maybe
     }
 
     /// The rule that a decision names, if it is one.
     #[must_use]
-    pub fn rule(&self, by: &By) -> Option<&Rule> {
+    pub fn rule(&self, by: &PacketDecidedBy) -> Option<&FilterRule> {
         match by {
-            By::Rule { chain, number } => self.chains.get(chain)?.get(number.checked_sub(1)?),
-            By::Policy | By::Chain(_) | By::Nothing => None,
+            PacketDecidedBy::Rule { chain, number } => {
+                self.chains.get(chain)?.get(number.checked_sub(1)?)
+            }
+            PacketDecidedBy::Policy | PacketDecidedBy::Chain(_) | PacketDecidedBy::Nothing => None,
         }
     }
 }
 
-impl Outcomes {
-    fn add(&mut self, verdict: Verdict, by: &By) {
+impl PossibleOutcomes {
+    fn add(&mut self, verdict: ChainPolicy, by: &PacketDecidedBy) {
         self.first.get_or_insert_with(|| by.clone());
-        if verdict == Verdict::Unknown {
-            self.further = Further::Changed;
+        if verdict == ChainPolicy::Unknown {
+            self.further = FurtherPacket::Changed;
         }
-        if matches!(verdict, Verdict::Accept | Verdict::Unknown) {
+        if matches!(verdict, ChainPolicy::Accept | ChainPolicy::Unknown) {
             self.accept.get_or_insert_with(|| by.clone());
         }
-        if matches!(verdict, Verdict::Drop | Verdict::Unknown) {
+        if matches!(verdict, ChainPolicy::Drop | ChainPolicy::Unknown) {
             self.drop.get_or_insert_with(|| by.clone());
         }
     }
 
-    fn decision(self) -> Decision {
+    fn decision(self) -> PacketDecision {
         let Self {
             accept,
             drop,
@@ -218,13 +248,13 @@ impl Outcomes {
             further,
         } = self;
         let (verdict, by) = match (accept, drop) {
-            (Some(by), None) => (Verdict::Accept, Some(by)),
-            (None, Some(by)) => (Verdict::Drop, Some(by)),
-            (Some(_), Some(_)) | (None, None) => (Verdict::Unknown, first),
+            (Some(by), None) => (ChainPolicy::Accept, Some(by)),
+            (None, Some(by)) => (ChainPolicy::Drop, Some(by)),
+            (Some(_), Some(_)) | (None, None) => (ChainPolicy::Unknown, first),
         };
-        Decision {
+        PacketDecision {
             verdict,
-            by: by.unwrap_or(By::Nothing),
+            by: by.unwrap_or(PacketDecidedBy::Nothing),
             further,
         }
     }

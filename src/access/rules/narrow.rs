@@ -2,9 +2,9 @@
 //!
 //! What returns an option adds nothing where it is `None`: the condition is not understood.
 
-use super::point::{Is, Point, Tracking, Traffic};
-use super::{On, Ports, Protocol, Stage, When};
-use crate::model::{Family, Network, Networks};
+use super::point::{HookPoint, MatchSense, PacketTracking, PacketTraffic};
+use super::{ConnectionStage, PortSet, RuleInterfaces, RuleMatch, RuleProtocol};
+use crate::model::{AddressFamily, Network, Networks};
 
 /// The ports that clients connect from. Those below are for programs of their systems.
 const CLIENTS: (u16, u16) = (1024, u16::MAX);
@@ -15,7 +15,7 @@ const FLAGS: [&str; 6] = ["fin", "syn", "rst", "psh", "ack", "urg"];
 
 /// One of the two ends of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::access) enum End {
+pub(in crate::access) enum PacketEnd {
     /// Where it comes from.
     Source,
     /// Where it goes.
@@ -24,7 +24,7 @@ pub(in crate::access) enum End {
 
 /// What is compared with flags of TCP.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::access) enum Flags<'f> {
+pub(in crate::access) enum FlagMatch<'f> {
     /// Of these, exactly those are set.
     Exactly {
         /// All that are looked at.
@@ -38,34 +38,34 @@ pub(in crate::access) enum Flags<'f> {
 
 /// Whether something holds of every packet of a stage, of none, or of some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum StageShare {
     All,
     None,
     Some,
 }
 
-impl When {
+impl RuleMatch {
     /// A condition that no packet meets.
     pub(in crate::access) fn never(&mut self) {
-        self.ports = Some(Ports::default());
+        self.ports = Some(PortSet::default());
     }
 
-    pub(in crate::access) fn narrow_protocol(&mut self, to: Protocol) {
+    pub(in crate::access) fn narrow_protocol(&mut self, to: RuleProtocol) {
         self.protocol = match (self.protocol, to) {
-            (Protocol::Any, only) | (only, Protocol::Any) => only,
-            (Protocol::Tcp, Protocol::Tcp) => Protocol::Tcp,
-            (Protocol::NotTcp, _) | (_, Protocol::NotTcp) => Protocol::NotTcp,
+            (RuleProtocol::Any, only) | (only, RuleProtocol::Any) => only,
+            (RuleProtocol::Tcp, RuleProtocol::Tcp) => RuleProtocol::Tcp,
+            (RuleProtocol::NotTcp, _) | (_, RuleProtocol::NotTcp) => RuleProtocol::NotTcp,
         };
     }
 
-    pub(in crate::access) fn narrow_stage(&mut self, to: Stage) {
+    pub(in crate::access) fn narrow_stage(&mut self, to: ConnectionStage) {
         match self.stage {
             Some(other) if other != to => self.never(),
             Some(_) | None => self.stage = Some(to),
         }
     }
 
-    pub(in crate::access) fn narrow_family(&mut self, to: Family) {
+    pub(in crate::access) fn narrow_family(&mut self, to: AddressFamily) {
         match self.family {
             Some(other) if other != to => self.never(),
             Some(_) | None => self.family = Some(to),
@@ -75,27 +75,28 @@ impl When {
     /// That an address at one end of a packet is among these, or is not.
     pub(in crate::access) fn narrow_address(
         &mut self,
-        point: Point,
-        end: End,
-        of: Family,
-        is: Is,
+        point: HookPoint,
+        end: PacketEnd,
+        of: AddressFamily,
+        is: MatchSense,
         listed: &Networks,
     ) -> Option<()> {
         let wanted = match is {
-            Is::So => listed.of_family(of),
-            Is::Not => Networks::all_of(of).difference(listed),
+            MatchSense::So => listed.of_family(of),
+            MatchSense::Not => Networks::all_of(of).difference(listed),
         };
         match (point.traffic, end) {
             // On `lo` both ends have the same address.
-            (Traffic::Arriving, End::Source)
-            | (Traffic::Answers, End::Destination)
-            | (Traffic::Leaving, End::Source | End::Destination) => {
+            (PacketTraffic::Arriving, PacketEnd::Source)
+            | (PacketTraffic::Answers, PacketEnd::Destination)
+            | (PacketTraffic::Leaving, PacketEnd::Source | PacketEnd::Destination) => {
                 self.sources = Some(match &self.sources {
                     Some(others) => others.intersection(&wanted),
                     None => wanted,
                 });
             }
-            (Traffic::Arriving, End::Destination) | (Traffic::Answers, End::Source) => {
+            (PacketTraffic::Arriving, PacketEnd::Destination)
+            | (PacketTraffic::Answers, PacketEnd::Source) => {
                 if wanted.intersection(&possible(of)).is_empty() {
                     self.never();
                 } else if !possible(of).difference(&wanted).is_empty() {
@@ -109,21 +110,21 @@ impl When {
     /// That a port at one end of a packet is among these.
     pub(in crate::access) fn narrow_port(
         &mut self,
-        point: Point,
-        end: End,
-        to: &Ports,
+        point: HookPoint,
+        end: PacketEnd,
+        to: &PortSet,
     ) -> Option<()> {
         match (point.traffic, end) {
-            (Traffic::Arriving | Traffic::Leaving, End::Destination)
-            | (Traffic::Answers, End::Source) => {
+            (PacketTraffic::Arriving | PacketTraffic::Leaving, PacketEnd::Destination)
+            | (PacketTraffic::Answers, PacketEnd::Source) => {
                 self.ports = Some(match &self.ports {
                     Some(others) => others.both(to),
                     None => to.clone(),
                 });
             }
-            (Traffic::Arriving | Traffic::Leaving, End::Source)
-            | (Traffic::Answers, End::Destination) => {
-                let clients = Ports::of([CLIENTS]);
+            (PacketTraffic::Arriving | PacketTraffic::Leaving, PacketEnd::Source)
+            | (PacketTraffic::Answers, PacketEnd::Destination) => {
+                let clients = PortSet::of([CLIENTS]);
                 let common = clients.both(to);
                 if common.is_empty() {
                     self.never();
@@ -138,7 +139,7 @@ impl When {
     /// That the interface is one of these, or none; the last letter of a pattern is `any`.
     pub(in crate::access) fn narrow_interfaces(
         &mut self,
-        is: Is,
+        is: MatchSense,
         names: &[&str],
         any: char,
     ) -> Option<()> {
@@ -153,41 +154,59 @@ impl When {
         }
         let list = || names.join(", ");
         let on = match (is, loopback, others) {
-            (Is::So, _, _) if all => On::Any,
-            (Is::Not, _, _) if all => {
+            (MatchSense::So, _, _) if all => RuleInterfaces::Any,
+            (MatchSense::Not, _, _) if all => {
                 self.never();
                 return Some(());
             }
-            (Is::So, false, false) => {
+            (MatchSense::So, false, false) => {
                 self.never();
                 return Some(());
             }
-            (Is::Not, false, false) => On::Any,
-            (Is::So, true, false) => On::Loopback,
-            (Is::Not, true, false) => On::NotLoopback,
-            (Is::So, false, true) => On::Named(list()),
-            (Is::Not, true, true) => On::Named(format!("not {}", list())),
-            (Is::So, true, true) => On::LoopbackAnd(list()),
-            (Is::Not, false, true) => On::LoopbackAnd(format!("not {}", list())),
+            (MatchSense::Not, false, false) => RuleInterfaces::Any,
+            (MatchSense::So, true, false) => RuleInterfaces::Loopback,
+            (MatchSense::Not, true, false) => RuleInterfaces::NotLoopback,
+            (MatchSense::So, false, true) => RuleInterfaces::Named(list()),
+            (MatchSense::Not, true, true) => RuleInterfaces::Named(format!("not {}", list())),
+            (MatchSense::So, true, true) => RuleInterfaces::LoopbackAnd(list()),
+            (MatchSense::Not, false, true) => {
+                RuleInterfaces::LoopbackAnd(format!("not {}", list()))
+            }
         };
         self.narrow_interface(on)
     }
 
     /// `None` for a second condition on the interface that makes none with the first.
-    fn narrow_interface(&mut self, to: On) -> Option<()> {
+    fn narrow_interface(&mut self, to: RuleInterfaces) -> Option<()> {
         let both = match (std::mem::take(&mut self.on), to) {
-            (On::Any, on) | (on, On::Any) => on,
-            (On::Loopback, On::Loopback | On::LoopbackAnd(_))
-            | (On::LoopbackAnd(_), On::Loopback) => On::Loopback,
-            (On::NotLoopback, On::NotLoopback) => On::NotLoopback,
-            (On::NotLoopback, On::Named(name) | On::LoopbackAnd(name))
-            | (On::Named(name) | On::LoopbackAnd(name), On::NotLoopback) => On::Named(name),
-            (On::Loopback, On::NotLoopback | On::Named(_))
-            | (On::NotLoopback | On::Named(_), On::Loopback) => {
-                self.never();
-                On::Loopback
+            (RuleInterfaces::Any, on) | (on, RuleInterfaces::Any) => on,
+            (
+                RuleInterfaces::Loopback,
+                RuleInterfaces::Loopback | RuleInterfaces::LoopbackAnd(_),
+            )
+            | (RuleInterfaces::LoopbackAnd(_), RuleInterfaces::Loopback) => {
+                RuleInterfaces::Loopback
             }
-            (first @ (On::Named(_) | On::LoopbackAnd(_)), On::Named(_) | On::LoopbackAnd(_)) => {
+            (RuleInterfaces::NotLoopback, RuleInterfaces::NotLoopback) => {
+                RuleInterfaces::NotLoopback
+            }
+            (
+                RuleInterfaces::NotLoopback,
+                RuleInterfaces::Named(name) | RuleInterfaces::LoopbackAnd(name),
+            )
+            | (
+                RuleInterfaces::Named(name) | RuleInterfaces::LoopbackAnd(name),
+                RuleInterfaces::NotLoopback,
+            ) => RuleInterfaces::Named(name),
+            (RuleInterfaces::Loopback, RuleInterfaces::NotLoopback | RuleInterfaces::Named(_))
+            | (RuleInterfaces::NotLoopback | RuleInterfaces::Named(_), RuleInterfaces::Loopback) => {
+                self.never();
+                RuleInterfaces::Loopback
+            }
+            (
+                first @ (RuleInterfaces::Named(_) | RuleInterfaces::LoopbackAnd(_)),
+                RuleInterfaces::Named(_) | RuleInterfaces::LoopbackAnd(_),
+            ) => {
                 self.on = first;
                 return None;
             }
@@ -201,8 +220,8 @@ impl When {
     /// [`super::Then::Unknown`].
     pub(in crate::access) fn narrow_states(
         &mut self,
-        point: Point,
-        is: Is,
+        point: HookPoint,
+        is: MatchSense,
         states: &[&str],
     ) -> Option<()> {
         const KNOWN: [&str; 7] = [
@@ -217,25 +236,27 @@ impl When {
         if states.iter().any(|state| !KNOWN.contains(state)) {
             return None;
         }
-        let has = |state| states.contains(&state) == (is == Is::So);
+        let has = |state| states.contains(&state) == (is == MatchSense::So);
         let (new, established, invalid) = (has("new"), has("established"), has("invalid"));
         match (point.tracking, point.traffic) {
-            (Tracking::Either, _) => return None,
-            (Tracking::Before, Traffic::Arriving) => match (invalid, new, established) {
-                (true, true, true) => {}
-                (true, false, false) => self.narrow_interface(On::NotLoopback)?,
-                (true, true, false) | (true, false, true) => return None,
-                (false, new, established) => {
-                    self.narrow_interface(On::Loopback)?;
-                    self.narrow_stages(new, established);
+            (PacketTracking::Either, _) => return None,
+            (PacketTracking::Before, PacketTraffic::Arriving) => {
+                match (invalid, new, established) {
+                    (true, true, true) => {}
+                    (true, false, false) => self.narrow_interface(RuleInterfaces::NotLoopback)?,
+                    (true, true, false) | (true, false, true) => return None,
+                    (false, new, established) => {
+                        self.narrow_interface(RuleInterfaces::Loopback)?;
+                        self.narrow_stages(new, established);
+                    }
                 }
-            },
-            (Tracking::Before, Traffic::Answers | Traffic::Leaving) => {
+            }
+            (PacketTracking::Before, PacketTraffic::Answers | PacketTraffic::Leaving) => {
                 if !invalid {
                     self.never();
                 }
             }
-            (Tracking::Behind, _) => self.narrow_stages(new, established),
+            (PacketTracking::Behind, _) => self.narrow_stages(new, established),
         }
         Some(())
     }
@@ -243,8 +264,8 @@ impl When {
     fn narrow_stages(&mut self, opening: bool, established: bool) {
         match (opening, established) {
             (true, true) => {}
-            (true, false) => self.narrow_stage(Stage::Opening),
-            (false, true) => self.narrow_stage(Stage::Established),
+            (true, false) => self.narrow_stage(ConnectionStage::Opening),
+            (false, true) => self.narrow_stage(ConnectionStage::Established),
             (false, false) => self.never(),
         }
     }
@@ -252,24 +273,24 @@ impl When {
     /// Flags of TCP, in small letters.
     pub(in crate::access) fn narrow_flags(
         &mut self,
-        point: Point,
-        is: Is,
-        flags: Flags<'_>,
+        point: HookPoint,
+        is: MatchSense,
+        flags: FlagMatch<'_>,
     ) -> Option<()> {
-        let stages = [Stage::Opening, Stage::Established].map(|stage| {
+        let stages = [ConnectionStage::Opening, ConnectionStage::Established].map(|stage| {
             let of = hold(point.traffic, stage, flags);
             match (is, of) {
-                (Is::So, of) => of,
-                (Is::Not, Of::All) => Of::None,
-                (Is::Not, Of::None) => Of::All,
-                (Is::Not, Of::Some) => Of::Some,
+                (MatchSense::So, of) => of,
+                (MatchSense::Not, StageShare::All) => StageShare::None,
+                (MatchSense::Not, StageShare::None) => StageShare::All,
+                (MatchSense::Not, StageShare::Some) => StageShare::Some,
             }
         });
         match stages {
-            [Of::Some, _] | [_, Of::Some] => return None,
+            [StageShare::Some, _] | [_, StageShare::Some] => return None,
             [opening, established] => {
-                self.narrow_protocol(Protocol::Tcp);
-                self.narrow_stages(opening == Of::All, established == Of::All);
+                self.narrow_protocol(RuleProtocol::Tcp);
+                self.narrow_stages(opening == StageShare::All, established == StageShare::All);
             }
         }
         Some(())
@@ -277,44 +298,44 @@ impl When {
 }
 
 /// Whether flags are so in the packets of a stage.
-fn hold(traffic: Traffic, stage: Stage, flags: Flags<'_>) -> Of {
+fn hold(traffic: PacketTraffic, stage: ConnectionStage, flags: FlagMatch<'_>) -> StageShare {
     let is_set = |flag: &str| match (traffic, stage, flag) {
-        (_, _, "ecn" | "cwr" | "ece") => Of::Some,
-        (Traffic::Arriving | Traffic::Leaving, Stage::Opening, "syn")
-        | (Traffic::Arriving | Traffic::Leaving, Stage::Established, "ack")
-        | (Traffic::Answers, _, "ack") => Of::All,
+        (_, _, "ecn" | "cwr" | "ece") => StageShare::Some,
+        (PacketTraffic::Arriving | PacketTraffic::Leaving, ConnectionStage::Opening, "syn")
+        | (PacketTraffic::Arriving | PacketTraffic::Leaving, ConnectionStage::Established, "ack")
+        | (PacketTraffic::Answers, _, "ack") => StageShare::All,
         // The answer to the first packet has both.
-        (Traffic::Answers, _, "syn") => Of::Some,
-        (Traffic::Arriving | Traffic::Leaving, Stage::Opening, _) | (_, _, "syn" | "rst") => {
-            Of::None
-        }
-        (_, Stage::Established, _) | (Traffic::Answers, Stage::Opening, _) => Of::Some,
+        (PacketTraffic::Answers, _, "syn") => StageShare::Some,
+        (PacketTraffic::Arriving | PacketTraffic::Leaving, ConnectionStage::Opening, _)
+        | (_, _, "syn" | "rst") => StageShare::None,
+        (_, ConnectionStage::Established, _)
+        | (PacketTraffic::Answers, ConnectionStage::Opening, _) => StageShare::Some,
     };
     match flags {
-        Flags::Any(flags) => {
-            if flags.iter().any(|flag| is_set(flag) == Of::All) {
-                Of::All
-            } else if flags.iter().all(|flag| is_set(flag) == Of::None) {
-                Of::None
+        FlagMatch::Any(flags) => {
+            if flags.iter().any(|flag| is_set(flag) == StageShare::All) {
+                StageShare::All
+            } else if flags.iter().all(|flag| is_set(flag) == StageShare::None) {
+                StageShare::None
             } else {
-                Of::Some
+                StageShare::Some
             }
         }
-        Flags::Exactly { of, set } => {
+        FlagMatch::Exactly { of, set } => {
             if set.iter().any(|flag| !of.contains(flag)) {
-                return Of::None;
+                return StageShare::None;
             }
             let fits = of
                 .iter()
                 .map(|flag| match (is_set(flag), set.contains(flag)) {
-                    (Of::Some, _) => Of::Some,
-                    (Of::All, true) | (Of::None, false) => Of::All,
-                    (Of::All, false) | (Of::None, true) => Of::None,
+                    (StageShare::Some, _) => StageShare::Some,
+                    (StageShare::All, true) | (StageShare::None, false) => StageShare::All,
+                    (StageShare::All, false) | (StageShare::None, true) => StageShare::None,
                 });
-            fits.fold(Of::All, |all, one| match (all, one) {
-                (Of::None, _) | (_, Of::None) => Of::None,
-                (Of::Some, _) | (_, Of::Some) => Of::Some,
-                (Of::All, Of::All) => Of::All,
+            fits.fold(StageShare::All, |all, one| match (all, one) {
+                (StageShare::None, _) | (_, StageShare::None) => StageShare::None,
+                (StageShare::Some, _) | (_, StageShare::Some) => StageShare::Some,
+                (StageShare::All, StageShare::All) => StageShare::All,
             })
         }
     }
@@ -326,10 +347,10 @@ pub(in crate::access) fn is_flag(word: &str) -> bool {
 }
 
 /// The addresses that a host may have: which of them it has is not known here.
-fn possible(of: Family) -> Networks {
+fn possible(of: AddressFamily) -> Networks {
     let never = match of {
-        Family::Ipv4 => "224.0.0.0/3",
-        Family::Ipv6 => "ff00::/8",
+        AddressFamily::Ipv4 => "224.0.0.0/3",
+        AddressFamily::Ipv6 => "ff00::/8",
     };
     let never = Network::parse(never).ok().map(Networks::from);
     Networks::all_of(of).difference(&never.unwrap_or_default())

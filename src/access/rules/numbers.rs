@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 /// The programs' numbers of the rules of chains in which these differ from their positions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Numbers(BTreeMap<String, Vec<usize>>);
+pub struct RuleNumbers(BTreeMap<String, Vec<usize>>);
 
-impl Numbers {
+impl RuleNumbers {
     /// Notes how many rules each one of a chain has become, in their order.
     pub fn note(&mut self, chain: &str, parts: &[usize]) {
         if parts.iter().all(|parts| *parts == 1) {

@@ -2,7 +2,7 @@
 
 /// Which packets of a connection go through rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Traffic {
+pub enum PacketTraffic {
     /// Those of the client, as they come in.
     #[default]
     Arriving,
@@ -14,7 +14,7 @@ pub enum Traffic {
 
 /// Whether connection tracking has seen a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tracking {
+pub enum PacketTracking {
     /// Not yet: it is `invalid`, unless it came by `lo`, where it was seen when it went out.
     Before,
     /// It comes at the same turn.
@@ -25,7 +25,7 @@ pub enum Tracking {
 
 /// Whether a packet's way may still change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
+pub enum PacketPath {
     /// It is looked for later: a mark or a type of service may lead the packet elsewhere.
     Open,
     /// It is found.
@@ -34,44 +34,44 @@ pub enum Path {
 
 /// Where rules are gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Point {
+pub struct HookPoint {
     /// By which packets.
-    pub traffic: Traffic,
+    pub traffic: PacketTraffic,
     /// Before or behind connection tracking.
-    pub tracking: Tracking,
+    pub tracking: PacketTracking,
     /// Before or behind the choice of their way.
-    pub path: Path,
+    pub path: PacketPath,
 }
 
 /// The priority of connection tracking, at the hooks that have it.
 const TRACKING: i64 = -200;
 
-impl Point {
+impl HookPoint {
     /// The hook where incoming packets end, behind connection tracking.
     pub const INPUT: Self = Self {
-        traffic: Traffic::Arriving,
-        tracking: Tracking::Behind,
-        path: Path::Found,
+        traffic: PacketTraffic::Arriving,
+        tracking: PacketTracking::Behind,
+        path: PacketPath::Found,
     };
 
     /// That of a priority at a hook before the choice of a packet's way.
     #[must_use]
-    pub fn early(traffic: Traffic, priority: i64) -> Self {
+    pub fn early(traffic: PacketTraffic, priority: i64) -> Self {
         Self {
             traffic,
             tracking: match priority.cmp(&TRACKING) {
-                std::cmp::Ordering::Less => Tracking::Before,
-                std::cmp::Ordering::Equal => Tracking::Either,
-                std::cmp::Ordering::Greater => Tracking::Behind,
+                std::cmp::Ordering::Less => PacketTracking::Before,
+                std::cmp::Ordering::Equal => PacketTracking::Either,
+                std::cmp::Ordering::Greater => PacketTracking::Behind,
             },
-            path: Path::Open,
+            path: PacketPath::Open,
         }
     }
 }
 
 /// Whether a condition asks for something or for its opposite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::access) enum Is {
+pub(in crate::access) enum MatchSense {
     /// For it.
     So,
     /// For anything else.

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A set of ports; two are equal when they hold the same ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ports(Vec<(u16, u16)>);
+pub struct PortSet(Vec<(u16, u16)>);
 
-impl Ports {
+impl PortSet {
     /// The ports of all these ranges, each with its first and its last; ranges in the wrong order hold nothing.
     #[must_use]
     pub fn of(ranges: impl IntoIterator<Item = (u16, u16)>) -> Self {
@@ -79,7 +79,7 @@ impl Ports {
     }
 }
 
-impl fmt::Display for Ports {
+impl fmt::Display for PortSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ranges: Vec<String> = self
             .0
@@ -102,16 +102,16 @@ mod tests {
 
     #[test]
     fn ports_are_sets() {
-        let ports = Ports::of([(993, 993), (143, 143), (144, 150), (9, 3)]);
+        let ports = PortSet::of([(993, 993), (143, 143), (144, 150), (9, 3)]);
         assert_eq!(ports.to_string(), "143-150,993");
         assert_eq!(ports.others().others(), ports);
         assert!(!ports.others().contains(144));
         assert!(ports.others().contains(0) && ports.others().contains(u16::MAX));
-        assert_eq!(Ports::of([(0, u16::MAX)]).others(), Ports::default());
-        assert_eq!(Ports::default().others(), Ports::of([(0, u16::MAX)]));
+        assert_eq!(PortSet::of([(0, u16::MAX)]).others(), PortSet::default());
+        assert_eq!(PortSet::default().others(), PortSet::of([(0, u16::MAX)]));
         assert_eq!(
-            ports.both(&Ports::of([(149, 1000)])),
-            Ports::of([(149, 150), (993, 993)])
+            ports.both(&PortSet::of([(149, 1000)])),
+            PortSet::of([(149, 150), (993, 993)])
         );
     }
 }

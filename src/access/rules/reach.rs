@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::decide::{DEEPEST, Holds};
-use super::{Interface, Rule, RuleSet, Stage, Then, Verdict, When};
+use super::decide::{DEEPEST, MatchHolds};
+use super::{
+    ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, RuleMatch, RuleSet, RuleTarget,
+};
 use crate::model::Networks;
 
 /// Which sources pass, which do not, and of which it cannot be told; together they are everybody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct SourceReach {
     /// Those that pass.
     pub accepted: Networks,
     /// Those that do not.
@@ -19,7 +21,7 @@ pub struct Reach {
     pub changed: Networks,
 }
 
-impl Reach {
+impl SourceReach {
     /// What everybody is where there are no rules.
     #[must_use]
     pub fn open() -> Self {
@@ -47,15 +49,15 @@ impl Reach {
 
 /// The packets that are asked about, but for their sources.
 #[derive(Debug, Clone, Copy)]
-struct About {
+struct AskedPackets {
     port: u16,
-    interface: Interface,
-    stage: Stage,
+    interface: IncomingInterface,
+    stage: ConnectionStage,
 }
 
 /// Sources that may be accepted, and those that may be dropped.
 #[derive(Debug, Default)]
-struct May {
+struct PossibleSources {
     accept: Networks,
     drop: Networks,
     change: Networks,
@@ -64,8 +66,13 @@ struct May {
 impl RuleSet {
     /// What becomes of all sources; linear in the number of networks as long as rules that do the same stand together.
     #[must_use]
-    pub fn reach(&self, port: u16, interface: Interface, stage: Stage) -> Reach {
-        let about = About {
+    pub fn reach(
+        &self,
+        port: u16,
+        interface: IncomingInterface,
+        stage: ConnectionStage,
+    ) -> SourceReach {
+        let about = AskedPackets {
             port,
             interface,
             stage,
@@ -73,7 +80,7 @@ impl RuleSet {
         let all = self
             .family
             .map_or_else(Networks::everything, Networks::all_of);
-        let mut may = May {
+        let mut may = PossibleSources {
             // The other family does not come here.
             accept: Networks::everything().difference(&all),
             drop: Networks::default(),
@@ -81,7 +88,7 @@ impl RuleSet {
         };
         let left = self.flow(&self.start, all, about, 0, &mut may);
         may.add(self.policy, &left);
-        Reach {
+        SourceReach {
             accepted: may.accept.difference(&may.drop),
             dropped: may.drop.difference(&may.accept),
             unknown: may.accept.intersection(&may.drop),
@@ -94,12 +101,12 @@ impl RuleSet {
         &self,
         chain: &str,
         mut alive: Networks,
-        about: About,
+        about: AskedPackets,
         depth: usize,
-        may: &mut May,
+        may: &mut PossibleSources,
     ) -> Networks {
         let Some(rules) = self.chains.get(chain).filter(|_| depth < DEEPEST) else {
-            may.add(Verdict::Unknown, &alive);
+            may.add(ChainPolicy::Unknown, &alive);
             return Networks::default();
         };
         let mut returned = Networks::default();
@@ -112,7 +119,7 @@ impl RuleSet {
             let run = run(rest);
             let sources = sources(&rest[..run]);
             rest = &rest[run..];
-            if holds == Holds::No {
+            if holds == MatchHolds::No {
                 continue;
             }
             let taken = match &sources {
@@ -123,26 +130,26 @@ impl RuleSet {
                 continue;
             }
             let back = match &first.then {
-                Then::Accept => {
-                    may.add(Verdict::Accept, &taken);
+                RuleTarget::Accept => {
+                    may.add(ChainPolicy::Accept, &taken);
                     None
                 }
-                Then::Drop => {
-                    may.add(Verdict::Drop, &taken);
+                RuleTarget::Drop => {
+                    may.add(ChainPolicy::Drop, &taken);
                     None
                 }
-                Then::Unknown(_) => {
-                    may.add(Verdict::Unknown, &taken);
+                RuleTarget::Unknown(_) => {
+                    may.add(ChainPolicy::Unknown, &taken);
                     None
                 }
-                Then::Return => {
+                RuleTarget::Return => {
                     returned = returned.union(&taken);
                     None
                 }
-                Then::Jump(to) => Some(self.flow(to, taken.clone(), about, depth + 1, may)),
-                Then::Continue => continue,
+                RuleTarget::Jump(to) => Some(self.flow(to, taken.clone(), about, depth + 1, may)),
+                RuleTarget::Continue => continue,
             };
-            if holds == Holds::Yes {
+            if holds == MatchHolds::Yes {
                 alive = alive.difference(&taken);
                 if let Some(back) = back {
                     alive = alive.union(&back);
@@ -183,12 +190,12 @@ impl RuleSet {
 }
 
 /// How many rules from the first one on differ in their sources alone: they are one rule with all of these.
-fn run(rules: &[Rule]) -> usize {
+fn run(rules: &[FilterRule]) -> usize {
     let Some((first, others)) = rules.split_first() else {
         return 0;
     };
     // A jump runs its chain each time, so jumps are not put together.
-    if matches!(first.then, Then::Jump(_)) || first.when.sources.is_none() {
+    if matches!(first.then, RuleTarget::Jump(_)) || first.when.sources.is_none() {
         return 1;
     }
     1 + others
@@ -197,8 +204,8 @@ fn run(rules: &[Rule]) -> usize {
         .count()
 }
 
-fn alike(one: &Rule, other: &Rule) -> bool {
-    let bare = |when: &When| (when.family, when.protocol, when.stage);
+fn alike(one: &FilterRule, other: &FilterRule) -> bool {
+    let bare = |when: &RuleMatch| (when.family, when.protocol, when.stage);
     bare(&one.when) == bare(&other.when)
         && one.when.ports == other.when.ports
         && one.when.on == other.when.on
@@ -207,7 +214,7 @@ fn alike(one: &Rule, other: &Rule) -> bool {
 }
 
 /// The sources of rules that are alike otherwise; none for everybody.
-fn sources(rules: &[Rule]) -> Option<Cow<'_, Networks>> {
+fn sources(rules: &[FilterRule]) -> Option<Cow<'_, Networks>> {
     let (first, others) = rules.split_first()?;
     let of_family = |networks: Cow<'_, Networks>| match first.when.family {
         None => networks.into_owned(),
@@ -231,15 +238,15 @@ fn sources(rules: &[Rule]) -> Option<Cow<'_, Networks>> {
     }
 }
 
-impl May {
-    fn add(&mut self, verdict: Verdict, sources: &Networks) {
-        if verdict == Verdict::Unknown {
+impl PossibleSources {
+    fn add(&mut self, verdict: ChainPolicy, sources: &Networks) {
+        if verdict == ChainPolicy::Unknown {
             self.change = self.change.union(sources);
         }
-        if matches!(verdict, Verdict::Accept | Verdict::Unknown) {
+        if matches!(verdict, ChainPolicy::Accept | ChainPolicy::Unknown) {
             self.accept = self.accept.union(sources);
         }
-        if matches!(verdict, Verdict::Drop | Verdict::Unknown) {
+        if matches!(verdict, ChainPolicy::Drop | ChainPolicy::Unknown) {
             self.drop = self.drop.union(sources);
         }
     }

@@ -10,46 +10,48 @@ mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::look::Look;
+use self::look::AccountLook;
 use super::super::outcome::StepState;
-use super::super::{ApplyFailure, Running, Watch, interrupted};
+use super::super::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::failure::Diagnostic;
-use crate::host::{Command, Done, End, Output, ReadHost, WriteHost};
-use crate::model::Access;
-use crate::panel_access::accounts::{Accounts, Difference};
-use crate::panel_access::memory::Seen;
-use crate::panel_access::probe::{self, Details, Did};
-use crate::plan::{AccessStep, AccountAct, AccountChange, AccountState, Surprise};
+use crate::host::{
+    CommandEnding, CommandOutput, HostCommand, OperationResult, ReadHost, WriteHost,
+};
+use crate::model::PanelLogin;
+use crate::panel_access::accounts::{AccountDifference, AccountList};
+use crate::panel_access::memory::SeenEffect;
+use crate::panel_access::probe::{self, AccountDetails, CommandEffect};
+use crate::plan::{AccountAct, AccountChange, AccountState, CommandSurprise, PanelAccessStep};
 
 /// How far accounts have been changed.
 #[derive(Debug, Default)]
-pub(in crate::apply) struct Progress {
+pub(in crate::apply) struct AccountsProgress {
     /// By step, how many of its accounts were come to, in order.
     tried: BTreeMap<usize, usize>,
     /// The accounts that the command was run for.
-    called: BTreeMap<u32, Called>,
+    called: BTreeMap<u32, CalledAccount>,
     /// The accounts that it was not run for after all.
-    passed: BTreeMap<u32, Passed>,
+    passed: BTreeMap<u32, AccountSkip>,
     /// The kinds of acts that were seen to do what they should, and nothing else.
-    probed: BTreeSet<Kind>,
+    probed: BTreeSet<AccountActKind>,
     /// The account that the panel did something unexpected to: nothing more is done to it.
     spoiled: Option<u32>,
     /// Whether the command was seen to change other accounts: then it is not run again.
-    others: Others,
+    others: SideEffects,
 }
 
 /// An account that the command was run for.
 #[derive(Debug, Clone)]
-struct Called {
+struct CalledAccount {
     /// Right before.
-    before: Details,
+    before: AccountDetails,
     /// Right after; none where that could not be read.
-    after: Option<Details>,
+    after: Option<AccountDetails>,
 }
 
 /// Why the command was not run for an account of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passed {
+enum AccountSkip {
     /// Somebody else has set it to what is wanted.
     Set,
     /// Somebody else has made something else of it, or removed it.
@@ -58,7 +60,7 @@ enum Passed {
 
 /// What the command was seen to do to accounts that it was not run for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Others {
+enum SideEffects {
     #[default]
     Untouched,
     Changed,
@@ -66,44 +68,44 @@ enum Others {
 
 /// What a change of one account came to.
 struct AccountResult {
-    kind: Kind,
+    kind: AccountActKind,
     /// How the command ended.
     given: Result<(), ApplyFailure>,
     /// The account right after.
-    after: Details,
-    did: Did,
+    after: AccountDetails,
+    did: CommandEffect,
     /// What is another one beside it.
     others: Vec<String>,
 }
 
 /// Acts that are one and the same thing to the panel, as far as can be told.
-type Kind = (AccountAct, Linked);
+type AccountActKind = (AccountAct, PermissionLink);
 
 /// Whether an account has permissions of its own, or a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Linked {
+enum PermissionLink {
     Yes,
     No,
 }
 
-fn kind(act: AccountAct, before: &Details) -> Kind {
+fn kind(act: AccountAct, before: &AccountDetails) -> AccountActKind {
     let linked = match before {
-        Details::Permission { link: 0, .. } | Details::User { link: 0, .. } | Details::Gone => {
-            Linked::No
-        }
-        Details::Permission { .. } | Details::User { .. } => Linked::Yes,
+        AccountDetails::Permission { link: 0, .. }
+        | AccountDetails::User { link: 0, .. }
+        | AccountDetails::Gone => PermissionLink::No,
+        AccountDetails::Permission { .. } | AccountDetails::User { .. } => PermissionLink::Yes,
     };
     (act, linked)
 }
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Makes all changes of panel access.
     pub(in crate::apply) fn change_accounts(
         &mut self,
         host: &mut dyn WriteHost,
-        watch: &mut dyn Watch,
+        watch: &mut dyn RunWatcher,
     ) -> Result<(), ApplyFailure> {
-        let steps: Vec<(usize, AccessStep)> = (self.plan.steps.iter().enumerate())
+        let steps: Vec<(usize, PanelAccessStep)> = (self.plan.steps.iter().enumerate())
             .filter_map(|(index, step)| Some((index, step.as_panel_access()?.clone())))
             .collect();
         let ids: Vec<u32> = (steps.iter())
@@ -132,11 +134,11 @@ impl Running<'_> {
     fn change_account(
         &mut self,
         host: &mut dyn WriteHost,
-        step: &AccessStep,
+        step: &PanelAccessStep,
         change: &AccountChange,
-        ahead: Option<Details>,
+        ahead: Option<AccountDetails>,
         next: Option<u32>,
-    ) -> Result<Option<Details>, ApplyFailure> {
+    ) -> Result<Option<AccountDetails>, ApplyFailure> {
         let Some(vendor) = &step.how else {
             let what = "it is not known how the panel's command changes an account";
             return Err(Diagnostic::new(what).into());
@@ -149,15 +151,15 @@ impl Running<'_> {
         let kind = kind(step.act, &before);
         let look = if self.access.probed.contains(&kind) {
             let ids: Vec<u32> = [change.id].into_iter().chain(next).collect();
-            Look::Some(ids, before.user())
+            AccountLook::Some(ids, before.user())
         } else {
             if all.is_none() {
                 all = Some(self.accounts_now(host)?);
             }
-            Look::All
+            AccountLook::All
         };
         let (given, seen) = self.give(host, vendor, &change.account, step.access, &look);
-        let called = Called {
+        let called = CalledAccount {
             before: before.clone(),
             after: seen.as_ref().ok().map(|seen| seen.account(change.id)),
         };
@@ -191,8 +193,8 @@ impl Running<'_> {
         host: &dyn ReadHost,
         act: AccountAct,
         account: u32,
-        ahead: Option<Details>,
-    ) -> Result<(Details, Option<Accounts>), ApplyFailure> {
+        ahead: Option<AccountDetails>,
+    ) -> Result<(AccountDetails, Option<AccountList>), ApplyFailure> {
         if let Some(before) = ahead {
             return Ok((before, None));
         }
@@ -219,11 +221,11 @@ impl Running<'_> {
         } = result;
         let (act, _) = kind;
         if !others.is_empty() {
-            self.access.others = Others::Changed;
-            self.remember(host, act, Surprise::OtherAccounts);
+            self.access.others = SideEffects::Changed;
+            self.remember(host, act, CommandSurprise::OtherAccounts);
         }
         match did {
-            Did::AsExpected if others.is_empty() => {
+            CommandEffect::AsExpected if others.is_empty() => {
                 given?;
                 if self.access.probed.insert(kind) {
                     self.forget(host, act);
@@ -231,15 +233,15 @@ impl Running<'_> {
                 Ok(())
             }
             // Between the look at it and its turn somebody has removed it, and the command found nothing.
-            Did::Otherwise {
-                surprise: Surprise::AccountGone,
+            CommandEffect::Otherwise {
+                surprise: CommandSurprise::AccountGone,
                 ..
             } if given.is_err() && others.is_empty() => {
                 self.access.called.remove(&change.id);
-                self.access.passed.insert(change.id, Passed::Changed);
+                self.access.passed.insert(change.id, AccountSkip::Changed);
                 Ok(())
             }
-            Did::Nothing if others.is_empty() => {
+            CommandEffect::Nothing if others.is_empty() => {
                 given?;
                 Err(Diagnostic::new(format!(
                     "the panel's command says that it changed {}, and did not",
@@ -250,7 +252,7 @@ impl Running<'_> {
             }
             did => {
                 let mut failed = (given.err()).unwrap_or_else(ApplyFailure::told_elsewhere);
-                if let Did::Otherwise { surprise, seen } = did {
+                if let CommandEffect::Otherwise { surprise, seen } = did {
                     self.access.spoiled = Some(change.id);
                     self.remember(host, act, surprise);
                     let told = self.something_else(change, act, seen);
@@ -265,44 +267,51 @@ impl Running<'_> {
     }
 
     /// Why the command is not run for an account of the plan, if it is not.
-    fn passes(&self, change: &AccountChange, before: &Details, access: Access) -> Option<Passed> {
-        if *before == Details::Gone {
-            return Some(Passed::Changed);
+    fn passes(
+        &self,
+        change: &AccountChange,
+        before: &AccountDetails,
+        access: PanelLogin,
+    ) -> Option<AccountSkip> {
+        if *before == AccountDetails::Gone {
+            return Some(AccountSkip::Changed);
         }
         if before.access() == Some(access) {
-            return Some(Passed::Set);
+            return Some(AccountSkip::Set);
         }
         // What it is now may be nothing that may be changed: another's user, or a customer's.
-        (*before != self.planned(change.id)).then_some(Passed::Changed)
+        (*before != self.planned(change.id)).then_some(AccountSkip::Changed)
     }
 
     /// An account as it was planned for.
-    fn planned(&self, id: u32) -> Details {
+    fn planned(&self, id: u32) -> AccountDetails {
         let panel = self.observed.accounts.as_ref();
         panel
             .and_then(|panel| panel.accounts.as_ref().ok())
-            .map_or(Details::Gone, |accounts| accounts.details(id))
+            .map_or(AccountDetails::Gone, |accounts| accounts.details(id))
     }
 
     /// What is another one beside an account, between the reads around its change.
-    fn beside(&self, account: u32, before: &Accounts, now: &Accounts) -> Vec<String> {
+    fn beside(&self, account: u32, before: &AccountList, now: &AccountList) -> Vec<String> {
         let users = [before.details(account).user(), now.details(account).user()];
         let renamed = match (before.get(account), now.get(account)) {
             (Some(was), Some(is)) => after::renamed(&was.address(), &is),
             (_, _) => None,
         };
-        let beside = Accounts::differences(before, now)
+        let beside = AccountList::differences(before, now)
             .iter()
             .filter(|difference| match difference {
-                Difference::Account { id, .. } | Difference::Gone { id, .. } => *id != account,
+                AccountDifference::Account { id, .. } | AccountDifference::Gone { id, .. } => {
+                    *id != account
+                }
                 // People make accounts at any time; this command makes none.
-                Difference::New { .. } => false,
+                AccountDifference::New { .. } => false,
                 // Its user belonged to no account before, or does not any more; its permissions were made.
-                Difference::Other { user, made_for, .. } => {
+                AccountDifference::Other { user, made_for, .. } => {
                     !user.is_some_and(|user| users.contains(&user)) && *made_for != Some(account)
                 }
             })
-            .map(Difference::words)
+            .map(AccountDifference::words)
             .collect::<Vec<_>>();
         renamed.into_iter().chain(beside).collect()
     }
@@ -321,14 +330,14 @@ impl Running<'_> {
     }
 
     /// Keeps on the host what the command did, so that the next run does not do it to another account.
-    fn remember(&mut self, host: &mut dyn WriteHost, act: AccountAct, surprise: Surprise) {
+    fn remember(&mut self, host: &mut dyn WriteHost, act: AccountAct, surprise: CommandSurprise) {
         let run = self.outcome.run.clone().unwrap_or_default();
         let Some(panel) = &mut self.observed.accounts else {
             return;
         };
         let version = panel.version.clone();
         let mut memory = panel.memory.clone().unwrap_or_default();
-        memory.remember(Seen {
+        memory.remember(SeenEffect {
             act,
             surprise,
             version,
@@ -406,21 +415,24 @@ pub(in crate::apply) fn first<T: AsRef<str>>(told: &[T]) -> String {
 }
 
 /// How the vendor's command ended.
-fn given(command: &Command, done: Option<&Done>) -> Result<(), ApplyFailure> {
+fn given(command: &HostCommand, done: Option<&OperationResult>) -> Result<(), ApplyFailure> {
     match done {
-        Some(Done::Ran(Output {
-            end: End::Code(0), ..
+        Some(OperationResult::Ran(CommandOutput {
+            end: CommandEnding::Code(0),
+            ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(ended(command, output.end).into()),
-        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
-            "it is not known what became of `{}`",
-            super::line(command)
-        ))
-        .into()),
+        Some(OperationResult::Ran(output)) => Err(ended(command, output.end).into()),
+        Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
+            Err(Diagnostic::new(format!(
+                "it is not known what became of `{}`",
+                super::line(command)
+            ))
+            .into())
+        }
     }
 }
 
-fn ended(command: &Command, end: End) -> Diagnostic {
+fn ended(command: &HostCommand, end: CommandEnding) -> Diagnostic {
     super::how_it_ended(command, end)
         .because("what it printed is not shown, since it may hold a password")
 }

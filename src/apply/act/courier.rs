@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use super::super::ApplyFailure;
 use super::failed_restart;
-use crate::facts::{COURIERTCPD, Facts, Judge};
+use crate::facts::{COURIERTCPD, DaemonJudge, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{
-    Act, Came, Command, Condition, Done, End, HostError, Process, ProcessId, Reply, Request,
-    WriteHost, Written,
+    CommandEnding, HostCommand, HostError, HostOperation, OperationResult, OperationResults,
+    Process, ProcessId, ReadReply, ReadRequest, WaitCondition, WaitResult, WriteHost,
 };
-use crate::limits::courier::{self, Listener, SETTINGS, common};
-use crate::plan::{Control, Expectation};
+use crate::limits::courier::{self, CourierListener, SETTINGS, common};
+use crate::plan::{RunningExpectation, ServiceControl};
 use crate::report::text;
 
 /// The values that Courier's running listeners have.
-pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
+pub(in crate::apply) fn values(facts: &Facts) -> Vec<RunningExpectation> {
     let mut values = Vec::new();
-    for listener in Listener::ALL {
-        let running = courier::Running::of(listener, &facts.processes);
+    for listener in CourierListener::ALL {
+        let running = courier::CourierProcess::of(listener, &facts.processes);
         if !running.is_empty() {
-            values.extend(SETTINGS.map(|setting| Expectation {
+            values.extend(SETTINGS.map(|setting| RunningExpectation {
                 service: listener.service().name().to_owned(),
                 setting,
                 value: common(&running, setting),
@@ -35,15 +35,15 @@ pub(in crate::apply) fn values(facts: &Facts) -> Vec<Expectation> {
 #[derive(Debug)]
 pub(in crate::apply) struct CourierRestart<'a> {
     /// Tells daemons from others.
-    pub judge: &'a Judge,
+    pub judge: &'a DaemonJudge,
     /// How the service is stopped and started.
-    pub control: &'a Control,
+    pub control: &'a ServiceControl,
     /// The processes that must be gone.
     pub processes: &'a [ProcessId],
     /// What each process must have among its arguments that serves then.
     pub arguments: &'a [Vec<String>],
     /// The values that must run then.
-    pub expects: &'a [Expectation],
+    pub expects: &'a [RunningExpectation],
     /// How long it may take.
     pub deadline: Duration,
 }
@@ -51,13 +51,13 @@ pub(in crate::apply) struct CourierRestart<'a> {
 /// What was seen after a restart.
 struct AfterRestart {
     processes: Vec<Process>,
-    done: Vec<Done>,
+    done: Vec<OperationResult>,
 }
 
 impl AfterRestart {
     /// Whether the last wait for a listener came to its end in time.
-    fn served(&self, came: Came) -> bool {
-        self.done.last() == Some(&Done::Awaited(came))
+    fn served(&self, came: WaitResult) -> bool {
+        self.done.last() == Some(&OperationResult::Awaited(came))
     }
 }
 
@@ -71,11 +71,11 @@ impl CourierRestart<'_> {
             return Ok(());
         }
         let outputs = seen.done.iter().filter_map(|done| match done {
-            Done::Ran(output) => Some(output),
-            Done::Quietly | Done::Awaited(_) => None,
+            OperationResult::Ran(output) => Some(output),
+            OperationResult::Quietly | OperationResult::Awaited(_) => None,
         });
         for output in outputs {
-            if output.end != End::Code(0) || !output.stderr.is_empty() {
+            if output.end != CommandEnding::Code(0) || !output.stderr.is_empty() {
                 messages.push(failed_restart(self.control, &command, output));
             }
         }
@@ -86,7 +86,7 @@ impl CourierRestart<'_> {
     fn run(
         &self,
         host: &mut dyn WriteHost,
-        command: &Command,
+        command: &HostCommand,
     ) -> Result<AfterRestart, ApplyFailure> {
         let Self {
             control,
@@ -94,19 +94,22 @@ impl CourierRestart<'_> {
             expects,
             ..
         } = self;
-        let serving = Condition::Serving {
+        let serving = WaitCondition::Serving {
             program: COURIERTCPD,
             arguments: self.arguments.to_vec(),
         };
         let soon = self.deadline.min(Duration::from_secs(20));
         let mut acts = Vec::new();
         if !processes.is_empty() {
-            acts.push(Act::Await(Condition::Gone(processes.to_vec()), soon));
+            acts.push(HostOperation::Await(
+                WaitCondition::Gone(processes.to_vec()),
+                soon,
+            ));
         }
-        acts.push(Act::Await(serving.clone(), soon));
+        acts.push(HostOperation::Await(serving.clone(), soon));
         let mut batch = Batch::default();
         let ticket = batch.processes(vec![COURIERTCPD]);
-        let look = |replies: Vec<Reply>| {
+        let look = |replies: Vec<ReadReply>| {
             let processes = Answers::new(replies).take(ticket)?;
             Ok::<_, HostError>(self.judge.judge(processes).all())
         };
@@ -116,10 +119,10 @@ impl CourierRestart<'_> {
             done: written.done,
         };
         // A job may start the service before what it stopped has let go of its ports; then another one does.
-        if let Control::Job { .. } = control
+        if let ServiceControl::Job { .. } = control
             && is_missing(expects, &seen.processes)
         {
-            let acts = [Act::Await(serving.clone(), soon)];
+            let acts = [HostOperation::Await(serving.clone(), soon)];
             let again = run(host, control, command, &acts, batch.requests())?;
             seen.processes = look(again.replies)?;
             seen.done.extend(again.done);
@@ -129,14 +132,14 @@ impl CourierRestart<'_> {
         let mut looks = LOOKS;
         while looks > 0
             && !courier::unmet(expects, &seen.processes).is_empty()
-            && seen.served(Came::InTime)
+            && seen.served(WaitResult::InTime)
         {
             looks = if is_missing(expects, &seen.processes) {
                 looks - 1
             } else {
                 0
             };
-            let wait = Act::Await(serving.clone(), Duration::from_secs(2));
+            let wait = HostOperation::Await(serving.clone(), Duration::from_secs(2));
             let again = host.write(&[wait], batch.requests())?;
             seen.processes = look(again.replies)?;
             seen.done.extend(again.done);
@@ -164,7 +167,7 @@ impl CourierRestart<'_> {
                 messages.push(message);
             }
         }
-        if messages.is_empty() && seen.served(Came::TooLate) {
+        if messages.is_empty() && seen.served(WaitResult::TooLate) {
             messages.push(Diagnostic::new(
                 "couriertcpd runs, but does not listen on its port",
             ));
@@ -176,27 +179,27 @@ impl CourierRestart<'_> {
 /// Stops and starts a service, waits for what runs then, and reads `then`.
 fn run(
     host: &mut dyn WriteHost,
-    control: &Control,
-    command: &Command,
-    waits: &[Act],
-    then: &[Request],
-) -> Result<Written, ApplyFailure> {
+    control: &ServiceControl,
+    command: &HostCommand,
+    waits: &[HostOperation],
+    then: &[ReadRequest],
+) -> Result<OperationResults, ApplyFailure> {
     match control {
-        Control::Pair { .. } => super::restart(host, command, waits, then),
-        Control::Job { .. } => {
+        ServiceControl::Pair { .. } => super::restart(host, command, waits, then),
+        ServiceControl::Job { .. } => {
             let mut job = super::restart(host, command, &[], &[])?;
             let done = match job.done.first() {
-                Some(Done::Ran(output)) => output.end == End::Code(0),
-                Some(Done::Quietly | Done::Awaited(_)) | None => true,
+                Some(OperationResult::Ran(output)) => output.end == CommandEnding::Code(0),
+                Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => true,
             };
             // Where it failed nothing may come up any more, and as long as that is waited for nothing is served.
-            let hurried = |wait: &Act| match wait {
-                Act::Await(condition, longest) if !done => {
-                    Act::Await(condition.clone(), (*longest).min(AFTER_FAILURE))
+            let hurried = |wait: &HostOperation| match wait {
+                HostOperation::Await(condition, longest) if !done => {
+                    HostOperation::Await(condition.clone(), (*longest).min(AFTER_FAILURE))
                 }
                 other => other.clone(),
             };
-            let waits: Vec<Act> = waits.iter().map(hurried).collect();
+            let waits: Vec<HostOperation> = waits.iter().map(hurried).collect();
             let waited = host.write(&waits, then)?;
             job.done.extend(waited.done);
             job.replies = waited.replies;
@@ -205,12 +208,12 @@ fn run(
     }
 }
 
-fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::Running<'p>> {
-    let listener = Listener::ALL
+fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::CourierProcess<'p>> {
+    let listener = CourierListener::ALL
         .into_iter()
         .find(|listener| listener.service().name() == service);
     listener
-        .map(|listener| courier::Running::of(listener, processes))
+        .map(|listener| courier::CourierProcess::of(listener, processes))
         .unwrap_or_default()
 }
 
@@ -221,17 +224,17 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 const LOOKS: u32 = 15;
 
 /// Whether a listener that is expected does not run at all.
-fn is_missing(expects: &[Expectation], processes: &[Process]) -> bool {
-    let expected = |listener: &Listener| {
+fn is_missing(expects: &[RunningExpectation], processes: &[Process]) -> bool {
+    let expected = |listener: &CourierListener| {
         let name = listener.service().name();
         expects.iter().any(|one| one.service == name)
     };
-    let mut listeners = Listener::ALL.into_iter().filter(expected);
-    listeners.any(|listener| courier::Running::of(listener, processes).is_empty())
+    let mut listeners = CourierListener::ALL.into_iter().filter(expected);
+    listeners.any(|listener| courier::CourierProcess::of(listener, processes).is_empty())
 }
 
-fn missed(expectation: &Expectation, processes: &[Process]) -> Diagnostic {
-    let Expectation {
+fn missed(expectation: &RunningExpectation, processes: &[Process]) -> Diagnostic {
+    let RunningExpectation {
         service,
         setting,
         value,

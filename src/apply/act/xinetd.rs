@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::super::ApplyFailure;
-use crate::edit::xinetd::dump::Dump;
-use crate::facts::{Judge, XINETD};
+use crate::edit::xinetd::dump::XinetdDump;
+use crate::facts::{DaemonJudge, XINETD};
 use crate::failure::Diagnostic;
 use crate::host::batch::{self, Answers, Batch};
-use crate::host::{Act, Came, Condition, Done, Found, ProcessId, Signal, WriteHost};
+use crate::host::{
+    FileFound, HostOperation, OperationResult, ProcessId, ProcessSignal, WaitCondition, WaitResult,
+    WriteHost,
+};
 use crate::limits::xinetd::{self, DUMP};
 use crate::model::known;
-use crate::plan::{Control, Expectation};
+use crate::plan::{RunningExpectation, ServiceControl};
 use crate::report::text;
 
 /// How long xinetd may take to write its dump: it asks the resolver for the name of each address that a service binds, and a
@@ -21,22 +24,22 @@ pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(60);
 pub(in crate::apply) fn dump(
     host: &mut dyn WriteHost,
     process: ProcessId,
-    first: &[Signal],
+    first: &[ProcessSignal],
     deadline: Duration,
-) -> Result<Dump, ApplyFailure> {
+) -> Result<XinetdDump, ApplyFailure> {
     let path = known(DUMP);
     let size = match batch::ask(host, |batch| batch.file(path.clone()))? {
-        Found::File(state) => state.bytes.len(),
-        Found::Missing | Found::NotRegular | Found::Unreadable(_) => 0,
+        FileFound::File(state) => state.bytes.len(),
+        FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => 0,
     };
-    let mut acts: Vec<Act> = first
+    let mut acts: Vec<HostOperation> = first
         .iter()
-        .map(|signal| Act::Signal(process, *signal))
+        .map(|signal| HostOperation::Signal(process, *signal))
         .collect();
-    acts.push(Act::Signal(process, Signal::User1));
+    acts.push(HostOperation::Signal(process, ProcessSignal::User1));
     let beyond = size as u64;
-    acts.push(Act::Await(
-        Condition::Grown {
+    acts.push(HostOperation::Await(
+        WaitCondition::Grown {
             path: path.clone(),
             beyond,
             end: "END OF DUMP",
@@ -57,16 +60,16 @@ pub(in crate::apply) fn dump(
                 deadline.as_secs()
             )))
     };
-    let Found::File(state) = found else {
+    let FileFound::File(state) = found else {
         return Err(silent());
     };
-    if written.done.last() != Some(&Done::Awaited(Came::InTime)) {
+    if written.done.last() != Some(&OperationResult::Awaited(WaitResult::InTime)) {
         return Err(silent());
     }
     state
         .bytes
         .get(size..)
-        .and_then(Dump::last)
+        .and_then(XinetdDump::last)
         .ok_or_else(silent)
 }
 
@@ -74,13 +77,13 @@ pub(in crate::apply) fn dump(
 pub(in crate::apply) fn reload(
     host: &mut dyn WriteHost,
     process: ProcessId,
-    expects: &[Expectation],
+    expects: &[RunningExpectation],
     deadline: Duration,
-) -> Result<Dump, ApplyFailure> {
+) -> Result<XinetdDump, ApplyFailure> {
     let mut dumped = dump(
         host,
         process,
-        &[Signal::Hangup],
+        &[ProcessSignal::Hangup],
         deadline.min(DUMP_DEADLINE),
     )?;
     // A signal that came while xinetd was busy may have been answered in the other order; a second dump tells.
@@ -94,13 +97,13 @@ pub(in crate::apply) fn reload(
 /// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new process.
 pub(in crate::apply) fn start(
     host: &mut dyn WriteHost,
-    judge: &Judge,
-    control: &Control,
-    expects: &[Expectation],
+    judge: &DaemonJudge,
+    control: &ServiceControl,
+    expects: &[RunningExpectation],
     deadline: Duration,
 ) -> Result<ProcessId, ApplyFailure> {
-    let acts = [Act::Await(
-        Condition::Serving {
+    let acts = [HostOperation::Await(
+        WaitCondition::Serving {
             program: XINETD,
             arguments: vec![Vec::new()],
         },
@@ -124,11 +127,11 @@ pub(in crate::apply) fn start(
 }
 
 /// Whether xinetd has what is expected of it.
-fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), ApplyFailure> {
+fn took(expects: &[RunningExpectation], dumped: &XinetdDump) -> Result<(), ApplyFailure> {
     let messages: Vec<Diagnostic> = xinetd::unmet(expects, dumped)
         .into_iter()
         .map(
-            |Expectation {
+            |RunningExpectation {
                  service,
                  setting,
                  value,
@@ -148,15 +151,18 @@ fn took(expects: &[Expectation], dumped: &Dump) -> Result<(), ApplyFailure> {
 }
 
 /// The values of a dump for the services that some expectations are about.
-pub(in crate::apply) fn dumped_values(expects: &[Expectation], dump: &Dump) -> Vec<Expectation> {
+pub(in crate::apply) fn dumped_values(
+    expects: &[RunningExpectation],
+    dump: &XinetdDump,
+) -> Vec<RunningExpectation> {
     let value = |service: &str, setting| xinetd::dumped(dump, service, setting).first().copied();
     let known = expects.iter().filter_map(
-        |Expectation {
+        |RunningExpectation {
              service,
              setting,
              value: _,
          }| {
-            Some(Expectation {
+            Some(RunningExpectation {
                 service: service.clone(),
                 setting: *setting,
                 value: value(service, *setting)?,

@@ -5,20 +5,20 @@ use std::time::Duration;
 use super::context::WindowContext;
 use super::load::{self, LoadContext};
 use super::open::{SavedTables, lister, printed};
-use super::record::Window;
-use crate::access::{Ends, Gate, boot, iptables, nft};
+use super::record::Checkpoint;
+use crate::access::{NatEnds, PortAllowlist, boot, iptables, nft};
 use crate::apply::ApplyFailure;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::timer::Load;
-use crate::host::{Command, End, Found, ReadHost, WriteHost};
-use crate::model::{Family, HostPath, known};
-use crate::observe::{Observed, Scope};
-use crate::plan::Way;
+use crate::host::timer::TimerLoad;
+use crate::host::{CommandEnding, FileFound, HostCommand, ReadHost, WriteHost};
+use crate::model::{AddressFamily, HostPath, known};
+use crate::observe::{ObserveScope, Observed};
+use crate::plan::FilterBackend;
 
 /// Whether the host has booted since a change went live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Booted {
+pub(super) enum BootSince {
     /// It has: the kernel has what the boot brought back.
     Since,
     /// It has not.
@@ -28,7 +28,7 @@ pub(super) enum Booted {
 /// What became of a change that was to be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a change may have been confirmed by others"]
-pub(super) enum Taken {
+pub(super) enum TakenBack {
     /// It is taken back.
     Back,
     /// It stays: the vendor's own command has confirmed it.
@@ -38,9 +38,9 @@ pub(super) enum Taken {
 /// Loads what was before, and looks whether it is there.
 pub(super) fn take_back(
     cx: &mut WindowContext<'_>,
-    window: &Window,
-    booted: Booted,
-) -> Result<Taken, ApplyFailure> {
+    window: &Checkpoint,
+    booted: BootSince,
+) -> Result<TakenBack, ApplyFailure> {
     let Some(load) = &window.load else {
         return super::plesk::reset(cx.host, window, booted, cx.deadline);
     };
@@ -53,13 +53,13 @@ pub(super) fn take_back(
     let Err(failure) = loaded else {
         tidy(cx, window)?;
         return if is_back(cx.host, window, cx.deadline)? {
-            Ok(Taken::Back)
+            Ok(TakenBack::Back)
         } else {
             Err(not_back().into())
         };
     };
     if is_back(cx.host, window, cx.deadline)? {
-        return Ok(Taken::Back);
+        return Ok(TakenBack::Back);
     }
     Err(failure.and(vec![not_back()]))
 }
@@ -72,13 +72,17 @@ fn not_back() -> Diagnostic {
 }
 
 /// Loads the files that were written beforehand.
-fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<(), ApplyFailure> {
+fn restore(
+    host: &mut dyn WriteHost,
+    load: &TimerLoad,
+    deadline: Duration,
+) -> Result<(), ApplyFailure> {
     match load {
-        Load::Nftables { nft } => {
+        TimerLoad::Nftables { nft } => {
             let arguments = vec!["-f".to_owned(), boot::state("revert.nft").to_string()];
-            load::run(host, Command::new(nft.clone(), arguments, deadline))
+            load::run(host, HostCommand::new(nft.clone(), arguments, deadline))
         }
-        Load::Iptables { v4, v6 } => {
+        TimerLoad::Iptables { v4, v6 } => {
             let [was_v4, was_v6] = texts(host, ["revert.v4", "revert.v6"])?;
             let mut cx = LoadContext::of_run(host, deadline);
             // One that fails keeps nobody from loading the other.
@@ -96,20 +100,23 @@ fn restore(host: &mut dyn WriteHost, load: &Load, deadline: Duration) -> Result<
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
-    if window.way != Way::Iptables {
+pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Checkpoint) -> Result<(), ApplyFailure> {
+    if window.way != FilterBackend::Iptables {
         return Ok(());
     }
-    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
+    let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&window.desired))?;
     let Some(access) = &observed.access else {
         return Ok(());
     };
-    let Some(Load::Iptables { v4, v6 }) = &window.load else {
+    let Some(TimerLoad::Iptables { v4, v6 }) = &window.load else {
         return Ok(());
     };
     let [was_v4, was_v6] = texts(cx.host, ["revert.v4", "revert.v6"])?;
     let mut loading = LoadContext::of_run(cx.host, cx.deadline);
-    for (restore, was, family) in [(v4, was_v4, Family::Ipv4), (v6, was_v6, Family::Ipv6)] {
+    for (restore, was, family) in [
+        (v4, was_v4, AddressFamily::Ipv4),
+        (v6, was_v6, AddressFamily::Ipv6),
+    ] {
         let (Some(restore), Some(was)) = (restore, was) else {
             continue;
         };
@@ -127,16 +134,16 @@ pub(super) fn tidy(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), Ap
 fn has_gates(
     host: &dyn ReadHost,
     nft: &HostPath,
-    gates: &[Gate],
+    gates: &[PortAllowlist],
     deadline: Duration,
 ) -> Result<bool, ApplyFailure> {
     let words = ["-j", "list", "ruleset"];
     let now = printed(host, nft, &words, deadline)?;
     let table = nft::own(now.as_bytes())?;
     Ok(match table {
-        None => nft::rules(gates, Ends::Both).is_empty(),
+        None => nft::rules(gates, NatEnds::Both).is_empty(),
         // A version before made it for one end.
-        Some(table) => Ends::ALL
+        Some(table) => NatEnds::ALL
             .into_iter()
             .any(|ends| table.is_made_of(gates, ends)),
     })
@@ -158,11 +165,11 @@ pub(super) fn texts<const N: usize>(
 }
 
 /// The text of a file of mailward's own; none where it is missing.
-pub(super) fn text_of(path: &HostPath, found: Found) -> Result<Option<String>, ApplyFailure> {
+pub(super) fn text_of(path: &HostPath, found: FileFound) -> Result<Option<String>, ApplyFailure> {
     match found {
-        Found::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
-        Found::Missing => Ok(None),
-        Found::NotRegular | Found::Unreadable(_) => {
+        FileFound::File(state) => Ok(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
+        FileFound::Missing => Ok(None),
+        FileFound::NotRegular | FileFound::Unreadable(_) => {
             Err(Diagnostic::new(format!("cannot read {path}")).into())
         }
     }
@@ -171,11 +178,11 @@ pub(super) fn text_of(path: &HostPath, found: Found) -> Result<Option<String>, A
 /// Whether the own rules are those that were written down before the change.
 pub(super) fn is_back(
     host: &dyn ReadHost,
-    window: &Window,
+    window: &Checkpoint,
     deadline: Duration,
 ) -> Result<bool, ApplyFailure> {
     match &window.load {
-        Some(Load::Nftables { nft }) => {
+        Some(TimerLoad::Nftables { nft }) => {
             let words = ["list", "table", "inet", nft::TABLE];
             let path = boot::state("revert.nft");
             let mut batch = Batch::default();
@@ -184,10 +191,12 @@ pub(super) fn is_back(
             let mut answers = batch.read(host)?;
             let output = answers.take(listed)?;
             let now = match output.end {
-                End::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
+                CommandEnding::Code(0) => String::from_utf8_lossy(&output.stdout).into_owned(),
                 // There is none.
-                End::Code(_) => String::new(),
-                End::Signal(_) | End::TimedOut | End::NotStarted => return Ok(false),
+                CommandEnding::Code(_) => String::new(),
+                CommandEnding::Signal(_) | CommandEnding::TimedOut | CommandEnding::NotStarted => {
+                    return Ok(false);
+                }
             };
             let Some(was) = text_of(&path, answers.take(was)?)? else {
                 return Ok(false);
@@ -201,10 +210,10 @@ pub(super) fn is_back(
                 None => Ok(false),
             }
         }
-        Some(Load::Iptables { v4, v6 }) => {
+        Some(TimerLoad::Iptables { v4, v6 }) => {
             for (restore, name, family) in [
-                (v4, "revert.v4", Family::Ipv4),
-                (v6, "revert.v6", Family::Ipv6),
+                (v4, "revert.v4", AddressFamily::Ipv4),
+                (v6, "revert.v6", AddressFamily::Ipv6),
             ] {
                 let Some(restore) = restore else {
                     continue;
@@ -225,7 +234,7 @@ pub(super) fn is_back(
                     let in_force = own.is_empty() || iptables::is_hooked(&now, end);
                     in_force && iptables::own_lines(&now, end) == own
                 };
-                if iptables::End::ALL.into_iter().all(is_same) {
+                if iptables::NatEnd::ALL.into_iter().all(is_same) {
                     continue;
                 }
                 if !iptables::same_rules(&was, &now, family) {

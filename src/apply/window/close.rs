@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use crate::access::boot;
-use crate::apply::outcome::{Outcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::apply::{ApplyFailure, FailureContext};
 use crate::failure::Diagnostic;
 use crate::host::batch::{self, Answers, Batch};
-use crate::host::timer::WindowFolder;
+use crate::host::timer::CheckpointFolder;
 use crate::host::{
-    Act, Came, Condition, Done, Found, HostError, ProcessId, ReadHost, STATE, WriteHost, timer,
+    FileFound, HostError, HostOperation, OperationResult, ProcessId, ReadHost, STATE,
+    WaitCondition, WaitResult, WriteHost, timer,
 };
 use crate::model::{HostPath, known};
 
-use super::record::{Window, files};
+use super::record::{Checkpoint, files};
 
 /// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried again.
 pub(super) const LEFT: [&str; 12] = [
@@ -40,7 +41,7 @@ const UNTIDY: &str = "what the change left is removed by the next run that may w
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum CheckpointFate {
     /// It was taken back.
     Back,
     /// It was confirmed, and all that comes after that is done.
@@ -52,7 +53,7 @@ pub(super) enum Fate {
 /// What the end of a window leaves to tell: it changes nothing of what became of the change, and the next run tries again.
 #[derive(Debug)]
 #[must_use = "what could not be written down or removed is told"]
-pub(super) struct Closed {
+pub(super) struct ClosedCheckpoint {
     /// What did not succeed.
     pub told: Vec<Diagnostic>,
     /// Whether anybody may still load what was before.
@@ -73,15 +74,15 @@ pub(super) enum WatchEnd {
 /// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
 pub(super) fn close(
     host: &mut dyn WriteHost,
-    window: &Window,
-    fate: Fate,
+    window: &Checkpoint,
+    fate: CheckpointFate,
     message: Option<Diagnostic>,
-) -> Closed {
+) -> ClosedCheckpoint {
     let mut told = Vec::new();
     let (outcome, watchers) = match left(host, window).failing_with_hint(UNTIDY) {
         Ok(left) => left,
         Err(unread) => {
-            return Closed {
+            return ClosedCheckpoint {
                 told: unread.messages,
                 watch: WatchEnd::MayLoad,
             };
@@ -126,34 +127,35 @@ pub(super) fn close(
             WatchEnd::MayLoad
         }
     };
-    Closed { told, watch }
+    ClosedCheckpoint { told, watch }
 }
 
 /// Does in one message what [`save`] and [`end_watch`] do in several, in the same order; none where any of it failed,
 /// and then they do it again one by one, each of which may fail for itself.
 fn at_once(
     host: &mut dyn WriteHost,
-    window: &Window,
+    window: &Checkpoint,
     entry: Option<&Outcome>,
     watchers: &[ProcessId],
 ) -> Option<WatchEnd> {
     let folder = window.folder.as_ref()?;
     let mut acts = Vec::new();
     if let Some(entry) = entry {
-        acts.push(Act::Save {
+        acts.push(HostOperation::Save {
             path: history_path(&window.run),
             bytes: serde_json::to_vec_pretty(entry).ok()?,
         });
     }
     acts.push(closing_mark(folder));
     acts.extend(folder.starters());
-    let waits =
-        (!watchers.is_empty()).then(|| Act::Await(Condition::Gone(watchers.to_vec()), NOTICE));
+    let waits = (!watchers.is_empty())
+        .then(|| HostOperation::Await(WaitCondition::Gone(watchers.to_vec()), NOTICE));
     acts.extend(waits.clone());
     let mut batch = Batch::default();
     let processes = batch.processes(vec![timer::PROGRAM]);
     let written = host.write(&acts, batch.requests()).ok()?;
-    if waits.is_some() && written.done.last() != Some(&Done::Awaited(Came::InTime)) {
+    if waits.is_some() && written.done.last() != Some(&OperationResult::Awaited(WaitResult::InTime))
+    {
         return Some(WatchEnd::MayLoad);
     }
     let processes = Answers::new(written.replies).take(processes).ok()?;
@@ -163,8 +165,8 @@ fn at_once(
 }
 
 /// Tells whoever watches that the window is over.
-fn closing_mark(folder: &WindowFolder) -> Act {
-    Act::Save {
+fn closing_mark(folder: &CheckpointFolder) -> HostOperation {
+    HostOperation::Save {
         path: folder.closed(),
         bytes: folder.mark().into_bytes(),
     }
@@ -173,14 +175,14 @@ fn closing_mark(folder: &WindowFolder) -> Act {
 /// Writes an entry of the history.
 fn save(host: &mut dyn WriteHost, path: HostPath, outcome: &Outcome) -> Result<(), ApplyFailure> {
     let bytes = serde_json::to_vec_pretty(outcome)?;
-    let _written = host.write(&[Act::Save { path, bytes }], &[])?;
+    let _written = host.write(&[HostOperation::Save { path, bytes }], &[])?;
     Ok(())
 }
 
 /// Tells whoever watches that the window is over, and waits until nobody watches any more.
 fn end_watch(
     host: &mut dyn WriteHost,
-    window: &Window,
+    window: &Checkpoint,
     watchers: Vec<ProcessId>,
 ) -> Result<WatchEnd, ApplyFailure> {
     let Some(folder) = &window.folder else {
@@ -212,8 +214,8 @@ fn gone(host: &mut dyn WriteHost, watchers: Vec<ProcessId>) -> Result<WatchEnd, 
     if watchers.is_empty() {
         return Ok(WatchEnd::Ended);
     }
-    let act = Act::Await(Condition::Gone(watchers), NOTICE);
-    if host.write(&[act], &[])?.done == [Done::Awaited(Came::InTime)] {
+    let act = HostOperation::Await(WaitCondition::Gone(watchers), NOTICE);
+    if host.write(&[act], &[])?.done == [OperationResult::Awaited(WaitResult::InTime)] {
         Ok(WatchEnd::Ended)
     } else {
         Ok(WatchEnd::MayLoad)
@@ -222,19 +224,26 @@ fn gone(host: &mut dyn WriteHost, watchers: Vec<ProcessId>) -> Result<WatchEnd, 
 
 /// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
 /// became of the change, since the folder that says so goes before it.
-fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), ApplyFailure> {
+fn tidy(
+    host: &mut dyn WriteHost,
+    window: &Checkpoint,
+    fate: CheckpointFate,
+) -> Result<(), ApplyFailure> {
     let bytes = serde_json::to_vec_pretty(window)?;
     let path = match fate {
-        Fate::Back => files::reverted(),
-        Fate::Stays | Fate::StaysUnfinished => files::confirmed(),
+        CheckpointFate::Back => files::reverted(),
+        CheckpointFate::Stays | CheckpointFate::StaysUnfinished => files::confirmed(),
     };
     let mut acts = vec![
-        Act::Save { path, bytes },
-        Act::Remove(files::open()),
-        Act::Remove(files::reverting()),
+        HostOperation::Save { path, bytes },
+        HostOperation::Remove(files::open()),
+        HostOperation::Remove(files::reverting()),
     ];
-    acts.extend((window.folder.iter()).flat_map(WindowFolder::remains));
-    acts.extend(LEFT.iter().map(|name| Act::Remove(boot::state(name))));
+    acts.extend((window.folder.iter()).flat_map(CheckpointFolder::remains));
+    acts.extend(
+        LEFT.iter()
+            .map(|name| HostOperation::Remove(boot::state(name))),
+    );
     let _written = host.write(&acts, &[])?;
     Ok(())
 }
@@ -242,15 +251,15 @@ fn tidy(host: &mut dyn WriteHost, window: &Window, fate: Fate) -> Result<(), App
 /// What the history says of the run that made a change, and who still watches over it.
 fn left(
     host: &dyn ReadHost,
-    window: &Window,
+    window: &Checkpoint,
 ) -> Result<(Option<Outcome>, Vec<ProcessId>), HostError> {
     let mut batch = Batch::default();
     let entry = batch.file(history_path(&window.run));
     let processes = batch.processes(vec![timer::PROGRAM]);
     let mut answers = batch.read(host)?;
     let outcome = match answers.take(entry)? {
-        Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
-        Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+        FileFound::File(state) => serde_json::from_slice(&state.bytes).ok(),
+        FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => None,
     };
     let processes = answers.take(processes)?;
     let watchers = (window.folder.as_ref()).map(|folder| folder.watchers(&processes));
@@ -258,12 +267,20 @@ fn left(
 }
 
 /// The outcome of the run that made a change, with what became of the change.
-fn concluded(mut outcome: Outcome, fate: Fate, message: Option<Diagnostic>) -> Outcome {
+fn concluded(mut outcome: Outcome, fate: CheckpointFate, message: Option<Diagnostic>) -> Outcome {
     let (change, later, verdict) = match fate {
-        Fate::Back => (StepState::Undone, StepState::NotTried, Verdict::RolledBack),
-        Fate::Stays => (StepState::Done, StepState::Done, Verdict::Applied),
+        CheckpointFate::Back => (
+            StepState::Undone,
+            StepState::NotTried,
+            OutcomeVerdict::RolledBack,
+        ),
+        CheckpointFate::Stays => (StepState::Done, StepState::Done, OutcomeVerdict::Applied),
         // How far it came is for the next plan to see.
-        Fate::StaysUnfinished => (StepState::Done, StepState::Unknown, Verdict::PartlyApplied),
+        CheckpointFate::StaysUnfinished => (
+            StepState::Done,
+            StepState::Unknown,
+            OutcomeVerdict::PartlyApplied,
+        ),
     };
     for step in &mut outcome.steps {
         if step.step.as_sources().is_some() {
@@ -278,10 +295,10 @@ fn concluded(mut outcome: Outcome, fate: Fate, message: Option<Diagnostic>) -> O
         .iter()
         .any(|step| step.state == StepState::Done);
     outcome.conclude(match fate {
-        Fate::Back if others => Verdict::PartlyApplied,
+        CheckpointFate::Back if others => OutcomeVerdict::PartlyApplied,
         // What was put off is still owed.
-        Fate::Stays if !outcome.owed.is_empty() => Verdict::Owed,
-        Fate::Back | Fate::Stays | Fate::StaysUnfinished => verdict,
+        CheckpointFate::Stays if !outcome.owed.is_empty() => OutcomeVerdict::Owed,
+        CheckpointFate::Back | CheckpointFate::Stays | CheckpointFate::StaysUnfinished => verdict,
     });
     outcome.messages.extend(message);
     outcome
@@ -295,8 +312,8 @@ fn history_path(run: &str) -> HostPath {
 pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, ApplyFailure> {
     Ok(
         match batch::ask(host, |batch| batch.file(history_path(run)))? {
-            Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+            FileFound::File(state) => serde_json::from_slice(&state.bytes).ok(),
+            FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => None,
         },
     )
 }

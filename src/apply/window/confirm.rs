@@ -2,42 +2,42 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back};
-use super::close::{Fate, WatchEnd, close};
+use super::back::{BootSince, TakenBack, is_back, take_back};
+use super::close::{CheckpointFate, WatchEnd, close};
 use super::context::WindowContext;
 use super::finish;
 use super::former::{Made, made};
 use super::open::{nothing_left, since_and_connection};
-use super::plesk::Confirmed;
+use super::plesk::PleskConfirmation;
 use super::proof;
-pub use super::proof::Site;
-use super::record::{Waiting, Window};
-use super::settle::{self, Decided, Decision, Now, decide};
+pub use super::proof::ConfirmSite;
+use super::record::{Checkpoint, WaitingCheckpoint};
+use super::settle::{self, CheckpointDecider, CheckpointDecision, CheckpointStanding, decide};
 use super::unconfirmed;
-use crate::apply::outcome::{Outcome, Verdict};
+use crate::apply::outcome::{Outcome, OutcomeVerdict};
 use crate::apply::{ApplyFailure, FailureContext, settle as runs};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{ReadHost, WriteHost, timer};
-use crate::observe::{Observed, Scope};
-use crate::plan::{self, Allowed, Way};
+use crate::observe::{ObserveScope, Observed};
+use crate::plan::{self, FilterBackend, SafetyOverrides};
 
 /// How a change is confirmed.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ConfirmRequest {
     /// How long a command may take.
     pub deadline: Duration,
     /// What must be shown.
-    pub proof: Proof,
+    pub proof: ConfirmProof,
     /// Where the program runs.
-    pub site: Site,
+    pub site: ConfirmSite,
     /// The run whose change is meant; none for whichever waits.
     pub run: Option<String>,
 }
 
 /// What a confirmation must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum ConfirmProof {
     /// That it comes from outside by a connection made since the change, or from the console.
     Needed,
     /// Nothing: the operator takes it on himself.
@@ -45,14 +45,14 @@ pub enum Proof {
 }
 
 /// Confirms the change that waits, has it last over a boot, and removes what it replaces.
-pub fn confirm(host: &mut dyn WriteHost, request: &Request) -> Outcome {
+pub fn confirm(host: &mut dyn WriteHost, request: &ConfirmRequest) -> Outcome {
     match try_confirm(host, request) {
         Ok(outcome) => outcome,
         Err(failure) => failure.outcome(),
     }
 }
 
-fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
+fn said(verdict: OutcomeVerdict, message: Diagnostic) -> Outcome {
     Outcome::without_run(verdict, vec![message])
 }
 
@@ -60,14 +60,14 @@ fn said(verdict: Verdict, message: Diagnostic) -> Outcome {
 fn being_taken_back() -> Outcome {
     let message = Diagnostic::new("too late: the change of access is being taken back")
         .hint("see why nobody confirmed it in time, then apply again");
-    said(Verdict::RolledBack, message)
+    said(OutcomeVerdict::RolledBack, message)
 }
 
 /// The lock, the facts, and where a change stands.
 pub(super) fn begin(
     host: &mut dyn WriteHost,
     deadline: Duration,
-) -> Result<(Facts, Now), ApplyFailure> {
+) -> Result<(Facts, CheckpointStanding), ApplyFailure> {
     host.lock()?;
     let mut facts = Facts::read(host)?;
     if let Some(unread) = facts.waiting_unread.take() {
@@ -82,7 +82,10 @@ pub(super) fn begin(
     Ok((facts, now))
 }
 
-fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, ApplyFailure> {
+fn try_confirm(
+    host: &mut dyn WriteHost,
+    request: &ConfirmRequest,
+) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, request.deadline)?;
     let cx = &mut WindowContext {
         host,
@@ -90,21 +93,23 @@ fn try_confirm(host: &mut dyn WriteHost, request: &Request) -> Result<Outcome, A
         deadline: request.deadline,
     };
     match now {
-        Now::Nothing => nothing_waits(cx.host, cx.facts),
-        Now::TakenBack => {
+        CheckpointStanding::Nothing => nothing_waits(cx.host, cx.facts),
+        CheckpointStanding::TakenBack => {
             let message = Diagnostic::new("too late: the change of access was taken back")
                 .because("nobody confirmed it in time, its timer could not be kept running, or the host has booted since")
                 .hint("see why, then apply again");
-            Ok(said(Verdict::RolledBack, message))
+            Ok(said(OutcomeVerdict::RolledBack, message))
         }
-        Now::Confirmed(window) => Ok(conclude(cx, &window)),
-        Now::Open(window, ..) if request.run.as_ref().is_some_and(|run| *run != window.run) => {
+        CheckpointStanding::Confirmed(window) => Ok(conclude(cx, &window)),
+        CheckpointStanding::Open(window, ..)
+            if request.run.as_ref().is_some_and(|run| *run != window.run) =>
+        {
             let message = Diagnostic::new("another run's change of access waits by now")
                 .because(format!("it was made by the run {}", window.run))
                 .hint("see `mailward show` and `mailward plan`");
-            Ok(said(Verdict::Refused, message))
+            Ok(said(OutcomeVerdict::Refused, message))
         }
-        Now::Open(window, seconds, told) => {
+        CheckpointStanding::Open(window, seconds, told) => {
             let open = OpenChange {
                 window: &window,
                 seconds,
@@ -123,7 +128,7 @@ fn nothing_waits(host: &dyn ReadHost, facts: &Facts) -> Result<Outcome, ApplyFai
     let found = unconfirmed::look(host, facts)?;
     let message = Diagnostic::new("no change of access waits for a confirmation");
     if found.is_empty() {
-        return Ok(said(Verdict::AsDesired, message));
+        return Ok(said(OutcomeVerdict::AsDesired, message));
     }
     let message = message
         .because(format!(
@@ -133,12 +138,12 @@ fn nothing_waits(host: &dyn ReadHost, facts: &Facts) -> Result<Outcome, ApplyFai
         .hint(
             "apply the manifest, which has its rules confirmed; `mailward revert` takes them back",
         );
-    Ok(said(Verdict::Refused, message))
+    Ok(said(OutcomeVerdict::Refused, message))
 }
 
 /// A change that waits to be confirmed.
 struct OpenChange<'a> {
-    window: &'a Window,
+    window: &'a Checkpoint,
     /// How long it waits at most.
     seconds: u64,
     /// What to tell where its timer was started just now.
@@ -163,7 +168,7 @@ impl From<Outcome> for Kept {
 fn keep(
     cx: &mut WindowContext<'_>,
     open: OpenChange<'_>,
-    request: &Request,
+    request: &ConfirmRequest,
 ) -> Result<Kept, ApplyFailure> {
     let OpenChange {
         window,
@@ -171,36 +176,36 @@ fn keep(
         told,
     } = open;
     let (since, connection) = since_and_connection(cx.host, window)?;
-    if request.proof == Proof::Needed
+    if request.proof == ConfirmProof::Needed
         && let Err(why) = proof::proof(window.by.as_ref(), since, &connection)
     {
         let refused = proof::refusal(&why, &connection, request.site, seconds);
-        let mut outcome = said(Verdict::Refused, refused);
+        let mut outcome = said(OutcomeVerdict::Refused, refused);
         outcome.messages.extend(told);
         return Ok(outcome.into());
     }
     if let Err(refused) = still_there(cx, window) {
         // Its timer may have come meanwhile, and is the reason then.
         return match settle::read(cx.host, window) {
-            Ok(Waiting::Open(_)) | Err(_) => Err(refused),
+            Ok(WaitingCheckpoint::Open(_)) | Err(_) => Err(refused),
             Ok(
-                Waiting::Nothing
-                | Waiting::Reverting(_)
-                | Waiting::Reverted(_)
-                | Waiting::Confirmed(_),
+                WaitingCheckpoint::Nothing
+                | WaitingCheckpoint::Reverting(_)
+                | WaitingCheckpoint::Reverted(_)
+                | WaitingCheckpoint::Confirmed(_),
             ) => Ok(being_taken_back().into()),
         };
     }
-    if window.way == Way::PleskFirewall {
+    if window.way == FilterBackend::PleskFirewall {
         let confirmed = super::plesk::confirm(cx.host, window, &connection, cx.deadline)
-            .failing_as(Verdict::Waiting)?;
-        if confirmed == Confirmed::WentBack {
+            .failing_as(OutcomeVerdict::Waiting)?;
+        if confirmed == PleskConfirmation::WentBack {
             return went_back(cx, window).map(Kept::from);
         }
     }
-    let unsaved = match decide(cx.host, window, Decision::Confirm)? {
-        Decided::ByUs(unsaved) => unsaved,
-        Decided::ByOthers => return Ok(being_taken_back().into()),
+    let unsaved = match decide(cx.host, window, CheckpointDecision::Confirm)? {
+        CheckpointDecider::ByUs(unsaved) => unsaved,
+        CheckpointDecider::ByOthers => return Ok(being_taken_back().into()),
     };
     if window.folder.is_none() {
         // It finds its file gone in any case.
@@ -215,11 +220,11 @@ fn keep(
         "the change is confirmed, but that cannot be written down: a reboot takes it back",
     )
     .hint("see to the reason, then run `mailward confirm` again");
-    Ok(Outcome::without_run(Verdict::PartlyApplied, vec![message, why]).into())
+    Ok(Outcome::without_run(OutcomeVerdict::PartlyApplied, vec![message, why]).into())
 }
 
 /// Does what comes after a confirmation, and removes what the window left.
-fn conclude(cx: &mut WindowContext<'_>, window: &Window) -> Outcome {
+fn conclude(cx: &mut WindowContext<'_>, window: &Checkpoint) -> Outcome {
     match finished(cx, window) {
         Ok(Finished::InForce) => {}
         Ok(Finished::NotInForce(why)) => return unfinished(vec![why]),
@@ -232,10 +237,10 @@ fn conclude(cx: &mut WindowContext<'_>, window: &Window) -> Outcome {
         services.join(", ")
     );
     let message = Diagnostic::new(what).because(format!("it was made by the run {}", window.run));
-    let mut outcome = said(Verdict::Confirmed, message);
-    let closed = close(cx.host, window, Fate::Stays, None);
+    let mut outcome = said(OutcomeVerdict::Confirmed, message);
+    let closed = close(cx.host, window, CheckpointFate::Stays, None);
     if closed.watch == WatchEnd::MayLoad {
-        outcome = Outcome::without_run(Verdict::PartlyApplied, vec![may_go_back()]);
+        outcome = Outcome::without_run(OutcomeVerdict::PartlyApplied, vec![may_go_back()]);
     }
     outcome.messages.extend(closed.told);
     outcome
@@ -246,7 +251,7 @@ fn unfinished(why: Vec<Diagnostic>) -> Outcome {
     let message = Diagnostic::new("the change is confirmed, but what follows did not succeed")
         .hint("see to the reason, then run `mailward confirm` again, or apply");
     let messages = std::iter::once(message).chain(why).collect();
-    Outcome::without_run(Verdict::PartlyApplied, messages)
+    Outcome::without_run(OutcomeVerdict::PartlyApplied, messages)
 }
 
 /// Nothing is told to stay that somebody may still take back.
@@ -256,37 +261,37 @@ pub(super) fn may_go_back() -> Diagnostic {
 }
 
 /// The vendor said that it confirmed, and took the change back all the same.
-fn went_back(cx: &mut WindowContext<'_>, window: &Window) -> Result<Outcome, ApplyFailure> {
-    let _decided =
-        decide(cx.host, window, Decision::TakeBack).failing_as(Verdict::PartlyApplied)?;
-    let taken = take_back(cx, window, Booted::No).failing_as(Verdict::PartlyApplied)?;
+fn went_back(cx: &mut WindowContext<'_>, window: &Checkpoint) -> Result<Outcome, ApplyFailure> {
+    let _decided = decide(cx.host, window, CheckpointDecision::TakeBack)
+        .failing_as(OutcomeVerdict::PartlyApplied)?;
+    let taken = take_back(cx, window, BootSince::No).failing_as(OutcomeVerdict::PartlyApplied)?;
     let message = match taken {
-        Taken::Back => Diagnostic::new("Plesk's firewall did not keep the change")
+        TakenBack::Back => Diagnostic::new("Plesk's firewall did not keep the change")
             .because("its confirmation took no effect, and its own time was up")
             .hint("see why, then apply again"),
-        Taken::Stays => {
+        TakenBack::Stays => {
             return Ok(said(
-                Verdict::PartlyApplied,
+                OutcomeVerdict::PartlyApplied,
                 Diagnostic::new("Plesk's firewall took the change back, and has it again"),
             ));
         }
     };
-    let closed = close(cx.host, window, Fate::Back, Some(message.clone()));
-    let mut outcome = said(Verdict::RolledBack, message);
+    let closed = close(cx.host, window, CheckpointFate::Back, Some(message.clone()));
+    let mut outcome = said(OutcomeVerdict::RolledBack, message);
     outcome.messages.extend(closed.told);
     Ok(outcome)
 }
 
 /// The kernel must still have what was applied.
-fn still_there(cx: &WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
-    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
+fn still_there(cx: &WindowContext<'_>, window: &Checkpoint) -> Result<(), ApplyFailure> {
+    let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&window.desired))?;
     let planned = plan::make(
         &window.desired,
         &[],
         cx.facts,
         &observed,
         cx.deadline,
-        &Allowed::everything(),
+        &SafetyOverrides::everything(),
     );
     let refused = |why: Vec<Diagnostic>| {
         let back = window.load.is_some() && is_back(cx.host, window, cx.deadline).unwrap_or(false);
@@ -299,7 +304,7 @@ fn still_there(cx: &WindowContext<'_>, window: &Window) -> Result<(), ApplyFailu
             );
         }
         let messages = std::iter::once(first).chain(why).collect();
-        ApplyFailure::new(Verdict::Refused, messages)
+        ApplyFailure::new(OutcomeVerdict::Refused, messages)
     };
     match planned {
         Ok(plan) => match made(cx.host, &observed, &plan)? {
@@ -326,10 +331,10 @@ pub(super) enum Finished {
 /// Does what comes after a confirmation, as the host needs it now, and looks again.
 pub(super) fn finished(
     cx: &mut WindowContext<'_>,
-    window: &Window,
+    window: &Checkpoint,
 ) -> Result<Finished, ApplyFailure> {
-    let allowed = Allowed::everything();
-    let observed = Observed::read(cx.host, cx.facts, Scope::Of(&window.desired))?;
+    let allowed = SafetyOverrides::everything();
+    let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&window.desired))?;
     let plan = plan::make(
         &window.desired,
         &[],

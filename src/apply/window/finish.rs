@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::load::{self, LoadContext};
-use crate::access::how::{BootHow, RetireHow};
+use crate::access::how::{BootMethod, RetireMethod};
 use crate::access::nft;
 use crate::apply::ApplyFailure;
 use crate::failure::Diagnostic;
-use crate::host::{Act, Executable, Mode, WriteHost};
+use crate::host::{ExecutePermission, FileMode, HostOperation, WriteHost};
 use crate::plan::Step;
 
 /// Carries out one step that comes after a confirmation; whether it took is seen by planning again.
@@ -22,11 +22,11 @@ pub(in crate::apply) fn carry_out(
             None => Err(no_way()),
         },
         Step::Retire(step) => match step.how.as_deref() {
-            Some(RetireHow::Nftables { nft }) => {
+            Some(RetireMethod::Nftables { nft }) => {
                 let mut cx = LoadContext::of_run(host, deadline);
                 load::script_of_nft(&mut cx, nft, "load.nft", nft::REMOVAL)
             }
-            Some(RetireHow::Iptables { families }) => {
+            Some(RetireMethod::Iptables { families }) => {
                 let mut cx = LoadContext::of_run(host, deadline);
                 (families.iter()).try_for_each(|(_, restore, script)| {
                     load::script_of_iptables(&mut cx, restore, script)
@@ -49,24 +49,28 @@ fn no_way() -> ApplyFailure {
 }
 
 /// Makes a boot do something about the own rules.
-pub(super) fn hook(host: &mut dyn WriteHost, how: &BootHow) -> Result<(), ApplyFailure> {
-    let mut acts: Vec<Act> = (how.save.iter())
-        .map(|(path, text)| Act::Save {
+pub(super) fn hook(host: &mut dyn WriteHost, how: &BootMethod) -> Result<(), ApplyFailure> {
+    let mut acts: Vec<HostOperation> = (how.save.iter())
+        .map(|(path, text)| HostOperation::Save {
             path: path.clone(),
             bytes: text.as_bytes().to_vec(),
         })
         .collect();
-    acts.extend(how.put.iter().map(|(path, text, executable)| Act::Put {
-        path: path.clone(),
-        bytes: text.as_bytes().to_vec(),
-        mode: match executable {
-            Executable::Yes => Mode::Program,
-            Executable::No => Mode::Plain,
-        },
-    }));
+    acts.extend(
+        how.put
+            .iter()
+            .map(|(path, text, executable)| HostOperation::Put {
+                path: path.clone(),
+                bytes: text.as_bytes().to_vec(),
+                mode: match executable {
+                    ExecutePermission::Yes => FileMode::Program,
+                    ExecutePermission::No => FileMode::Plain,
+                },
+            }),
+    );
     let first = acts.len();
-    acts.extend(how.run.iter().cloned().map(Act::Run));
-    acts.extend(how.remove.iter().cloned().map(Act::Remove));
+    acts.extend(how.run.iter().cloned().map(HostOperation::Run));
+    acts.extend(how.remove.iter().cloned().map(HostOperation::Remove));
     let written = host.write(&acts, &[])?;
     (how.run.iter().enumerate())
         .try_for_each(|(index, command)| load::judge(command, written.done.get(first + index)))

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::record::Window;
+use super::record::Checkpoint;
 use crate::access::boot;
-use crate::access::how::{FamilyHow, SourceHow};
-use crate::access::plesk::{Action, SetRule};
+use crate::access::how::{FamilyLoadMethod, LoadMethod};
+use crate::access::plesk::{PleskRuleAction, PleskRuleChange};
 use crate::apply::ApplyFailure;
 use crate::apply::act::failed_command;
 use crate::failure::Diagnostic;
-use crate::host::timer::WindowFolder;
-use crate::host::{Act, Command, Done, End, Output, WriteHost};
+use crate::host::timer::CheckpointFolder;
+use crate::host::{
+    CommandEnding, CommandOutput, HostCommand, HostOperation, OperationResult, WriteHost,
+};
 use crate::model::{HostPath, known};
 
 /// The most that a list of networks is kept of what a program prints, in bytes.
@@ -24,15 +26,15 @@ const WINDOW: &str = "MAILWARD_WINDOW";
 
 /// Who answers for a program that loads rules.
 #[derive(Debug, Clone, Copy)]
-enum Loader<'a> {
+enum RulesLoader<'a> {
     /// The run, which waits for its end.
     Run,
     /// The timer of this window as well: it ends the program before it loads what was before, whatever became of the run.
-    Window(&'a WindowFolder),
+    Window(&'a CheckpointFolder),
 }
 
-impl Loader<'_> {
-    fn starts(self, mut command: Command) -> Command {
+impl RulesLoader<'_> {
+    fn starts(self, mut command: HostCommand) -> HostCommand {
         match self {
             Self::Run => {}
             Self::Window(folder) => {
@@ -48,7 +50,7 @@ impl Loader<'_> {
 pub(super) struct LoadContext<'a> {
     host: &'a mut dyn WriteHost,
     /// Who answers for it.
-    loader: Loader<'a>,
+    loader: RulesLoader<'a>,
     /// How long it may take.
     deadline: Duration,
 }
@@ -58,7 +60,7 @@ impl<'a> LoadContext<'a> {
     pub(super) fn of_run(host: &'a mut dyn WriteHost, deadline: Duration) -> Self {
         Self {
             host,
-            loader: Loader::Run,
+            loader: RulesLoader::Run,
             deadline,
         }
     }
@@ -67,14 +69,16 @@ impl<'a> LoadContext<'a> {
 /// Makes the planned rules live; where the vendor's own window takes them back, the record gets its times.
 pub(super) fn load(
     host: &mut dyn WriteHost,
-    how: &SourceHow,
-    window: &mut Window,
+    how: &LoadMethod,
+    window: &mut Checkpoint,
     deadline: Duration,
 ) -> Result<(), ApplyFailure> {
     let folder = window.folder.clone();
-    let loader = folder.as_ref().map_or(Loader::Run, Loader::Window);
+    let loader = folder
+        .as_ref()
+        .map_or(RulesLoader::Run, RulesLoader::Window);
     match how {
-        SourceHow::Nftables { .. } | SourceHow::Iptables { .. } => {
+        LoadMethod::Nftables { .. } | LoadMethod::Iptables { .. } => {
             let mut cx = LoadContext {
                 host,
                 loader,
@@ -82,18 +86,18 @@ pub(super) fn load(
             };
             own(&mut cx, how)
         }
-        SourceHow::PleskFirewall { .. } => super::plesk::apply(host, how, window),
+        LoadMethod::PleskFirewall { .. } => super::plesk::apply(host, how, window),
     }
 }
 
 /// Makes planned rules of an own way live.
-pub(super) fn own(cx: &mut LoadContext<'_>, how: &SourceHow) -> Result<(), ApplyFailure> {
+pub(super) fn own(cx: &mut LoadContext<'_>, how: &LoadMethod) -> Result<(), ApplyFailure> {
     match how {
-        SourceHow::Nftables { nft, script, .. } => script_of_nft(cx, nft, "load.nft", script),
-        SourceHow::Iptables { families, .. } => families
+        LoadMethod::Nftables { nft, script, .. } => script_of_nft(cx, nft, "load.nft", script),
+        LoadMethod::Iptables { families, .. } => families
             .iter()
             .try_for_each(|family| family_of_iptables(cx, family)),
-        SourceHow::PleskFirewall { .. } => Ok(()),
+        LoadMethod::PleskFirewall { .. } => Ok(()),
     }
 }
 
@@ -106,19 +110,22 @@ pub(super) fn script_of_nft(
 ) -> Result<(), ApplyFailure> {
     let path = boot::state(name);
     let arguments = vec!["-f".to_owned(), path.to_string()];
-    let command = (cx.loader).starts(Command::new(nft.clone(), arguments, cx.deadline));
+    let command = (cx.loader).starts(HostCommand::new(nft.clone(), arguments, cx.deadline));
     let acts = [
-        Act::Save {
+        HostOperation::Save {
             path,
             bytes: script.as_bytes().to_vec(),
         },
-        Act::Run(command.clone()),
+        HostOperation::Run(command.clone()),
     ];
     let written = cx.host.write(&acts, &[])?;
     judge(&command, written.done.get(1))
 }
 
-fn family_of_iptables(cx: &mut LoadContext<'_>, family: &FamilyHow) -> Result<(), ApplyFailure> {
+fn family_of_iptables(
+    cx: &mut LoadContext<'_>,
+    family: &FamilyLoadMethod,
+) -> Result<(), ApplyFailure> {
     let Some(script) = &family.script else {
         return Ok(());
     };
@@ -132,43 +139,46 @@ pub(super) fn script_of_iptables(
     restore: &HostPath,
     script: &str,
 ) -> Result<(), ApplyFailure> {
-    const BUSY: End = End::Code(4);
-    let command = Command::new(restore.clone(), vec!["--noflush".to_owned()], cx.deadline);
+    const BUSY: CommandEnding = CommandEnding::Code(4);
+    let command = HostCommand::new(restore.clone(), vec!["--noflush".to_owned()], cx.deadline);
     let mut command = cx.loader.starts(command);
     command.input = script.as_bytes().to_vec();
     let mut tries = LOCK_TRIES;
     loop {
-        let written = cx.host.write(&[Act::Run(command.clone())], &[])?;
+        let written = cx.host.write(&[HostOperation::Run(command.clone())], &[])?;
         let done = written.done.first();
         let Err(failed) = judge(&command, done) else {
             return Ok(());
         };
         match done {
-            Some(Done::Ran(Output { end: BUSY, .. })) if tries > 0 => {
+            Some(OperationResult::Ran(CommandOutput { end: BUSY, .. })) if tries > 0 => {
                 tries -= 1;
                 pause(cx.host)?;
             }
-            Some(Done::Ran(_) | Done::Quietly | Done::Awaited(_)) | None => return Err(failed),
+            Some(
+                OperationResult::Ran(_) | OperationResult::Quietly | OperationResult::Awaited(_),
+            )
+            | None => return Err(failed),
         }
     }
 }
 
 /// Lets a second pass.
 pub(super) fn pause(host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
-    let command = Command::new(
+    let command = HostCommand::new(
         known("/bin/sleep"),
         vec!["1".to_owned()],
         Duration::from_secs(10),
     );
-    let _written = host.write(&[Act::Run(command)], &[])?;
+    let _written = host.write(&[HostOperation::Run(command)], &[])?;
     Ok(())
 }
 
 /// One change of a rule of Plesk's firewall; its list replaces the old one, and is never empty.
-pub(super) fn set_rule(command: &Command, change: &SetRule) -> Command {
+pub(super) fn set_rule(command: &HostCommand, change: &PleskRuleChange) -> HostCommand {
     let action = match change.action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
+        PleskRuleAction::Allow => "allow",
+        PleskRuleAction::Deny => "deny",
     };
     let mut words = vec!["--set-rule", "-id", change.id.as_str(), "-action", action];
     let list = change.from.as_ref().map(|from| {
@@ -182,14 +192,14 @@ pub(super) fn set_rule(command: &Command, change: &SetRule) -> Command {
 }
 
 /// The vendor's command with more arguments.
-fn extended(command: &Command, words: &[&str]) -> Command {
+fn extended(command: &HostCommand, words: &[&str]) -> HostCommand {
     let mut command = command.clone();
     (command.arguments).extend(words.iter().map(|&word| word.to_owned()));
     command
 }
 
 /// The same with the ssh connection that it looks at: mailward gives its commands no other variable of its own session.
-pub(super) fn with(command: &Command, words: &[&str], client: &str) -> Command {
+pub(super) fn with(command: &HostCommand, words: &[&str], client: &str) -> HostCommand {
     let mut command = extended(command, words);
     command
         .environment
@@ -198,22 +208,28 @@ pub(super) fn with(command: &Command, words: &[&str], client: &str) -> Command {
 }
 
 /// Runs a command that must end with 0.
-pub(super) fn run(host: &mut dyn WriteHost, command: Command) -> Result<(), ApplyFailure> {
-    let written = host.write(&[Act::Run(command.clone())], &[])?;
+pub(super) fn run(host: &mut dyn WriteHost, command: HostCommand) -> Result<(), ApplyFailure> {
+    let written = host.write(&[HostOperation::Run(command.clone())], &[])?;
     judge(&command, written.done.first())
 }
 
 /// Whether a command ended with 0.
-pub(super) fn judge(command: &Command, done: Option<&Done>) -> Result<(), ApplyFailure> {
+pub(super) fn judge(
+    command: &HostCommand,
+    done: Option<&OperationResult>,
+) -> Result<(), ApplyFailure> {
     match done {
-        Some(Done::Ran(Output {
-            end: End::Code(0), ..
+        Some(OperationResult::Ran(CommandOutput {
+            end: CommandEnding::Code(0),
+            ..
         })) => Ok(()),
-        Some(Done::Ran(output)) => Err(failed_command(command, output).into()),
-        Some(Done::Quietly | Done::Awaited(_)) | None => Err(Diagnostic::new(format!(
-            "it is not known what became of {}",
-            command.program
-        ))
-        .into()),
+        Some(OperationResult::Ran(output)) => Err(failed_command(command, output).into()),
+        Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
+            Err(Diagnostic::new(format!(
+                "it is not known what became of {}",
+                command.program
+            ))
+            .into())
+        }
     }
 }

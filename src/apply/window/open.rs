@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use super::close::LEFT;
 use super::former::Made;
-use super::proof::Since;
-use super::record::{Waiting, Window, files};
+use super::proof::LiveSince;
+use super::record::{Checkpoint, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
 use super::{back, finish, load};
 use crate::access::boot;
-use crate::access::how::SourceHow;
+use crate::access::how::LoadMethod;
 use crate::access::{iptables, nft};
 use crate::apply::outcome::StepState;
-use crate::apply::{ApplyFailure, Running, Watch, interrupted};
+use crate::apply::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch::{self, Answers, Batch, Ticket};
-use crate::host::timer::{self, Load, WindowFolder};
+use crate::host::timer::{self, CheckpointFolder, TimerLoad};
 use crate::host::{
-    Act, Came, Command, Condition, Connection, Done, End, Found, Output, ProcessId, ReadHost,
-    WINDOWS, WriteHost,
+    CommandEnding, CommandOutput, FileFound, HostCommand, HostOperation, OperationResult,
+    ProcessId, ReadHost, RunConnection, WINDOWS, WaitCondition, WaitResult, WriteHost,
 };
-use crate::model::{Desired, Family, HostPath, known};
-use crate::observe::{Observed, Scope};
-use crate::plan::{self, Allowed, SourceStep, Step};
+use crate::model::{AddressFamily, Desired, HostPath, known};
+use crate::observe::{ObserveScope, Observed};
+use crate::plan::{self, FirewallStep, SafetyOverrides, Step};
 use crate::report::text;
 
 /// How long a watcher of an earlier window may take to notice that it is over.
@@ -31,20 +31,20 @@ const EARLIER_GRACE: Duration = Duration::from_secs(5);
 
 /// How a run leaves access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::apply) enum Phase {
+pub(in crate::apply) enum FirewallPhase {
     /// Nothing of it waits.
     Final,
     /// A change is live and waits for its confirmation.
     Waits,
 }
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Changes who may reach services, where the plan says so; without such a change, what comes after one is done at once.
     pub(in crate::apply) fn change_sources(
         &mut self,
         host: &mut dyn WriteHost,
-        watch: &mut dyn Watch,
-    ) -> Result<Phase, ApplyFailure> {
+        watch: &mut dyn RunWatcher,
+    ) -> Result<FirewallPhase, ApplyFailure> {
         let steps = self.plan.steps.clone();
         let change =
             (steps.iter().enumerate()).find_map(|(index, step)| Some((index, step.as_sources()?)));
@@ -55,9 +55,9 @@ impl Running<'_> {
                 self.outcome.steps[index].state = StepState::Failed;
                 self.open(host, step)?;
                 self.outcome.steps[index].state = StepState::Provisional;
-                Phase::Waits
+                FirewallPhase::Waits
             }
-            None => Phase::Final,
+            None => FirewallPhase::Final,
         };
         let mut did = false;
         for (index, step) in steps.iter().enumerate() {
@@ -65,8 +65,8 @@ impl Running<'_> {
                 continue;
             }
             match phase {
-                Phase::Waits => self.outcome.steps[index].state = StepState::Waits,
-                Phase::Final => {
+                FirewallPhase::Waits => self.outcome.steps[index].state = StepState::Waits,
+                FirewallPhase::Final => {
                     interrupted(watch)?;
                     watch.begins(step);
                     self.outcome.steps[index].state = StepState::Failed;
@@ -85,7 +85,7 @@ impl Running<'_> {
     }
 
     /// Writes down and arms what takes the change back, then makes it live and looks at the kernel.
-    fn open(&mut self, host: &mut dyn WriteHost, step: &SourceStep) -> Result<(), ApplyFailure> {
+    fn open(&mut self, host: &mut dyn WriteHost, step: &FirewallStep) -> Result<(), ApplyFailure> {
         let Some(how) = step.how.as_deref() else {
             return Err(Diagnostic::new(
                 "the plan does not say how this is done: plan again on this host",
@@ -99,8 +99,8 @@ impl Running<'_> {
         let back = self.backwards(host, how)?;
         let place = place(host, &self.request.window)?;
         let seconds = step.confirm_within;
-        let mut window = Window {
-            format: Window::FORMAT,
+        let mut window = Checkpoint {
+            format: Checkpoint::FORMAT,
             run: self.outcome.run.clone().unwrap_or_default(),
             way: step.way,
             desired: self.request.desired.only_access(),
@@ -113,17 +113,17 @@ impl Running<'_> {
         };
         let record = serde_json::to_vec_pretty(&window)?;
         // What an earlier window left is not this one's.
-        let mut acts: Vec<Act> = (LEFT.iter())
-            .map(|name| Act::Remove(boot::state(name)))
+        let mut acts: Vec<HostOperation> = (LEFT.iter())
+            .map(|name| HostOperation::Remove(boot::state(name)))
             .collect();
-        let save = |name: &str, text: &str| Act::Save {
+        let save = |name: &str, text: &str| HostOperation::Save {
             path: boot::state(name),
             bytes: text.as_bytes().to_vec(),
         };
         if let Some((_, texts)) = &back {
             acts.extend(texts.iter().map(|(name, text)| save(name, text)));
         }
-        acts.push(Act::Save {
+        acts.push(HostOperation::Save {
             path: files::open(),
             bytes: record,
         });
@@ -155,7 +155,7 @@ impl Running<'_> {
         if window.load.is_none() {
             // The vendor's command took its time. No timer looks for the record.
             let bytes = serde_json::to_vec_pretty(&window)?;
-            let act = Act::Save {
+            let act = HostOperation::Save {
                 path: files::open(),
                 bytes,
             };
@@ -164,7 +164,7 @@ impl Running<'_> {
         if window.load.is_some() {
             // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
             let BootClock { uptime, .. } = BootClock::read(host)?;
-            let act = Act::Save {
+            let act = HostOperation::Save {
                 path: window.live(),
                 bytes: uptime.to_string().into_bytes(),
             };
@@ -191,12 +191,12 @@ impl Running<'_> {
     fn backwards(
         &self,
         host: &dyn ReadHost,
-        how: &SourceHow,
-    ) -> Result<Option<(Load, Vec<(&'static str, String)>)>, ApplyFailure> {
+        how: &LoadMethod,
+    ) -> Result<Option<(TimerLoad, Vec<(&'static str, String)>)>, ApplyFailure> {
         let deadline = self.request.deadline;
         Ok(match how {
-            SourceHow::Nftables { nft, back, .. } => {
-                let load = Load::Nftables { nft: nft.clone() };
+            LoadMethod::Nftables { nft, back, .. } => {
+                let load = TimerLoad::Nftables { nft: nft.clone() };
                 if let Some(confirmed) = back {
                     return Ok(Some((load, vec![("revert.nft", confirmed.clone())])));
                 }
@@ -211,7 +211,7 @@ impl Running<'_> {
                 let text = nft::revert(listed.as_deref());
                 Some((load, vec![("revert.nft", text)]))
             }
-            SourceHow::Iptables { families, .. } => {
+            LoadMethod::Iptables { families, .. } => {
                 let (mut v4, mut v6, mut texts) = (None, None, Vec::new());
                 for family in families {
                     let was = match &family.back {
@@ -220,30 +220,30 @@ impl Running<'_> {
                     };
                     let text = iptables::revert(&was, &family.present, family.script.as_deref());
                     let (restore, name) = match family.family {
-                        Family::Ipv4 => (&mut v4, "revert.v4"),
-                        Family::Ipv6 => (&mut v6, "revert.v6"),
+                        AddressFamily::Ipv4 => (&mut v4, "revert.v4"),
+                        AddressFamily::Ipv6 => (&mut v6, "revert.v6"),
                     };
                     *restore = Some(family.restore.clone());
                     texts.push((name, text));
                 }
-                Some((Load::Iptables { v4, v6 }, texts))
+                Some((TimerLoad::Iptables { v4, v6 }, texts))
             }
-            SourceHow::PleskFirewall { .. } => None,
+            LoadMethod::PleskFirewall { .. } => None,
         })
     }
 }
 
 /// What there is to know before a window opens.
-struct WindowPlace {
+struct CheckpointPlace {
     /// Before anything else was looked at.
     clock: BootClock,
-    connection: Connection,
-    folder: WindowFolder,
+    connection: RunConnection,
+    folder: CheckpointFolder,
 }
 
 /// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it would load what is
 /// not from before this change.
-fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure> {
+fn place(host: &mut dyn WriteHost, id: &str) -> Result<CheckpointPlace, ApplyFailure> {
     let mut batch = Batch::default();
     let clock = BootClock::ask(&mut batch);
     let connection = batch.connection();
@@ -259,15 +259,15 @@ fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure
     }
     let connection = answers.take(connection)?;
     let mounts = match answers.take(mounts)? {
-        Found::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
-        Found::Missing | Found::NotRegular | Found::Unreadable(_) => String::new(),
+        FileFound::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
+        FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => String::new(),
     };
     let processes = answers.take(processes)?;
     let earlier: Vec<ProcessId> = timer::watching(&processes).map(|(_, id)| id).collect();
     if let Some(first) = earlier.first().copied() {
-        let act = Act::Await(Condition::Gone(earlier), EARLIER_GRACE);
+        let act = HostOperation::Await(WaitCondition::Gone(earlier), EARLIER_GRACE);
         let written = host.write(&[act], &[])?;
-        if written.done != [Done::Awaited(Came::InTime)] {
+        if written.done != [OperationResult::Awaited(WaitResult::InTime)] {
             return Err(Diagnostic::new(
                 "the timer of an earlier change of access is still running",
             )
@@ -280,13 +280,13 @@ fn place(host: &mut dyn WriteHost, id: &str) -> Result<WindowPlace, ApplyFailure
         }
     }
     // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does no harm.
-    for folder in WindowFolder::left(&names) {
+    for folder in CheckpointFolder::left(&names) {
         let _ = host.write(&[folder.starters(), folder.remains()].concat(), &[]);
     }
-    Ok(WindowPlace {
+    Ok(CheckpointPlace {
         clock,
         connection,
-        folder: WindowFolder::new(&mounts, id),
+        folder: CheckpointFolder::new(&mounts, id),
     })
 }
 
@@ -303,17 +303,20 @@ pub(super) fn printed(
 }
 
 /// A program that prints a list.
-pub(super) fn lister(program: &HostPath, words: &[&str], deadline: Duration) -> Command {
+pub(super) fn lister(program: &HostPath, words: &[&str], deadline: Duration) -> HostCommand {
     let words = words.iter().map(|&word| word.to_owned()).collect();
-    let mut command = Command::new(program.clone(), words, deadline);
+    let mut command = HostCommand::new(program.clone(), words, deadline);
     command.cap = load::LIST_CAP;
     command
 }
 
-fn text_of(command: &Command, output: Output) -> Result<String, ApplyFailure> {
+fn text_of(command: &HostCommand, output: CommandOutput) -> Result<String, ApplyFailure> {
     match output.end {
-        End::Code(0) => Ok(String::from_utf8(output.stdout)?),
-        End::Code(_) | End::Signal(_) | End::TimedOut | End::NotStarted => {
+        CommandEnding::Code(0) => Ok(String::from_utf8(output.stdout)?),
+        CommandEnding::Code(_)
+        | CommandEnding::Signal(_)
+        | CommandEnding::TimedOut
+        | CommandEnding::NotStarted => {
             Err(crate::apply::act::failed_command(command, &output).into())
         }
     }
@@ -331,15 +334,15 @@ pub(super) fn saved(
 }
 
 /// The requests for what a `-save` command prints of the tables that have own chains.
-pub(super) struct SavedTables(Vec<(Command, Ticket<Output>)>);
+pub(super) struct SavedTables(Vec<(HostCommand, Ticket<CommandOutput>)>);
 
 impl SavedTables {
     pub(super) fn ask(batch: &mut Batch, save: &HostPath, deadline: Duration) -> Self {
-        let table = |end: iptables::End| {
+        let table = |end: iptables::NatEnd| {
             let command = lister(save, &["-t", end.table()], deadline);
             (command.clone(), batch.output(command))
         };
-        Self(iptables::End::ALL.into_iter().map(table).collect())
+        Self(iptables::NatEnd::ALL.into_iter().map(table).collect())
     }
 
     pub(super) fn text(self, answers: &mut Answers) -> Result<String, ApplyFailure> {
@@ -356,8 +359,8 @@ impl SavedTables {
 /// would seem to be from before the change.
 pub(super) fn since_and_connection(
     host: &dyn ReadHost,
-    window: &Window,
-) -> Result<(Since, Connection), ApplyFailure> {
+    window: &Checkpoint,
+) -> Result<(LiveSince, RunConnection), ApplyFailure> {
     let mut batch = Batch::default();
     // Where its run did not get so far as to say, it is not known.
     let live = (window.load.as_ref()).map(|_| (window.live(), batch.file(window.live())));
@@ -372,7 +375,7 @@ pub(super) fn since_and_connection(
         None => Some(window.opened),
     };
     let BootClock { uptime, .. } = clock.clock(&mut answers)?;
-    Ok((Since { live, uptime }, answers.take(connection)?))
+    Ok((LiveSince { live, uptime }, answers.take(connection)?))
 }
 
 /// Looks at the host again: nothing of access may be left to do but what waits for a confirmation, and what this version would
@@ -381,15 +384,15 @@ pub(super) fn nothing_left(
     host: &dyn ReadHost,
     desired: &Desired,
     deadline: Duration,
-    allowed: &Allowed,
+    allowed: &SafetyOverrides,
     made: Made,
 ) -> Result<Facts, ApplyFailure> {
     let facts = Facts::read(host)?;
-    let observed = Observed::read(host, &facts, Scope::Of(desired))?;
+    let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
     let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
-            let waits = matches!(facts.waiting, Waiting::Open(_));
+            let waits = matches!(facts.waiting, WaitingCheckpoint::Open(_));
             let left: Vec<Step> = (plan.steps.into_iter())
                 // A service action that is owed is a matter of its own.
                 .filter(|step| step.is_of_access() && !(waits && step.is_after_confirmation()))

@@ -8,17 +8,17 @@ mod look;
 
 use std::time::Duration;
 
-use self::look::{Seen, look, look_again};
-use super::back::{Booted, Taken};
+use self::look::{PleskSeen, look, look_again};
+use super::back::{BootSince, TakenBack};
 use super::load::{pause, run, set_rule, with};
-use super::record::Window;
-use crate::access::how::SourceHow;
-use crate::access::observed::Enabled;
+use super::record::Checkpoint;
+use crate::access::how::LoadMethod;
+use crate::access::observed::PleskFirewallState;
 use crate::access::plesk::kernel;
 use crate::apply::ApplyFailure;
 use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
-use crate::host::{Act, Command, Condition, Connection, SshClient, WriteHost};
+use crate::host::{HostCommand, HostOperation, RunConnection, SshClient, WaitCondition, WriteHost};
 use crate::model::HostPath;
 
 /// How much longer than its window the vendor's process may take.
@@ -37,10 +37,10 @@ const WORTH_IT: u64 = 10_000;
 /// Sets the rules, applies them, and waits until the kernel has the whole planned list.
 pub(super) fn apply(
     host: &mut dyn WriteHost,
-    how: &SourceHow,
-    window: &mut Window,
+    how: &LoadMethod,
+    window: &mut Checkpoint,
 ) -> Result<(), ApplyFailure> {
-    let SourceHow::PleskFirewall {
+    let LoadMethod::PleskFirewall {
         command,
         changes,
         before,
@@ -98,7 +98,7 @@ pub(super) fn apply(
 
 /// What became of a change that was to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmed {
+pub(super) enum PleskConfirmation {
     /// It stays.
     Stays,
     /// The vendor has taken it back all the same.
@@ -108,17 +108,17 @@ pub(super) enum Confirmed {
 /// Confirms, and waits until it is seen what became of it.
 pub(super) fn confirm(
     host: &mut dyn WriteHost,
-    window: &Window,
-    connection: &Connection,
+    window: &Checkpoint,
+    connection: &RunConnection,
     deadline: Duration,
-) -> Result<Confirmed, ApplyFailure> {
+) -> Result<PleskConfirmation, ApplyFailure> {
     let before = look(host, window)?;
     let mut client = variable(&connection.client);
     if client == variable(&window.by) {
         // The operator has waived the proof that it is another, which the vendor looks at too.
         client = "127.0.0.1 65534 22".to_owned();
     }
-    let command = Command::new(before.command.clone(), Vec::new(), deadline);
+    let command = HostCommand::new(before.command.clone(), Vec::new(), deadline);
     let ran = run(host, with(&command, &["--confirm"], &client));
     let left = Duration::from_millis(window.until.saturating_sub(before.facts.uptime)) + GRACE;
     let patience = match &ran {
@@ -142,27 +142,27 @@ pub(super) fn confirm(
     }
     let seen = quiet(host, window, &before)?;
     Ok(match seen.as_applied(window) {
-        None => Confirmed::Stays,
-        Some(_) => Confirmed::WentBack,
+        None => PleskConfirmation::Stays,
+        Some(_) => PleskConfirmation::WentBack,
     })
 }
 
 /// Takes the pending edits back, and sees to it that the kernel has the rules of before.
 pub(super) fn reset(
     host: &mut dyn WriteHost,
-    window: &Window,
-    booted: Booted,
+    window: &Checkpoint,
+    booted: BootSince,
     deadline: Duration,
-) -> Result<Taken, ApplyFailure> {
+) -> Result<TakenBack, ApplyFailure> {
     let before = look(host, window)?;
-    let command = Command::new(before.command.clone(), Vec::new(), deadline);
+    let command = HostCommand::new(before.command.clone(), Vec::new(), deadline);
     let reset = run(host, with(&command, &["--reset"], &variable(&None)));
-    if before.enabled == Enabled::No {
+    if before.enabled == PleskFirewallState::No {
         // Somebody has switched it off meanwhile, which took the change back and whatever else it had loaded.
-        return Ok(Taken::Back);
+        return Ok(TakenBack::Back);
     }
     reset?;
-    if booted == Booted::No && !before.applies.is_empty() {
+    if booted == BootSince::No && !before.applies.is_empty() {
         if window.until.saturating_sub(before.facts.uptime) > WORTH_IT {
             // What it says is seen in the end.
             let _ = load_active(host, &before.facts, deadline);
@@ -192,9 +192,9 @@ pub(super) fn reset(
         .into());
     }
     Ok(match seen.as_applied(window) {
-        Some(_) => Taken::Back,
+        Some(_) => TakenBack::Back,
         // The vendor's own command has confirmed it, whoever ran it.
-        None => Taken::Stays,
+        None => TakenBack::Stays,
     })
 }
 
@@ -211,7 +211,7 @@ fn load_active(
             .ok()
     });
     match script {
-        Some(script) => run(host, Command::new(script, Vec::new(), deadline)),
+        Some(script) => run(host, HostCommand::new(script, Vec::new(), deadline)),
         None => Ok(()),
     }
 }
@@ -219,10 +219,10 @@ fn load_active(
 /// Waits until no apply of the vendor's waits any more; false where one still does.
 fn await_gone(
     host: &mut dyn WriteHost,
-    seen: &Seen,
+    seen: &PleskSeen,
     patience: Duration,
 ) -> Result<bool, ApplyFailure> {
-    let act = Act::Await(Condition::Gone(seen.applies.clone()), patience);
+    let act = HostOperation::Await(WaitCondition::Gone(seen.applies.clone()), patience);
     let done = host.write(&[act], &[])?;
     Ok(look::came(&done))
 }
@@ -236,7 +236,11 @@ fn wait(host: &mut dyn WriteHost, time: Duration) -> Result<(), ApplyFailure> {
 }
 
 /// Looks until nothing changes any more.
-fn quiet(host: &mut dyn WriteHost, window: &Window, last: &Seen) -> Result<Seen, ApplyFailure> {
+fn quiet(
+    host: &mut dyn WriteHost,
+    window: &Checkpoint,
+    last: &PleskSeen,
+) -> Result<PleskSeen, ApplyFailure> {
     let mut seen = look_again(host, window, last)?;
     for _ in 0..LOOKS {
         pause(host)?;

@@ -3,12 +3,12 @@
 //! What cannot be shown to be so is not so. Pure.
 
 use crate::failure::Diagnostic;
-use crate::host::{Above, Connection, Side, SshClient, Terminal};
+use crate::host::{ClientSide, ControllingTerminal, ProcessesAbove, RunConnection, SshClient};
 use crate::report::printable;
 
 /// Where the program runs that confirms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Site {
+pub enum ConfirmSite {
     /// On the host itself.
     Here,
     /// On another machine, and over ssh on the host.
@@ -17,7 +17,7 @@ pub enum Site {
 
 /// When a change went live, beside the host's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Since {
+pub(super) struct LiveSince {
     /// When it did, in milliseconds since boot; none where its run did not get so far as to say.
     pub(super) live: Option<u64>,
     /// How long the host is up.
@@ -26,7 +26,7 @@ pub(super) struct Since {
 
 /// Why a confirmation shows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unproven {
+pub(super) enum UnprovenReason {
     #[error("it comes by the connection that made the change, and open connections always live on")]
     Same,
     #[error(
@@ -64,41 +64,41 @@ pub(super) enum Unproven {
 /// Whether a confirmation that came this way shows that people still get in.
 pub(super) fn proof(
     by: Option<&SshClient>,
-    since: Since,
-    connection: &Connection,
-) -> Result<(), Unproven> {
+    since: LiveSince,
+    connection: &RunConnection,
+) -> Result<(), UnprovenReason> {
     let client = connection.client.as_ref();
     match connection.above {
-        Above::Sshd => {
+        ProcessesAbove::Sshd => {
             let is_same = |client: &SshClient| {
                 by.is_some_and(|by| (client.address, client.port) == (by.address, by.port))
             };
             if client.is_some_and(is_same) {
-                return Err(Unproven::Same);
+                return Err(UnprovenReason::Same);
             }
             if !is_newer(connection, since) {
-                return Err(Unproven::Older);
+                return Err(UnprovenReason::Older);
             }
             match (client, connection.side) {
-                (None, _) => Err(Unproven::Nobody),
-                (Some(_), Side::Outside) => Ok(()),
-                (Some(client), Side::Inside) => Err(Unproven::Inside(client.clone())),
-                (Some(client), Side::Unknown) => Err(Unproven::Side(client.clone())),
+                (None, _) => Err(UnprovenReason::Nobody),
+                (Some(_), ClientSide::Outside) => Ok(()),
+                (Some(client), ClientSide::Inside) => Err(UnprovenReason::Inside(client.clone())),
+                (Some(client), ClientSide::Unknown) => Err(UnprovenReason::Side(client.clone())),
             }
         }
-        Above::Unseen => Err(Unproven::Unseen),
-        Above::Others => match (client, connection.terminal) {
-            (Some(_), _) => Err(Unproven::Left),
-            (None, Terminal::Console) => Ok(()),
-            (None, Terminal::Other) => Err(Unproven::Pseudo),
-            (None, Terminal::None) => Err(Unproven::Neither),
+        ProcessesAbove::Unseen => Err(UnprovenReason::Unseen),
+        ProcessesAbove::Others => match (client, connection.terminal) {
+            (Some(_), _) => Err(UnprovenReason::Left),
+            (None, ControllingTerminal::Console) => Ok(()),
+            (None, ControllingTerminal::Other) => Err(UnprovenReason::Pseudo),
+            (None, ControllingTerminal::None) => Err(UnprovenReason::Neither),
         },
     }
 }
 
 /// Whether a connection was accepted after the change went live: each is as old as its own clock says, so that no clock that
 /// was set meanwhile matters.
-fn is_newer(connection: &Connection, since: Since) -> bool {
+fn is_newer(connection: &RunConnection, since: LiveSince) -> bool {
     let Some(accepted) = connection.since else {
         return false;
     };
@@ -108,14 +108,14 @@ fn is_newer(connection: &Connection, since: Since) -> bool {
 
 /// The refusal: why this shows nothing, and what would, for whoever came this way.
 pub(super) fn refusal(
-    why: &Unproven,
-    connection: &Connection,
-    site: Site,
+    why: &UnprovenReason,
+    connection: &RunConnection,
+    site: ConfirmSite,
     seconds: u64,
 ) -> Diagnostic {
     let command = match site {
-        Site::Elsewhere => "`mailward confirm --host HOST`".to_owned(),
-        Site::Here => format!("`{}`", anew(connection)),
+        ConfirmSite::Elsewhere => "`mailward confirm --host HOST`".to_owned(),
+        ConfirmSite::Here => format!("`{}`", anew(connection)),
     };
     Diagnostic::new("this does not show that anybody still gets in")
         .because(why.to_string())
@@ -125,7 +125,7 @@ pub(super) fn refusal(
 }
 
 /// What gets in anew and confirms, as the one who came this way would type it on another machine.
-fn anew(connection: &Connection) -> String {
+fn anew(connection: &RunConnection) -> String {
     let port = (connection.client.as_ref())
         .and_then(|client| client.server_port)
         .filter(|port| *port != 22);
@@ -154,24 +154,24 @@ mod tests {
     }
 
     /// Live for ten seconds.
-    const SINCE: Since = Since {
+    const SINCE: LiveSince = LiveSince {
         live: Some(50_000),
         uptime: 60_000,
     };
 
-    fn new() -> Connection {
-        Connection {
+    fn new() -> RunConnection {
+        RunConnection {
             client: Some(client(7)),
             since: Some(95_000),
             now: 100_000,
-            terminal: Terminal::None,
-            above: Above::Sshd,
-            side: Side::Outside,
+            terminal: ControllingTerminal::None,
+            above: ProcessesAbove::Sshd,
+            side: ClientSide::Outside,
             login: Some("root".to_owned()),
         }
     }
 
-    fn judged(change: impl FnOnce(&mut Connection)) -> Result<(), Unproven> {
+    fn judged(change: impl FnOnce(&mut RunConnection)) -> Result<(), UnprovenReason> {
         let mut connection = new();
         change(&mut connection);
         proof(Some(&client(6)), SINCE, &connection)
@@ -181,39 +181,39 @@ mod tests {
     fn only_a_new_connection_from_outside_shows_something() {
         assert_eq!(judged(|_| ()), Ok(()));
         // A terminal of whatever kind makes no difference below sshd.
-        for terminal in [Terminal::Console, Terminal::Other] {
+        for terminal in [ControllingTerminal::Console, ControllingTerminal::Other] {
             assert_eq!(judged(|one| one.terminal = terminal), Ok(()));
             let older = judged(|one| (one.terminal, one.since) = (terminal, Some(90_000)));
-            assert_eq!(older, Err(Unproven::Older));
+            assert_eq!(older, Err(UnprovenReason::Older));
         }
         assert_eq!(
             judged(|one| one.client = Some(client(6))),
-            Err(Unproven::Same)
+            Err(UnprovenReason::Same)
         );
-        assert_eq!(judged(|one| one.since = None), Err(Unproven::Older));
-        assert_eq!(judged(|one| one.client = None), Err(Unproven::Nobody));
-        let inside = judged(|one| one.side = Side::Inside);
-        assert_eq!(inside, Err(Unproven::Inside(client(7))));
-        let unknown = judged(|one| one.side = Side::Unknown);
-        assert_eq!(unknown, Err(Unproven::Side(client(7))));
-        let since = Since {
+        assert_eq!(judged(|one| one.since = None), Err(UnprovenReason::Older));
+        assert_eq!(judged(|one| one.client = None), Err(UnprovenReason::Nobody));
+        let inside = judged(|one| one.side = ClientSide::Inside);
+        assert_eq!(inside, Err(UnprovenReason::Inside(client(7))));
+        let unknown = judged(|one| one.side = ClientSide::Unknown);
+        assert_eq!(unknown, Err(UnprovenReason::Side(client(7))));
+        let since = LiveSince {
             live: None,
             ..SINCE
         };
-        assert_eq!(proof(None, since, &new()), Err(Unproven::Older));
+        assert_eq!(proof(None, since, &new()), Err(UnprovenReason::Older));
     }
 
     #[test]
     fn without_sshd_only_a_console_does() {
-        let console = |one: &mut Connection| {
-            one.above = Above::Others;
+        let console = |one: &mut RunConnection| {
+            one.above = ProcessesAbove::Others;
             one.client = None;
-            one.terminal = Terminal::Console;
+            one.terminal = ControllingTerminal::Console;
         };
         assert_eq!(judged(console), Ok(()));
         for (terminal, why) in [
-            (Terminal::Other, Unproven::Pseudo),
-            (Terminal::None, Unproven::Neither),
+            (ControllingTerminal::Other, UnprovenReason::Pseudo),
+            (ControllingTerminal::None, UnprovenReason::Neither),
         ] {
             let told = judged(|one| {
                 console(one);
@@ -225,24 +225,24 @@ mod tests {
             console(one);
             one.client = Some(client(7));
         });
-        assert_eq!(left, Err(Unproven::Left));
+        assert_eq!(left, Err(UnprovenReason::Left));
         let unseen = judged(|one| {
             console(one);
-            one.above = Above::Unseen;
+            one.above = ProcessesAbove::Unseen;
         });
-        assert_eq!(unseen, Err(Unproven::Unseen));
+        assert_eq!(unseen, Err(UnprovenReason::Unseen));
     }
 
     #[test]
     fn a_refusal_names_what_would_do() {
-        let told = |change: &dyn Fn(&mut Connection), site| {
+        let told = |change: &dyn Fn(&mut RunConnection), site| {
             let mut connection = new();
             change(&mut connection);
-            refusal(&Unproven::Older, &connection, site, 41)
+            refusal(&UnprovenReason::Older, &connection, site, 41)
                 .hint
                 .unwrap()
         };
-        let here = told(&|_| (), Site::Here);
+        let here = told(&|_| (), ConfirmSite::Here);
         assert_eq!(
             here,
             "run `ssh -o ControlPath=none root@HOST mailward confirm` on another machine, or `mailward confirm` at the host's console; without it the change goes back in 41 s"
@@ -255,13 +255,13 @@ mod tests {
                     ..client(7)
                 });
             },
-            Site::Here,
+            ConfirmSite::Here,
         );
         let typed = "`ssh -t -o ControlPath=none -p 2222 operator@HOST sudo mailward confirm`";
         assert!(operator.contains(typed), "{operator}");
-        let nobody = told(&|one| one.login = None, Site::Here);
+        let nobody = told(&|one| one.login = None, ConfirmSite::Here);
         assert!(nobody.contains("none HOST mailward confirm`"), "{nobody}");
-        let elsewhere = told(&|_| (), Site::Elsewhere);
+        let elsewhere = told(&|_| (), ConfirmSite::Elsewhere);
         assert!(
             elsewhere.starts_with("run `mailward confirm --host HOST` on"),
             "{elsewhere}"

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::access::boot;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, Ticket};
-use crate::host::timer::{self, Load, WindowFolder};
-use crate::host::{Found, HostError, Process, ProcessId, ReadHost, SshClient};
+use crate::host::timer::{self, CheckpointFolder, TimerLoad};
+use crate::host::{FileFound, HostError, Process, ProcessId, ReadHost, SshClient};
 use crate::model::{Desired, HostPath};
-use crate::plan::Way;
+use crate::plan::FilterBackend;
 
 /// The number of the record's format.
 const FORMAT: u32 = 2;
@@ -19,13 +19,13 @@ const FORMER: u32 = 1;
 /// A change of access that waits for its confirmation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Window {
+pub struct Checkpoint {
     /// The format's number, 2.
     pub format: u32,
     /// The run that made it.
     pub run: String,
     /// What enforces it.
-    pub way: Way,
+    pub way: FilterBackend,
     /// What was declared of access.
     pub desired: Desired,
     /// Tells one boot from another (`/proc/sys/kernel/random/boot_id`); none where the host does not tell.
@@ -37,32 +37,32 @@ pub struct Window {
     /// The ssh connection by which it was made; none where there was none, e.g. on a console.
     pub by: Option<SshClient>,
     /// What the timer loads; none where the vendor's own window takes the change back.
-    pub load: Option<Load>,
+    pub load: Option<TimerLoad>,
     /// Where the timer looks for a decision. Without it the record's own name is what decides: there is no timer, or it is
     /// that of the version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folder: Option<WindowFolder>,
+    pub folder: Option<CheckpointFolder>,
 }
 
 /// What has become of a change that waited.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub enum Waiting {
+pub enum WaitingCheckpoint {
     /// There is none.
     #[default]
     Nothing,
     /// It is live and waits.
-    Open(Box<Window>),
+    Open(Box<Checkpoint>),
     /// It is being taken back, or should be.
-    Reverting(Box<Window>),
+    Reverting(Box<Checkpoint>),
     /// Its timer has taken it back.
-    Reverted(Box<Window>),
+    Reverted(Box<Checkpoint>),
     /// It was confirmed, and what comes after that is not done.
-    Confirmed(Box<Window>),
+    Confirmed(Box<Checkpoint>),
 }
 
 /// How long a window is still open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum TimeLeft {
     /// So many seconds, at least one.
     Seconds(u64),
     /// Its time is up.
@@ -106,41 +106,41 @@ pub mod files {
     }
 }
 
-impl Window {
+impl Checkpoint {
     /// A record of this version.
     pub(super) const FORMAT: u32 = FORMAT;
 
     /// How long it is still open, by the host's own boot and the milliseconds since it.
     #[must_use]
-    pub fn left(&self, boot: Option<&str>, uptime: u64) -> Left {
+    pub fn left(&self, boot: Option<&str>, uptime: u64) -> TimeLeft {
         // A clock that stands before the beginning is that of another boot.
         if self.boot.as_deref() != boot || uptime < self.opened {
-            return Left::Booted;
+            return TimeLeft::Booted;
         }
         match self.until.saturating_sub(uptime).div_ceil(1000) {
-            0 => Left::Nothing,
-            seconds => Left::Seconds(seconds),
+            0 => TimeLeft::Nothing,
+            seconds => TimeLeft::Seconds(seconds),
         }
     }
 
     /// Where it says since when the change is live.
     pub(super) fn live(&self) -> HostPath {
-        (self.folder.as_ref()).map_or_else(files::live, WindowFolder::live)
+        (self.folder.as_ref()).map_or_else(files::live, CheckpointFolder::live)
     }
 }
 
 /// What the folder of a window shows beside its decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchedFolder {
     /// The processes that will take the change back.
     pub watchers: Vec<ProcessId>,
     /// Whether the file is there over which it is decided.
-    pub decidable: Decidable,
+    pub decidable: CheckpointDecidable,
 }
 
 /// Whether a window can be decided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Decidable {
+pub enum CheckpointDecidable {
     /// It can, or is.
     Yes,
     /// What would be renamed is gone: nobody can confirm, and the change goes back.
@@ -150,10 +150,10 @@ pub enum Decidable {
 
 /// The requests for the record of a change, by each of its names.
 pub struct RecordTickets {
-    open: Ticket<Found>,
-    reverting: Ticket<Found>,
-    reverted: Ticket<Found>,
-    confirmed: Ticket<Found>,
+    open: Ticket<FileFound>,
+    reverting: Ticket<FileFound>,
+    reverted: Ticket<FileFound>,
+    confirmed: Ticket<FileFound>,
 }
 
 impl RecordTickets {
@@ -167,15 +167,15 @@ impl RecordTickets {
         }
     }
 
-    /// What it says; [`Waiting::look`] finishes it.
+    /// What it says; [`WaitingCheckpoint::look`] finishes it.
     ///
     /// # Errors
     /// [`HostError`] where an answer is missing; inside, what to tell where a file cannot be read.
     pub fn waiting(
         self,
         answers: &mut Answers,
-    ) -> Result<Result<Waiting, Box<Diagnostic>>, HostError> {
-        Ok(Waiting::read(
+    ) -> Result<Result<WaitingCheckpoint, Box<Diagnostic>>, HostError> {
+        Ok(WaitingCheckpoint::read(
             answers.take(self.open)?,
             answers.take(self.reverting)?,
             answers.take(self.reverted)?,
@@ -186,17 +186,17 @@ impl RecordTickets {
 
 /// The requests for what the folder of a window shows.
 pub(super) struct FolderTickets {
-    open: Ticket<Found>,
-    reverting: Ticket<Found>,
-    reverted: Ticket<Found>,
-    closed: Ticket<Found>,
-    confirmed: Ticket<Found>,
+    open: Ticket<FileFound>,
+    reverting: Ticket<FileFound>,
+    reverted: Ticket<FileFound>,
+    closed: Ticket<FileFound>,
+    confirmed: Ticket<FileFound>,
     processes: Ticket<Vec<Process>>,
 }
 
 impl FolderTickets {
     /// Asks what a folder shows.
-    pub(super) fn ask(batch: &mut Batch, folder: &WindowFolder) -> Self {
+    pub(super) fn ask(batch: &mut Batch, folder: &CheckpointFolder) -> Self {
         Self {
             open: batch.file(folder.open()),
             reverting: batch.file(folder.reverting()),
@@ -211,15 +211,15 @@ impl FolderTickets {
     pub(super) fn decided(
         self,
         answers: &mut Answers,
-        window: Box<Window>,
-        folder: &WindowFolder,
-    ) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
+        window: Box<Checkpoint>,
+        folder: &CheckpointFolder,
+    ) -> Result<Result<LookedCheckpoint, Box<Diagnostic>>, HostError> {
         let mark = folder.mark();
-        let mut names = |ticket: Ticket<Found>, path: HostPath| match answers.take(ticket)? {
-            Found::File(state) => Ok(Ok(state.bytes == mark.as_bytes())),
+        let mut names = |ticket: Ticket<FileFound>, path: HostPath| match answers.take(ticket)? {
+            FileFound::File(state) => Ok(Ok(state.bytes == mark.as_bytes())),
             // As for its timer, it counts for nothing.
-            Found::Missing | Found::NotRegular => Ok(Ok(false)),
-            Found::Unreadable(reason) => Ok(Err(unreadable(&path, &reason))),
+            FileFound::Missing | FileFound::NotRegular => Ok(Ok(false)),
+            FileFound::Unreadable(reason) => Ok(Err(unreadable(&path, &reason))),
         };
         let all = [
             names(self.open, folder.open())?,
@@ -237,54 +237,54 @@ impl FolderTickets {
             }
         }
         let [open, reverting, reverted, closed, confirmed] = read[..] else {
-            return Ok(Ok((Waiting::Open(window), None)));
+            return Ok(Ok((WaitingCheckpoint::Open(window), None)));
         };
         let decidable = match open || reverting || reverted || closed || confirmed {
-            true => Decidable::Yes,
-            false => Decidable::No,
+            true => CheckpointDecidable::Yes,
+            false => CheckpointDecidable::No,
         };
-        let watched = Watched {
+        let watched = WatchedFolder {
             watchers: folder.watchers(&processes),
             decidable,
         };
         let waiting = if confirmed {
-            Waiting::Confirmed(window)
+            WaitingCheckpoint::Confirmed(window)
         } else if reverted || closed {
-            Waiting::Reverted(window)
+            WaitingCheckpoint::Reverted(window)
         } else if reverting {
-            Waiting::Reverting(window)
+            WaitingCheckpoint::Reverting(window)
         } else {
-            Waiting::Open(window)
+            WaitingCheckpoint::Open(window)
         };
         Ok(Ok((waiting, Some(watched))))
     }
 }
 
 /// A change that waits as its window's folder has it, and who watches over it where there is such a folder.
-pub(super) type Looked = (Waiting, Option<Watched>);
+pub(super) type LookedCheckpoint = (WaitingCheckpoint, Option<WatchedFolder>);
 
-impl Waiting {
+impl WaitingCheckpoint {
     /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and [`files::confirmed`].
     ///
     /// # Errors
     /// What to tell where one of them cannot be read: whether something waits must never be guessed.
     pub fn read(
-        open: Found,
-        reverting: Found,
-        reverted: Found,
-        confirmed: Found,
+        open: FileFound,
+        reverting: FileFound,
+        reverted: FileFound,
+        confirmed: FileFound,
     ) -> Result<Self, Box<Diagnostic>> {
-        let read = |path: HostPath, found: Found| match found {
-            Found::Missing => Ok(None),
-            Found::File(state) => serde_json::from_slice::<Window>(&state.bytes)
+        let read = |path: HostPath, found: FileFound| match found {
+            FileFound::Missing => Ok(None),
+            FileFound::File(state) => serde_json::from_slice::<Checkpoint>(&state.bytes)
                 .map_err(|error| error.to_string())
                 .and_then(|window| match window.format {
                     FORMAT | FORMER => Ok(Some(Box::new(window))),
                     other => Err(format!("format {other} instead of {FORMAT}")),
                 })
                 .map_err(|why| foreign(&path, &why)),
-            Found::NotRegular => Err(foreign(&path, "it is not a regular file")),
-            Found::Unreadable(reason) => Err(unreadable(&path, &reason)),
+            FileFound::NotRegular => Err(foreign(&path, "it is not a regular file")),
+            FileFound::Unreadable(reason) => Err(unreadable(&path, &reason)),
         };
         // The later in a window's life, the more it tells.
         if let Some(window) = read(files::open(), open)? {
@@ -304,7 +304,10 @@ impl Waiting {
     ///
     /// # Errors
     /// [`HostError`] where the host cannot be asked; inside, what to tell where a file cannot be read.
-    pub fn look(self, host: &dyn ReadHost) -> Result<Result<Looked, Box<Diagnostic>>, HostError> {
+    pub fn look(
+        self,
+        host: &dyn ReadHost,
+    ) -> Result<Result<LookedCheckpoint, Box<Diagnostic>>, HostError> {
         let (window, folder) = match self {
             Self::Open(window) => match window.folder.clone() {
                 Some(folder) => (window, folder),
@@ -324,7 +327,7 @@ impl Waiting {
 
     /// Its record, if there is one.
     #[must_use]
-    pub fn window(&self) -> Option<&Window> {
+    pub fn window(&self) -> Option<&Checkpoint> {
         match self {
             Self::Nothing => None,
             Self::Open(window)
@@ -354,11 +357,11 @@ fn foreign(path: &HostPath, why: &str) -> Box<Diagnostic> {
 mod tests {
     use super::*;
 
-    fn window() -> Window {
-        Window {
+    fn window() -> Checkpoint {
+        Checkpoint {
             format: FORMAT,
             run: "r".to_owned(),
-            way: Way::Nftables,
+            way: FilterBackend::Nftables,
             desired: Desired::default(),
             boot: Some("a".to_owned()),
             opened: 1000,
@@ -372,10 +375,10 @@ mod tests {
     #[test]
     fn a_window_closes_with_its_time_and_with_a_boot() {
         let window = window();
-        assert_eq!(window.left(Some("a"), 1000), Left::Seconds(60));
-        assert_eq!(window.left(Some("a"), 60_001), Left::Seconds(1));
-        assert_eq!(window.left(Some("a"), 61_000), Left::Nothing);
-        assert_eq!(window.left(Some("b"), 2000), Left::Booted);
-        assert_eq!(window.left(Some("a"), 999), Left::Booted);
+        assert_eq!(window.left(Some("a"), 1000), TimeLeft::Seconds(60));
+        assert_eq!(window.left(Some("a"), 60_001), TimeLeft::Seconds(1));
+        assert_eq!(window.left(Some("a"), 61_000), TimeLeft::Nothing);
+        assert_eq!(window.left(Some("b"), 2000), TimeLeft::Booted);
+        assert_eq!(window.left(Some("a"), 999), TimeLeft::Booted);
     }
 }

@@ -1,17 +1,17 @@
 //! What a host remembers of a change of access that waits, asked alone: to look at one record costs no whole set of facts.
 
-use super::record::{FolderTickets, Left, RecordTickets, Waiting, Window};
+use super::record::{Checkpoint, FolderTickets, RecordTickets, TimeLeft, WaitingCheckpoint};
 use crate::facts::BootClock;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::timer::WindowFolder;
+use crate::host::timer::CheckpointFolder;
 use crate::host::{HostError, ReadHost};
 
 /// A change that waits, or what became of it, at one moment of the host's clocks.
 #[derive(Debug)]
 pub(super) struct RememberedChange {
     /// What the record and its window's folder say.
-    pub(super) waiting: Waiting,
+    pub(super) waiting: WaitingCheckpoint,
     /// Why that could not be read, if so: then it is not known what waits.
     pub(super) unread: Option<Diagnostic>,
     clock: BootClock,
@@ -21,7 +21,7 @@ impl RememberedChange {
     /// Reads the record, and with it what the folder of its window shows, in one trip where the caller knows the folder.
     pub(super) fn read(
         host: &dyn ReadHost,
-        folder: Option<&WindowFolder>,
+        folder: Option<&CheckpointFolder>,
     ) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let record = RecordTickets::ask(&mut batch);
@@ -32,7 +32,7 @@ impl RememberedChange {
         let clock = clock.clock(&mut answers)?;
         let looked = match (waiting, shown) {
             (Err(unread), _) => Err(unread),
-            (Ok(Waiting::Open(window)), Some((folder, tickets)))
+            (Ok(WaitingCheckpoint::Open(window)), Some((folder, tickets)))
                 if window.folder.as_ref() == Some(folder) =>
             {
                 tickets.decided(&mut answers, window, folder)?
@@ -41,7 +41,7 @@ impl RememberedChange {
         };
         let (waiting, unread) = match looked {
             Ok((waiting, _)) => (waiting, None),
-            Err(unread) => (Waiting::default(), Some(*unread)),
+            Err(unread) => (WaitingCheckpoint::default(), Some(*unread)),
         };
         Ok(Self {
             waiting,
@@ -52,13 +52,13 @@ impl RememberedChange {
 
     /// The change of a run, where it is live and has time left.
     pub(super) fn is_open(&self, run: &str) -> bool {
-        matches!(&self.waiting, Waiting::Open(window) if window.run == run && self.has_time(window))
+        matches!(&self.waiting, WaitingCheckpoint::Open(window) if window.run == run && self.has_time(window))
     }
 
-    fn has_time(&self, window: &Window) -> bool {
+    fn has_time(&self, window: &Checkpoint) -> bool {
         match window.left(self.clock.boot.as_deref(), self.clock.uptime) {
-            Left::Seconds(_) => true,
-            Left::Nothing | Left::Booted => false,
+            TimeLeft::Seconds(_) => true,
+            TimeLeft::Nothing | TimeLeft::Booted => false,
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, take_back};
-use super::close::{Fate, close};
+use super::back::{BootSince, TakenBack, take_back};
+use super::close::{CheckpointFate, close};
 use super::confirm::begin;
 use super::context::WindowContext;
-use super::record::{Waiting, Window};
-use super::settle::{Decided, Decision, Now, complete, decide, wait_for_timer};
+use super::record::{Checkpoint, WaitingCheckpoint};
+use super::settle::{
+    CheckpointDecider, CheckpointDecision, CheckpointStanding, complete, decide, wait_for_timer,
+};
 use super::unconfirmed;
-use crate::apply::outcome::{Outcome, StepState, Verdict};
-use crate::apply::undo::Back;
-use crate::apply::{ApplyFailure, FailureContext, Running};
+use crate::apply::outcome::{Outcome, OutcomeVerdict, StepState};
+use crate::apply::undo::BroughtBack;
+use crate::apply::{ApplyFailure, ApplyRun, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{WriteHost, timer};
@@ -33,31 +35,31 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
         deadline,
     };
     let window = match now {
-        Now::Nothing => {
+        CheckpointStanding::Nothing => {
             let nothing = "no change of access waits for a confirmation";
             return never_confirmed(&mut cx, nothing);
         }
-        Now::TakenBack => {
+        CheckpointStanding::TakenBack => {
             let nothing = "the change of access was taken back already";
             // Taking it back may have changed what the kernel shows.
             let facts = Facts::read(cx.host)?;
             cx.facts = &facts;
             return never_confirmed(&mut cx, nothing);
         }
-        Now::Confirmed(window) => {
+        CheckpointStanding::Confirmed(window) => {
             complete(&mut cx, &window)?;
             return Ok(too_late());
         }
-        Now::Open(window, ..) => window,
+        CheckpointStanding::Open(window, ..) => window,
     };
-    match back(&mut cx, &window).failing_as(Verdict::PartlyApplied)? {
-        Taken::Back => {}
-        Taken::Stays => return Ok(too_late()),
+    match back(&mut cx, &window).failing_as(OutcomeVerdict::PartlyApplied)? {
+        TakenBack::Back => {}
+        TakenBack::Stays => return Ok(too_late()),
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
-    let closed = close(cx.host, &window, Fate::Back, Some(message));
+    let closed = close(cx.host, &window, CheckpointFate::Back, Some(message));
     let mut outcome = said(
-        Verdict::Reverted,
+        OutcomeVerdict::Reverted,
         "the change of access is taken back: the rules are those of before",
     );
     outcome.messages.extend(closed.told);
@@ -66,15 +68,15 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
 
 /// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
 fn never_confirmed(cx: &mut WindowContext<'_>, nothing: &str) -> Result<Outcome, ApplyFailure> {
-    let found = unconfirmed::take_back(cx).failing_as(Verdict::PartlyApplied)?;
+    let found = unconfirmed::take_back(cx).failing_as(OutcomeVerdict::PartlyApplied)?;
     let (verdict, message) = if found.is_empty() {
-        (Verdict::AsDesired, Diagnostic::new(nothing))
+        (OutcomeVerdict::AsDesired, Diagnostic::new(nothing))
     } else {
         let message = Diagnostic::new(
             "rules that were never confirmed are taken back: they are those that were confirmed last",
         );
         let why = unconfirmed::words(&found);
-        (Verdict::Reverted, message.because(why))
+        (OutcomeVerdict::Reverted, message.because(why))
     };
     Ok(Outcome::without_run(verdict, vec![message]))
 }
@@ -82,37 +84,37 @@ fn never_confirmed(cx: &mut WindowContext<'_>, nothing: &str) -> Result<Outcome,
 fn too_late() -> Outcome {
     let message = Diagnostic::new("the change of access is confirmed already")
         .hint("declare in the manifest what shall be instead, and apply that");
-    Outcome::without_run(Verdict::Refused, vec![message])
+    Outcome::without_run(OutcomeVerdict::Refused, vec![message])
 }
 
 /// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
-fn back(cx: &mut WindowContext<'_>, window: &Window) -> Result<Taken, ApplyFailure> {
-    let taken = take_back(cx, window, Booted::No)?;
+fn back(cx: &mut WindowContext<'_>, window: &Checkpoint) -> Result<TakenBack, ApplyFailure> {
+    let taken = take_back(cx, window, BootSince::No)?;
     let decision = match taken {
-        Taken::Back => Decision::TakeBack,
-        Taken::Stays => Decision::Confirm,
+        TakenBack::Back => CheckpointDecision::TakeBack,
+        TakenBack::Stays => CheckpointDecision::Confirm,
     };
     match (decide(cx.host, window, decision)?, &window.folder) {
         // What watches over it finds that it is over when it is closed.
-        (Decided::ByUs(_) | Decided::ByOthers, Some(_)) => {}
-        (Decided::ByUs(_), None) => {
+        (CheckpointDecider::ByUs(_) | CheckpointDecider::ByOthers, Some(_)) => {}
+        (CheckpointDecider::ByUs(_), None) => {
             // It finds its file gone in any case.
             let _ = cx
                 .host
                 .write(&timer::former::disarm(&cx.facts.starter), &[]);
         }
         // It loads the same.
-        (Decided::ByOthers, None) => wait_for_timer(cx.host, window)?,
+        (CheckpointDecider::ByOthers, None) => wait_for_timer(cx.host, window)?,
     }
     Ok(taken)
 }
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Takes back a change of access that this run has made or begun to make.
     pub(in crate::apply) fn undo_sources(
         &mut self,
         host: &mut dyn WriteHost,
-    ) -> Option<(usize, Back)> {
+    ) -> Option<(usize, BroughtBack)> {
         let index = (self.plan.steps.iter()).position(|step| step.as_sources().is_some())?;
         match self.outcome.steps.get(index)?.state {
             StepState::Failed | StepState::Provisional => {}
@@ -126,11 +128,11 @@ impl Running<'_> {
         let undone = match self.take_sources_back(host) {
             Ok(told) => {
                 self.outcome.messages.extend(told);
-                Back::Yes
+                BroughtBack::Yes
             }
             Err(failure) => {
                 self.outcome.messages.extend(failure.messages);
-                Back::No
+                BroughtBack::No
             }
         };
         Some((index, undone))
@@ -143,30 +145,30 @@ impl Running<'_> {
             return Err(unread.into());
         }
         let window = match &facts.waiting {
-            Waiting::Open(window)
-            | Waiting::Reverting(window)
-            | Waiting::Reverted(window)
-            | Waiting::Confirmed(window) => window,
+            WaitingCheckpoint::Open(window)
+            | WaitingCheckpoint::Reverting(window)
+            | WaitingCheckpoint::Reverted(window)
+            | WaitingCheckpoint::Confirmed(window) => window,
             // It failed before anything was written down, and so before anything was changed.
-            Waiting::Nothing => return Ok(Vec::new()),
+            WaitingCheckpoint::Nothing => return Ok(Vec::new()),
         };
         let mut cx = WindowContext {
             host,
             facts: &facts,
             deadline: self.request.deadline,
         };
-        if matches!(facts.waiting, Waiting::Reverting(_)) {
+        if matches!(facts.waiting, WaitingCheckpoint::Reverting(_)) {
             wait_for_timer(cx.host, window)?;
         }
         match back(&mut cx, window)? {
-            Taken::Back => {}
-            Taken::Stays => {
+            TakenBack::Back => {}
+            TakenBack::Stays => {
                 return Err(Diagnostic::new(
                     "Plesk's firewall has the rules, though its apply was not confirmed",
                 )
                 .into());
             }
         }
-        Ok(close(cx.host, window, Fate::Back, None).told)
+        Ok(close(cx.host, window, CheckpointFate::Back, None).told)
     }
 }

@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
-use super::back::{Booted, Taken, is_back, take_back, texts, tidy};
-use super::close::{Fate, WatchEnd, close};
+use super::back::{BootSince, TakenBack, is_back, take_back, texts, tidy};
+use super::close::{CheckpointFate, WatchEnd, close};
 use super::confirm::{Finished, finished, may_go_back};
 use super::context::WindowContext;
-use super::record::{Left, Waiting, Window, files};
+use super::record::{Checkpoint, TimeLeft, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
 use crate::access::boot;
-use crate::apply::outcome::Verdict;
+use crate::apply::outcome::OutcomeVerdict;
 use crate::apply::{ApplyFailure, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
-use crate::host::timer::{self, WindowFolder};
-use crate::host::{Act, ActError, Came, Condition, Done, Found, ReadHost, WriteHost};
+use crate::host::timer::{self, CheckpointFolder};
+use crate::host::{
+    FileFound, HostOperation, OperationError, OperationResult, ReadHost, WaitCondition, WaitResult,
+    WriteHost,
+};
 use crate::model::known;
 
 /// How long a timer may take once its time is up.
@@ -23,68 +26,74 @@ const TIMER_GRACE: Duration = Duration::from_secs(30);
 
 /// Where a change stands.
 #[derive(Debug)]
-pub(in crate::apply) enum Now {
+pub(in crate::apply) enum CheckpointStanding {
     /// There is none.
     Nothing,
     /// It waits for so many seconds more, watched; and what to tell where the watch was started just now.
-    Open(Box<Window>, u64, Option<Diagnostic>),
+    Open(Box<Checkpoint>, u64, Option<Diagnostic>),
     /// It was confirmed, and what comes after that is not done.
-    Confirmed(Box<Window>),
+    Confirmed(Box<Checkpoint>),
     /// It was taken back just now, or by its timer, or by a boot.
     TakenBack,
 }
 
 /// Looks where a change stands, and ends one whose time is up.
-pub(in crate::apply) fn now(cx: &mut WindowContext<'_>) -> Result<Now, ApplyFailure> {
+pub(in crate::apply) fn now(
+    cx: &mut WindowContext<'_>,
+) -> Result<CheckpointStanding, ApplyFailure> {
     let facts = cx.facts;
-    let left = |window: &Window| window.left(facts.boot.as_deref(), facts.uptime);
-    let booted = |window: &Window| match left(window) {
-        Left::Booted => Booted::Since,
-        Left::Seconds(_) | Left::Nothing => Booted::No,
+    let left = |window: &Checkpoint| window.left(facts.boot.as_deref(), facts.uptime);
+    let booted = |window: &Checkpoint| match left(window) {
+        TimeLeft::Booted => BootSince::Since,
+        TimeLeft::Seconds(_) | TimeLeft::Nothing => BootSince::No,
     };
     match &facts.waiting {
-        Waiting::Nothing => Ok(Now::Nothing),
-        Waiting::Confirmed(window) => Ok(Now::Confirmed(window.clone())),
-        Waiting::Open(window) => match left(window) {
-            Left::Seconds(seconds) if is_unwatched(facts) => watched_again(cx, window, seconds),
-            Left::Seconds(seconds) => Ok(Now::Open(window.clone(), seconds, None)),
-            Left::Nothing => {
+        WaitingCheckpoint::Nothing => Ok(CheckpointStanding::Nothing),
+        WaitingCheckpoint::Confirmed(window) => Ok(CheckpointStanding::Confirmed(window.clone())),
+        WaitingCheckpoint::Open(window) => match left(window) {
+            TimeLeft::Seconds(seconds) if is_unwatched(facts) => watched_again(cx, window, seconds),
+            TimeLeft::Seconds(seconds) => {
+                Ok(CheckpointStanding::Open(window.clone(), seconds, None))
+            }
+            TimeLeft::Nothing => {
                 wait_for_timer(cx.host, window)?;
                 match read(cx.host, window)? {
-                    Waiting::Open(window) => {
+                    WaitingCheckpoint::Open(window) => {
                         // The timer is not there any more.
-                        let _decided = decide(cx.host, &window, Decision::TakeBack)?;
-                        end(cx, window, Booted::No)
+                        let _decided = decide(cx.host, &window, CheckpointDecision::TakeBack)?;
+                        end(cx, window, BootSince::No)
                     }
-                    Waiting::Reverting(window) => end(cx, window, Booted::No),
-                    Waiting::Reverted(window) => timer_was_right(cx, window),
-                    Waiting::Confirmed(window) => Ok(Now::Confirmed(window)),
-                    Waiting::Nothing => Ok(Now::Nothing),
+                    WaitingCheckpoint::Reverting(window) => end(cx, window, BootSince::No),
+                    WaitingCheckpoint::Reverted(window) => timer_was_right(cx, window),
+                    WaitingCheckpoint::Confirmed(window) => {
+                        Ok(CheckpointStanding::Confirmed(window))
+                    }
+                    WaitingCheckpoint::Nothing => Ok(CheckpointStanding::Nothing),
                 }
             }
-            Left::Booted => {
-                let _decided = decide(cx.host, window, Decision::TakeBack)?;
-                end(cx, window.clone(), Booted::Since)
+            TimeLeft::Booted => {
+                let _decided = decide(cx.host, window, CheckpointDecision::TakeBack)?;
+                end(cx, window.clone(), BootSince::Since)
             }
         },
-        Waiting::Reverting(window) => {
+        WaitingCheckpoint::Reverting(window) => {
             let booted = booted(window);
             wait_for_timer(cx.host, window)?;
             match read(cx.host, window)? {
-                Waiting::Reverted(window) => timer_was_right(cx, window),
-                Waiting::Reverting(_)
-                | Waiting::Open(_)
-                | Waiting::Confirmed(_)
-                | Waiting::Nothing => end(cx, window.clone(), booted),
+                WaitingCheckpoint::Reverted(window) => timer_was_right(cx, window),
+                WaitingCheckpoint::Reverting(_)
+                | WaitingCheckpoint::Open(_)
+                | WaitingCheckpoint::Confirmed(_)
+                | WaitingCheckpoint::Nothing => end(cx, window.clone(), booted),
             }
         }
-        Waiting::Reverted(window) => timer_was_right(cx, window.clone()),
+        WaitingCheckpoint::Reverted(window) => timer_was_right(cx, window.clone()),
     }
 }
 
 /// Whether what was read before still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::apply) enum Settled {
+pub(in crate::apply) enum EarlierReading {
     /// It does.
     Before,
     /// Something was settled just now.
@@ -92,19 +101,21 @@ pub(in crate::apply) enum Settled {
 }
 
 /// Lets a run begin only where no change waits, and ends one whose time is up.
-pub(in crate::apply) fn before_a_run(cx: &mut WindowContext<'_>) -> Result<Settled, ApplyFailure> {
+pub(in crate::apply) fn before_a_run(
+    cx: &mut WindowContext<'_>,
+) -> Result<EarlierReading, ApplyFailure> {
     if let Some(unread) = &cx.facts.waiting_unread {
         return Err(unread.clone().into());
     }
     let now = now(cx)?;
     match now {
-        Now::Nothing => Ok(Settled::Before),
-        Now::TakenBack => Ok(Settled::Anew),
-        Now::Confirmed(window) => {
+        CheckpointStanding::Nothing => Ok(EarlierReading::Before),
+        CheckpointStanding::TakenBack => Ok(EarlierReading::Anew),
+        CheckpointStanding::Confirmed(window) => {
             complete(cx, &window)?;
-            Ok(Settled::Anew)
+            Ok(EarlierReading::Anew)
         }
-        Now::Open(_, seconds, told) => {
+        CheckpointStanding::Open(_, seconds, told) => {
             let message =
                 Diagnostic::new("a change of access waits for its confirmation on this host")
                     .because(format!(
@@ -112,14 +123,17 @@ pub(in crate::apply) fn before_a_run(cx: &mut WindowContext<'_>) -> Result<Settl
                     ))
                     .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
             let messages = std::iter::once(message).chain(told).collect();
-            Err(ApplyFailure::new(Verdict::Locked, messages))
+            Err(ApplyFailure::new(OutcomeVerdict::Locked, messages))
         }
     }
 }
 
 /// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
 /// next run: it is never asked again for what was confirmed.
-pub(super) fn complete(cx: &mut WindowContext<'_>, window: &Window) -> Result<(), ApplyFailure> {
+pub(super) fn complete(
+    cx: &mut WindowContext<'_>,
+    window: &Checkpoint,
+) -> Result<(), ApplyFailure> {
     let finished = finished(cx, window)
         .failing_after(|| {
             Diagnostic::new(
@@ -127,29 +141,29 @@ pub(super) fn complete(cx: &mut WindowContext<'_>, window: &Window) -> Result<()
             )
             .hint("see to the reason, then run `mailward confirm`, or this again")
         })
-        .failing_as(Verdict::PartlyApplied)?;
+        .failing_as(OutcomeVerdict::PartlyApplied)?;
     let fate = match finished {
-        Finished::InForce => Fate::Stays,
+        Finished::InForce => CheckpointFate::Stays,
         // What is still to be done for it is part of the plan now.
-        Finished::NotInForce(_) => Fate::StaysUnfinished,
+        Finished::NotInForce(_) => CheckpointFate::StaysUnfinished,
     };
     // A record that cannot be removed is found again by the next run.
     let closed = close(cx.host, window, fate, None);
     match (closed.watch, fate) {
-        (WatchEnd::MayLoad, Fate::Stays) => {
+        (WatchEnd::MayLoad, CheckpointFate::Stays) => {
             let messages = std::iter::once(may_go_back()).chain(closed.told).collect();
-            Err(ApplyFailure::new(Verdict::PartlyApplied, messages))
+            Err(ApplyFailure::new(OutcomeVerdict::PartlyApplied, messages))
         }
         (WatchEnd::Ended | WatchEnd::MayBegin(_), _)
-        | (WatchEnd::MayLoad, Fate::Back | Fate::StaysUnfinished) => Ok(()),
+        | (WatchEnd::MayLoad, CheckpointFate::Back | CheckpointFate::StaysUnfinished) => Ok(()),
     }
 }
 
 /// Whether a change waits whose timer of this version runs no more.
 #[must_use]
 pub fn is_unwatched(facts: &Facts) -> bool {
-    matches!(&facts.waiting, Waiting::Open(window)
-        if matches!(window.left(facts.boot.as_deref(), facts.uptime), Left::Seconds(_)))
+    matches!(&facts.waiting, WaitingCheckpoint::Open(window)
+        if matches!(window.left(facts.boot.as_deref(), facts.uptime), TimeLeft::Seconds(_)))
         && (facts.watched.as_ref()).is_some_and(|watched| watched.watchers.is_empty())
 }
 
@@ -157,19 +171,19 @@ pub fn is_unwatched(facts: &Facts) -> bool {
 /// it back.
 fn watched_again(
     cx: &mut WindowContext<'_>,
-    window: &Window,
+    window: &Checkpoint,
     seconds: u64,
-) -> Result<Now, ApplyFailure> {
+) -> Result<CheckpointStanding, ApplyFailure> {
     let window = Box::new(window.clone());
     match watch_again(cx.host, cx.facts, &window, seconds) {
         Ok(()) => {
             let told = Diagnostic::new(
                 "the timer that takes the change back had ended: it is started again",
             );
-            Ok(Now::Open(window, seconds, Some(told)))
+            Ok(CheckpointStanding::Open(window, seconds, Some(told)))
         }
-        Err(why) => match decide(cx.host, &window, Decision::TakeBack)
-            .and_then(|_| end(cx, window, Booted::No))
+        Err(why) => match decide(cx.host, &window, CheckpointDecision::TakeBack)
+            .and_then(|_| end(cx, window, BootSince::No))
         {
             Ok(now) => Ok(now),
             Err(more) => Err(why.and(more.messages)).failing_after(|| {
@@ -185,7 +199,7 @@ fn watched_again(
 fn watch_again(
     host: &mut dyn WriteHost,
     facts: &Facts,
-    window: &Window,
+    window: &Checkpoint,
     seconds: u64,
 ) -> Result<(), ApplyFailure> {
     let (Some(folder), Some(load)) = (&window.folder, &window.load) else {
@@ -205,7 +219,10 @@ fn watch_again(
 }
 
 /// What has become of a change by now.
-pub(super) fn read(host: &dyn ReadHost, window: &Window) -> Result<Waiting, ApplyFailure> {
+pub(super) fn read(
+    host: &dyn ReadHost,
+    window: &Checkpoint,
+) -> Result<WaitingCheckpoint, ApplyFailure> {
     let remembered = RememberedChange::read(host, window.folder.as_ref())?;
     match remembered.unread {
         Some(unread) => Err(unread.into()),
@@ -215,7 +232,7 @@ pub(super) fn read(host: &dyn ReadHost, window: &Window) -> Result<Waiting, Appl
 
 /// What is decided of a change that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum CheckpointDecision {
     /// It stays.
     Confirm,
     /// It goes back.
@@ -225,7 +242,7 @@ pub(super) enum Decision {
 /// Who decided what becomes of a change.
 #[derive(Debug)]
 #[must_use = "somebody else may have decided"]
-pub(super) enum Decided {
+pub(super) enum CheckpointDecider {
     /// This run; what to tell where that could not be made to outlast a boot.
     ByUs(Option<Diagnostic>),
     /// The timer was first, or what would be decided over is gone: then it takes the change back.
@@ -236,25 +253,27 @@ pub(super) enum Decided {
 /// in the window's folder, and a confirmation then makes it last by the record's name.
 pub(super) fn decide(
     host: &mut dyn WriteHost,
-    window: &Window,
-    decision: Decision,
-) -> Result<Decided, ApplyFailure> {
+    window: &Checkpoint,
+    decision: CheckpointDecision,
+) -> Result<CheckpointDecider, ApplyFailure> {
     let (first, second) = match (&window.folder, decision) {
-        (Some(folder), Decision::Confirm) => (
+        (Some(folder), CheckpointDecision::Confirm) => (
             (folder.open(), folder.confirmed()),
             Some((files::open(), files::confirmed())),
         ),
-        (Some(folder), Decision::TakeBack) => ((folder.open(), folder.reverting()), None),
-        (None, Decision::Confirm) => ((files::open(), files::confirmed()), None),
-        (None, Decision::TakeBack) => ((files::open(), files::reverting()), None),
+        (Some(folder), CheckpointDecision::TakeBack) => ((folder.open(), folder.reverting()), None),
+        (None, CheckpointDecision::Confirm) => ((files::open(), files::confirmed()), None),
+        (None, CheckpointDecision::TakeBack) => ((files::open(), files::reverting()), None),
     };
-    let acts: Vec<Act> = (std::iter::once(first).chain(second))
-        .map(|(from, to)| Act::Decide { from, to })
+    let acts: Vec<HostOperation> = (std::iter::once(first).chain(second))
+        .map(|(from, to)| HostOperation::Decide { from, to })
         .collect();
     match host.write(&acts, &[]) {
-        Ok(_) => Ok(Decided::ByUs(None)),
-        Err(error) if error.index > 0 => Ok(Decided::ByUs(Some(Diagnostic::of(&error)))),
-        Err(error) if matches!(error.source, ActError::Gone) => Ok(Decided::ByOthers),
+        Ok(_) => Ok(CheckpointDecider::ByUs(None)),
+        Err(error) if error.index > 0 => Ok(CheckpointDecider::ByUs(Some(Diagnostic::of(&error)))),
+        Err(error) if matches!(error.source, OperationError::Gone) => {
+            Ok(CheckpointDecider::ByOthers)
+        }
         Err(error) => Err(Diagnostic::of(&error).into()),
     }
 }
@@ -262,7 +281,7 @@ pub(super) fn decide(
 /// Waits until the timer has done its work, if there is one.
 pub(super) fn wait_for_timer(
     host: &mut dyn WriteHost,
-    window: &Window,
+    window: &Checkpoint,
 ) -> Result<(), ApplyFailure> {
     let mut batch = Batch::default();
     let former = batch.file(known(timer::former::PROCESS));
@@ -271,23 +290,28 @@ pub(super) fn wait_for_timer(
     let watchers = match &window.folder {
         Some(folder) => folder.watchers(&answers.take(processes)?),
         None => match answers.take(former)? {
-            Found::File(state) => timer::former::process(&state.bytes).into_iter().collect(),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => Vec::new(),
+            FileFound::File(state) => timer::former::process(&state.bytes).into_iter().collect(),
+            FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => Vec::new(),
         },
     };
     if watchers.is_empty() {
         return Ok(());
     }
-    let act = Act::Await(Condition::Gone(watchers), TIMER_GRACE);
+    let act = HostOperation::Await(WaitCondition::Gone(watchers), TIMER_GRACE);
     let written = host.write(&[act], &[])?;
     match written.done.first() {
-        Some(Done::Awaited(Came::InTime)) => Ok(()),
+        Some(OperationResult::Awaited(WaitResult::InTime)) => Ok(()),
         // Two that load at the same time could not tell whose rules are there.
-        Some(Done::Awaited(Came::TooLate) | Done::Quietly | Done::Ran(_)) | None => {
+        Some(
+            OperationResult::Awaited(WaitResult::TooLate)
+            | OperationResult::Quietly
+            | OperationResult::Ran(_),
+        )
+        | None => {
             let log = window
                 .folder
                 .as_ref()
-                .map_or_else(|| boot::state("revert.log"), WindowFolder::log);
+                .map_or_else(|| boot::state("revert.log"), CheckpointFolder::log);
             Err(
                 Diagnostic::new("the timer is still taking the change of access back")
                     .because(format!(
@@ -301,12 +325,15 @@ pub(super) fn wait_for_timer(
 }
 
 /// The timer says that it has loaded what was before; that is looked at, and done again where it is not so.
-fn timer_was_right(cx: &mut WindowContext<'_>, window: Box<Window>) -> Result<Now, ApplyFailure> {
+fn timer_was_right(
+    cx: &mut WindowContext<'_>,
+    window: Box<Checkpoint>,
+) -> Result<CheckpointStanding, ApplyFailure> {
     let booted = match window.left(cx.facts.boot.as_deref(), cx.facts.uptime) {
-        Left::Booted => Booted::Since,
-        Left::Seconds(_) | Left::Nothing => Booted::No,
+        TimeLeft::Booted => BootSince::Since,
+        TimeLeft::Seconds(_) | TimeLeft::Nothing => BootSince::No,
     };
-    if booted == Booted::No {
+    if booted == BootSince::No {
         if !is_back(cx.host, &window, cx.deadline)? {
             return end(cx, window, booted);
         }
@@ -319,26 +346,29 @@ fn timer_was_right(cx: &mut WindowContext<'_>, window: Box<Window>) -> Result<No
 /// Takes a change back whose record says so by its name.
 fn end(
     cx: &mut WindowContext<'_>,
-    window: Box<Window>,
-    booted: Booted,
-) -> Result<Now, ApplyFailure> {
+    window: Box<Checkpoint>,
+    booted: BootSince,
+) -> Result<CheckpointStanding, ApplyFailure> {
     match take_back(cx, &window, booted)? {
-        Taken::Back => ended(cx.host, &window),
-        Taken::Stays => {
+        TakenBack::Back => ended(cx.host, &window),
+        TakenBack::Stays => {
             // The vendor's own: it has no folder.
-            let act = Act::Decide {
+            let act = HostOperation::Decide {
                 from: files::reverting(),
                 to: files::confirmed(),
             };
             let _written = (cx.host.write(&[act], &[]))?;
-            Ok(Now::Confirmed(window))
+            Ok(CheckpointStanding::Confirmed(window))
         }
     }
 }
 
-fn ended(host: &mut dyn WriteHost, window: &Window) -> Result<Now, ApplyFailure> {
+fn ended(
+    host: &mut dyn WriteHost,
+    window: &Checkpoint,
+) -> Result<CheckpointStanding, ApplyFailure> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
     // A record that cannot be removed is found again by the next run, which takes back what is back.
-    let _told = close(host, window, Fate::Back, Some(message));
-    Ok(Now::TakenBack)
+    let _told = close(host, window, CheckpointFate::Back, Some(message));
+    Ok(CheckpointStanding::TakenBack)
 }

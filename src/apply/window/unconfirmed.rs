@@ -2,37 +2,40 @@
 
 use super::context::WindowContext;
 use super::load::{self, LoadContext};
-use crate::access::Gate;
+use crate::access::PortAllowlist;
 use crate::access::plan::{back_to_confirmed, unconfirmed};
 use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::ReadHost;
 use crate::model::Desired;
-use crate::observe::{Observed, Scope};
-use crate::plan::Way;
+use crate::observe::{ObserveScope, Observed};
+use crate::plan::FilterBackend;
 
 /// Each way whose own rules were never confirmed, with the gates that were confirmed last.
-pub(super) type Unconfirmed = Vec<(Way, Vec<Gate>)>;
+pub(super) type UnconfirmedBackends = Vec<(FilterBackend, Vec<PortAllowlist>)>;
 
 /// Looks for them.
-pub(super) fn look(host: &dyn ReadHost, facts: &Facts) -> Result<Unconfirmed, ApplyFailure> {
+pub(super) fn look(
+    host: &dyn ReadHost,
+    facts: &Facts,
+) -> Result<UnconfirmedBackends, ApplyFailure> {
     observe(host, facts).map(|(found, _)| found)
 }
 
 fn observe(
     host: &dyn ReadHost,
     facts: &Facts,
-) -> Result<(Unconfirmed, Option<Observed>), ApplyFailure> {
+) -> Result<(UnconfirmedBackends, Option<Observed>), ApplyFailure> {
     // Without anything of access in the state there was no change.
     if !facts.has_access {
         return Ok((Vec::new(), None));
     }
-    let observed = Observed::read(host, facts, Scope::Of(&Desired::default()))?;
+    let observed = Observed::read(host, facts, ObserveScope::Of(&Desired::default()))?;
     let (Some(access), Some(boot)) = (&observed.access, &observed.boot) else {
         return Ok((Vec::new(), None));
     };
-    let found = [Way::Nftables, Way::Iptables]
+    let found = [FilterBackend::Nftables, FilterBackend::Iptables]
         .into_iter()
         .filter_map(|way| Some((way, unconfirmed(facts, access, boot, way)?)))
         .collect();
@@ -41,7 +44,7 @@ fn observe(
 
 /// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are; returns which they
 /// were.
-pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<Unconfirmed, ApplyFailure> {
+pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<UnconfirmedBackends, ApplyFailure> {
     let (found, observed) = observe(cx.host, cx.facts)?;
     let Some(observed) = observed else {
         return Ok(found);
@@ -71,7 +74,7 @@ pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<Unconfirmed, Apply
 }
 
 /// Which rules they are, in a sentence.
-pub(super) fn words(found: &Unconfirmed) -> String {
+pub(super) fn words(found: &UnconfirmedBackends) -> String {
     let ways: Vec<&str> = found.iter().map(|(way, _)| way.words()).collect();
     format!("{} was never confirmed as it is", ways.join(" and "))
 }

@@ -2,33 +2,36 @@
 
 use std::ops::Range;
 
-use super::{Breakage, Doubt};
+use super::{LineBreakage, ValueDoubt};
 
 /// Whether a command is certain to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sure {
+pub(super) enum CommandCertainty {
     Always,
     Maybe,
 }
 
 /// One thing that a file does. Ranges are bytes of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum ShellAct {
     /// A variable gets a value: the written one, unless there is a doubt.
     Assign {
         name: Range<usize>,
         value: Range<usize>,
-        doubt: Option<Doubt>,
+        doubt: Option<ValueDoubt>,
     },
     /// A line names a variable and does not set it. `repair` is what stands for the value, where that is clear.
     Broken {
         name: Range<usize>,
         line: Range<usize>,
-        why: Breakage,
+        why: LineBreakage,
         repair: Option<Range<usize>>,
     },
     /// A variable cannot be assigned from here on.
-    ReadOnly { name: Range<usize>, sure: Sure },
+    ReadOnly {
+        name: Range<usize>,
+        sure: CommandCertainty,
+    },
     /// A function of this name exists from here on.
     Define { name: Range<usize> },
     /// A command runs that does nothing to variables, unless a function has its name.
@@ -36,29 +39,29 @@ pub(super) enum Act {
     /// The rest of the file is not read.
     Return { at: Range<usize> },
     /// Anything may have happened to any variable.
-    Doubt { at: Range<usize>, why: Doubt },
+    Doubt { at: Range<usize>, why: ValueDoubt },
 }
 
-impl Act {
+impl ShellAct {
     /// What is left of an act that is not certain to happen.
     pub(super) fn make_maybe(&mut self) {
         match self {
             Self::Assign { doubt, .. } => {
-                doubt.get_or_insert(Doubt::UnderCondition);
+                doubt.get_or_insert(ValueDoubt::UnderCondition);
             }
             Self::Broken { repair, .. } => *repair = None,
             Self::Return { at } => {
                 *self = Self::Doubt {
                     at: at.clone(),
-                    why: Doubt::MayEnd,
+                    why: ValueDoubt::MayEnd,
                 };
             }
             Self::Doubt { why, .. } => {
                 if why.ends() {
-                    *why = Doubt::MayEnd;
+                    *why = ValueDoubt::MayEnd;
                 }
             }
-            Self::ReadOnly { sure, .. } => *sure = Sure::Maybe,
+            Self::ReadOnly { sure, .. } => *sure = CommandCertainty::Maybe,
             Self::Define { .. } | Self::Run { .. } => {}
         }
     }

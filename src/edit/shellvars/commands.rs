@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::acts::{Act, Sure};
-use super::words::{Fields, Joined, Word, is_name, name_length, unquote};
-use super::{Breakage, Doubt};
+use super::acts::{CommandCertainty, ShellAct};
+use super::words::{FieldSplitting, JoinedLines, ShellWord, is_name, name_length, unquote};
+use super::{LineBreakage, ValueDoubt};
 
 /// Builtins that neither set a variable nor end the shell, whatever their arguments.
 const HARMLESS: [&[u8]; 7] = [
@@ -126,44 +126,44 @@ fn is_of_the_shell(name: &[u8]) -> bool {
 
 /// A simple command as it stands.
 #[derive(Debug, Default)]
-pub(super) struct Simple {
+pub(super) struct SimpleCommand {
     /// The assignments before the command, each with its name's length.
-    pub(super) assignments: Vec<(usize, Word)>,
+    pub(super) assignments: Vec<(usize, ShellWord)>,
     /// The command and its arguments.
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<ShellWord>,
     /// Whether it has redirections.
     pub(super) redirected: bool,
 }
 
-impl Simple {
+impl SimpleCommand {
     pub(super) fn is_empty(&self) -> bool {
         self.assignments.is_empty() && self.words.is_empty() && !self.redirected
     }
 
     /// Adds what it does.
-    pub(super) fn acts(&self, source: &[u8], acts: &mut Vec<Act>) {
+    pub(super) fn acts(&self, source: &[u8], acts: &mut Vec<ShellAct>) {
         let shell_variable = self.assignments.iter().find_map(|(name, word)| {
             let name = word.range.start..word.range.start + name;
             is_of_the_shell(&source[name.clone()]).then_some(name)
         });
         if let Some(at) = shell_variable {
-            acts.push(Act::Doubt {
+            acts.push(ShellAct::Doubt {
                 at,
-                why: Doubt::ShellVariable,
+                why: ValueDoubt::ShellVariable,
             });
         }
         match self.words.split_first() {
             None => {
-                let doubt = self.redirected.then_some(Doubt::Redirected);
+                let doubt = self.redirected.then_some(ValueDoubt::Redirected);
                 self.assign(doubt, acts);
             }
             Some((command, arguments)) => self.run(source, command, arguments, acts),
         }
     }
 
-    fn assign(&self, doubt: Option<Doubt>, acts: &mut Vec<Act>) {
+    fn assign(&self, doubt: Option<ValueDoubt>, acts: &mut Vec<ShellAct>) {
         for (name, word) in &self.assignments {
-            acts.push(Act::Assign {
+            acts.push(ShellAct::Assign {
                 name: word.range.start..word.range.start + name,
                 value: word.value(*name),
                 doubt: doubt.or(word.computed),
@@ -171,27 +171,33 @@ impl Simple {
         }
     }
 
-    fn run(&self, source: &[u8], command: &Word, arguments: &[Word], acts: &mut Vec<Act>) {
+    fn run(
+        &self,
+        source: &[u8],
+        command: &ShellWord,
+        arguments: &[ShellWord],
+        acts: &mut Vec<ShellAct>,
+    ) {
         let at = command.range.clone();
         let raw = &source[at.clone()];
         let name = unquote(raw);
         let known = command.computed.is_none()
-            && (command.fields == Fields::One || raw == b"[")
+            && (command.fields == FieldSplitting::One || raw == b"[")
             && !name.starts_with(b"%");
         if !known {
-            let why = Doubt::UnknownCommand;
-            acts.push(Act::Doubt { at, why });
+            let why = ValueDoubt::UnknownCommand;
+            acts.push(ShellAct::Doubt { at, why });
             return;
         }
         let special = is_special(&name);
         if special {
-            self.assign(Some(Doubt::BeforeBuiltin), acts);
+            self.assign(Some(ValueDoubt::BeforeBuiltin), acts);
         } else {
             self.given(source, command, arguments, acts);
         }
         if special && self.redirected {
-            let why = Doubt::Redirected;
-            acts.push(Act::Doubt { at, why });
+            let why = ValueDoubt::Redirected;
+            acts.push(ShellAct::Doubt { at, why });
             return;
         }
         let doubt = match name.as_slice() {
@@ -200,51 +206,57 @@ impl Simple {
             b"unset" => return unset(source, arguments, acts),
             b"return" => {
                 let status =
-                    |word: &Word| source[word.range.clone()].iter().all(u8::is_ascii_digit);
+                    |word: &ShellWord| source[word.range.clone()].iter().all(u8::is_ascii_digit);
                 match arguments {
-                    [] => return acts.push(Act::Return { at }),
-                    [word] if status(word) => return acts.push(Act::Return { at }),
-                    _ => Some(Doubt::MayEnd),
+                    [] => return acts.push(ShellAct::Return { at }),
+                    [word] if status(word) => return acts.push(ShellAct::Return { at }),
+                    _ => Some(ValueDoubt::MayEnd),
                 }
             }
-            b"exit" => Some(Doubt::Ends),
-            b"." | b"source" => Some(Doubt::OtherFile),
-            b"eval" => Some(Doubt::Evaluated),
+            b"exit" => Some(ValueDoubt::Ends),
+            b"." | b"source" => Some(ValueDoubt::OtherFile),
+            b"eval" => Some(ValueDoubt::Evaluated),
             b"set" => {
                 let harmless = arguments.iter().all(|word| {
                     let text = &source[word.range.clone()];
                     matches!(text, b"-a" | b"+a" | b"+e" | b"+u" | b"-x" | b"+x")
                 });
-                (!harmless || arguments.is_empty()).then_some(Doubt::ShellState)
+                (!harmless || arguments.is_empty()).then_some(ValueDoubt::ShellState)
             }
             b"printf" => {
                 let plain = arguments.first().is_some_and(|word| {
                     word.computed.is_none()
                         && !unquote(&source[word.range.clone()]).starts_with(b"-")
                 });
-                (!plain).then_some(Doubt::ShellState)
+                (!plain).then_some(ValueDoubt::ShellState)
             }
             name if HARMLESS.contains(&name) => None,
-            name if special || OTHER_BUILTINS.contains(&name) => Some(Doubt::ShellState),
+            name if special || OTHER_BUILTINS.contains(&name) => Some(ValueDoubt::ShellState),
             _ => None,
         };
         acts.push(match doubt {
-            Some(why) => Act::Doubt { at, why },
-            None => Act::Run { name: at },
+            Some(why) => ShellAct::Doubt { at, why },
+            None => ShellAct::Run { name: at },
         });
     }
 
     /// Notes the variables that the command only gets in its environment, or that it takes for its own name.
-    fn given(&self, source: &[u8], command: &Word, arguments: &[Word], acts: &mut Vec<Act>) {
+    fn given(
+        &self,
+        source: &[u8],
+        command: &ShellWord,
+        arguments: &[ShellWord],
+        acts: &mut Vec<ShellAct>,
+    ) {
         let end = arguments.last().unwrap_or(command).range.end;
         for (length, word) in &self.assignments {
             let start = word.range.start;
             let empty = word.range.end == start + length + 1;
             let alone = self.assignments.len() == 1 && arguments.is_empty() && !self.redirected;
-            acts.push(Act::Broken {
+            acts.push(ShellAct::Broken {
                 name: start..start + length,
                 line: start..end,
-                why: Breakage::GivenToCommand,
+                why: LineBreakage::GivenToCommand,
                 repair: (empty && alone).then(|| command.range.clone()),
             });
         }
@@ -263,24 +275,24 @@ impl Simple {
         };
         let (why, value) = match (text, arguments) {
             (b"=", [_]) => (
-                Breakage::SpacedEquals,
+                LineBreakage::SpacedEquals,
                 Some(first.range.end..first.range.end),
             ),
-            (b"=", [_, value]) => (Breakage::SpacedEquals, Some(value.range.clone())),
+            (b"=", [_, value]) => (LineBreakage::SpacedEquals, Some(value.range.clone())),
             ([b'=', ..], [_]) => (
-                Breakage::SpacedEquals,
+                LineBreakage::SpacedEquals,
                 Some(first.range.start + 1..first.range.end),
             ),
-            ([b'=', ..], _) => (Breakage::SpacedEquals, None),
+            ([b'=', ..], _) => (LineBreakage::SpacedEquals, None),
             (_, [value]) if numeric(&value.range) => {
-                (Breakage::NoEquals, Some(value.range.clone()))
+                (LineBreakage::NoEquals, Some(value.range.clone()))
             }
             _ => return,
         };
         let literal = arguments
             .iter()
-            .all(|word| word.computed.is_none() && word.joined == Joined::No);
-        acts.push(Act::Broken {
+            .all(|word| word.computed.is_none() && word.joined == JoinedLines::No);
+        acts.push(ShellAct::Broken {
             name: command.range.clone(),
             line: command.range.start..end,
             why,
@@ -290,41 +302,41 @@ impl Simple {
 }
 
 /// `export` and `readonly`.
-fn declare(source: &[u8], command: &[u8], arguments: &[Word], acts: &mut Vec<Act>) {
+fn declare(source: &[u8], command: &[u8], arguments: &[ShellWord], acts: &mut Vec<ShellAct>) {
     for word in arguments {
         let at = word.range.clone();
         let raw = &source[at.clone()];
         let length = name_length(raw);
         let assigns = word.name.is_some();
         // An unquoted expansion may become further words, and with them further variables.
-        if word.fields == Fields::Any || (word.computed.is_some() && !assigns) {
-            let why = Doubt::ShellState;
-            acts.push(Act::Doubt { at, why });
+        if word.fields == FieldSplitting::Any || (word.computed.is_some() && !assigns) {
+            let why = ValueDoubt::ShellState;
+            acts.push(ShellAct::Doubt { at, why });
             continue;
         }
         let text = unquote(raw);
         let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
         let doubt = if is_of_the_shell(name) {
-            Some(Doubt::ShellVariable)
+            Some(ValueDoubt::ShellVariable)
         } else if is_name(name) {
             None
         } else if raw == b"-p" && arguments.len() == 1 {
             continue;
         } else if raw.starts_with(b"-") {
-            Some(Doubt::ShellState)
+            Some(ValueDoubt::ShellState)
         } else {
-            Some(Doubt::BadName)
+            Some(ValueDoubt::BadName)
         };
         if let Some(why) = doubt {
-            acts.push(Act::Doubt { at, why });
+            acts.push(ShellAct::Doubt { at, why });
             continue;
         }
         let plain = raw.starts_with(name);
         if !plain {
             // A quoted name: which variable it is, and nothing else, is looked at.
-            acts.push(Act::Doubt {
+            acts.push(ShellAct::Doubt {
                 at: at.clone(),
-                why: Doubt::NotUnderstood,
+                why: ValueDoubt::NotUnderstood,
             });
             continue;
         }
@@ -333,24 +345,24 @@ fn declare(source: &[u8], command: &[u8], arguments: &[Word], acts: &mut Vec<Act
             let doubt = if assigns {
                 word.computed
             } else {
-                Some(Doubt::NotUnderstood)
+                Some(ValueDoubt::NotUnderstood)
             };
-            acts.push(Act::Assign {
+            acts.push(ShellAct::Assign {
                 name: name.clone(),
                 value: (at.start + length + 1).min(at.end)..at.end,
                 doubt,
             });
         }
         if command == b"readonly" {
-            acts.push(Act::ReadOnly {
+            acts.push(ShellAct::ReadOnly {
                 name,
-                sure: Sure::Always,
+                sure: CommandCertainty::Always,
             });
         }
     }
 }
 
-fn unset(source: &[u8], arguments: &[Word], acts: &mut Vec<Act>) {
+fn unset(source: &[u8], arguments: &[ShellWord], acts: &mut Vec<ShellAct>) {
     for word in arguments {
         let at = word.range.clone();
         let raw = &source[at.clone()];
@@ -358,15 +370,15 @@ fn unset(source: &[u8], arguments: &[Word], acts: &mut Vec<Act>) {
             continue;
         }
         acts.push(if is_name(raw) && !is_of_the_shell(raw) {
-            Act::Assign {
+            ShellAct::Assign {
                 name: at.clone(),
                 value: at,
-                doubt: Some(Doubt::Unset),
+                doubt: Some(ValueDoubt::Unset),
             }
         } else {
-            Act::Doubt {
+            ShellAct::Doubt {
                 at,
-                why: Doubt::ShellState,
+                why: ValueDoubt::ShellState,
             }
         });
     }

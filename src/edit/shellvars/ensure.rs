@@ -3,33 +3,33 @@
 use std::ops::Range;
 
 use super::number::daemon_number;
-use super::problems::{Consequence, ProblemKind, carriage_returns_throughout};
+use super::problems::{ProblemConsequence, ShellProblemKind, carriage_returns_throughout};
 use super::sourcing::Sourcing;
 use super::words::{is_name, unquote};
-use super::{Breakage, Doubt, File, Value, sections};
-use crate::edit::{EditKind, Edited, LineEdit, Spot};
+use super::{LineBreakage, ShellFile, SourcedValue, ValueDoubt, sections};
+use crate::edit::{EditKind, EditedBytes, FileLine, LineEdit};
 
 /// Why a file was not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {}: {why}", spot.line)]
-pub struct Refusal {
+pub struct ShellRefusal {
     /// Where.
-    pub spot: Spot,
+    pub spot: FileLine,
     /// The line as it stands there, without its line end.
     pub line: Vec<u8>,
     /// Why.
-    pub why: RefusalReason,
+    pub why: ShellRefusalReason,
 }
 
 /// Why an edit cannot be proved to do what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RefusalReason {
+pub enum ShellRefusalReason {
     /// What the variable or the whole file means is not certain.
     #[error("{0}")]
-    Doubt(Doubt),
+    Doubt(ValueDoubt),
     /// The line is broken in a way that has more than one repair.
     #[error("{0}; what it should say is not clear")]
-    Broken(Breakage),
+    Broken(LineBreakage),
     /// Every line ends in CR LF.
     #[error("every line ends in CR LF, and the daemon does not run with that")]
     CarriageReturns,
@@ -56,16 +56,16 @@ pub enum RefusalReason {
 /// that the shell reads; a missing one goes where sysconftool keeps it. A value that already means the number stays.
 ///
 /// # Errors
-/// [`Refusal`] where it cannot be proved that the file then sets just this variable to just this number.
-pub fn ensure(bytes: &[u8], name: &str, number: u32) -> Result<Edited, Refusal> {
-    let file = File::parse(bytes);
+/// [`ShellRefusal`] where it cannot be proved that the file then sets just this variable to just this number.
+pub fn ensure(bytes: &[u8], name: &str, number: u32) -> Result<EditedBytes, ShellRefusal> {
+    let file = ShellFile::parse(bytes);
     let refuse = |at: &Range<usize>, why| refusal(&file, file.spot(at), why);
     let start = 0..file.line_text(0).len();
     if !is_name(name.as_bytes()) {
-        return Err(refuse(&start, RefusalReason::Name));
+        return Err(refuse(&start, ShellRefusalReason::Name));
     }
     if number == 0 || i32::try_from(number).is_err() {
-        return Err(refuse(&start, RefusalReason::Number));
+        return Err(refuse(&start, ShellRefusalReason::Number));
     }
     let shell = Sourcing::of([&file]);
     unreadable(&file, &shell)?;
@@ -73,7 +73,7 @@ pub fn ensure(bytes: &[u8], name: &str, number: u32) -> Result<Edited, Refusal> 
     let edit = if let Some(held) = shell.held(name) {
         if let Some(doubt) = held.doubt {
             let at = held.name.start..held.value.end;
-            return Err(refuse(&at, RefusalReason::Doubt(doubt)));
+            return Err(refuse(&at, ShellRefusalReason::Doubt(doubt)));
         }
         let source = file.text(&held.value);
         let was = daemon_number(&unquote(source));
@@ -81,30 +81,30 @@ pub fn ensure(bytes: &[u8], name: &str, number: u32) -> Result<Edited, Refusal> 
             return Ok(unchanged(bytes));
         }
         let Some(text) = restyled(source, number) else {
-            return Err(refuse(&held.value, RefusalReason::SeveralLines));
+            return Err(refuse(&held.value, ShellRefusalReason::SeveralLines));
         };
         let kind = match was {
             Some(_) => EditKind::Change,
             None => EditKind::Repair,
         };
-        vec![Edit::new(held.value.clone(), text, kind)]
+        vec![ByteReplacement::new(held.value.clone(), text, kind)]
     } else if let Some(broken) = shell.broken(name) {
         let repaired = broken
             .repair
             .as_ref()
             .and_then(|value| restyled(file.text(value), number));
         let Some(value) = repaired else {
-            return Err(refuse(&broken.line, RefusalReason::Broken(broken.why)));
+            return Err(refuse(&broken.line, ShellRefusalReason::Broken(broken.why)));
         };
         let mut text = format!("{name}=").into_bytes();
         text.extend(value);
         let range = broken.name.start..broken.line.end;
-        vec![Edit::new(range, text, EditKind::Repair)]
+        vec![ByteReplacement::new(range, text, EditKind::Repair)]
     } else {
         let line = format!("{name}={number}");
         sections::places(bytes, name)
             .into_iter()
-            .map(|at| Edit::new(at..at, line.clone().into_bytes(), EditKind::Insert))
+            .map(|at| ByteReplacement::new(at..at, line.clone().into_bytes(), EditKind::Insert))
             .collect()
     };
 
@@ -116,60 +116,69 @@ pub fn ensure(bytes: &[u8], name: &str, number: u32) -> Result<Edited, Refusal> 
             Some(why) => failed = Some((edit.range, why)),
         }
     }
-    let (at, why) = failed.unwrap_or((start, RefusalReason::NoPlace));
+    let (at, why) = failed.unwrap_or((start, ShellRefusalReason::NoPlace));
     Err(refuse(&at, why))
 }
 
 /// Whatever makes an edit of any variable useless.
-fn unreadable(file: &File, shell: &Sourcing<'_>) -> Result<(), Refusal> {
-    if let Some((_, Value::Uncertain { spot, why })) = shell.doubt() {
-        return Err(refusal(file, spot, RefusalReason::Doubt(why)));
+fn unreadable(file: &ShellFile, shell: &Sourcing<'_>) -> Result<(), ShellRefusal> {
+    if let Some((_, SourcedValue::Uncertain { spot, why })) = shell.doubt() {
+        return Err(refusal(file, spot, ShellRefusalReason::Doubt(why)));
     }
     if carriage_returns_throughout(file) {
         let spot = file.spot(&(0..file.line_text(0).len()));
-        return Err(refusal(file, spot, RefusalReason::CarriageReturns));
+        return Err(refusal(file, spot, ShellRefusalReason::CarriageReturns));
     }
     let fatal = file.problems().into_iter().find(|problem| {
-        problem.consequence == Consequence::DaemonDoesNotRun
-            && problem.kind == ProblemKind::CarriageReturn
+        problem.consequence == ProblemConsequence::DaemonDoesNotRun
+            && problem.kind == ShellProblemKind::CarriageReturn
     });
     match fatal {
-        Some(problem) => Err(refusal(file, problem.spot, RefusalReason::CarriageReturn)),
+        Some(problem) => Err(refusal(
+            file,
+            problem.spot,
+            ShellRefusalReason::CarriageReturn,
+        )),
         None => Ok(()),
     }
 }
 
-fn refusal(file: &File, spot: Spot, why: RefusalReason) -> Refusal {
+fn refusal(file: &ShellFile, spot: FileLine, why: ShellRefusalReason) -> ShellRefusal {
     let line = usize::try_from(spot.line).unwrap_or(usize::MAX) - 1;
-    Refusal {
+    ShellRefusal {
         spot,
         line: file.line_text(line).to_vec(),
         why,
     }
 }
 
-fn unchanged(bytes: &[u8]) -> Edited {
-    Edited {
+fn unchanged(bytes: &[u8]) -> EditedBytes {
+    EditedBytes {
         bytes: bytes.to_vec(),
         lines: Vec::new(),
     }
 }
 
 /// Why the new bytes do not do what they should; none where they do.
-fn proved(before: &Sourcing<'_>, bytes: &[u8], name: &str, number: u32) -> Option<RefusalReason> {
-    let file = File::parse(bytes);
+fn proved(
+    before: &Sourcing<'_>,
+    bytes: &[u8],
+    name: &str,
+    number: u32,
+) -> Option<ShellRefusalReason> {
+    let file = ShellFile::parse(bytes);
     let after = Sourcing::of([&file]);
     match after.value(name).value {
-        Value::Literal { bytes, .. } if daemon_number(&bytes) == Some(number) => {}
-        Value::Uncertain { why, .. } => return Some(RefusalReason::Doubt(why)),
-        Value::Literal { .. } | Value::Broken { .. } | Value::Untouched => {
-            return Some(RefusalReason::NoPlace);
+        SourcedValue::Literal { bytes, .. } if daemon_number(&bytes) == Some(number) => {}
+        SourcedValue::Uncertain { why, .. } => return Some(ShellRefusalReason::Doubt(why)),
+        SourcedValue::Literal { .. } | SourcedValue::Broken { .. } | SourcedValue::Untouched => {
+            return Some(ShellRefusalReason::NoPlace);
         }
     }
     let (mut old, mut new) = (before.meaning(), after.meaning());
     old.remove(name.as_bytes());
     new.remove(name.as_bytes());
-    (old != new).then_some(RefusalReason::NoPlace)
+    (old != new).then_some(ShellRefusalReason::NoPlace)
 }
 
 /// A value's source with another number in it: the same quotes, the same joined lines, the same CR before the line's
@@ -200,18 +209,18 @@ fn restyled(source: &[u8], number: u32) -> Option<Vec<u8>> {
 }
 
 /// One replacement of bytes.
-struct Edit {
+struct ByteReplacement {
     range: Range<usize>,
     text: Vec<u8>,
     kind: EditKind,
 }
 
-impl Edit {
+impl ByteReplacement {
     fn new(range: Range<usize>, text: Vec<u8>, kind: EditKind) -> Self {
         Self { range, text, kind }
     }
 
-    fn apply(&self, file: &File) -> Edited {
+    fn apply(&self, file: &ShellFile) -> EditedBytes {
         let (before, after) = (
             &file.bytes[..self.range.start],
             &file.bytes[self.range.end..],
@@ -225,7 +234,7 @@ impl Edit {
             bytes.extend(&self.text);
             bytes.push(b'\n');
             bytes.extend(after);
-            return Edited {
+            return EditedBytes {
                 bytes,
                 lines: vec![LineEdit {
                     kind: self.kind,
@@ -238,7 +247,7 @@ impl Edit {
         }
         bytes.extend(&self.text);
         bytes.extend(after);
-        let edited = File {
+        let edited = ShellFile {
             lines: super::line_starts(&bytes),
             bytes,
             acts: Vec::new(),
@@ -255,7 +264,7 @@ impl Edit {
                 after: edited.line_text(line).to_vec(),
             })
             .collect();
-        Edited {
+        EditedBytes {
             bytes: edited.bytes,
             lines,
         }

@@ -8,8 +8,8 @@ mod simple;
 
 use std::ops::Range;
 
-use super::Doubt;
-use super::acts::{Act, Sure};
+use super::ValueDoubt;
+use super::acts::{CommandCertainty, ShellAct};
 use super::redirections::HereDocument;
 
 pub(super) use between::RESERVED;
@@ -19,20 +19,20 @@ const DEPTH: u32 = 64;
 
 /// Where the reading ended, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stop {
+pub(super) struct ReadingStop {
     pub(super) at: Range<usize>,
-    pub(super) why: Doubt,
+    pub(super) why: ValueDoubt,
 }
 
 /// What a part of the reading gives.
-pub(super) type Reading<T> = Result<T, Stop>;
+pub(super) type GrammarResult<T> = Result<T, ReadingStop>;
 
 /// Reads a script from front to back, once.
-pub(super) struct Parser<'a> {
+pub(super) struct ShellParser<'a> {
     pub(super) source: &'a [u8],
     pub(super) at: usize,
     pub(super) depth: u32,
-    pub(super) acts: Vec<Act>,
+    pub(super) acts: Vec<ShellAct>,
     /// The names that `${NAME:=…}` in the command being read may set.
     pub(super) set_by_expansion: Vec<Range<usize>>,
     pub(super) here_documents: Vec<HereDocument>,
@@ -42,7 +42,7 @@ pub(super) struct Parser<'a> {
     pub(super) run: usize,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> ShellParser<'a> {
     pub(super) fn new(source: &'a [u8], depth: u32) -> Self {
         Self {
             source,
@@ -57,13 +57,13 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads everything; the acts up to the end, or up to where the reading ended.
-    pub(super) fn script(&mut self) -> Reading<()> {
-        self.list(Sure::Always)?;
+    pub(super) fn script(&mut self) -> GrammarResult<()> {
+        self.list(CommandCertainty::Always)?;
         if self.at < self.source.len() {
-            return Err(self.stop(self.at, Doubt::Syntax));
+            return Err(self.stop(self.at, ValueDoubt::Syntax));
         }
         match self.here_documents.first() {
-            Some(document) => Err(self.stop(document.start, Doubt::NotUnderstood)),
+            Some(document) => Err(self.stop(document.start, ValueDoubt::NotUnderstood)),
             None => Ok(()),
         }
     }
@@ -72,18 +72,18 @@ impl<'a> Parser<'a> {
         self.source.get(self.at).copied()
     }
 
-    pub(super) fn stop(&self, start: usize, why: Doubt) -> Stop {
+    pub(super) fn stop(&self, start: usize, why: ValueDoubt) -> ReadingStop {
         let end = self.at.max(start + 1).min(self.source.len().max(start));
-        Stop {
+        ReadingStop {
             at: start..end,
             why,
         }
     }
 
     /// The current depth, unless one more level would be too deep.
-    pub(super) fn deeper(&self, start: usize) -> Reading<u32> {
+    pub(super) fn deeper(&self, start: usize) -> GrammarResult<u32> {
         if self.depth >= DEPTH {
-            return Err(self.stop(start, Doubt::TooDeep));
+            return Err(self.stop(start, ValueDoubt::TooDeep));
         }
         Ok(self.depth)
     }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::acts::Act;
+use super::acts::ShellAct;
 use super::number::{daemon_number, is_inert};
 use super::words::unquote;
-use super::{Breakage, Doubt, File, Sourcing, Spot, Value};
+use super::{FileLine, LineBreakage, ShellFile, SourcedValue, Sourcing, ValueDoubt};
 
 /// The variables that couriertcpd must get as a number above zero.
 const LIMITS: [&str; 2] = ["MAXDAEMONS", "MAXPERIP"];
@@ -26,22 +26,22 @@ const PASTED_LISTS: [&str; 3] = ["LOGGEROPTS", "SSLLOGGEROPTS", "TCPDOPTS"];
 
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct ShellProblem {
     /// Where.
-    pub spot: Spot,
+    pub spot: FileLine,
     /// What.
-    pub kind: ProblemKind,
+    pub kind: ShellProblemKind,
     /// What comes of it.
-    pub consequence: Consequence,
+    pub consequence: ProblemConsequence,
 }
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProblemKind {
+pub enum ShellProblemKind {
     /// No variable's value can be proved because of this.
-    Doubt(Doubt),
+    Doubt(ValueDoubt),
     /// A line looks like an assignment and is none.
-    Broken(Breakage),
+    Broken(LineBreakage),
     /// Every line ends in CR LF, and the CR becomes part of every value.
     CarriageReturns,
     /// A carriage return is read as a command, or becomes part of an option that couriertcpd then refuses.
@@ -56,7 +56,7 @@ pub enum ProblemKind {
     LimitInOptions,
 }
 
-impl ProblemKind {
+impl ShellProblemKind {
     /// Whether it is that of a variable's value, so that another value mends it.
     #[must_use]
     pub const fn is_of_a_value(self) -> bool {
@@ -69,7 +69,7 @@ impl ProblemKind {
     }
 }
 
-impl fmt::Display for ProblemKind {
+impl fmt::Display for ShellProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Doubt(doubt) => doubt.fmt(f),
@@ -96,7 +96,7 @@ impl fmt::Display for ProblemKind {
 
 /// What comes of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Consequence {
+pub enum ProblemConsequence {
     /// Something may differ from what the file says.
     Warning,
     /// The line does nothing but an error message.
@@ -106,10 +106,10 @@ pub enum Consequence {
 }
 
 /// Everything wrong with a file, in the order of its lines.
-pub(super) fn of(file: &File) -> Vec<Problem> {
+pub(super) fn of(file: &ShellFile) -> Vec<ShellProblem> {
     let mut problems = Vec::new();
     let mut note = |at: &Range<usize>, kind, consequence| {
-        problems.push(Problem {
+        problems.push(ShellProblem {
             spot: file.spot(at),
             kind,
             consequence,
@@ -119,46 +119,58 @@ pub(super) fn of(file: &File) -> Vec<Problem> {
         let at = 0..file.line_text(0).len();
         note(
             &at,
-            ProblemKind::CarriageReturns,
-            Consequence::DaemonDoesNotRun,
+            ShellProblemKind::CarriageReturns,
+            ProblemConsequence::DaemonDoesNotRun,
         );
     }
     let marked = file.bytes.starts_with("\u{feff}".as_bytes());
     if marked {
-        note(&(0..3), ProblemKind::ByteOrderMark, Consequence::LineFails);
+        note(
+            &(0..3),
+            ShellProblemKind::ByteOrderMark,
+            ProblemConsequence::LineFails,
+        );
     }
     for act in &file.acts {
         match act {
-            Act::Doubt { at, why } => {
+            ShellAct::Doubt { at, why } => {
                 let consequence = match why.ends() {
-                    true => Consequence::DaemonDoesNotRun,
-                    false => Consequence::Warning,
+                    true => ProblemConsequence::DaemonDoesNotRun,
+                    false => ProblemConsequence::Warning,
                 };
-                note(at, ProblemKind::Doubt(*why), consequence);
+                note(at, ShellProblemKind::Doubt(*why), consequence);
             }
-            Act::Broken { line, why, .. } => {
-                note(line, ProblemKind::Broken(*why), Consequence::LineFails);
+            ShellAct::Broken { line, why, .. } => {
+                note(
+                    line,
+                    ShellProblemKind::Broken(*why),
+                    ProblemConsequence::LineFails,
+                );
             }
-            Act::Run { name } if file.text(name).ends_with(b"\r") => {
-                note(name, ProblemKind::CarriageReturn, Consequence::LineFails);
+            ShellAct::Run { name } if file.text(name).ends_with(b"\r") => {
+                note(
+                    name,
+                    ShellProblemKind::CarriageReturn,
+                    ProblemConsequence::LineFails,
+                );
             }
-            Act::Assign { .. }
-            | Act::ReadOnly { .. }
-            | Act::Define { .. }
-            | Act::Run { .. }
-            | Act::Return { .. } => {}
+            ShellAct::Assign { .. }
+            | ShellAct::ReadOnly { .. }
+            | ShellAct::Define { .. }
+            | ShellAct::Run { .. }
+            | ShellAct::Return { .. } => {}
         }
     }
     let shell = Sourcing::of([file]);
-    if let Some((_, Value::Uncertain { spot, why })) = shell.doubt()
-        && matches!(why, Doubt::ReadOnly | Doubt::FunctionRuns)
+    if let Some((_, SourcedValue::Uncertain { spot, why })) = shell.doubt()
+        && matches!(why, ValueDoubt::ReadOnly | ValueDoubt::FunctionRuns)
     {
-        problems.push(Problem {
+        problems.push(ShellProblem {
             spot,
-            kind: ProblemKind::Doubt(why),
+            kind: ShellProblemKind::Doubt(why),
             consequence: match why.ends() {
-                true => Consequence::DaemonDoesNotRun,
-                false => Consequence::Warning,
+                true => ProblemConsequence::DaemonDoesNotRun,
+                false => ProblemConsequence::Warning,
             },
         });
     }
@@ -169,7 +181,7 @@ pub(super) fn of(file: &File) -> Vec<Problem> {
 }
 
 /// Whether each of at least two lines ends in CR LF.
-pub(super) fn carriage_returns_throughout(file: &File) -> bool {
+pub(super) fn carriage_returns_throughout(file: &ShellFile) -> bool {
     file.lines.len() > 2
         && file.lines[1..]
             .iter()
@@ -177,33 +189,35 @@ pub(super) fn carriage_returns_throughout(file: &File) -> bool {
 }
 
 /// Problems of the values that win within the file.
-fn values(file: &File, shell: &Sourcing<'_>, problems: &mut Vec<Problem>) {
-    let mut check = |name: &str, judge: fn(&[u8]) -> Option<(ProblemKind, Consequence)>| {
-        let Some(held) = shell.held(name).filter(|held| held.doubt.is_none()) else {
-            return;
+fn values(file: &ShellFile, shell: &Sourcing<'_>, problems: &mut Vec<ShellProblem>) {
+    let mut check =
+        |name: &str, judge: fn(&[u8]) -> Option<(ShellProblemKind, ProblemConsequence)>| {
+            let Some(held) = shell.held(name).filter(|held| held.doubt.is_none()) else {
+                return;
+            };
+            if let Some((kind, consequence)) = judge(&unquote(file.text(&held.value))) {
+                problems.push(ShellProblem {
+                    spot: file.spot(&(held.name.start..held.value.end)),
+                    kind,
+                    consequence,
+                });
+            }
         };
-        if let Some((kind, consequence)) = judge(&unquote(file.text(&held.value))) {
-            problems.push(Problem {
-                spot: file.spot(&(held.name.start..held.value.end)),
-                kind,
-                consequence,
-            });
-        }
-    };
     for name in LIMITS {
         check(name, |value| match daemon_number(value) {
             Some(_) => None,
-            None if value.iter().all(|byte| is_inert(*byte) || *byte == b'\r') => {
-                Some((ProblemKind::RefusedLimit, Consequence::DaemonDoesNotRun))
-            }
-            None => Some((ProblemKind::ReadTwice, Consequence::Warning)),
+            None if value.iter().all(|byte| is_inert(*byte) || *byte == b'\r') => Some((
+                ShellProblemKind::RefusedLimit,
+                ProblemConsequence::DaemonDoesNotRun,
+            )),
+            None => Some((ShellProblemKind::ReadTwice, ProblemConsequence::Warning)),
         });
     }
     for name in PASTED_WORDS {
         check(name, |value| {
             let word = value.iter().all(|byte| is_inert(*byte) || *byte == b'\r');
             (!word || value.starts_with(b"#"))
-                .then_some((ProblemKind::ReadTwice, Consequence::Warning))
+                .then_some((ShellProblemKind::ReadTwice, ProblemConsequence::Warning))
         });
     }
     for name in PASTED_LISTS {
@@ -213,21 +227,25 @@ fn values(file: &File, shell: &Sourcing<'_>, problems: &mut Vec<Problem>) {
                 !word.starts_with(b"#") && word.iter().all(|byte| is_inert(*byte) || *byte == b'\r')
             };
             (!words.into_iter().all(inert))
-                .then_some((ProblemKind::ReadTwice, Consequence::Warning))
+                .then_some((ShellProblemKind::ReadTwice, ProblemConsequence::Warning))
         });
     }
     // couriertcpd compares whole option names and addresses; its port goes through `atoi`.
     for name in ["ADDRESS", "SSLADDRESS", "TCPDOPTS"] {
         check(name, |value| {
-            value
-                .contains(&b'\r')
-                .then_some((ProblemKind::CarriageReturn, Consequence::DaemonDoesNotRun))
+            value.contains(&b'\r').then_some((
+                ShellProblemKind::CarriageReturn,
+                ProblemConsequence::DaemonDoesNotRun,
+            ))
         });
     }
     check("TCPDOPTS", |value| {
         let mut words = value.split(|byte| matches!(byte, b' ' | b'\t'));
         words
             .any(|word| word.starts_with(b"-maxprocs=") || word.starts_with(b"-maxperip="))
-            .then_some((ProblemKind::LimitInOptions, Consequence::Warning))
+            .then_some((
+                ShellProblemKind::LimitInOptions,
+                ProblemConsequence::Warning,
+            ))
     });
 }

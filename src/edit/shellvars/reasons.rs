@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What the shell makes of a line that looks like an assignment and is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Breakage {
+pub enum LineBreakage {
     /// `NAME = 4`: the shell runs a command `NAME`.
     SpacedEquals,
     /// `NAME 4`: the shell runs a command `NAME`.
@@ -13,7 +13,7 @@ pub enum Breakage {
     GivenToCommand,
 }
 
-impl fmt::Display for Breakage {
+impl fmt::Display for LineBreakage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SpacedEquals => "blanks around `=` make the shell run the name as a command",
@@ -27,7 +27,7 @@ impl fmt::Display for Breakage {
 
 /// Why a value cannot be proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Doubt {
+pub enum ValueDoubt {
     /// The shell computes the value.
     Computed,
     /// The assignment is in an `if`, a `case`, a pipe or behind `&&` or `||`.
@@ -76,7 +76,7 @@ pub enum Doubt {
     NotUnderstood,
 }
 
-impl Doubt {
+impl ValueDoubt {
     /// Whether it is certain that the script that sources the file ends without a daemon, where `sh` is dash.
     ///
     /// bash goes on after some of these with what it has read before; what then runs is not looked at.
@@ -106,7 +106,7 @@ impl Doubt {
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for ValueDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Computed => "the shell computes this value",

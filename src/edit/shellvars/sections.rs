@@ -7,25 +7,25 @@
 pub(super) fn places(bytes: &[u8], name: &str) -> Vec<usize> {
     let mut own = None;
     let mut last_kept = None;
-    let mut here = Here::Outside;
+    let mut here = SectionPlace::Outside;
     let mut named_own = false;
     let mut at = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let next = at + line.len();
         if let Some(section) = section_name(line) {
-            here = Here::Description;
+            here = SectionPlace::Description;
             named_own = own.is_none() && section == name.as_bytes();
         } else if line.starts_with(b"#") {
-            if here == Here::Setting {
-                here = Here::Outside;
+            if here == SectionPlace::Setting {
+                here = SectionPlace::Outside;
             }
-        } else if here == Here::Description {
-            here = Here::Setting;
+        } else if here == SectionPlace::Description {
+            here = SectionPlace::Setting;
         }
-        if here == Here::Description && named_own {
+        if here == SectionPlace::Description && named_own {
             own = Some(next);
         }
-        if here != Here::Outside {
+        if here != SectionPlace::Outside {
             last_kept = Some(next);
         }
         at = next;
@@ -38,7 +38,7 @@ pub(super) fn places(bytes: &[u8], name: &str) -> Vec<usize> {
 
 /// Where a line stands, as sysconftool sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Here {
+enum SectionPlace {
     Outside,
     Description,
     Setting,

@@ -5,27 +5,27 @@
 
 use std::ops::Range;
 
-use super::Doubt;
-use super::grammar::{Parser, Reading, Stop};
+use super::ValueDoubt;
+use super::grammar::{GrammarResult, ReadingStop, ShellParser};
 
 /// One word as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct ShellWord {
     /// The bytes of the file, quotes included.
     pub(super) range: Range<usize>,
     /// Why its value is not the written one, where it is not.
-    pub(super) computed: Option<Doubt>,
+    pub(super) computed: Option<ValueDoubt>,
     /// Whether it may become several words, or others, where words are split.
-    pub(super) fields: Fields,
+    pub(super) fields: FieldSplitting,
     /// Whether a `\` at a line's end joins it from several lines.
-    pub(super) joined: Joined,
+    pub(super) joined: JoinedLines,
     /// Where its bare beginning is `NAME=`: how long the name is.
     pub(super) name: Option<usize>,
 }
 
 /// Whether the shell may make something else than one word of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fields {
+pub(super) enum FieldSplitting {
     /// It stays one word.
     One,
     /// An unquoted expansion, pattern or brace may make others of it.
@@ -34,14 +34,14 @@ pub(super) enum Fields {
 
 /// Whether a word spans lines by `\` at their ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joined {
+pub(super) enum JoinedLines {
     /// It has no such line end.
     No,
     /// It has at least one.
     Yes,
 }
 
-impl Word {
+impl ShellWord {
     /// The range of the value in `NAME=value`.
     pub(super) fn value(&self, name: usize) -> Range<usize> {
         self.range.start + name + 1..self.range.end
@@ -91,28 +91,28 @@ pub(super) fn unquote(source: &[u8]) -> Vec<u8> {
 
 /// Where an expansion stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quotes {
+enum QuoteContext {
     None,
     Double,
 }
 
-impl Parser<'_> {
+impl ShellParser<'_> {
     /// Reads the word that begins here; empty where none does.
-    pub(super) fn word(&mut self) -> Reading<Word> {
+    pub(super) fn word(&mut self) -> GrammarResult<ShellWord> {
         let start = self.at;
         let length = name_length(&self.source[start..]);
         let name = (length > 0 && self.source.get(start + length) == Some(&b'=')).then_some(length);
         match (length > 0, &self.source[start + length..]) {
             // bash: an element of an array, whose brackets may hold blanks.
-            (true, [b'[', ..]) => return Err(self.stop(start, Doubt::Unportable)),
-            (true, [b'+', b'=', ..]) => return Err(self.stop(start, Doubt::Unportable)),
+            (true, [b'[', ..]) => return Err(self.stop(start, ValueDoubt::Unportable)),
+            (true, [b'+', b'=', ..]) => return Err(self.stop(start, ValueDoubt::Unportable)),
             _ => {}
         }
-        let mut word = Word {
+        let mut word = ShellWord {
             range: start..start,
             computed: None,
-            fields: Fields::One,
-            joined: Joined::No,
+            fields: FieldSplitting::One,
+            joined: JoinedLines::No,
             name,
         };
         while let Some(byte) = self.peek() {
@@ -121,22 +121,22 @@ impl Parser<'_> {
                 b'\'' => self.single_quotes(&mut word)?,
                 b'"' => self.double_quotes(&mut word)?,
                 b'\\' => match self.source.get(self.at + 1) {
-                    None => return Err(self.stop(self.at, Doubt::NotUnderstood)),
+                    None => return Err(self.stop(self.at, ValueDoubt::NotUnderstood)),
                     Some(next) => {
                         if *next == b'\n' {
-                            word.joined = Joined::Yes;
+                            word.joined = JoinedLines::Yes;
                         } else {
                             doubt_control(&mut word, *next);
                         }
                         self.at += 2;
                     }
                 },
-                b'$' => self.dollar(&mut word, Quotes::None)?,
-                b'`' => self.backquotes(&mut word, Quotes::None)?,
+                b'$' => self.dollar(&mut word, QuoteContext::None)?,
+                b'`' => self.backquotes(&mut word, QuoteContext::None)?,
                 _ => {
                     match byte {
-                        b'*' | b'?' | b'[' | b'{' => word.fields = Fields::Any,
-                        b'~' => word.computed = Some(Doubt::Computed),
+                        b'*' | b'?' | b'[' | b'{' => word.fields = FieldSplitting::Any,
+                        b'~' => word.computed = Some(ValueDoubt::Computed),
                         _ => doubt_control(&mut word, byte),
                     }
                     self.at += 1;
@@ -147,7 +147,7 @@ impl Parser<'_> {
         Ok(word)
     }
 
-    fn single_quotes(&mut self, word: &mut Word) -> Reading<()> {
+    fn single_quotes(&mut self, word: &mut ShellWord) -> GrammarResult<()> {
         let start = self.at;
         self.at += 1;
         while let Some(byte) = self.peek() {
@@ -158,10 +158,10 @@ impl Parser<'_> {
                 _ => doubt_control(word, byte),
             }
         }
-        Err(self.stop(start, Doubt::Unterminated))
+        Err(self.stop(start, ValueDoubt::Unterminated))
     }
 
-    fn double_quotes(&mut self, word: &mut Word) -> Reading<()> {
+    fn double_quotes(&mut self, word: &mut ShellWord) -> GrammarResult<()> {
         let start = self.at;
         self.at += 1;
         while let Some(byte) = self.peek() {
@@ -172,14 +172,14 @@ impl Parser<'_> {
                 }
                 b'\\' => {
                     match self.source.get(self.at + 1) {
-                        Some(b'\n') => word.joined = Joined::Yes,
+                        Some(b'\n') => word.joined = JoinedLines::Yes,
                         Some(next) => doubt_control(word, *next),
                         None => break,
                     }
                     self.at += 2;
                 }
-                b'$' => self.dollar(word, Quotes::Double)?,
-                b'`' => self.backquotes(word, Quotes::Double)?,
+                b'$' => self.dollar(word, QuoteContext::Double)?,
+                b'`' => self.backquotes(word, QuoteContext::Double)?,
                 _ => {
                     if byte == b'\n' {
                         self.line_in_word(start)?;
@@ -189,35 +189,35 @@ impl Parser<'_> {
                 }
             }
         }
-        Err(self.stop(start, Doubt::Unterminated))
+        Err(self.stop(start, ValueDoubt::Unterminated))
     }
 
     /// A line end inside quotes while a here-document waits for its body is read differently by different shells.
-    fn line_in_word(&self, start: usize) -> Reading<()> {
+    fn line_in_word(&self, start: usize) -> GrammarResult<()> {
         if self.awaits_here_document() {
-            return Err(self.stop(start, Doubt::Unportable));
+            return Err(self.stop(start, ValueDoubt::Unportable));
         }
         Ok(())
     }
 
-    fn dollar(&mut self, word: &mut Word, quotes: Quotes) -> Reading<()> {
+    fn dollar(&mut self, word: &mut ShellWord, quotes: QuoteContext) -> GrammarResult<()> {
         let start = self.at;
         let rest = &self.source[start + 1..];
         match rest {
             [b'{', ..] => self.braces()?,
             [b'(', b'(', ..] => self.arithmetic()?,
             [b'(', b'\\', b'\n', ..] | [b'\\', b'\n', ..] => {
-                return Err(self.stop(start, Doubt::Unportable));
+                return Err(self.stop(start, ValueDoubt::Unportable));
             }
             [b'(', ..] => {
                 self.at += 2;
                 self.substitution(start)?;
             }
-            [b'\'', ..] if quotes == Quotes::None => {
-                return Err(self.stop(start, Doubt::Unportable));
+            [b'\'', ..] if quotes == QuoteContext::None => {
+                return Err(self.stop(start, ValueDoubt::Unportable));
             }
             // bash translates `$"text"`; the text ends at the same place for both shells.
-            [b'"', ..] if quotes == Quotes::None => self.at += 1,
+            [b'"', ..] if quotes == QuoteContext::None => self.at += 1,
             [
                 b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!' | b'0'..=b'9',
                 ..,
@@ -230,15 +230,15 @@ impl Parser<'_> {
                 length => self.at += 1 + length,
             },
         }
-        word.computed = Some(Doubt::Computed);
-        if quotes == Quotes::None {
-            word.fields = Fields::Any;
+        word.computed = Some(ValueDoubt::Computed);
+        if quotes == QuoteContext::None {
+            word.fields = FieldSplitting::Any;
         }
         Ok(())
     }
 
     /// `${…}`, as far as it is certain not to end the shell.
-    fn braces(&mut self) -> Reading<()> {
+    fn braces(&mut self) -> GrammarResult<()> {
         let start = self.at;
         self.at += 2;
         let rest = &self.source[self.at..];
@@ -252,7 +252,7 @@ impl Parser<'_> {
             text => name_length(text),
         };
         if length == 0 {
-            return Err(self.stop(start, Doubt::NotUnderstood));
+            return Err(self.stop(start, ValueDoubt::NotUnderstood));
         }
         let name = from..from + length;
         self.at = name.end;
@@ -261,14 +261,14 @@ impl Parser<'_> {
             return Ok(());
         }
         if counted {
-            return Err(self.stop(start, Doubt::NotUnderstood));
+            return Err(self.stop(start, ValueDoubt::NotUnderstood));
         }
         let colon = usize::from(self.peek() == Some(b':'));
         match self.source.get(self.at + colon) {
             Some(b'-' | b'+') => {}
             Some(b'=') => self.set_by_expansion.push(name),
             Some(b'%' | b'#') if colon == 0 => {}
-            _ => return Err(self.stop(start, Doubt::MayEnd)),
+            _ => return Err(self.stop(start, ValueDoubt::MayEnd)),
         }
         self.at += colon + 1;
         while let Some(byte) = self.peek() {
@@ -282,11 +282,11 @@ impl Parser<'_> {
                 _ => break,
             }
         }
-        Err(self.stop(start, Doubt::NotUnderstood))
+        Err(self.stop(start, ValueDoubt::NotUnderstood))
     }
 
     /// `$((…))` of plain numbers, `+`, `-` and `*`; anything else may end the shell.
-    fn arithmetic(&mut self) -> Reading<()> {
+    fn arithmetic(&mut self) -> GrammarResult<()> {
         let start = self.at;
         self.at += 3;
         loop {
@@ -297,7 +297,7 @@ impl Parser<'_> {
                 .count();
             let zero = self.source[self.at..].starts_with(b"0") && digits > 1;
             if digits == 0 || digits > 8 || zero {
-                return Err(self.stop(start, Doubt::MayEnd));
+                return Err(self.stop(start, ValueDoubt::MayEnd));
             }
             self.at += digits;
             self.arithmetic_blanks();
@@ -307,7 +307,7 @@ impl Parser<'_> {
                     return Ok(());
                 }
                 [b'+' | b'-' | b'*', ..] => self.at += 1,
-                _ => return Err(self.stop(start, Doubt::MayEnd)),
+                _ => return Err(self.stop(start, ValueDoubt::MayEnd)),
             }
         }
     }
@@ -319,25 +319,25 @@ impl Parser<'_> {
     }
 
     /// `` `…` ``: its text is a script of its own, in which `\` is read once more.
-    fn backquotes(&mut self, word: &mut Word, quotes: Quotes) -> Reading<()> {
+    fn backquotes(&mut self, word: &mut ShellWord, quotes: QuoteContext) -> GrammarResult<()> {
         let start = self.at;
         self.at += 1;
         let mut script = Vec::new();
         loop {
             match self.peek() {
                 // dash takes what there is.
-                None => return Err(self.stop(start, Doubt::NotUnderstood)),
+                None => return Err(self.stop(start, ValueDoubt::NotUnderstood)),
                 Some(b'`') => break,
                 Some(b'\\') => match self.source.get(self.at + 1) {
                     Some(next @ (b'$' | b'`' | b'\\')) => {
                         script.push(*next);
                         self.at += 2;
                     }
-                    _ => return Err(self.stop(start, Doubt::NotUnderstood)),
+                    _ => return Err(self.stop(start, ValueDoubt::NotUnderstood)),
                 },
                 // Inside double quotes shells differ in whether a `"` here needs a `\`.
-                Some(b'"' | b'\'') if quotes == Quotes::Double => {
-                    return Err(self.stop(start, Doubt::Unportable));
+                Some(b'"' | b'\'') if quotes == QuoteContext::Double => {
+                    return Err(self.stop(start, ValueDoubt::Unportable));
                 }
                 Some(byte) => {
                     if byte == b'\n' {
@@ -351,28 +351,28 @@ impl Parser<'_> {
         self.at += 1;
         let depth = self.deeper(start)?;
         self.depth = depth;
-        let inner = Parser::new(&script, depth + 1).script();
-        if let Err(Stop { why, .. }) = inner {
+        let inner = ShellParser::new(&script, depth + 1).script();
+        if let Err(ReadingStop { why, .. }) = inner {
             // Shells do not look at all of this text before it runs, and then only a shell of its own ends.
             let why = if why.ends() {
-                Doubt::NotUnderstood
+                ValueDoubt::NotUnderstood
             } else {
                 why
             };
             return Err(self.stop(start, why));
         }
-        word.computed = Some(Doubt::Computed);
-        if quotes == Quotes::None {
-            word.fields = Fields::Any;
+        word.computed = Some(ValueDoubt::Computed);
+        if quotes == QuoteContext::None {
+            word.fields = FieldSplitting::Any;
         }
         Ok(())
     }
 }
 
 /// Bytes that the shells use for themselves inside a word.
-fn doubt_control(word: &mut Word, byte: u8) {
+fn doubt_control(word: &mut ShellWord, byte: u8) {
     let control = byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r');
     if control {
-        word.computed = Some(Doubt::ControlByte);
+        word.computed = Some(ValueDoubt::ControlByte);
     }
 }

@@ -8,9 +8,9 @@ mod check;
 mod number;
 mod time;
 
-pub(super) use address::Bind;
-use check::Words;
-pub(super) use check::{Check, Verdict, verdict};
+pub(super) use address::BindAddress;
+use check::EmptyWords;
+pub(super) use check::{ValueCheck, ValueVerdict, verdict};
 pub(super) use number::{count, port, rate, wraps};
 
 /// The attributes that mailward manages.
@@ -49,7 +49,7 @@ impl Attribute {
 
 /// How many values an attribute takes, and whether later lines add to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arity {
+pub(super) enum AttributeArity {
     /// Exactly so many, once.
     Exactly(usize),
     /// Any number, once.
@@ -60,13 +60,13 @@ pub(super) enum Arity {
 
 /// One row of xinetd's own table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownAttribute {
     /// The name that the row is kept under: `interface` is `bind`.
     pub(super) name: &'static str,
     /// The lines of its parser in `parsers.c`, of 2.3.14 and 2.3.15, and of 2.3.15.3 and 2.3.15.4; 0 where it is not there.
     pub(super) lines: [u16; 2],
-    pub(super) arity: Arity,
-    pub(super) check: Check,
+    pub(super) arity: AttributeArity,
+    pub(super) check: ValueCheck,
 }
 
 const SOCKET_TYPES: &[&str] = &["stream", "dgram", "raw", "seqpacket"];
@@ -102,176 +102,401 @@ const LEVELS: &[&str] = &[
     "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
 ];
 
-const IN_SERVICES: &[Known] = &[
+const IN_SERVICES: &[KnownAttribute] = &[
     row(
         "socket_type",
         [130, 130],
-        Arity::Exactly(1),
-        Check::OneOf(SOCKET_TYPES),
+        AttributeArity::Exactly(1),
+        ValueCheck::OneOf(SOCKET_TYPES),
     ),
-    row("protocol", [203, 203], Arity::Exactly(1), Check::Protocol),
-    row("wait", [234, 234], Arity::Exactly(1), Check::YesOrNo),
-    row("user", [274, 253], Arity::Exactly(1), Check::User),
-    row("group", [309, 288], Arity::Exactly(1), Check::Group),
-    row("server", [402, 381], Arity::Exactly(1), Check::Server),
-    row("server_args", [435, 414], Arity::Any, Check::AtLeastOne),
-    row("instances", [501, 480], Arity::Exactly(1), Check::Count),
+    row(
+        "protocol",
+        [203, 203],
+        AttributeArity::Exactly(1),
+        ValueCheck::Protocol,
+    ),
+    row(
+        "wait",
+        [234, 234],
+        AttributeArity::Exactly(1),
+        ValueCheck::YesOrNo,
+    ),
+    row(
+        "user",
+        [274, 253],
+        AttributeArity::Exactly(1),
+        ValueCheck::User,
+    ),
+    row(
+        "group",
+        [309, 288],
+        AttributeArity::Exactly(1),
+        ValueCheck::Group,
+    ),
+    row(
+        "server",
+        [402, 381],
+        AttributeArity::Exactly(1),
+        ValueCheck::Server,
+    ),
+    row(
+        "server_args",
+        [435, 414],
+        AttributeArity::Any,
+        ValueCheck::AtLeastOne,
+    ),
+    row(
+        "instances",
+        [501, 480],
+        AttributeArity::Exactly(1),
+        ValueCheck::Count,
+    ),
     row(
         "log_on_success",
         [998, 982],
-        Arity::Modifiable,
-        Check::Words(ON_SUCCESS, Words::AnyNumber),
+        AttributeArity::Modifiable,
+        ValueCheck::Words(ON_SUCCESS, EmptyWords::AnyNumber),
     ),
     row(
         "log_on_failure",
         [1007, 991],
-        Arity::Modifiable,
-        Check::Words(ON_FAILURE, Words::AnyNumber),
+        AttributeArity::Modifiable,
+        ValueCheck::Words(ON_FAILURE, EmptyWords::AnyNumber),
     ),
-    row("log_type", [944, 923], Arity::Any, Check::LogType),
+    row(
+        "log_type",
+        [944, 923],
+        AttributeArity::Any,
+        ValueCheck::LogType,
+    ),
     row(
         "only_from",
         [1064, 1048],
-        Arity::Modifiable,
-        Check::Addresses,
+        AttributeArity::Modifiable,
+        ValueCheck::Addresses,
     ),
     row(
         "no_access",
         [1072, 1056],
-        Arity::Modifiable,
-        Check::Addresses,
+        AttributeArity::Modifiable,
+        ValueCheck::Addresses,
     ),
-    row("access_times", [1304, 1288], Arity::Any, Check::Times),
+    row(
+        "access_times",
+        [1304, 1288],
+        AttributeArity::Any,
+        ValueCheck::Times,
+    ),
     row(
         "type",
         [96, 96],
-        Arity::Any,
-        Check::Words(TYPES, Words::OneOrMore),
+        AttributeArity::Any,
+        ValueCheck::Words(TYPES, EmptyWords::OneOrMore),
     ),
     row(
         "rpc_version",
         [152, 152],
-        Arity::Exactly(1),
-        Check::Versions,
+        AttributeArity::Exactly(1),
+        ValueCheck::Versions,
     ),
-    row("rpc_number", [187, 187], Arity::Exactly(1), Check::Integer),
-    row("id", [583, 562], Arity::Exactly(1), Check::Accepted),
-    row("env", [639, 618], Arity::Modifiable, Check::Environment),
-    row("port", [601, 580], Arity::Exactly(1), Check::Port),
-    row("passenv", [681, 660], Arity::Modifiable, Check::Accepted),
+    row(
+        "rpc_number",
+        [187, 187],
+        AttributeArity::Exactly(1),
+        ValueCheck::Integer,
+    ),
+    row(
+        "id",
+        [583, 562],
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
+    ),
+    row(
+        "env",
+        [639, 618],
+        AttributeArity::Modifiable,
+        ValueCheck::Environment,
+    ),
+    row(
+        "port",
+        [601, 580],
+        AttributeArity::Exactly(1),
+        ValueCheck::Port,
+    ),
+    row(
+        "passenv",
+        [681, 660],
+        AttributeArity::Modifiable,
+        ValueCheck::Accepted,
+    ),
     row(
         "flags",
         [113, 113],
-        Arity::Any,
-        Check::Words(FLAGS, Words::OneOrMore),
+        AttributeArity::Any,
+        ValueCheck::Words(FLAGS, EmptyWords::OneOrMore),
     ),
-    row("nice", [1331, 1315], Arity::Exactly(1), Check::Integer),
-    row("redirect", [1163, 1147], Arity::Exactly(2), Check::Redirect),
-    row("banner", [1080, 1064], Arity::Exactly(1), Check::Accepted),
-    row("bind", [1231, 1215], Arity::Exactly(1), Check::Bind),
-    row("per_source", [524, 503], Arity::Exactly(1), Check::Count),
-    row("groups", [361, 340], Arity::Exactly(1), Check::YesOrNo),
+    row(
+        "nice",
+        [1331, 1315],
+        AttributeArity::Exactly(1),
+        ValueCheck::Integer,
+    ),
+    row(
+        "redirect",
+        [1163, 1147],
+        AttributeArity::Exactly(2),
+        ValueCheck::Redirect,
+    ),
+    row(
+        "banner",
+        [1080, 1064],
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
+    ),
+    row(
+        "bind",
+        [1231, 1215],
+        AttributeArity::Exactly(1),
+        ValueCheck::Bind,
+    ),
+    row(
+        "per_source",
+        [524, 503],
+        AttributeArity::Exactly(1),
+        ValueCheck::Count,
+    ),
+    row(
+        "groups",
+        [361, 340],
+        AttributeArity::Exactly(1),
+        ValueCheck::YesOrNo,
+    ),
     row(
         "banner_success",
         [1101, 1085],
-        Arity::Exactly(1),
-        Check::Accepted,
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
     ),
     row(
         "banner_fail",
         [1121, 1105],
-        Arity::Exactly(1),
-        Check::Accepted,
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
     ),
-    row("cps", [546, 525], Arity::Exactly(2), Check::Rate),
-    row("disable", [340, 319], Arity::Exactly(1), Check::YesOrNo),
-    row("max_load", [1142, 1126], Arity::Exactly(1), Check::Load),
-    row("rlimit_as", [1343, 1327], Arity::Exactly(1), Check::Size),
-    row("rlimit_cpu", [1366, 1350], Arity::Exactly(1), Check::Cpu),
-    row("rlimit_data", [1396, 1380], Arity::Exactly(1), Check::Size),
+    row(
+        "cps",
+        [546, 525],
+        AttributeArity::Exactly(2),
+        ValueCheck::Rate,
+    ),
+    row(
+        "disable",
+        [340, 319],
+        AttributeArity::Exactly(1),
+        ValueCheck::YesOrNo,
+    ),
+    row(
+        "max_load",
+        [1142, 1126],
+        AttributeArity::Exactly(1),
+        ValueCheck::Load,
+    ),
+    row(
+        "rlimit_as",
+        [1343, 1327],
+        AttributeArity::Exactly(1),
+        ValueCheck::Size,
+    ),
+    row(
+        "rlimit_cpu",
+        [1366, 1350],
+        AttributeArity::Exactly(1),
+        ValueCheck::Cpu,
+    ),
+    row(
+        "rlimit_data",
+        [1396, 1380],
+        AttributeArity::Exactly(1),
+        ValueCheck::Size,
+    ),
     row(
         "rlimit_files",
         [0, 1403],
-        Arity::Exactly(1),
-        Check::FileLimit,
+        AttributeArity::Exactly(1),
+        ValueCheck::FileLimit,
     ),
-    row("rlimit_rss", [1419, 1426], Arity::Exactly(1), Check::Size),
-    row("rlimit_stack", [1442, 1449], Arity::Exactly(1), Check::Size),
-    row("v6only", [382, 361], Arity::Exactly(1), Check::YesOrNo),
+    row(
+        "rlimit_rss",
+        [1419, 1426],
+        AttributeArity::Exactly(1),
+        ValueCheck::Size,
+    ),
+    row(
+        "rlimit_stack",
+        [1442, 1449],
+        AttributeArity::Exactly(1),
+        ValueCheck::Size,
+    ),
+    row(
+        "v6only",
+        [382, 361],
+        AttributeArity::Exactly(1),
+        ValueCheck::YesOrNo,
+    ),
     row(
         "deny_time",
         [1464, 1471],
-        Arity::Exactly(1),
-        Check::DenyTime,
+        AttributeArity::Exactly(1),
+        ValueCheck::DenyTime,
     ),
-    row("umask", [1481, 1488], Arity::Exactly(1), Check::Umask),
-    row("libwrap", [1499, 1506], Arity::Exactly(1), Check::Accepted),
+    row(
+        "umask",
+        [1481, 1488],
+        AttributeArity::Exactly(1),
+        ValueCheck::Umask,
+    ),
+    row(
+        "libwrap",
+        [1499, 1506],
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
+    ),
 ];
 
 /// The row of an attribute in a `service` block.
-pub(super) fn in_service(name: &[u8]) -> Option<Known> {
+pub(super) fn in_service(name: &[u8]) -> Option<KnownAttribute> {
     find(IN_SERVICES, name)
 }
 
-const IN_DEFAULTS: &[Known] = &[
-    row("log_type", [944, 923], Arity::Modifiable, Check::LogType),
+const IN_DEFAULTS: &[KnownAttribute] = &[
+    row(
+        "log_type",
+        [944, 923],
+        AttributeArity::Modifiable,
+        ValueCheck::LogType,
+    ),
     row(
         "log_on_success",
         [998, 982],
-        Arity::Modifiable,
-        Check::Words(ON_SUCCESS, Words::AnyNumber),
+        AttributeArity::Modifiable,
+        ValueCheck::Words(ON_SUCCESS, EmptyWords::AnyNumber),
     ),
     row(
         "log_on_failure",
         [1007, 991],
-        Arity::Modifiable,
-        Check::Words(ON_FAILURE, Words::AnyNumber),
+        AttributeArity::Modifiable,
+        ValueCheck::Words(ON_FAILURE, EmptyWords::AnyNumber),
     ),
-    row("disabled", [741, 720], Arity::Modifiable, Check::Accepted),
-    row("enabled", [761, 740], Arity::Modifiable, Check::Accepted),
+    row(
+        "disabled",
+        [741, 720],
+        AttributeArity::Modifiable,
+        ValueCheck::Accepted,
+    ),
+    row(
+        "enabled",
+        [761, 740],
+        AttributeArity::Modifiable,
+        ValueCheck::Accepted,
+    ),
     row(
         "no_access",
         [1072, 1056],
-        Arity::Modifiable,
-        Check::Addresses,
+        AttributeArity::Modifiable,
+        ValueCheck::Addresses,
     ),
     row(
         "only_from",
         [1064, 1048],
-        Arity::Modifiable,
-        Check::Addresses,
+        AttributeArity::Modifiable,
+        ValueCheck::Addresses,
     ),
-    row("instances", [501, 480], Arity::Exactly(1), Check::Count),
-    row("passenv", [681, 660], Arity::Modifiable, Check::Accepted),
-    row("banner", [1080, 1064], Arity::Exactly(1), Check::Accepted),
-    row("bind", [1231, 1215], Arity::Exactly(1), Check::Bind),
-    row("per_source", [524, 503], Arity::Exactly(1), Check::Count),
-    row("groups", [361, 340], Arity::Exactly(1), Check::YesOrNo),
+    row(
+        "instances",
+        [501, 480],
+        AttributeArity::Exactly(1),
+        ValueCheck::Count,
+    ),
+    row(
+        "passenv",
+        [681, 660],
+        AttributeArity::Modifiable,
+        ValueCheck::Accepted,
+    ),
+    row(
+        "banner",
+        [1080, 1064],
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
+    ),
+    row(
+        "bind",
+        [1231, 1215],
+        AttributeArity::Exactly(1),
+        ValueCheck::Bind,
+    ),
+    row(
+        "per_source",
+        [524, 503],
+        AttributeArity::Exactly(1),
+        ValueCheck::Count,
+    ),
+    row(
+        "groups",
+        [361, 340],
+        AttributeArity::Exactly(1),
+        ValueCheck::YesOrNo,
+    ),
     row(
         "banner_success",
         [1101, 1085],
-        Arity::Exactly(1),
-        Check::Accepted,
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
     ),
     row(
         "banner_fail",
         [1121, 1105],
-        Arity::Exactly(1),
-        Check::Accepted,
+        AttributeArity::Exactly(1),
+        ValueCheck::Accepted,
     ),
-    row("cps", [546, 525], Arity::Exactly(2), Check::Rate),
-    row("max_load", [1142, 1126], Arity::Exactly(1), Check::Load),
-    row("v6only", [382, 361], Arity::Exactly(1), Check::YesOrNo),
-    row("umask", [1481, 1488], Arity::Exactly(1), Check::Umask),
+    row(
+        "cps",
+        [546, 525],
+        AttributeArity::Exactly(2),
+        ValueCheck::Rate,
+    ),
+    row(
+        "max_load",
+        [1142, 1126],
+        AttributeArity::Exactly(1),
+        ValueCheck::Load,
+    ),
+    row(
+        "v6only",
+        [382, 361],
+        AttributeArity::Exactly(1),
+        ValueCheck::YesOrNo,
+    ),
+    row(
+        "umask",
+        [1481, 1488],
+        AttributeArity::Exactly(1),
+        ValueCheck::Umask,
+    ),
 ];
 
 /// The row of an attribute in the `defaults` block.
-pub(super) fn in_defaults(name: &[u8]) -> Option<Known> {
+pub(super) fn in_defaults(name: &[u8]) -> Option<KnownAttribute> {
     find(IN_DEFAULTS, name)
 }
 
-const fn row(name: &'static str, lines: [u16; 2], arity: Arity, check: Check) -> Known {
-    Known {
+const fn row(
+    name: &'static str,
+    lines: [u16; 2],
+    arity: AttributeArity,
+    check: ValueCheck,
+) -> KnownAttribute {
+    KnownAttribute {
         name,
         lines,
         arity,
@@ -279,7 +504,7 @@ const fn row(name: &'static str, lines: [u16; 2], arity: Arity, check: Check) ->
     }
 }
 
-fn find(table: &[Known], name: &[u8]) -> Option<Known> {
+fn find(table: &[KnownAttribute], name: &[u8]) -> Option<KnownAttribute> {
     // Another name of the same attribute (`parse.c`).
     let name = if is(name, "interface") { b"bind" } else { name };
     table.iter().find(|known| is(name, known.name)).copied()
@@ -287,7 +512,7 @@ fn find(table: &[Known], name: &[u8]) -> Option<Known> {
 
 /// An attribute that xinetd knows, for whoever has to know them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Documented {
+pub struct DocumentedAttribute {
     /// Its name; `interface` is another one of `bind`.
     pub name: &'static str,
     /// The line of its parser in `parsers.c` of 2.3.14 and 2.3.15; none where these do not have it.
@@ -295,12 +520,12 @@ pub struct Documented {
     /// The same of 2.3.15.3 and 2.3.15.4.
     pub since: u16,
     /// Whether `defaults` takes it too, or alone.
-    pub place: Place,
+    pub place: AttributePlace,
 }
 
 /// Where an attribute may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum AttributePlace {
     /// In a service.
     Service,
     /// In `defaults`.
@@ -310,26 +535,26 @@ pub enum Place {
 }
 
 /// Every attribute that xinetd knows, in the order of its own tables.
-pub fn attributes() -> impl Iterator<Item = Documented> {
-    let documented = |known: &Known, place| Documented {
+pub fn attributes() -> impl Iterator<Item = DocumentedAttribute> {
+    let documented = |known: &KnownAttribute, place| DocumentedAttribute {
         name: known.name,
         before: Some(known.lines[0]).filter(|line| *line > 0),
         since: known.lines[1],
         place,
     };
-    let both = |known: &Known| in_defaults(known.name.as_bytes()).is_some();
+    let both = |known: &KnownAttribute| in_defaults(known.name.as_bytes()).is_some();
     let services = IN_SERVICES.iter().map(move |known| {
         let place = if both(known) {
-            Place::Both
+            AttributePlace::Both
         } else {
-            Place::Service
+            AttributePlace::Service
         };
         documented(known, place)
     });
     let defaults = IN_DEFAULTS
         .iter()
         .filter(|known| in_service(known.name.as_bytes()).is_none())
-        .map(move |known| documented(known, Place::Defaults));
+        .map(move |known| documented(known, AttributePlace::Defaults));
     services.chain(defaults)
 }
 

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Count, HostPath, Rate};
+use crate::model::{ConnectionLimit, ConnectionRate, HostPath};
 
 use super::attribute::{self, Attribute};
-use super::problem::{Effect, Problem, ProblemKind};
-use super::reader::Operator;
+use super::problem::{ProblemEffect, XinetdProblem, XinetdProblemKind};
+use super::reader::AssignOperator;
 use super::reading;
-use super::services::Socket;
-use super::tree::{Tree, Wanted};
+use super::services::ServiceSocket;
+use super::tree::{FileTree, WantedPath};
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct At {
+pub struct FilePosition {
     /// The file.
     pub path: HostPath,
     /// Counted from 1.
@@ -22,86 +22,86 @@ pub struct At {
 
 /// Where an effective value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ValueSource {
     /// The service's own line.
-    Own(At),
+    Own(FilePosition),
     /// A line of `defaults`.
-    Defaults(At),
+    Defaults(FilePosition),
     /// No line: the daemon has it built in.
     BuiltIn,
 }
 
 /// The value in force, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective<T> {
+pub struct EffectiveValue<T> {
     /// The value as xinetd has it.
     pub value: T,
     /// Where it stands.
-    pub from: Source,
+    pub from: ValueSource,
 }
 
-impl<T> Effective<T> {
+impl<T> EffectiveValue<T> {
     /// Where the value stands, if on a line at all.
     #[must_use]
-    pub fn at(&self) -> Option<&At> {
+    pub fn at(&self) -> Option<&FilePosition> {
         match &self.from {
-            Source::Own(at) | Source::Defaults(at) => Some(at),
-            Source::BuiltIn => None,
+            ValueSource::Own(at) | ValueSource::Defaults(at) => Some(at),
+            ValueSource::BuiltIn => None,
         }
     }
 }
 
 /// An attribute line that xinetd accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub struct AttributeAssignment {
     /// The attribute's own name, in lower case; `interface` is `bind`.
     pub name: &'static str,
     /// How it assigns.
-    pub operator: Operator,
+    pub operator: AssignOperator,
     /// The words behind the operator.
     pub values: Vec<Vec<u8>>,
     /// Where it stands.
-    pub at: At,
+    pub at: FilePosition,
 }
 
 /// The `defaults` of all files together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Defaults {
+pub struct XinetdDefaults {
     /// The headings of the `defaults` blocks that xinetd reads, in order; the first line to set an attribute wins.
-    pub blocks: Vec<At>,
+    pub blocks: Vec<FilePosition>,
     /// The lines that it accepts, in order.
-    pub assignments: Vec<Assignment>,
+    pub assignments: Vec<AttributeAssignment>,
 }
 
-impl Defaults {
+impl XinetdDefaults {
     /// The winning line of an attribute, by the attribute's lower-case name.
     #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&Assignment> {
+    pub fn attribute(&self, name: &str) -> Option<&AttributeAssignment> {
         self.assignments.iter().find(|a| a.name == name)
     }
 
     /// The default of `per_source`, where a line sets it.
     #[must_use]
-    pub fn per_source(&self) -> Option<Effective<Count>> {
+    pub fn per_source(&self) -> Option<EffectiveValue<ConnectionLimit>> {
         count(
             self.attribute(Attribute::PerSource.name()),
-            Source::Defaults,
+            ValueSource::Defaults,
         )
     }
 
     /// The default of `instances`, where a line sets it.
     #[must_use]
-    pub fn instances(&self) -> Option<Effective<Count>> {
+    pub fn instances(&self) -> Option<EffectiveValue<ConnectionLimit>> {
         count(
             self.attribute(Attribute::Instances.name()),
-            Source::Defaults,
+            ValueSource::Defaults,
         )
     }
 
     /// The default of `cps`, where a line sets it.
     #[must_use]
-    pub fn cps(&self) -> Option<Effective<Rate>> {
-        rate(self.attribute(Attribute::Cps.name()), Source::Defaults)
+    pub fn cps(&self) -> Option<EffectiveValue<ConnectionRate>> {
+        rate(self.attribute(Attribute::Cps.name()), ValueSource::Defaults)
     }
 }
 
@@ -113,7 +113,7 @@ pub enum ServiceState {
     /// `disable = yes`, `disabled = …`, or not among `enabled = …`.
     Disabled,
     /// Something is wrong with it.
-    Dropped(ProblemKind),
+    Dropped(XinetdProblemKind),
 }
 
 /// A service as the files have it.
@@ -130,25 +130,25 @@ pub struct ServiceEntry {
     /// Whether it is offered.
     pub state: ServiceState,
     /// Connections at once from one address.
-    pub per_source: Effective<Count>,
+    pub per_source: EffectiveValue<ConnectionLimit>,
     /// Connections at once in all.
-    pub instances: Effective<Count>,
+    pub instances: EffectiveValue<ConnectionLimit>,
     /// Connections a second.
-    pub cps: Effective<Rate>,
+    pub cps: EffectiveValue<ConnectionRate>,
     /// The attributes whose change makes SIGHUP restart the service and end its sessions.
     pub identity: BTreeMap<String, Vec<Vec<u8>>>,
     /// Where it listens.
-    pub socket: Option<Socket>,
+    pub socket: Option<ServiceSocket>,
     /// All lines that xinetd accepts, in order.
-    pub assignments: Vec<Assignment>,
+    pub assignments: Vec<AttributeAssignment>,
     /// What could make its state another one, and cannot be told.
-    pub doubts: Vec<Problem>,
+    pub doubts: Vec<XinetdProblem>,
 }
 
 impl ServiceEntry {
     /// The first accepted line of an attribute in the service's own block, by the attribute's lower-case name.
     #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&Assignment> {
+    pub fn attribute(&self, name: &str) -> Option<&AttributeAssignment> {
         self.assignments.iter().find(|a| a.name == name)
     }
 
@@ -164,72 +164,78 @@ impl ServiceEntry {
 
 /// Everything that one xinetd reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct XinetdConfig {
     /// What `defaults` sets.
-    pub defaults: Defaults,
+    pub defaults: XinetdDefaults,
     /// In reading order; dropped, disabled and swallowed ones too.
     pub services: Vec<ServiceEntry>,
     /// What xinetd does not take as written, in reading order, then what only the whole shows.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<XinetdProblem>,
     /// The files read, in order; one that is included twice is here twice.
     pub files: Vec<HostPath>,
     /// What could make the daemon exit over `defaults`, and cannot be told.
-    pub doubts: Vec<Problem>,
+    pub doubts: Vec<XinetdProblem>,
     /// What the tree lacks. Until this is empty, everything else is provisional.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<WantedPath>,
     /// The paths of which it matters what stands there, and the tree's [`Host`](super::Host) does not say.
     pub paths: Vec<HostPath>,
 }
 
-impl Config {
+impl XinetdConfig {
     /// Reads `main` and all that it includes, as xinetd does.
     #[must_use]
-    pub fn read(main: &HostPath, tree: &Tree) -> Self {
+    pub fn read(main: &HostPath, tree: &FileTree) -> Self {
         reading::read(main, tree)
     }
 
     /// Whether xinetd would exit over a value in `defaults`.
     #[must_use]
     pub fn daemon_exits(&self) -> bool {
-        self.has(Effect::DaemonExits)
+        self.has(ProblemEffect::DaemonExits)
     }
 
     /// Whether xinetd would read memory that holds anything: then nothing here is certain, not even that it runs.
     #[must_use]
     pub fn is_unforeseeable(&self) -> bool {
-        self.has(Effect::Unforeseeable)
+        self.has(ProblemEffect::Unforeseeable)
     }
 
-    fn has(&self, effect: Effect) -> bool {
+    fn has(&self, effect: ProblemEffect) -> bool {
         self.problems.iter().any(|p| p.kind.effect() == effect)
     }
 }
 
-pub(super) const UNLIMITED: Effective<Count> = Effective {
-    value: Count::Unlimited,
-    from: Source::BuiltIn,
+pub(super) const UNLIMITED: EffectiveValue<ConnectionLimit> = EffectiveValue {
+    value: ConnectionLimit::Unlimited,
+    from: ValueSource::BuiltIn,
 };
 
-pub(super) const BUILT_IN_RATE: Effective<Rate> = Effective {
-    value: Rate {
+pub(super) const BUILT_IN_RATE: EffectiveValue<ConnectionRate> = EffectiveValue {
+    value: ConnectionRate {
         rate: 50,
         pause: 10,
     },
-    from: Source::BuiltIn,
+    from: ValueSource::BuiltIn,
 };
 
-pub(super) fn count(line: Option<&Assignment>, from: fn(At) -> Source) -> Option<Effective<Count>> {
+pub(super) fn count(
+    line: Option<&AttributeAssignment>,
+    from: fn(FilePosition) -> ValueSource,
+) -> Option<EffectiveValue<ConnectionLimit>> {
     let line = line?;
-    Some(Effective {
+    Some(EffectiveValue {
         value: attribute::count(line.values.first()?)?,
         from: from(line.at.clone()),
     })
 }
 
-pub(super) fn rate(line: Option<&Assignment>, from: fn(At) -> Source) -> Option<Effective<Rate>> {
+pub(super) fn rate(
+    line: Option<&AttributeAssignment>,
+    from: fn(FilePosition) -> ValueSource,
+) -> Option<EffectiveValue<ConnectionRate>> {
     let line = line?;
     let values: Vec<&[u8]> = line.values.iter().map(Vec::as_slice).collect();
-    Some(Effective {
+    Some(EffectiveValue {
         value: attribute::rate(&values)?,
         from: from(line.at.clone()),
     })

@@ -3,38 +3,38 @@
 //! Also what reading a [`Config`](super::Config) at SIGHUP would do to that daemon. Nothing here sends a signal or
 //! reads the file.
 
-use crate::model::{Count, Rate};
+use crate::model::{ConnectionLimit, ConnectionRate};
 
 use super::config::BUILT_IN_RATE;
-use super::host::Version;
+use super::host::XinetdVersion;
 
 mod differs;
 
-pub use differs::{Difference, Seen};
+pub use differs::{DaemonSeen, DumpDifference};
 
 const BEGIN: &[u8] = b"INTERNAL STATE DUMP";
 const END: &[u8] = b"END OF DUMP";
 
 /// One complete state dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dump {
+pub struct XinetdDump {
     /// The version that runs, where it is one that is known.
-    pub version: Option<Version>,
+    pub version: Option<XinetdVersion>,
     /// `instances` of `defaults`, where set.
-    pub instances: Option<Count>,
+    pub instances: Option<ConnectionLimit>,
     /// `cps` of `defaults`, where set.
-    pub cps: Option<Rate>,
+    pub cps: Option<ConnectionRate>,
     /// `per_source` of `defaults`, where set.
-    pub per_source: Option<Count>,
+    pub per_source: Option<ConnectionLimit>,
     /// The services that run, in the daemon's order.
-    pub services: Vec<Running>,
+    pub services: Vec<DumpedService>,
     /// The file that the daemon was started with.
     pub config_file: Option<Vec<u8>>,
 }
 
 /// A service in a dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Running {
+pub struct DumpedService {
     /// The name behind `service`.
     pub name: String,
     /// Its `id`.
@@ -56,16 +56,16 @@ pub struct Running {
     /// The words of `type`.
     pub types: Vec<String>,
     /// The limit in force, inherited or not; none where it is not shown.
-    pub per_source: Option<Count>,
+    pub per_source: Option<ConnectionLimit>,
     /// Its own `instances`; an inherited one is not shown.
-    pub instances: Option<Count>,
+    pub instances: Option<ConnectionLimit>,
     /// Its own `cps`; an inherited one is not shown.
-    pub cps: Option<Rate>,
+    pub cps: Option<ConnectionRate>,
     /// An RPC service's program number.
     pub program: Option<String>,
 }
 
-impl Dump {
+impl XinetdDump {
     /// The last complete dump in the file; the daemon appends one at each signal.
     #[must_use]
     pub fn last(bytes: &[u8]) -> Option<Self> {
@@ -93,11 +93,11 @@ impl Dump {
                 (0, _) => {
                     if let Some(version) = text.strip_prefix("INTERNAL STATE DUMP: ") {
                         let number = version.split_whitespace().last();
-                        dump.version = number.and_then(Version::parse);
+                        dump.version = number.and_then(XinetdVersion::parse);
                     } else if let Some(name) = text.strip_prefix("Service = ") {
-                        dump.services.push(Running {
+                        dump.services.push(DumpedService {
                             name: name.to_owned(),
-                            ..Running::default()
+                            ..DumpedService::default()
                         });
                     } else if text.starts_with("config_file = ") {
                         dump.config_file = Some(line["config_file = ".len()..].to_vec());
@@ -128,30 +128,30 @@ impl Dump {
 
     /// The `per_source` in force for a service of this dump.
     #[must_use]
-    pub fn per_source(&self, service: &Running) -> Count {
+    pub fn per_source(&self, service: &DumpedService) -> ConnectionLimit {
         service
             .per_source
             .or(self.per_source)
-            .unwrap_or(Count::Unlimited)
+            .unwrap_or(ConnectionLimit::Unlimited)
     }
 
     /// The `instances` in force for a service of this dump.
     #[must_use]
-    pub fn instances(&self, service: &Running) -> Count {
+    pub fn instances(&self, service: &DumpedService) -> ConnectionLimit {
         service
             .instances
             .or(self.instances)
-            .unwrap_or(Count::Unlimited)
+            .unwrap_or(ConnectionLimit::Unlimited)
     }
 
     /// The `cps` in force for a service of this dump.
     #[must_use]
-    pub fn cps(&self, service: &Running) -> Rate {
+    pub fn cps(&self, service: &DumpedService) -> ConnectionRate {
         service.cps.or(self.cps).unwrap_or(BUILT_IN_RATE.value)
     }
 }
 
-impl Running {
+impl DumpedService {
     fn attribute(&mut self, text: &str) {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
         if let Some(value) = text.strip_prefix("id = ") {
@@ -184,17 +184,17 @@ impl Running {
 }
 
 /// A limit as a dump shows it: -1 stands for none.
-fn count(text: &str) -> Option<Count> {
+fn count(text: &str) -> Option<ConnectionLimit> {
     match text.trim() {
-        "UNLIMITED" | "-1" => Some(Count::Unlimited),
-        number => number.parse().ok().map(Count::Number),
+        "UNLIMITED" | "-1" => Some(ConnectionLimit::Unlimited),
+        number => number.parse().ok().map(ConnectionLimit::Number),
     }
 }
 
 /// `max conn:50 wait:10`.
-fn rate(text: &str) -> Option<Rate> {
+fn rate(text: &str) -> Option<ConnectionRate> {
     let (rate, pause) = text.strip_prefix("max conn:")?.split_once(" wait:")?;
-    Some(Rate {
+    Some(ConnectionRate {
         rate: rate.parse().ok()?,
         pause: pause.trim().parse().ok()?,
     })
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_dump_is_read_in_full() {
-        let dump = Dump::last(ONE.as_bytes()).unwrap();
+        let dump = XinetdDump::last(ONE.as_bytes()).unwrap();
         assert_eq!(
             dump.config_file.as_deref(),
             Some(b"/etc/xinetd.conf".as_slice())
@@ -225,9 +225,9 @@ mod tests {
             ("Active", Some(40001))
         );
         assert_eq!(service.bind.as_deref(), Some("localhost"));
-        assert_eq!(dump.per_source(service), Count::Unlimited);
-        assert_eq!(dump.instances(service), Count::Number(7));
-        assert_eq!(dump.cps(service), Rate { rate: 5, pause: 6 });
+        assert_eq!(dump.per_source(service), ConnectionLimit::Unlimited);
+        assert_eq!(dump.instances(service), ConnectionLimit::Number(7));
+        assert_eq!(dump.cps(service), ConnectionRate { rate: 5, pause: 6 });
     }
 
     #[test]
@@ -235,9 +235,9 @@ mod tests {
         let later = ONE.replace("= 7", "= 8");
         let half = ONE.split("config_file").next().unwrap();
         let text = format!("{ONE}{later}{half}");
-        let dump = Dump::last(text.as_bytes()).unwrap();
-        assert_eq!(dump.instances, Some(Count::Number(8)));
-        assert_eq!(Dump::last(half.as_bytes()), None);
-        assert_eq!(Dump::last(b""), None);
+        let dump = XinetdDump::last(text.as_bytes()).unwrap();
+        assert_eq!(dump.instances, Some(ConnectionLimit::Number(8)));
+        assert_eq!(XinetdDump::last(half.as_bytes()), None);
+        assert_eq!(XinetdDump::last(b""), None);
     }
 }

@@ -3,22 +3,25 @@
 //! Every edit is checked by reading the result again: where the block does not then have the value, or any other block
 //! reads differently, the answer is a refusal and never the edit.
 
-use crate::edit::{Edited, LineEdit, Spot};
+use crate::edit::{EditedBytes, FileLine, LineEdit};
 
 use super::attribute::{self, Attribute};
-use super::file::{Block, BlockEnd, Disabled, Fate, File, Heading, Item, Setting};
-use super::host::Host;
-use super::problem::ProblemKind;
+use super::file::{
+    AttributeFate, AttributeLine, BlockEnd, BlockHeading, DisabledBlocks, FileItem, XinetdBlock,
+    XinetdFile,
+};
+use super::host::XinetdHost;
+use super::problem::XinetdProblemKind;
 
 mod change;
 mod defaults_block;
 mod line;
 mod wish;
 
-use change::Change;
+use change::ByteChange;
 pub use defaults_block::ensure_defaults_block;
 use line::{change_value, insert, repair};
-use wish::Wish;
+use wish::AttributeWish;
 
 /// A block can need a repair for each broken line of the attribute; more than this is no configuration.
 const MAX_EDITS: usize = 64;
@@ -37,28 +40,28 @@ pub enum BlockRef {
 
 /// Why an edit is not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum XinetdRefusal {
     /// The file has no such block, or xinetd does not read it as one.
     #[error("no block begins here that xinetd reads")]
     NoBlock {
         /// The heading's line, where one was asked for.
-        spot: Option<Spot>,
+        spot: Option<FileLine>,
         /// What xinetd stumbles over there, where it does.
-        why: Option<ProblemKind>,
+        why: Option<XinetdProblemKind>,
     },
     /// xinetd gives up in this block, for another reason than the attribute.
     #[error("xinetd gives up in this block: {why}")]
     BlockLost {
         /// Where.
-        spot: Spot,
+        spot: FileLine,
         /// Why.
-        why: ProblemKind,
+        why: XinetdProblemKind,
     },
     /// Carriage returns that xinetd takes as part of the values.
     #[error("lines end in CR LF, and xinetd takes the CR as part of the value")]
     CarriageReturns {
         /// The first value that is broken by it.
-        spot: Spot,
+        spot: FileLine,
     },
     /// The value is none that xinetd has for the attribute.
     #[error("{attribute} cannot be {value:?}")]
@@ -72,13 +75,13 @@ pub enum Refusal {
     #[error("the file has a defaults block already")]
     HasDefaults {
         /// Its heading.
-        spot: Spot,
+        spot: FileLine,
     },
     /// Reading the result did not show what was asked for, and that alone.
     #[error("the result would not read as intended")]
     Unproved {
         /// The line that was edited.
-        spot: Spot,
+        spot: FileLine,
     },
 }
 
@@ -88,39 +91,39 @@ pub enum Refusal {
 /// it moving to a line of its own; only where there is no line at all, one is added.
 ///
 /// # Errors
-/// A [`Refusal`] where the result cannot be shown to be what was asked for.
+/// A [`XinetdRefusal`] where the result cannot be shown to be what was asked for.
 pub fn ensure(
     bytes: &[u8],
     block: BlockRef,
     attribute: Attribute,
     value: &str,
-) -> Result<Edited, Refusal> {
-    let wanted = Wish::new(attribute, value)?;
-    let mut edited = Edited {
+) -> Result<EditedBytes, XinetdRefusal> {
+    let wanted = AttributeWish::new(attribute, value)?;
+    let mut edited = EditedBytes {
         bytes: bytes.to_vec(),
         lines: Vec::new(),
     };
-    let before = File::parse_as(bytes, Disabled::ReadsOn);
+    let before = XinetdFile::parse_as(bytes, DisabledBlocks::ReadsOn);
     let mut file = before.clone();
     for _ in 0..MAX_EDITS {
         let Some(change) = next_change(&file, block, &wanted)? else {
             // Nothing left to change: the block's winning line has the value.
             let spot = edited.lines.last().map(LineEdit::spot);
             return match spot {
-                Some(spot) if !is_kept(&before, &file) => Err(Refusal::Unproved { spot }),
+                Some(spot) if !is_kept(&before, &file) => Err(XinetdRefusal::Unproved { spot }),
                 Some(_) | None => Ok(edited),
             };
         };
         edited.bytes = change.apply(&edited.bytes);
-        file = File::parse_as(&edited.bytes, Disabled::ReadsOn);
+        file = XinetdFile::parse_as(&edited.bytes, DisabledBlocks::ReadsOn);
         change.note(&mut edited.lines);
     }
-    Err(Refusal::Unproved {
+    Err(XinetdRefusal::Unproved {
         spot: spot_of_heading(block),
     })
 }
 
-fn values<'f>(file: &'f File, setting: &Setting) -> Vec<&'f [u8]> {
+fn values<'f>(file: &'f XinetdFile, setting: &AttributeLine) -> Vec<&'f [u8]> {
     setting
         .parts
         .values
@@ -130,20 +133,20 @@ fn values<'f>(file: &'f File, setting: &Setting) -> Vec<&'f [u8]> {
 }
 
 /// The blocks that decide: a service's own, or all `defaults` of the file that are read.
-fn find(file: &File, heading: BlockRef) -> Result<Vec<&Block>, Refusal> {
+fn find(file: &XinetdFile, heading: BlockRef) -> Result<Vec<&XinetdBlock>, XinetdRefusal> {
     let mut found = Vec::new();
     for item in &file.items {
         match item {
-            Item::Block(block) => match (&block.heading, heading) {
-                (Heading::Defaults, BlockRef::Defaults) => found.push(block),
-                (Heading::Service { .. }, BlockRef::Service { line })
+            FileItem::Block(block) => match (&block.heading, heading) {
+                (BlockHeading::Defaults, BlockRef::Defaults) => found.push(block),
+                (BlockHeading::Service { .. }, BlockRef::Service { line })
                     if block.line.number == line =>
                 {
                     found.push(block);
                 }
-                (Heading::Defaults | Heading::Service { .. }, _) => {}
+                (BlockHeading::Defaults | BlockHeading::Service { .. }, _) => {}
             },
-            Item::Stumble { line, at, kind, .. } => {
+            FileItem::Stumble { line, at, kind, .. } => {
                 let meant = match heading {
                     BlockRef::Service { line: wanted } => line.number == wanted,
                     BlockRef::Defaults => {
@@ -151,21 +154,21 @@ fn find(file: &File, heading: BlockRef) -> Result<Vec<&Block>, Refusal> {
                     }
                 };
                 if meant {
-                    return Err(Refusal::NoBlock {
-                        spot: Some(File::spot(*line, at)),
+                    return Err(XinetdRefusal::NoBlock {
+                        spot: Some(XinetdFile::spot(*line, at)),
                         why: Some(kind.clone()),
                     });
                 }
             }
-            Item::Swallowed { line, name } => {
+            FileItem::Swallowed { line, name } => {
                 if heading == (BlockRef::Service { line: line.number }) {
-                    return Err(Refusal::NoBlock {
-                        spot: Some(File::spot(*line, name)),
-                        why: Some(ProblemKind::Swallowed),
+                    return Err(XinetdRefusal::NoBlock {
+                        spot: Some(XinetdFile::spot(*line, name)),
+                        why: Some(XinetdProblemKind::Swallowed),
                     });
                 }
             }
-            Item::Include { .. } => {}
+            FileItem::Include { .. } => {}
         }
     }
     if found.is_empty() {
@@ -173,17 +176,17 @@ fn find(file: &File, heading: BlockRef) -> Result<Vec<&Block>, Refusal> {
             BlockRef::Defaults => None,
             BlockRef::Service { .. } => Some(spot_of_heading(heading)),
         };
-        return Err(Refusal::NoBlock { spot, why: None });
+        return Err(XinetdRefusal::NoBlock { spot, why: None });
     }
     Ok(found)
 }
 
-const fn spot_of_heading(heading: BlockRef) -> Spot {
+const fn spot_of_heading(heading: BlockRef) -> FileLine {
     let line = match heading {
         BlockRef::Defaults => 1,
         BlockRef::Service { line } => line,
     };
-    Spot {
+    FileLine {
         line,
         column: 1,
         width: 1,
@@ -191,7 +194,11 @@ const fn spot_of_heading(heading: BlockRef) -> Spot {
 }
 
 /// The next change towards the wish; none where it is fulfilled.
-fn next_change(file: &File, heading: BlockRef, wish: &Wish) -> Result<Option<Change>, Refusal> {
+fn next_change(
+    file: &XinetdFile,
+    heading: BlockRef,
+    wish: &AttributeWish,
+) -> Result<Option<ByteChange>, XinetdRefusal> {
     let blocks = find(file, heading)?;
     for block in &blocks {
         readable(file, block, wish)?;
@@ -204,38 +211,38 @@ fn next_change(file: &File, heading: BlockRef, wish: &Wish) -> Result<Option<Cha
         }
     }
     let mut ignored = None;
-    let mut specified = super::file::Specified::default();
+    let mut specified = super::file::SpecifiedAttributes::default();
     for (block, setting) in blocks
         .iter()
         .flat_map(|block| block.settings.iter().map(move |setting| (block, setting)))
     {
         let fate = match block.heading {
-            Heading::Service { .. } => setting.fate,
-            Heading::Defaults => specified.judge(
+            BlockHeading::Service { .. } => setting.fate,
+            BlockHeading::Defaults => specified.judge(
                 attribute::in_defaults(file.text(&setting.parts.name)),
                 &setting.parts,
                 file.bytes(),
-                &Host::default(),
+                &XinetdHost::default(),
             ),
         };
         match fate {
-            Fate::Set(known) if known.name == wish.attribute.name() => {
+            AttributeFate::Set(known) if known.name == wish.attribute.name() => {
                 return change_value(file, setting, wish, &label);
             }
-            Fate::Bad(known) if known.name == wish.attribute.name() => {
+            AttributeFate::Bad(known) if known.name == wish.attribute.name() => {
                 return repair(file, setting.line, Some(setting), wish, &label, block).map(Some);
             }
-            Fate::OperatorNotAllowed(known) | Fate::WrongValueCount(known, _)
+            AttributeFate::OperatorNotAllowed(known) | AttributeFate::WrongValueCount(known, _)
                 if known.name == wish.attribute.name() =>
             {
                 ignored = ignored.or(Some((block, setting)));
             }
-            Fate::Set(_)
-            | Fate::Bad(_)
-            | Fate::Unknown
-            | Fate::AlreadySet(_)
-            | Fate::OperatorNotAllowed(_)
-            | Fate::WrongValueCount(..) => {}
+            AttributeFate::Set(_)
+            | AttributeFate::Bad(_)
+            | AttributeFate::Unknown
+            | AttributeFate::AlreadySet(_)
+            | AttributeFate::OperatorNotAllowed(_)
+            | AttributeFate::WrongValueCount(..) => {}
         }
     }
     if let Some((block, setting)) = ignored {
@@ -245,15 +252,19 @@ fn next_change(file: &File, heading: BlockRef, wish: &Wish) -> Result<Option<Cha
 }
 
 /// Refuses a block that ends in a way that no edit of the attribute mends.
-fn readable(file: &File, block: &Block, wish: &Wish) -> Result<(), Refusal> {
+fn readable(
+    file: &XinetdFile,
+    block: &XinetdBlock,
+    wish: &AttributeWish,
+) -> Result<(), XinetdRefusal> {
     for setting in &block.settings {
-        if let Fate::Bad(known) = setting.fate
+        if let AttributeFate::Bad(known) = setting.fate
             && known.name != wish.attribute.name()
             && let Some(last) = setting.parts.values.last()
             && file.text(last).ends_with(b"\r")
         {
-            let spot = File::spot(setting.line, last);
-            return Err(Refusal::CarriageReturns { spot });
+            let spot = XinetdFile::spot(setting.line, last);
+            return Err(XinetdRefusal::CarriageReturns { spot });
         }
     }
     match &block.end {
@@ -265,23 +276,23 @@ fn readable(file: &File, block: &Block, wish: &Wish) -> Result<(), Refusal> {
             if wish.is_meant_by(file.line_text(*line)) {
                 Ok(())
             } else {
-                Err(Refusal::BlockLost {
+                Err(XinetdRefusal::BlockLost {
                     spot: file.spot_of_line(*line),
                     why: kind.clone(),
                 })
             }
         }
-        BlockEnd::Unclosed => Err(Refusal::BlockLost {
+        BlockEnd::Unclosed => Err(XinetdRefusal::BlockLost {
             spot: file.spot_of_line(block.line),
-            why: ProblemKind::NotClosed,
+            why: XinetdProblemKind::NotClosed,
         }),
     }
 }
 
-fn label(file: &File, block: &Block) -> String {
+fn label(file: &XinetdFile, block: &XinetdBlock) -> String {
     match &block.heading {
-        Heading::Defaults => "defaults".to_owned(),
-        Heading::Service { name } => {
+        BlockHeading::Defaults => "defaults".to_owned(),
+        BlockHeading::Service { name } => {
             format!(
                 "service {}",
                 crate::report::printable::text(file.text(name))
@@ -291,7 +302,7 @@ fn label(file: &File, block: &Block) -> String {
 }
 
 /// Whether all that xinetd read before is there after, in the same order. A repair may give back what was skipped.
-fn is_kept(before: &File, after: &File) -> bool {
+fn is_kept(before: &XinetdFile, after: &XinetdFile) -> bool {
     let mut after = outline(after);
     outline(before)
         .filter(|(end, _)| !matches!(*end, "broken" | "stumble" | "swallowed" | "closed, bad"))
@@ -299,12 +310,12 @@ fn is_kept(before: &File, after: &File) -> bool {
 }
 
 /// What each block and stumble of a file is, to see that an edit leaves the others alone.
-fn outline(file: &File) -> impl Iterator<Item = (&'static str, Vec<u8>)> + '_ {
+fn outline(file: &XinetdFile) -> impl Iterator<Item = (&'static str, Vec<u8>)> + '_ {
     file.items.iter().map(|item| match item {
-        Item::Block(block) => {
+        FileItem::Block(block) => {
             let name = match &block.heading {
-                Heading::Defaults => Vec::new(),
-                Heading::Service { name } => file.text(name).to_vec(),
+                BlockHeading::Defaults => Vec::new(),
+                BlockHeading::Service { name } => file.text(name).to_vec(),
             };
             let end = match &block.end {
                 BlockEnd::Closed(_) => "closed",
@@ -316,8 +327,8 @@ fn outline(file: &File) -> impl Iterator<Item = (&'static str, Vec<u8>)> + '_ {
             };
             (end, name)
         }
-        Item::Include { path, .. } => ("include", file.text(path).to_vec()),
-        Item::Stumble { at, .. } => ("stumble", file.text(at).to_vec()),
-        Item::Swallowed { name, .. } => ("swallowed", file.text(name).to_vec()),
+        FileItem::Include { path, .. } => ("include", file.text(path).to_vec()),
+        FileItem::Stumble { at, .. } => ("stumble", file.text(at).to_vec()),
+        FileItem::Swallowed { name, .. } => ("swallowed", file.text(name).to_vec()),
     })
 }

@@ -6,24 +6,24 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::edit::Spot;
+use crate::edit::FileLine;
 
-use super::attribute::{self, Arity, Known, Verdict};
-use super::host::{Change, Has, Host, Version};
+use super::attribute::{self, AttributeArity, KnownAttribute, ValueVerdict};
+use super::host::{HasChange, VersionChange, XinetdHost, XinetdVersion};
 use super::parser;
-use super::problem::ProblemKind;
-use super::reader::{NotParts, Operator, Parts, RawLine};
+use super::problem::XinetdProblemKind;
+use super::reader::{AssignOperator, AttributeParts, NotAnAttribute, RawLine};
 
 /// A file in its parts. Holds its bytes unchanged, whatever they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct XinetdFile {
     bytes: Vec<u8>,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<FileItem>,
 }
 
 /// Whether a block is read on behind `disable = yes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disabled {
+pub(super) enum DisabledBlocks {
     /// Debian's and openSUSE's builds stop there.
     Stops,
     /// The original reads on.
@@ -32,39 +32,39 @@ pub(super) enum Disabled {
 
 /// What stands at the top level of a file, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
-    Block(Block),
+pub(super) enum FileItem {
+    Block(XinetdBlock),
     Include {
         /// Whether every file in a folder is meant.
-        folder: Folder,
+        folder: IncludedFolder,
         path: Range<usize>,
-        line: Line,
+        line: LineRange,
     },
     /// A line that xinetd stumbles over outside of a block.
     Stumble {
-        line: Line,
+        line: LineRange,
         at: Range<usize>,
-        kind: ProblemKind,
+        kind: XinetdProblemKind,
         /// The name, where the line is the heading of a service.
         service: Option<Range<usize>>,
     },
     /// A service's heading in what xinetd skips.
     Swallowed {
-        line: Line,
+        line: LineRange,
         name: Range<usize>,
     },
 }
 
 /// What an include names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Folder {
+pub(super) enum IncludedFolder {
     No,
     Yes,
 }
 
 /// A line's place in the file, without its line feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct LineRange {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) number: u32,
@@ -73,17 +73,17 @@ pub(super) struct Line {
 
 /// A block that xinetd began to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) heading: Heading,
-    pub(super) line: Line,
-    pub(super) brace: Line,
-    pub(super) settings: Vec<Setting>,
+pub(super) struct XinetdBlock {
+    pub(super) heading: BlockHeading,
+    pub(super) line: LineRange,
+    pub(super) brace: LineRange,
+    pub(super) settings: Vec<AttributeLine>,
     pub(super) end: BlockEnd,
 }
 
 /// What a block is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Heading {
+pub(super) enum BlockHeading {
     Defaults,
     Service { name: Range<usize> },
 }
@@ -92,98 +92,106 @@ pub(super) enum Heading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BlockEnd {
     /// With its `}`; in a service that a bad value did not disable.
-    Closed(Line),
+    Closed(LineRange),
     /// With its `}`, but a bad value disabled the service.
-    ClosedBad(Line),
+    ClosedBad(LineRange),
     /// Read no further than `disable = yes`.
-    Disabled(Line),
+    Disabled(LineRange),
     /// Read no further than `disable`, when a bad value had disabled the service.
-    DisabledBad(Line),
+    DisabledBad(LineRange),
     /// Given up at this line.
-    Broken { line: Line, kind: ProblemKind },
+    Broken {
+        line: LineRange,
+        kind: XinetdProblemKind,
+    },
     /// The file ends before the block does.
     Unclosed,
 }
 
 /// An attribute line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Setting {
-    pub(super) line: Line,
-    pub(super) parts: Parts,
+pub(super) struct AttributeLine {
+    pub(super) line: LineRange,
+    pub(super) parts: AttributeParts,
     /// What xinetd makes of it; in `defaults`, as if no other file had set anything.
-    pub(super) fate: Fate,
+    pub(super) fate: AttributeFate,
 }
 
 /// What xinetd makes of an attribute line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    Set(Known),
+pub(super) enum AttributeFate {
+    Set(KnownAttribute),
     Unknown,
-    AlreadySet(Known),
-    OperatorNotAllowed(Known),
-    WrongValueCount(Known, usize),
-    Bad(Known),
+    AlreadySet(KnownAttribute),
+    OperatorNotAllowed(KnownAttribute),
+    WrongValueCount(KnownAttribute, usize),
+    Bad(KnownAttribute),
 }
 
 /// Which attributes of a block, or of all `defaults` together, are set.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Specified(BTreeMap<&'static str, ()>);
+pub(super) struct SpecifiedAttributes(BTreeMap<&'static str, ()>);
 
-impl Specified {
+impl SpecifiedAttributes {
     /// What xinetd makes of a line, and remembers it.
     pub(super) fn judge(
         &mut self,
-        known: Option<Known>,
-        parts: &Parts,
+        known: Option<KnownAttribute>,
+        parts: &AttributeParts,
         bytes: &[u8],
-        host: &Host,
-    ) -> Fate {
+        host: &XinetdHost,
+    ) -> AttributeFate {
         let Some(known) = known else {
-            return Fate::Unknown;
+            return AttributeFate::Unknown;
         };
-        if known.arity != Arity::Modifiable {
+        if known.arity != AttributeArity::Modifiable {
             if self.0.contains_key(known.name) {
-                return Fate::AlreadySet(known);
+                return AttributeFate::AlreadySet(known);
             }
-            if parts.operator != Operator::Set {
-                return Fate::OperatorNotAllowed(known);
+            if parts.operator != AssignOperator::Set {
+                return AttributeFate::OperatorNotAllowed(known);
             }
         }
-        if let Arity::Exactly(count) = known.arity
+        if let AttributeArity::Exactly(count) = known.arity
             && parts.values.len() != count
         {
-            return Fate::WrongValueCount(known, count);
+            return AttributeFate::WrongValueCount(known, count);
         }
         // In `defaults` xinetd lets the line come again, and then, in newer versions, fails over it.
         if known.name == "log_type"
             && self.0.contains_key(known.name)
-            && Version::has(host.version, Change::OneLogType) != Has::No
+            && XinetdVersion::has(host.version, VersionChange::OneLogType) != HasChange::No
         {
-            return Fate::Bad(known);
+            return AttributeFate::Bad(known);
         }
         match parts.verdict(known, bytes, host) {
-            Verdict::Fine | Verdict::Unclear(_) => {
+            ValueVerdict::Fine | ValueVerdict::Unclear(_) => {
                 self.0.insert(known.name, ());
-                Fate::Set(known)
+                AttributeFate::Set(known)
             }
-            Verdict::Bad => Fate::Bad(known),
+            ValueVerdict::Bad => AttributeFate::Bad(known),
         }
     }
 }
 
-impl Parts {
+impl AttributeParts {
     /// What xinetd's parser for the attribute makes of the values.
-    pub(super) fn verdict(&self, known: Known, bytes: &[u8], host: &Host) -> Verdict {
+    pub(super) fn verdict(
+        &self,
+        known: KnownAttribute,
+        bytes: &[u8],
+        host: &XinetdHost,
+    ) -> ValueVerdict {
         let values: Vec<&[u8]> = self.values.iter().map(|at| &bytes[at.clone()]).collect();
         attribute::verdict(known.check, self.operator, &values, host)
     }
 }
 
-impl File {
+impl XinetdFile {
     /// Takes a file apart; any bytes will do. What only the host can tell counts as fine.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
-        Self::parse_as(bytes, Disabled::Stops)
+        Self::parse_as(bytes, DisabledBlocks::Stops)
     }
 
     /// The bytes that were parsed.
@@ -192,18 +200,18 @@ impl File {
         self.bytes.clone()
     }
 
-    pub(super) fn parse_as(bytes: &[u8], disabled: Disabled) -> Self {
+    pub(super) fn parse_as(bytes: &[u8], disabled: DisabledBlocks) -> Self {
         Self {
             bytes: bytes.to_vec(),
-            items: parser::items(bytes, disabled, &Host::default()),
+            items: parser::items(bytes, disabled, &XinetdHost::default()),
         }
     }
 
     /// Takes a file apart as the xinetd of a host does.
-    pub(super) fn parse_on(bytes: &[u8], host: &Host) -> Self {
-        let disabled = match Version::has(host.version, Change::StopsAtDisable) {
-            Has::Yes | Has::Unclear => Disabled::Stops,
-            Has::No => Disabled::ReadsOn,
+    pub(super) fn parse_on(bytes: &[u8], host: &XinetdHost) -> Self {
+        let disabled = match XinetdVersion::has(host.version, VersionChange::StopsAtDisable) {
+            HasChange::Yes | HasChange::Unclear => DisabledBlocks::Stops,
+            HasChange::No => DisabledBlocks::ReadsOn,
         };
         Self {
             bytes: bytes.to_vec(),
@@ -220,17 +228,17 @@ impl File {
     }
 
     /// The line as it stands in the file, without its line feed.
-    pub(super) fn line_text(&self, line: Line) -> &[u8] {
+    pub(super) fn line_text(&self, line: LineRange) -> &[u8] {
         let text = &self.bytes[line.start..line.end];
         let end = text.iter().position(|&b| b == b'\n').unwrap_or(text.len());
         &text[..end]
     }
 
     /// A part of a line as a spot; the part may run on behind the line.
-    pub(super) fn spot(line: Line, at: &Range<usize>) -> Spot {
+    pub(super) fn spot(line: LineRange, at: &Range<usize>) -> FileLine {
         let to_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let end = at.end.min(line.end).max(at.start);
-        Spot {
+        FileLine {
             line: line.number,
             column: to_u32(at.start.saturating_sub(line.start) + 1),
             width: to_u32((end - at.start).max(1)),
@@ -238,7 +246,7 @@ impl File {
     }
 
     /// The words of a line, without the white space around them, as a spot.
-    pub(super) fn spot_of_line(&self, line: Line) -> Spot {
+    pub(super) fn spot_of_line(&self, line: LineRange) -> FileLine {
         let text = &self.bytes[line.start..line.end];
         let blank = |b: &u8| super::reader::is_space(*b);
         let start = text.iter().position(|b| !blank(b)).unwrap_or(0);
@@ -250,7 +258,7 @@ impl File {
     }
 }
 
-impl From<RawLine> for Line {
+impl From<RawLine> for LineRange {
     fn from(raw: RawLine) -> Self {
         Self {
             start: raw.start,
@@ -261,13 +269,13 @@ impl From<RawLine> for Line {
     }
 }
 
-impl From<NotParts> for ProblemKind {
-    fn from(why: NotParts) -> Self {
+impl From<NotAnAttribute> for XinetdProblemKind {
+    fn from(why: NotAnAttribute) -> Self {
         match why {
-            NotParts::NoSpaceBeforeOperator => Self::NoSpaceBeforeOperator,
-            NotParts::NothingAfterName => Self::NothingAfterName,
-            NotParts::BadOperator => Self::BadOperator,
-            NotParts::RunsOffTheBuffer => Self::Unpredictable,
+            NotAnAttribute::NoSpaceBeforeOperator => Self::NoSpaceBeforeOperator,
+            NotAnAttribute::NothingAfterName => Self::NothingAfterName,
+            NotAnAttribute::BadOperator => Self::BadOperator,
+            NotAnAttribute::RunsOffTheBuffer => Self::Unpredictable,
         }
     }
 }

@@ -9,24 +9,24 @@ use std::collections::BTreeMap;
 
 use crate::model::HostPath;
 
-pub use names::{Databases, Sources};
-pub(super) use version::Has;
-pub use version::{Change, Version};
+pub use names::{NameDatabases, NameFiles};
+pub(super) use version::HasChange;
+pub use version::{VersionChange, XinetdVersion};
 
 /// What is known of the host around xinetd's files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Host {
+pub struct XinetdHost {
     /// Its databases of names, where they were read.
-    pub names: Option<Databases>,
+    pub names: Option<NameDatabases>,
     /// What stands at the paths that xinetd looks at.
-    pub paths: BTreeMap<HostPath, Standing>,
+    pub paths: BTreeMap<HostPath, PathStanding>,
     /// The version that runs, where it is known.
-    pub version: Option<Version>,
+    pub version: Option<XinetdVersion>,
 }
 
 /// What stands at a path, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub enum PathStanding {
     /// Nothing, or a link to nothing.
     Missing,
     /// A regular file that can be executed.
@@ -43,42 +43,45 @@ pub enum Standing {
 
 /// The answer to a question about the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Answer<T> {
+pub(super) enum HostAnswer<T> {
     Yes(T),
     No,
     Unknown,
 }
 
-impl Host {
-    pub(super) fn user(&self, name: &[u8]) -> Answer<()> {
+impl XinetdHost {
+    pub(super) fn user(&self, name: &[u8]) -> HostAnswer<()> {
         self.ask(|names| names.user(name))
     }
 
-    pub(super) fn group(&self, name: &[u8]) -> Answer<()> {
+    pub(super) fn group(&self, name: &[u8]) -> HostAnswer<()> {
         self.ask(|names| names.group(name))
     }
 
     /// A protocol's number.
-    pub(super) fn protocol(&self, name: &[u8]) -> Answer<i32> {
+    pub(super) fn protocol(&self, name: &[u8]) -> HostAnswer<i32> {
         self.ask(|names| names.protocol(name))
     }
 
     /// The port of a service with a protocol.
-    pub(super) fn port(&self, service: &[u8], protocol: &[u8]) -> Answer<u16> {
+    pub(super) fn port(&self, service: &[u8], protocol: &[u8]) -> HostAnswer<u16> {
         self.ask(|names| names.port(service, protocol))
     }
 
     /// A program's number.
-    pub(super) fn rpc(&self, name: &[u8]) -> Answer<i64> {
+    pub(super) fn rpc(&self, name: &[u8]) -> HostAnswer<i64> {
         self.ask(|names| names.rpc(name))
     }
 
-    pub(super) fn standing(&self, path: &HostPath) -> Standing {
-        self.paths.get(path).copied().unwrap_or(Standing::Unknown)
+    pub(super) fn standing(&self, path: &HostPath) -> PathStanding {
+        self.paths
+            .get(path)
+            .copied()
+            .unwrap_or(PathStanding::Unknown)
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Databases) -> Answer<T>) -> Answer<T> {
-        self.names.as_ref().map_or(Answer::Unknown, question)
+    fn ask<T>(&self, question: impl FnOnce(&NameDatabases) -> HostAnswer<T>) -> HostAnswer<T> {
+        self.names.as_ref().map_or(HostAnswer::Unknown, question)
     }
 }
 

@@ -4,17 +4,18 @@ use std::ops::Range;
 
 use super::attribute;
 use super::file::{
-    Block, BlockEnd, Disabled, Fate, Folder, Heading, Item, Line, Setting, Specified,
+    AttributeFate, AttributeLine, BlockEnd, BlockHeading, DisabledBlocks, FileItem, IncludedFolder,
+    LineRange, SpecifiedAttributes, XinetdBlock,
 };
-use super::host::Host;
-use super::problem::ProblemKind;
-use super::reader::Reader;
+use super::host::XinetdHost;
+use super::problem::XinetdProblemKind;
+use super::reader::InputReader;
 
 /// What stands at the top level of a file, in order.
-pub(super) fn items(bytes: &[u8], disabled: Disabled, host: &Host) -> Vec<Item> {
-    let mut parser = Parser {
+pub(super) fn items(bytes: &[u8], disabled: DisabledBlocks, host: &XinetdHost) -> Vec<FileItem> {
+    let mut parser = XinetdParser {
         bytes,
-        reader: Reader::new(bytes),
+        reader: InputReader::new(bytes),
         items: Vec::new(),
         disabled,
         host,
@@ -24,20 +25,20 @@ pub(super) fn items(bytes: &[u8], disabled: Disabled, host: &Host) -> Vec<Item> 
     parser.items
 }
 
-struct Parser<'a> {
+struct XinetdParser<'a> {
     bytes: &'a [u8],
-    reader: Reader<'a>,
-    items: Vec<Item>,
-    disabled: Disabled,
-    host: &'a Host,
+    reader: InputReader<'a>,
+    items: Vec<FileItem>,
+    disabled: DisabledBlocks,
+    host: &'a XinetdHost,
     found_defaults: bool,
 }
 
-impl Parser<'_> {
+impl XinetdParser<'_> {
     fn run(&mut self) {
         while let Some(raw) = self.reader.next_line() {
             let words = self.reader.words(raw);
-            let line = Line::from(raw);
+            let line = LineRange::from(raw);
             let Some(keyword) = words.first().cloned() else {
                 // White space other than blank and tab cannot be alone on a line that is not blank.
                 continue;
@@ -50,50 +51,50 @@ impl Parser<'_> {
             }
             let service = attribute::is(word, "service");
             let folder = if attribute::is(word, "include") {
-                Some(Folder::No)
+                Some(IncludedFolder::No)
             } else if attribute::is(word, "includedir") {
-                Some(Folder::Yes)
+                Some(IncludedFolder::Yes)
             } else {
                 None
             };
             match (service, folder, name) {
                 (true, _, Some(name)) => self.service(line, keyword, name),
                 (false, Some(folder), Some(path)) => {
-                    self.items.push(Item::Include { folder, path, line });
+                    self.items.push(FileItem::Include { folder, path, line });
                 }
                 (false, None, _) => {
                     let kind = if word.starts_with(b"\xef\xbb\xbf") {
-                        ProblemKind::ByteOrderMark
+                        XinetdProblemKind::ByteOrderMark
                     } else {
-                        ProblemKind::UnknownKeyword
+                        XinetdProblemKind::UnknownKeyword
                     };
                     self.stumble(line, keyword, kind, None);
                     self.skip();
                 }
                 (true, _, None) | (false, Some(_), None) => {
-                    self.stumble(line, keyword, ProblemKind::NameMissing, None);
+                    self.stumble(line, keyword, XinetdProblemKind::NameMissing, None);
                     self.skip();
                 }
             }
         }
     }
 
-    fn defaults(&mut self, line: Line, keyword: Range<usize>) {
+    fn defaults(&mut self, line: LineRange, keyword: Range<usize>) {
         let Some(brace) = self.brace() else {
-            self.stumble(line, keyword, ProblemKind::MissingBrace, None);
+            self.stumble(line, keyword, XinetdProblemKind::MissingBrace, None);
             self.skip();
             return;
         };
         if self.found_defaults {
-            self.stumble(line, keyword, ProblemKind::SecondDefaults, None);
+            self.stumble(line, keyword, XinetdProblemKind::SecondDefaults, None);
             self.skip();
             return;
         }
-        let (settings, end) = self.settings(&Heading::Defaults);
+        let (settings, end) = self.settings(&BlockHeading::Defaults);
         // A broken block is not skipped here: its next line is read as if it stood outside.
         self.found_defaults = matches!(end, BlockEnd::Closed(_));
-        self.items.push(Item::Block(Block {
-            heading: Heading::Defaults,
+        self.items.push(FileItem::Block(XinetdBlock {
+            heading: BlockHeading::Defaults,
             line,
             brace,
             settings,
@@ -101,22 +102,24 @@ impl Parser<'_> {
         }));
     }
 
-    fn service(&mut self, line: Line, keyword: Range<usize>, name: Range<usize>) {
+    fn service(&mut self, line: LineRange, keyword: Range<usize>, name: Range<usize>) {
         let Some(brace) = self.brace() else {
             let at = keyword.start..name.end;
-            self.stumble(line, at, ProblemKind::MissingBrace, Some(name));
+            self.stumble(line, at, XinetdProblemKind::MissingBrace, Some(name));
             self.skip();
             return;
         };
-        let heading = Heading::Service { name };
+        let heading = BlockHeading::Service { name };
         let (settings, end) = self.settings(&heading);
         let skip = match &end {
             BlockEnd::Closed(_) | BlockEnd::ClosedBad(_) => false,
             // Read on, such a block has its `}` behind it already.
-            BlockEnd::Disabled(_) | BlockEnd::DisabledBad(_) => self.disabled == Disabled::Stops,
+            BlockEnd::Disabled(_) | BlockEnd::DisabledBad(_) => {
+                self.disabled == DisabledBlocks::Stops
+            }
             BlockEnd::Broken { .. } | BlockEnd::Unclosed => true,
         };
-        self.items.push(Item::Block(Block {
+        self.items.push(FileItem::Block(XinetdBlock {
             heading,
             line,
             brace,
@@ -129,26 +132,26 @@ impl Parser<'_> {
     }
 
     /// The line after a heading, when it is a lone `{`. It is used up in any case.
-    fn brace(&mut self) -> Option<Line> {
+    fn brace(&mut self) -> Option<LineRange> {
         let raw = self.reader.next_line()?;
-        self.reader.is_only(raw, b'{').then(|| Line::from(raw))
+        self.reader.is_only(raw, b'{').then(|| LineRange::from(raw))
     }
 
-    fn settings(&mut self, heading: &Heading) -> (Vec<Setting>, BlockEnd) {
+    fn settings(&mut self, heading: &BlockHeading) -> (Vec<AttributeLine>, BlockEnd) {
         let mut settings = Vec::new();
-        let mut specified = Specified::default();
+        let mut specified = SpecifiedAttributes::default();
         let mut disabled = false;
         let mut bad = false;
         loop {
             let Some(raw) = self.reader.next_line() else {
                 return (settings, BlockEnd::Unclosed);
             };
-            let line = Line::from(raw);
+            let line = LineRange::from(raw);
             if self.reader.is_only(raw, b'}') {
                 let end = match (heading, disabled) {
-                    (Heading::Service { .. }, true) if bad => BlockEnd::ClosedBad(line),
-                    (Heading::Service { .. }, true) => BlockEnd::Disabled(line),
-                    (Heading::Defaults, _) | (Heading::Service { .. }, false) => {
+                    (BlockHeading::Service { .. }, true) if bad => BlockEnd::ClosedBad(line),
+                    (BlockHeading::Service { .. }, true) => BlockEnd::Disabled(line),
+                    (BlockHeading::Defaults, _) | (BlockHeading::Service { .. }, false) => {
                         BlockEnd::Closed(line)
                     }
                 };
@@ -157,23 +160,23 @@ impl Parser<'_> {
             let parts = match self.reader.parts(raw) {
                 Ok(parts) => parts,
                 Err(why) => {
-                    let kind = ProblemKind::from(why);
+                    let kind = XinetdProblemKind::from(why);
                     return (settings, BlockEnd::Broken { line, kind });
                 }
             };
             let name = &self.bytes[parts.name.clone()];
             let known = match heading {
-                Heading::Defaults => attribute::in_defaults(name),
-                Heading::Service { .. } => attribute::in_service(name),
+                BlockHeading::Defaults => attribute::in_defaults(name),
+                BlockHeading::Service { .. } => attribute::in_service(name),
             };
             let is_disable = attribute::is(name, "disable");
             let fate = specified.judge(known, &parts, self.bytes, self.host);
             match fate {
-                Fate::Bad(_) => {
+                AttributeFate::Bad(_) => {
                     disabled = true;
                     bad = true;
                 }
-                Fate::Set(known) if known.name == "disable" => {
+                AttributeFate::Set(known) if known.name == "disable" => {
                     disabled = parts
                         .values
                         .first()
@@ -181,17 +184,17 @@ impl Parser<'_> {
                     // `disable = no` takes a bad value's verdict back.
                     bad = false;
                 }
-                Fate::Set(_)
-                | Fate::Unknown
-                | Fate::AlreadySet(_)
-                | Fate::OperatorNotAllowed(_)
-                | Fate::WrongValueCount(..) => {}
+                AttributeFate::Set(_)
+                | AttributeFate::Unknown
+                | AttributeFate::AlreadySet(_)
+                | AttributeFate::OperatorNotAllowed(_)
+                | AttributeFate::WrongValueCount(..) => {}
             }
-            settings.push(Setting { line, parts, fate });
+            settings.push(AttributeLine { line, parts, fate });
             if is_disable
                 && disabled
-                && self.disabled == Disabled::Stops
-                && matches!(heading, Heading::Service { .. })
+                && self.disabled == DisabledBlocks::Stops
+                && matches!(heading, BlockHeading::Service { .. })
             {
                 let end = if bad {
                     BlockEnd::DisabledBad(line)
@@ -214,8 +217,8 @@ impl Parser<'_> {
             if let [keyword, name, ..] = words.as_slice()
                 && attribute::is(&self.bytes[keyword.clone()], "service")
             {
-                last.push(Item::Swallowed {
-                    line: Line::from(raw),
+                last.push(FileItem::Swallowed {
+                    line: LineRange::from(raw),
                     name: name.clone(),
                 });
             }
@@ -225,12 +228,12 @@ impl Parser<'_> {
 
     fn stumble(
         &mut self,
-        line: Line,
+        line: LineRange,
         at: Range<usize>,
-        kind: ProblemKind,
+        kind: XinetdProblemKind,
         service: Option<Range<usize>>,
     ) {
-        self.items.push(Item::Stumble {
+        self.items.push(FileItem::Stumble {
             line,
             at,
             kind,

@@ -2,27 +2,27 @@
 
 use std::fmt;
 
-use crate::edit::Spot;
+use crate::edit::FileLine;
 use crate::model::HostPath;
 
-use super::host::Change;
+use super::host::VersionChange;
 
 /// A line, block, service or file that xinetd does not take as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct XinetdProblem {
     /// The file that the line is in.
     pub path: HostPath,
     /// The line, and the part of it that is meant.
-    pub spot: Spot,
+    pub spot: FileLine,
     /// The line without its line end; empty where the file as a whole is meant.
     pub text: Vec<u8>,
     /// What is wrong with it.
-    pub kind: ProblemKind,
+    pub kind: XinetdProblemKind,
 }
 
 /// What a problem costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effect {
+pub enum ProblemEffect {
     /// The daemon runs on as written; worth a look.
     Warning,
     /// The daemon goes on as if the line were not there.
@@ -45,7 +45,7 @@ pub enum Effect {
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ProblemKind {
+pub enum XinetdProblemKind {
     /// An attribute that xinetd does not know in a service.
     UnknownAttribute,
     /// An attribute that xinetd does not take in `defaults`.
@@ -160,14 +160,14 @@ pub enum ProblemKind {
     /// INTERCEPT on a socket that xinetd cannot intercept.
     CannotIntercept,
     /// Whether xinetd takes it cannot be told.
-    Unclear(Doubt),
+    Unclear(XinetdDoubt),
 }
 
 /// What keeps it from being told whether xinetd takes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Doubt {
+pub enum XinetdDoubt {
     /// The versions of xinetd differ, and the one that runs is not known or has builds that differ.
-    Version(Change),
+    Version(VersionChange),
     /// Builds of one version differ.
     Build,
     /// A number in a form that C's libraries read each in its own way.
@@ -194,7 +194,7 @@ pub enum Doubt {
     Enabled,
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for XinetdDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Version(change) => return write!(f, "the versions of xinetd differ ({change})"),
@@ -214,24 +214,24 @@ impl fmt::Display for Doubt {
     }
 }
 
-impl ProblemKind {
+impl XinetdProblemKind {
     /// What it costs.
     #[must_use]
-    pub const fn effect(&self) -> Effect {
+    pub const fn effect(&self) -> ProblemEffect {
         match self {
             Self::Wraps { .. } | Self::RefusesEverybody | Self::LineCut | Self::BuildsDiffer => {
-                Effect::Warning
+                ProblemEffect::Warning
             }
             Self::UnknownAttribute
             | Self::NotInDefaults
             | Self::AlreadySet
             | Self::OperatorNotAllowed
-            | Self::WrongValueCount { .. } => Effect::LineIgnored,
+            | Self::WrongValueCount { .. } => ProblemEffect::LineIgnored,
             Self::IncludeMissing
             | Self::IncludeUnreadable { .. }
             | Self::NotRegular
-            | Self::NameSkipped => Effect::FileSkipped,
-            Self::IncludePath | Self::NameNotText { .. } => Effect::NotFollowed,
+            | Self::NameSkipped => ProblemEffect::FileSkipped,
+            Self::IncludePath | Self::NameNotText { .. } => ProblemEffect::NotFollowed,
             Self::BadValue
             | Self::Swallowed
             | Self::Duplicate
@@ -247,7 +247,7 @@ impl ProblemKind {
             | Self::NoSuchSocket
             | Self::LogFile
             | Self::CannotLabel
-            | Self::CannotIntercept => Effect::ServiceDropped,
+            | Self::CannotIntercept => ProblemEffect::ServiceDropped,
             Self::NoSpaceBeforeOperator
             | Self::NothingAfterName
             | Self::BadOperator
@@ -256,15 +256,15 @@ impl ProblemKind {
             | Self::UnknownKeyword
             | Self::ByteOrderMark
             | Self::NameMissing
-            | Self::SecondDefaults => Effect::BlockLost,
-            Self::BadDefault => Effect::DaemonExits,
-            Self::Unclear(_) => Effect::Unclear,
-            Self::Unpredictable | Self::IncludeLoop => Effect::Unforeseeable,
+            | Self::SecondDefaults => ProblemEffect::BlockLost,
+            Self::BadDefault => ProblemEffect::DaemonExits,
+            Self::Unclear(_) => ProblemEffect::Unclear,
+            Self::Unpredictable | Self::IncludeLoop => ProblemEffect::Unforeseeable,
         }
     }
 }
 
-impl fmt::Display for ProblemKind {
+impl fmt::Display for XinetdProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownAttribute => "xinetd does not know this attribute and ignores the line",

@@ -30,7 +30,7 @@ pub(super) struct RawLine {
 
 /// How an attribute line assigns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Operator {
+pub enum AssignOperator {
     /// `=`
     Set,
     /// `+=`
@@ -41,16 +41,16 @@ pub enum Operator {
 
 /// An attribute line in its parts, as offsets into the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(super) struct AttributeParts {
     pub(super) name: Range<usize>,
-    pub(super) operator: Operator,
+    pub(super) operator: AssignOperator,
     pub(super) operator_at: Range<usize>,
     pub(super) values: Vec<Range<usize>>,
 }
 
 /// Why a line is not an attribute line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum NotParts {
+pub(super) enum NotAnAttribute {
     NoSpaceBeforeOperator,
     NothingAfterName,
     BadOperator,
@@ -59,7 +59,7 @@ pub(super) enum NotParts {
 }
 
 /// xinetd's input buffer over one file.
-pub(super) struct Reader<'a> {
+pub(super) struct InputReader<'a> {
     file: &'a [u8],
     memory: Vec<u8>,
     next: usize,
@@ -68,7 +68,7 @@ pub(super) struct Reader<'a> {
     line: u32,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> InputReader<'a> {
     pub(super) fn new(file: &'a [u8]) -> Self {
         Self {
             file,
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an attribute line apart, writing NULs where the daemon does.
-    pub(super) fn parts(&mut self, line: RawLine) -> Result<Parts, NotParts> {
+    pub(super) fn parts(&mut self, line: RawLine) -> Result<AttributeParts, NotAnAttribute> {
         let mut at = line.start;
         while is_space(self.peek(at, line)?) {
             at += 1;
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
             .map_or(at, |length| name + length);
         self.memory[at] = 0;
         if stop == b'=' {
-            return Err(NotParts::NoSpaceBeforeOperator);
+            return Err(NotAnAttribute::NoSpaceBeforeOperator);
         }
         at += 1;
         while is_space(self.peek(at, line)?) {
@@ -157,24 +157,24 @@ impl<'a> Reader<'a> {
         }
         let operator_start = at;
         let operator = match self.peek(at, line)? {
-            0 => return Err(NotParts::NothingAfterName),
-            b'=' => Operator::Set,
+            0 => return Err(NotAnAttribute::NothingAfterName),
+            b'=' => AssignOperator::Set,
             sign @ (b'+' | b'-') => {
                 at += 1;
                 if self.peek(at, line)? != b'=' {
-                    return Err(NotParts::BadOperator);
+                    return Err(NotAnAttribute::BadOperator);
                 }
                 if sign == b'+' {
-                    Operator::Add
+                    AssignOperator::Add
                 } else {
-                    Operator::Remove
+                    AssignOperator::Remove
                 }
             }
-            _ => return Err(NotParts::BadOperator),
+            _ => return Err(NotAnAttribute::BadOperator),
         };
         at += 1;
         let operator_at = operator_start..at;
-        Ok(Parts {
+        Ok(AttributeParts {
             name: name..name_end,
             operator,
             operator_at,
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Splits what follows an operator at blanks and tabs, up to the first NUL.
-    fn values(&mut self, from: usize, line: RawLine) -> Result<Vec<Range<usize>>, NotParts> {
+    fn values(&mut self, from: usize, line: RawLine) -> Result<Vec<Range<usize>>, NotAnAttribute> {
         let mut values = Vec::new();
         let mut at = from;
         loop {
@@ -209,13 +209,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A byte of the buffer: NUL at the line's end, chance behind what is loaded.
-    fn peek(&self, at: usize, line: RawLine) -> Result<u8, NotParts> {
+    fn peek(&self, at: usize, line: RawLine) -> Result<u8, NotAnAttribute> {
         if at == line.end {
             Ok(0)
         } else if at < self.loaded {
             Ok(self.memory[at])
         } else {
-            Err(NotParts::RunsOffTheBuffer)
+            Err(NotAnAttribute::RunsOffTheBuffer)
         }
     }
 

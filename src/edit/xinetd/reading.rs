@@ -6,23 +6,26 @@ mod settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::edit::Spot;
+use crate::edit::FileLine;
 use crate::model::HostPath;
 
-use super::attribute::{self, Attribute, Known, Verdict};
+use super::attribute::{self, Attribute, KnownAttribute, ValueVerdict};
 use super::config::{
-    Assignment, At, BUILT_IN_RATE, Config, ServiceEntry, ServiceState, Source, UNLIMITED, count,
-    rate,
+    AttributeAssignment, BUILT_IN_RATE, FilePosition, ServiceEntry, ServiceState, UNLIMITED,
+    ValueSource, XinetdConfig, count, rate,
 };
-use super::file::{Block, BlockEnd, Fate, File, Heading, Item, Line, Setting, Specified};
-use super::host::{Change, Has, Version};
-use super::problem::{Doubt, Problem, ProblemKind};
-use super::services::{self, Meaning};
-use super::tree::{Entry, Tree, Wanted};
+use super::file::{
+    AttributeFate, AttributeLine, BlockEnd, BlockHeading, FileItem, LineRange, SpecifiedAttributes,
+    XinetdBlock, XinetdFile,
+};
+use super::host::{HasChange, VersionChange, XinetdVersion};
+use super::problem::{XinetdDoubt, XinetdProblem, XinetdProblemKind};
+use super::services::{self, AssignMeaning};
+use super::tree::{FileTree, TreeEntry, WantedPath};
 
 /// How reading a service's block ended, before the whole is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pending {
+pub(super) enum PendingService {
     /// In xinetd's list, enabled or not.
     Listed {
         disabled: Option<DisabledBy>,
@@ -32,7 +35,7 @@ pub(super) enum Pending {
     /// Off by its own `disable = yes`: newer versions have it in no list.
     Off,
     /// Lost.
-    Lost(ProblemKind),
+    Lost(XinetdProblemKind),
 }
 
 /// What disables a service that is in xinetd's list.
@@ -45,29 +48,29 @@ pub(super) enum DisabledBy {
 }
 
 /// Reads `main` and all that it includes.
-pub(super) fn read(main: &HostPath, tree: &Tree) -> Config {
-    let mut reading = Reading {
+pub(super) fn read(main: &HostPath, tree: &FileTree) -> XinetdConfig {
+    let mut reading = ConfigReading {
         tree,
-        config: Config::default(),
-        specified: Specified::default(),
+        config: XinetdConfig::default(),
+        specified: SpecifiedAttributes::default(),
         open: Vec::new(),
         wanted: BTreeSet::new(),
         pending: Vec::new(),
         traffic: false,
     };
     match tree.files.get(main) {
-        Some(Entry::File(bytes)) => reading.file(main, bytes),
-        Some(Entry::NotRegular) => reading.main_problem(main, ProblemKind::NotRegular),
-        Some(Entry::Missing) => reading.main_problem(main, ProblemKind::IncludeMissing),
-        Some(Entry::Unreadable(why)) => {
+        Some(TreeEntry::File(bytes)) => reading.file(main, bytes),
+        Some(TreeEntry::NotRegular) => reading.main_problem(main, XinetdProblemKind::NotRegular),
+        Some(TreeEntry::Missing) => reading.main_problem(main, XinetdProblemKind::IncludeMissing),
+        Some(TreeEntry::Unreadable(why)) => {
             let (path, why) = (main.clone(), why.clone());
-            reading.main_problem(main, ProblemKind::IncludeUnreadable { path, why });
+            reading.main_problem(main, XinetdProblemKind::IncludeUnreadable { path, why });
         }
         None => {
-            reading.wanted.insert(Wanted::File(main.clone()));
+            reading.wanted.insert(WantedPath::File(main.clone()));
         }
     }
-    let Reading {
+    let ConfigReading {
         mut config,
         wanted,
         pending,
@@ -78,30 +81,30 @@ pub(super) fn read(main: &HostPath, tree: &Tree) -> Config {
     config
 }
 
-struct Reading<'a> {
-    tree: &'a Tree,
-    config: Config,
-    specified: Specified,
+struct ConfigReading<'a> {
+    tree: &'a FileTree,
+    config: XinetdConfig,
+    specified: SpecifiedAttributes,
     open: Vec<HostPath>,
-    wanted: BTreeSet<Wanted>,
-    pending: Vec<Pending>,
+    wanted: BTreeSet<WantedPath>,
+    pending: Vec<PendingService>,
     traffic: bool,
 }
 
-impl Reading<'_> {
+impl ConfigReading<'_> {
     fn file(&mut self, path: &HostPath, bytes: &[u8]) {
         self.config.files.push(path.clone());
         self.open.push(path.clone());
-        let file = File::parse_on(bytes, &self.tree.host);
+        let file = XinetdFile::parse_on(bytes, &self.tree.host);
         for item in &file.items {
             match item {
-                Item::Block(block) => self.block(path, &file, block),
-                Item::Include {
+                FileItem::Block(block) => self.block(path, &file, block),
+                FileItem::Include {
                     folder,
                     path: at,
                     line,
                 } => self.include(path, &file, *folder, at, *line),
-                Item::Stumble {
+                FileItem::Stumble {
                     line,
                     at,
                     kind,
@@ -112,96 +115,100 @@ impl Reading<'_> {
                         self.lost(path, &file, *line, name, kind.clone());
                     }
                 }
-                Item::Swallowed { line, name } => {
-                    self.problem(path, &file, *line, name, ProblemKind::Swallowed);
-                    self.lost(path, &file, *line, name, ProblemKind::Swallowed);
+                FileItem::Swallowed { line, name } => {
+                    self.problem(path, &file, *line, name, XinetdProblemKind::Swallowed);
+                    self.lost(path, &file, *line, name, XinetdProblemKind::Swallowed);
                 }
             }
         }
         self.open.pop();
     }
 
-    fn block(&mut self, path: &HostPath, file: &File, block: &Block) {
+    fn block(&mut self, path: &HostPath, file: &XinetdFile, block: &XinetdBlock) {
         let mut assignments = Vec::new();
         let mut doubts = Vec::new();
         let mut has_bad = false;
         for setting in &block.settings {
             if setting.line.cut {
-                self.problem_line(path, file, setting.line, ProblemKind::LineCut);
+                self.problem_line(path, file, setting.line, XinetdProblemKind::LineCut);
             }
             let fate = match block.heading {
-                Heading::Defaults => {
+                BlockHeading::Defaults => {
                     let known = attribute::in_defaults(file.text(&setting.parts.name));
                     self.specified
                         .judge(known, &setting.parts, file.bytes(), &self.tree.host)
                 }
-                Heading::Service { .. } => setting.fate,
+                BlockHeading::Service { .. } => setting.fate,
             };
             self.setting_problems(path, file, &block.heading, setting, fate);
             let doubt = match fate {
-                Fate::Set(known) => {
+                AttributeFate::Set(known) => {
                     assignments.push(assignment(path, file, setting, known));
                     let verdict = setting.parts.verdict(known, file.bytes(), &self.tree.host);
                     match verdict {
-                        Verdict::Unclear(doubt) => Some(doubt),
-                        Verdict::Fine | Verdict::Bad => None,
+                        ValueVerdict::Unclear(doubt) => Some(doubt),
+                        ValueVerdict::Fine | ValueVerdict::Bad => None,
                     }
                 }
-                Fate::Bad(_) => {
+                AttributeFate::Bad(_) => {
                     has_bad = true;
                     None
                 }
-                Fate::Unknown
-                | Fate::AlreadySet(_)
-                | Fate::OperatorNotAllowed(_)
-                | Fate::WrongValueCount(..) => None,
+                AttributeFate::Unknown
+                | AttributeFate::AlreadySet(_)
+                | AttributeFate::OperatorNotAllowed(_)
+                | AttributeFate::WrongValueCount(..) => None,
             };
             doubts.extend(doubt.map(|doubt| doubtful(path, file, setting, doubt)));
         }
-        let reads_on = Version::has(self.tree.host.version, Change::StopsAtDisable) == Has::No;
+        let reads_on = XinetdVersion::has(self.tree.host.version, VersionChange::StopsAtDisable)
+            == HasChange::No;
         let (disabled, lost) = match &block.end {
             BlockEnd::Closed(_) => {
                 // A `disable = no` behind a bad value takes its verdict back, and what it left may count.
-                if has_bad && matches!(block.heading, Heading::Service { .. }) {
+                if has_bad && matches!(block.heading, BlockHeading::Service { .. }) {
                     let spot = file.spot_of_line(block.line);
-                    let kind = ProblemKind::Unclear(Doubt::Enabled);
+                    let kind = XinetdProblemKind::Unclear(XinetdDoubt::Enabled);
                     doubts.push(problem(path, file, block.line, spot, kind));
                 }
                 (None, None)
             }
             BlockEnd::Disabled(_) => (Some(DisabledBy::Itself), None),
             BlockEnd::ClosedBad(_) => (Some(DisabledBy::BadValue), None),
-            BlockEnd::DisabledBad(_) => (Some(DisabledBy::BadValue), Some(ProblemKind::BadValue)),
+            BlockEnd::DisabledBad(_) => (
+                Some(DisabledBy::BadValue),
+                Some(XinetdProblemKind::BadValue),
+            ),
             BlockEnd::Broken { line, kind } => {
                 self.problem_line(path, file, *line, kind.clone());
                 (None, Some(kind.clone()))
             }
             BlockEnd::Unclosed => {
-                self.problem_line(path, file, block.line, ProblemKind::NotClosed);
-                (None, Some(ProblemKind::NotClosed))
+                self.problem_line(path, file, block.line, XinetdProblemKind::NotClosed);
+                (None, Some(XinetdProblemKind::NotClosed))
             }
         };
         match &block.heading {
-            Heading::Defaults => {
-                self.config.defaults.blocks.push(At {
+            BlockHeading::Defaults => {
+                self.config.defaults.blocks.push(FilePosition {
                     path: path.clone(),
                     line: block.line.number,
                 });
                 let before = self.traffic;
-                self.traffic = services::logs_traffic(&assignments, before, Meaning::Adds);
+                self.traffic = services::logs_traffic(&assignments, before, AssignMeaning::Adds);
                 self.config.defaults.assignments.append(&mut assignments);
                 self.config.doubts.append(&mut doubts);
             }
-            Heading::Service { name } => {
+            BlockHeading::Service { name } => {
                 let pending = match (lost, &block.end) {
-                    (Some(kind), _) => Pending::Lost(kind),
-                    (None, BlockEnd::Disabled(_)) if !reads_on => Pending::Off,
-                    (None, _) => Pending::Listed {
+                    (Some(kind), _) => PendingService::Lost(kind),
+                    (None, BlockEnd::Disabled(_)) if !reads_on => PendingService::Off,
+                    (None, _) => PendingService::Listed {
                         disabled,
                         traffic: self.traffic,
                     },
                 };
-                let read = Read {
+                let read = BlockRead {
                     assignments,
                     doubts,
                 };
@@ -213,24 +220,31 @@ impl Reading<'_> {
     fn lost(
         &mut self,
         path: &HostPath,
-        file: &File,
-        line: Line,
+        file: &XinetdFile,
+        line: LineRange,
         name: &Range<usize>,
-        kind: ProblemKind,
+        kind: XinetdProblemKind,
     ) {
-        self.service(path, file, line, name, Read::default(), Pending::Lost(kind));
+        self.service(
+            path,
+            file,
+            line,
+            name,
+            BlockRead::default(),
+            PendingService::Lost(kind),
+        );
     }
 
     fn service(
         &mut self,
         path: &HostPath,
-        file: &File,
-        line: Line,
+        file: &XinetdFile,
+        line: LineRange,
         name: &Range<usize>,
-        read: Read,
-        pending: Pending,
+        read: BlockRead,
+        pending: PendingService,
     ) {
-        let Read {
+        let BlockRead {
             assignments,
             doubts,
         } = read;
@@ -248,9 +262,9 @@ impl Reading<'_> {
             path: path.clone(),
             line: line.number,
             state: ServiceState::Offered,
-            per_source: count(own(Attribute::PerSource), Source::Own).unwrap_or(UNLIMITED),
-            instances: count(own(Attribute::Instances), Source::Own).unwrap_or(UNLIMITED),
-            cps: rate(own(Attribute::Cps), Source::Own).unwrap_or(BUILT_IN_RATE),
+            per_source: count(own(Attribute::PerSource), ValueSource::Own).unwrap_or(UNLIMITED),
+            instances: count(own(Attribute::Instances), ValueSource::Own).unwrap_or(UNLIMITED),
+            cps: rate(own(Attribute::Cps), ValueSource::Own).unwrap_or(BUILT_IN_RATE),
             identity: BTreeMap::new(),
             socket: None,
             assignments,
@@ -260,10 +274,10 @@ impl Reading<'_> {
         self.pending.push(pending);
     }
 
-    fn main_problem(&mut self, path: &HostPath, kind: ProblemKind) {
-        self.config.problems.push(Problem {
+    fn main_problem(&mut self, path: &HostPath, kind: XinetdProblemKind) {
+        self.config.problems.push(XinetdProblem {
             path: path.clone(),
-            spot: Spot {
+            spot: FileLine {
                 line: 1,
                 column: 1,
                 width: 1,
@@ -273,7 +287,13 @@ impl Reading<'_> {
         });
     }
 
-    fn problem_line(&mut self, path: &HostPath, file: &File, line: Line, kind: ProblemKind) {
+    fn problem_line(
+        &mut self,
+        path: &HostPath,
+        file: &XinetdFile,
+        line: LineRange,
+        kind: XinetdProblemKind,
+    ) {
         let spot = file.spot_of_line(line);
         self.push(path, file, line, spot, kind);
     }
@@ -281,15 +301,22 @@ impl Reading<'_> {
     fn problem(
         &mut self,
         path: &HostPath,
-        file: &File,
-        line: Line,
+        file: &XinetdFile,
+        line: LineRange,
         at: &Range<usize>,
-        kind: ProblemKind,
+        kind: XinetdProblemKind,
     ) {
-        self.push(path, file, line, File::spot(line, at), kind);
+        self.push(path, file, line, XinetdFile::spot(line, at), kind);
     }
 
-    fn push(&mut self, path: &HostPath, file: &File, line: Line, spot: Spot, kind: ProblemKind) {
+    fn push(
+        &mut self,
+        path: &HostPath,
+        file: &XinetdFile,
+        line: LineRange,
+        spot: FileLine,
+        kind: XinetdProblemKind,
+    ) {
         let problem = problem(path, file, line, spot, kind);
         self.config.problems.push(problem);
     }
@@ -297,13 +324,19 @@ impl Reading<'_> {
 
 /// What stands in a block.
 #[derive(Default)]
-struct Read {
-    assignments: Vec<Assignment>,
-    doubts: Vec<Problem>,
+struct BlockRead {
+    assignments: Vec<AttributeAssignment>,
+    doubts: Vec<XinetdProblem>,
 }
 
-fn problem(path: &HostPath, file: &File, line: Line, spot: Spot, kind: ProblemKind) -> Problem {
-    Problem {
+fn problem(
+    path: &HostPath,
+    file: &XinetdFile,
+    line: LineRange,
+    spot: FileLine,
+    kind: XinetdProblemKind,
+) -> XinetdProblem {
+    XinetdProblem {
         path: path.clone(),
         spot,
         text: file.line_text(line).to_vec(),
@@ -311,14 +344,24 @@ fn problem(path: &HostPath, file: &File, line: Line, spot: Spot, kind: ProblemKi
     }
 }
 
-fn doubtful(path: &HostPath, file: &File, setting: &Setting, doubt: Doubt) -> Problem {
+fn doubtful(
+    path: &HostPath,
+    file: &XinetdFile,
+    setting: &AttributeLine,
+    doubt: XinetdDoubt,
+) -> XinetdProblem {
     let spot = file.spot_of_line(setting.line);
-    let kind = ProblemKind::Unclear(doubt);
+    let kind = XinetdProblemKind::Unclear(doubt);
     problem(path, file, setting.line, spot, kind)
 }
 
-fn assignment(path: &HostPath, file: &File, setting: &Setting, known: Known) -> Assignment {
-    Assignment {
+fn assignment(
+    path: &HostPath,
+    file: &XinetdFile,
+    setting: &AttributeLine,
+    known: KnownAttribute,
+) -> AttributeAssignment {
+    AttributeAssignment {
         name: known.name,
         operator: setting.parts.operator,
         values: setting
@@ -327,7 +370,7 @@ fn assignment(path: &HostPath, file: &File, setting: &Setting, known: Known) -> 
             .iter()
             .map(|at| file.text(at).to_vec())
             .collect(),
-        at: At {
+        at: FilePosition {
             path: path.clone(),
             line: setting.line.number,
         },

@@ -5,63 +5,66 @@ mod socket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::edit::Spot;
-use crate::model::{Count, HostPath, Rate};
+use crate::edit::FileLine;
+use crate::model::{ConnectionLimit, ConnectionRate, HostPath};
 
 use super::attribute;
 use super::config::{
-    Assignment, BUILT_IN_RATE, Config, Defaults, Effective, ServiceEntry, ServiceState, Source,
-    UNLIMITED,
+    AttributeAssignment, BUILT_IN_RATE, EffectiveValue, ServiceEntry, ServiceState, UNLIMITED,
+    ValueSource, XinetdConfig, XinetdDefaults,
 };
-use super::host::{Change, Has, Host, Version, host_path};
-use super::problem::{Doubt, Problem, ProblemKind};
-use super::reader::Operator;
-use super::reading::{DisabledBy, Pending};
-use refused::Circumstances;
+use super::host::{HasChange, VersionChange, XinetdHost, XinetdVersion, host_path};
+use super::problem::{XinetdDoubt, XinetdProblem, XinetdProblemKind};
+use super::reader::AssignOperator;
+use super::reading::{DisabledBy, PendingService};
+use refused::ServiceCircumstances;
 pub use refused::built_in;
-use socket::Clash;
-pub(super) use socket::Six;
-pub use socket::{Fit, Socket};
+pub(super) use socket::Ipv6Family;
+use socket::SocketClash;
+pub use socket::{ServiceSocket, SocketFit};
 
 /// Gives each service its state, its inherited limits and its identity, in xinetd's order of things.
-pub(super) fn settle(config: &mut Config, pending: Vec<Pending>, host: &Host) {
+pub(super) fn settle(config: &mut XinetdConfig, pending: Vec<PendingService>, host: &XinetdHost) {
     let enabled = listed(config, "enabled");
     let disabled = listed(config, "disabled").unwrap_or_default();
-    let inherited = Inherited::of(&config.defaults);
+    let inherited = InheritedValues::of(&config.defaults);
     let mut services = std::mem::take(&mut config.services);
-    let mut sockets = Sockets::default();
+    let mut sockets = ServiceSockets::default();
     let mut paths = BTreeSet::new();
     for (service, pending) in services.iter_mut().zip(pending) {
         let is_enabled = enabled.as_ref().map(|ids| ids.contains(&fold(&service.id)));
         let traffic = match pending {
-            Pending::Listed { traffic, .. } => inherited.logs_traffic(service, traffic),
-            Pending::Off | Pending::Lost(_) => false,
+            PendingService::Listed { traffic, .. } => inherited.logs_traffic(service, traffic),
+            PendingService::Off | PendingService::Lost(_) => false,
         };
         service.state = match pending {
-            Pending::Lost(kind) => ServiceState::Dropped(kind),
-            Pending::Off => {
+            PendingService::Lost(kind) => ServiceState::Dropped(kind),
+            PendingService::Off => {
                 if is_enabled == Some(true)
-                    && Version::has(host.version, Change::StopsAtDisable) == Has::Unclear
+                    && XinetdVersion::has(host.version, VersionChange::StopsAtDisable)
+                        == HasChange::Unclear
                 {
                     config
                         .problems
-                        .push(heading_problem(service, ProblemKind::BuildsDiffer));
-                    doubt(service, Doubt::Version(Change::StopsAtDisable));
+                        .push(heading_problem(service, XinetdProblemKind::BuildsDiffer));
+                    doubt(service, XinetdDoubt::Version(VersionChange::StopsAtDisable));
                 }
                 ServiceState::Disabled
             }
-            Pending::Listed {
+            PendingService::Listed {
                 disabled: verdict, ..
             } => match (is_enabled, verdict) {
                 (Some(false), _) => ServiceState::Disabled,
-                (None, Some(DisabledBy::BadValue)) => ServiceState::Dropped(ProblemKind::BadValue),
+                (None, Some(DisabledBy::BadValue)) => {
+                    ServiceState::Dropped(XinetdProblemKind::BadValue)
+                }
                 (None, Some(DisabledBy::Itself)) => ServiceState::Disabled,
                 // An entry in `enabled` takes even a bad value's verdict back.
                 (Some(true), _) | (None, None) if disabled.contains(&fold(&service.id)) => {
                     ServiceState::Disabled
                 }
                 (Some(true), Some(DisabledBy::BadValue)) => {
-                    doubt(service, Doubt::Enabled);
+                    doubt(service, XinetdDoubt::Enabled);
                     ServiceState::Offered
                 }
                 (Some(true), Some(DisabledBy::Itself) | None) | (None, None) => {
@@ -72,10 +75,10 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>, host: &Host) {
         inherited.fill(service);
         identify(&inherited, service);
         paths.extend(looked_at(&inherited, service));
-        let (socket, unsure) = Socket::of(service, host);
+        let (socket, unsure) = ServiceSocket::of(service, host);
         service.socket = Some(socket.clone());
         if service.state == ServiceState::Offered {
-            let circumstances = Circumstances {
+            let circumstances = ServiceCircumstances {
                 traffic,
                 log_type: inherited.log_type(service),
                 host,
@@ -89,7 +92,7 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>, host: &Host) {
             }
             let refused = match judged.refused {
                 // These fail only when xinetd opens the socket, and until then others are compared with them.
-                Some(kind @ (ProblemKind::LogFile | ProblemKind::NoSuchSocket)) => {
+                Some(kind @ (XinetdProblemKind::LogFile | XinetdProblemKind::NoSuchSocket)) => {
                     sockets.take(service, socket, Some(kind))
                 }
                 Some(kind) => {
@@ -113,18 +116,18 @@ pub(super) fn settle(config: &mut Config, pending: Vec<Pending>, host: &Host) {
 
 /// The sockets of the services so far.
 #[derive(Default)]
-struct Sockets {
+struct ServiceSockets {
     /// Of those that xinetd has in its list.
-    listed: Vec<Socket>,
+    listed: Vec<ServiceSocket>,
     /// Of those whose sockets the kernel has.
-    open: Vec<Socket>,
+    open: Vec<ServiceSocket>,
     /// Of those that may be there or not, whichever they are taken for.
-    unsure: Vec<Socket>,
+    unsure: Vec<ServiceSocket>,
 }
 
-impl Sockets {
+impl ServiceSockets {
     /// Leaves out the socket of a service that is not offered, or perhaps is.
-    fn pass(&mut self, service: &ServiceEntry, socket: Socket) {
+    fn pass(&mut self, service: &ServiceEntry, socket: ServiceSocket) {
         if !service.doubts.is_empty() {
             self.unsure.push(socket);
         }
@@ -135,12 +138,16 @@ impl Sockets {
     fn take(
         &mut self,
         service: &mut ServiceEntry,
-        socket: Socket,
-        fails: Option<ProblemKind>,
-    ) -> Option<ProblemKind> {
+        socket: ServiceSocket,
+        fails: Option<XinetdProblemKind>,
+    ) -> Option<XinetdProblemKind> {
         let clash = |other| socket.duplicates(other).max(socket.collides(other));
-        if self.unsure.iter().any(|other| clash(other) != Clash::No) {
-            doubt(service, Doubt::Earlier);
+        if self
+            .unsure
+            .iter()
+            .any(|other| clash(other) != SocketClash::No)
+        {
+            doubt(service, XinetdDoubt::Earlier);
         }
         let refused = self.judge(service, socket.clone(), fails);
         self.pass(service, socket);
@@ -150,31 +157,33 @@ impl Sockets {
     fn judge(
         &mut self,
         service: &mut ServiceEntry,
-        socket: Socket,
-        fails: Option<ProblemKind>,
-    ) -> Option<ProblemKind> {
+        socket: ServiceSocket,
+        fails: Option<XinetdProblemKind>,
+    ) -> Option<XinetdProblemKind> {
         let rpc = service.has_word("type", "RPC");
-        let worst = |clashes: &mut dyn Iterator<Item = Clash>| clashes.max().unwrap_or(Clash::No);
+        let worst = |clashes: &mut dyn Iterator<Item = SocketClash>| {
+            clashes.max().unwrap_or(SocketClash::No)
+        };
         let duplicate = match worst(&mut self.listed.iter().map(|other| socket.duplicates(other))) {
             // Programs of the same address have numbers and versions of their own.
-            Clash::Yes | Clash::Perhaps if rpc => Clash::Perhaps,
-            clash @ (Clash::Yes | Clash::Perhaps | Clash::No) => clash,
+            SocketClash::Yes | SocketClash::Perhaps if rpc => SocketClash::Perhaps,
+            clash @ (SocketClash::Yes | SocketClash::Perhaps | SocketClash::No) => clash,
         };
         let taken = worst(&mut self.open.iter().map(|other| socket.collides(other)));
-        if duplicate != Clash::Yes {
+        if duplicate != SocketClash::Yes {
             self.listed.push(socket.clone());
         }
-        if duplicate != Clash::Yes && fails.is_some() {
+        if duplicate != SocketClash::Yes && fails.is_some() {
             return fails;
         }
         match duplicate.max(taken) {
-            Clash::Yes => Some(ProblemKind::Duplicate),
-            Clash::Perhaps => {
-                doubt(service, Doubt::Address);
+            SocketClash::Yes => Some(XinetdProblemKind::Duplicate),
+            SocketClash::Perhaps => {
+                doubt(service, XinetdDoubt::Address);
                 self.open.push(socket);
                 None
             }
-            Clash::No => {
+            SocketClash::No => {
                 self.open.push(socket);
                 None
             }
@@ -182,13 +191,13 @@ impl Sockets {
     }
 }
 
-fn doubt(service: &mut ServiceEntry, why: Doubt) {
-    let problem = heading_problem(service, ProblemKind::Unclear(why));
+fn doubt(service: &mut ServiceEntry, why: XinetdDoubt) {
+    let problem = heading_problem(service, XinetdProblemKind::Unclear(why));
     service.doubts.push(problem);
 }
 
 /// The paths of which it matters what stands there: the server, and the log file with its folder.
-fn looked_at(inherited: &Inherited, service: &ServiceEntry) -> Vec<HostPath> {
+fn looked_at(inherited: &InheritedValues, service: &ServiceEntry) -> Vec<HostPath> {
     let server = service
         .assignments
         .iter()
@@ -211,7 +220,7 @@ fn looked_at(inherited: &Inherited, service: &ServiceEntry) -> Vec<HostPath> {
 /// The ids in all `enabled` or `disabled` lines; none where there is no such line.
 ///
 /// Every operator adds, even `-=`.
-fn listed(config: &Config, name: &str) -> Option<BTreeSet<Vec<u8>>> {
+fn listed(config: &XinetdConfig, name: &str) -> Option<BTreeSet<Vec<u8>>> {
     let mut ids = None;
     for line in config
         .defaults
@@ -230,18 +239,18 @@ fn fold(id: &str) -> Vec<u8> {
 }
 
 /// What `defaults` gives to a service that does not say otherwise.
-struct Inherited {
-    per_source: Effective<Count>,
-    instances: Effective<Count>,
-    cps: Effective<Rate>,
+struct InheritedValues {
+    per_source: EffectiveValue<ConnectionLimit>,
+    instances: EffectiveValue<ConnectionLimit>,
+    cps: EffectiveValue<ConnectionRate>,
     bind: Option<Vec<Vec<u8>>>,
     log_type: Option<Vec<Vec<u8>>>,
     /// Whether `log_on_success` has TRAFFIC in it.
     traffic: bool,
 }
 
-impl Inherited {
-    fn of(defaults: &Defaults) -> Self {
+impl InheritedValues {
+    fn of(defaults: &XinetdDefaults) -> Self {
         Self {
             per_source: defaults.per_source().unwrap_or(UNLIMITED),
             instances: defaults.instances().unwrap_or(UNLIMITED),
@@ -251,18 +260,18 @@ impl Inherited {
             log_type: (defaults.assignments.iter())
                 .rfind(|line| line.name == "log_type")
                 .map(|line| line.values.clone()),
-            traffic: logs_traffic(&defaults.assignments, false, Meaning::Adds),
+            traffic: logs_traffic(&defaults.assignments, false, AssignMeaning::Adds),
         }
     }
 
     fn fill(&self, service: &mut ServiceEntry) {
-        if service.per_source.from == Source::BuiltIn {
+        if service.per_source.from == ValueSource::BuiltIn {
             service.per_source = self.per_source.clone();
         }
-        if service.instances.from == Source::BuiltIn {
+        if service.instances.from == ValueSource::BuiltIn {
             service.instances = self.instances.clone();
         }
-        if service.cps.from == Source::BuiltIn {
+        if service.cps.from == ValueSource::BuiltIn {
             service.cps = self.cps.clone();
         }
     }
@@ -278,7 +287,7 @@ impl Inherited {
     /// Whether a service logs TRAFFIC, when the `defaults` read before it do or do not.
     fn logs_traffic(&self, service: &ServiceEntry, before: bool) -> bool {
         if service.attribute("log_on_success").is_some() {
-            logs_traffic(&service.assignments, before, Meaning::Replaces)
+            logs_traffic(&service.assignments, before, AssignMeaning::Replaces)
         } else {
             self.traffic
         }
@@ -287,7 +296,7 @@ impl Inherited {
 
 /// What `=` means for an attribute that `+=` and `-=` modify.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum AssignMeaning {
     /// In `defaults`.
     Adds,
     /// In a service.
@@ -295,21 +304,25 @@ pub(super) enum Meaning {
 }
 
 /// Whether `log_on_success` has TRAFFIC in it after these lines.
-pub(super) fn logs_traffic(lines: &[Assignment], before: bool, set: Meaning) -> bool {
+pub(super) fn logs_traffic(
+    lines: &[AttributeAssignment],
+    before: bool,
+    set: AssignMeaning,
+) -> bool {
     let mut traffic = before;
     for line in lines.iter().filter(|line| line.name == "log_on_success") {
         let named = line.values.iter().any(|v| attribute::is(v, "TRAFFIC"));
         traffic = match line.operator {
-            Operator::Set if set == Meaning::Replaces => named,
-            Operator::Set | Operator::Add => traffic || named,
-            Operator::Remove => traffic && !named,
+            AssignOperator::Set if set == AssignMeaning::Replaces => named,
+            AssignOperator::Set | AssignOperator::Add => traffic || named,
+            AssignOperator::Remove => traffic && !named,
         };
     }
     traffic
 }
 
 /// Notes what a SIGHUP compares: type, wait, protocol, socket type, port, address and address family.
-fn identify(inherited: &Inherited, service: &mut ServiceEntry) {
+fn identify(inherited: &InheritedValues, service: &mut ServiceEntry) {
     let mut identity = BTreeMap::new();
     for name in ["socket_type", "protocol", "port", "wait", "rpc_number"] {
         if let Some(line) = service.attribute(name) {
@@ -372,10 +385,10 @@ fn identify(inherited: &Inherited, service: &mut ServiceEntry) {
     service.identity = identity;
 }
 
-fn heading_problem(service: &ServiceEntry, kind: ProblemKind) -> Problem {
-    Problem {
+fn heading_problem(service: &ServiceEntry, kind: XinetdProblemKind) -> XinetdProblem {
+    XinetdProblem {
         path: service.path.clone(),
-        spot: Spot {
+        spot: FileLine {
             line: service.line,
             column: 1,
             width: 1,

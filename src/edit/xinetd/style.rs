@@ -1,6 +1,6 @@
 //! How the lines of a block are laid out, so that a new one looks like its neighbours.
 
-use super::file::{Block, File, Line, Setting};
+use super::file::{AttributeLine, LineRange, XinetdBlock, XinetdFile};
 use super::reader::is_space;
 
 /// Tab stops, as every editor and pager has them unless told.
@@ -8,7 +8,7 @@ const TAB: usize = 8;
 
 /// The layout of one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Style {
+pub(super) struct LineStyle {
     /// What the line begins with.
     pub(super) indent: Vec<u8>,
     /// Between the name and the operator.
@@ -19,11 +19,11 @@ pub(super) struct Style {
     column: usize,
 }
 
-impl Style {
+impl LineStyle {
     /// The style of the nearest attribute line above `near` (or of the block's last), else of the first below.
-    pub(super) fn of(file: &File, block: &Block, near: Option<Line>) -> Self {
+    pub(super) fn of(file: &XinetdFile, block: &XinetdBlock, near: Option<LineRange>) -> Self {
         let limit = near.map_or(usize::MAX, |line| line.start);
-        let whole = |setting: &&Setting| setting.parts.operator_at.end <= setting.line.end;
+        let whole = |setting: &&AttributeLine| setting.parts.operator_at.end <= setting.line.end;
         let above = block
             .settings
             .iter()
@@ -48,7 +48,7 @@ impl Style {
         }
     }
 
-    fn of_setting(file: &File, setting: &Setting) -> Self {
+    fn of_setting(file: &XinetdFile, setting: &AttributeLine) -> Self {
         let bytes = file.bytes();
         let parts = &setting.parts;
         let blank = |text: &[u8]| -> Vec<u8> {

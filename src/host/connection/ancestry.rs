@@ -1,6 +1,6 @@
 //! What the processes above a run tell of how it came to the host.
 
-use super::{Above, SshClient, Terminal};
+use super::{ControllingTerminal, ProcessesAbove, SshClient};
 
 /// A process that a run descends from, or the run itself.
 #[derive(Debug)]
@@ -22,17 +22,17 @@ pub(in crate::host) struct Ancestor {
 /// What a run's ancestors tell.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::host) struct Ancestry {
-    pub(in crate::host) above: Above,
+    pub(in crate::host) above: ProcessesAbove,
     /// When the connection was accepted, in clock ticks since boot.
     pub(in crate::host) accepted: Option<u64>,
     pub(in crate::host) client: Option<SshClient>,
-    pub(in crate::host) terminal: Terminal,
+    pub(in crate::host) terminal: ControllingTerminal,
     pub(in crate::host) login: Option<String>,
 }
 
 /// What a process has to do with sshd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum SshdPart {
     /// It serves one connection.
     Session,
     /// It listens.
@@ -43,11 +43,11 @@ enum Part {
 impl Ancestor {
     /// sshd forks a process for a connection when it accepts it, and that one forks others; each names itself so, and only
     /// the one that listens is called `[listener]`, or by its path.
-    fn part(&self) -> Part {
+    fn part(&self) -> SshdPart {
         match &self.name[..] {
-            b"sshd" | b"sshd-session" if is_session(&self.title) => Part::Session,
-            b"sshd" => Part::Listener,
-            _ => Part::None,
+            b"sshd" | b"sshd-session" if is_session(&self.title) => SshdPart::Session,
+            b"sshd" => SshdPart::Listener,
+            _ => SshdPart::None,
         }
     }
 }
@@ -79,17 +79,17 @@ impl Ancestry {
     /// count that sshd gave, which are those of the process right below it: whatever runs further down may have them from
     /// another login, or not at all.
     pub(in crate::host) fn of(mut ancestors: Vec<Ancestor>) -> Self {
-        let terminal = ancestors
-            .first()
-            .map_or(Terminal::None, |run| Terminal::of(run.terminal));
+        let terminal = ancestors.first().map_or(ControllingTerminal::None, |run| {
+            ControllingTerminal::of(run.terminal)
+        });
         let is_whole = ancestors.last().is_some_and(|last| last.parent == 1);
-        let parts: Vec<Part> = ancestors.iter().map(Ancestor::part).collect();
-        let Some(outermost) = parts.iter().rposition(|part| *part == Part::Session) else {
+        let parts: Vec<SshdPart> = ancestors.iter().map(Ancestor::part).collect();
+        let Some(outermost) = parts.iter().rposition(|part| *part == SshdPart::Session) else {
             return Self {
                 above: if is_whole {
-                    Above::Others
+                    ProcessesAbove::Others
                 } else {
-                    Above::Unseen
+                    ProcessesAbove::Unseen
                 },
                 accepted: None,
                 client: ancestors.into_iter().find_map(|one| one.client),
@@ -100,17 +100,17 @@ impl Ancestry {
         let sessions = parts
             .iter()
             .zip(&ancestors)
-            .filter(|(part, _)| **part == Part::Session);
+            .filter(|(part, _)| **part == SshdPart::Session);
         let accepted = sessions.map(|(_, one)| one.start).min();
-        let is_accepted = is_whole || parts[outermost..].contains(&Part::Listener);
+        let is_accepted = is_whole || parts[outermost..].contains(&SshdPart::Listener);
         let login = login(&ancestors[outermost].title);
         let below = ancestors.drain(..outermost).zip(&parts).rev();
-        let mut below = below.filter(|(_, part)| **part == Part::None);
+        let mut below = below.filter(|(_, part)| **part == SshdPart::None);
         Self {
             above: if is_accepted {
-                Above::Sshd
+                ProcessesAbove::Sshd
             } else {
-                Above::Unseen
+                ProcessesAbove::Unseen
             },
             accepted,
             client: below.find_map(|(one, _)| one.client),
@@ -188,12 +188,15 @@ mod tests {
             ),
         ] {
             let told = of(&chain);
-            assert_eq!((told.above, told.accepted), (Above::Sshd, Some(50)));
+            assert_eq!(
+                (told.above, told.accepted),
+                (ProcessesAbove::Sshd, Some(50))
+            );
             assert_eq!(told.client, Some(client(1)));
             assert_eq!(told.login.as_deref(), Some(login));
         }
         let tmux = of(&[("sh", "-sh", 70, 0), ("tmux: server", "tmux", 60, 2)]);
-        assert_eq!((tmux.above, tmux.accepted), (Above::Others, None));
+        assert_eq!((tmux.above, tmux.accepted), (ProcessesAbove::Others, None));
         assert_eq!(tmux.client, Some(client(2)));
         assert_eq!(of(&[LISTENER]).accepted, None);
     }
@@ -208,7 +211,10 @@ mod tests {
             ("sshd", "sshd: operator [priv]", 50, 0),
             LISTENER,
         ]);
-        assert_eq!((told.above, told.accepted), (Above::Sshd, Some(50)));
+        assert_eq!(
+            (told.above, told.accepted),
+            (ProcessesAbove::Sshd, Some(50))
+        );
         assert_eq!(told.client, Some(client(1)));
         assert_eq!(told.login.as_deref(), Some("operator"));
     }
@@ -241,7 +247,7 @@ mod tests {
     #[test]
     fn what_only_calls_itself_sshd_is_none() {
         let told = of(&[("bash", "sshd: root@notty", 60, 1)]);
-        assert_eq!((told.above, told.accepted), (Above::Others, None));
+        assert_eq!((told.above, told.accepted), (ProcessesAbove::Others, None));
         assert_eq!(login(b"sshd: [accepted]"), None);
         assert_eq!(login(b"sshd: -oProxyCommand=x [priv]"), None);
     }
@@ -258,12 +264,12 @@ mod tests {
                 client: None,
             };
             let shell = Ancestry::of(vec![one("sh", "sh", parent)]);
-            assert_eq!(shell.terminal, Terminal::Console);
+            assert_eq!(shell.terminal, ControllingTerminal::Console);
             let chain = vec![one("sh", "sh", 8), one("sshd", "sshd: root@notty", parent)];
             (shell.above, Ancestry::of(chain).above)
         };
-        assert_eq!(cut(0), (Above::Unseen, Above::Unseen));
-        assert_eq!(cut(1), (Above::Others, Above::Sshd));
+        assert_eq!(cut(0), (ProcessesAbove::Unseen, ProcessesAbove::Unseen));
+        assert_eq!(cut(1), (ProcessesAbove::Others, ProcessesAbove::Sshd));
         assert_eq!(Ancestry::of(Vec::new()), Ancestry::default());
     }
 }

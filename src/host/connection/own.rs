@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Side, SshClient};
+use super::{ClientSide, SshClient};
 use crate::model::{Network, NotANetwork};
 
 /// The host's own addresses, as far as they are known.
@@ -37,7 +37,7 @@ impl OwnAddresses {
     }
 
     /// From which side a client comes.
-    pub(in crate::host) fn side(&self, client: &SshClient) -> Side {
+    pub(in crate::host) fn side(&self, client: &SshClient) -> ClientSide {
         let address = client.address.to_canonical();
         let own = match address {
             IpAddr::V4(_) => &self.v4,
@@ -48,9 +48,9 @@ impl OwnAddresses {
             || client.server_address.map(|own| own.to_canonical()) == Some(address)
             || own.iter().any(|own| own.contains(address));
         match (is_own, own.is_empty()) {
-            (true, _) => Side::Inside,
-            (false, false) => Side::Outside,
-            (false, true) => Side::Unknown,
+            (true, _) => ClientSide::Inside,
+            (false, false) => ClientSide::Outside,
+            (false, true) => ClientSide::Unknown,
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     const TRIE: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     |-- 192.0.2.0\n        /24 link UNICAST\nLocal:\n  +-- 127.0.0.0/8 2 0 2\n        |-- 127.0.0.0\n           /8 host LOCAL\n        |-- 127.0.0.1\n           /32 host LOCAL\n     |-- 192.0.2.1\n        /32 host LOCAL\n     |-- 192.0.2.255\n        /32 link BROADCAST\n     |-- 198.51.100.0\n        /25 host LOCAL\n";
     const SIX: &str = "20010db8002500000000000000000001 02 40 00 80     eth0\n00000000000000000000000000000001 01 80 10 80       lo\n";
 
-    fn side(own: &OwnAddresses, address: &str, server: Option<&str>) -> Side {
+    fn side(own: &OwnAddresses, address: &str, server: Option<&str>) -> ClientSide {
         own.side(&SshClient {
             address: address.parse().unwrap(),
             port: 7,
@@ -117,7 +117,7 @@ mod tests {
             "::ffff:127.0.0.1",
             "::ffff:192.0.2.1",
         ] {
-            assert_eq!(side(&own, address, None), Side::Inside, "{address}");
+            assert_eq!(side(&own, address, None), ClientSide::Inside, "{address}");
         }
         for address in [
             "192.0.2.2",
@@ -126,11 +126,11 @@ mod tests {
             "2001:db8:25::2",
             "::ffff:192.0.2.2",
         ] {
-            assert_eq!(side(&own, address, None), Side::Outside, "{address}");
+            assert_eq!(side(&own, address, None), ClientSide::Outside, "{address}");
         }
         assert_eq!(
             side(&own, "192.0.2.2", Some("::ffff:192.0.2.2")),
-            Side::Inside
+            ClientSide::Inside
         );
     }
 
@@ -141,11 +141,11 @@ mod tests {
         for text in [ip, ifconfig] {
             let own = OwnAddresses::read(text.as_bytes(), b"");
             for (address, expected) in [
-                ("192.0.2.1", Side::Inside),
-                ("10.0.0.1", Side::Inside),
-                ("192.0.2.7", Side::Outside),
-                ("10.0.0.2", Side::Outside),
-                ("2001:db8::9", Side::Unknown),
+                ("192.0.2.1", ClientSide::Inside),
+                ("10.0.0.1", ClientSide::Inside),
+                ("192.0.2.7", ClientSide::Outside),
+                ("10.0.0.2", ClientSide::Outside),
+                ("2001:db8::9", ClientSide::Unknown),
             ] {
                 assert_eq!(side(&own, address, None), expected, "{address}");
             }
@@ -155,8 +155,14 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_outside() {
         let none = OwnAddresses::read(b"", b"");
-        assert_eq!(side(&none, "192.0.2.7", Some("192.0.2.1")), Side::Unknown);
-        assert_eq!(side(&none, "192.0.2.1", Some("192.0.2.1")), Side::Inside);
-        assert_eq!(side(&none, "127.0.0.1", None), Side::Inside);
+        assert_eq!(
+            side(&none, "192.0.2.7", Some("192.0.2.1")),
+            ClientSide::Unknown
+        );
+        assert_eq!(
+            side(&none, "192.0.2.1", Some("192.0.2.1")),
+            ClientSide::Inside
+        );
+        assert_eq!(side(&none, "127.0.0.1", None), ClientSide::Inside);
     }
 }

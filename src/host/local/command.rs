@@ -23,10 +23,13 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::files;
-use super::tree::{Tree, reason};
-use crate::host::{Command, End, Found, Output, SHARED_WINDOW, STATE, Secret, WINDOWS, rules};
+use super::tree::{PathRoot, reason};
+use crate::host::{
+    CommandEnding, CommandOutput, FileFound, HostCommand, SHARED_WINDOW, STATE, SecretVariable,
+    WINDOWS, rules,
+};
 
-/// When a stream's file is this much above [`Command::cap`] it is cut back while the command runs, in bytes.
+/// When a stream's file is this much above [`HostCommand::cap`] it is cut back while the command runs, in bytes.
 const CUT_ABOVE: u64 = 1024 * 1024;
 
 /// How long a killed command is waited for; only one that hangs in the kernel takes longer.
@@ -38,8 +41,8 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// Runs a command to its end or its deadline.
 ///
 /// # Errors
-/// What keeps it from being watched; a program that cannot be started is an [`Output`] whose `stderr` says why.
-pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
+/// What keeps it from being watched; a program that cannot be started is an [`CommandOutput`] whose `stderr` says why.
+pub(super) fn run(tree: &PathRoot, command: &HostCommand) -> std::io::Result<CommandOutput> {
     if let Err(why) = rules::may_run(command) {
         return Ok(not_started(why.to_owned()));
     }
@@ -64,9 +67,9 @@ pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
         // Whoever is told that it failed acts on that: it must not go on meanwhile.
         end_unwatched(&mut child);
     })?;
-    Ok(Output {
+    Ok(CommandOutput {
         end: match status {
-            None => End::TimedOut,
+            None => CommandEnding::TimedOut,
             Some(status) => end(status),
         },
         stdout: head(&stdout, cap)?,
@@ -74,27 +77,27 @@ pub(super) fn run(tree: &Tree, command: &Command) -> std::io::Result<Output> {
     })
 }
 
-fn not_started(why: String) -> Output {
-    Output {
-        end: End::NotStarted,
+fn not_started(why: String) -> CommandOutput {
+    CommandOutput {
+        end: CommandEnding::NotStarted,
         stdout: Vec::new(),
         stderr: why.into_bytes(),
     }
 }
 
-fn end(status: ExitStatus) -> End {
+fn end(status: ExitStatus) -> CommandEnding {
     match (status.code(), status.signal()) {
-        (Some(code), _) => End::Code(code),
-        (None, Some(signal)) => End::Signal(signal),
+        (Some(code), _) => CommandEnding::Code(code),
+        (None, Some(signal)) => CommandEnding::Signal(signal),
         // A status that is neither is not one of an ended process; wait(2) gives none.
-        (None, None) => End::TimedOut,
+        (None, None) => CommandEnding::TimedOut,
     }
 }
 
 fn start(
-    tree: &Tree,
+    tree: &PathRoot,
     program: &Path,
-    command: &Command,
+    command: &HostCommand,
     secret: Option<(&str, OsString)>,
     [stdout, stderr]: [&File; 2],
 ) -> std::io::Result<Child> {
@@ -120,7 +123,7 @@ fn start(
         .stdout(stdout.try_clone()?)
         .stderr(stderr.try_clone()?)
         .process_group(0);
-    if let Tree::Below(below) = tree {
+    if let PathRoot::Below(below) = tree {
         starter
             .env("MAILWARD_ROOT", &below.path)
             .current_dir(&below.path);
@@ -140,31 +143,31 @@ fn start(
 
 /// A command's arguments. Below a root those that name mailward's own files are the tree's: a program that knows nothing of
 /// the root would take them for the machine's.
-fn arguments(tree: &Tree, command: &Command) -> Vec<OsString> {
+fn arguments(tree: &PathRoot, command: &HostCommand) -> Vec<OsString> {
     let own = [
         format!("{STATE}/"),
         format!("{WINDOWS}/"),
         SHARED_WINDOW.to_owned(),
     ];
     let argument = |argument: &String| match tree {
-        Tree::Below(below) if own.iter().any(|own| argument.starts_with(own)) => {
+        PathRoot::Below(below) if own.iter().any(|own| argument.starts_with(own)) => {
             let mut path = below.path.clone().into_os_string();
             path.push(argument);
             path
         }
-        Tree::Below(_) | Tree::Machine => OsString::from(argument),
+        PathRoot::Below(_) | PathRoot::Machine => OsString::from(argument),
     };
     command.arguments.iter().map(argument).collect()
 }
 
 /// What the secret's variable is, or why it cannot be had.
-fn value<'a>(tree: &Tree, secret: &'a Secret) -> Result<(&'a str, OsString), String> {
+fn value<'a>(tree: &PathRoot, secret: &'a SecretVariable) -> Result<(&'a str, OsString), String> {
     let cannot = |why: &str| Err(format!("cannot read {}: {why}", secret.file));
     let mut bytes = match files::file(tree, &secret.file) {
-        Found::File(file) => file.bytes,
-        Found::Missing => return cannot("it is missing"),
-        Found::NotRegular => return cannot("it is not a regular file"),
-        Found::Unreadable(why) => return cannot(&why),
+        FileFound::File(file) => file.bytes,
+        FileFound::Missing => return cannot("it is missing"),
+        FileFound::NotRegular => return cannot("it is not a regular file"),
+        FileFound::Unreadable(why) => return cannot(&why),
     };
     while bytes.last() == Some(&b'\n') {
         bytes.pop();
@@ -176,7 +179,7 @@ fn value<'a>(tree: &Tree, secret: &'a Secret) -> Result<(&'a str, OsString), Str
 }
 
 /// A standard input that holds these bytes.
-fn input(tree: &Tree, bytes: &[u8]) -> std::io::Result<Stdio> {
+fn input(tree: &PathRoot, bytes: &[u8]) -> std::io::Result<Stdio> {
     if bytes.is_empty() {
         return Ok(Stdio::null());
     }
@@ -298,14 +301,14 @@ fn head(file: &File, cap: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// A file without a name, for appending: in memory, or where the kernel is older than 3.17 in a folder.
-fn nameless(tree: &Tree) -> std::io::Result<File> {
+fn nameless(tree: &PathRoot) -> std::io::Result<File> {
     let fd = match memfd_create("mailward-output", MemfdFlags::CLOEXEC) {
         Ok(fd) => fd,
         Err(_) => match tree {
-            Tree::Machine => {
+            PathRoot::Machine => {
                 unlinked(Path::new("/dev/shm")).or_else(|_| unlinked(Path::new("/tmp")))?
             }
-            Tree::Below(below) => unlinked(&below.path)?,
+            PathRoot::Below(below) => unlinked(&below.path)?,
         },
     };
     fcntl_setfl(&fd, OFlags::APPEND)?;

@@ -4,20 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::tree::Tree;
+use super::tree::PathRoot;
 use crate::host::connection::{Ancestor, Ancestry, OwnAddresses};
 use crate::host::proc::{ProcessStat, split_environment, split_words};
-use crate::host::{Connection, Side, SshClient};
+use crate::host::{ClientSide, RunConnection, SshClient};
 
 /// The most processes that are looked at, from this one to its ancestors.
 const ANCESTORS: usize = 100;
 
 /// The connection; what cannot be read tells nothing.
-pub(super) fn own(tree: &Tree) -> Connection {
+pub(super) fn own(tree: &PathRoot) -> RunConnection {
     let now = milliseconds(SystemTime::now());
     let (ancestry, addresses) = match tree {
-        Tree::Machine => (Ancestry::of(ancestors(tree)), addresses(tree)),
-        Tree::Below(_) => (Ancestry::default(), OwnAddresses::default()),
+        PathRoot::Machine => (Ancestry::of(ancestors(tree)), addresses(tree)),
+        PathRoot::Below(_) => (Ancestry::default(), OwnAddresses::default()),
     };
     let Ancestry {
         above,
@@ -26,8 +26,8 @@ pub(super) fn own(tree: &Tree) -> Connection {
         terminal,
         login,
     } = ancestry;
-    Connection {
-        side: (client.as_ref()).map_or(Side::Unknown, |client| addresses.side(client)),
+    RunConnection {
+        side: (client.as_ref()).map_or(ClientSide::Unknown, |client| addresses.side(client)),
         client,
         since: accepted.and_then(|start| Some(now - age(start)?)),
         now,
@@ -38,7 +38,7 @@ pub(super) fn own(tree: &Tree) -> Connection {
 }
 
 /// This process and those above it.
-fn ancestors(tree: &Tree) -> Vec<Ancestor> {
+fn ancestors(tree: &PathRoot) -> Vec<Ancestor> {
     let mut found = Vec::new();
     let Ok(proc) = tree.folder(b"/proc") else {
         return found;
@@ -82,7 +82,7 @@ fn ancestors(tree: &Tree) -> Vec<Ancestor> {
     found
 }
 
-fn addresses(tree: &Tree) -> OwnAddresses {
+fn addresses(tree: &PathRoot) -> OwnAddresses {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     if let Ok(net) = tree.folder(b"/proc/net") {
         for (name, text) in [(&b"fib_trie"[..], &mut v4), (b"if_inet6", &mut v6)] {

@@ -5,36 +5,36 @@
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::tree::{Last, Spot, Tree, read_all, reason, regular};
+use super::tree::{FoundSpot, LastLink, PathRoot, read_all, reason, regular};
 use crate::host::rules::{FILE_CAP, TOO_LARGE};
-use crate::host::{Executable, Existence, FileState, Found, Listing};
+use crate::host::{ExecutePermission, FileFound, FileState, FolderListing, PathExistence};
 use crate::model::HostPath;
 
-pub(super) fn file(tree: &Tree, path: &HostPath) -> Found {
-    found(tree.find(path.as_str().as_bytes(), Last::Follow))
+pub(super) fn file(tree: &PathRoot, path: &HostPath) -> FileFound {
+    found(tree.find(path.as_str().as_bytes(), LastLink::Follow))
 }
 
-pub(super) fn exists(tree: &Tree, path: &HostPath) -> Existence {
-    match tree.find(path.as_str().as_bytes(), Last::Follow) {
+pub(super) fn exists(tree: &PathRoot, path: &HostPath) -> PathExistence {
+    match tree.find(path.as_str().as_bytes(), LastLink::Follow) {
         Ok(spot) => match spot.kind() {
             FileType::RegularFile if spot.stat.st_mode & 0o111 != 0 => {
-                Existence::File(Executable::Yes)
+                PathExistence::File(ExecutePermission::Yes)
             }
-            FileType::RegularFile => Existence::File(Executable::No),
-            FileType::Directory => Existence::Folder,
-            _ => Existence::Other,
+            FileType::RegularFile => PathExistence::File(ExecutePermission::No),
+            FileType::Directory => PathExistence::Folder,
+            _ => PathExistence::Other,
         },
-        Err(Errno::NOENT | Errno::NOTDIR) => Existence::Missing,
-        Err(error) => Existence::Unknown(reason(error)),
+        Err(Errno::NOENT | Errno::NOTDIR) => PathExistence::Missing,
+        Err(error) => PathExistence::Unknown(reason(error)),
     }
 }
 
 /// The names in a folder, sorted by their bytes, with the file behind each.
-pub(super) fn folder(tree: &Tree, path: &HostPath) -> Result<Option<Listing>, String> {
+pub(super) fn folder(tree: &PathRoot, path: &HostPath) -> Result<Option<FolderListing>, String> {
     let folder = match tree.folder(path.as_str().as_bytes()) {
         Ok(folder) => folder,
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::NOTDIR) if exists(tree, path) == Existence::Missing => return Ok(None),
+        Err(Errno::NOTDIR) if exists(tree, path) == PathExistence::Missing => return Ok(None),
         Err(error) => return Err(reason(error)),
     };
     let mut names: Vec<Vec<u8>> = Vec::new();
@@ -49,12 +49,12 @@ pub(super) fn folder(tree: &Tree, path: &HostPath) -> Result<Option<Listing>, St
     Ok(Some(files.collect()))
 }
 
-fn found(spot: rustix::io::Result<Spot<'_>>) -> Found {
+fn found(spot: rustix::io::Result<FoundSpot<'_>>) -> FileFound {
     match spot.and_then(|spot| read(&spot)) {
         Ok(found) => found,
-        Err(Errno::NOENT | Errno::NOTDIR) => Found::Missing,
-        Err(Errno::FBIG) => Found::Unreadable(TOO_LARGE.to_owned()),
-        Err(error) => Found::Unreadable(reason(error)),
+        Err(Errno::NOENT | Errno::NOTDIR) => FileFound::Missing,
+        Err(Errno::FBIG) => FileFound::Unreadable(TOO_LARGE.to_owned()),
+        Err(error) => FileFound::Unreadable(reason(error)),
     }
 }
 
@@ -62,13 +62,13 @@ fn found(spot: rustix::io::Result<Spot<'_>>) -> Found {
     clippy::unnecessary_cast,
     reason = "the types of `stat` differ by architecture"
 )]
-fn read(spot: &Spot<'_>) -> rustix::io::Result<Found> {
+fn read(spot: &FoundSpot<'_>) -> rustix::io::Result<FileFound> {
     if spot.kind() != FileType::RegularFile {
-        return Ok(Found::NotRegular);
+        return Ok(FileFound::NotRegular);
     }
     let fd = spot.open(OFlags::RDONLY | OFlags::NONBLOCK)?;
     let Some(stat) = regular(&fd)? else {
-        return Ok(Found::NotRegular);
+        return Ok(FileFound::NotRegular);
     };
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     if size > FILE_CAP {
@@ -79,7 +79,7 @@ fn read(spot: &Spot<'_>) -> rustix::io::Result<Found> {
     let room = usize::try_from(size).unwrap_or(0) + 1;
     bytes.try_reserve_exact(room).map_err(|_| Errno::NOMEM)?;
     read_all(&fd, &mut bytes)?;
-    Ok(Found::File(FileState {
+    Ok(FileFound::File(FileState {
         bytes,
         link: spot.link,
         links: stat.st_nlink as u64,

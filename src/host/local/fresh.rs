@@ -7,18 +7,18 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::host::Replace;
+use crate::host::FileReplacement;
 use crate::model::HostPath;
 
 /// A file under its temporary name; removed when dropped before it took its place.
-pub(super) struct Fresh<'a> {
+pub(super) struct FreshFile<'a> {
     folder: BorrowedFd<'a>,
     temporary: String,
     pub(super) file: File,
     placed: bool,
 }
 
-impl<'a> Fresh<'a> {
+impl<'a> FreshFile<'a> {
     /// Writes `bytes` under the temporary name of `path`, readable for its owner alone.
     ///
     /// What a killed run left under that name is removed; the lock keeps two runs apart.
@@ -27,7 +27,7 @@ impl<'a> Fresh<'a> {
         path: &HostPath,
         bytes: &[u8],
     ) -> std::io::Result<Self> {
-        let temporary = Replace::temporary(path);
+        let temporary = FileReplacement::temporary(path);
         match statat(folder, temporary.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                 unlinkat(folder, temporary.as_str(), AtFlags::empty())?;
@@ -65,7 +65,7 @@ impl<'a> Fresh<'a> {
     }
 }
 
-impl Drop for Fresh<'_> {
+impl Drop for FreshFile<'_> {
     fn drop(&mut self) {
         if !self.placed {
             // The first error is the one to report; the next run removes what stays.

@@ -10,13 +10,15 @@ use std::net::SocketAddr;
 use rustix::fs::{AtFlags, Stat, readlinkat, statat};
 use rustix::io::Errno;
 
-use super::tree::{Folder, Tree, reason};
+use super::tree::{OpenFolder, PathRoot, reason};
 use crate::host::proc::{ProcessStat, control_group, owner, ports, split_environment, split_words};
-use crate::host::{HostError, Owner, Process, ProcessId, ProgramFile, ROOT, Terminal};
+use crate::host::{
+    ControllingTerminal, HostError, Process, ProcessId, ProcessOwner, ProgramFile, ROOT,
+};
 
 /// Lists the processes that run one of these programs, by pid.
-pub(super) fn list(tree: &Tree, programs: &[&str]) -> Result<Vec<Process>, HostError> {
-    let Some(scan) = Scan::start(tree)? else {
+pub(super) fn list(tree: &PathRoot, programs: &[&str]) -> Result<Vec<Process>, HostError> {
+    let Some(scan) = ProcessScan::start(tree)? else {
         return Ok(Vec::new());
     };
     let mut pids = scan.pids()?;
@@ -39,8 +41,8 @@ pub(super) fn list(tree: &Tree, programs: &[&str]) -> Result<Vec<Process>, HostE
 }
 
 /// Whether exactly this process still runs; a zombie does not.
-pub(super) fn is_alive(tree: &Tree, id: ProcessId) -> Result<bool, HostError> {
-    let Some(scan) = Scan::start(tree)? else {
+pub(super) fn is_alive(tree: &PathRoot, id: ProcessId) -> Result<bool, HostError> {
+    let Some(scan) = ProcessScan::start(tree)? else {
         return Ok(false);
     };
     let mut text = Vec::with_capacity(1024);
@@ -49,32 +51,32 @@ pub(super) fn is_alive(tree: &Tree, id: ProcessId) -> Result<bool, HostError> {
 }
 
 /// One look through a proc folder.
-struct Scan<'a> {
-    tree: &'a Tree,
-    proc: Folder,
-    own: OnceCell<Own>,
+struct ProcessScan<'a> {
+    tree: &'a PathRoot,
+    proc: OpenFolder,
+    own: OnceCell<OwnView>,
     boot: OnceCell<Option<i64>>,
     listening: OnceCell<Option<BTreeMap<u64, SocketAddr>>>,
 }
 
 /// What mailward itself sees: its namespaces (`None` where the kernel does not tell) and its root folder.
-struct Own {
+struct OwnView {
     pid: Option<Vec<u8>>,
     mount: Option<Vec<u8>>,
     net: Option<Vec<u8>>,
     root: Option<Stat>,
 }
 
-impl<'a> Scan<'a> {
+impl<'a> ProcessScan<'a> {
     /// `None` for a stand-in without a proc folder: it has no processes.
-    fn start(tree: &'a Tree) -> Result<Option<Self>, HostError> {
+    fn start(tree: &'a PathRoot) -> Result<Option<Self>, HostError> {
         let proc = match (tree.folder(b"/proc"), tree) {
             (Ok(proc), _) => proc,
-            (Err(Errno::NOENT), Tree::Below(_)) => return Ok(None),
+            (Err(Errno::NOENT), PathRoot::Below(_)) => return Ok(None),
             (Err(error), _) => return Err(unreachable("/proc", error)),
         };
         // With hidepid=2 the kernel shows a user nothing but the user's own; there always is a first process.
-        if matches!(tree, Tree::Machine)
+        if matches!(tree, PathRoot::Machine)
             && let Err(error) = statat(&proc.fd, "1", AtFlags::empty())
         {
             return Err(unreachable("/proc shows only some processes", error));
@@ -103,7 +105,7 @@ impl<'a> Scan<'a> {
         text: &'t mut Vec<u8>,
     ) -> Result<Option<ProcessStat<'t>>, HostError> {
         let read = match self.tree {
-            Tree::Machine => {
+            PathRoot::Machine => {
                 let mut way = [0_u8; 24];
                 let mut end = &mut way[..];
                 // The longest pid and the rest are 15 bytes.
@@ -111,7 +113,7 @@ impl<'a> Scan<'a> {
                 let length = 24 - end.len();
                 self.tree.read_in(&self.proc, &way[..length], text)
             }
-            Tree::Below(_) => self
+            PathRoot::Below(_) => self
                 .tree
                 .folder_in(&self.proc, pid.to_string().as_bytes())
                 .and_then(|folder| self.tree.read_in(&folder, b"stat", text)),
@@ -148,7 +150,7 @@ impl<'a> Scan<'a> {
         }
         let argv = match self.tree.read_in(&folder, b"cmdline", text) {
             Ok(()) => split_words(text),
-            Err(Errno::NOENT | Errno::SRCH) if matches!(self.tree, Tree::Machine) => {
+            Err(Errno::NOENT | Errno::SRCH) if matches!(self.tree, PathRoot::Machine) => {
                 return Ok(None);
             }
             Err(error) => return Err(unreachable(&format!("/proc/{pid}/cmdline"), error)),
@@ -160,18 +162,20 @@ impl<'a> Scan<'a> {
         let listens = self.listens(&folder);
         let owner = match self.tree.read_in(&folder, b"status", text) {
             Ok(()) => owner(text),
-            Err(_) => Owner::Unknown,
+            Err(_) => ProcessOwner::Unknown,
         };
         let file = match (owner, readlinkat(&folder.fd, "exe", Vec::new())) {
-            (Owner::User(ROOT), Ok(target)) => ProgramFile::of_link(target.to_bytes()),
+            (ProcessOwner::User(ROOT), Ok(target)) => ProgramFile::of_link(target.to_bytes()),
             // It is ending: its memory is gone, and it is about to be a zombie.
-            (Owner::User(ROOT), Err(Errno::NOENT | Errno::SRCH))
-                if matches!(self.tree, Tree::Machine) =>
+            (ProcessOwner::User(ROOT), Err(Errno::NOENT | Errno::SRCH))
+                if matches!(self.tree, PathRoot::Machine) =>
             {
                 return Ok(None);
             }
-            (Owner::User(ROOT), Err(error)) => ProgramFile::Unknown(reason(error)),
-            (Owner::User(_) | Owner::Several | Owner::Unknown, _) => ProgramFile::NotAsked,
+            (ProcessOwner::User(ROOT), Err(error)) => ProgramFile::Unknown(reason(error)),
+            (ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown, _) => {
+                ProgramFile::NotAsked
+            }
         };
         let group = match self.tree.read_in(&folder, b"cgroup", text) {
             Ok(()) => control_group(text),
@@ -190,7 +194,7 @@ impl<'a> Scan<'a> {
             owner,
             file,
             group,
-            terminal: Terminal::of(terminal),
+            terminal: ControllingTerminal::of(terminal),
             argv,
             environment,
             ports: listens.as_deref().map(ports),
@@ -208,15 +212,15 @@ impl<'a> Scan<'a> {
             std::str::from_utf8(line).ok()?.trim().parse().ok()
         });
         let ticks = match self.tree {
-            Tree::Machine => rustix::param::clock_ticks_per_second().max(1),
-            Tree::Below(_) => 100,
+            PathRoot::Machine => rustix::param::clock_ticks_per_second().max(1),
+            PathRoot::Below(_) => 100,
         };
         boot?.checked_add(i64::try_from(start / ticks).ok()?)
     }
 
     /// Whether a process shares mailward's pid namespace and root folder. Where the kernel does not tell, it counts.
-    fn is_of_this_host(&self, folder: &Folder, text: &mut Vec<u8>) -> bool {
-        if matches!(self.tree, Tree::Below(_)) {
+    fn is_of_this_host(&self, folder: &OpenFolder, text: &mut Vec<u8>) -> bool {
+        if matches!(self.tree, PathRoot::Below(_)) {
             return true;
         }
         let own = self.own();
@@ -236,8 +240,8 @@ impl<'a> Scan<'a> {
         same_pids && same_root
     }
 
-    fn own(&self) -> &Own {
-        self.own.get_or_init(|| Own {
+    fn own(&self) -> &OwnView {
+        self.own.get_or_init(|| OwnView {
             pid: link(&self.proc, "self/ns/pid"),
             mount: link(&self.proc, "self/ns/mnt"),
             net: link(&self.proc, "self/ns/net"),
@@ -246,7 +250,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The TCP sockets that a process listens on; `None` where its files or the sockets cannot be read.
-    fn listens(&self, folder: &Folder) -> Option<Vec<SocketAddr>> {
+    fn listens(&self, folder: &OpenFolder) -> Option<Vec<SocketAddr>> {
         let files = self.tree.folder_in(folder, b"fd").ok()?;
         let mut sockets = Vec::new();
         let mut unreadable = false;
@@ -264,7 +268,7 @@ impl<'a> Scan<'a> {
         if sockets.is_empty() {
             return Some(Vec::new());
         }
-        if matches!(self.tree, Tree::Machine)
+        if matches!(self.tree, PathRoot::Machine)
             && let (Some(own), Some(its)) = (&self.own().net, link(folder, "ns/net"))
             && *own != its
         {
@@ -301,7 +305,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn link(folder: &Folder, name: &str) -> Option<Vec<u8>> {
+fn link(folder: &OpenFolder, name: &str) -> Option<Vec<u8>> {
     readlinkat(&folder.fd, name, Vec::new())
         .ok()
         .map(std::ffi::CString::into_bytes)

@@ -12,15 +12,15 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::fresh::Fresh;
-use super::tree::{Tree, read_all};
-use crate::host::{ActError, Digest, Replace};
+use super::fresh::FreshFile;
+use super::tree::{PathRoot, read_all};
+use crate::host::{Digest, FileReplacement, OperationError};
 
 /// The kernel's limit for a list of attributes, and for one value (xattr(7)), in bytes.
 const ATTRIBUTE_CAP: usize = 64 * 1024;
 
-pub(super) fn replace(tree: &Tree, replace: &Replace) -> Result<(), ActError> {
-    let Replace {
+pub(super) fn replace(tree: &PathRoot, replace: &FileReplacement) -> Result<(), OperationError> {
+    let FileReplacement {
         path,
         before,
         bytes,
@@ -36,21 +36,21 @@ pub(super) fn replace(tree: &Tree, replace: &Replace) -> Result<(), ActError> {
     let seen = fstat(&old).map_err(std::io::Error::from)?;
     check_digest(&old, before)?;
 
-    let fresh = Fresh::write(folder.fd.as_fd(), path, bytes)?;
+    let fresh = FreshFile::write(folder.fd.as_fd(), path, bytes)?;
     keep_metadata(&old, &seen, &fresh.file)?;
     fresh.sync()?;
 
     let now = open(&folder.fd, name)?;
     let stat = fstat(&now).map_err(std::io::Error::from)?;
     if identity(&stat) != identity(&seen) {
-        return Err(ActError::Changed);
+        return Err(OperationError::Changed);
     }
     check_digest(&now, before)?;
     Ok(fresh.place(name)?)
 }
 
 /// Opens the target, if it is one file of one name and no link.
-fn open(folder: &OwnedFd, name: &str) -> Result<OwnedFd, ActError> {
+fn open(folder: &OwnedFd, name: &str) -> Result<OwnedFd, OperationError> {
     let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(std::io::Error::from)?;
     check_kind(&stat)?;
     let flags =
@@ -61,25 +61,27 @@ fn open(folder: &OwnedFd, name: &str) -> Result<OwnedFd, ActError> {
 }
 
 /// Whether a path stands for one file of one name.
-pub(super) fn check_kind(stat: &Stat) -> Result<(), ActError> {
+pub(super) fn check_kind(stat: &Stat) -> Result<(), OperationError> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile if stat.st_nlink == 1 => Ok(()),
         // Removed or replaced between two looks.
-        FileType::RegularFile if stat.st_nlink == 0 => Err(ActError::Changed),
-        FileType::RegularFile => Err(ActError::NotReplaced("a file with several hard links")),
-        FileType::Symlink => Err(ActError::NotReplaced("a symbolic link")),
-        FileType::Directory => Err(ActError::NotReplaced("a folder")),
-        _ => Err(ActError::NotReplaced("not a regular file")),
+        FileType::RegularFile if stat.st_nlink == 0 => Err(OperationError::Changed),
+        FileType::RegularFile => Err(OperationError::NotReplaced(
+            "a file with several hard links",
+        )),
+        FileType::Symlink => Err(OperationError::NotReplaced("a symbolic link")),
+        FileType::Directory => Err(OperationError::NotReplaced("a folder")),
+        _ => Err(OperationError::NotReplaced("not a regular file")),
     }
 }
 
-fn check_digest(fd: &OwnedFd, expected: &Digest) -> Result<(), ActError> {
+fn check_digest(fd: &OwnedFd, expected: &Digest) -> Result<(), OperationError> {
     let mut bytes = Vec::new();
     read_all(fd, &mut bytes).map_err(std::io::Error::from)?;
     if Digest::of(&bytes) == *expected {
         Ok(())
     } else {
-        Err(ActError::Changed)
+        Err(OperationError::Changed)
     }
 }
 
@@ -91,7 +93,7 @@ fn identity(stat: &Stat) -> impl PartialEq + use<> {
 }
 
 /// Gives the new file the old one's metadata, and looks whether it took.
-fn keep_metadata(old: &OwnedFd, seen: &Stat, new: &File) -> Result<(), ActError> {
+fn keep_metadata(old: &OwnedFd, seen: &Stat, new: &File) -> Result<(), OperationError> {
     let copy = || -> rustix::io::Result<()> {
         fchown(
             new,

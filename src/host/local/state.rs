@@ -12,15 +12,15 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::fresh::Fresh;
+use super::fresh::FreshFile;
 use super::replace::check_kind;
-use super::tree::{Folder, Tree};
+use super::tree::{OpenFolder, PathRoot};
 use super::{files, processes};
-use crate::host::{ActError, Found, HostError, ProcessId, STATE, rules};
+use crate::host::{FileFound, HostError, OperationError, ProcessId, STATE, rules};
 use crate::model::{HostPath, known};
 
 /// Takes the lock; it is given back when the file is closed.
-pub(super) fn lock(tree: &Tree) -> Result<File, HostError> {
+pub(super) fn lock(tree: &PathRoot) -> Result<File, HostError> {
     let cannot = |error: std::io::Error| HostError::NoLock {
         path: format!("{STATE}/lock"),
         source: error,
@@ -52,7 +52,7 @@ pub(super) fn lock(tree: &Tree) -> Result<File, HostError> {
 
 /// What a run wrote of itself that holds the lock without the kernel's, on a host without flock(1): its file is named by
 /// its process. Of two that begin at once at least one sees the other, for each announces itself before it looks.
-fn announced(tree: &Tree) -> Result<Option<String>, HostError> {
+fn announced(tree: &PathRoot) -> Result<Option<String>, HostError> {
     let folder = known(&format!("{STATE}/holders"));
     let Ok(Some(files)) = files::folder(tree, &folder) else {
         return Ok(None);
@@ -62,7 +62,7 @@ fn announced(tree: &Tree) -> Result<Option<String>, HostError> {
             .ok()
             .and_then(|name| name.split_once('-'))
             .and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
-        if let (Some((pid, start)), Found::File(file)) = (process, found)
+        if let (Some((pid, start)), FileFound::File(file)) = (process, found)
             && processes::is_alive(tree, ProcessId { pid, start })?
         {
             return Ok(Some(rules::holder(&String::from_utf8_lossy(&file.bytes))));
@@ -71,7 +71,7 @@ fn announced(tree: &Tree) -> Result<Option<String>, HostError> {
     Ok(None)
 }
 
-fn open_lock(folder: &Folder) -> std::io::Result<File> {
+fn open_lock(folder: &OpenFolder) -> std::io::Result<File> {
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = match openat(&folder.fd, "lock", flags, Mode::RUSR | Mode::WUSR) {
@@ -88,7 +88,7 @@ fn open_lock(folder: &Folder) -> std::io::Result<File> {
     Ok(File::from(fd))
 }
 
-fn is_in_place(folder: &Folder, file: &File) -> std::io::Result<bool> {
+fn is_in_place(folder: &OpenFolder, file: &File) -> std::io::Result<bool> {
     let ours = fstat(file)?;
     match statat(&folder.fd, "lock", AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) => Ok((there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)),
@@ -126,25 +126,25 @@ fn holder(file: &mut File) -> String {
 }
 
 /// Writes a file of mailward's own.
-pub(super) fn save(tree: &Tree, path: &HostPath, bytes: &[u8]) -> Result<(), ActError> {
+pub(super) fn save(tree: &PathRoot, path: &HostPath, bytes: &[u8]) -> Result<(), OperationError> {
     rules::may_save(path)?;
     let parent = path.parent();
     let folder = make_folder(
         tree,
         parent.as_ref().map_or(STATE, |parent| parent.as_str()),
     )?;
-    let fresh = Fresh::write(folder.fd.as_fd(), path, bytes)?;
+    let fresh = FreshFile::write(folder.fd.as_fd(), path, bytes)?;
     fresh.sync()?;
     Ok(fresh.place(path.name())?)
 }
 
 /// Writes a file of mailward's own outside its state.
 pub(super) fn put(
-    tree: &Tree,
+    tree: &PathRoot,
     path: &HostPath,
     bytes: &[u8],
-    mode: crate::host::Mode,
-) -> Result<(), ActError> {
+    mode: crate::host::FileMode,
+) -> Result<(), OperationError> {
     rules::may_put(path)?;
     let parent = path.parent();
     let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
@@ -156,14 +156,14 @@ pub(super) fn put(
         Err(Errno::NOENT) => {}
         Err(error) => return Err(std::io::Error::from(error).into()),
     }
-    let fresh = Fresh::write(folder.fd.as_fd(), path, bytes)?;
+    let fresh = FreshFile::write(folder.fd.as_fd(), path, bytes)?;
     fchmod(&fresh.file, Mode::from_raw_mode(mode.bits())).map_err(std::io::Error::from)?;
     fresh.sync()?;
     Ok(fresh.place(path.name())?)
 }
 
 /// Removes a file of mailward's own, durably.
-pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
+pub(super) fn remove(tree: &PathRoot, path: &HostPath) -> Result<(), OperationError> {
     rules::may_remove(path)?;
     let parent = path.parent();
     let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
@@ -181,26 +181,30 @@ pub(super) fn remove(tree: &Tree, path: &HostPath) -> Result<(), ActError> {
                 Err(error) => return Err(std::io::Error::from(error).into()),
             }
         }
-        Err(Errno::ISDIR) => return Err(ActError::NotReplaced("a folder")),
+        Err(Errno::ISDIR) => return Err(OperationError::NotReplaced("a folder")),
         Err(error) => return Err(std::io::Error::from(error).into()),
     }
     fsync(&folder.fd).map_err(|error| std::io::Error::from(error).into())
 }
 
 /// Gives a file of mailward's own another name, durably: of several who do so one succeeds.
-pub(super) fn decide(tree: &Tree, from: &HostPath, to: &HostPath) -> Result<(), ActError> {
+pub(super) fn decide(
+    tree: &PathRoot,
+    from: &HostPath,
+    to: &HostPath,
+) -> Result<(), OperationError> {
     rules::may_decide(from, to)?;
     let parent = from.parent();
     let parent = parent.as_ref().map_or(STATE, |parent| parent.as_str());
     let folder = match tree.folder(parent.as_bytes()) {
         Ok(folder) => folder,
-        Err(Errno::NOENT) => return Err(ActError::Gone),
+        Err(Errno::NOENT) => return Err(OperationError::Gone),
         Err(error) => return Err(std::io::Error::from(error).into()),
     };
     // A file of two names could win twice: rename(2) does nothing where both are one file, and succeeds.
     match statat(&folder.fd, from.name(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => check_kind(&stat)?,
-        Err(Errno::NOENT) => return Err(ActError::Gone),
+        Err(Errno::NOENT) => return Err(OperationError::Gone),
         Err(error) => return Err(std::io::Error::from(error).into()),
     }
     match statat(&folder.fd, to.name(), AtFlags::SYMLINK_NOFOLLOW) {
@@ -210,14 +214,14 @@ pub(super) fn decide(tree: &Tree, from: &HostPath, to: &HostPath) -> Result<(), 
     }
     match renameat(&folder.fd, from.name(), &folder.fd, to.name()) {
         Ok(()) => {}
-        Err(Errno::NOENT) => return Err(ActError::Gone),
+        Err(Errno::NOENT) => return Err(OperationError::Gone),
         Err(error) => return Err(std::io::Error::from(error).into()),
     }
     fsync(&folder.fd).map_err(|error| std::io::Error::from(error).into())
 }
 
 /// Opens a folder of mailward's own, made where it is missing: mode 0700, and those above it 0755.
-fn make_folder(tree: &Tree, path: &str) -> std::io::Result<Folder> {
+fn make_folder(tree: &PathRoot, path: &str) -> std::io::Result<OpenFolder> {
     let folder = match tree.folder(path.as_bytes()) {
         Ok(folder) => folder,
         Err(Errno::NOENT) => {

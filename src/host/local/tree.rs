@@ -14,44 +14,44 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, statat};
 use rustix::io::{Errno, Result, read};
 
-pub(super) use self::below::Below;
-use self::below::Walked;
-use crate::host::Link;
+pub(super) use self::below::StandInFolder;
+use self::below::WalkEnd;
+use crate::host::LinkState;
 use crate::host::rules::FILE_CAP;
 
 /// What paths start from.
 #[derive(Debug)]
-pub(super) enum Tree {
+pub(super) enum PathRoot {
     /// This machine.
     Machine,
     /// A folder that looks like a host.
-    Below(Below),
+    Below(StandInFolder),
 }
 
 /// What to do with a link in the last component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum LastLink {
     Follow,
     Stay,
 }
 
 /// Something that is there: the folder to start from, the rest of the way, and what it was when looked at.
 #[derive(Debug)]
-pub(super) struct Spot<'a> {
-    start: Start<'a>,
+pub(super) struct FoundSpot<'a> {
+    start: WalkStart<'a>,
     way: Vec<u8>,
     follow: OFlags,
     pub(super) stat: Stat,
-    pub(super) link: Link,
+    pub(super) link: LinkState,
 }
 
 #[derive(Debug)]
-enum Start<'a> {
+enum WalkStart<'a> {
     Borrowed(BorrowedFd<'a>),
     Owned(OwnedFd),
 }
 
-impl AsFd for Start<'_> {
+impl AsFd for WalkStart<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Borrowed(fd) => *fd,
@@ -60,7 +60,7 @@ impl AsFd for Start<'_> {
     }
 }
 
-impl Spot<'_> {
+impl FoundSpot<'_> {
     /// Opens it close-on-exec, and never as a controlling terminal.
     pub(super) fn open(&self, flags: OFlags) -> Result<OwnedFd> {
         let flags = flags | self.follow | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -74,28 +74,28 @@ impl Spot<'_> {
 
 /// An open folder and the host's path of it.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct OpenFolder {
     pub(super) fd: OwnedFd,
     path: Vec<u8>,
 }
 
-impl Tree {
+impl PathRoot {
     /// Finds what stands at an absolute path.
-    pub(super) fn find(&self, path: &[u8], last: Last) -> Result<Spot<'_>> {
+    pub(super) fn find(&self, path: &[u8], last: LastLink) -> Result<FoundSpot<'_>> {
         match self {
             Self::Machine => at_machine(CWD, path, last),
             Self::Below(below) => {
-                let Walked {
+                let WalkEnd {
                     mut inside,
                     name,
                     stat,
                     link,
                 } = below.walk(path, last)?;
                 let start = match inside.pop() {
-                    Some((fd, _)) => Start::Owned(fd),
-                    None => Start::Borrowed(below.fd.as_fd()),
+                    Some((fd, _)) => WalkStart::Owned(fd),
+                    None => WalkStart::Borrowed(below.fd.as_fd()),
                 };
-                Ok(Spot {
+                Ok(FoundSpot {
                     start,
                     way: name,
                     follow: OFlags::NOFOLLOW,
@@ -107,35 +107,35 @@ impl Tree {
     }
 
     /// Finds an entry of an open folder; links are followed.
-    pub(super) fn find_in<'a>(&self, folder: &'a Folder, name: &[u8]) -> Result<Spot<'a>>
+    pub(super) fn find_in<'a>(&self, folder: &'a OpenFolder, name: &[u8]) -> Result<FoundSpot<'a>>
     where
         Self: 'a,
     {
         match self {
-            Self::Machine => at_machine(folder.fd.as_fd(), name, Last::Follow),
+            Self::Machine => at_machine(folder.fd.as_fd(), name, LastLink::Follow),
             Self::Below(below) => {
                 let stat = statat(&folder.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
                 if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                    return Ok(Spot {
-                        start: Start::Borrowed(folder.fd.as_fd()),
+                    return Ok(FoundSpot {
+                        start: WalkStart::Borrowed(folder.fd.as_fd()),
                         way: name.to_vec(),
                         follow: OFlags::NOFOLLOW,
                         stat,
-                        link: Link::Plain,
+                        link: LinkState::Plain,
                     });
                 }
-                let Walked {
+                let WalkEnd {
                     mut inside,
                     name,
                     stat,
                     link,
-                } = below.walk(&folder.path_of(name), Last::Follow)?;
+                } = below.walk(&folder.path_of(name), LastLink::Follow)?;
                 let start = match inside.pop() {
                     Some((fd, _)) => fd,
                     None => below.fd.try_clone().map_err(|_| Errno::MFILE)?,
                 };
-                Ok(Spot {
-                    start: Start::Owned(start),
+                Ok(FoundSpot {
+                    start: WalkStart::Owned(start),
                     way: name,
                     follow: OFlags::NOFOLLOW,
                     stat,
@@ -146,25 +146,25 @@ impl Tree {
     }
 
     /// Opens a folder to list it and to reach what is in it.
-    pub(super) fn folder(&self, path: &[u8]) -> Result<Folder> {
+    pub(super) fn folder(&self, path: &[u8]) -> Result<OpenFolder> {
         let fd = self
-            .find(path, Last::Follow)?
+            .find(path, LastLink::Follow)?
             .open(OFlags::RDONLY | OFlags::DIRECTORY)?;
-        Ok(Folder {
+        Ok(OpenFolder {
             fd,
             path: path.to_vec(),
         })
     }
 
     /// Opens a folder inside an open one.
-    pub(super) fn folder_in(&self, folder: &Folder, name: &[u8]) -> Result<Folder> {
+    pub(super) fn folder_in(&self, folder: &OpenFolder, name: &[u8]) -> Result<OpenFolder> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let fd = match self.open_in(folder, name, flags) {
             // The kernel says one or the other of a link that it may not follow.
             Err(Errno::NOTDIR | Errno::LOOP) => self.find_in(folder, name)?.open(flags)?,
             other => other?,
         };
-        Ok(Folder {
+        Ok(OpenFolder {
             fd,
             path: folder.path_of(name),
         })
@@ -173,7 +173,12 @@ impl Tree {
     /// Reads a small file inside an open folder into `bytes`, whose old content goes.
     ///
     /// On the machine `name` may be a way of several components.
-    pub(super) fn read_in(&self, folder: &Folder, name: &[u8], bytes: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn read_in(
+        &self,
+        folder: &OpenFolder,
+        name: &[u8],
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
         bytes.clear();
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let fd = match self.open_in(folder, name, flags) {
@@ -183,7 +188,7 @@ impl Tree {
         read_all(&fd, bytes)
     }
 
-    fn open_in(&self, folder: &Folder, name: &[u8], flags: OFlags) -> Result<OwnedFd> {
+    fn open_in(&self, folder: &OpenFolder, name: &[u8], flags: OFlags) -> Result<OwnedFd> {
         let follow = match self {
             Self::Machine => OFlags::empty(),
             Self::Below(_) => OFlags::NOFOLLOW,
@@ -197,7 +202,7 @@ impl Tree {
         match self {
             Self::Machine => Ok(PathBuf::from(OsStr::from_bytes(path))),
             Self::Below(below) => {
-                let walked = below.walk(path, Last::Follow)?;
+                let walked = below.walk(path, LastLink::Follow)?;
                 let mut path = below.path.clone();
                 path.extend(
                     walked
@@ -212,7 +217,7 @@ impl Tree {
     }
 }
 
-impl Folder {
+impl OpenFolder {
     fn path_of(&self, name: &[u8]) -> Vec<u8> {
         let mut path = Vec::with_capacity(self.path.len() + 1 + name.len());
         path.extend_from_slice(&self.path);
@@ -238,17 +243,17 @@ impl Folder {
     }
 }
 
-fn at_machine<'a>(start: BorrowedFd<'a>, way: &[u8], last: Last) -> Result<Spot<'a>> {
+fn at_machine<'a>(start: BorrowedFd<'a>, way: &[u8], last: LastLink) -> Result<FoundSpot<'a>> {
     let mut stat = statat(start, way, AtFlags::SYMLINK_NOFOLLOW)?;
-    let mut link = Link::Plain;
+    let mut link = LinkState::Plain;
     let mut follow = OFlags::NOFOLLOW;
-    if last == Last::Follow && FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+    if last == LastLink::Follow && FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
         stat = statat(start, way, AtFlags::empty())?;
-        link = Link::Symbolic;
+        link = LinkState::Symbolic;
         follow = OFlags::empty();
     }
-    Ok(Spot {
-        start: Start::Borrowed(start),
+    Ok(FoundSpot {
+        start: WalkStart::Borrowed(start),
         way: way.to_vec(),
         follow,
         stat,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, OFlags};
 
 use super::processes;
-use super::tree::{Last, Tree};
-use crate::host::{Came, Condition, HostError, ProcessId, rules};
+use super::tree::{LastLink, PathRoot};
+use crate::host::{HostError, ProcessId, WaitCondition, WaitResult, rules};
 use crate::model::HostPath;
 
 /// The first and the longest sleep between two looks.
@@ -19,30 +19,30 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// The most that is looked at of what came to a file, in bytes from its end.
 const TAIL_CAP: u64 = 64 * 1024;
 
-/// Waits; the moment that [`Condition::Serving`] must last comes on top of `longest`.
+/// Waits; the moment that [`WaitCondition::Serving`] must last comes on top of `longest`.
 pub(super) fn wait(
-    tree: &Tree,
-    condition: &Condition,
+    tree: &PathRoot,
+    condition: &WaitCondition,
     longest: Duration,
-) -> Result<Came, HostError> {
+) -> Result<WaitResult, HostError> {
     let deadline = Instant::now() + longest.min(rules::LONGEST_WAIT);
     let mut sleep = SLEEP.0;
     loop {
         if holds(tree, condition)? {
-            return Ok(Came::InTime);
+            return Ok(WaitResult::InTime);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(Came::TooLate);
+            return Ok(WaitResult::TooLate);
         }
         std::thread::sleep(sleep.min(left));
         sleep = (sleep * 3 / 2).min(SLEEP.1);
     }
 }
 
-fn holds(tree: &Tree, condition: &Condition) -> Result<bool, HostError> {
+fn holds(tree: &PathRoot, condition: &WaitCondition) -> Result<bool, HostError> {
     match condition {
-        Condition::Gone(ids) => {
+        WaitCondition::Gone(ids) => {
             for &id in ids {
                 if processes::is_alive(tree, id)? {
                     return Ok(false);
@@ -50,7 +50,7 @@ fn holds(tree: &Tree, condition: &Condition) -> Result<bool, HostError> {
             }
             Ok(true)
         }
-        Condition::Serving { program, arguments } => {
+        WaitCondition::Serving { program, arguments } => {
             let Some(before) = serving(tree, program, arguments)? else {
                 return Ok(false);
             };
@@ -58,12 +58,12 @@ fn holds(tree: &Tree, condition: &Condition) -> Result<bool, HostError> {
             let now = serving(tree, program, arguments)?;
             Ok(now.is_some_and(|now| rules::still_serving(&before, &now)))
         }
-        Condition::Grown { path, beyond, end } => Ok(has_grown(tree, path, *beyond, end)),
+        WaitCondition::Grown { path, beyond, end } => Ok(has_grown(tree, path, *beyond, end)),
     }
 }
 
 fn serving(
-    tree: &Tree,
+    tree: &PathRoot,
     program: &str,
     arguments: &[Vec<String>],
 ) -> Result<Option<Vec<Vec<ProcessId>>>, HostError> {
@@ -74,9 +74,9 @@ fn serving(
 }
 
 /// A file that cannot be read has not grown.
-fn has_grown(tree: &Tree, path: &HostPath, beyond: u64, end: &str) -> bool {
+fn has_grown(tree: &PathRoot, path: &HostPath, beyond: u64, end: &str) -> bool {
     let new = || -> std::io::Result<Vec<u8>> {
-        let spot = tree.find(path.as_str().as_bytes(), Last::Follow)?;
+        let spot = tree.find(path.as_str().as_bytes(), LastLink::Follow)?;
         let size = u64::try_from(spot.stat.st_size).unwrap_or(0);
         if spot.kind() != FileType::RegularFile || size <= beyond {
             return Ok(Vec::new());

@@ -2,15 +2,15 @@
 
 use std::io::{Error, ErrorKind};
 
-use super::{Existence, FileState, Found, Link, World};
+use super::{FileFound, FileState, LinkState, MemoryWorld, PathExistence};
 use crate::host::rules::{FILE_CAP, TOO_LARGE};
-use crate::host::{ActError, Executable, Listing, rules};
+use crate::host::{ExecutePermission, FolderListing, OperationError, rules};
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum MemoryEntry {
     /// A regular file.
-    File(File),
+    File(MemoryFile),
     /// A symbolic link to this path, absolute or not.
     Link(Vec<u8>),
     /// A folder; needed only for one that is empty.
@@ -21,7 +21,7 @@ pub enum Entry {
 
 /// A regular file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct MemoryFile {
     /// The whole content.
     pub bytes: Vec<u8>,
     /// Permission bits.
@@ -38,7 +38,7 @@ pub struct File {
     pub unreadable: Option<String>,
 }
 
-impl File {
+impl MemoryFile {
     /// A file of root's, mode 0644.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
@@ -54,32 +54,32 @@ impl File {
     }
 }
 
-impl From<File> for Entry {
-    fn from(file: File) -> Self {
+impl From<MemoryFile> for MemoryEntry {
+    fn from(file: MemoryFile) -> Self {
         Self::File(file)
     }
 }
 
 /// What to do with a link in the last component.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum LastLink {
     Follow,
     Stay,
 }
 
 /// Where a path leads, with whether its last component is a link.
-pub(super) enum Place<'a> {
-    Entry(Link, &'a mut Entry),
+pub(super) enum MemoryPlace<'a> {
+    Entry(LinkState, &'a mut MemoryEntry),
     Folder(Vec<u8>),
     Nothing(Vec<u8>),
 }
 
-impl World {
+impl MemoryWorld {
     /// Whether there is something below this path (without a `/` at its end).
     fn is_folder(&self, path: &[u8]) -> bool {
         let below = [path, b"/"].concat();
         path.is_empty()
-            || self.files.get(path) == Some(&Entry::Folder)
+            || self.files.get(path) == Some(&MemoryEntry::Folder)
             || self
                 .files
                 .range(below.clone()..)
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Follows a path as the kernel does: component by component, at most 40 links.
-    pub(super) fn place(&mut self, path: &[u8], last: Last) -> Result<Place<'_>, Error> {
+    pub(super) fn place(&mut self, path: &[u8], last: LastLink) -> Result<MemoryPlace<'_>, Error> {
         let split = |path: &[u8]| -> Vec<Vec<u8>> {
             path.split(|&byte| byte == b'/')
                 .filter(|name| !name.is_empty())
@@ -99,7 +99,7 @@ impl World {
         let mut rest = split(path);
         let mut here = Vec::new();
         let mut links = 0;
-        let mut link = Link::Plain;
+        let mut link = LinkState::Plain;
         while let Some(name) = rest.pop() {
             match &name[..] {
                 b"." => continue,
@@ -111,45 +111,45 @@ impl World {
             }
             let next = [&here[..], b"/", &name].concat();
             match self.files.get(&next) {
-                Some(Entry::Link(target)) if !rest.is_empty() || last == Last::Follow => {
+                Some(MemoryEntry::Link(target)) if !rest.is_empty() || last == LastLink::Follow => {
                     links += 1;
                     if links > 40 {
                         return Err(Error::other("too many levels of symbolic links"));
                     }
                     if rest.is_empty() {
-                        link = Link::Symbolic;
+                        link = LinkState::Symbolic;
                     }
                     if target.first() == Some(&b'/') {
                         here.clear();
                     }
                     rest.extend(split(target));
                 }
-                Some(Entry::File(_) | Entry::Other) if !rest.is_empty() => {
+                Some(MemoryEntry::File(_) | MemoryEntry::Other) if !rest.is_empty() => {
                     return Err(ErrorKind::NotADirectory.into());
                 }
                 Some(_) | None => here = next,
             }
         }
         if self.is_folder(&here) {
-            return Ok(Place::Folder(here));
+            return Ok(MemoryPlace::Folder(here));
         }
         // Asked twice, since a borrow that is returned on one way only would last on the other as well.
         if self.files.contains_key(&here)
             && let Some(entry) = self.files.get_mut(&here)
         {
-            return Ok(Place::Entry(link, entry));
+            return Ok(MemoryPlace::Entry(link, entry));
         }
-        Ok(Place::Nothing(here))
+        Ok(MemoryPlace::Nothing(here))
     }
 
-    pub(super) fn found(&mut self, path: &[u8]) -> Found {
-        match self.place(path, Last::Follow) {
-            Ok(Place::Entry(link, Entry::File(file))) => match &file.unreadable {
-                Some(reason) => Found::Unreadable(reason.clone()),
+    pub(super) fn found(&mut self, path: &[u8]) -> FileFound {
+        match self.place(path, LastLink::Follow) {
+            Ok(MemoryPlace::Entry(link, MemoryEntry::File(file))) => match &file.unreadable {
+                Some(reason) => FileFound::Unreadable(reason.clone()),
                 None if file.bytes.len() as u64 > FILE_CAP => {
-                    Found::Unreadable(TOO_LARGE.to_owned())
+                    FileFound::Unreadable(TOO_LARGE.to_owned())
                 }
-                None => Found::File(FileState {
+                None => FileFound::File(FileState {
                     bytes: file.bytes.clone(),
                     link,
                     links: file.links,
@@ -157,33 +157,43 @@ impl World {
                 }),
             },
             Ok(
-                Place::Entry(_, Entry::Link(_) | Entry::Folder | Entry::Other) | Place::Folder(_),
-            ) => Found::NotRegular,
-            Ok(Place::Nothing(_)) => Found::Missing,
-            Err(error) if error.kind() == ErrorKind::NotADirectory => Found::Missing,
-            Err(error) => Found::Unreadable(error.to_string()),
+                MemoryPlace::Entry(
+                    _,
+                    MemoryEntry::Link(_) | MemoryEntry::Folder | MemoryEntry::Other,
+                )
+                | MemoryPlace::Folder(_),
+            ) => FileFound::NotRegular,
+            Ok(MemoryPlace::Nothing(_)) => FileFound::Missing,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => FileFound::Missing,
+            Err(error) => FileFound::Unreadable(error.to_string()),
         }
     }
 
-    pub(super) fn existence(&mut self, path: &[u8]) -> Existence {
-        match self.place(path, Last::Follow) {
-            Ok(Place::Entry(_, Entry::File(file))) if file.mode & 0o111 != 0 => {
-                Existence::File(Executable::Yes)
+    pub(super) fn existence(&mut self, path: &[u8]) -> PathExistence {
+        match self.place(path, LastLink::Follow) {
+            Ok(MemoryPlace::Entry(_, MemoryEntry::File(file))) if file.mode & 0o111 != 0 => {
+                PathExistence::File(ExecutePermission::Yes)
             }
-            Ok(Place::Entry(_, Entry::File(_))) => Existence::File(Executable::No),
-            Ok(Place::Entry(_, Entry::Folder) | Place::Folder(_)) => Existence::Folder,
-            Ok(Place::Entry(_, Entry::Link(_) | Entry::Other)) => Existence::Other,
-            Ok(Place::Nothing(_)) => Existence::Missing,
-            Err(error) if error.kind() == ErrorKind::NotADirectory => Existence::Missing,
-            Err(error) => Existence::Unknown(error.to_string()),
+            Ok(MemoryPlace::Entry(_, MemoryEntry::File(_))) => {
+                PathExistence::File(ExecutePermission::No)
+            }
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Folder) | MemoryPlace::Folder(_)) => {
+                PathExistence::Folder
+            }
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Link(_) | MemoryEntry::Other)) => {
+                PathExistence::Other
+            }
+            Ok(MemoryPlace::Nothing(_)) => PathExistence::Missing,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => PathExistence::Missing,
+            Err(error) => PathExistence::Unknown(error.to_string()),
         }
     }
 
-    pub(super) fn folder(&mut self, path: &[u8]) -> Result<Option<Listing>, String> {
-        let here = match self.place(path, Last::Follow) {
-            Ok(Place::Folder(here)) => here,
-            Ok(Place::Nothing(_)) => return Ok(None),
-            Ok(Place::Entry(..)) => return Err("not a directory".to_owned()),
+    pub(super) fn folder(&mut self, path: &[u8]) -> Result<Option<FolderListing>, String> {
+        let here = match self.place(path, LastLink::Follow) {
+            Ok(MemoryPlace::Folder(here)) => here,
+            Ok(MemoryPlace::Nothing(_)) => return Ok(None),
+            Ok(MemoryPlace::Entry(..)) => return Err("not a directory".to_owned()),
             Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
@@ -204,38 +214,46 @@ impl World {
         Ok(Some(files.collect()))
     }
 
-    pub(super) fn save(&mut self, path: &[u8], bytes: &[u8]) -> Result<(), ActError> {
+    pub(super) fn save(&mut self, path: &[u8], bytes: &[u8]) -> Result<(), OperationError> {
         self.write(path, bytes, 0o600)
     }
 
-    fn write(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), ActError> {
+    fn write(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), OperationError> {
         let changed = self.now;
-        let file = File {
+        let file = MemoryFile {
             mode,
             changed,
-            ..File::new(bytes)
+            ..MemoryFile::new(bytes)
         };
-        match self.place(path, Last::Stay)? {
-            Place::Entry(_, entry) => *entry = file.into(),
-            Place::Nothing(here) => {
+        match self.place(path, LastLink::Stay)? {
+            MemoryPlace::Entry(_, entry) => *entry = file.into(),
+            MemoryPlace::Nothing(here) => {
                 self.files.insert(here, file.into());
             }
-            Place::Folder(_) => return Err(Error::from(ErrorKind::IsADirectory).into()),
+            MemoryPlace::Folder(_) => return Err(Error::from(ErrorKind::IsADirectory).into()),
         }
         Ok(())
     }
 
-    pub(super) fn put(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), ActError> {
+    pub(super) fn put(
+        &mut self,
+        path: &[u8],
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<(), OperationError> {
         let cut = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-        if !matches!(self.place(&path[..cut], Last::Follow)?, Place::Folder(_)) {
+        if !matches!(
+            self.place(&path[..cut], LastLink::Follow)?,
+            MemoryPlace::Folder(_)
+        ) {
             return Err(Error::from(ErrorKind::NotFound).into());
         }
         self.one_file(path)?;
         self.write(path, bytes, mode)
     }
 
-    pub(super) fn decide(&mut self, from: &[u8], to: &[u8]) -> Result<(), ActError> {
-        let here = self.one_file(from)?.ok_or(ActError::Gone)?;
+    pub(super) fn decide(&mut self, from: &[u8], to: &[u8]) -> Result<(), OperationError> {
+        let here = self.one_file(from)?.ok_or(OperationError::Gone)?;
         self.one_file(to)?;
         if let Some(entry) = self.files.remove(&here) {
             self.files.insert(to.to_vec(), entry);
@@ -244,33 +262,39 @@ impl World {
     }
 
     /// Where the one file of one name is that stands at a path, if there is anything.
-    fn one_file(&mut self, path: &[u8]) -> Result<Option<Vec<u8>>, ActError> {
-        match self.place(path, Last::Stay)? {
-            Place::Entry(_, Entry::File(file)) if file.links == 1 => Ok(Some(path.to_vec())),
-            Place::Entry(_, Entry::File(_)) => {
-                Err(ActError::NotReplaced("a file with several hard links"))
+    fn one_file(&mut self, path: &[u8]) -> Result<Option<Vec<u8>>, OperationError> {
+        match self.place(path, LastLink::Stay)? {
+            MemoryPlace::Entry(_, MemoryEntry::File(file)) if file.links == 1 => {
+                Ok(Some(path.to_vec()))
             }
-            Place::Entry(_, Entry::Link(_)) => Err(ActError::NotReplaced("a symbolic link")),
-            Place::Entry(_, Entry::Other) => Err(ActError::NotReplaced("not a regular file")),
-            Place::Entry(_, Entry::Folder) | Place::Folder(_) => {
-                Err(ActError::NotReplaced("a folder"))
+            MemoryPlace::Entry(_, MemoryEntry::File(_)) => Err(OperationError::NotReplaced(
+                "a file with several hard links",
+            )),
+            MemoryPlace::Entry(_, MemoryEntry::Link(_)) => {
+                Err(OperationError::NotReplaced("a symbolic link"))
             }
-            Place::Nothing(_) => Ok(None),
+            MemoryPlace::Entry(_, MemoryEntry::Other) => {
+                Err(OperationError::NotReplaced("not a regular file"))
+            }
+            MemoryPlace::Entry(_, MemoryEntry::Folder) | MemoryPlace::Folder(_) => {
+                Err(OperationError::NotReplaced("a folder"))
+            }
+            MemoryPlace::Nothing(_) => Ok(None),
         }
     }
 
-    pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), ActError> {
-        match self.place(path, Last::Stay)? {
-            Place::Folder(_) | Place::Entry(_, Entry::Folder) => {
+    pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), OperationError> {
+        match self.place(path, LastLink::Stay)? {
+            MemoryPlace::Folder(_) | MemoryPlace::Entry(_, MemoryEntry::Folder) => {
                 let is_window = std::str::from_utf8(path).is_ok_and(rules::is_window);
                 let inside = [path, b"/"].concat();
                 if !is_window {
-                    return Err(ActError::NotReplaced("a folder"));
+                    return Err(OperationError::NotReplaced("a folder"));
                 } else if self.files.keys().any(|other| other.starts_with(&inside)) {
                     return Err(Error::from(ErrorKind::DirectoryNotEmpty).into());
                 }
             }
-            Place::Entry(..) | Place::Nothing(_) => {}
+            MemoryPlace::Entry(..) | MemoryPlace::Nothing(_) => {}
         }
         // A link in the way itself would be a state folder elsewhere, which no test needs.
         self.files.remove(path);

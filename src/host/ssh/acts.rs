@@ -4,43 +4,49 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ask::{run, seconds};
-use super::reply::{Reader, Refused};
-use super::words::{Call, Word};
-use crate::host::{Act, ActError, Condition, Digest, Done, Replace, rules};
+use super::reply::{OperationAnswer, ReplyReader};
+use super::words::{CallWord, ShellCall};
+use crate::host::{
+    Digest, FileReplacement, HostOperation, OperationError, OperationResult, WaitCondition, rules,
+};
 use crate::model::HostPath;
 
 /// The calls for acts, up to the first that cannot be done: then also why.
 pub(super) fn calls(
-    acts: &[Act],
+    acts: &[HostOperation],
     seen: &BTreeMap<HostPath, Vec<u8>>,
-) -> (Vec<Call>, Option<ActError>) {
+) -> (Vec<ShellCall>, Option<OperationError>) {
     let mut calls = Vec::with_capacity(acts.len());
     // What earlier acts of the same batch leave behind.
     let mut written: BTreeMap<&HostPath, &[u8]> = BTreeMap::new();
     for act in acts {
         let call = match act {
-            Act::Replace(change) => {
+            HostOperation::Replace(change) => {
                 let now = written.get(&change.path).copied();
                 let now = now.or_else(|| seen.get(&change.path).map(Vec::as_slice));
                 written.insert(&change.path, &change.bytes);
                 replace(change, now)
             }
-            Act::Save { path, bytes } => rules::may_save(path).map(|()| {
-                let call = Call::new("save").word(path).word(&temporary(path));
-                call.word(Word::Content(bytes))
+            HostOperation::Save { path, bytes } => rules::may_save(path).map(|()| {
+                let call = ShellCall::new("save").word(path).word(&temporary(path));
+                call.word(CallWord::Content(bytes))
             }),
-            Act::Put { path, bytes, mode } => rules::may_put(path).map(|()| {
-                let call = Call::new("put").word(path).word(&temporary(path));
+            HostOperation::Put { path, bytes, mode } => rules::may_put(path).map(|()| {
+                let call = ShellCall::new("put").word(path).word(&temporary(path));
                 let mode = format!("{:o}", mode.bits());
-                call.word(&mode).word(Word::Content(bytes))
+                call.word(&mode).word(CallWord::Content(bytes))
             }),
-            Act::Remove(path) => rules::may_remove(path).map(|()| Call::new("remove").word(path)),
-            Act::Decide { from, to } => {
-                rules::may_decide(from, to).map(|()| Call::new("decide").word(from).word(to))
+            HostOperation::Remove(path) => {
+                rules::may_remove(path).map(|()| ShellCall::new("remove").word(path))
             }
-            Act::Run(command) => Ok(run(command).acted()),
-            Act::Signal(id, signal) => Ok(Call::new("signal").word(signal.name()).process(*id)),
-            Act::Await(condition, longest) => await_(condition, *longest),
+            HostOperation::Decide { from, to } => {
+                rules::may_decide(from, to).map(|()| ShellCall::new("decide").word(from).word(to))
+            }
+            HostOperation::Run(command) => Ok(run(command).acted()),
+            HostOperation::Signal(id, signal) => {
+                Ok(ShellCall::new("signal").word(signal.name()).process(*id))
+            }
+            HostOperation::Await(condition, longest) => await_(condition, *longest),
         };
         match call {
             Ok(call) => calls.push(call),
@@ -51,45 +57,45 @@ pub(super) fn calls(
 }
 
 /// Files that were never read cannot be told from a missing one here; the host can.
-fn replace(change: &Replace, now: Option<&[u8]>) -> Result<Call, ActError> {
-    let Replace {
+fn replace(change: &FileReplacement, now: Option<&[u8]>) -> Result<ShellCall, OperationError> {
+    let FileReplacement {
         path,
         before,
         bytes,
     } = change;
     let now = match now {
         Some(now) if Digest::of(now) == *before => now,
-        Some(_) => return Err(ActError::Changed),
+        Some(_) => return Err(OperationError::Changed),
         // It is no file: what it is instead is the reason that the host gives.
         None => &[],
     };
-    Ok(Call::new("replace")
+    Ok(ShellCall::new("replace")
         .word(path)
         .word(&temporary(path))
-        .word(Word::Content(now))
-        .word(Word::Content(bytes)))
+        .word(CallWord::Content(now))
+        .word(CallWord::Content(bytes)))
 }
 
 fn temporary(path: &HostPath) -> String {
     let folder = path.parent();
     let folder = folder.as_ref().map_or("", HostPath::as_str);
-    format!("{folder}/{}", Replace::temporary(path))
+    format!("{folder}/{}", FileReplacement::temporary(path))
 }
 
-fn await_(condition: &Condition, longest: Duration) -> Result<Call, ActError> {
-    let call = Call::new("await").word(seconds(longest.min(rules::LONGEST_WAIT)));
+fn await_(condition: &WaitCondition, longest: Duration) -> Result<ShellCall, OperationError> {
+    let call = ShellCall::new("await").word(seconds(longest.min(rules::LONGEST_WAIT)));
     Ok(match condition {
-        Condition::Gone(ids) => ids
+        WaitCondition::Gone(ids) => ids
             .iter()
             .fold(call.word("gone"), |call, id| call.process(*id)),
-        Condition::Serving { program, arguments } => {
+        WaitCondition::Serving { program, arguments } => {
             if arguments
                 .iter()
                 .flatten()
                 .any(|text| text.contains(['\n', '\0']))
             {
                 let why = "an argument of more than one line cannot be looked for";
-                return Err(ActError::System(std::io::Error::other(why)));
+                return Err(OperationError::System(std::io::Error::other(why)));
             }
             arguments
                 .iter()
@@ -97,7 +103,7 @@ fn await_(condition: &Condition, longest: Duration) -> Result<Call, ActError> {
                     call.word(list.len() as u64).words(list)
                 })
         }
-        Condition::Grown { path, beyond, end } => call
+        WaitCondition::Grown { path, beyond, end } => call
             .word("grown")
             .word(path)
             .word(*beyond)
@@ -106,29 +112,33 @@ fn await_(condition: &Condition, longest: Duration) -> Result<Call, ActError> {
 }
 
 /// How long the host may be silent while it acts.
-pub(super) fn busy(acts: &[Act]) -> Duration {
+pub(super) fn busy(acts: &[HostOperation]) -> Duration {
     acts.iter()
         .map(|act| match act {
-            Act::Run(command) => command.deadline.min(rules::LONGEST_WAIT),
-            Act::Await(_, longest) => (*longest).min(rules::LONGEST_WAIT),
-            Act::Replace(_) | Act::Save { .. } | Act::Put { .. } => Duration::ZERO,
-            Act::Remove(_) | Act::Decide { .. } | Act::Signal(..) => Duration::ZERO,
+            HostOperation::Run(command) => command.deadline.min(rules::LONGEST_WAIT),
+            HostOperation::Await(_, longest) => (*longest).min(rules::LONGEST_WAIT),
+            HostOperation::Replace(_) | HostOperation::Save { .. } | HostOperation::Put { .. } => {
+                Duration::ZERO
+            }
+            HostOperation::Remove(_) | HostOperation::Decide { .. } | HostOperation::Signal(..) => {
+                Duration::ZERO
+            }
         })
         .sum()
 }
 
 /// What became of each act, or the place of the one that failed and why.
 pub(super) fn results(
-    reader: &mut Reader<'_>,
-    acts: &[Act],
-) -> Result<Vec<Done>, (usize, ActError)> {
+    reader: &mut ReplyReader<'_>,
+    acts: &[HostOperation],
+) -> Result<Vec<OperationResult>, (usize, OperationError)> {
     acts.iter()
         .enumerate()
         .map(|(index, act)| {
             result(reader, act).map_err(|error| {
                 let error = match error {
-                    Refused::By(error) => error,
-                    Refused::Unclear(why) => ActError::After(why),
+                    OperationAnswer::By(error) => error,
+                    OperationAnswer::Unclear(why) => OperationError::After(why),
                 };
                 (index, error)
             })
@@ -137,18 +147,27 @@ pub(super) fn results(
 }
 
 /// How many acts are known to be done from the beginning of a reply.
-pub(super) fn count_done(mut reader: Reader<'_>, acts: &[Act]) -> usize {
+pub(super) fn count_done(mut reader: ReplyReader<'_>, acts: &[HostOperation]) -> usize {
     acts.iter()
         .take_while(|act| result(&mut reader, act).is_ok())
         .count()
 }
 
-fn result(reader: &mut Reader<'_>, act: &Act) -> Result<Done, Refused> {
+fn result(
+    reader: &mut ReplyReader<'_>,
+    act: &HostOperation,
+) -> Result<OperationResult, OperationAnswer> {
     let done = match act {
-        Act::Run(_) => Done::Ran(reader.output().map_err(Refused::of)?),
-        Act::Await(..) => Done::Awaited(reader.awaited()?),
-        Act::Replace(_) | Act::Save { .. } | Act::Put { .. } => Done::Quietly,
-        Act::Remove(_) | Act::Decide { .. } | Act::Signal(..) => Done::Quietly,
+        HostOperation::Run(_) => {
+            OperationResult::Ran(reader.output().map_err(OperationAnswer::of)?)
+        }
+        HostOperation::Await(..) => OperationResult::Awaited(reader.awaited()?),
+        HostOperation::Replace(_) | HostOperation::Save { .. } | HostOperation::Put { .. } => {
+            OperationResult::Quietly
+        }
+        HostOperation::Remove(_) | HostOperation::Decide { .. } | HostOperation::Signal(..) => {
+            OperationResult::Quietly
+        }
     };
     reader.acted()?;
     Ok(done)

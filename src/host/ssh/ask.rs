@@ -2,75 +2,75 @@
 
 use std::time::Duration;
 
-use super::words::{Call, Script, Word};
-use crate::host::{Command, Request, rules};
+use super::words::{CallWord, ShellCall, ShellMessage};
+use crate::host::{HostCommand, ReadRequest, rules};
 
 /// Asks for each request's answer.
-pub(super) fn ask(script: &mut Script, requests: &[Request]) {
+pub(super) fn ask(script: &mut ShellMessage, requests: &[ReadRequest]) {
     for request in requests {
         match request {
-            Request::FirstOf(choices) => script.first_of(&flat(choices)),
+            ReadRequest::FirstOf(choices) => script.first_of(&flat(choices)),
             request => script.call(&call(request)),
         }
     }
 }
 
 /// How long the host may be silent while it answers: each command's output comes when it has ended.
-pub(super) fn busy(requests: &[Request]) -> Duration {
+pub(super) fn busy(requests: &[ReadRequest]) -> Duration {
     requests
         .iter()
         .map(|request| match request {
-            Request::Output(command) => command.deadline.min(rules::LONGEST_WAIT),
-            Request::FirstOf(choices) => busy(choices),
-            Request::File(_)
-            | Request::Folder(_)
-            | Request::Exists(_)
-            | Request::Processes(_)
-            | Request::Now
-            | Request::Connection => Duration::ZERO,
-            Request::Pause(time) => (*time).min(rules::LONGEST_WAIT),
+            ReadRequest::Output(command) => command.deadline.min(rules::LONGEST_WAIT),
+            ReadRequest::FirstOf(choices) => busy(choices),
+            ReadRequest::File(_)
+            | ReadRequest::Folder(_)
+            | ReadRequest::Exists(_)
+            | ReadRequest::Processes(_)
+            | ReadRequest::Now
+            | ReadRequest::Connection => Duration::ZERO,
+            ReadRequest::Pause(time) => (*time).min(rules::LONGEST_WAIT),
         })
         .max()
         .unwrap_or_default()
 }
 
 /// The calls of alternatives; alternatives of one are alternatives of the whole.
-fn flat(choices: &[Request]) -> Vec<Call> {
+fn flat(choices: &[ReadRequest]) -> Vec<ShellCall> {
     choices
         .iter()
         .flat_map(|choice| match choice {
-            Request::FirstOf(choices) => flat(choices),
+            ReadRequest::FirstOf(choices) => flat(choices),
             choice => vec![call(choice)],
         })
         .collect()
 }
 
-fn call(request: &Request) -> Call {
+fn call(request: &ReadRequest) -> ShellCall {
     match request {
-        Request::File(path) => Call::new("file").word(path),
-        Request::Folder(path) => Call::new("folder").word(path),
-        Request::Exists(path) => Call::new("exists").word(path),
-        Request::Processes(programs) => {
-            let start = Call::new("processes");
+        ReadRequest::File(path) => ShellCall::new("file").word(path),
+        ReadRequest::Folder(path) => ShellCall::new("folder").word(path),
+        ReadRequest::Exists(path) => ShellCall::new("exists").word(path),
+        ReadRequest::Processes(programs) => {
+            let start = ShellCall::new("processes");
             programs
                 .iter()
                 .fold(start, |call, program| call.word(*program))
         }
-        Request::Output(command) => run(command),
-        Request::Now => Call::new("now"),
-        Request::Pause(time) => Call::new("pause").word(&format!(
+        ReadRequest::Output(command) => run(command),
+        ReadRequest::Now => ShellCall::new("now"),
+        ReadRequest::Pause(time) => ShellCall::new("pause").word(&format!(
             "{:.1}",
             time.min(&rules::LONGEST_WAIT).as_secs_f64()
         )),
-        Request::Connection => Call::new("connection"),
+        ReadRequest::Connection => ShellCall::new("connection"),
         // Its choices are asked for one after another, by `flat`.
-        Request::FirstOf(_) => Call::new("true"),
+        ReadRequest::FirstOf(_) => ShellCall::new("true"),
     }
 }
 
 /// Runs a command. The shell's clock counts whole seconds.
-pub(super) fn run(command: &Command) -> Call {
-    let Command {
+pub(super) fn run(command: &HostCommand) -> ShellCall {
+    let HostCommand {
         program,
         arguments,
         environment,
@@ -80,18 +80,18 @@ pub(super) fn run(command: &Command) -> Call {
         cap,
     } = command;
     if let Err(why) = rules::may_run(command) {
-        return Call::new("unstarted").word(why);
+        return ShellCall::new("unstarted").word(why);
     }
     let (variable, file) = match secret {
         Some(secret) => (secret.variable, secret.file.as_str()),
         None => ("", ""),
     };
-    let mut call = Call::new("run")
+    let mut call = ShellCall::new("run")
         .word(seconds((*deadline).min(rules::LONGEST_WAIT)))
         .word(u64::try_from(*cap).unwrap_or(u64::MAX))
         .word(variable)
         .word(file)
-        .word(Word::Content(input))
+        .word(CallWord::Content(input))
         .word(program);
     // `env` sets them, not the shell: to a shell a name may mean something, and some cannot be set at all.
     if !environment.is_empty() {
@@ -118,10 +118,14 @@ mod tests {
         let seconds = Duration::from_secs;
         let run = |time| {
             let program = HostPath::new("/bin/true").unwrap();
-            Request::Output(Command::new(program, Vec::new(), seconds(time)))
+            ReadRequest::Output(HostCommand::new(program, Vec::new(), seconds(time)))
         };
-        let all = [run(30), run(20), Request::FirstOf(vec![run(40), run(10)])];
+        let all = [
+            run(30),
+            run(20),
+            ReadRequest::FirstOf(vec![run(40), run(10)]),
+        ];
         assert_eq!(busy(&all), seconds(40));
-        assert_eq!(busy(&[Request::Now]), Duration::ZERO);
+        assert_eq!(busy(&[ReadRequest::Now]), Duration::ZERO);
     }
 }

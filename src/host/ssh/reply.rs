@@ -10,42 +10,42 @@ mod processes;
 
 use memchr::memmem;
 
-use self::ending::Ending;
+use self::ending::ReplyEnding;
 use crate::host::rules;
-use crate::host::{End, HostError, Output, Reply, Request, STATE};
+use crate::host::{CommandEnding, CommandOutput, HostError, ReadReply, ReadRequest, STATE};
 
-pub(super) use self::acts::Refused;
+pub(super) use self::acts::OperationAnswer;
 
 /// Ticks of /proc/PID/stat in a second: 100 on every architecture that Plesk runs on (`USER_HZ`, time(7)).
 const TICKS: u64 = 100;
 
-type Result<T> = std::result::Result<T, HostError>;
+type ReplyResult<T> = std::result::Result<T, HostError>;
 
 /// A reply that is read from its beginning.
-pub(super) struct Reader<'r> {
+pub(super) struct ReplyReader<'r> {
     rest: &'r [u8],
     key: &'r str,
     tag: &'r str,
-    end: Ending<'r>,
+    end: ReplyEnding<'r>,
 }
 
 fn misfit(what: impl Into<String>) -> HostError {
     HostError::Unexpected(what.into())
 }
 
-impl<'r> Reader<'r> {
+impl<'r> ReplyReader<'r> {
     /// Reads a reply from its beginning; what is damaged later on does not touch what comes before.
     pub(super) fn new(key: &'r str, tag: &'r str, reply: &'r [u8]) -> Self {
         Self {
             rest: reply,
             key,
             tag,
-            end: Ending::default(),
+            end: ReplyEnding::default(),
         }
     }
 
     /// What the lock says.
-    pub(super) fn lock(&mut self) -> Result<()> {
+    pub(super) fn lock(&mut self) -> ReplyResult<()> {
         let (kind, text) = self.record()?;
         let text = String::from_utf8_lossy(text).into_owned();
         let cannot = |source: std::io::Error| HostError::NoLock {
@@ -69,16 +69,16 @@ impl<'r> Reader<'r> {
     }
 
     /// The answers to requests.
-    pub(super) fn replies(&mut self, requests: &[Request]) -> Result<Vec<Reply>> {
+    pub(super) fn replies(&mut self, requests: &[ReadRequest]) -> ReplyResult<Vec<ReadReply>> {
         let first = format!("{} stat\n", self.key);
         if let Some(place) = memmem::find(self.rest, first.as_bytes()) {
-            self.end = Ending::read(self.key, self.tag, &self.rest[place..])?;
+            self.end = ReplyEnding::read(self.key, self.tag, &self.rest[place..])?;
             self.rest = &self.rest[..place];
         }
         let replies = requests.iter().map(|request| self.reply(request));
-        let replies: Result<Vec<Reply>> = replies.collect();
+        let replies: ReplyResult<Vec<ReadReply>> = replies.collect();
         let replies = replies?;
-        let Ending {
+        let ReplyEnding {
             metadata, contents, ..
         } = &self.end;
         if self.rest.is_empty() && metadata.is_empty() && contents.is_empty() {
@@ -88,31 +88,31 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn reply(&mut self, request: &Request) -> Result<Reply> {
+    fn reply(&mut self, request: &ReadRequest) -> ReplyResult<ReadReply> {
         Ok(match request {
-            Request::File(path) => Reply::File(self.file(path.as_str().as_bytes())?),
-            Request::Folder(path) => Reply::Folder(self.folder(path.as_str())?),
-            Request::Exists(_) => Reply::Exists(self.exists()?),
-            Request::FirstOf(choices) => {
+            ReadRequest::File(path) => ReadReply::File(self.file(path.as_str().as_bytes())?),
+            ReadRequest::Folder(path) => ReadReply::Folder(self.folder(path.as_str())?),
+            ReadRequest::Exists(_) => ReadReply::Exists(self.exists()?),
+            ReadRequest::FirstOf(choices) => {
                 for (place, choice) in choices.iter().enumerate() {
                     let reply = self.reply(choice)?;
                     if rules::is_there(&reply) {
-                        return Ok(Reply::FirstOf(Some((place, Box::new(reply)))));
+                        return Ok(ReadReply::FirstOf(Some((place, Box::new(reply)))));
                     }
                 }
-                Reply::FirstOf(None)
+                ReadReply::FirstOf(None)
             }
-            Request::Processes(programs) => Reply::Processes(self.processes(programs)?),
-            Request::Output(_) => Reply::Output(self.output()?),
-            Request::Connection => Reply::Connection(self.connection()?),
-            Request::Pause(_) => match self.record()? {
-                (b'z', _) => Reply::Paused,
+            ReadRequest::Processes(programs) => ReadReply::Processes(self.processes(programs)?),
+            ReadRequest::Output(_) => ReadReply::Output(self.output()?),
+            ReadRequest::Connection => ReadReply::Connection(self.connection()?),
+            ReadRequest::Pause(_) => match self.record()? {
+                (b'z', _) => ReadReply::Paused,
                 _ => return Err(misfit("the pause is missing")),
             },
-            Request::Now => match self.record()? {
+            ReadRequest::Now => match self.record()? {
                 (b't', _) => {
                     let (metadata, _) = self.end.take(b"/proc/self")?;
-                    Reply::Now(metadata.ok_or_else(|| misfit("no time"))?.changed)
+                    ReadReply::Now(metadata.ok_or_else(|| misfit("no time"))?.changed)
                 }
                 _ => return Err(misfit("the time is missing")),
             },
@@ -120,7 +120,7 @@ impl<'r> Reader<'r> {
     }
 
     /// One line: its kind, and the text after a blank.
-    fn record(&mut self) -> Result<(u8, &'r [u8])> {
+    fn record(&mut self) -> ReplyResult<(u8, &'r [u8])> {
         let end = memchr::memchr(b'\n', self.rest).ok_or_else(|| misfit("a line is missing"))?;
         let (line, rest) = (&self.rest[..end], &self.rest[end + 1..]);
         self.rest = rest;
@@ -135,24 +135,24 @@ impl<'r> Reader<'r> {
     }
 
     /// A command's two streams and how it ended.
-    pub(super) fn output(&mut self) -> Result<Output> {
+    pub(super) fn output(&mut self) -> ReplyResult<CommandOutput> {
         self.up_to("out")?;
         let stdout = self.up_to("err")?.to_vec();
         let stderr = self.up_to("ran")?.to_vec();
         let end = match self.record()? {
-            (b'r', b"none") => End::NotStarted,
-            (b'r', b"late") => End::TimedOut,
+            (b'r', b"none") => CommandEnding::NotStarted,
+            (b'r', b"late") => CommandEnding::TimedOut,
             (b'r', code) => match number::<i32>(code) {
                 // The command itself was found; what was not is what its first line names.
-                Some(126 | 127) if stderr.starts_with(b"setsid: ") => End::NotStarted,
+                Some(126 | 127) if stderr.starts_with(b"setsid: ") => CommandEnding::NotStarted,
                 // The shell has one number for both.
-                Some(code @ 129..=192) => End::Signal(code - 128),
-                Some(code) => End::Code(code),
+                Some(code @ 129..=192) => CommandEnding::Signal(code - 128),
+                Some(code) => CommandEnding::Code(code),
                 None => return Err(misfit("an exit code is missing")),
             },
             _ => return Err(misfit("a command's end is missing")),
         };
-        Ok(Output {
+        Ok(CommandOutput {
             end,
             stdout,
             stderr,
@@ -160,7 +160,7 @@ impl<'r> Reader<'r> {
     }
 
     /// What comes before the next section, which must be this one.
-    fn up_to(&mut self, section: &str) -> Result<&'r [u8]> {
+    fn up_to(&mut self, section: &str) -> ReplyResult<&'r [u8]> {
         let mark = format!("{} {section}\n", self.key);
         let place = memmem::find(self.rest, mark.as_bytes())
             .ok_or_else(|| misfit(format!("a command's `{section}` is missing")))?;

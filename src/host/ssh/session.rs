@@ -18,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::super::deadline::Deadline;
-use super::{Destination, Login, Metadata, Signals};
+use super::{MetadataPolicy, SignalReceiver, SshDestination, SshLogin};
 
 /// What the other shell learns first.
 const LIBRARY: &str = include_str!("remote.sh");
@@ -56,7 +56,7 @@ const NOISE_CAP: usize = 1024 * 1024;
 
 /// The connection is over.
 #[derive(Debug, Clone)]
-pub(super) struct Lost {
+pub(super) struct ConnectionLost {
     /// Why.
     pub why: String,
     /// The beginning of a reply, as far as it came.
@@ -65,7 +65,7 @@ pub(super) struct Lost {
     pub key: String,
 }
 
-impl Lost {
+impl ConnectionLost {
     /// It was over before anything was asked.
     pub(super) fn before(why: &str) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Lost {
 
 /// A connection to a shell.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct SshSession {
     ssh: Child,
     input: Option<ChildStdin>,
     output: ChildStdout,
@@ -99,13 +99,13 @@ pub(super) struct Session {
     greeting: Option<Vec<u8>>,
 }
 
-impl Session {
-    /// Starts `ssh`; that the host can be reached shows at the first [`Session::exchange`].
-    pub(super) fn start(destination: &Destination) -> std::io::Result<Self> {
+impl SshSession {
+    /// Starts `ssh`; that the host can be reached shows at the first [`SshSession::exchange`].
+    pub(super) fn start(destination: &SshDestination) -> std::io::Result<Self> {
         let signals = match destination.signals {
             // At a prompt it gives the terminal back as it was.
-            Signals::All => "end=TERM",
-            Signals::RunOnly => "trap '' HUP INT QUIT TERM; end=KILL",
+            SignalReceiver::All => "end=TERM",
+            SignalReceiver::RunOnly => "trap '' HUP INT QUIT TERM; end=KILL",
         };
         let start = format!("{signals}; {START}");
         let terminal = File::open("/dev/tty")
@@ -138,8 +138,8 @@ impl Session {
         never_block(&errors)?;
         let (key, tag) = (random()?, random()?);
         let unseen = match destination.metadata {
-            Metadata::Shown => "refused",
-            Metadata::Unseen => "allowed",
+            MetadataPolicy::Shown => "refused",
+            MetadataPolicy::Unseen => "allowed",
         };
         let greeting = format!("{LIBRARY}key={key} tag={tag} unseen={unseen}\n");
         Ok(Self {
@@ -167,7 +167,7 @@ impl Session {
         message: &[u8],
         busy: Duration,
         deadline: &Deadline,
-    ) -> Result<Vec<u8>, Lost> {
+    ) -> Result<Vec<u8>, ConnectionLost> {
         let first = self.greeting.take();
         let mut unsent = first.clone().unwrap_or_default();
         unsent.extend_from_slice(message);
@@ -186,17 +186,17 @@ impl Session {
             let whole = whole.saturating_sub(began.elapsed());
             let run = deadline.cuts().unwrap_or(Duration::MAX);
             match self.turn(&unsent[sent..], &mut came, silence.min(whole).min(run)) {
-                Ok(Turn::Sent(count)) => {
+                Ok(SessionTurn::Sent(count)) => {
                     sent += count;
                     silent_since = Instant::now();
                 }
-                Ok(Turn::Came) => silent_since = Instant::now(),
-                Ok(Turn::Nothing) => continue,
-                Ok(Turn::End) => {
+                Ok(SessionTurn::Came) => silent_since = Instant::now(),
+                Ok(SessionTurn::Nothing) => continue,
+                Ok(SessionTurn::End) => {
                     let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
                     return Err(self.ended(&came, begun, first.is_some() && reply.is_none()));
                 }
-                Ok(Turn::Silence) => {
+                Ok(SessionTurn::Silence) => {
                     let begun = reply.map_or_else(Vec::new, |start| came.split_off(start));
                     let why = if deadline.cuts().is_some_and(|left| left.is_zero()) {
                         let seconds = deadline.seconds();
@@ -239,10 +239,15 @@ impl Session {
     }
 
     /// Sends or receives something, or waits in vain.
-    fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, left: Duration) -> std::io::Result<Turn> {
+    fn turn(
+        &mut self,
+        unsent: &[u8],
+        came: &mut Vec<u8>,
+        left: Duration,
+    ) -> std::io::Result<SessionTurn> {
         // What is heard on standard error is no answer.
         if left.is_zero() {
-            return Ok(Turn::Silence);
+            return Ok(SessionTurn::Silence);
         }
         let mut ends = vec![PollFd::new(&self.output, PollFlags::IN)];
         if let Some(input) = &self.input
@@ -255,9 +260,9 @@ impl Session {
             ends.push(PollFd::new(errors, PollFlags::IN));
         }
         match poll(&mut ends, timespec(left).as_ref()) {
-            Ok(0) => return Ok(Turn::Silence),
+            Ok(0) => return Ok(SessionTurn::Silence),
             Ok(_) => {}
-            Err(Errno::INTR) => return Ok(Turn::Nothing),
+            Err(Errno::INTR) => return Ok(SessionTurn::Nothing),
             Err(error) => return Err(error.into()),
         }
         let readable = !ends[0].revents().is_empty();
@@ -276,25 +281,25 @@ impl Session {
             let read = self.output.read(&mut came[before..]);
             came.truncate(before + read.as_ref().map_or(0, |count| *count));
             return match read {
-                Ok(0) => Ok(Turn::End),
-                Ok(_) => Ok(Turn::Came),
-                Err(error) if is_passing(&error) => Ok(Turn::Nothing),
+                Ok(0) => Ok(SessionTurn::End),
+                Ok(_) => Ok(SessionTurn::Came),
+                Err(error) if is_passing(&error) => Ok(SessionTurn::Nothing),
                 Err(error) => Err(error),
             };
         }
         if writable && let Some(input) = &mut self.input {
             return match input.write(unsent) {
-                Ok(count) => Ok(Turn::Sent(count)),
-                Err(error) if is_passing(&error) => Ok(Turn::Nothing),
+                Ok(count) => Ok(SessionTurn::Sent(count)),
+                Err(error) if is_passing(&error) => Ok(SessionTurn::Nothing),
                 // What it says of its end is still to be read.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                     self.input = None;
-                    Ok(Turn::Nothing)
+                    Ok(SessionTurn::Nothing)
                 }
                 Err(error) => Err(error),
             };
         }
-        Ok(Turn::Nothing)
+        Ok(SessionTurn::Nothing)
     }
 
     /// Takes what came on standard error, and keeps its end.
@@ -323,7 +328,7 @@ impl Session {
     }
 
     /// The connection was closed from the other end.
-    fn ended(&mut self, noise: &[u8], begun: Vec<u8>, never_began: bool) -> Lost {
+    fn ended(&mut self, noise: &[u8], begun: Vec<u8>, never_began: bool) -> ConnectionLost {
         self.input = None;
         let status = self.wait();
         let mut why = match status.map(|status| (status.code(), status)) {
@@ -346,10 +351,10 @@ impl Session {
             why = format!("{why}: {said}");
         }
         let key = self.key.clone();
-        Lost { why, begun, key }
+        ConnectionLost { why, begun, key }
     }
 
-    fn give_up(&mut self, why: &str, begun: Vec<u8>) -> Lost {
+    fn give_up(&mut self, why: &str, begun: Vec<u8>) -> ConnectionLost {
         // Nothing that it still does can be of use.
         self.kill();
         let said = last_lines(&self.told());
@@ -359,7 +364,7 @@ impl Session {
             format!("{why}: {said}")
         };
         let key = self.key.clone();
-        Lost { why, begun, key }
+        ConnectionLost { why, begun, key }
     }
 
     /// Waits a moment for `ssh` to end, and ends it where it does not.
@@ -423,7 +428,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for SshSession {
     /// Ends the other shell, which gives the lock back.
     fn drop(&mut self) {
         self.input = None;
@@ -436,7 +441,7 @@ impl Drop for Session {
 }
 
 /// What came of one turn.
-enum Turn {
+enum SessionTurn {
     Sent(usize),
     Came,
     Nothing,
@@ -469,12 +474,12 @@ fn argument(option: &str) -> Vec<&str> {
 
 /// What the login shell is asked to run. Any shell understands it, be it POSIX, csh or fish, to which all of it is plain
 /// words; the environment that it made is left behind, all but what sshd says of the connection.
-const fn shell(login: Login) -> &'static str {
+const fn shell(login: SshLogin) -> &'static str {
     match login {
-        Login::Direct => r#"exec sh -c 'exec env -i SSH_CONNECTION="$SSH_CONNECTION" sh'"#,
+        SshLogin::Direct => r#"exec sh -c 'exec env -i SSH_CONNECTION="$SSH_CONNECTION" sh'"#,
         // sudoers need to allow no more than sh. An old sudo is no process that could be asked later, and takes the
         // variables away.
-        Login::Sudo => {
+        SshLogin::Sudo => {
             r#"exec sh -c 'exec sudo -n sh -c "exec env -i SSH_CONNECTION=\"\$1\" sh" sh "$SSH_CONNECTION"'"#
         }
     }

@@ -8,7 +8,7 @@ use crate::model::HostPath;
 
 /// One word of a call.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Word<'a> {
+pub(super) enum CallWord<'a> {
     /// A path, argument or text; it must not hold NUL, as no argument of a program can.
     Text(&'a str),
     /// A number.
@@ -17,25 +17,25 @@ pub(super) enum Word<'a> {
     Content(&'a [u8]),
 }
 
-impl<'a> From<&'a str> for Word<'a> {
+impl<'a> From<&'a str> for CallWord<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)
     }
 }
 
-impl<'a> From<&'a String> for Word<'a> {
+impl<'a> From<&'a String> for CallWord<'a> {
     fn from(text: &'a String) -> Self {
         Self::Text(text)
     }
 }
 
-impl<'a> From<&'a HostPath> for Word<'a> {
+impl<'a> From<&'a HostPath> for CallWord<'a> {
     fn from(path: &'a HostPath) -> Self {
         Self::Text(path.as_str())
     }
 }
 
-impl From<u64> for Word<'_> {
+impl From<u64> for CallWord<'_> {
     fn from(number: u64) -> Self {
         Self::Number(number)
     }
@@ -43,9 +43,9 @@ impl From<u64> for Word<'_> {
 
 /// A call of a function, with quoted words.
 #[derive(Debug, Clone)]
-pub(super) struct Call(Vec<u8>);
+pub(super) struct ShellCall(Vec<u8>);
 
-impl Call {
+impl ShellCall {
     /// A call of one of `remote.sh`'s functions.
     pub(super) fn new(function: &'static str) -> Self {
         Self(function.as_bytes().to_vec())
@@ -58,12 +58,12 @@ impl Call {
     }
 
     /// With one more word.
-    pub(super) fn word<'a>(mut self, word: impl Into<Word<'a>>) -> Self {
+    pub(super) fn word<'a>(mut self, word: impl Into<CallWord<'a>>) -> Self {
         self.0.push(b' ');
         match word.into() {
-            Word::Text(text) => quote(text.as_bytes(), &mut self.0),
-            Word::Number(number) => self.0.extend_from_slice(number.to_string().as_bytes()),
-            Word::Content(bytes) => format(bytes, &mut self.0),
+            CallWord::Text(text) => quote(text.as_bytes(), &mut self.0),
+            CallWord::Number(number) => self.0.extend_from_slice(number.to_string().as_bytes()),
+            CallWord::Content(bytes) => format(bytes, &mut self.0),
         }
         self
     }
@@ -81,9 +81,9 @@ impl Call {
 
 /// A message: calls that are carried out together or, if the end of the message is lost, not at all.
 #[derive(Debug)]
-pub(super) struct Script(Vec<u8>);
+pub(super) struct ShellMessage(Vec<u8>);
 
-impl Script {
+impl ShellMessage {
     /// A message that does nothing yet.
     pub(super) fn new() -> Self {
         // A compound command is read to its end before anything of it is done.
@@ -91,18 +91,18 @@ impl Script {
     }
 
     /// Makes a call, whatever became of those before.
-    pub(super) fn call(&mut self, call: &Call) {
+    pub(super) fn call(&mut self, call: &ShellCall) {
         self.0.extend_from_slice(&call.0);
         self.0.push(b'\n');
     }
 
     /// Makes calls one after another, until one succeeds.
-    pub(super) fn first_of(&mut self, calls: &[Call]) {
+    pub(super) fn first_of(&mut self, calls: &[ShellCall]) {
         self.chain(calls, b" ||\n");
     }
 
     /// Makes calls one after another until one fails; `then` only if none does.
-    pub(super) fn all_of(&mut self, calls: &[Call], then: impl FnOnce(&mut Self)) {
+    pub(super) fn all_of(&mut self, calls: &[ShellCall], then: impl FnOnce(&mut Self)) {
         if calls.is_empty() {
             return then(self);
         }
@@ -113,7 +113,7 @@ impl Script {
         self.0.extend_from_slice(b"fi\n");
     }
 
-    fn chain(&mut self, calls: &[Call], operator: &[u8]) {
+    fn chain(&mut self, calls: &[ShellCall], operator: &[u8]) {
         for (number, call) in calls.iter().enumerate() {
             if number > 0 {
                 self.0.extend_from_slice(operator);

@@ -7,27 +7,27 @@ mod unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use self::group::Group;
+use self::group::ListenerGroup;
 use self::unit::unit;
-use super::edits::After;
+use super::edits::ListenersAfter;
 use super::running::common;
-use super::{Listener, Running, SETTINGS, Wants};
+use super::{CourierListener, CourierProcess, CourierWants, SETTINGS};
 use crate::facts::Facts;
-use crate::failure::{Blocked, Diagnostic};
-use crate::limits::Part;
-use crate::plan::{AlsoLive, Daemon, Held, Note, Setting};
+use crate::failure::{Diagnostic, PlanBlocked};
+use crate::limits::LimitsPart;
+use crate::plan::{AlsoLiveSessions, Daemon, LimitSetting, Note, SkipReason};
 
 /// Plans the actions.
 pub(super) fn plan(
-    wants: &Wants,
+    wants: &CourierWants,
     facts: &Facts,
-    after: &After,
+    after: &ListenersAfter,
     deadline: Duration,
-    part: &mut Part,
+    part: &mut LimitsPart,
 ) {
-    let mut groups: BTreeMap<&'static str, Vec<Listener>> = BTreeMap::new();
+    let mut groups: BTreeMap<&'static str, Vec<CourierListener>> = BTreeMap::new();
     let mut homeless = Vec::new();
-    for listener in Listener::ALL {
+    for listener in CourierListener::ALL {
         match unit(listener, facts) {
             Some(unit) => groups.entry(unit).or_default().push(listener),
             None => homeless.push(listener),
@@ -37,13 +37,13 @@ pub(super) fn plan(
     let mut unnamed = BTreeSet::new();
     let mut unchanged = BTreeSet::new();
     for (unit, listeners) in groups {
-        let group = Group::new(unit, listeners, wants, facts, after);
+        let group = ListenerGroup::new(unit, listeners, wants, facts, after);
         if group.causes.is_empty() {
             for listener in &group.listeners {
                 let named = SETTINGS
                     .iter()
                     .any(|setting| wants.contains_key(&(*listener, *setting)));
-                let runs = !Running::of(*listener, &facts.processes).is_empty();
+                let runs = !CourierProcess::of(*listener, &facts.processes).is_empty();
                 match (named, runs) {
                     (true, true) => unchanged.insert(listener.service()),
                     (true, false) => idle.insert(listener.service()),
@@ -65,7 +65,7 @@ pub(super) fn plan(
         let named = SETTINGS
             .iter()
             .any(|setting| wants.contains_key(&(listener, *setting)));
-        let running = Running::of(listener, &facts.processes);
+        let running = CourierProcess::of(listener, &facts.processes);
         if named && running.is_empty() {
             idle.insert(listener.service());
         } else if named
@@ -74,7 +74,7 @@ pub(super) fn plan(
                 .any(|setting| differs(wants, listener, *setting, &running, after))
         {
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(format!("no service is known that stops and starts {}", listener.service()))
                     .because("couriertcpd runs for it, but none of its usual systemd units or init scripts exists")
                     .hint("restart it by hand after the change, or leave it out of the manifest"),
@@ -90,7 +90,10 @@ pub(super) fn plan(
             services: names(idle),
         });
     }
-    for (services, reason) in [(unchanged, Held::NothingChanges), (unnamed, Held::NotNamed)] {
+    for (services, reason) in [
+        (unchanged, SkipReason::NothingChanges),
+        (unnamed, SkipReason::NotNamed),
+    ] {
         if !services.is_empty() {
             part.notes.push(Note::NotRestarted {
                 daemon: Daemon::Courier,
@@ -101,9 +104,9 @@ pub(super) fn plan(
     }
 }
 
-fn unmanaged(also: AlsoLive) -> Option<Note> {
+fn unmanaged(also: AlsoLiveSessions) -> Option<Note> {
     match also {
-        AlsoLive::Setting {
+        AlsoLiveSessions::Setting {
             service,
             setting,
             from,
@@ -114,17 +117,19 @@ fn unmanaged(also: AlsoLive) -> Option<Note> {
             running: from,
             value: to,
         }),
-        AlsoLive::Variable { .. } | AlsoLive::Unknown { .. } | AlsoLive::File { .. } => None,
+        AlsoLiveSessions::Variable { .. }
+        | AlsoLiveSessions::Unknown { .. }
+        | AlsoLiveSessions::File { .. } => None,
     }
 }
 
 /// Whether a named setting runs with another value than it will have in the files.
 fn differs(
-    wants: &Wants,
-    listener: Listener,
-    setting: Setting,
-    running: &[Running<'_>],
-    after: &After,
+    wants: &CourierWants,
+    listener: CourierListener,
+    setting: LimitSetting,
+    running: &[CourierProcess<'_>],
+    after: &ListenersAfter,
 ) -> bool {
     wants.contains_key(&(listener, setting))
         && after

@@ -2,24 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{Absent, Files, Parsed, Sourced};
-use super::{Listener, SETTINGS, Wanted, Wants, key};
+use super::files::{ContentAbsent, CourierFiles, ParsedCourierFiles, SourcedSetting};
+use super::{CourierListener, CourierWanted, CourierWants, SETTINGS, key};
 use crate::edit::{LineEdit, shellvars};
-use crate::failure::{Blocked, Diagnostic};
+use crate::failure::{Diagnostic, PlanBlocked};
 use crate::host::Digest;
-use crate::limits::{Part, declared_at, join, lines, place};
-use crate::plan::{Cause, Edit, Effect, Named, Setting, Value};
+use crate::limits::{LimitsPart, declared_at, join, lines, place};
+use crate::plan::{FileEdit, LimitEffect, LimitSetting, LimitValue, SettingNamed, StepCause};
 
 /// What every listener gets from the files as they will be.
-pub(super) struct After {
+pub(super) struct ListenersAfter {
     /// The values.
-    pub values: BTreeMap<(Listener, Setting), Value>,
+    pub values: BTreeMap<(CourierListener, LimitSetting), LimitValue>,
     /// The files, parsed.
-    pub parsed: Parsed,
+    pub parsed: ParsedCourierFiles,
 }
 
 /// Plans the edits; `None` where something blocks them.
-pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<After> {
+pub(super) fn plan(
+    wants: &CourierWants,
+    files: &CourierFiles,
+    part: &mut LimitsPart,
+) -> Option<ListenersAfter> {
     let wants = provable(wants, files, part)?;
     let before = files.parse();
     let (edited, changed) = ensure_all(&wants, files, part);
@@ -37,12 +41,12 @@ pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<Afte
         };
         if let Some(obstacle) = &file.obstacle {
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(format!("{} is not edited: it {obstacle}", file.path)),
             );
             continue;
         }
-        let decided = |listener: &Listener, setting: &Setting| {
+        let decided = |listener: &CourierListener, setting: &LimitSetting| {
             after
                 .reading(*listener, *setting)
                 .at
@@ -51,7 +55,7 @@ pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<Afte
         let mine = effects
             .iter()
             .filter(|((listener, setting), _)| decided(listener, setting));
-        part.edits.push(Edit {
+        part.edits.push(FileEdit {
             path: file.path.clone(),
             before: Digest::of(old),
             lines: lines(&edits),
@@ -61,14 +65,18 @@ pub(super) fn plan(wants: &Wants, files: &Files, part: &mut Part) -> Option<Afte
             old: old.to_vec(),
         });
     }
-    Some(After {
+    Some(ListenersAfter {
         values: values(&after),
         parsed: after,
     })
 }
 
 /// The wants of listeners that are there; blocks where a file cannot be read or its meaning cannot be proved.
-pub(super) fn provable(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
+pub(super) fn provable(
+    wants: &CourierWants,
+    files: &CourierFiles,
+    part: &mut LimitsPart,
+) -> Option<CourierWants> {
     let wants = present(wants, files, part)?;
     refuse_unprovable(&wants, files, &files.parse(), part);
     part.blockers.is_empty().then_some(wants)
@@ -76,8 +84,10 @@ pub(super) fn provable(wants: &Wants, files: &Files, part: &mut Part) -> Option<
 
 /// What every listener gets from some files.
 #[must_use]
-pub fn values(parsed: &Parsed) -> BTreeMap<(Listener, Setting), Value> {
-    let all = Listener::ALL
+pub fn values(
+    parsed: &ParsedCourierFiles,
+) -> BTreeMap<(CourierListener, LimitSetting), LimitValue> {
+    let all = CourierListener::ALL
         .into_iter()
         .flat_map(|listener| SETTINGS.map(|setting| (listener, setting)));
     all.map(|(listener, setting)| ((listener, setting), parsed.reading(listener, setting).value))
@@ -85,8 +95,12 @@ pub fn values(parsed: &Parsed) -> BTreeMap<(Listener, Setting), Value> {
 }
 
 /// The wants of listeners whose file is there; a TLS listener that is not installed needs none of the plain one's.
-fn present(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
-    let mut present = Wants::new();
+fn present(
+    wants: &CourierWants,
+    files: &CourierFiles,
+    part: &mut LimitsPart,
+) -> Option<CourierWants> {
+    let mut present = CourierWants::new();
     for ((listener, setting), want) in wants {
         let absent = files
             .0
@@ -96,23 +110,23 @@ fn present(wants: &Wants, files: &Files, part: &mut Part) -> Option<Wants> {
             Some((_, None)) => {
                 present.insert((*listener, *setting), want.clone());
             }
-            Some((path, Some(Absent::Unreadable(reason)))) => part.block(
-                Blocked::Unknown,
+            Some((path, Some(ContentAbsent::Unreadable(reason)))) => part.block(
+                PlanBlocked::Unknown,
                 Diagnostic::new(format!("cannot read {path}: {reason}"))
                     .hint("see what stands there, and whether this user may read it"),
             ),
-            Some((_, Some(Absent::Missing))) | None if want.by != listener.service() => {}
-            Some((path, Some(Absent::Missing))) => missing(want, &path.to_string(), part),
+            Some((_, Some(ContentAbsent::Missing))) | None if want.by != listener.service() => {}
+            Some((path, Some(ContentAbsent::Missing))) => missing(want, &path.to_string(), part),
             None => missing(want, "/etc/courier-imap and /etc/courier", part),
         }
     }
     part.blockers.is_empty().then_some(present)
 }
 
-fn missing(want: &Wanted, path: &str, part: &mut Part) {
+fn missing(want: &CourierWanted, path: &str, part: &mut LimitsPart) {
     let service = want.by;
     part.block(
-        Blocked::Manifest,
+        PlanBlocked::Manifest,
         Diagnostic::new(format!(
             "no daemon that mailward knows serves {service} here"
         ))
@@ -127,12 +141,17 @@ fn missing(want: &Wanted, path: &str, part: &mut Part) {
 }
 
 /// Blocks what the shell computes, and what `TCPDOPTS` overrides.
-fn refuse_unprovable(wants: &Wants, files: &Files, before: &Parsed, part: &mut Part) {
+fn refuse_unprovable(
+    wants: &CourierWants,
+    files: &CourierFiles,
+    before: &ParsedCourierFiles,
+    part: &mut LimitsPart,
+) {
     for (listener, setting) in wants.keys() {
         let Some(key) = key(*setting) else { continue };
-        if let Sourced::Unreadable { path, why } = before.sourced(*listener, key) {
+        if let SourcedSetting::Unreadable { path, why } = before.sourced(*listener, key) {
             part.block(
-                Blocked::Unknown,
+                PlanBlocked::Unknown,
                 Diagnostic::new(format!("cannot read {path}: {why}"))
                     .because(format!(
                         "{} takes {key} from it, or may",
@@ -141,14 +160,14 @@ fn refuse_unprovable(wants: &Wants, files: &Files, before: &Parsed, part: &mut P
                     .hint("see what stands there, and whether this user may read it"),
             );
         }
-        if let Sourced::Uncertain { path, spot, why } = before.sourced(*listener, key) {
+        if let SourcedSetting::Uncertain { path, spot, why } = before.sourced(*listener, key) {
             let bytes = files
                 .0
                 .values()
                 .find(|file| file.path == *path)
                 .and_then(|file| file.bytes.as_deref().ok());
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(format!(
                     "what {key} is for {} cannot be proved",
                     listener.service()
@@ -173,7 +192,7 @@ fn refuse_unprovable(wants: &Wants, files: &Files, before: &Parsed, part: &mut P
                 .find(|file| file.path == over.path)
                 .and_then(|file| file.bytes.as_deref().ok());
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(format!("{key} does not decide for {}", listener.service()))
                     .at(place(&over.path, bytes.unwrap_or_default(), over.spot.line, over.spot.column, over.spot.width))
                     .because("TCPDOPTS comes later on couriertcpd's command line, where the last option counts")
@@ -183,13 +202,17 @@ fn refuse_unprovable(wants: &Wants, files: &Files, before: &Parsed, part: &mut P
     }
 }
 
-type Edited = BTreeMap<&'static str, Vec<u8>>;
-type Changed = BTreeMap<&'static str, Vec<LineEdit>>;
+type CourierEdits = BTreeMap<&'static str, Vec<u8>>;
+type ChangedListeners = BTreeMap<&'static str, Vec<LineEdit>>;
 
 /// Ensures each wanted value in the file that decides. An edit can uncover a value behind it, so that a second and third
 /// look may be needed; more are not, since each file is edited at most once for each of two settings.
-fn ensure_all(wants: &Wants, files: &Files, part: &mut Part) -> (Edited, Changed) {
-    let (mut edited, mut changed) = (Edited::new(), Changed::new());
+fn ensure_all(
+    wants: &CourierWants,
+    files: &CourierFiles,
+    part: &mut LimitsPart,
+) -> (CourierEdits, ChangedListeners) {
+    let (mut edited, mut changed) = (CourierEdits::new(), ChangedListeners::new());
     for _ in 0..3 {
         let now = files.with(&edited);
         let parsed = now.parse();
@@ -202,10 +225,11 @@ fn ensure_all(wants: &Wants, files: &Files, part: &mut Part) -> (Edited, Changed
                 continue;
             };
             let own = own.value(key);
-            let broken = matches!(own, shellvars::Value::Broken { .. });
+            let broken = matches!(own, shellvars::SourcedValue::Broken { .. });
             let satisfied = parsed.reading(*listener, *setting).value == super::value(want.value);
             // A TLS listener that inherits is edited only where its file sets the key itself.
-            let inherits = want.by != listener.service() && own == shellvars::Value::Untouched;
+            let inherits =
+                want.by != listener.service() && own == shellvars::SourcedValue::Untouched;
             if (satisfied && !broken) || inherits {
                 continue;
             }
@@ -226,7 +250,7 @@ fn ensure_all(wants: &Wants, files: &Files, part: &mut Part) -> (Edited, Changed
                     if let Some(path) = path {
                         let spot = refusal.spot;
                         part.block(
-                            Blocked::Refused,
+                            PlanBlocked::Refused,
                             Diagnostic::new(format!("{key} in {path} cannot be set safely"))
                                 .at(place(&path, bytes, spot.line, spot.column, spot.width))
                                 .because(refusal.why.to_string())
@@ -243,19 +267,19 @@ fn ensure_all(wants: &Wants, files: &Files, part: &mut Part) -> (Edited, Changed
     (edited, changed)
 }
 
-type Effects = BTreeMap<(Listener, Setting), Effect>;
+type ListenerEffects = BTreeMap<(CourierListener, LimitSetting), LimitEffect>;
 
 /// What changes for each listener; blocks where a wanted value does not come out, or one that is not wanted changes.
 fn effects(
-    wants: &Wants,
-    before: &Parsed,
-    after: &Parsed,
-    files: &Files,
-    files_after: &Files,
-    part: &mut Part,
-) -> Effects {
-    let mut effects = Effects::new();
-    for listener in Listener::ALL
+    wants: &CourierWants,
+    before: &ParsedCourierFiles,
+    after: &ParsedCourierFiles,
+    files: &CourierFiles,
+    files_after: &CourierFiles,
+    part: &mut LimitsPart,
+) -> ListenerEffects {
+    let mut effects = ListenerEffects::new();
+    for listener in CourierListener::ALL
         .into_iter()
         .filter(|listener| files.bytes(listener.file()).is_some())
     {
@@ -272,7 +296,7 @@ fn effects(
                 None if from != to => {
                     let service = listener.service();
                     part.block(
-                        Blocked::Refused,
+                        PlanBlocked::Refused,
                         Diagnostic::new(format!(
                             "{service} {} would change along, which the manifest does not name",
                             setting.name()
@@ -287,14 +311,14 @@ fn effects(
                 && from != to
             {
                 let named = if want.by == listener.service() {
-                    Named::ByManifest
+                    SettingNamed::ByManifest
                 } else {
-                    Named::Inherits
+                    SettingNamed::Inherits
                 };
                 let service = listener.service().name().to_owned();
                 effects.insert(
                     (listener, setting),
-                    Effect {
+                    LimitEffect {
                         service,
                         setting,
                         from,
@@ -309,12 +333,12 @@ fn effects(
 }
 
 fn unreached(
-    listener: Listener,
-    setting: Setting,
-    want: &Wanted,
-    after: &Parsed,
-    files: &Files,
-    part: &mut Part,
+    listener: CourierListener,
+    setting: LimitSetting,
+    want: &CourierWanted,
+    after: &ParsedCourierFiles,
+    files: &CourierFiles,
+    part: &mut LimitsPart,
 ) {
     let service = listener.service();
     let mut fatal = after.fatal(listener).into_iter();
@@ -325,7 +349,7 @@ fn unreached(
             .find(|file| file.path == *path)
             .and_then(|file| file.bytes.as_deref().ok());
         part.block(
-            Blocked::Refused,
+            PlanBlocked::Refused,
             Diagnostic::new(format!("{service} would not start with {path}"))
                 .at(place(
                     path,
@@ -341,7 +365,7 @@ fn unreached(
     }
     let reading = after.reading(listener, setting);
     part.block(
-        Blocked::Refused,
+        PlanBlocked::Refused,
         Diagnostic::new(format!(
             "{service} {} would not become {}",
             setting.name(),
@@ -354,12 +378,12 @@ fn unreached(
 
 /// Why a file is edited: the declarations that differ, and the lines that were not in force.
 fn causes(
-    wants: &Wants,
+    wants: &CourierWants,
     name: &str,
-    before: &Parsed,
-    after: &Parsed,
+    before: &ParsedCourierFiles,
+    after: &ParsedCourierFiles,
     edits: &[LineEdit],
-) -> Vec<Cause> {
+) -> Vec<StepCause> {
     let mut causes = Vec::new();
     for ((listener, setting), want) in wants
         .iter()
@@ -377,13 +401,13 @@ fn causes(
             .sources(*listener)
             .last()
             .map(|(_, file)| file.value(key));
-        if let Some(shellvars::Value::Broken { spot, why }) = broken
+        if let Some(shellvars::SourcedValue::Broken { spot, why }) = broken
             && edits
                 .iter()
                 .any(|edit| edit.line == spot.line || edit.before.is_some())
         {
             let service = listener.service().name().to_owned();
-            causes.push(Cause::NotInForce {
+            causes.push(StepCause::NotInForce {
                 service,
                 key: key.to_owned(),
                 effect: why.to_string(),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Listener, key};
-use crate::edit::Spot;
-use crate::edit::shellvars::{self, Consequence, File, Sourcing};
+use super::{CourierListener, key};
+use crate::edit::FileLine;
+use crate::edit::shellvars::{self, ProblemConsequence, ShellFile, Sourcing};
 use crate::host::Digest;
-use crate::model::{Count, HostPath};
-use crate::plan::{Setting, Value};
+use crate::model::{ConnectionLimit, HostPath};
+use crate::plan::{LimitSetting, LimitValue};
 use crate::report::printable;
 
 /// One of Courier's files.
@@ -16,14 +16,14 @@ pub struct CourierFile {
     /// Where it is.
     pub path: HostPath,
     /// What it holds, or why that is not known.
-    pub bytes: Result<Vec<u8>, Absent>,
+    pub bytes: Result<Vec<u8>, ContentAbsent>,
     /// Why it would not be replaced, if so.
     pub obstacle: Option<String>,
 }
 
 /// Why a file's content is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Absent {
+pub enum ContentAbsent {
     /// There is no such file.
     Missing,
     /// It cannot be read; the reason.
@@ -32,20 +32,20 @@ pub enum Absent {
 
 /// Courier's four files, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Files(pub BTreeMap<&'static str, CourierFile>);
+pub struct CourierFiles(pub BTreeMap<&'static str, CourierFile>);
 
 /// What a listener gets for a setting.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct ListenerReading {
     /// The value at the next start.
-    pub value: Value,
+    pub value: LimitValue,
     /// The file and line that decide.
     pub at: Option<(HostPath, u32)>,
     /// Why there is no usable value, or what is odd about it.
     pub problems: Vec<String>,
 }
 
-impl Files {
+impl CourierFiles {
     /// The digests of the files that are there.
     pub fn inputs(&self) -> impl Iterator<Item = (HostPath, Digest)> {
         let read = self
@@ -75,22 +75,22 @@ impl Files {
 
     /// Parses all four once, for many questions.
     #[must_use]
-    pub fn parse(&self) -> Parsed {
-        let mut parsed = Parsed {
+    pub fn parse(&self) -> ParsedCourierFiles {
+        let mut parsed = ParsedCourierFiles {
             files: BTreeMap::new(),
             unreadable: BTreeMap::new(),
         };
         for (name, file) in &self.0 {
             match &file.bytes {
                 Ok(bytes) => {
-                    let read = (file.path.clone(), File::parse(bytes));
+                    let read = (file.path.clone(), ShellFile::parse(bytes));
                     parsed.files.insert(name, read);
                 }
-                Err(Absent::Unreadable(reason)) => {
+                Err(ContentAbsent::Unreadable(reason)) => {
                     let unread = (file.path.clone(), reason.clone());
                     parsed.unreadable.insert(name, unread);
                 }
-                Err(Absent::Missing) => {}
+                Err(ContentAbsent::Missing) => {}
             }
         }
         parsed
@@ -98,20 +98,20 @@ impl Files {
 }
 
 /// Courier's files, parsed.
-pub struct Parsed {
-    files: BTreeMap<&'static str, (HostPath, File)>,
+pub struct ParsedCourierFiles {
+    files: BTreeMap<&'static str, (HostPath, ShellFile)>,
     /// Those that are there and cannot be read, with the reason.
     unreadable: BTreeMap<&'static str, (HostPath, String)>,
 }
 
 /// What a listener's two files leave a variable at.
-pub(super) enum Sourced<'a> {
+pub(super) enum SourcedSetting<'a> {
     /// Neither assigns it.
     Unset,
     /// A literal text.
     Literal {
         path: &'a HostPath,
-        spot: Spot,
+        spot: FileLine,
         bytes: Vec<u8>,
     },
     /// A file that decides, or may, cannot be read.
@@ -119,22 +119,25 @@ pub(super) enum Sourced<'a> {
     /// It cannot be proved.
     Uncertain {
         path: &'a HostPath,
-        spot: Spot,
+        spot: FileLine,
         why: String,
     },
 }
 
 /// A limit that `TCPDOPTS` overrides, or may.
-pub(super) struct Override {
+pub(super) struct TcpdoptsOverride {
     pub path: HostPath,
-    pub spot: Spot,
-    pub value: Value,
+    pub spot: FileLine,
+    pub value: LimitValue,
     pub why: String,
 }
 
-impl Parsed {
+impl ParsedCourierFiles {
     /// A listener's two files, in the order in which its start script sources them.
-    pub(super) fn sources(&self, listener: Listener) -> impl Iterator<Item = (&HostPath, &File)> {
+    pub(super) fn sources(
+        &self,
+        listener: CourierListener,
+    ) -> impl Iterator<Item = (&HostPath, &ShellFile)> {
         listener
             .sources()
             .into_iter()
@@ -143,20 +146,21 @@ impl Parsed {
     }
 
     /// What the listener's start script has in a variable after both files.
-    pub(super) fn sourced(&self, listener: Listener, name: &str) -> Sourced<'_> {
-        let sources: Vec<(&HostPath, &File)> = self.sources(listener).collect();
+    pub(super) fn sourced(&self, listener: CourierListener, name: &str) -> SourcedSetting<'_> {
+        let sources: Vec<(&HostPath, &ShellFile)> = self.sources(listener).collect();
         let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
         let sourced = shell.value(name);
         // The listener's own file comes last: what it sets is so, whatever stands in the other one.
         let own = self.files.get(listener.file());
         let unread = listener.sources().into_iter().rev();
         let unread = unread.filter_map(|name| self.unreadable.get(name)).next();
-        let by_own =
-            own.is_some_and(|(_, own)| matches!(own.value(name), shellvars::Value::Literal { .. }));
+        let by_own = own.is_some_and(|(_, own)| {
+            matches!(own.value(name), shellvars::SourcedValue::Literal { .. })
+        });
         if let Some((path, why)) = unread
             && !by_own
         {
-            return Sourced::Unreadable { path, why };
+            return SourcedSetting::Unreadable { path, why };
         }
         let path = sourced
             .file
@@ -164,38 +168,42 @@ impl Parsed {
             .map(|(path, _)| *path);
         match (path, sourced.value) {
             (None, _)
-            | (Some(_), shellvars::Value::Untouched | shellvars::Value::Broken { .. }) => {
-                Sourced::Unset
+            | (
+                Some(_),
+                shellvars::SourcedValue::Untouched | shellvars::SourcedValue::Broken { .. },
+            ) => SourcedSetting::Unset,
+            (Some(path), shellvars::SourcedValue::Literal { bytes, spot }) => {
+                SourcedSetting::Literal { path, spot, bytes }
             }
-            (Some(path), shellvars::Value::Literal { bytes, spot }) => {
-                Sourced::Literal { path, spot, bytes }
+            (Some(path), shellvars::SourcedValue::Uncertain { spot, why }) => {
+                SourcedSetting::Uncertain {
+                    path,
+                    spot,
+                    why: why.to_string(),
+                }
             }
-            (Some(path), shellvars::Value::Uncertain { spot, why }) => Sourced::Uncertain {
-                path,
-                spot,
-                why: why.to_string(),
-            },
         }
     }
 
     /// What keeps a listener from starting with these files: where, and why.
-    pub(super) fn fatal(&self, listener: Listener) -> Vec<(&HostPath, Spot, String)> {
-        let sources: Vec<(&HostPath, &File)> = self.sources(listener).collect();
+    pub(super) fn fatal(&self, listener: CourierListener) -> Vec<(&HostPath, FileLine, String)> {
+        let sources: Vec<(&HostPath, &ShellFile)> = self.sources(listener).collect();
         let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
-        let last: Vec<(&HostPath, Spot)> = shell
+        let last: Vec<(&HostPath, FileLine)> = shell
             .assignments()
             .filter_map(|(file, last)| Some((sources.get(file)?.0, last.spot)))
             .collect();
         // A bad value that the later file replaces is never seen by the daemon.
-        let holds =
-            |path: &HostPath, spot: Spot| shell.doubt().is_some() || last.contains(&(path, spot));
+        let holds = |path: &HostPath, spot: FileLine| {
+            shell.doubt().is_some() || last.contains(&(path, spot))
+        };
         self.sources(listener)
             .flat_map(|(path, file)| {
                 file.problems()
                     .into_iter()
                     .map(move |problem| (path, problem))
             })
-            .filter(|(_, problem)| problem.consequence == Consequence::DaemonDoesNotRun)
+            .filter(|(_, problem)| problem.consequence == ProblemConsequence::DaemonDoesNotRun)
             .filter(|(path, problem)| !problem.kind.is_of_a_value() || holds(path, problem.spot))
             .map(|(path, problem)| (path, problem.spot, problem.kind.to_string()))
             .collect()
@@ -203,9 +211,9 @@ impl Parsed {
 
     /// The value of a setting at the listener's next start.
     #[must_use]
-    pub fn reading(&self, listener: Listener, setting: Setting) -> Reading {
-        let mut reading = Reading {
-            value: Value::Nothing,
+    pub fn reading(&self, listener: CourierListener, setting: LimitSetting) -> ListenerReading {
+        let mut reading = ListenerReading {
+            value: LimitValue::Nothing,
             at: None,
             problems: Vec::new(),
         };
@@ -213,13 +221,15 @@ impl Parsed {
             return reading;
         };
         match self.sourced(listener, key) {
-            Sourced::Unset => reading
+            SourcedSetting::Unset => reading
                 .problems
                 .push(format!("{key} is set nowhere: couriertcpd does not start")),
-            Sourced::Literal { path, spot, bytes } => {
+            SourcedSetting::Literal { path, spot, bytes } => {
                 reading.at = Some((path.clone(), spot.line));
                 match shellvars::daemon_number(&bytes) {
-                    Some(number) => reading.value = Value::Count(Count::Number(number)),
+                    Some(number) => {
+                        reading.value = LimitValue::Count(ConnectionLimit::Number(number))
+                    }
                     None => {
                         let text = printable::text(&bytes);
                         reading
@@ -228,10 +238,10 @@ impl Parsed {
                     }
                 }
             }
-            Sourced::Unreadable { path, why } => {
+            SourcedSetting::Unreadable { path, why } => {
                 reading.problems.push(format!("cannot read {path}: {why}"));
             }
-            Sourced::Uncertain { path, spot, why } => {
+            SourcedSetting::Uncertain { path, spot, why } => {
                 reading.at = Some((path.clone(), spot.line));
                 reading.problems.push(why);
             }
@@ -241,13 +251,13 @@ impl Parsed {
             reading.problems.push(over.why);
         }
         for (path, spot, why) in self.fatal(listener) {
-            reading.value = Value::Nothing;
+            reading.value = LimitValue::Nothing;
             reading
                 .problems
                 .push(format!("{path}:{}: {why}", spot.line));
         }
         for (path, file) in self.sources(listener) {
-            if let shellvars::Value::Broken { spot, why } = file.value(key) {
+            if let shellvars::SourcedValue::Broken { spot, why } = file.value(key) {
                 reading
                     .problems
                     .push(format!("{path}:{}: {why}", spot.line));
@@ -257,37 +267,42 @@ impl Parsed {
     }
 
     /// `TCPDOPTS` comes after the limits on couriertcpd's command line, and the last option counts.
-    pub(super) fn overridden(&self, listener: Listener, setting: Setting) -> Option<Override> {
+    pub(super) fn overridden(
+        &self,
+        listener: CourierListener,
+        setting: LimitSetting,
+    ) -> Option<TcpdoptsOverride> {
         let option = match setting {
-            Setting::PerIp => "-maxperip=",
-            Setting::Total => "-maxprocs=",
-            Setting::Cps => return None,
+            LimitSetting::PerIp => "-maxperip=",
+            LimitSetting::Total => "-maxprocs=",
+            LimitSetting::Cps => return None,
         };
         match self.sourced(listener, "TCPDOPTS") {
             // Said where the limit itself is read.
-            Sourced::Unset | Sourced::Unreadable { .. } => None,
-            Sourced::Literal { path, spot, bytes } => {
+            SourcedSetting::Unset | SourcedSetting::Unreadable { .. } => None,
+            SourcedSetting::Literal { path, spot, bytes } => {
                 let mut words = bytes.split(u8::is_ascii_whitespace).rev();
                 let last = words.find_map(|word| word.strip_prefix(option.as_bytes()))?;
-                let value = shellvars::daemon_number(last)
-                    .map_or(Value::Nothing, |number| Value::Count(Count::Number(number)));
+                let value = shellvars::daemon_number(last).map_or(LimitValue::Nothing, |number| {
+                    LimitValue::Count(ConnectionLimit::Number(number))
+                });
                 let why = format!(
                     "{path}:{}: {option} in TCPDOPTS comes later and overrides it",
                     spot.line
                 );
-                Some(Override {
+                Some(TcpdoptsOverride {
                     path: path.clone(),
                     spot,
                     value,
                     why,
                 })
             }
-            Sourced::Uncertain { path, spot, why } => {
+            SourcedSetting::Uncertain { path, spot, why } => {
                 let why = format!("{path}:{}: TCPDOPTS may override it: {why}", spot.line);
-                Some(Override {
+                Some(TcpdoptsOverride {
                     path: path.clone(),
                     spot,
-                    value: Value::Nothing,
+                    value: LimitValue::Nothing,
                     why,
                 })
             }
@@ -298,10 +313,10 @@ impl Parsed {
     ///
     /// The shell whose environment couriertcpd inherits sources them in another order than the one that decides the
     /// limits (seen in the start scripts), so a variable that both files set differently is left out.
-    pub(super) fn exported(&self, listener: Listener) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    pub(super) fn exported(&self, listener: CourierListener) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut seen: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
         for (_, file) in self.sources(listener) {
-            for shellvars::Assignment {
+            for shellvars::ShellAssignment {
                 name,
                 bytes,
                 spot: _,

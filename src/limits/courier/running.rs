@@ -1,15 +1,15 @@
 //! What the running `couriertcpd`s were started with.
 
-use super::Listener;
+use super::CourierListener;
 use crate::edit::shellvars;
 use crate::facts::COURIERTCPD;
 use crate::host::Process;
-use crate::model::Count;
-use crate::plan::{Expectation, Setting, Value};
+use crate::model::ConnectionLimit;
+use crate::plan::{LimitSetting, LimitValue, RunningExpectation};
 
 /// A running listener.
 #[derive(Debug, Clone)]
-pub struct Running<'a> {
+pub struct CourierProcess<'a> {
     /// Its process.
     pub process: &'a Process,
 }
@@ -18,11 +18,11 @@ pub struct Running<'a> {
 const DEFAULT_TOTAL: u32 = 40;
 const DEFAULT_PER_IP: u32 = 4;
 
-impl<'a> Running<'a> {
+impl<'a> CourierProcess<'a> {
     /// The processes that serve a listener. A forked child that has not yet become a login program looks like its
     /// parent and is left out.
     #[must_use]
-    pub fn of(listener: Listener, processes: &'a [Process]) -> Vec<Self> {
+    pub fn of(listener: CourierListener, processes: &'a [Process]) -> Vec<Self> {
         let all: Vec<&Process> = processes
             .iter()
             .filter(|process| serves(process) == Some(listener))
@@ -35,11 +35,11 @@ impl<'a> Running<'a> {
 
     /// The value of a setting; the last of several options counts (tcpd's argument parser).
     #[must_use]
-    pub fn value(&self, setting: Setting) -> Value {
+    pub fn value(&self, setting: LimitSetting) -> LimitValue {
         let (option, default) = match setting {
-            Setting::PerIp => ("-maxperip=", DEFAULT_PER_IP),
-            Setting::Total => ("-maxprocs=", DEFAULT_TOTAL),
-            Setting::Cps => return Value::Nothing,
+            LimitSetting::PerIp => ("-maxperip=", DEFAULT_PER_IP),
+            LimitSetting::Total => ("-maxprocs=", DEFAULT_TOTAL),
+            LimitSetting::Cps => return LimitValue::Nothing,
         };
         let arguments = self.process.argv.iter().rev();
         match arguments
@@ -47,14 +47,15 @@ impl<'a> Running<'a> {
             .find_map(|argument| argument.strip_prefix(option.as_bytes()))
         {
             None => super::value(default),
-            Some(bytes) => shellvars::daemon_number(bytes)
-                .map_or(Value::Nothing, |number| Value::Count(Count::Number(number))),
+            Some(bytes) => shellvars::daemon_number(bytes).map_or(LimitValue::Nothing, |number| {
+                LimitValue::Count(ConnectionLimit::Number(number))
+            }),
         }
     }
 }
 
 /// The listener that a process serves: TLS goes through `couriertls -server`, the protocol shows in the login program.
-fn serves(process: &Process) -> Option<Listener> {
+fn serves(process: &Process) -> Option<CourierListener> {
     if process.name != COURIERTCPD {
         return None;
     }
@@ -76,10 +77,10 @@ fn serves(process: &Process) -> Option<Listener> {
         pop3 |= name == b"pop3login" || name == b"courierpop3login";
     }
     match (imap, pop3, tls) {
-        (true, false, false) => Some(Listener::Imap),
-        (true, false, true) => Some(Listener::Imaps),
-        (false, true, false) => Some(Listener::Pop3),
-        (false, true, true) => Some(Listener::Pop3s),
+        (true, false, false) => Some(CourierListener::Imap),
+        (true, false, true) => Some(CourierListener::Imaps),
+        (false, true, false) => Some(CourierListener::Pop3),
+        (false, true, true) => Some(CourierListener::Pop3s),
         // Courier's own SMTP server, or something unknown.
         (false, false, false | true) | (true, true, false | true) => None,
     }
@@ -87,13 +88,16 @@ fn serves(process: &Process) -> Option<Listener> {
 
 /// The expectations that the running processes do not meet.
 #[must_use]
-pub fn unmet<'e>(expects: &'e [Expectation], processes: &[Process]) -> Vec<&'e Expectation> {
-    let met = |expectation: &&Expectation| {
-        let listener = Listener::ALL
+pub fn unmet<'e>(
+    expects: &'e [RunningExpectation],
+    processes: &[Process],
+) -> Vec<&'e RunningExpectation> {
+    let met = |expectation: &&RunningExpectation| {
+        let listener = CourierListener::ALL
             .into_iter()
             .find(|listener| listener.service().name() == expectation.service);
         let running = listener
-            .map(|listener| Running::of(listener, processes))
+            .map(|listener| CourierProcess::of(listener, processes))
             .unwrap_or_default();
         !running.is_empty()
             && running
@@ -108,12 +112,12 @@ pub fn unmet<'e>(expects: &'e [Expectation], processes: &[Process]) -> Vec<&'e E
 
 /// The value that every process of a listener has; nothing where they differ among them.
 #[must_use]
-pub fn common(running: &[Running<'_>], setting: Setting) -> Value {
+pub fn common(running: &[CourierProcess<'_>], setting: LimitSetting) -> LimitValue {
     let mut values = running.iter().map(|running| running.value(setting));
-    let first = values.next().unwrap_or(Value::Nothing);
+    let first = values.next().unwrap_or(LimitValue::Nothing);
     if values.all(|value| value == first) {
         first
     } else {
-        Value::Nothing
+        LimitValue::Nothing
     }
 }

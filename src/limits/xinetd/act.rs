@@ -4,27 +4,29 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
-    BUILT_IN_RATE, Reload, Target, Wanted, Xinetd, default_of, in_force, loaded, running, setting,
+    BUILT_IN_RATE, BlockTarget, XinetdFiles, XinetdReload, XinetdWanted, default_of, in_force,
+    loaded, running, setting,
 };
-use crate::apply::journal::{Begun, Owed};
-use crate::edit::xinetd::dump::Dump;
-use crate::edit::xinetd::{Attribute, Config, ServiceState};
+use crate::apply::journal::{OwedAction, OwedActionBegun};
+use crate::edit::xinetd::dump::XinetdDump;
+use crate::edit::xinetd::{Attribute, ServiceState, XinetdConfig};
 use crate::facts::Facts;
-use crate::failure::{Blocked, Diagnostic};
-use crate::limits::Part;
-use crate::model::{Count, HostPath};
+use crate::failure::{Diagnostic, PlanBlocked};
+use crate::limits::LimitsPart;
+use crate::model::{ConnectionLimit, HostPath};
 use crate::plan::{
-    Action, AlsoLive, Cause, Cost, Daemon, Expectation, Held, How, Note, Setting, Value, Verb,
+    ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, LimitSetting, LimitValue, Note,
+    RunningExpectation, ServiceAction, SkipReason, StepCause,
 };
 
 /// Plans the reload.
 pub(super) fn plan(
-    wants: &[Wanted],
+    wants: &[XinetdWanted],
     facts: &Facts,
-    xinetd: &Xinetd,
-    after: &Config,
+    xinetd: &XinetdFiles,
+    after: &XinetdConfig,
     deadline: Duration,
-    part: &mut Part,
+    part: &mut LimitsPart,
 ) {
     let names: BTreeSet<String> = wants
         .iter()
@@ -44,7 +46,7 @@ pub(super) fn plan(
         [process] => *process,
         [_, _, ..] => {
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(
                     "several xinetds run on this host, and it cannot be told which one is meant",
                 )
@@ -60,13 +62,13 @@ pub(super) fn plan(
     }
     let changed = loaded::changed(process, facts.loaded.as_ref(), xinetd);
     let concerned = concerned(wants, xinetd, &changed);
-    let mut causes: Vec<Cause> = part
+    let mut causes: Vec<StepCause> = part
         .edits
         .iter()
         .flat_map(|edit| edit.causes.clone())
         .collect();
     if causes.is_empty() && !concerned.is_empty() {
-        causes.push(Cause::RunningUnknown { paths: concerned });
+        causes.push(StepCause::RunningUnknown { paths: concerned });
     }
     // A reload that is owed was done by somebody else where xinetd is known to have loaded the files as they are.
     if let Some(owed) = owed
@@ -79,12 +81,12 @@ pub(super) fn plan(
                 .cloned()
                 .collect::<Vec<_>>(),
         );
-        causes.push(Cause::Owed);
+        causes.push(StepCause::Owed);
     }
     if causes.is_empty() {
         if !wants.is_empty() {
             let services = names.into_iter().collect();
-            let reason = Held::NothingChanges;
+            let reason = SkipReason::NothingChanges;
             part.notes.push(Note::NotRestarted {
                 daemon: Daemon::Xinetd,
                 services,
@@ -93,7 +95,7 @@ pub(super) fn plan(
         }
         return;
     }
-    let reload = Reload {
+    let reload = XinetdReload {
         xinetd,
         after,
         process,
@@ -102,7 +104,7 @@ pub(super) fn plan(
     reload.by_sockets(part);
     let also_live = changed
         .iter()
-        .map(|path| AlsoLive::File { path: path.clone() })
+        .map(|path| AlsoLiveSessions::File { path: path.clone() })
         .collect();
     let touched: BTreeSet<String> = part
         .edits
@@ -111,16 +113,16 @@ pub(super) fn plan(
         .map(|effect| effect.service.clone())
         .chain(names)
         .collect();
-    part.actions.push(Action {
-        verb: Verb::Reload,
+    part.actions.push(ServiceAction {
+        verb: ActionVerb::Reload,
         daemon: Daemon::Xinetd,
         unit: "xinetd".to_owned(),
         services: touched.iter().cloned().collect(),
-        cost: Cost::SessionsSurvive,
+        cost: ActionCost::SessionsSurvive,
         causes,
         also_live,
         expects: expects(&touched, after),
-        how: How::Signal {
+        how: ActionMethod::Signal {
             process: process.id,
             control: facts.control("xinetd", deadline),
         },
@@ -130,14 +132,14 @@ pub(super) fn plan(
 /// Without an xinetd there is nothing to reload; one that a reload of ours ended is started again, no other.
 fn not_running(
     names: BTreeSet<String>,
-    owed: Option<&Owed>,
+    owed: Option<&OwedAction>,
     facts: &Facts,
-    xinetd: &Xinetd,
-    after: &Config,
+    xinetd: &XinetdFiles,
+    after: &XinetdConfig,
     deadline: Duration,
-    part: &mut Part,
+    part: &mut LimitsPart,
 ) {
-    let ended = owed.filter(|owed| owed.begun == Begun::Perhaps);
+    let ended = owed.filter(|owed| owed.begun == OwedActionBegun::Perhaps);
     let (Some(owed), Some(control)) = (ended, facts.control("xinetd", deadline)) else {
         if !names.is_empty() {
             part.notes.push(Note::NotRunning {
@@ -149,30 +151,30 @@ fn not_running(
     };
     let files = xinetd.about.keys();
     let touched: BTreeSet<String> = owed.services.iter().cloned().chain(names).collect();
-    part.actions.push(Action {
-        verb: Verb::Start,
+    part.actions.push(ServiceAction {
+        verb: ActionVerb::Start,
         daemon: Daemon::Xinetd,
         unit: "xinetd".to_owned(),
         services: touched.iter().cloned().collect(),
-        cost: Cost::Nothing,
-        causes: std::iter::once(Cause::Owed)
+        cost: ActionCost::Nothing,
+        causes: std::iter::once(StepCause::Owed)
             .chain(owed.causes.iter().cloned())
             .collect(),
         // What it had read before it ended is not known any more.
         also_live: files
-            .map(|path| AlsoLive::File { path: path.clone() })
+            .map(|path| AlsoLiveSessions::File { path: path.clone() })
             .collect(),
         expects: expects(&touched, after),
-        how: How::Start { control },
+        how: ActionMethod::Start { control },
     });
 }
 
 /// The changed files that decide about something wanted: its own, and those with a `defaults`.
-fn concerned(wants: &[Wanted], xinetd: &Xinetd, changed: &[HostPath]) -> Vec<HostPath> {
+fn concerned(wants: &[XinetdWanted], xinetd: &XinetdFiles, changed: &[HostPath]) -> Vec<HostPath> {
     let mut paths = BTreeSet::new();
     for want in wants {
         paths.extend(xinetd.config.defaults.blocks.iter().map(|at| &at.path));
-        if let Target::Service(name) = &want.target {
+        if let BlockTarget::Service(name) = &want.target {
             paths.extend(
                 xinetd
                     .config
@@ -191,11 +193,11 @@ fn concerned(wants: &[Wanted], xinetd: &Xinetd, changed: &[HostPath]) -> Vec<Hos
 }
 
 /// What the touched services must have once xinetd has read the files.
-fn expects(touched: &BTreeSet<String>, after: &Config) -> Vec<Expectation> {
+fn expects(touched: &BTreeSet<String>, after: &XinetdConfig) -> Vec<RunningExpectation> {
     let mut expects = Vec::new();
     for service in touched {
         for attribute in Attribute::ALL {
-            let mut values: Vec<Value> = after
+            let mut values: Vec<LimitValue> = after
                 .services
                 .iter()
                 .filter(|entry| entry.name == *service && entry.state == ServiceState::Offered)
@@ -207,7 +209,7 @@ fn expects(touched: &BTreeSet<String>, after: &Config) -> Vec<Expectation> {
             values.dedup();
             // Blocks of one service that differ among themselves are compared by the dump's own differences instead.
             if let [value] = values.as_slice() {
-                expects.push(Expectation {
+                expects.push(RunningExpectation {
                     service: service.clone(),
                     setting: setting(attribute),
                     value: *value,
@@ -220,13 +222,15 @@ fn expects(touched: &BTreeSet<String>, after: &Config) -> Vec<Expectation> {
 
 /// What a dump says of a setting: one value for `defaults`, else one for each running service of the name.
 #[must_use]
-pub fn dumped(dump: &Dump, service: &str, setting: Setting) -> Vec<Value> {
+pub fn dumped(dump: &XinetdDump, service: &str, setting: LimitSetting) -> Vec<LimitValue> {
     if service == "defaults" {
-        let count = |value: Option<Count>| Value::Count(value.unwrap_or(Count::Unlimited));
+        let count = |value: Option<ConnectionLimit>| {
+            LimitValue::Count(value.unwrap_or(ConnectionLimit::Unlimited))
+        };
         return vec![match setting {
-            Setting::PerIp => count(dump.per_source),
-            Setting::Total => count(dump.instances),
-            Setting::Cps => Value::Rate(dump.cps.unwrap_or(BUILT_IN_RATE)),
+            LimitSetting::PerIp => count(dump.per_source),
+            LimitSetting::Total => count(dump.instances),
+            LimitSetting::Cps => LimitValue::Rate(dump.cps.unwrap_or(BUILT_IN_RATE)),
         }];
     }
     let running = dump
@@ -235,17 +239,20 @@ pub fn dumped(dump: &Dump, service: &str, setting: Setting) -> Vec<Value> {
         .filter(|running| running.name == service);
     running
         .map(|running| match setting {
-            Setting::PerIp => Value::Count(dump.per_source(running)),
-            Setting::Total => Value::Count(dump.instances(running)),
-            Setting::Cps => Value::Rate(dump.cps(running)),
+            LimitSetting::PerIp => LimitValue::Count(dump.per_source(running)),
+            LimitSetting::Total => LimitValue::Count(dump.instances(running)),
+            LimitSetting::Cps => LimitValue::Rate(dump.cps(running)),
         })
         .collect()
 }
 
 /// The expectations that xinetd's own dump does not meet.
 #[must_use]
-pub fn unmet<'e>(expects: &'e [Expectation], dump: &Dump) -> Vec<&'e Expectation> {
-    let met = |expectation: &&Expectation| {
+pub fn unmet<'e>(
+    expects: &'e [RunningExpectation],
+    dump: &XinetdDump,
+) -> Vec<&'e RunningExpectation> {
+    let met = |expectation: &&RunningExpectation| {
         let values = dumped(dump, &expectation.service, expectation.setting);
         !values.is_empty() && values.iter().all(|value| *value == expectation.value)
     };

@@ -9,32 +9,36 @@ use std::collections::BTreeMap;
 use self::effects::{causes, effects};
 use self::ensure::ensure_all;
 pub use self::problems::problems_of;
-use super::{Need, Target, Wanted, Xinetd, default_of};
+use super::{BlockTarget, ServiceNeed, XinetdFiles, XinetdWanted, default_of};
 use crate::edit::LineEdit;
 use crate::edit::xinetd::{
-    self as editor, Config, Effect as ProblemEffect, Entry, ServiceEntry, ServiceState, Tree,
+    self as editor, FileTree, ProblemEffect, ServiceEntry, ServiceState, TreeEntry, XinetdConfig,
 };
-use crate::failure::{Blocked, Diagnostic};
+use crate::failure::{Diagnostic, PlanBlocked};
 use crate::host::Digest;
-use crate::limits::{Part, declared_at, lines, place};
+use crate::limits::{LimitsPart, declared_at, lines, place};
 use crate::model::HostPath;
-use crate::plan::{Edit, Note};
+use crate::plan::{FileEdit, Note};
 
 /// Plans the edits; gives the configuration as it will be, or `None` where something blocks them.
-pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option<Config> {
+pub(super) fn plan(
+    wants: &[XinetdWanted],
+    xinetd: &XinetdFiles,
+    part: &mut LimitsPart,
+) -> Option<XinetdConfig> {
     match xinetd.tree.files.get(&xinetd.main) {
-        Some(Entry::File(_)) => {}
-        Some(Entry::Unreadable(reason)) => {
+        Some(TreeEntry::File(_)) => {}
+        Some(TreeEntry::Unreadable(reason)) => {
             part.block(
-                Blocked::Unknown,
+                PlanBlocked::Unknown,
                 Diagnostic::new(format!("cannot read {}: {reason}", xinetd.main)),
             );
             return None;
         }
-        Some(Entry::NotRegular | Entry::Missing) | None => {
+        Some(TreeEntry::NotRegular | TreeEntry::Missing) | None => {
             for want in wants {
                 part.block(
-                    Blocked::Manifest,
+                    PlanBlocked::Manifest,
                     Diagnostic::new("there is no xinetd on this host")
                         .at(declared_at(&want.origin))
                         .because(format!("{} is not a file", xinetd.main))
@@ -57,7 +61,7 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
         if !ensure_all(wants, &config, &mut tree, &mut changed, part) || !part.blockers.is_empty() {
             break;
         }
-        config = Config::read(&xinetd.main, &tree);
+        config = XinetdConfig::read(&xinetd.main, &tree);
     }
     if !part.blockers.is_empty() {
         return None;
@@ -68,7 +72,7 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
         return None;
     }
     for (path, edits) in &changed {
-        let (Some(Entry::File(old)), Some(Entry::File(new))) =
+        let (Some(TreeEntry::File(old)), Some(TreeEntry::File(new))) =
             (xinetd.tree.files.get(path), tree.files.get(path))
         else {
             continue;
@@ -79,13 +83,13 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
             .and_then(|about| about.obstacle.as_ref())
         {
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(format!("{path} is not edited: it {obstacle}")),
             );
             continue;
         }
         let mine = effects.iter().filter(|(decider, _)| decider == path);
-        part.edits.push(Edit {
+        part.edits.push(FileEdit {
             path: path.clone(),
             before: Digest::of(old),
             lines: lines(edits),
@@ -100,11 +104,11 @@ pub(super) fn plan(wants: &[Wanted], xinetd: &Xinetd, part: &mut Part) -> Option
 }
 
 /// A file that xinetd reads and mailward cannot.
-fn unreadable(xinetd: &Xinetd, part: &mut Part) {
+fn unreadable(xinetd: &XinetdFiles, part: &mut LimitsPart) {
     for problem in &xinetd.config.problems {
-        if let editor::ProblemKind::IncludeUnreadable { path, why } = &problem.kind {
+        if let editor::XinetdProblemKind::IncludeUnreadable { path, why } = &problem.kind {
             part.block(
-                Blocked::Unknown,
+                PlanBlocked::Unknown,
                 Diagnostic::new(format!("cannot read {path}: {why}"))
                     .hint("run it as root, or as a user who may read it"),
             );
@@ -113,10 +117,10 @@ fn unreadable(xinetd: &Xinetd, part: &mut Part) {
 }
 
 /// The blocks that a want is about.
-fn entries<'c>(want: &Wanted, config: &'c Config) -> Vec<&'c ServiceEntry> {
+fn entries<'c>(want: &XinetdWanted, config: &'c XinetdConfig) -> Vec<&'c ServiceEntry> {
     match &want.target {
-        Target::Defaults => Vec::new(),
-        Target::Service(name) => config
+        BlockTarget::Defaults => Vec::new(),
+        BlockTarget::Service(name) => config
             .services
             .iter()
             .filter(|entry| entry.name == *name)
@@ -124,13 +128,13 @@ fn entries<'c>(want: &Wanted, config: &'c Config) -> Vec<&'c ServiceEntry> {
     }
 }
 
-fn missing(wants: &[Wanted], config: &Config, part: &mut Part) {
+fn missing(wants: &[XinetdWanted], config: &XinetdConfig, part: &mut LimitsPart) {
     for want in wants
         .iter()
-        .filter(|want| want.target != Target::Defaults && entries(want, config).is_empty())
+        .filter(|want| want.target != BlockTarget::Defaults && entries(want, config).is_empty())
     {
         // `limits.smtp` is fine with one of smtp and smtps, not with none.
-        let covered = want.need == Need::May
+        let covered = want.need == ServiceNeed::May
             && wants
                 .iter()
                 .any(|other| other.by == want.by && !entries(other, config).is_empty());
@@ -153,7 +157,7 @@ fn missing(wants: &[Wanted], config: &Config, part: &mut Part) {
                 want.by
             ));
         part.block(
-            Blocked::Manifest,
+            PlanBlocked::Manifest,
             match nearest {
                 Some(nearest) if strsim::jaro_winkler(nearest, name) > 0.7 => {
                     diagnostic.hint(format!("did you mean `{nearest}`?"))
@@ -167,16 +171,21 @@ fn missing(wants: &[Wanted], config: &Config, part: &mut Part) {
 }
 
 /// Blocks where a wanted value does not come out, or xinetd would not run with the files as they will be.
-fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
-    let show = |problem: &editor::Problem| match tree.files.get(&problem.path) {
-        Some(Entry::File(bytes)) => place(
+fn unreached(
+    wants: &[XinetdWanted],
+    config: &XinetdConfig,
+    tree: &FileTree,
+    part: &mut LimitsPart,
+) {
+    let show = |problem: &editor::XinetdProblem| match tree.files.get(&problem.path) {
+        Some(TreeEntry::File(bytes)) => place(
             &problem.path,
             bytes,
             problem.spot.line,
             problem.spot.column,
             problem.spot.width,
         ),
-        Some(Entry::NotRegular | Entry::Missing | Entry::Unreadable(_)) | None => {
+        Some(TreeEntry::NotRegular | TreeEntry::Missing | TreeEntry::Unreadable(_)) | None => {
             place(&problem.path, b"", problem.spot.line, 1, 1)
         }
     };
@@ -186,7 +195,7 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
         .filter(|problem| problem.kind.effect() == ProblemEffect::Unforeseeable)
     {
         part.block(
-            Blocked::Refused,
+            PlanBlocked::Refused,
             Diagnostic::new("what xinetd makes of its files cannot be foreseen")
                 .at(show(problem))
                 .because(problem.kind.to_string())
@@ -199,7 +208,7 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
         .filter(|problem| problem.kind.effect() == ProblemEffect::NotFollowed)
     {
         part.block(
-            Blocked::Refused,
+            PlanBlocked::Refused,
             Diagnostic::new("xinetd reads a file that mailward does not read")
                 .at(show(problem))
                 .because(problem.kind.to_string())
@@ -212,7 +221,7 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
         .filter(|problem| problem.kind.effect() == ProblemEffect::DaemonExits)
     {
         part.block(
-            Blocked::Refused,
+            PlanBlocked::Refused,
             Diagnostic::new("xinetd would exit when it reads its files")
                 .at(show(problem))
                 .because(problem.kind.to_string())
@@ -220,9 +229,10 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
         );
     }
     for want in wants {
-        if want.target == Target::Defaults && default_of(config, want.attribute) != want.value {
+        if want.target == BlockTarget::Defaults && default_of(config, want.attribute) != want.value
+        {
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new(format!(
                     "{} in xinetd's defaults would not take effect",
                     want.attribute.name()
@@ -232,7 +242,7 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
         }
         for entry in entries(want, config) {
             if let ServiceState::Dropped(kind) = &entry.state
-                && *kind != editor::ProblemKind::Duplicate
+                && *kind != editor::XinetdProblemKind::Duplicate
             {
                 let mut problems = config.problems.iter();
                 let diagnostic =
@@ -244,7 +254,7 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
                         && problem.kind == *kind
                 });
                 part.block(
-                    Blocked::Refused,
+                    PlanBlocked::Refused,
                     match at {
                         Some(problem) => diagnostic.at(show(problem)),
                         None => diagnostic.because(format!("{}:{}", entry.path, entry.line)),
@@ -256,7 +266,7 @@ fn unreached(wants: &[Wanted], config: &Config, tree: &Tree, part: &mut Part) {
 }
 
 /// Notes for services that are switched off.
-fn disabled(wants: &[Wanted], config: &Config) -> Vec<Note> {
+fn disabled(wants: &[XinetdWanted], config: &XinetdConfig) -> Vec<Note> {
     let off = wants
         .iter()
         .flat_map(|want| entries(want, config))

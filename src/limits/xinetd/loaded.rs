@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Xinetd;
-use crate::host::{Digest, Found, Process, ProcessId, STATE};
+use super::XinetdFiles;
+use crate::host::{Digest, FileFound, Process, ProcessId, STATE};
 use crate::model::{HostPath, known};
 
 /// File times have the resolution of the kernel's tick and start times are rounded to it; two seconds are beyond both.
@@ -17,14 +17,14 @@ const MARGIN: i64 = 2;
 /// What one xinetd process had loaded when its dump was last compared with its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Loaded {
+pub struct LoadedXinetdFiles {
     /// The process.
     pub process: ProcessId,
     /// Its files, as they were.
     pub files: BTreeMap<HostPath, Digest>,
 }
 
-impl Loaded {
+impl LoadedXinetdFiles {
     /// Where it is kept.
     #[must_use]
     pub fn path() -> HostPath {
@@ -33,16 +33,16 @@ impl Loaded {
 
     /// Reads it. One that cannot be used is none: xinetd's state is then not known, which is safe.
     #[must_use]
-    pub fn read(found: Found) -> Option<Self> {
+    pub fn read(found: FileFound) -> Option<Self> {
         match found {
-            Found::File(state) => serde_json::from_slice(&state.bytes).ok(),
-            Found::Missing | Found::NotRegular | Found::Unreadable(_) => None,
+            FileFound::File(state) => serde_json::from_slice(&state.bytes).ok(),
+            FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => None,
         }
     }
 
     /// What the process has loaded now that it was seen to have what these files say.
     #[must_use]
-    pub fn of(process: ProcessId, xinetd: &Xinetd) -> Self {
+    pub fn of(process: ProcessId, xinetd: &XinetdFiles) -> Self {
         let files = xinetd
             .about
             .iter()
@@ -54,7 +54,11 @@ impl Loaded {
 
 /// The files that have changed, come or gone since xinetd read them, as far as that can be told.
 #[must_use]
-pub fn changed(process: &Process, loaded: Option<&Loaded>, xinetd: &Xinetd) -> Vec<HostPath> {
+pub fn changed(
+    process: &Process,
+    loaded: Option<&LoadedXinetdFiles>,
+    xinetd: &XinetdFiles,
+) -> Vec<HostPath> {
     let loaded = loaded.filter(|loaded| loaded.process == process.id);
     let mut changed: Vec<HostPath> = xinetd
         .about

@@ -3,48 +3,49 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::{Inetd, Xinetd};
-use crate::edit::xinetd::dump::{Difference, Dump, Seen};
+use super::{InetdServices, XinetdFiles};
+use crate::edit::xinetd::dump::{DaemonSeen, DumpDifference, XinetdDump};
 use crate::edit::xinetd::{
-    Config, Effect, Entry, Fit, Problem, ProblemKind, ServiceEntry, ServiceState, Socket,
+    ProblemEffect, ServiceEntry, ServiceSocket, ServiceState, SocketFit, TreeEntry, XinetdConfig,
+    XinetdProblem, XinetdProblemKind,
 };
-use crate::failure::{Blocked, Diagnostic};
+use crate::failure::{Diagnostic, PlanBlocked};
 use crate::host::Process;
-use crate::limits::{Part, place};
+use crate::limits::{LimitsPart, place};
 use crate::model::HostPath;
 
 /// What is known of a running xinetd and of its files as they will be.
-pub struct Reload<'a> {
+pub struct XinetdReload<'a> {
     /// The files as they are.
-    pub xinetd: &'a Xinetd,
+    pub xinetd: &'a XinetdFiles,
     /// What xinetd makes of them as they will be.
-    pub after: &'a Config,
+    pub after: &'a XinetdConfig,
     /// The process.
     pub process: &'a Process,
     /// The files that it has not loaded as they are.
     pub changed: &'a [HostPath],
 }
 
-impl Reload<'_> {
+impl XinetdReload<'_> {
     /// Blocks what a plan can see: every socket that xinetd listens on must have a service.
-    pub(super) fn by_sockets(&self, part: &mut Part) {
+    pub(super) fn by_sockets(&self, part: &mut LimitsPart) {
         self.inetd(part);
         for lost in self.defaults() {
-            part.block(Blocked::Refused, lost);
+            part.block(PlanBlocked::Refused, lost);
         }
         for lost in self.sockets() {
-            part.block(Blocked::Refused, lost);
+            part.block(PlanBlocked::Refused, lost);
         }
     }
 
     /// What xinetd's own dump shows.
     #[must_use]
-    pub fn by_dump(&self, dump: &Dump) -> Vec<Diagnostic> {
+    pub fn by_dump(&self, dump: &XinetdDump) -> Vec<Diagnostic> {
         let mut losses = self.defaults();
         let seen = self.seen();
         for difference in dump.differs(self.after, &seen) {
             losses.extend(match difference {
-                Difference::Vanishes { id } => {
+                DumpDifference::Vanishes { id } => {
                     let entries = self.after.services.iter();
                     let what = format!("a reload of xinetd would end the service {id}");
                     let lost = entries
@@ -55,7 +56,7 @@ impl Reload<'_> {
                         None => Diagnostic::new(what),
                     })
                 }
-                Difference::Restarts {
+                DumpDifference::Restarts {
                     id,
                     attribute,
                     running,
@@ -64,10 +65,10 @@ impl Reload<'_> {
                     "a reload of xinetd would restart the service {id}, since its {attribute} differs ({running} \
                      runs, {configured} is in the files)"
                 ))),
-                Difference::DaemonExits => Some(Diagnostic::new(
+                DumpDifference::DaemonExits => Some(Diagnostic::new(
                     "xinetd would exit when it reads its files",
                 )),
-                Difference::Appears { .. } | Difference::Limit { .. } => None,
+                DumpDifference::Appears { .. } | DumpDifference::Limit { .. } => None,
             });
         }
         let served = |entry: &&ServiceEntry| {
@@ -92,7 +93,7 @@ impl Reload<'_> {
     }
 
     /// The files that are loaded as they are; none where `defaults`, which decides about all, is not.
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> DaemonSeen {
         let defaults = &self.after.defaults.blocks;
         let whole = defaults.iter().all(|at| !self.changed.contains(&at.path));
         let files = self.after.files.iter().filter(|_| whole);
@@ -100,18 +101,18 @@ impl Reload<'_> {
             .filter(|path| !self.changed.contains(path))
             .cloned()
             .collect();
-        Seen {
+        DaemonSeen {
             listens: self.process.listens.clone().unwrap_or_default(),
             loaded,
         }
     }
 
-    fn inetd(&self, part: &mut Part) {
+    fn inetd(&self, part: &mut LimitsPart) {
         let mut arguments = self.process.argv.iter();
         let compat = arguments.any(|argument| argument == b"-inetd_compat");
-        if compat && self.xinetd.inetd == Inetd::Services {
+        if compat && self.xinetd.inetd == InetdServices::Services {
             part.block(
-                Blocked::Refused,
+                PlanBlocked::Refused,
                 Diagnostic::new("xinetd is not reloaded: it runs with -inetd_compat and /etc/inetd.conf has services")
                     .because("it cannot be shown that those would survive, since mailward does not read that file")
                     .hint("move them to /etc/xinetd.d, or reload xinetd by hand"),
@@ -162,16 +163,16 @@ impl Reload<'_> {
             let fit = entry
                 .socket
                 .as_ref()
-                .map_or(Fit::No, |own| own.is_at(socket));
+                .map_or(SocketFit::No, |own| own.is_at(socket));
             // Where IPv6's socket is there too, a service of IPv6 is not the one on IPv4's.
-            if fit == Fit::Perhaps
+            if fit == SocketFit::Perhaps
                 && entry
                     .socket
                     .as_ref()
-                    .is_some_and(|own| own.is_at(six) == Fit::Yes)
+                    .is_some_and(|own| own.is_at(six) == SocketFit::Yes)
                 && all.contains(&six)
             {
-                Fit::No
+                SocketFit::No
             } else {
                 fit
             }
@@ -181,17 +182,17 @@ impl Reload<'_> {
             .iter()
             .filter(|entry| entry.state == ServiceState::Offered)
             .max_by_key(|entry| fit(entry))
-            .filter(|entry| fit(entry) > Fit::No);
+            .filter(|entry| fit(entry) > SocketFit::No);
         if let Some(entry) = best {
             return self.doubted(entry);
         }
         let at_port = |entry: &&ServiceEntry| {
             // A service with another port than its name's is dropped, and had that of the name.
-            if let ServiceState::Dropped(ProblemKind::OtherPort { expected }) = entry.state {
+            if let ServiceState::Dropped(XinetdProblemKind::OtherPort { expected }) = entry.state {
                 return expected == socket.port();
             }
             let own = entry.socket.as_ref();
-            own.and_then(Socket::port) == Some(socket.port())
+            own.and_then(ServiceSocket::port) == Some(socket.port())
         };
         let lost = services
             .iter()
@@ -243,13 +244,15 @@ impl Reload<'_> {
         let bytes = self.bytes(&entry.path);
         match &entry.state {
             ServiceState::Dropped(kind) => {
-                let own = |problem: &&Problem| {
+                let own = |problem: &&XinetdProblem| {
                     problem.path == entry.path && problem.spot.line >= entry.line
                 };
                 let problems = || self.after.problems.iter().filter(own);
                 let found = problems()
                     .find(|problem| problem.kind == *kind)
-                    .or_else(|| problems().find(|p| p.kind.effect() >= Effect::ServiceDropped));
+                    .or_else(|| {
+                        problems().find(|p| p.kind.effect() >= ProblemEffect::ServiceDropped)
+                    });
                 let spot = found.map_or((entry.line, 1, 1), |problem| {
                     (problem.spot.line, problem.spot.column, problem.spot.width)
                 });
@@ -264,7 +267,7 @@ impl Reload<'_> {
         }
     }
 
-    fn at(&self, diagnostic: Diagnostic, problem: &Problem) -> Diagnostic {
+    fn at(&self, diagnostic: Diagnostic, problem: &XinetdProblem) -> Diagnostic {
         let spot = &problem.spot;
         let bytes = self.bytes(&problem.path);
         diagnostic.because(problem.kind.to_string()).at(place(
@@ -278,8 +281,10 @@ impl Reload<'_> {
 
     fn bytes(&self, path: &HostPath) -> &[u8] {
         match self.xinetd.tree.files.get(path) {
-            Some(Entry::File(bytes)) => bytes,
-            Some(Entry::NotRegular | Entry::Missing | Entry::Unreadable(_)) | None => b"",
+            Some(TreeEntry::File(bytes)) => bytes,
+            Some(TreeEntry::NotRegular | TreeEntry::Missing | TreeEntry::Unreadable(_)) | None => {
+                b""
+            }
         }
     }
 }

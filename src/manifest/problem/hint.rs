@@ -1,8 +1,8 @@
 //! What a person can do about a problem. Why it is one is said elsewhere.
 
-use super::{MAX, Problem, Range, SameFix};
+use super::{LimitRange, MAX, ManifestProblem, SameFix};
 
-impl Problem {
+impl ManifestProblem {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoLayer => "name at least one file, or `-` for standard input".to_owned(),
@@ -93,7 +93,7 @@ impl Problem {
     }
 }
 
-impl Range {
+impl LimitRange {
     /// What may stand there.
     pub(in crate::manifest) fn hint(self) -> String {
         match self {

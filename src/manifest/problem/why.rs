@@ -1,8 +1,8 @@
 //! Why a problem is one, where that is not plain from what is said. What to do about it is said elsewhere.
 
-use super::{Misfit, Problem, Range, SameFix, WrongNetwork};
+use super::{LimitMisfit, LimitRange, ManifestProblem, SameFix, WrongNetwork};
 
-impl Problem {
+impl ManifestProblem {
     pub(super) fn why(&self) -> Option<String> {
         let why = match self {
             Self::Limit { misfit, range, .. } => misfit.why(*range).to_owned(),
@@ -88,20 +88,24 @@ impl WrongNetwork {
     }
 }
 
-impl Misfit {
-    const fn why(self, range: Range) -> &'static str {
+impl LimitMisfit {
+    const fn why(self, range: LimitRange) -> &'static str {
         match (self, range) {
-            (Self::Zero, Range::Courier) => "Courier's couriertcpd does not start with 0",
-            (Self::Negative, Range::Courier) => {
+            (Self::Zero, LimitRange::Courier) => "Courier's couriertcpd does not start with 0",
+            (Self::Negative, LimitRange::Courier) => {
                 "Courier's couriertcpd does not start with a negative number"
             }
-            (Self::TooLarge, Range::Courier) => "Courier cannot read a number as large as that",
-            (Self::Unlimited, Range::Courier | Range::Xinetd) => {
+            (Self::TooLarge, LimitRange::Courier) => {
+                "Courier cannot read a number as large as that"
+            }
+            (Self::Unlimited, LimitRange::Courier | LimitRange::Xinetd) => {
                 "Courier, which serves POP3 and IMAP, always has a limit"
             }
-            (Self::Zero, Range::Xinetd) => "with 0 the service would refuse everybody",
-            (Self::Negative, Range::Xinetd) => "xinetd cannot read a negative limit",
-            (Self::TooLarge, Range::Xinetd) => "xinetd would silently make another number of it",
+            (Self::Zero, LimitRange::Xinetd) => "with 0 the service would refuse everybody",
+            (Self::Negative, LimitRange::Xinetd) => "xinetd cannot read a negative limit",
+            (Self::TooLarge, LimitRange::Xinetd) => {
+                "xinetd would silently make another number of it"
+            }
         }
     }
 }

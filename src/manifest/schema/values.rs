@@ -128,7 +128,7 @@ impl JsonSchema for Enforce {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": crate::model::Enforce::ALL.map(crate::model::Enforce::name) })
+        json_schema!({ "type": "string", "enum": crate::model::EnforcedBy::ALL.map(crate::model::EnforcedBy::name) })
     }
 }
 

@@ -5,22 +5,22 @@ use std::ops::Range as Span;
 use toml::de::DeValue;
 
 use crate::manifest::keys::{nearest, short};
-use crate::manifest::problem::Problem;
-use crate::manifest::reader::{Reader, UNMANAGED};
-use crate::manifest::written::Marked;
-use crate::model::{Access, Missing};
+use crate::manifest::problem::ManifestProblem;
+use crate::manifest::reader::{TableReader, UNMANAGED};
+use crate::manifest::written::MarkedValue;
+use crate::model::{MissingAccounts, PanelLogin};
 
-use super::{Value, found};
+use super::{ReadValue, found};
 
 /// Whether a user may log in; `at` is what messages about the host point at.
 pub(in crate::manifest) fn access(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
+    value: &ReadValue<'_>,
     at: &Span<usize>,
-) -> Option<Marked<Access>> {
+) -> Option<MarkedValue<PanelLogin>> {
     let (what, hint) = match value.get_ref() {
-        DeValue::Boolean(may) => return Some(to.marked(at, Access::from(*may))),
+        DeValue::Boolean(may) => return Some(to.marked(at, PanelLogin::from(*may))),
         DeValue::String(word) => match word.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "allow" => ("text", "write true, without quotes".to_owned()),
             "false" | "no" | "off" | "deny" => ("text", "write false, without quotes".to_owned()),
@@ -48,7 +48,7 @@ pub(in crate::manifest) fn access(
     };
     to.report(
         &value.span(),
-        Problem::WrongType {
+        ManifestProblem::WrongType {
             key: format!("`{key}`"),
             expected: "true or false",
             found: what,
@@ -60,19 +60,19 @@ pub(in crate::manifest) fn access(
 
 /// What a name is that the host lacks.
 pub(in crate::manifest) fn missing(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Marked<Missing>> {
+    value: &ReadValue<'_>,
+) -> Option<MarkedValue<MissingAccounts>> {
     let span = value.span();
     let problem = match value.get_ref() {
         DeValue::String(word) if word == "error" => {
-            return Some(to.marked(&span, Missing::Error));
+            return Some(to.marked(&span, MissingAccounts::Error));
         }
         DeValue::String(word) if word == "note" => {
-            return Some(to.marked(&span, Missing::Note));
+            return Some(to.marked(&span, MissingAccounts::Note));
         }
-        DeValue::String(word) => Problem::Word {
+        DeValue::String(word) => ManifestProblem::Word {
             key: key.to_owned(),
             found: short(word),
             hint: match nearest(&word.to_ascii_lowercase(), &["error", "note", UNMANAGED]) {
@@ -80,7 +80,7 @@ pub(in crate::manifest) fn missing(
                 None => "write \"error\" or \"note\"".to_owned(),
             },
         },
-        other => Problem::WrongType {
+        other => ManifestProblem::WrongType {
             key: format!("`{key}`"),
             expected: "\"error\" or \"note\"",
             found: found(other),

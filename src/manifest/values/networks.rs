@@ -5,13 +5,13 @@ use std::ops::Range as Span;
 use toml::de::DeValue;
 
 use crate::manifest::keys::{nearest, short};
-use crate::manifest::problem::{Problem, WrongNetwork};
-use crate::manifest::reader::{Reader, UNMANAGED};
-use crate::manifest::written::{Marked, Source, WrittenAllow};
-use crate::model::{Enforce, Network, NotANetwork, SetName};
+use crate::manifest::problem::{ManifestProblem, WrongNetwork};
+use crate::manifest::reader::{TableReader, UNMANAGED};
+use crate::manifest::written::{ListedSource, MarkedValue, WrittenAllow};
+use crate::model::{EnforcedBy, Network, NotANetwork, SetName};
 
 use super::text::list;
-use super::{Value, found};
+use super::{ReadValue, found};
 
 const EMPTY: &str = "an empty list could mean everybody or nobody";
 
@@ -29,7 +29,7 @@ const EVERYBODY: [&str; 8] = [
 
 /// Where a network is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Within {
+enum NetworkContext {
     /// In a set of `[networks]`.
     Set,
     /// In a list of `[access.allow]`.
@@ -38,17 +38,17 @@ enum Within {
 
 /// A set of `[networks]`.
 pub(in crate::manifest) fn networks(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Vec<Marked<Network>>> {
+    value: &ReadValue<'_>,
+) -> Option<Vec<MarkedValue<Network>>> {
     const HINT: &str = "write a list, as [\"203.0.113.0/24\", \"2001:db8:51::/48\"]";
     list(
         to,
         key,
         value,
         ("an address or a network in quotes", HINT, EMPTY),
-        |to, text, span| match network(text, Within::Set) {
+        |to, text, span| match network(text, NetworkContext::Set) {
             Ok(network) => Some(to.marked(span, network)),
             Err(problem) => {
                 to.report(span, problem);
@@ -60,10 +60,10 @@ pub(in crate::manifest) fn networks(
 
 /// Who may reach a service.
 pub(in crate::manifest) fn allowed(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Marked<WrittenAllow>> {
+    value: &ReadValue<'_>,
+) -> Option<MarkedValue<WrittenAllow>> {
     const HINT: &str =
         "write a list, as [\"office\", \"203.0.113.0/24\"], or \"anyone\", or \"nobody\"";
     let span = value.span();
@@ -71,7 +71,7 @@ pub(in crate::manifest) fn allowed(
         DeValue::String(text) => {
             let problem = match word(text) {
                 Some((_, allowed)) => return Some(to.marked(&span, allowed)),
-                None => Problem::Word {
+                None => ManifestProblem::Word {
                     key: key.to_owned(),
                     found: short(text),
                     hint: instead_of_word(text),
@@ -90,7 +90,7 @@ pub(in crate::manifest) fn allowed(
                     return Some(to.marked(&span, allowed));
                 }
                 let key = key.to_owned();
-                to.report(&at, Problem::NotAlone { key, word });
+                to.report(&at, ManifestProblem::NotAlone { key, word });
                 return None;
             }
             let mut good = Vec::new();
@@ -111,7 +111,7 @@ pub(in crate::manifest) fn allowed(
             Some(to.marked(&span, allowed))
         }
         other => {
-            let problem = Problem::WrongType {
+            let problem = ManifestProblem::WrongType {
                 key: format!("`{key}`"),
                 expected: "a list, \"anyone\" or \"nobody\"",
                 found: found(other),
@@ -125,26 +125,29 @@ pub(in crate::manifest) fn allowed(
 
 /// What enforces `[access]`.
 pub(in crate::manifest) fn enforce(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Marked<Enforce>> {
+    value: &ReadValue<'_>,
+) -> Option<MarkedValue<EnforcedBy>> {
     const HINT: &str = "write \"auto\", \"plesk-firewall\", \"nftables\" or \"iptables\"";
     let span = value.span();
     let problem = match value.get_ref() {
         DeValue::String(text) => {
-            if let Some(enforce) = Enforce::ALL.iter().find(|one| one.name() == text.as_ref()) {
+            if let Some(enforce) = EnforcedBy::ALL
+                .iter()
+                .find(|one| one.name() == text.as_ref())
+            {
                 return Some(to.marked(&span, *enforce));
             }
             let lower = text.to_ascii_lowercase();
-            let known = Enforce::ALL.map(Enforce::name);
+            let known = EnforcedBy::ALL.map(EnforcedBy::name);
             let meant = match lower.as_str() {
                 "plesk" | "psa-firewall" | "firewall" => Some("plesk-firewall"),
                 "nft" => Some("nftables"),
                 "iptables-legacy" | "iptables-nft" | "ip6tables" => Some("iptables"),
                 other => nearest(other, &known),
             };
-            Problem::Word {
+            ManifestProblem::Word {
                 key: key.to_owned(),
                 found: short(text),
                 hint: meant.map_or_else(
@@ -153,7 +156,7 @@ pub(in crate::manifest) fn enforce(
                 ),
             }
         }
-        other => Problem::WrongType {
+        other => ManifestProblem::WrongType {
             key: format!("`{key}`"),
             expected: "a word",
             found: found(other),
@@ -190,15 +193,19 @@ fn instead_of_word(text: &str) -> String {
     }
 }
 
-fn item(to: &mut Reader<'_>, text: &str, span: &Span<usize>) -> Option<Marked<Source>> {
+fn item(
+    to: &mut TableReader<'_>,
+    text: &str,
+    span: &Span<usize>,
+) -> Option<MarkedValue<ListedSource>> {
     let numeric =
         text.contains(['.', ':', '/', '%']) || text.starts_with(|c: char| c.is_ascii_digit());
     let source = if numeric {
-        network(text, Within::Allow).map(Source::Network)
+        network(text, NetworkContext::Allow).map(ListedSource::Network)
     } else {
         SetName::new(text)
-            .map(Source::Set)
-            .map_err(|_| Problem::Network {
+            .map(ListedSource::Set)
+            .map_err(|_| ManifestProblem::Network {
                 found: short(text),
                 wrong: WrongNetwork::Neither,
                 hint: match text {
@@ -219,12 +226,12 @@ fn item(to: &mut Reader<'_>, text: &str, span: &Span<usize>) -> Option<Marked<So
     }
 }
 
-fn network(text: &str, within: Within) -> Result<Network, Problem> {
+fn network(text: &str, within: NetworkContext) -> Result<Network, ManifestProblem> {
     let everybody = match within {
-        Within::Set => {
+        NetworkContext::Set => {
             "no set can hold everybody; in `[access.allow]` the word for it is \"anyone\""
         }
-        Within::Allow => "the word for everybody is \"anyone\", alone and without a list",
+        NetworkContext::Allow => "the word for everybody is \"anyone\", alone and without a list",
     };
     let (wrong, hint) = match Network::parse(text) {
         Ok(network) if network.is_everything() => (
@@ -264,7 +271,7 @@ fn network(text: &str, within: Within) -> Result<Network, Problem> {
         ),
         Err(NotANetwork::Syntax) => (WrongNetwork::Syntax, instead_of_network(text)),
     };
-    Err(Problem::Network {
+    Err(ManifestProblem::Network {
         found: short(text),
         wrong,
         hint,

@@ -3,22 +3,22 @@
 use toml::de::DeValue;
 
 use crate::manifest::keys::{nearest, short};
-use crate::manifest::problem::{MAX, Misfit, Problem, Range};
-use crate::manifest::reader::{Reader, UNMANAGED};
-use crate::manifest::written::Marked;
-use crate::model::{AccountCap, Count};
+use crate::manifest::problem::{LimitMisfit, LimitRange, MAX, ManifestProblem};
+use crate::manifest::reader::{TableReader, UNMANAGED};
+use crate::manifest::written::MarkedValue;
+use crate::model::{AccountCap, ConnectionLimit};
 
-use super::{Value, found, integer, is_digits};
+use super::{ReadValue, found, integer, is_digits};
 
 /// A connection limit.
 pub(in crate::manifest) fn count(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-    range: Range,
-) -> Option<Marked<Count>> {
+    value: &ReadValue<'_>,
+    range: LimitRange,
+) -> Option<MarkedValue<ConnectionLimit>> {
     let span = value.span();
-    let limit = |misfit, found: &str| Problem::Limit {
+    let limit = |misfit, found: &str| ManifestProblem::Limit {
         key: key.to_owned(),
         found: short(found),
         misfit,
@@ -28,21 +28,21 @@ pub(in crate::manifest) fn count(
         DeValue::Integer(number) => {
             let text = to.slice(&span);
             match integer(number) {
-                Some(0) => limit(Misfit::Zero, text),
-                Some(number) if number < 0 => limit(Misfit::Negative, text),
-                None if number.as_str().starts_with('-') => limit(Misfit::Negative, text),
+                Some(0) => limit(LimitMisfit::Zero, text),
+                Some(number) if number < 0 => limit(LimitMisfit::Negative, text),
+                None if number.as_str().starts_with('-') => limit(LimitMisfit::Negative, text),
                 Some(number) => match u32::try_from(number) {
                     Ok(number) if number <= MAX => {
-                        return Some(to.marked(&span, Count::Number(number)));
+                        return Some(to.marked(&span, ConnectionLimit::Number(number)));
                     }
-                    Ok(_) | Err(_) => limit(Misfit::TooLarge, text),
+                    Ok(_) | Err(_) => limit(LimitMisfit::TooLarge, text),
                 },
-                None => limit(Misfit::TooLarge, text),
+                None => limit(LimitMisfit::TooLarge, text),
             }
         }
         DeValue::String(word) if word == "unlimited" => match range {
-            Range::Xinetd => return Some(to.marked(&span, Count::Unlimited)),
-            Range::Courier => limit(Misfit::Unlimited, "\"unlimited\""),
+            LimitRange::Xinetd => return Some(to.marked(&span, ConnectionLimit::Unlimited)),
+            LimitRange::Courier => limit(LimitMisfit::Unlimited, "\"unlimited\""),
         },
         DeValue::String(word) => word_for_number(key, word, range),
         other => not_a_number(key, other, range.hint()),
@@ -51,27 +51,27 @@ pub(in crate::manifest) fn count(
     None
 }
 
-fn word_for_number(key: &str, word: &str, range: Range) -> Problem {
+fn word_for_number(key: &str, word: &str, range: LimitRange) -> ManifestProblem {
     if is_digits(word) {
         return without_quotes(key, word);
     }
     let words: &[&str] = match range {
-        Range::Courier => &[UNMANAGED],
-        Range::Xinetd => &["unlimited", UNMANAGED],
+        LimitRange::Courier => &[UNMANAGED],
+        LimitRange::Xinetd => &["unlimited", UNMANAGED],
     };
     let hint = match nearest(&word.to_ascii_lowercase(), words) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => range.hint(),
     };
-    Problem::Word {
+    ManifestProblem::Word {
         key: key.to_owned(),
         found: short(word),
         hint,
     }
 }
 
-fn without_quotes(key: &str, digits: &str) -> Problem {
-    Problem::WrongType {
+fn without_quotes(key: &str, digits: &str) -> ManifestProblem {
+    ManifestProblem::WrongType {
         key: format!("`{key}`"),
         expected: "a whole number",
         found: "text",
@@ -79,7 +79,7 @@ fn without_quotes(key: &str, digits: &str) -> Problem {
     }
 }
 
-fn not_a_number(key: &str, value: &DeValue<'_>, otherwise: String) -> Problem {
+fn not_a_number(key: &str, value: &DeValue<'_>, otherwise: String) -> ManifestProblem {
     let hint = match value {
         DeValue::Float(number) => match number.as_str().split_once('.') {
             Some((whole, rest)) if !whole.is_empty() && rest.bytes().all(|digit| digit == b'0') => {
@@ -94,7 +94,7 @@ fn not_a_number(key: &str, value: &DeValue<'_>, otherwise: String) -> Problem {
         | DeValue::Array(_)
         | DeValue::Table(_) => otherwise,
     };
-    Problem::WrongType {
+    ManifestProblem::WrongType {
         key: format!("`{key}`"),
         expected: "a whole number",
         found: found(value),
@@ -104,10 +104,10 @@ fn not_a_number(key: &str, value: &DeValue<'_>, otherwise: String) -> Problem {
 
 /// xinetd's connections a second.
 pub(in crate::manifest) fn rate(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Marked<u32>> {
+    value: &ReadValue<'_>,
+) -> Option<MarkedValue<u32>> {
     let span = value.span();
     let hint = || format!("write a whole number from 1 to {MAX}");
     let problem = match value.get_ref() {
@@ -117,7 +117,7 @@ pub(in crate::manifest) fn rate(
                 Some(Ok(number)) if (1..=MAX).contains(&number) => {
                     return Some(to.marked(&span, number));
                 }
-                Some(Ok(_) | Err(_)) | None => Problem::Number {
+                Some(Ok(_) | Err(_)) | None => ManifestProblem::Number {
                     key: key.to_owned(),
                     found: short(to.slice(&span)),
                     why: (number == Some(0))
@@ -135,10 +135,10 @@ pub(in crate::manifest) fn rate(
 
 /// How many accounts may change: `"30%"` or a number.
 pub(in crate::manifest) fn account_cap(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Marked<AccountCap>> {
+    value: &ReadValue<'_>,
+) -> Option<MarkedValue<AccountCap>> {
     let span = value.span();
     let hint =
         || "write a share from \"1%\" to \"100%\", or a number of accounts, at least 1".to_owned();
@@ -147,14 +147,14 @@ pub(in crate::manifest) fn account_cap(
             Some(Ok(number)) if number > 0 => {
                 return Some(to.marked(&span, AccountCap::Accounts(number)));
             }
-            Some(Ok(_) | Err(_)) | None => Problem::Number {
+            Some(Ok(_) | Err(_)) | None => ManifestProblem::Number {
                 key: key.to_owned(),
                 found: short(to.slice(&span)),
                 why: None,
                 hint: hint(),
             },
         },
-        DeValue::String(word) if is_digits(word) => Problem::Word {
+        DeValue::String(word) if is_digits(word) => ManifestProblem::Word {
             key: key.to_owned(),
             found: short(word),
             hint: format!(
@@ -171,14 +171,14 @@ pub(in crate::manifest) fn account_cap(
                 Some(Ok(share)) if (1..=100).contains(&share) => {
                     return Some(to.marked(&span, AccountCap::Percent(share)));
                 }
-                Some(Ok(_) | Err(_)) | None => Problem::Word {
+                Some(Ok(_) | Err(_)) | None => ManifestProblem::Word {
                     key: key.to_owned(),
                     found: short(word),
                     hint: hint(),
                 },
             }
         }
-        other => Problem::WrongType {
+        other => ManifestProblem::WrongType {
             key: format!("`{key}`"),
             expected: "a share or a whole number",
             found: found(other),

@@ -7,15 +7,15 @@ use toml::de::DeValue;
 
 use crate::manifest::keys::short;
 use crate::manifest::names;
-use crate::manifest::problem::{MAX, Problem};
-use crate::manifest::reader::Reader;
-use crate::manifest::written::Marked;
+use crate::manifest::problem::{MAX, ManifestProblem};
+use crate::manifest::reader::TableReader;
+use crate::manifest::written::MarkedValue;
 
-use super::{Value, found, is_digits};
+use super::{ReadValue, found, is_digits};
 
 /// The bounds of a duration.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::manifest) struct Bounds {
+pub(in crate::manifest) struct DurationBounds {
     least: u32,
     most: u32,
     least_text: &'static str,
@@ -23,7 +23,7 @@ pub(in crate::manifest) struct Bounds {
 }
 
 /// `cps.pause`: what xinetd's number holds.
-pub(in crate::manifest) const PAUSE: Bounds = Bounds {
+pub(in crate::manifest) const PAUSE: DurationBounds = DurationBounds {
     least: 1,
     most: MAX,
     least_text: "1s",
@@ -31,7 +31,7 @@ pub(in crate::manifest) const PAUSE: Bounds = Bounds {
 };
 
 /// `safety.confirm_within`: long enough for a new connection, short enough for somebody who is locked out.
-pub(in crate::manifest) const CONFIRM: Bounds = Bounds {
+pub(in crate::manifest) const CONFIRM: DurationBounds = DurationBounds {
     least: 10,
     most: 3600,
     least_text: "10s",
@@ -40,28 +40,28 @@ pub(in crate::manifest) const CONFIRM: Bounds = Bounds {
 
 /// A duration in whole seconds.
 pub(in crate::manifest) fn duration(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-    bounds: Bounds,
-) -> Option<Marked<u32>> {
+    value: &ReadValue<'_>,
+    bounds: DurationBounds,
+) -> Option<MarkedValue<u32>> {
     let span = value.span();
     let problem = match value.get_ref() {
         DeValue::String(word) => match seconds(word) {
             Some(number) if (bounds.least..=bounds.most).contains(&number) => {
                 return Some(to.marked(&span, number));
             }
-            Some(_) => Problem::DurationRange {
+            Some(_) => ManifestProblem::DurationRange {
                 key: key.to_owned(),
                 least: bounds.least_text,
                 most: bounds.most_text,
             },
-            None => Problem::Duration {
+            None => ManifestProblem::Duration {
                 key: key.to_owned(),
                 found: short(word),
             },
         },
-        other => Problem::WrongType {
+        other => ManifestProblem::WrongType {
             key: format!("`{key}`"),
             expected: "a duration in quotes",
             found: found(other),
@@ -94,12 +94,12 @@ fn seconds(text: &str) -> Option<u32> {
 
 /// `host.name`: one name or a list of names.
 pub(in crate::manifest) fn host_names(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Vec<Marked<String>>> {
+    value: &ReadValue<'_>,
+) -> Option<Vec<MarkedValue<String>>> {
     const HINT: &str = "write a name, or a list of names in quotes";
-    let one = |to: &mut Reader<'_>, text: &str, span: &Span<usize>| match names::host(text) {
+    let one = |to: &mut TableReader<'_>, text: &str, span: &Span<usize>| match names::host(text) {
         Ok(name) => Some(to.marked(span, name)),
         Err(problem) => {
             to.report(span, problem);
@@ -116,7 +116,7 @@ pub(in crate::manifest) fn host_names(
             one,
         ),
         other => {
-            let problem = Problem::WrongType {
+            let problem = ManifestProblem::WrongType {
                 key: format!("`{key}`"),
                 expected: "a name or a list of names",
                 found: found(other),
@@ -130,10 +130,10 @@ pub(in crate::manifest) fn host_names(
 
 /// `safety.must_reach`: a list of addresses.
 pub(in crate::manifest) fn addresses(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
-) -> Option<Vec<Marked<IpAddr>>> {
+    value: &ReadValue<'_>,
+) -> Option<Vec<MarkedValue<IpAddr>>> {
     const HINT: &str = "write a list, as [\"203.0.113.9\"]";
     list(
         to,
@@ -150,7 +150,7 @@ pub(in crate::manifest) fn addresses(
                 };
                 to.report(
                     span,
-                    Problem::Address {
+                    ManifestProblem::Address {
                         found: short(text),
                         hint: hint.to_owned(),
                     },
@@ -163,15 +163,15 @@ pub(in crate::manifest) fn addresses(
 
 /// Texts in a list, each checked; all problems are reported. `words`: what an item is, the hint, why empty is wrong.
 pub(super) fn list<T>(
-    to: &mut Reader<'_>,
+    to: &mut TableReader<'_>,
     key: &str,
-    value: &Value<'_>,
+    value: &ReadValue<'_>,
     words: (&'static str, &'static str, &'static str),
-    mut check: impl FnMut(&mut Reader<'_>, &str, &Span<usize>) -> Option<T>,
+    mut check: impl FnMut(&mut TableReader<'_>, &str, &Span<usize>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let (item_is, hint, empty) = words;
     let DeValue::Array(items) = value.get_ref() else {
-        let problem = Problem::WrongType {
+        let problem = ManifestProblem::WrongType {
             key: format!("`{key}`"),
             expected: "a list",
             found: found(value.get_ref()),
@@ -183,7 +183,7 @@ pub(super) fn list<T>(
     if items.is_empty() {
         to.report(
             &value.span(),
-            Problem::EmptyList {
+            ManifestProblem::EmptyList {
                 key: key.to_owned(),
                 why: empty,
             },
@@ -195,7 +195,7 @@ pub(super) fn list<T>(
         match item.get_ref() {
             DeValue::String(text) => checked.extend(check(to, text, &item.span())),
             other => {
-                let problem = Problem::WrongType {
+                let problem = ManifestProblem::WrongType {
                     key: format!("an item of `{key}`"),
                     expected: item_is,
                     found: found(other),

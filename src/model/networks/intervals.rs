@@ -1,14 +1,14 @@
 //! Sets of numbers as sorted intervals that neither overlap nor touch, so that equal sets have one form.
 
 /// Numbers that are counted one by one.
-pub(super) trait Number: Copy + Ord {
+pub(super) trait CountedNumber: Copy + Ord {
     /// The next one, if there is one.
     fn after(self) -> Option<Self>;
     /// The one before, if there is one.
     fn before(self) -> Option<Self>;
 }
 
-impl Number for u32 {
+impl CountedNumber for u32 {
     fn after(self) -> Option<Self> {
         self.checked_add(1)
     }
@@ -18,7 +18,7 @@ impl Number for u32 {
     }
 }
 
-impl Number for u128 {
+impl CountedNumber for u128 {
     fn after(self) -> Option<Self> {
         self.checked_add(1)
     }
@@ -30,15 +30,15 @@ impl Number for u128 {
 
 /// A set of numbers; each interval has its first and its last number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Intervals<T>(Vec<(T, T)>);
+pub(super) struct NumberIntervals<T>(Vec<(T, T)>);
 
-impl<T> Default for Intervals<T> {
+impl<T> Default for NumberIntervals<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T: Number> Intervals<T> {
+impl<T: CountedNumber> NumberIntervals<T> {
     /// The numbers of all these intervals, in any order.
     pub(super) fn of(mut intervals: Vec<(T, T)>) -> Self {
         intervals.sort_unstable();
@@ -165,14 +165,14 @@ mod tests {
             .collect()
     }
 
-    fn spread(set: &Intervals<u32>) -> BTreeSet<u32> {
+    fn spread(set: &NumberIntervals<u32>) -> BTreeSet<u32> {
         naive(&set.0)
     }
 
     proptest! {
         #[test]
         fn intervals_are_the_sets_that_they_stand_for(one in numbers(), two in numbers()) {
-            let (a, b) = (Intervals::of(one.clone()), Intervals::of(two.clone()));
+            let (a, b) = (NumberIntervals::of(one.clone()), NumberIntervals::of(two.clone()));
             let (na, nb) = (naive(&one), naive(&two));
             prop_assert_eq!(spread(&a), na.clone());
             prop_assert_eq!(spread(&a.union(&b)), &na | &nb);
@@ -184,7 +184,7 @@ mod tests {
             }
             // Every result is in the one form that equality relies on.
             for set in [a.union(&b), a.intersection(&b), a.difference(&b)] {
-                prop_assert_eq!(Intervals::of(set.0.clone()), set);
+                prop_assert_eq!(NumberIntervals::of(set.0.clone()), set);
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Account, Accounts, Other, Row};
+use super::{AccountList, AccountRow, MailAccount, OtherLogin};
 use crate::panel_access::address;
-use crate::panel_access::probe::Details;
+use crate::panel_access::probe::AccountDetails;
 
 /// Something that is another one than before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Difference {
+pub enum AccountDifference {
     /// An account is another one, in its state, its user or its permissions.
     Account {
         /// Its number.
@@ -41,7 +41,7 @@ pub enum Difference {
     },
 }
 
-impl Difference {
+impl AccountDifference {
     /// The account's number, where it is about one.
     #[must_use]
     pub const fn account(&self) -> Option<u32> {
@@ -72,10 +72,10 @@ impl Difference {
     }
 }
 
-impl Accounts {
+impl AccountList {
     /// What is another one now than in `before`; both must have been read whole.
     #[must_use]
-    pub fn differences(before: &Self, now: &Self) -> Vec<Difference> {
+    pub fn differences(before: &Self, now: &Self) -> Vec<AccountDifference> {
         let mut differences = Vec::new();
         let (mut old, mut new) = (before.rows.iter().peekable(), now.rows.iter().peekable());
         loop {
@@ -88,11 +88,11 @@ impl Accounts {
             };
             differences.extend(match next {
                 (Some(was), Some(is)) => between(before, was, now, is),
-                (Some(was), None) => before.account(was).map(|account| Difference::Gone {
+                (Some(was), None) => before.account(was).map(|account| AccountDifference::Gone {
                     id: was.id,
                     account: shown(&account),
                 }),
-                (None, Some(is)) => now.account(is).map(|account| Difference::New {
+                (None, Some(is)) => now.account(is).map(|account| AccountDifference::New {
                     id: is.id,
                     account: shown(&account),
                 }),
@@ -105,15 +105,20 @@ impl Accounts {
 }
 
 /// An account's address; quoted where blanks in its name could be taken for its end.
-fn shown(account: &Account<'_>) -> String {
+fn shown(account: &MailAccount<'_>) -> String {
     match address::is_safe_name(account.name) {
         true => account.address(),
         false => format!("{:?}", account.address()),
     }
 }
 
-fn between(before: &Accounts, was: &Row, now: &Accounts, is: &Row) -> Option<Difference> {
-    let domain = |accounts: &Accounts, row: &Row| {
+fn between(
+    before: &AccountList,
+    was: &AccountRow,
+    now: &AccountList,
+    is: &AccountRow,
+) -> Option<AccountDifference> {
+    let domain = |accounts: &AccountList, row: &AccountRow| {
         let domain = accounts.domains.get(row.domain as usize);
         domain.map(|domain| domain.name.clone())
     };
@@ -127,7 +132,7 @@ fn between(before: &Accounts, was: &Row, now: &Accounts, is: &Row) -> Option<Dif
         false => format!(" ({new} now)"),
     };
     let (had, has) = (before.details(was.id), now.details(is.id));
-    Some(Difference::Account {
+    Some(AccountDifference::Account {
         id: was.id,
         told: format!(
             "{old}{renamed}: before: {}; now: {}",
@@ -137,9 +142,9 @@ fn between(before: &Accounts, was: &Row, now: &Accounts, is: &Row) -> Option<Dif
     })
 }
 
-fn others(before: &Accounts, now: &Accounts, differences: &mut Vec<Difference>) {
+fn others(before: &AccountList, now: &AccountList, differences: &mut Vec<AccountDifference>) {
     let keys = before.others.keys().chain(now.others.keys());
-    let keys: BTreeSet<&Other> = keys
+    let keys: BTreeSet<&OtherLogin> = keys
         .filter(|key| before.others.get(*key) != now.others.get(*key))
         .collect();
     if keys.is_empty() {
@@ -153,16 +158,16 @@ fn others(before: &Accounts, now: &Accounts, differences: &mut Vec<Difference>) 
             (None, _) => "is new, or belongs to no account any more",
         };
         differences.push(match key {
-            Other::User(id) => Difference::Other {
+            OtherLogin::User(id) => AccountDifference::Other {
                 user: Some(*id),
                 made_for: None,
                 told: format!("the panel user {id}, who is no mail account's, {happened}"),
             },
-            Other::Permission(number, permission) => {
+            OtherLogin::Permission(number, permission) => {
                 let whose = was_of.get(number).or(is_of.get(number));
                 let whose = whose.and_then(|id| Some(shown(&before.get(*id).or(now.get(*id))?)));
                 let whose = whose.unwrap_or_else(|| format!("the number {number}"));
-                Difference::Other {
+                AccountDifference::Other {
                     user: None,
                     made_for: match was_of.get(number) {
                         Some(_) => None,
@@ -176,11 +181,11 @@ fn others(before: &Accounts, now: &Accounts, differences: &mut Vec<Difference>) 
 }
 
 /// Which account names which number of permissions.
-fn numbers(accounts: &Accounts) -> BTreeMap<u32, u32> {
+fn numbers(accounts: &AccountList) -> BTreeMap<u32, u32> {
     (accounts.rows.iter())
         .filter_map(|row| match accounts.detail(row)? {
-            Details::Permission { link, .. } => Some((link, row.id)),
-            Details::User { .. } | Details::Gone => None,
+            AccountDetails::Permission { link, .. } => Some((link, row.id)),
+            AccountDetails::User { .. } | AccountDetails::Gone => None,
         })
         .filter(|(link, _)| *link != 0)
         .collect()

@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Accounts, Domain, Misread, Other, Row, Schema};
+use super::{AccountList, AccountRow, AccountsMisread, OtherLogin, PanelDomain, PanelSchema};
 use crate::panel_access::address;
-use crate::panel_access::sql::{Depth, MARK};
+use crate::panel_access::sql::{MARK, ReadDepth};
 use crate::plan::{AccountProblem, AccountState};
 
 /// The line before which a client may print what it likes.
 pub(super) const BEGUN: &[u8] = b"mailward\tbegin";
 
 /// What has been read so far.
-pub(super) struct Reading {
-    depth: Depth,
-    begun: Ended,
-    columns: Columns,
-    domains: Vec<(u32, Domain)>,
+pub(super) struct AccountsReading {
+    depth: ReadDepth,
+    begun: QueryEnd,
+    columns: SchemaColumns,
+    domains: Vec<(u32, PanelDomain)>,
     places: HashMap<u32, u32>,
     /// The logins of customers, resellers and the administrator, in their one form.
     logins: BTreeSet<String>,
@@ -25,40 +25,40 @@ pub(super) struct Reading {
     client_rows: usize,
     /// The logins of users that belong to an account with another address, in their one form.
     others: BTreeSet<String>,
-    users: Rows,
-    permissions: Rows,
+    users: AccountRows,
+    permissions: AccountRows,
     /// The accounts of which another account has the permissions too, and those of which a customer has.
     shared: BTreeSet<u32>,
     shared_rows: usize,
     owned: BTreeSet<u32>,
-    other_users: Others,
-    other_permissions: Others,
+    other_users: UnownedRows,
+    other_permissions: UnownedRows,
     counted_shared: Option<usize>,
     counted_domains: Option<usize>,
     counted_clients: Option<usize>,
     counted_accounts: Option<usize>,
-    ended: Ended,
+    ended: QueryEnd,
 }
 
 /// The accounts of one of the two queries.
 #[derive(Default)]
-struct Rows {
+struct AccountRows {
     seen: usize,
-    kept: Vec<Row>,
+    kept: Vec<AccountRow>,
     /// The numbers of those without a domain.
     without: Vec<u32>,
 }
 
 /// What belongs to no account.
 #[derive(Default)]
-struct Others {
+struct UnownedRows {
     rows: usize,
-    kept: BTreeMap<Other, String>,
+    kept: BTreeMap<OtherLogin, String>,
     counted: Option<usize>,
 }
 
 #[derive(Default, PartialEq, Eq)]
-enum Ended {
+enum QueryEnd {
     #[default]
     No,
     Yes,
@@ -66,18 +66,18 @@ enum Ended {
 
 /// Which of the columns that tell the schema there are.
 #[derive(Default)]
-struct Columns {
-    read: Ended,
-    user: Ended,
-    permission: Ended,
+struct SchemaColumns {
+    read: QueryEnd,
+    user: QueryEnd,
+    permission: QueryEnd,
 }
 
-impl Reading {
-    pub(super) fn of(depth: Depth) -> Self {
+impl AccountsReading {
+    pub(super) fn of(depth: ReadDepth) -> Self {
         Self {
             depth,
-            begun: Ended::No,
-            columns: Columns::default(),
+            begun: QueryEnd::No,
+            columns: SchemaColumns::default(),
             domains: Vec::new(),
             places: HashMap::new(),
             logins: BTreeSet::new(),
@@ -85,18 +85,18 @@ impl Reading {
             clients: BTreeSet::new(),
             client_rows: 0,
             others: BTreeSet::new(),
-            users: Rows::default(),
-            permissions: Rows::default(),
+            users: AccountRows::default(),
+            permissions: AccountRows::default(),
             shared: BTreeSet::new(),
             shared_rows: 0,
             owned: BTreeSet::new(),
-            other_users: Others::default(),
-            other_permissions: Others::default(),
+            other_users: UnownedRows::default(),
+            other_permissions: UnownedRows::default(),
             counted_shared: None,
             counted_domains: None,
             counted_clients: None,
             counted_accounts: None,
-            ended: Ended::No,
+            ended: QueryEnd::No,
         }
     }
 
@@ -104,20 +104,20 @@ impl Reading {
     pub(super) fn line(&mut self, line: &[u8], at: usize) -> Option<()> {
         let mut fields = line.split(|byte| *byte == b'\t');
         let first = fields.next()?;
-        if self.begun == Ended::No {
+        if self.begun == QueryEnd::No {
             // What comes before is what a client prints of its own.
             if line == BEGUN {
-                self.begun = Ended::Yes;
+                self.begun = QueryEnd::Yes;
             }
             return Some(());
         }
         if first == MARK.as_bytes() {
             return self.mark(fields.next()?, fields.next());
         }
-        if self.columns.read == Ended::No {
+        if self.columns.read == QueryEnd::No {
             match first {
-                b"userId" => self.columns.user = Ended::Yes,
-                b"perm_id" => self.columns.permission = Ended::Yes,
+                b"userId" => self.columns.user = QueryEnd::Yes,
+                b"perm_id" => self.columns.permission = QueryEnd::Yes,
                 _ => {}
             }
             return Some(());
@@ -129,7 +129,7 @@ impl Reading {
                 let name = crate::report::printable::text(fields.next()?);
                 let canonical =
                     address::domain(&name).unwrap_or_else(|_| name.to_ascii_lowercase());
-                self.domains.push((id, Domain { name, canonical }));
+                self.domains.push((id, PanelDomain { name, canonical }));
                 Some(())
             }
             b"c" => {
@@ -161,10 +161,10 @@ impl Reading {
                 let permission = String::from_utf8_lossy(fields.next()?).into_owned();
                 (
                     &mut self.other_permissions,
-                    Other::Permission(id, permission),
+                    OtherLogin::Permission(id, permission),
                 )
             }
-            _ => (&mut self.other_users, Other::User(id)),
+            _ => (&mut self.other_users, OtherLogin::User(id)),
         };
         let rest: Vec<_> = fields.map(String::from_utf8_lossy).collect();
         others.kept.insert(key, rest.join("\t"));
@@ -173,13 +173,13 @@ impl Reading {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.ended == Ended::Yes
+        self.ended == QueryEnd::Yes
     }
 
     fn mark(&mut self, what: &[u8], counted: Option<&[u8]>) -> Option<()> {
         let counted = || usize::try_from(number(counted?)?).ok();
         match what {
-            b"columns" => self.columns.read = Ended::Yes,
+            b"columns" => self.columns.read = QueryEnd::Yes,
             b"domains" => {
                 self.counted_domains = Some(counted()?);
                 self.order();
@@ -197,7 +197,7 @@ impl Reading {
             b"accounts" => self.counted_accounts = Some(counted()?),
             b"users" => self.other_users.counted = Some(counted()?),
             b"permissions" => self.other_permissions.counted = Some(counted()?),
-            b"end" => self.ended = Ended::Yes,
+            b"end" => self.ended = QueryEnd::Yes,
             _ => return None,
         }
         Some(())
@@ -225,7 +225,7 @@ impl Reading {
                     b"0" => AccountState::Forbidden,
                     _ => return None,
                 };
-                if self.depth == Depth::Whole {
+                if self.depth == ReadDepth::Whole {
                     let _link = number(fields.next()?)?;
                     let _value = fields.next()?;
                 }
@@ -234,20 +234,20 @@ impl Reading {
             _ => {
                 let user = fields.next()?;
                 let login = fields.next()?;
-                if self.depth == Depth::Whole {
+                if self.depth == ReadDepth::Whole {
                     let _link = number(fields.next()?)?;
                     let (_role, _email) = (fields.next()?, fields.next()?);
                 }
                 let login = match login {
-                    b"=" => Login::Own,
-                    other => Login::Other(other.strip_prefix(b"+").unwrap_or(other)),
+                    b"=" => UserLogin::Own,
+                    other => UserLogin::Other(other.strip_prefix(b"+").unwrap_or(other)),
                 };
                 let place = self.places.get(&domain);
                 let domain = place.and_then(|place| self.domains.get(*place as usize));
                 let address = match (login, domain) {
-                    (Login::Own, _) => Same::Yes,
-                    (Login::Other(said), Some((_, domain))) => same(said, name, domain),
-                    (Login::Other(_), None) => Same::No,
+                    (UserLogin::Own, _) => OwnAddress::Yes,
+                    (UserLogin::Other(said), Some((_, domain))) => same(said, name, domain),
+                    (UserLogin::Other(_), None) => OwnAddress::No,
                 };
                 let (state, problem) = match user {
                     b"-" => (AccountState::NoUser, None),
@@ -271,8 +271,8 @@ impl Reading {
                     Some(_) | None => false,
                 };
                 let owner = || match login {
-                    Login::Own => customers(),
-                    Login::Other(login) => {
+                    UserLogin::Own => customers(),
+                    UserLogin::Other(login) => {
                         let login = one_form(&String::from_utf8_lossy(login));
                         // The administrator's login is fixed.
                         login == "admin" || self.logins.contains(&login)
@@ -284,7 +284,7 @@ impl Reading {
                     problem
                 } else if owner() {
                     Some(AccountProblem::Owner)
-                } else if let (Same::No, Login::Other(login)) = (address, login) {
+                } else if let (OwnAddress::No, UserLogin::Other(login)) = (address, login) {
                     self.others
                         .insert(one_form(&String::from_utf8_lossy(login)));
                     Some(AccountProblem::OtherLogin)
@@ -306,7 +306,7 @@ impl Reading {
                     .domains
                     .get(*domain as usize)
                     .is_some_and(|(_, domain)| address::is_safe_domain(&domain.name));
-            rows.kept.push(Row {
+            rows.kept.push(AccountRow {
                 id,
                 domain: *domain,
                 start: u32::try_from(at + ahead).ok()?,
@@ -321,18 +321,18 @@ impl Reading {
     }
 
     /// Judges whether everything has come.
-    pub(super) fn accounts(self, answer: Vec<u8>) -> Result<Accounts, Misread> {
-        if self.ended == Ended::No {
-            return Err(Misread::CutShort);
+    pub(super) fn accounts(self, answer: Vec<u8>) -> Result<AccountList, AccountsMisread> {
+        if self.ended == QueryEnd::No {
+            return Err(AccountsMisread::CutShort);
         }
         let (schema, rows) = match (self.columns.user, self.columns.permission) {
-            (Ended::Yes, _) => (Schema::Users, self.users),
-            (Ended::No, Ended::Yes) => (Schema::Permissions, self.permissions),
-            (Ended::No, Ended::No) => return Err(Misread::UnknownSchema),
+            (QueryEnd::Yes, _) => (PanelSchema::Users, self.users),
+            (QueryEnd::No, QueryEnd::Yes) => (PanelSchema::Permissions, self.permissions),
+            (QueryEnd::No, QueryEnd::No) => return Err(AccountsMisread::UnknownSchema),
         };
         let complete = |what, rows, counted: Option<usize>| match counted {
-            None => Err(Misread::NotTold(what)),
-            Some(counted) if counted != rows => Err(Misread::Count {
+            None => Err(AccountsMisread::NotTold(what)),
+            Some(counted) if counted != rows => Err(AccountsMisread::Count {
                 what,
                 rows,
                 counted,
@@ -341,19 +341,19 @@ impl Reading {
         };
         complete("domains", self.domains.len(), self.counted_domains)?;
         match schema {
-            Schema::Users => complete("customers", self.client_rows, self.counted_clients)?,
+            PanelSchema::Users => complete("customers", self.client_rows, self.counted_clients)?,
             // A customer's login is none of a mail account's permissions.
-            Schema::Permissions => {
+            PanelSchema::Permissions => {
                 complete("shared permissions", self.shared_rows, self.counted_shared)?
             }
         }
         complete("accounts", rows.seen, self.counted_accounts)?;
         let others = match (self.depth, schema) {
-            (Depth::Access, _) => Others::default(),
-            (Depth::Whole, Schema::Users) => self.other_users,
-            (Depth::Whole, Schema::Permissions) => self.other_permissions,
+            (ReadDepth::Access, _) => UnownedRows::default(),
+            (ReadDepth::Whole, PanelSchema::Users) => self.other_users,
+            (ReadDepth::Whole, PanelSchema::Permissions) => self.other_permissions,
         };
-        if self.depth == Depth::Whole {
+        if self.depth == ReadDepth::Whole {
             complete("other users", others.rows, others.counted)?;
         }
         // As many rows as were counted may be one row twice and another never.
@@ -368,7 +368,7 @@ impl Reading {
         once("the account with the number", rows.iter().map(|row| row.id))?;
         let different = |what, rows: usize, different: usize| match rows == different {
             true => Ok(()),
-            false => Err(Misread::Count {
+            false => Err(AccountsMisread::Count {
                 what,
                 rows: different,
                 counted: rows,
@@ -376,7 +376,7 @@ impl Reading {
         };
         different("different customers", self.client_rows, self.clients.len())?;
         different("different other users", others.rows, others.kept.len())?;
-        let mut accounts = Accounts {
+        let mut accounts = AccountList {
             schema,
             domains: self.domains.into_iter().map(|(_, domain)| domain).collect(),
             rows,
@@ -384,7 +384,7 @@ impl Reading {
             others: others.kept,
         };
         accounts.share(&self.others);
-        if schema == Schema::Permissions {
+        if schema == PanelSchema::Permissions {
             accounts.mark(&self.owned, AccountProblem::Owner);
             accounts.mark(&self.shared, AccountProblem::SharedPermissions);
         }
@@ -393,11 +393,11 @@ impl Reading {
 }
 
 /// Whether each number of a sorted list is there once.
-fn once(what: &'static str, numbers: impl Iterator<Item = u32>) -> Result<(), Misread> {
+fn once(what: &'static str, numbers: impl Iterator<Item = u32>) -> Result<(), AccountsMisread> {
     let mut last = None;
     for id in numbers {
         if last == Some(id) {
-            return Err(Misread::Twice { what, id });
+            return Err(AccountsMisread::Twice { what, id });
         }
         last = Some(id);
     }
@@ -410,7 +410,7 @@ fn number(text: &[u8]) -> Option<u32> {
 
 /// The login of an account's user.
 #[derive(Clone, Copy)]
-enum Login<'a> {
+enum UserLogin<'a> {
     /// The account's address, letter by letter.
     Own,
     /// Any other.
@@ -419,24 +419,24 @@ enum Login<'a> {
 
 /// Whether a login or an e-mail address is an account's own.
 #[derive(PartialEq, Eq)]
-enum Same {
+enum OwnAddress {
     Yes,
     No,
 }
 
 /// Compares case and both forms of an international domain away.
-fn same(said: &[u8], name: &[u8], domain: &Domain) -> Same {
+fn same(said: &[u8], name: &[u8], domain: &PanelDomain) -> OwnAddress {
     let Ok(said) = std::str::from_utf8(said) else {
-        return Same::No;
+        return OwnAddress::No;
     };
     let Some((local, of)) = said.rsplit_once('@') else {
-        return Same::No;
+        return OwnAddress::No;
     };
     let local = local.as_bytes().eq_ignore_ascii_case(name);
     if local && address::domain(of).is_ok_and(|of| of == domain.canonical) {
-        Same::Yes
+        OwnAddress::Yes
     } else {
-        Same::No
+        OwnAddress::No
     }
 }
 

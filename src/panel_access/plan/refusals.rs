@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{MOST, Part};
-use crate::failure::{Blocked, Diagnostic};
+use super::{MOST, PanelAccessPart};
+use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::declared_at;
-use crate::model::{Access, AccountCap, Declared, Desired, HostPath};
-use crate::panel_access::accounts::Account;
-use crate::panel_access::command::{MailCommand, Vendor};
-use crate::panel_access::memory::{self, Forgotten, Memory};
-use crate::plan::{AccountAct, AccountProblem, Allowed, Permission};
+use crate::model::{AccountCap, Declared, Desired, HostPath, PanelLogin};
+use crate::panel_access::accounts::MailAccount;
+use crate::panel_access::command::{MailCommand, VendorCommand};
+use crate::panel_access::memory::{self, CommandMemory, MemoryUnreadable};
+use crate::plan::{AccountAct, AccountProblem, OverridePermission, SafetyOverrides};
 use crate::report::printable;
 
 /// The share of all accounts that one run may change where the manifest does not say, in percent.
@@ -20,17 +20,17 @@ const LEAST: u32 = 5;
 
 /// Named accounts that are not simply mail users.
 #[derive(Default)]
-pub(super) struct Refused {
+pub(super) struct RefusedAccounts {
     first: Vec<Diagnostic>,
     more: usize,
 }
 
-impl Refused {
+impl RefusedAccounts {
     pub(super) fn add(
         &mut self,
-        account: &Account<'_>,
+        account: &MailAccount<'_>,
         problem: AccountProblem,
-        by: &Declared<Access>,
+        by: &Declared<PanelLogin>,
     ) {
         if self.first.len() >= MOST {
             self.more += 1;
@@ -44,13 +44,13 @@ impl Refused {
         self.first.push(diagnostic);
     }
 
-    pub(super) fn blockers(self, part: &mut Part) {
+    pub(super) fn blockers(self, part: &mut PanelAccessPart) {
         for diagnostic in self.first {
-            part.block(Blocked::Refused, diagnostic);
+            part.block(PlanBlocked::Refused, diagnostic);
         }
         if self.more > 0 {
             let what = format!("{} more named accounts are not changed either", self.more);
-            part.block(Blocked::Refused, Diagnostic::new(what));
+            part.block(PlanBlocked::Refused, Diagnostic::new(what));
         }
     }
 }
@@ -60,8 +60,8 @@ pub(super) fn within(
     desired: &Desired,
     all: usize,
     changes: usize,
-    allowed: &Allowed,
-    part: &mut Part,
+    allowed: &SafetyOverrides,
+    part: &mut PanelAccessPart,
 ) {
     let declared = desired.safety.max_account_changes.as_ref();
     let cap = declared.map_or(AccountCap::Percent(USUAL_SHARE), |declared| declared.value);
@@ -87,17 +87,17 @@ pub(super) fn within(
         Some(_) => format!("the manifest allows {rule}"),
         None => format!("without `max_account_changes` it is {rule}, and at least {LEAST}"),
     };
-    part.block(Blocked::Refused, diagnostic.because(why));
+    part.block(PlanBlocked::Refused, diagnostic.because(why));
 }
 
 /// Refuses what the panel's command was seen to do wrong, before the first account.
 pub(super) fn remembered(
-    memory: &Result<Memory, Forgotten>,
+    memory: &Result<CommandMemory, MemoryUnreadable>,
     acts: BTreeSet<AccountAct>,
-    allowed: &Allowed,
-    part: &mut Part,
+    allowed: &SafetyOverrides,
+    part: &mut PanelAccessPart,
 ) {
-    if allowed.panel_command == Permission::Given {
+    if allowed.panel_command == OverridePermission::Given {
         return;
     }
     let memory = match memory {
@@ -109,7 +109,7 @@ pub(super) fn remembered(
                 printable::quoted(memory::path().as_str())
             );
             let diagnostic = Diagnostic::new(what).because(forgotten.to_string());
-            part.block(Blocked::Unknown, diagnostic.hint(hint));
+            part.block(PlanBlocked::Unknown, diagnostic.hint(hint));
             return;
         }
     };
@@ -127,7 +127,7 @@ pub(super) fn remembered(
             printable::quoted(memory::path().as_str())
         );
         part.block(
-            Blocked::Refused,
+            PlanBlocked::Refused,
             Diagnostic::new(what).because(why).hint(hint),
         );
     }
@@ -137,11 +137,11 @@ pub(super) fn remembered(
 pub(super) fn vendor(
     command: &MailCommand,
     deadline: std::time::Duration,
-    part: &mut Part,
-) -> Option<Vendor> {
+    part: &mut PanelAccessPart,
+) -> Option<VendorCommand> {
     let (why, hint) = match command {
         MailCommand::Spelled(program, option) => {
-            return Some(Vendor {
+            return Some(VendorCommand {
                 program: program.clone(),
                 option,
                 deadline,
@@ -164,7 +164,7 @@ pub(super) fn vendor(
     );
     let what = "it is not known how the panel's command changes the access of an account";
     part.block(
-        Blocked::Unknown,
+        PlanBlocked::Unknown,
         Diagnostic::new(what).because(why).hint(hint),
     );
     None

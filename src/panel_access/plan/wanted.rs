@@ -2,39 +2,42 @@
 
 use std::collections::HashMap;
 
-use super::{By, MOST, Part};
+use super::{AccessDecidedBy, MOST, PanelAccessPart};
 use crate::failure::Diagnostic;
 use crate::limits::declared_at;
-use crate::model::{Access, Declared, PanelAccess};
-use crate::panel_access::accounts::{Account, Accounts};
+use crate::model::{Declared, PanelAccess, PanelLogin};
+use crate::panel_access::accounts::{AccountList, MailAccount};
 use crate::panel_access::nearest;
 
 /// Most names that near ones are looked for.
 const MOST_NEAR: usize = 20;
 
 /// What the manifest wants of each account.
-pub(super) struct Wanted<'a> {
+pub(super) struct WantedAccess<'a> {
     wants: &'a PanelAccess,
     /// What holds for the accounts of each domain that are not named.
-    domains: Vec<Option<By<'a>>>,
+    domains: Vec<Option<AccessDecidedBy<'a>>>,
     /// The named accounts of each domain, by the name before the `@`.
     named: HashMap<&'a str, HashMap<&'a str, usize>>,
     /// The named accounts, in order, and whether each is on the host.
-    accounts: Vec<(&'a str, &'a Declared<Access>, Found)>,
+    accounts: Vec<(&'a str, &'a Declared<PanelLogin>, FoundAccount)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum FoundAccount {
     No,
     Yes,
 }
 
-impl<'a> Wanted<'a> {
-    pub(super) fn new(wants: &'a PanelAccess, accounts: &Accounts) -> Self {
+impl<'a> WantedAccess<'a> {
+    pub(super) fn new(wants: &'a PanelAccess, accounts: &AccountList) -> Self {
         let domains = (accounts.domains().iter())
             .map(|domain| {
-                let own = wants.domains.get(&domain.canonical).map(By::Domain);
-                own.or(wants.default.as_ref().map(By::Default))
+                let own = wants
+                    .domains
+                    .get(&domain.canonical)
+                    .map(AccessDecidedBy::Domain);
+                own.or(wants.default.as_ref().map(AccessDecidedBy::Default))
             })
             .collect();
         let mut named: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
@@ -47,31 +50,31 @@ impl<'a> Wanted<'a> {
             domains,
             named,
             accounts: (wants.accounts.iter())
-                .map(|(account, declared)| (account.as_str(), declared, Found::No))
+                .map(|(account, declared)| (account.as_str(), declared, FoundAccount::No))
                 .collect(),
         }
     }
 
-    pub(super) fn of(&mut self, account: &Account<'_>) -> Option<By<'a>> {
+    pub(super) fn of(&mut self, account: &MailAccount<'_>) -> Option<AccessDecidedBy<'a>> {
         if let Some(names) = self.named.get(account.domain.canonical.as_str()) {
             let name = account.name.to_ascii_lowercase();
             let place = std::str::from_utf8(&name).ok().and_then(|n| names.get(n));
             if let Some(place) = place
                 && let Some((_, declared, found)) = self.accounts.get_mut(*place)
             {
-                *found = Found::Yes;
-                return Some(By::Account(declared));
+                *found = FoundAccount::Yes;
+                return Some(AccessDecidedBy::Account(declared));
             }
         }
         self.domains.get(account.place).copied().flatten()
     }
 
     /// Reports what the host lacks.
-    pub(super) fn missing(&self, accounts: &Accounts, part: &mut Part) {
+    pub(super) fn missing(&self, accounts: &AccountList, part: &mut PanelAccessPart) {
         let domains = accounts.domains();
         let domain_there = |name: &str| domains.iter().any(|domain| domain.canonical == name);
         let near_domain = |name: &str| nearest(name, domains.iter().map(|d| d.canonical.as_str()));
-        let mut lacks: Vec<(Diagnostic, &Declared<Access>)> = Vec::new();
+        let mut lacks: Vec<(Diagnostic, &Declared<PanelLogin>)> = Vec::new();
         for (name, declared) in &self.wants.domains {
             if domain_there(name) {
                 continue;
@@ -86,7 +89,7 @@ impl<'a> Wanted<'a> {
         }
         let mut near = 0;
         for (account, declared, found) in &self.accounts {
-            if *found == Found::Yes {
+            if *found == FoundAccount::Yes {
                 continue;
             }
             let mut lack = Diagnostic::new(format!("this host has no mail account {account}"));

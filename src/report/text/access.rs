@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{DIM, HEADING, count};
-use crate::plan::{AccessCause, AccessStep, AccountAct, Plan, Step};
+use crate::plan::{AccountAct, PanelAccessCause, PanelAccessStep, Plan, Step};
 use crate::report::safe::SafeText;
 
 /// How much of what concerns accounts is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub enum AccountDetail {
     /// The first few domains, and of each the first few accounts.
     Brief,
     /// Everything.
@@ -27,7 +27,7 @@ const DOMAINS: usize = 20;
 const LINES: usize = 8;
 
 /// `deny panel access to 3 accounts of example.jp`.
-pub(super) fn name(step: &AccessStep) -> String {
+pub(super) fn name(step: &PanelAccessStep) -> String {
     let accounts = count(step.count, "account");
     let domain = &step.domain;
     format!("{} {accounts} of {domain}", verb(step.act))
@@ -51,10 +51,12 @@ const fn verb(act: AccountAct) -> &'static str {
 }
 
 /// `deny panel access to 300 accounts in 20 domains`, for each act.
-pub(super) fn in_brief<'a>(steps: impl Iterator<Item = &'a AccessStep> + Clone) -> Vec<String> {
+pub(super) fn in_brief<'a>(
+    steps: impl Iterator<Item = &'a PanelAccessStep> + Clone,
+) -> Vec<String> {
     let mut brief = Vec::new();
     for act in ACTS {
-        let steps: Vec<&AccessStep> = steps.clone().filter(|step| step.act == act).collect();
+        let steps: Vec<&PanelAccessStep> = steps.clone().filter(|step| step.act == act).collect();
         match steps.as_slice() {
             [] => {}
             [one] => brief.push(name(one)),
@@ -81,7 +83,7 @@ pub(super) fn left_alone(plan: &Plan) -> Option<String> {
     (!said.is_empty()).then(|| format!("{}, left alone", said.join(" and ")))
 }
 
-fn heading(steps: &[&AccessStep], act: AccountAct) -> String {
+fn heading(steps: &[&PanelAccessStep], act: AccountAct) -> String {
     let accounts = steps.iter().map(|step| step.count).sum();
     format!(
         "{} {} in {}",
@@ -92,21 +94,22 @@ fn heading(steps: &[&AccessStep], act: AccountAct) -> String {
 }
 
 /// The steps on accounts of a plan.
-pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &AccessStep> + Clone {
+pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &PanelAccessStep> + Clone {
     plan.steps.iter().filter_map(Step::as_panel_access)
 }
 
 /// Everything that a plan does to accounts.
-pub(super) fn text(text: &mut SafeText, plan: &Plan, detail: Detail) {
+pub(super) fn text(text: &mut SafeText, plan: &Plan, detail: AccountDetail) {
     for act in ACTS {
-        let steps: Vec<&AccessStep> = self::steps(plan).filter(|step| step.act == act).collect();
+        let steps: Vec<&PanelAccessStep> =
+            self::steps(plan).filter(|step| step.act == act).collect();
         if steps.is_empty() {
             continue;
         }
         text.painted(HEADING, heading(&steps, act));
         let shown = match detail {
-            Detail::Brief => DOMAINS,
-            Detail::Full | Detail::Counts => usize::MAX,
+            AccountDetail::Brief => DOMAINS,
+            AccountDetail::Full | AccountDetail::Counts => usize::MAX,
         };
         for step in steps.iter().take(shown) {
             domain(text, step, detail);
@@ -129,7 +132,7 @@ pub(super) fn text(text: &mut SafeText, plan: &Plan, detail: Detail) {
     }
 }
 
-fn domain(text: &mut SafeText, step: &AccessStep, detail: Detail) {
+fn domain(text: &mut SafeText, step: &PanelAccessStep, detail: AccountDetail) {
     let domain = &step.domain;
     let names = || {
         (step.accounts.iter()).map(|change| {
@@ -139,9 +142,9 @@ fn domain(text: &mut SafeText, step: &AccessStep, detail: Detail) {
         })
     };
     let said = match detail {
-        Detail::Counts => count(step.count, "account"),
-        Detail::Full => names().collect::<Vec<_>>().join(", "),
-        Detail::Brief => {
+        AccountDetail::Counts => count(step.count, "account"),
+        AccountDetail::Full => names().collect::<Vec<_>>().join(", "),
+        AccountDetail::Brief => {
             let first: Vec<String> = names().take(FEW).collect();
             match step.count.saturating_sub(first.len()) {
                 0 => first.join(", "),
@@ -152,7 +155,7 @@ fn domain(text: &mut SafeText, step: &AccessStep, detail: Detail) {
     text.line(format_args!("  {domain}: {said}"));
 }
 
-fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
+fn causes(steps: &[&PanelAccessStep], detail: AccountDetail) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     let mut domains = 0;
     let mut layers: Vec<(&str, Vec<u32>)> = Vec::new();
@@ -160,22 +163,22 @@ fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
         (steps.iter()).flat_map(|step| step.causes.iter().map(|cause| (cause, step.access)))
     {
         match cause {
-            AccessCause::Default { origin } => {
+            PanelAccessCause::Default { origin } => {
                 let (layer, line) = (&origin.layer, origin.line);
                 let cause = format!("{layer}:{line} declares default = {}", access.word());
                 if !said.contains(&cause) {
                     said.push(cause);
                 }
             }
-            AccessCause::Domain { origin } => {
+            PanelAccessCause::Domain { origin } => {
                 domains += 1;
-                if domains <= DOMAINS || detail == Detail::Full {
+                if domains <= DOMAINS || detail == AccountDetail::Full {
                     let (layer, line) = (&origin.layer, origin.line);
                     let text = origin.text.trim();
                     said.push(format!("{layer}:{line} declares {text}"));
                 }
             }
-            AccessCause::Accounts { layer, lines } => {
+            PanelAccessCause::Accounts { layer, lines } => {
                 match layers.iter_mut().find(|(name, _)| name == layer) {
                     Some((_, all)) => all.extend(lines),
                     None => layers.push((layer, lines.clone())),
@@ -186,8 +189,8 @@ fn causes(steps: &[&AccessStep], detail: Detail) -> Vec<String> {
     for (layer, mut lines) in layers {
         lines.sort_unstable();
         let shown = match detail {
-            Detail::Full => lines.len(),
-            Detail::Brief | Detail::Counts => LINES,
+            AccountDetail::Full => lines.len(),
+            AccountDetail::Brief | AccountDetail::Counts => LINES,
         };
         let first: Vec<String> = lines.iter().take(shown).map(u32::to_string).collect();
         let mut cause = format!("{layer}:{}", first.join(", "));

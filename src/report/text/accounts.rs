@@ -1,15 +1,15 @@
 //! The accounts of a host as a table: by domain, or each.
 
 use super::{HEADING, WARNING};
-use crate::model::Access;
-use crate::panel_access::show::Shown;
+use crate::model::PanelLogin;
+use crate::panel_access::show::ShownAccounts;
 use crate::report::Colour;
 use crate::report::printable::printable;
 use crate::report::safe::SafeText;
 
 /// One line a domain; with accounts that are listed, one a account.
 #[must_use]
-pub fn accounts(shown: &Shown, colour: Colour) -> SafeText {
+pub fn accounts(shown: &ShownAccounts, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     let rows: Vec<[String; 4]> = if shown.accounts.is_empty() {
         let rows = shown.domains.iter().map(|entry| {
@@ -33,8 +33,8 @@ pub fn accounts(shown: &Shown, colour: Colour) -> SafeText {
             [
                 printable(&entry.account).into_owned(),
                 match entry.access {
-                    Access::Granted => "yes".to_owned(),
-                    Access::Denied => "no".to_owned(),
+                    PanelLogin::Granted => "yes".to_owned(),
+                    PanelLogin::Denied => "no".to_owned(),
                 },
                 problems.join("; "),
                 String::new(),

@@ -3,12 +3,12 @@
 use similar::{ChangeTag, TextDiff};
 
 use super::{ADDED, DIM, REMOVED};
-use crate::plan::Line;
+use crate::plan::EditedLine;
 use crate::report::safe::{SafeText, untabbed};
 
 /// The line before and after, with number and block.
-pub(super) fn change(text: &mut SafeText, line: &Line) {
-    let Line {
+pub(super) fn change(text: &mut SafeText, line: &EditedLine) {
+    let EditedLine {
         kind: _,
         line: number,
         block,

@@ -4,7 +4,7 @@
 //! again in it. `show` makes no plan, and tells of a change of access that waits alone.
 
 use super::WARNING;
-use super::access::Detail;
+use super::access::AccountDetail;
 use super::plan::note;
 use crate::plan::Note;
 use crate::report::Colour;
@@ -29,7 +29,7 @@ pub(super) fn never_confirmed(notes: &[Note]) -> Option<&Note> {
 pub(super) fn lines(
     notes: &[Note],
     head: Option<&Note>,
-    detail: Detail,
+    detail: AccountDetail,
     colour: Colour,
 ) -> SafeText {
     let mut text = SafeText::new(colour);

@@ -1,17 +1,17 @@
 //! An outcome as text.
 
-use super::access::Detail;
+use super::access::AccountDetail;
 use super::notes;
 use super::plan::{step_name, steps_in_brief, waiting};
-use crate::apply::outcome::{Outcome, StepOutcome, StepState, Verdict};
+use crate::apply::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::Step;
 use crate::report::Colour;
-use crate::report::diagnostic::{Severity, render};
+use crate::report::diagnostic::{WorstSeverity, render};
 use crate::report::safe::SafeText;
 
 /// Everything that a person should see after a run: each step, what went wrong, and one summary line.
 #[must_use]
-pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> SafeText {
+pub fn outcome(outcome: &Outcome, detail: AccountDetail, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     let mut steps = outcome.steps.as_slice();
     while let Some((step, rest)) = steps.split_first() {
@@ -67,26 +67,26 @@ pub fn outcome(outcome: &Outcome, detail: Detail, colour: Colour) -> SafeText {
 }
 
 /// What messages are that come with a result.
-const fn severity(result: Verdict) -> Severity {
+const fn severity(result: OutcomeVerdict) -> WorstSeverity {
     match result {
-        Verdict::AsDesired
-        | Verdict::Applied
-        | Verdict::Waiting
-        | Verdict::Owed
-        | Verdict::Confirmed
-        | Verdict::Reverted => Severity::Note,
-        Verdict::ChangedSince
-        | Verdict::Declined
-        | Verdict::Interrupted
-        | Verdict::Usage
-        | Verdict::Locked
-        | Verdict::Stale
-        | Verdict::Refused
-        | Verdict::RolledBack
-        | Verdict::PartlyApplied
-        | Verdict::Killed
-        | Verdict::Internal
-        | Verdict::Unknown => Severity::Error,
+        OutcomeVerdict::AsDesired
+        | OutcomeVerdict::Applied
+        | OutcomeVerdict::Waiting
+        | OutcomeVerdict::Owed
+        | OutcomeVerdict::Confirmed
+        | OutcomeVerdict::Reverted => WorstSeverity::Note,
+        OutcomeVerdict::ChangedSince
+        | OutcomeVerdict::Declined
+        | OutcomeVerdict::Interrupted
+        | OutcomeVerdict::Usage
+        | OutcomeVerdict::Locked
+        | OutcomeVerdict::Stale
+        | OutcomeVerdict::Refused
+        | OutcomeVerdict::RolledBack
+        | OutcomeVerdict::PartlyApplied
+        | OutcomeVerdict::Killed
+        | OutcomeVerdict::Internal
+        | OutcomeVerdict::Unknown => WorstSeverity::Error,
     }
 }
 
@@ -96,31 +96,33 @@ pub fn summary(outcome: &Outcome) -> String {
     let owed: Vec<String> = outcome.owed.iter().map(|owed| owed.unit.clone()).collect();
     let line = match outcome.result {
         // Without a plan nobody has looked at more than a change that waits.
-        Verdict::AsDesired if outcome.fingerprint.is_none() => "Nothing to do.",
-        Verdict::AsDesired => "Nothing to do: the host is as desired.",
-        Verdict::Applied => "Applied and verified.",
-        Verdict::Waiting => {
+        OutcomeVerdict::AsDesired if outcome.fingerprint.is_none() => "Nothing to do.",
+        OutcomeVerdict::AsDesired => "Nothing to do: the host is as desired.",
+        OutcomeVerdict::Applied => "Applied and verified.",
+        OutcomeVerdict::Waiting => {
             "Applied; who may reach the mail services goes back by itself unless it is confirmed."
         }
-        Verdict::Confirmed => "Confirmed.",
-        Verdict::Reverted => "Taken back.",
-        Verdict::Owed => "Applied; something is still owed.",
-        Verdict::ChangedSince => {
+        OutcomeVerdict::Confirmed => "Confirmed.",
+        OutcomeVerdict::Reverted => "Taken back.",
+        OutcomeVerdict::Owed => "Applied; something is still owed.",
+        OutcomeVerdict::ChangedSince => {
             "Applied, but somebody else has changed something since: plan again."
         }
-        Verdict::Declined => "Nothing was changed: the answer was no.",
-        Verdict::Interrupted => "Nothing was changed: the run was interrupted.",
-        Verdict::Usage => "Nothing was changed: usage or manifest error.",
-        Verdict::Locked => "Nothing was changed: another run is under way, or its change waits.",
-        Verdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
-        Verdict::Refused => "Nothing was changed: refused.",
-        Verdict::RolledBack => "Failed and rolled back: the host is as it was before.",
-        Verdict::PartlyApplied => {
+        OutcomeVerdict::Declined => "Nothing was changed: the answer was no.",
+        OutcomeVerdict::Interrupted => "Nothing was changed: the run was interrupted.",
+        OutcomeVerdict::Usage => "Nothing was changed: usage or manifest error.",
+        OutcomeVerdict::Locked => {
+            "Nothing was changed: another run is under way, or its change waits."
+        }
+        OutcomeVerdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
+        OutcomeVerdict::Refused => "Nothing was changed: refused.",
+        OutcomeVerdict::RolledBack => "Failed and rolled back: the host is as it was before.",
+        OutcomeVerdict::PartlyApplied => {
             "Failed, and the host is NOT as it was before: see above, then apply again."
         }
-        Verdict::Killed => "The run was killed.",
-        Verdict::Internal => "An error in mailward itself.",
-        Verdict::Unknown => "The host's state is not known.",
+        OutcomeVerdict::Killed => "The run was killed.",
+        OutcomeVerdict::Internal => "An error in mailward itself.",
+        OutcomeVerdict::Unknown => "The host's state is not known.",
     };
     if owed.is_empty() {
         line.to_owned()

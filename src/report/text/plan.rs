@@ -1,14 +1,14 @@
 //! A plan as text: what changes and why, which service actions follow and what they cost, what is left alone.
 
-use super::access::{self, Detail};
+use super::access::{self, AccountDetail};
 use super::change::change;
 use super::{DIM, HEADING, WARNING, count, effect, value};
 use super::{notes, sources};
-use crate::access::observed::Entrance;
-use crate::host::Foreign;
+use crate::access::observed::PacketEntrance;
+use crate::host::ForeignProcess;
 use crate::plan::{
-    Action, AlsoLive, Cause, Cost, Daemon, Displacer, Edit, Held, Named, Note, PanelStep, Plan,
-    Step, Verb,
+    ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note,
+    PanelLimitStep, Plan, ServiceAction, SettingNamed, SkipReason, Step, StepCause,
 };
 use crate::report::Colour;
 use crate::report::printable;
@@ -16,7 +16,7 @@ use crate::report::safe::SafeText;
 
 /// The whole plan.
 #[must_use]
-pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> SafeText {
+pub fn plan(plan: &Plan, detail: AccountDetail, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     let head = notes::unwatched(&plan.notes);
     if let Some(unwatched) = head {
@@ -57,7 +57,7 @@ pub fn plan(plan: &Plan, detail: Detail, colour: Colour) -> SafeText {
 #[must_use]
 pub fn waiting(waiting: &Note, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
-    let said = note(waiting, Detail::Brief);
+    let said = note(waiting, AccountDetail::Brief);
     match waiting {
         Note::Unwatched { .. } => text.paint(WARNING, format_args!("UNWATCHED: {said}")),
         Note::Waits { .. } => text.paint(WARNING, format_args!("WAITS: {said}")),
@@ -131,7 +131,7 @@ pub fn summary(plan: &Plan) -> String {
 
 /// The drift of a host, for monitoring: one summary line, and below it the notes.
 #[must_use]
-pub fn check(plan: &Plan, detail: Detail, colour: Colour) -> SafeText {
+pub fn check(plan: &Plan, detail: AccountDetail, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     let notes = notes::lines(&plan.notes, head_of_check(plan), detail, colour);
     text.line(drift(plan)).add(&notes);
@@ -170,7 +170,7 @@ pub fn drift(plan: &Plan) -> String {
             .filter(|part| !part.is_empty())
             .map(|part| format!("; {part}"))
             .collect();
-        let waits = note(waits, Detail::Brief);
+        let waits = note(waits, AccountDetail::Brief);
         return format!("{word}: {waits}{more} ({})", plan.fingerprint);
     }
     let left = access::left_alone(plan);
@@ -183,7 +183,7 @@ pub fn drift(plan: &Plan) -> String {
     let brief = format!("{brief}{left}");
     let owed = (plan.steps.iter())
         .filter_map(Step::as_action)
-        .any(|action| action.causes.contains(&Cause::Owed));
+        .any(|action| action.causes.contains(&StepCause::Owed));
     let word = if owed { "OWED" } else { "DRIFT" };
     format!("{word}: {brief} ({})", plan.fingerprint)
 }
@@ -249,7 +249,7 @@ pub fn steps_in_brief(steps: &[Step]) -> String {
     brief.join("; ")
 }
 
-fn edit_text(text: &mut SafeText, edit: &Edit) {
+fn edit_text(text: &mut SafeText, edit: &FileEdit) {
     text.painted(HEADING, format_args!("edit {}", edit.path));
     for line in &edit.lines {
         change(text, line);
@@ -258,20 +258,20 @@ fn edit_text(text: &mut SafeText, edit: &Edit) {
     causes_text(text, &edit.causes);
 }
 
-fn panel_text(text: &mut SafeText, panel: &PanelStep) {
+fn panel_text(text: &mut SafeText, panel: &PanelLimitStep) {
     text.painted(HEADING, format_args!("run {}", run(panel)));
     effects_text(text, &panel.effects);
     causes_text(text, &panel.causes);
 }
 
 /// The panel's command as somebody would type it.
-fn run(panel: &PanelStep) -> String {
+fn run(panel: &PanelLimitStep) -> String {
     printable::command(panel.argv.iter().map(String::as_str))
 }
 
 /// The effective values; many that change alike are one line.
-fn effects_text(text: &mut SafeText, effects: &[crate::plan::Effect]) {
-    let mut shown: Vec<(&crate::plan::Effect, Vec<&str>)> = Vec::new();
+fn effects_text(text: &mut SafeText, effects: &[crate::plan::LimitEffect]) {
+    let mut shown: Vec<(&crate::plan::LimitEffect, Vec<&str>)> = Vec::new();
     for effect in effects {
         let same = shown.iter_mut().find(|(first, _)| {
             (first.setting, first.from, first.to, first.named)
@@ -284,8 +284,8 @@ fn effects_text(text: &mut SafeText, effects: &[crate::plan::Effect]) {
     }
     for (first, services) in shown {
         let along = match first.named {
-            Named::ByManifest => "",
-            Named::Inherits => " (inherited)",
+            SettingNamed::ByManifest => "",
+            SettingNamed::Inherits => " (inherited)",
         };
         let services = services.join(", ");
         let (from, to) = (value(first.from), value(first.to));
@@ -296,7 +296,7 @@ fn effects_text(text: &mut SafeText, effects: &[crate::plan::Effect]) {
     }
 }
 
-fn causes_text(text: &mut SafeText, causes: &[Cause]) {
+fn causes_text(text: &mut SafeText, causes: &[StepCause]) {
     let mut said: Vec<String> = Vec::new();
     for cause in causes {
         let cause = cause_text(cause);
@@ -309,9 +309,9 @@ fn causes_text(text: &mut SafeText, causes: &[Cause]) {
     }
 }
 
-fn cause_text(cause: &Cause) -> String {
+fn cause_text(cause: &StepCause) -> String {
     match cause {
-        Cause::Declared {
+        StepCause::Declared {
             service,
             setting,
             value: declared,
@@ -324,12 +324,12 @@ fn cause_text(cause: &Cause) -> String {
                 value(*declared)
             )
         }
-        Cause::NotInForce {
+        StepCause::NotInForce {
             service,
             key,
             effect,
         } => format!("{key} of {service} was not in force: {effect}"),
-        Cause::RunningDiffers {
+        StepCause::RunningDiffers {
             service,
             setting,
             running,
@@ -342,38 +342,42 @@ fn cause_text(cause: &Cause) -> String {
                 value(*wanted)
             )
         }
-        Cause::RunningUnknown { paths } => {
+        StepCause::RunningUnknown { paths } => {
             let paths: Vec<&str> = paths.iter().map(crate::model::HostPath::as_str).collect();
             format!(
                 "{} changed since it was read, and what runs is not known",
                 paths.join(", ")
             )
         }
-        Cause::ProgramReplaced { service } => format!(
+        StepCause::ProgramReplaced { service } => format!(
             "{service} runs a program file that was replaced or removed since, as by an upgrade"
         ),
-        Cause::Owed => "an earlier run wrote it down and did not complete it".to_owned(),
+        StepCause::Owed => "an earlier run wrote it down and did not complete it".to_owned(),
     }
 }
 
-fn action_text(text: &mut SafeText, action: &Action) {
+fn action_text(text: &mut SafeText, action: &ServiceAction) {
     let verb = action.verb.name();
     let services = action.services.join(", ");
     let how = match (action.daemon, action.verb) {
-        (Daemon::Xinetd, Verb::Start) => "start: a reload ended it",
-        (Daemon::Xinetd, Verb::Reload | Verb::Restart) => "SIGHUP: it reads its files again",
-        (Daemon::Courier, Verb::Restart | Verb::Reload) => {
+        (Daemon::Xinetd, ActionVerb::Start) => "start: a reload ended it",
+        (Daemon::Xinetd, ActionVerb::Reload | ActionVerb::Restart) => {
+            "SIGHUP: it reads its files again"
+        }
+        (Daemon::Courier, ActionVerb::Restart | ActionVerb::Reload) => {
             "stop and start: new limits need a new command line"
         }
-        (Daemon::Courier, Verb::Start) => "start: an earlier run stopped it",
+        (Daemon::Courier, ActionVerb::Start) => "start: an earlier run stopped it",
     };
     text.paint(HEADING, format_args!("{verb} {}", action.unit))
         .line(format_args!(" ({how})"));
     text.line(format_args!("  concerns {}", services));
     let cost = match action.cost {
-        Cost::SessionsSurvive => "open sessions live on".to_owned(),
-        Cost::SessionsDropped => format!("open {} sessions are dropped", services.to_uppercase()),
-        Cost::Nothing => "nothing is served now, so no session is lost".to_owned(),
+        ActionCost::SessionsSurvive => "open sessions live on".to_owned(),
+        ActionCost::SessionsDropped => {
+            format!("open {} sessions are dropped", services.to_uppercase())
+        }
+        ActionCost::Nothing => "nothing is served now, so no session is lost".to_owned(),
     };
     text.line(format_args!("  cost: {cost}"));
     causes_text(text, &action.causes);
@@ -381,8 +385,10 @@ fn action_text(text: &mut SafeText, action: &Action) {
         .also_live
         .iter()
         .filter_map(|also| match also {
-            AlsoLive::File { path } => Some(path.as_str()),
-            AlsoLive::Variable { .. } | AlsoLive::Unknown { .. } | AlsoLive::Setting { .. } => None,
+            AlsoLiveSessions::File { path } => Some(path.as_str()),
+            AlsoLiveSessions::Variable { .. }
+            | AlsoLiveSessions::Unknown { .. }
+            | AlsoLiveSessions::Setting { .. } => None,
         })
         .collect();
     if !files.is_empty() {
@@ -394,19 +400,19 @@ fn action_text(text: &mut SafeText, action: &Action) {
     }
     for also in &action.also_live {
         let also = match also {
-            AlsoLive::File { .. } => continue,
-            AlsoLive::Variable { service, name } => {
+            AlsoLiveSessions::File { .. } => continue,
+            AlsoLiveSessions::Variable { service, name } => {
                 format!(
                     "a changed {} for {service}, edited by others since it was started",
                     name
                 )
             }
-            AlsoLive::Unknown { service, reason } => {
+            AlsoLiveSessions::Unknown { service, reason } => {
                 format!(
                     "perhaps more for {service}: what it was started with cannot be read ({reason})"
                 )
             }
-            AlsoLive::Setting {
+            AlsoLiveSessions::Setting {
                 service,
                 setting,
                 from,
@@ -425,7 +431,7 @@ fn action_text(text: &mut SafeText, action: &Action) {
 }
 
 /// A note in one sentence.
-pub(super) fn note(note: &Note, detail: Detail) -> String {
+pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
     match note {
         Note::NotRunning { daemon, services } => format!(
             "{} does not run for {}: it is not started, and has the values when it starts",
@@ -438,8 +444,8 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
             reason,
         } => {
             let reason = match reason {
-                Held::NothingChanges => "none of their running values changes",
-                Held::NotNamed => "the manifest does not name them",
+                SkipReason::NothingChanges => "none of their running values changes",
+                SkipReason::NotNamed => "the manifest does not name them",
             };
             format!(
                 "{} is left alone for {}: {reason}",
@@ -450,10 +456,10 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
         Note::Stranger { program, foreign } => format!(
             "a process called `{program}` is not the daemon and counts for nothing: {}",
             match foreign {
-                Foreign::User { uid } => format!("the user with the id {uid} runs it"),
-                Foreign::SetUser => "a user may have started it, by a set-user-ID program".to_owned(),
-                Foreign::File { path } => format!("it executes {}", path),
-                Foreign::Unit { group } => format!(
+                ForeignProcess::User { uid } => format!("the user with the id {uid} runs it"),
+                ForeignProcess::SetUser => "a user may have started it, by a set-user-ID program".to_owned(),
+                ForeignProcess::File { path } => format!("it executes {}", path),
+                ForeignProcess::Unit { group } => format!(
                     "it does not belong to the service's unit but to {}",
                     group
                 ),
@@ -479,9 +485,9 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
             accounts,
         } => {
             let shown = match detail {
-                Detail::Brief => 3,
-                Detail::Full => accounts.len(),
-                Detail::Counts => 0,
+                AccountDetail::Brief => 3,
+                AccountDetail::Full => accounts.len(),
+                AccountDetail::Counts => 0,
             };
             let mut named: Vec<String> = (accounts.iter().take(shown))
                 .cloned()
@@ -527,20 +533,23 @@ pub(super) fn note(note: &Note, detail: Detail) -> String {
             way.words()
         ),
         Note::Displaced {
-            by: Displacer::Before,
+            by: DisplacingRules::Before,
         } => "the change that waits is not in force: the rules of before are there already, since something has loaded \
               them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it"
             .to_owned(),
         Note::Displaced {
-            by: Displacer::Others,
+            by: DisplacingRules::Others,
         } => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
         Note::Remark { text } => text.clone(),
     }
 }
 
 /// Who will be able to confirm a change.
-fn to_confirm(at: &[Entrance]) -> &'static str {
-    match (at.contains(&Entrance::Ssh), at.contains(&Entrance::Console)) {
+fn to_confirm(at: &[PacketEntrance]) -> &'static str {
+    match (
+        at.contains(&PacketEntrance::Ssh),
+        at.contains(&PacketEntrance::Console),
+    ) {
         (true, true) => {
             "the change of access is to be confirmed over a new ssh connection from outside, or at the console"
         }

@@ -2,8 +2,8 @@
 
 use super::{HEADING, WARNING};
 use crate::access::rules::few;
-use crate::access::show::{Entry, OwnerEntry, ReachedBy, Shown};
-use crate::model::{Family, Network, Networks};
+use crate::access::show::{OwnerEntry, PortEntry, ReachedBy, ShownFirewall};
+use crate::model::{AddressFamily, Network, Networks};
 use crate::report::Colour;
 use crate::report::printable::printable;
 use crate::report::safe::SafeText;
@@ -13,12 +13,12 @@ const NAMED: usize = 3;
 
 /// One line for ports of a service, and families, of which the same is so; below it notes.
 #[must_use]
-pub fn reach(shown: &Shown, colour: Colour) -> SafeText {
+pub fn reach(shown: &ShownFirewall, colour: Colour) -> SafeText {
     let mut rows = vec![["SERVICE", "PORTS", "IP", "REACHED BY", "DECIDED BY"].map(str::to_owned)];
-    let mut left: Vec<&Entry> = shown.services.iter().collect();
+    let mut left: Vec<&PortEntry> = shown.services.iter().collect();
     while let Some(first) = left.first().copied() {
         let told = tells(first);
-        let (alike, others): (Vec<&Entry>, Vec<&Entry>) = left
+        let (alike, others): (Vec<&PortEntry>, Vec<&PortEntry>) = left
             .into_iter()
             .partition(|entry| entry.service == first.service && tells(entry) == told);
         left = others;
@@ -29,11 +29,11 @@ pub fn reach(shown: &Shown, colour: Colour) -> SafeText {
                 .map(|entry| entry.port.to_string())
                 .collect()
         };
-        let [four, six] = Family::ALL.map(ports);
+        let [four, six] = AddressFamily::ALL.map(ports);
         let lines = if four == six {
             vec![("both".to_owned(), four)]
         } else {
-            [(Family::Ipv4, four), (Family::Ipv6, six)]
+            [(AddressFamily::Ipv4, four), (AddressFamily::Ipv6, six)]
                 .into_iter()
                 .filter(|(_, ports)| !ports.is_empty())
                 .map(|(family, ports)| (family.name().to_owned(), ports))
@@ -74,7 +74,7 @@ pub fn reach(shown: &Shown, colour: Colour) -> SafeText {
 }
 
 /// Who reaches it, and what decides.
-fn tells(entry: &Entry) -> [String; 2] {
+fn tells(entry: &PortEntry) -> [String; 2] {
     let networks = words(&entry.networks);
     let unclear = || {
         let all = Networks::all_of(entry.family);
@@ -129,7 +129,7 @@ fn words(networks: &[Network]) -> String {
     few(&networks.iter().copied().collect())
 }
 
-fn notes(shown: &Shown) -> Vec<String> {
+fn notes(shown: &ShownFirewall) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(
         shown

@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use super::{HEADING, WARNING, value};
-use crate::limits::show::Entry;
-use crate::plan::Value;
+use crate::limits::show::LimitEntry;
+use crate::plan::LimitValue;
 use crate::report::Colour;
 use crate::report::printable::printable;
 use crate::report::safe::SafeText;
 
 /// A table of one line a setting, with the problems below their line.
 #[must_use]
-pub fn show(entries: &[Entry], colour: Colour) -> SafeText {
+pub fn show(entries: &[LimitEntry], colour: Colour) -> SafeText {
     if entries.is_empty() {
         return SafeText::own("Neither Courier nor xinetd is configured on this host.\n");
     }
@@ -44,11 +44,11 @@ pub fn show(entries: &[Entry], colour: Colour) -> SafeText {
     text
 }
 
-fn row(entry: &Entry) -> [String; 5] {
+fn row(entry: &LimitEntry) -> [String; 5] {
     let mut from = match (&entry.path, entry.line) {
         (Some(path), Some(line)) => format!("{path}:{line} ({})", entry.key),
         (Some(path), None) => format!("{path} ({})", entry.key),
-        (None, _) if entry.value == Value::Nothing => String::new(),
+        (None, _) if entry.value == LimitValue::Nothing => String::new(),
         (None, _) => "built in".to_owned(),
     };
     if let Some(declared) = &entry.declared {
@@ -61,7 +61,7 @@ fn row(entry: &Entry) -> [String; 5] {
         );
     }
     let service = printable(&entry.service).into_owned();
-    let shown = if entry.value == Value::Nothing {
+    let shown = if entry.value == LimitValue::Nothing {
         "-".to_owned()
     } else {
         value(entry.value)

@@ -2,17 +2,22 @@
 
 use super::{DIM, HEADING, WARNING, count};
 use crate::access::boot::way_of;
-use crate::access::effect::{Change, Size};
+use crate::access::effect::{AddressCount, PortsChange};
 use crate::access::rules::few;
-use crate::model::{Allowed, Family, Networks};
-use crate::plan::{Boot, BootStep, Extent, GateChange, RetireStep, SourceCause, SourceStep};
+use crate::model::{AddressFamily, AllowedSources, Networks};
+use crate::plan::{
+    AddressExtent, AllowlistChange, BootHook, BootStep, FirewallCause, FirewallStep, RetireStep,
+};
 use crate::report::Colour;
 use crate::report::safe::SafeText;
 
 /// `restrict imap, pop3 by mailward's own nftables table`.
-pub(super) fn name(step: &SourceStep) -> String {
+pub(super) fn name(step: &FirewallStep) -> String {
     let services: Vec<&str> = step.gates.iter().map(|gate| gate.service.name()).collect();
-    let opens = step.gates.iter().all(|gate| gate.to == Allowed::Anyone);
+    let opens = step
+        .gates
+        .iter()
+        .all(|gate| gate.to == AllowedSources::Anyone);
     let verb = if opens { "open" } else { "restrict" };
     format!("{verb} {} by {}", services.join(", "), step.way.words())
 }
@@ -20,9 +25,9 @@ pub(super) fn name(step: &SourceStep) -> String {
 /// `have mailward's own nftables table at boot`.
 pub(super) fn boot_name(step: &BootStep) -> String {
     match step.boot {
-        Boot::Restores => format!("have {} at boot", step.way.words()),
-        Boot::Records => format!("write down {} as confirmed", step.way.words()),
-        Boot::Forgets => format!("have {} no longer at boot", step.way.words()),
+        BootHook::Restores => format!("have {} at boot", step.way.words()),
+        BootHook::Records => format!("write down {} as confirmed", step.way.words()),
+        BootHook::Forgets => format!("have {} no longer at boot", step.way.words()),
     }
 }
 
@@ -31,7 +36,7 @@ pub(super) fn retire_name(step: &RetireStep) -> String {
     format!("remove {}", step.way.words())
 }
 
-pub(super) fn step(step: &SourceStep, colour: Colour) -> SafeText {
+pub(super) fn step(step: &FirewallStep, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     text.painted(HEADING, name(step));
     for gate in &step.gates {
@@ -42,7 +47,7 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> SafeText {
         }
     }
     for effect in &step.effects {
-        let change = Change {
+        let change = PortsChange {
             service: effect.service,
             ports: effect.ports.clone(),
             gains: effect.gains.networks(),
@@ -52,10 +57,10 @@ pub(super) fn step(step: &SourceStep, colour: Colour) -> SafeText {
         text.line(format_args!("  effect: {change}"));
         for (word, networks) in [("gain", &effect.gains), ("lose", &effect.loses)] {
             let counted = match networks {
-                Extent::Only(networks) if networks.is_empty() => continue,
-                Extent::Only(networks) => format!("{} {word} it", size(networks)),
-                Extent::AllBut(others) if others.is_empty() => format!("all {word} it"),
-                Extent::AllBut(others) => {
+                AddressExtent::Only(networks) if networks.is_empty() => continue,
+                AddressExtent::Only(networks) => format!("{} {word} it", size(networks)),
+                AddressExtent::AllBut(others) if others.is_empty() => format!("all {word} it"),
+                AddressExtent::AllBut(others) => {
                     format!("all but {} {word} it", size(others))
                 }
             };
@@ -80,11 +85,13 @@ pub(super) fn boot(step: &BootStep, colour: Colour) -> SafeText {
     for path in &step.paths {
         let verb = match step.boot {
             // The other way's rules must not come back beside these.
-            Boot::Restores | Boot::Records if way_of(path).is_some_and(|way| way != step.way) => {
+            BootHook::Restores | BootHook::Records
+                if way_of(path).is_some_and(|way| way != step.way) =>
+            {
                 "remove"
             }
-            Boot::Restores | Boot::Records => "write",
-            Boot::Forgets => "remove",
+            BootHook::Restores | BootHook::Records => "write",
+            BootHook::Forgets => "remove",
         };
         text.line(format_args!("  {verb} {path}"));
     }
@@ -100,7 +107,7 @@ pub(super) fn retire(step: &RetireStep, colour: Colour) -> SafeText {
 }
 
 /// `imap (143, 993): anyone → 203.0.113.0/24, 2001:db8:51::/48`.
-fn gate_text(gate: &GateChange) -> String {
+fn gate_text(gate: &AllowlistChange) -> String {
     let ports: Vec<String> = gate.ports.iter().map(u16::to_string).collect();
     let from = gate
         .from
@@ -116,20 +123,20 @@ fn gate_text(gate: &GateChange) -> String {
 
 /// Who may, in a few words.
 #[must_use]
-pub fn sources(allowed: &Allowed) -> String {
+pub fn sources(allowed: &AllowedSources) -> String {
     match allowed {
-        Allowed::Anyone => "anyone".to_owned(),
-        Allowed::Nobody => "nobody".to_owned(),
-        Allowed::Only(networks) => few(networks),
+        AllowedSources::Anyone => "anyone".to_owned(),
+        AllowedSources::Nobody => "nobody".to_owned(),
+        AllowedSources::Only(networks) => few(networks),
     }
 }
 
 /// The family of which no network is allowed, where one of the other is.
-fn closed_family(gate: &GateChange) -> Option<Family> {
-    let Allowed::Only(networks) = &gate.to else {
+fn closed_family(gate: &AllowlistChange) -> Option<AddressFamily> {
+    let AllowedSources::Only(networks) = &gate.to else {
         return None;
     };
-    let mut closed = Family::ALL
+    let mut closed = AddressFamily::ALL
         .into_iter()
         .filter(|family| networks.of_family(*family).is_empty());
     match (closed.next(), closed.next()) {
@@ -140,7 +147,7 @@ fn closed_family(gate: &GateChange) -> Option<Family> {
 
 /// `2 IPv4 networks (512 addresses), 1 IPv6 network`.
 fn size(networks: &Networks) -> String {
-    let size = Size::of(networks);
+    let size = AddressCount::of(networks);
     let mut parts = Vec::new();
     if size.v4_networks > 0 {
         let addresses = match size.v4_addresses {
@@ -158,20 +165,22 @@ fn size(networks: &Networks) -> String {
     parts.join(", ")
 }
 
-fn causes(text: &mut SafeText, causes: &[SourceCause]) {
+fn causes(text: &mut SafeText, causes: &[FirewallCause]) {
     for cause in causes {
         let cause = match cause {
-            SourceCause::Declared { service, origin } => format!(
+            FirewallCause::Declared { service, origin } => format!(
                 "{}:{} declares who may reach {service}",
                 origin.layer, origin.line
             ),
-            SourceCause::RulesDiffer => {
+            FirewallCause::RulesDiffer => {
                 "the rules are not those that mailward makes: somebody has changed them".to_owned()
             }
-            SourceCause::RulesGone => "the rules are gone from the kernel, though they come back \
+            FirewallCause::RulesGone => {
+                "the rules are gone from the kernel, though they come back \
                                        at boot: somebody has removed them"
-                .to_owned(),
-            SourceCause::NeverConfirmed => {
+                    .to_owned()
+            }
+            FirewallCause::NeverConfirmed => {
                 "the rules in force were never confirmed: something has changed them, or \
                                             brought them back"
                     .to_owned()

@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use mailward::access::effect::{Filters, PANEL, Size, Who, changes, probes, shut_out};
-use mailward::access::rules::{By, Ports, Rule, RuleSet, Then, Verdict, When};
-use mailward::access::{Ends, Gate, iptables, nft};
-use mailward::model::{Allowed, Family, MailService, Network, Networks};
+use mailward::access::effect::{
+    AddressCount, FilterStack, PANEL, ProtectedClient, changes, probes, shut_out,
+};
+use mailward::access::rules::{
+    ChainPolicy, FilterRule, PacketDecidedBy, PortSet, RuleMatch, RuleSet, RuleTarget,
+};
+use mailward::access::{NatEnds, PortAllowlist, iptables, nft};
+use mailward::model::{AddressFamily, AllowedSources, MailService, Network, Networks};
 use proptest::prelude::*;
 
 use super::fastest;
@@ -18,12 +22,12 @@ const SERVICES: [(MailService, &[u16]); 3] = [
     (MailService::Submission, &[587]),
 ];
 
-fn table(gates: &[Gate]) -> Filters {
-    Filters(nft::rules(gates, Ends::Both))
+fn table(gates: &[PortAllowlist]) -> FilterStack {
+    FilterStack(nft::rules(gates, NatEnds::Both))
 }
 
-fn only(service: MailService, texts: &[&str]) -> Gate {
-    gate(service, Allowed::Only(networks(texts)))
+fn only(service: MailService, texts: &[&str]) -> PortAllowlist {
+    gate(service, AllowedSources::Only(networks(texts)))
 }
 
 #[test]
@@ -37,7 +41,7 @@ fn a_change_is_told_in_exact_sets() {
             MailService::Imap,
             &["203.0.113.0/25", "198.51.100.7", "2001:db8::/32"],
         ),
-        gate(MailService::Submission, Allowed::Nobody),
+        gate(MailService::Submission, AllowedSources::Nobody),
     ]);
     let told = changes(&before, &after, &SERVICES);
     assert_eq!(told.len(), 2);
@@ -57,7 +61,7 @@ fn a_change_is_told_in_exact_sets() {
         first[0].to_string(),
         "imap (143, 993): closed to everybody but 203.0.113.0/24, 2001:db8::/32"
     );
-    let size = Size::of(&networks(&[
+    let size = AddressCount::of(&networks(&[
         "203.0.113.0/24",
         "198.51.100.7",
         "2001:db8::/32",
@@ -66,14 +70,17 @@ fn a_change_is_told_in_exact_sets() {
         (size.v4_networks, size.v4_addresses, size.v6_networks),
         (2, 257, 1)
     );
-    assert_eq!(Size::of(&Networks::everything()).v4_addresses, 1 << 32);
+    assert_eq!(
+        AddressCount::of(&Networks::everything()).v4_addresses,
+        1 << 32
+    );
 }
 
 #[test]
 fn the_ways_to_enforce_have_one_effect() {
     let gates = super::nft::gates();
-    let chains = Filters(
-        Family::ALL
+    let chains = FilterStack(
+        AddressFamily::ALL
             .into_iter()
             .filter_map(|family| iptables::rules(&gates, family))
             .collect(),
@@ -88,17 +95,17 @@ fn the_ways_to_enforce_have_one_effect() {
 
 #[test]
 fn what_becomes_unclear_is_told_as_such() {
-    let unclear = Filters(vec![RuleSet::of_chain(
+    let unclear = FilterStack(vec![RuleSet::of_chain(
         "input",
-        Verdict::Accept,
-        vec![Rule {
-            when: When {
-                ports: Some(Ports::single(&[587])),
+        ChainPolicy::Accept,
+        vec![FilterRule {
+            when: RuleMatch {
+                ports: Some(PortSet::single(&[587])),
                 sources: Some(networks(&["203.0.113.0/24"])),
                 unknown: vec!["-m recent".to_owned()],
-                ..When::default()
+                ..RuleMatch::default()
             },
-            then: Then::Drop,
+            then: RuleTarget::Drop,
         }],
     )]);
     let told = changes(&table(&[]), &unclear, &SERVICES);
@@ -120,57 +127,64 @@ fn whoever_would_be_shut_out_is_told_with_the_deciding_rule() {
     let all = probes(Some(operator), &must, &ssh, &SERVICES);
     // Three addresses to two ports of sshd and two of the panel; this host itself to these and five of mail, twice.
     assert_eq!(all.len(), 3 * 4 + 2 * (4 + 5));
-    let gates = [gate(MailService::Imap, Allowed::Nobody)];
+    let gates = [gate(MailService::Imap, AllowedSources::Nobody)];
     assert_eq!(shut_out(&table(&[]), &table(&gates), &all), []);
-    let closing = |ports: &[u16], loopback: Then| {
-        Filters(vec![RuleSet::of_chain(
+    let closing = |ports: &[u16], loopback: RuleTarget| {
+        FilterStack(vec![RuleSet::of_chain(
             "input",
-            Verdict::Accept,
+            ChainPolicy::Accept,
             vec![
-                Rule::loopback(loopback),
-                Rule {
-                    when: When {
-                        ports: Some(Ports::single(ports)),
+                FilterRule::loopback(loopback),
+                FilterRule {
+                    when: RuleMatch {
+                        ports: Some(PortSet::single(ports)),
                         sources: Some(networks(&["203.0.113.0/24", "2001:db8::/32"])),
-                        ..When::default()
+                        ..RuleMatch::default()
                     },
-                    then: Then::Drop,
+                    then: RuleTarget::Drop,
                 },
             ],
         )])
     };
-    let out = shut_out(&table(&[]), &closing(&[2222, PANEL[1]], Then::Accept), &all);
-    let told: Vec<(Who, u16)> = out
+    let out = shut_out(
+        &table(&[]),
+        &closing(&[2222, PANEL[1]], RuleTarget::Accept),
+        &all,
+    );
+    let told: Vec<(ProtectedClient, u16)> = out
         .iter()
         .map(|out| (out.probe.who, out.probe.packet.port))
         .collect();
     assert_eq!(
         told,
         [
-            (Who::Operator, 2222),
-            (Who::Operator, 8880),
-            (Who::MustReach, 2222),
-            (Who::MustReach, 8880)
+            (ProtectedClient::Operator, 2222),
+            (ProtectedClient::Operator, 8880),
+            (ProtectedClient::MustReach, 2222),
+            (ProtectedClient::MustReach, 8880)
         ]
     );
     assert!(
         out.iter()
-            .all(|out| out.verdict == Verdict::Drop && out.before == Verdict::Accept)
+            .all(|out| out.verdict == ChainPolicy::Drop && out.before == ChainPolicy::Accept)
     );
-    let by = By::Rule {
+    let by = PacketDecidedBy::Rule {
         chain: "input".to_owned(),
         number: 2,
     };
     assert_eq!(out[0].by, (0, by));
-    let out = shut_out(&table(&[]), &closing(&[], Then::Drop), &all);
+    let out = shut_out(&table(&[]), &closing(&[], RuleTarget::Drop), &all);
     assert_eq!(out.len(), 18);
-    assert!(out.iter().all(|out| out.probe.who == Who::Loopback));
+    assert!(
+        out.iter()
+            .all(|out| out.probe.who == ProtectedClient::Loopback)
+    );
     let out = shut_out(
         &table(&[]),
-        &closing(&[], Then::Unknown("-j QUEUE".into())),
+        &closing(&[], RuleTarget::Unknown("-j QUEUE".into())),
         &all,
     );
-    assert!(out.iter().all(|out| out.verdict == Verdict::Unknown));
+    assert!(out.iter().all(|out| out.verdict == ChainPolicy::Unknown));
     assert_eq!(out.len(), 18);
 }
 
@@ -178,7 +192,7 @@ fn whoever_would_be_shut_out_is_told_with_the_deciding_rule() {
 fn a_packet_must_pass_all_filters() {
     let one = table(&[only(MailService::Imap, &["203.0.113.0/24"])]);
     let two = table(&[only(MailService::Imap, &["203.0.113.0/25", "198.51.100.7"])]);
-    let both = Filters(one.0.iter().chain(&two.0).cloned().collect());
+    let both = FilterStack(one.0.iter().chain(&two.0).cloned().collect());
     let told = changes(&one, &both, &SERVICES);
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].loses, networks(&["203.0.113.128/25"]));
@@ -188,10 +202,10 @@ fn a_packet_must_pass_all_filters() {
 #[test]
 fn ten_thousand_networks_are_compared_in_time_linear_in_their_number() {
     let time = |number| {
-        let before = table(&[gate(MailService::Imap, Allowed::Only(many(number)))]);
+        let before = table(&[gate(MailService::Imap, AllowedSources::Only(many(number)))]);
         let after = table(&[gate(
             MailService::Imap,
-            Allowed::Only(many(number).difference(&networks(&["20.0.0.0/25"]))),
+            AllowedSources::Only(many(number).difference(&networks(&["20.0.0.0/25"]))),
         )]);
         let begun = std::time::Instant::now();
         let told = changes(&before, &after, &SERVICES);
@@ -229,8 +243,8 @@ proptest! {
     #[test]
     fn gains_and_losses_are_what_single_packets_see(before in some(), after in some()) {
         let (b, a) = (
-            table(&[gate(MailService::Imap, Allowed::Only(before))]),
-            table(&[gate(MailService::Imap, Allowed::Only(after))]),
+            table(&[gate(MailService::Imap, AllowedSources::Only(before))]),
+            table(&[gate(MailService::Imap, AllowedSources::Only(after))]),
         );
         let told = changes(&b, &a, &SERVICES);
         let empty = Networks::default();
@@ -238,10 +252,10 @@ proptest! {
         for low in 0..18u32 {
             for text in [format!("10.0.0.{low}"), format!("2001:db8::{low:x}")] {
                 let source: IpAddr = text.parse().unwrap();
-                let packet = mailward::access::rules::Packet::opening(source, 993);
+                let packet = mailward::access::rules::TcpPacket::opening(source, 993);
                 let pair = (b.decide(&packet).0, a.decide(&packet).0);
-                prop_assert_eq!(gains.contains(source), pair == (Verdict::Drop, Verdict::Accept));
-                prop_assert_eq!(loses.contains(source), pair == (Verdict::Accept, Verdict::Drop));
+                prop_assert_eq!(gains.contains(source), pair == (ChainPolicy::Drop, ChainPolicy::Accept));
+                prop_assert_eq!(loses.contains(source), pair == (ChainPolicy::Accept, ChainPolicy::Drop));
             }
         }
     }

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mailward::access::effect::Filters;
+use mailward::access::effect::FilterStack;
 use mailward::access::rules::{
-    Interface, On, Packet, Ports, Protocol, Rule, RuleSet, Stage, Then, Traffic, Verdict, When,
+    ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, PacketTraffic, PortSet,
+    RuleInterfaces, RuleMatch, RuleProtocol, RuleSet, RuleTarget, TcpPacket,
 };
-use mailward::model::{Family, Network, Networks};
+use mailward::model::{AddressFamily, Network, Networks};
 use proptest::prelude::*;
 
 /// A network as bits, 32 or 128 of them, and how many count.
@@ -64,12 +65,12 @@ impl Net {
 /// A rule in the naive evaluator's own terms.
 #[derive(Debug, Clone)]
 struct Plain {
-    family: Option<Family>,
-    protocol: Protocol,
+    family: Option<AddressFamily>,
+    protocol: RuleProtocol,
     ports: Option<(u16, u16)>,
     sources: Option<Vec<Net>>,
     on: usize,
-    stage: Option<Stage>,
+    stage: Option<ConnectionStage>,
     unclear: bool,
     then: usize,
 }
@@ -106,13 +107,13 @@ pub fn net() -> impl Strategy<Value = Net> {
 
 fn plain() -> impl Strategy<Value = Plain> {
     (
-        prop::option::weighted(0.2, prop::sample::select(Family::ALL.to_vec())),
+        prop::option::weighted(0.2, prop::sample::select(AddressFamily::ALL.to_vec())),
         prop::sample::select(vec![
-            Protocol::Any,
-            Protocol::Any,
-            Protocol::Tcp,
-            Protocol::Tcp,
-            Protocol::NotTcp,
+            RuleProtocol::Any,
+            RuleProtocol::Any,
+            RuleProtocol::Tcp,
+            RuleProtocol::Tcp,
+            RuleProtocol::NotTcp,
         ]),
         prop::option::of(prop::sample::select(vec![
             (25, 25),
@@ -124,7 +125,7 @@ fn plain() -> impl Strategy<Value = Plain> {
         prop_oneof![4 => Just(0usize), 1 => 1usize..5],
         prop::option::weighted(
             0.3,
-            prop::sample::select(vec![Stage::Opening, Stage::Established]),
+            prop::sample::select(vec![ConnectionStage::Opening, ConnectionStage::Established]),
         ),
         prop::bool::weighted(0.15),
         0usize..12,
@@ -144,36 +145,36 @@ fn plain() -> impl Strategy<Value = Plain> {
 }
 
 /// Where a rule of a chain leads: jumps go to later chains only, so that they end.
-fn then(chain: usize, number: usize) -> Then {
+fn then(chain: usize, number: usize) -> RuleTarget {
     match number {
-        0..=2 => Then::Accept,
-        3..=5 => Then::Drop,
-        6 => Then::Return,
-        7 => Then::Continue,
-        8 => Then::Unknown("QUEUE".to_owned()),
+        0..=2 => RuleTarget::Accept,
+        3..=5 => RuleTarget::Drop,
+        6 => RuleTarget::Return,
+        7 => RuleTarget::Continue,
+        8 => RuleTarget::Unknown("QUEUE".to_owned()),
         to => match CHAINS.get(chain + to - 8) {
-            Some(name) => Then::Jump((*name).to_owned()),
-            None => Then::Accept,
+            Some(name) => RuleTarget::Jump((*name).to_owned()),
+            None => RuleTarget::Accept,
         },
     }
 }
 
-fn rule(chain: usize, plain: &Plain) -> Rule {
-    Rule {
-        when: When {
+fn rule(chain: usize, plain: &Plain) -> FilterRule {
+    FilterRule {
+        when: RuleMatch {
             family: plain.family,
             protocol: plain.protocol,
-            ports: plain.ports.map(|range| Ports::of([range])),
+            ports: plain.ports.map(|range| PortSet::of([range])),
             sources: plain
                 .sources
                 .as_ref()
                 .map(|nets| nets.iter().map(Net::network).collect::<Networks>()),
             on: [
-                On::Any,
-                On::Loopback,
-                On::NotLoopback,
-                On::Named("eth0".to_owned()),
-                On::LoopbackAnd("eth0".to_owned()),
+                RuleInterfaces::Any,
+                RuleInterfaces::Loopback,
+                RuleInterfaces::NotLoopback,
+                RuleInterfaces::Named("eth0".to_owned()),
+                RuleInterfaces::LoopbackAnd("eth0".to_owned()),
             ][plain.on]
                 .clone(),
             stage: plain.stage,
@@ -187,10 +188,10 @@ fn rule(chain: usize, plain: &Plain) -> Rule {
     }
 }
 
-fn rule_set(family: Option<Family>, chains: &[Vec<Plain>], policy: Verdict) -> RuleSet {
+fn rule_set(family: Option<AddressFamily>, chains: &[Vec<Plain>], policy: ChainPolicy) -> RuleSet {
     RuleSet {
         family,
-        traffic: Traffic::Arriving,
+        traffic: PacketTraffic::Arriving,
         start: CHAINS[0].to_owned(),
         policy,
         chains: chains
@@ -220,7 +221,7 @@ fn possible(
     chains: &[Vec<Plain>],
     chain: usize,
     at: usize,
-    packet: &Packet,
+    packet: &TcpPacket,
 ) -> BTreeSet<Option<End>> {
     let Some(plain) = chains[chain].get(at) else {
         return BTreeSet::from([None]);
@@ -228,12 +229,12 @@ fn possible(
     let go_on = || possible(chains, chain, at + 1, packet);
     let family_fits = match plain.family {
         None => true,
-        Some(Family::Ipv4) => packet.source.is_ipv4(),
-        Some(Family::Ipv6) => packet.source.is_ipv6(),
+        Some(AddressFamily::Ipv4) => packet.source.is_ipv4(),
+        Some(AddressFamily::Ipv6) => packet.source.is_ipv6(),
     };
-    let on_lo = packet.interface == Interface::Loopback;
+    let on_lo = packet.interface == IncomingInterface::Loopback;
     let fits = family_fits
-        && plain.protocol != Protocol::NotTcp
+        && plain.protocol != RuleProtocol::NotTcp
         && plain
             .ports
             .is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
@@ -252,12 +253,12 @@ fn possible(
         return go_on();
     }
     let matched = match then(chain, plain.then) {
-        Then::Accept => BTreeSet::from([Some(End::Passes)]),
-        Then::Drop => BTreeSet::from([Some(End::Stops)]),
-        Then::Unknown(_) => BTreeSet::from([Some(End::Anything)]),
-        Then::Return => BTreeSet::from([None]),
-        Then::Continue => go_on(),
-        Then::Jump(to) => {
+        RuleTarget::Accept => BTreeSet::from([Some(End::Passes)]),
+        RuleTarget::Drop => BTreeSet::from([Some(End::Stops)]),
+        RuleTarget::Unknown(_) => BTreeSet::from([Some(End::Anything)]),
+        RuleTarget::Return => BTreeSet::from([None]),
+        RuleTarget::Continue => go_on(),
+        RuleTarget::Jump(to) => {
             let to = CHAINS.iter().position(|name| *name == to).unwrap();
             possible(chains, to, 0, packet)
                 .into_iter()
@@ -277,61 +278,66 @@ fn possible(
 
 /// All that may become of a packet in one set of rules.
 fn ends(
-    family: Option<Family>,
+    family: Option<AddressFamily>,
     chains: &[Vec<Plain>],
-    policy: Verdict,
-    packet: &Packet,
+    policy: ChainPolicy,
+    packet: &TcpPacket,
 ) -> BTreeSet<End> {
     // Rules of one family do not see the other.
-    if family.is_some_and(|family| (family == Family::Ipv4) != packet.source.is_ipv4()) {
+    if family.is_some_and(|family| (family == AddressFamily::Ipv4) != packet.source.is_ipv4()) {
         return BTreeSet::from([End::Passes]);
     }
     possible(chains, 0, 0, packet)
         .into_iter()
         .map(|end| match (end, policy) {
             (Some(end), _) => end,
-            (None, Verdict::Accept) => End::Passes,
-            (None, Verdict::Drop) => End::Stops,
-            (None, Verdict::Unknown) => End::Anything,
+            (None, ChainPolicy::Accept) => End::Passes,
+            (None, ChainPolicy::Drop) => End::Stops,
+            (None, ChainPolicy::Unknown) => End::Anything,
         })
         .collect()
 }
 
-fn verdict(ends: &BTreeSet<End>) -> Verdict {
+fn verdict(ends: &BTreeSet<End>) -> ChainPolicy {
     match ends.iter().collect::<Vec<_>>()[..] {
-        [End::Passes] => Verdict::Accept,
-        [End::Stops] => Verdict::Drop,
-        _ => Verdict::Unknown,
+        [End::Passes] => ChainPolicy::Accept,
+        [End::Stops] => ChainPolicy::Drop,
+        _ => ChainPolicy::Unknown,
     }
 }
 
 fn naive(
-    family: Option<Family>,
+    family: Option<AddressFamily>,
     chains: &[Vec<Plain>],
-    policy: Verdict,
-    packet: &Packet,
-) -> Verdict {
+    policy: ChainPolicy,
+    packet: &TcpPacket,
+) -> ChainPolicy {
     verdict(&ends(family, chains, policy, packet))
 }
 
 /// A set of rules, in the naive evaluator's terms: its family, its chains, its policy, and whose packets it is about.
-type Set = (Option<Family>, Vec<Vec<Plain>>, Verdict, Traffic);
+type Set = (
+    Option<AddressFamily>,
+    Vec<Vec<Plain>>,
+    ChainPolicy,
+    PacketTraffic,
+);
 
 /// What becomes of a connection, by trying all ways that its packets may take.
-fn of_connection(sets: &[Set], packet: &Packet) -> Verdict {
-    let on_lo = packet.interface == Interface::Loopback;
+fn of_connection(sets: &[Set], packet: &TcpPacket) -> ChainPolicy {
+    let on_lo = packet.interface == IncomingInterface::Loopback;
     let order = [
-        (Traffic::Leaving, Stage::Opening),
-        (Traffic::Arriving, Stage::Opening),
-        (Traffic::Leaving, Stage::Established),
-        (Traffic::Answers, Stage::Established),
-        (Traffic::Arriving, Stage::Established),
+        (PacketTraffic::Leaving, ConnectionStage::Opening),
+        (PacketTraffic::Arriving, ConnectionStage::Opening),
+        (PacketTraffic::Leaving, ConnectionStage::Established),
+        (PacketTraffic::Answers, ConnectionStage::Established),
+        (PacketTraffic::Arriving, ConnectionStage::Established),
     ];
     let mut all = BTreeSet::new();
     for (traffic, stage) in order {
-        let packet = Packet { stage, ..*packet };
+        let packet = TcpPacket { stage, ..*packet };
         for (family, chains, policy, of) in sets {
-            if *of != traffic || (traffic == Traffic::Leaving && !on_lo) {
+            if *of != traffic || (traffic == PacketTraffic::Leaving && !on_lo) {
                 continue;
             }
             let ends = ends(*family, chains, *policy, &packet);
@@ -347,20 +353,20 @@ fn of_connection(sets: &[Set], packet: &Packet) -> Verdict {
 
 fn set() -> impl Strategy<Value = Set> {
     (
-        prop::option::weighted(0.2, prop::sample::select(Family::ALL.to_vec())),
+        prop::option::weighted(0.2, prop::sample::select(AddressFamily::ALL.to_vec())),
         prop::collection::vec(prop::collection::vec(plain(), 0..3), 3),
         prop::sample::select(vec![
-            Verdict::Accept,
-            Verdict::Accept,
-            Verdict::Accept,
-            Verdict::Drop,
-            Verdict::Unknown,
+            ChainPolicy::Accept,
+            ChainPolicy::Accept,
+            ChainPolicy::Accept,
+            ChainPolicy::Drop,
+            ChainPolicy::Unknown,
         ]),
         prop::sample::select(vec![
-            Traffic::Arriving,
-            Traffic::Arriving,
-            Traffic::Answers,
-            Traffic::Leaving,
+            PacketTraffic::Arriving,
+            PacketTraffic::Arriving,
+            PacketTraffic::Answers,
+            PacketTraffic::Leaving,
         ]),
     )
 }
@@ -370,13 +376,13 @@ proptest! {
 
     #[test]
     fn the_library_decides_as_a_naive_evaluator(
-        family in prop::option::weighted(0.3, prop::sample::select(Family::ALL.to_vec())),
+        family in prop::option::weighted(0.3, prop::sample::select(AddressFamily::ALL.to_vec())),
         chains in prop::collection::vec(prop::collection::vec(plain(), 0..6), 3),
-        policy in prop::sample::select(vec![Verdict::Accept, Verdict::Drop, Verdict::Unknown]),
+        policy in prop::sample::select(vec![ChainPolicy::Accept, ChainPolicy::Drop, ChainPolicy::Unknown]),
         sources in prop::collection::vec(address(), 12),
         port in prop::sample::select(PORTS.to_vec()),
-        interface in prop::sample::select(vec![Interface::Loopback, Interface::Other]),
-        stage in prop::sample::select(vec![Stage::Opening, Stage::Established]),
+        interface in prop::sample::select(vec![IncomingInterface::Loopback, IncomingInterface::Other]),
+        stage in prop::sample::select(vec![ConnectionStage::Opening, ConnectionStage::Established]),
     ) {
         let rules = rule_set(family, &chains, policy);
         let reach = rules.reach(port, interface, stage);
@@ -388,16 +394,16 @@ proptest! {
         prop_assert!(reach.accepted.intersection(&reach.dropped.union(&reach.unknown)).is_empty());
         prop_assert!(reach.dropped.intersection(&reach.unknown).is_empty());
         for source in sources {
-            let packet = Packet { source, port, interface, stage };
+            let packet = TcpPacket { source, port, interface, stage };
             let expected = naive(family, &chains, policy, &packet);
             prop_assert_eq!(rules.decide(&packet).verdict, expected, "{}", source);
             prop_assert_eq!(rules.condensed().decide(&packet).verdict, expected, "{}", source);
             let told = [
-                (reach.accepted.contains(source), Verdict::Accept),
-                (reach.dropped.contains(source), Verdict::Drop),
-                (reach.unknown.contains(source), Verdict::Unknown),
+                (reach.accepted.contains(source), ChainPolicy::Accept),
+                (reach.dropped.contains(source), ChainPolicy::Drop),
+                (reach.unknown.contains(source), ChainPolicy::Unknown),
             ];
-            let told: Vec<Verdict> = told.iter().filter(|(is, _)| *is).map(|(_, verdict)| *verdict).collect();
+            let told: Vec<ChainPolicy> = told.iter().filter(|(is, _)| *is).map(|(_, verdict)| *verdict).collect();
             prop_assert_eq!(told, [expected], "{}", source);
         }
     }
@@ -411,9 +417,9 @@ proptest! {
         sets in prop::collection::vec(set(), 0..4),
         sources in prop::collection::vec(address(), 8),
         port in prop::sample::select(PORTS.to_vec()),
-        interface in prop::sample::select(vec![Interface::Loopback, Interface::Other]),
+        interface in prop::sample::select(vec![IncomingInterface::Loopback, IncomingInterface::Other]),
     ) {
-        let filters = Filters(
+        let filters = FilterStack(
             sets.iter()
                 .map(|(family, chains, policy, traffic)| RuleSet {
                     traffic: *traffic,
@@ -421,15 +427,15 @@ proptest! {
                 })
                 .collect(),
         );
-        let reach = filters.reach(port, interface, Stage::Opening);
+        let reach = filters.reach(port, interface, ConnectionStage::Opening);
         for source in sources {
-            let packet = Packet { source, port, interface, stage: Stage::Opening };
+            let packet = TcpPacket { source, port, interface, stage: ConnectionStage::Opening };
             let expected = of_connection(&sets, &packet);
             prop_assert_eq!(filters.decide(&packet).0, expected, "{}", source);
             let told = match (reach.accepted.contains(source), reach.dropped.contains(source)) {
-                (true, false) => Verdict::Accept,
-                (false, true) => Verdict::Drop,
-                (false, false) => Verdict::Unknown,
+                (true, false) => ChainPolicy::Accept,
+                (false, true) => ChainPolicy::Drop,
+                (false, false) => ChainPolicy::Unknown,
                 (true, true) => panic!("{source} is let in and is not"),
             };
             prop_assert_eq!(told, expected, "{}", source);
@@ -442,65 +448,65 @@ fn the_deciding_rule_is_named() {
     let office: Networks = Network::parse("203.0.113.0/24").unwrap().into();
     let rules = RuleSet::of_chain(
         "input",
-        Verdict::Accept,
+        ChainPolicy::Accept,
         vec![
-            Rule::loopback(Then::Accept),
-            Rule {
-                when: When {
-                    ports: Some(Ports::single(&[143, 993])),
+            FilterRule::loopback(RuleTarget::Accept),
+            FilterRule {
+                when: RuleMatch {
+                    ports: Some(PortSet::single(&[143, 993])),
                     sources: Some(office),
-                    ..When::default()
+                    ..RuleMatch::default()
                 },
-                then: Then::Accept,
+                then: RuleTarget::Accept,
             },
-            Rule {
-                when: When {
-                    ports: Some(Ports::single(&[143, 993])),
-                    ..When::default()
+            FilterRule {
+                when: RuleMatch {
+                    ports: Some(PortSet::single(&[143, 993])),
+                    ..RuleMatch::default()
                 },
-                then: Then::Drop,
+                then: RuleTarget::Drop,
             },
         ],
     );
     let told = |source: &str, port| {
-        let decision = rules.decide(&Packet::opening(source.parse().unwrap(), port));
+        let decision = rules.decide(&TcpPacket::opening(source.parse().unwrap(), port));
         let by = rules.rule(&decision.by).map(ToString::to_string);
         (decision.verdict, by)
     };
     assert_eq!(
         told("203.0.113.9", 143),
         (
-            Verdict::Accept,
+            ChainPolicy::Accept,
             Some("to 143,993 from 203.0.113.0/24: accept".to_owned())
         )
     );
     // The kernel hands over an IPv4 client of an IPv6 socket in this form.
-    assert_eq!(told("::ffff:203.0.113.9", 143).0, Verdict::Accept);
+    assert_eq!(told("::ffff:203.0.113.9", 143).0, ChainPolicy::Accept);
     assert_eq!(
         told("198.51.100.7", 993),
-        (Verdict::Drop, Some("to 143,993: drop".to_owned()))
+        (ChainPolicy::Drop, Some("to 143,993: drop".to_owned()))
     );
-    assert_eq!(told("198.51.100.7", 22), (Verdict::Accept, None));
+    assert_eq!(told("198.51.100.7", 22), (ChainPolicy::Accept, None));
 }
 
 #[test]
 fn chains_that_are_missing_or_go_round_are_unknown() {
-    let jump = |to: &str| Rule {
-        when: When::default(),
-        then: Then::Jump(to.to_owned()),
+    let jump = |to: &str| FilterRule {
+        when: RuleMatch::default(),
+        then: RuleTarget::Jump(to.to_owned()),
     };
     for chains in [
         vec![("a", vec![jump("gone")])],
         vec![("a", vec![jump("b")]), ("b", vec![jump("a")])],
     ] {
-        let mut rules = RuleSet::of_chain("a", Verdict::Accept, Vec::new());
+        let mut rules = RuleSet::of_chain("a", ChainPolicy::Accept, Vec::new());
         rules.chains = chains
             .into_iter()
             .map(|(name, rules)| (name.to_owned(), rules))
             .collect();
-        let packet = Packet::opening("203.0.113.9".parse().unwrap(), 25);
-        assert_eq!(rules.decide(&packet).verdict, Verdict::Unknown);
-        let reach = rules.reach(25, Interface::Other, Stage::Opening);
+        let packet = TcpPacket::opening("203.0.113.9".parse().unwrap(), 25);
+        assert_eq!(rules.decide(&packet).verdict, ChainPolicy::Unknown);
+        let reach = rules.reach(25, IncomingInterface::Other, ConnectionStage::Opening);
         assert_eq!(reach.unknown, Networks::everything());
     }
 }

@@ -3,28 +3,34 @@
 
 use std::collections::BTreeMap;
 
-use mailward::access::Ends;
+use mailward::access::NatEnds;
 use mailward::access::iptables::{
-    End, IptablesError, Mark, Own, Place, Present, Presents, own_lines, parse, removal,
-    replacement, revert, rules,
+    ChainOwnership, IptablesError, JumpPlace, NatEnd, OwnFamilyChains, PresentAtEnd, PresentChains,
+    own_lines, parse, removal, replacement, revert, rules,
 };
-use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
-use mailward::model::{Allowed, Family, MailService, Networks};
+use mailward::access::rules::{
+    ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
+};
+use mailward::model::{AddressFamily, AllowedSources, MailService, Networks};
 
 use super::netns;
 use super::nft::{assert_connections, gate, gates, many, networks};
 
 pub const VARIANTS: [&str; 2] = ["legacy", "nft"];
 
-pub const fn program(family: Family) -> &'static str {
+pub const fn program(family: AddressFamily) -> &'static str {
     match family {
-        Family::Ipv4 => "iptables",
-        Family::Ipv6 => "ip6tables",
+        AddressFamily::Ipv4 => "iptables",
+        AddressFamily::Ipv6 => "ip6tables",
     }
 }
 
 /// What is there after these scripts, one after the other, at each end where anything is.
-fn loaded(variant: &str, family: Family, scripts: &[&str]) -> BTreeMap<End, Own> {
+fn loaded(
+    variant: &str,
+    family: AddressFamily,
+    scripts: &[&str],
+) -> BTreeMap<NatEnd, OwnFamilyChains> {
     let program = program(family);
     let text = netns::printed(
         &format!(
@@ -35,19 +41,19 @@ fn loaded(variant: &str, family: Family, scripts: &[&str]) -> BTreeMap<End, Own>
     );
     let saved = parse(family, &text).unwrap();
     let at = |end| Some((end, saved.own(end)?));
-    End::ALL.into_iter().filter_map(at).collect()
+    NatEnd::ALL.into_iter().filter_map(at).collect()
 }
 
 /// What of it scripts have to know.
-fn present(own: &BTreeMap<End, Own>) -> Presents {
+fn present(own: &BTreeMap<NatEnd, OwnFamilyChains>) -> PresentChains {
     (own.iter())
         .map(|(end, own)| (*end, own.present.clone()))
         .collect()
 }
 
 /// The same where one end is looked at.
-fn early(present: &Present) -> Presents {
-    [(End::Early, present.clone())].into()
+fn early(present: &PresentAtEnd) -> PresentChains {
+    [(NatEnd::Early, present.clone())].into()
 }
 
 #[test]
@@ -56,11 +62,12 @@ fn the_chains_are_read_back_as_they_were_written() {
         return;
     }
     for variant in VARIANTS {
-        for family in Family::ALL {
-            for ends in Ends::ALL {
-                let script = replacement(&gates(), family, ends, &Presents::default()).unwrap();
+        for family in AddressFamily::ALL {
+            for ends in NatEnds::ALL {
+                let script =
+                    replacement(&gates(), family, ends, &PresentChains::default()).unwrap();
                 let all = loaded(variant, family, &[&script]);
-                for end in End::ALL {
+                for end in NatEnd::ALL {
                     assert_eq!(all.contains_key(&end), end.is_among(ends));
                 }
                 for own in all.values() {
@@ -90,14 +97,14 @@ fn whatever_is_there_is_replaced_and_removed() {
         "*raw\n:MAILWARD - [0:0]\n:MAILWARD-smtp - [0:0]\n-A MAILWARD -j MAILWARD-smtp\nCOMMIT\n",
     ];
     for variant in VARIANTS {
-        for family in Family::ALL {
+        for family in AddressFamily::ALL {
             let wanted = rules(&gates(), family);
             for before in befores {
                 let there = present(&loaded(variant, family, &[before]));
-                for ends in Ends::ALL {
+                for ends in NatEnds::ALL {
                     let script = replacement(&gates(), family, ends, &there).unwrap();
                     let own = loaded(variant, family, &[before, &script]);
-                    for end in End::ALL {
+                    for end in NatEnd::ALL {
                         assert_eq!(own.contains_key(&end), end.is_among(ends));
                     }
                     for own in own.values() {
@@ -112,12 +119,12 @@ fn whatever_is_there_is_replaced_and_removed() {
                     let gone = removal(&present(&own)).unwrap();
                     assert_eq!(loaded(variant, family, &[before, &script, &gone]), none);
                     // Gates that restrict nobody need no chain.
-                    let open = [gate(MailService::Imap, Allowed::Anyone)];
+                    let open = [gate(MailService::Imap, AllowedSources::Anyone)];
                     let open = replacement(&open, family, ends, &present(&own)).unwrap();
                     assert_eq!(loaded(variant, family, &[before, &script, &open]), none);
                 }
             }
-            assert_eq!(removal(&Presents::default()), None);
+            assert_eq!(removal(&PresentChains::default()), None);
         }
     }
 }
@@ -127,8 +134,8 @@ fn a_script_that_fails_changes_nothing() {
     if !netns::available("failing to load the chains of iptables") {
         return;
     }
-    let none = Presents::default();
-    let script = replacement(&gates(), Family::Ipv4, Ends::Both, &none).unwrap();
+    let none = PresentChains::default();
+    let script = replacement(&gates(), AddressFamily::Ipv4, NatEnds::Both, &none).unwrap();
     let broken = script.replace("COMMIT", "-A MAILWARD -j NO-SUCH-TARGET\nCOMMIT");
     for variant in VARIANTS {
         let text = netns::printed(
@@ -137,8 +144,12 @@ fn a_script_that_fails_changes_nothing() {
             ),
             &[&broken],
         );
-        for end in End::ALL {
-            assert_eq!(parse(Family::Ipv4, &text).unwrap().own(end), None, "{text}");
+        for end in NatEnd::ALL {
+            assert_eq!(
+                parse(AddressFamily::Ipv4, &text).unwrap().own(end),
+                None,
+                "{text}"
+            );
         }
     }
 }
@@ -148,11 +159,12 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
     if !netns::available("connecting through the chains of iptables") {
         return;
     }
-    let script = |family, ends| replacement(&gates(), family, ends, &Presents::default()).unwrap();
+    let script =
+        |family, ends| replacement(&gates(), family, ends, &PresentChains::default()).unwrap();
     // One set of rules for both families.
-    let mut both = rules(&gates(), Family::Ipv4).unwrap();
+    let mut both = rules(&gates(), AddressFamily::Ipv4).unwrap();
     both.family = None;
-    for (name, content) in rules(&gates(), Family::Ipv6).unwrap().chains {
+    for (name, content) in rules(&gates(), AddressFamily::Ipv6).unwrap().chains {
         let list = both.chains.entry(name.clone()).or_default();
         if name == "MAILWARD-imap" {
             list.insert(0, content[0].clone());
@@ -160,13 +172,16 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
     }
     for (variant, ends) in VARIANTS
         .into_iter()
-        .flat_map(|variant| Ends::ALL.map(|ends| (variant, ends)))
+        .flat_map(|variant| NatEnds::ALL.map(|ends| (variant, ends)))
     {
         assert_connections(
             &format!(
                 "iptables-{variant}-restore --noflush <\"$1\"; ip6tables-{variant}-restore --noflush <\"$2\""
             ),
-            &[&script(Family::Ipv4, ends), &script(Family::Ipv6, ends)],
+            &[
+                &script(AddressFamily::Ipv4, ends),
+                &script(AddressFamily::Ipv6, ends),
+            ],
             &both,
         );
     }
@@ -177,18 +192,29 @@ fn ten_thousand_networks_go_in_and_come_back() {
     if !netns::available("loading ten thousand networks into iptables") {
         return;
     }
-    let gates = [gate(MailService::Imap, Allowed::Only(many(10_000)))];
-    let script = replacement(&gates, Family::Ipv4, Ends::Both, &Presents::default()).unwrap();
+    let gates = [gate(MailService::Imap, AllowedSources::Only(many(10_000)))];
+    let script = replacement(
+        &gates,
+        AddressFamily::Ipv4,
+        NatEnds::Both,
+        &PresentChains::default(),
+    )
+    .unwrap();
     for variant in VARIANTS {
         let begun = std::time::Instant::now();
-        let own = loaded(variant, Family::Ipv4, &[&script])
-            .remove(&End::Early)
+        let own = loaded(variant, AddressFamily::Ipv4, &[&script])
+            .remove(&NatEnd::Early)
             .unwrap();
         let taken = begun.elapsed();
-        assert_eq!(Some(&own.rules), rules(&gates, Family::Ipv4).as_ref());
+        assert_eq!(
+            Some(&own.rules),
+            rules(&gates, AddressFamily::Ipv4).as_ref()
+        );
         let begun = std::time::Instant::now();
-        let reach = own.rules.reach(143, Interface::Other, Stage::Opening);
-        assert_eq!(reach.accepted.of_family(Family::Ipv4), many(10_000));
+        let reach = own
+            .rules
+            .reach(143, IncomingInterface::Other, ConnectionStage::Opening);
+        assert_eq!(reach.accepted.of_family(AddressFamily::Ipv4), many(10_000));
         crate::support::covered(&format!(
             "10,000 networks in iptables-{variant}: loaded, listed and read {taken:?}, evaluated {:?}",
             begun.elapsed()
@@ -242,18 +268,18 @@ COMMIT
 #[test]
 fn chains_are_known_by_their_mark_and_without_one_by_what_a_version_before_made() {
     let mark = |text: &str| {
-        let saved = parse(Family::Ipv4, text).unwrap();
-        saved.own(End::Early).map(|own| own.mark)
+        let saved = parse(AddressFamily::Ipv4, text).unwrap();
+        saved.own(NatEnd::Early).map(|own| own.mark)
     };
-    assert_eq!(mark(OLD), Some(Mark::Own));
+    assert_eq!(mark(OLD), Some(ChainOwnership::Own));
     let unmarked: String = (OLD.lines())
         .filter(|line| !line.contains("MAILWARD-own"))
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(mark(&unmarked), Some(Mark::Former));
+    assert_eq!(mark(&unmarked), Some(ChainOwnership::Former));
     // What that version left when it took a change back.
     let idle = "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
-    assert_eq!(mark(idle), Some(Mark::Former));
+    assert_eq!(mark(idle), Some(ChainOwnership::Former));
     for (from, to) in [
         ("-A MAILWARD -i lo -j RETURN \n", ""),
         ("--dport 587 --tcp", "--dport 2525 --tcp"),
@@ -263,29 +289,36 @@ fn chains_are_known_by_their_mark_and_without_one_by_what_a_version_before_made(
     ] {
         assert!(unmarked.contains(from), "{from}");
         let theirs = unmarked.replace(from, to);
-        assert_eq!(mark(&theirs), Some(Mark::NameAlone), "{from} -> {to}");
+        assert_eq!(
+            mark(&theirs),
+            Some(ChainOwnership::NameAlone),
+            "{from} -> {to}"
+        );
     }
     let alone = "*raw\n:MAILWARD - [0:0]\nCOMMIT\n";
-    assert_eq!(mark(alone), Some(Mark::NameAlone));
+    assert_eq!(mark(alone), Some(ChainOwnership::NameAlone));
     assert_eq!(mark("*raw\n:OTHER - [0:0]\nCOMMIT\n"), None);
 }
 
 #[test]
 fn the_spelling_of_1_3_5_is_read() {
-    let saved = parse(Family::Ipv4, OLD).unwrap();
-    let own = saved.own(End::Early).unwrap();
+    let saved = parse(AddressFamily::Ipv4, OLD).unwrap();
+    let own = saved.own(NatEnd::Early).unwrap();
     let expected = [
         gate(
             MailService::Imap,
-            Allowed::Only(networks(&["203.0.113.0/24", "198.51.100.7"])),
+            AllowedSources::Only(networks(&["203.0.113.0/24", "198.51.100.7"])),
         ),
-        gate(MailService::Submission, Allowed::Nobody),
+        gate(MailService::Submission, AllowedSources::Nobody),
     ];
-    assert_eq!(Some(&own.rules), rules(&expected, Family::Ipv4).as_ref());
+    assert_eq!(
+        Some(&own.rules),
+        rules(&expected, AddressFamily::Ipv4).as_ref()
+    );
     let input = saved.hook("filter", "INPUT");
     let decide = |rules: &RuleSet, source: &str, port, interface, stage| {
         let source = source.parse().unwrap();
-        let packet = Packet {
+        let packet = TcpPacket {
             source,
             port,
             interface,
@@ -293,37 +326,57 @@ fn the_spelling_of_1_3_5_is_read() {
         };
         rules.decide(&packet).verdict
     };
-    let new = |source, port| decide(&input, source, port, Interface::Other, Stage::Opening);
-    assert_eq!(new("198.51.100.66", 22), Verdict::Drop);
-    assert_eq!(new("192.0.2.1", 3306), Verdict::Drop);
-    assert_eq!(new("10.1.2.3", 3306), Verdict::Accept);
-    assert_eq!(new("192.0.2.1", 25), Verdict::Accept);
-    assert_eq!(new("192.0.2.1", 143), Verdict::Accept);
+    let new = |source, port| {
+        decide(
+            &input,
+            source,
+            port,
+            IncomingInterface::Other,
+            ConnectionStage::Opening,
+        )
+    };
+    assert_eq!(new("198.51.100.66", 22), ChainPolicy::Drop);
+    assert_eq!(new("192.0.2.1", 3306), ChainPolicy::Drop);
+    assert_eq!(new("10.1.2.3", 3306), ChainPolicy::Accept);
+    assert_eq!(new("192.0.2.1", 25), ChainPolicy::Accept);
+    assert_eq!(new("192.0.2.1", 143), ChainPolicy::Accept);
     // What `recent` and the queue do cannot be told.
-    assert_eq!(new("192.0.2.1", 22), Verdict::Unknown);
-    assert_eq!(new("192.0.2.1", 80), Verdict::Unknown);
+    assert_eq!(new("192.0.2.1", 22), ChainPolicy::Unknown);
+    assert_eq!(new("192.0.2.1", 80), ChainPolicy::Unknown);
     let established = decide(
         &input,
         "192.0.2.1",
         80,
-        Interface::Other,
-        Stage::Established,
+        IncomingInterface::Other,
+        ConnectionStage::Established,
     );
-    assert_eq!(established, Verdict::Accept);
-    let local = decide(&input, "127.0.0.1", 80, Interface::Loopback, Stage::Opening);
-    assert_eq!(local, Verdict::Accept);
+    assert_eq!(established, ChainPolicy::Accept);
+    let local = decide(
+        &input,
+        "127.0.0.1",
+        80,
+        IncomingInterface::Loopback,
+        ConnectionStage::Opening,
+    );
+    assert_eq!(local, ChainPolicy::Accept);
     // A table that is not loaded lets everything pass.
     let mangle = saved.hook("mangle", "INPUT");
     assert_eq!(
-        decide(&mangle, "192.0.2.1", 80, Interface::Other, Stage::Opening),
-        Verdict::Accept
+        decide(
+            &mangle,
+            "192.0.2.1",
+            80,
+            IncomingInterface::Other,
+            ConnectionStage::Opening
+        ),
+        ChainPolicy::Accept
     );
     assert_eq!(
         saved
             .hook("raw", "PREROUTING")
-            .reach(143, Interface::Other, Stage::Opening)
+            .reach(143, IncomingInterface::Other, ConnectionStage::Opening)
             .accepted,
-        networks(&["203.0.113.0/24", "198.51.100.7"]).union(&Networks::all_of(Family::Ipv6))
+        networks(&["203.0.113.0/24", "198.51.100.7"]).union(&Networks::all_of(AddressFamily::Ipv6))
     );
 }
 
@@ -331,7 +384,7 @@ fn the_spelling_of_1_3_5_is_read() {
 fn output_that_is_cut_or_no_rules_is_an_error() {
     let cut = &OLD[..OLD.len() / 2];
     assert!(matches!(
-        parse(Family::Ipv4, cut),
+        parse(AddressFamily::Ipv4, cut),
         Err(IptablesError::Cut { .. } | IptablesError::Line { .. })
     ));
     for bad in [
@@ -339,7 +392,7 @@ fn output_that_is_cut_or_no_rules_is_an_error() {
         "-A INPUT -j DROP\n",
         "*raw\n-A X \"\nCOMMIT\n",
     ] {
-        let result = parse(Family::Ipv4, bad);
+        let result = parse(AddressFamily::Ipv4, bad);
         assert!(
             matches!(result, Err(IptablesError::Line { .. })),
             "{bad}: {result:?}"
@@ -347,28 +400,37 @@ fn output_that_is_cut_or_no_rules_is_an_error() {
     }
     // Rules that only nft can show.
     let text = "# Table `filter' is incompatible, use 'nft' tool.\n";
-    let input = parse(Family::Ipv4, text).unwrap().hook("filter", "INPUT");
-    let packet = Packet::opening("192.0.2.1".parse().unwrap(), 25);
-    assert_eq!(input.decide(&packet).verdict, Verdict::Unknown);
+    let input = parse(AddressFamily::Ipv4, text)
+        .unwrap()
+        .hook("filter", "INPUT");
+    let packet = TcpPacket::opening("192.0.2.1".parse().unwrap(), 25);
+    assert_eq!(input.decide(&packet).verdict, ChainPolicy::Unknown);
 }
 
 #[test]
 fn a_jump_that_is_not_ours_is_counted_and_what_comes_before_ours_is_shown() {
     let text = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n:mine - [0:0]\n\
         -A PREROUTING -s 203.0.113.0/24 -j ACCEPT\n-A PREROUTING -j MAILWARD\n-A mine -j MAILWARD\nCOMMIT\n";
-    let own = parse(Family::Ipv4, text).unwrap().own(End::Early).unwrap();
+    let own = parse(AddressFamily::Ipv4, text)
+        .unwrap()
+        .own(NatEnd::Early)
+        .unwrap();
     assert_eq!((own.present.jumps, own.foreign), (1, 1));
     assert_eq!(own.before.len(), 1);
 }
 
 #[test]
 fn a_jump_behind_other_rules_is_put_in_front_of_them() {
-    let gates = [gate(MailService::Imap, Allowed::Nobody)];
+    let gates = [gate(MailService::Imap, AllowedSources::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A PREROUTING -p tcp -m tcp --dport 143 -j ACCEPT\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
-    let own = parse(Family::Ipv4, saved).unwrap().own(End::Early).unwrap();
-    let script = |present: Present| {
-        replacement(&gates, Family::Ipv4, Ends::Both, &early(&present)).expect("something to do")
+    let own = parse(AddressFamily::Ipv4, saved)
+        .unwrap()
+        .own(NatEnd::Early)
+        .unwrap();
+    let script = |present: PresentAtEnd| {
+        replacement(&gates, AddressFamily::Ipv4, NatEnds::Both, &early(&present))
+            .expect("something to do")
     };
     let moved = script(own.present.clone());
     let jumps: Vec<_> = (moved.lines().filter(|line| line.contains("PREROUTING"))).collect();
@@ -379,8 +441,8 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
     // Brought back, the jump stays where it is: it does no harm there.
     let back = revert(saved, &early(&own.present), Some(&moved));
     assert!(!back.contains("PREROUTING"), "{back}");
-    let alone = Present {
-        place: Place::First,
+    let alone = PresentAtEnd {
+        place: JumpPlace::First,
         ..own.present
     };
     assert!(!script(alone).contains("PREROUTING"));
@@ -388,22 +450,37 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
 
 #[test]
 fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
-    let gates = [gate(MailService::Imap, Allowed::Nobody)];
+    let gates = [gate(MailService::Imap, AllowedSources::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A MAILWARD -p tcp -m tcp --dport 110 -j DROP\nCOMMIT\n";
-    let own = parse(Family::Ipv4, saved).unwrap().own(End::Early).unwrap();
+    let own = parse(AddressFamily::Ipv4, saved)
+        .unwrap()
+        .own(NatEnd::Early)
+        .unwrap();
     assert_eq!(own.present.jumps, 0);
-    let change = replacement(&gates, Family::Ipv4, Ends::Both, &early(&own.present)).unwrap();
+    let change = replacement(
+        &gates,
+        AddressFamily::Ipv4,
+        NatEnds::Both,
+        &early(&own.present),
+    )
+    .unwrap();
     assert!(change.contains("-I PREROUTING -j MAILWARD"), "{change}");
     let back = revert(saved, &early(&own.present), Some(&change));
     assert!(!back.contains("DROP"), "{back}");
     assert!(back.contains(":MAILWARD - [0:0]"), "{back}");
     let hooked = saved.replace("COMMIT", "-A PREROUTING -j MAILWARD\nCOMMIT");
-    let own = parse(Family::Ipv4, &hooked)
+    let own = parse(AddressFamily::Ipv4, &hooked)
         .unwrap()
-        .own(End::Early)
+        .own(NatEnd::Early)
         .unwrap();
-    let change = replacement(&gates, Family::Ipv4, Ends::Both, &early(&own.present)).unwrap();
+    let change = replacement(
+        &gates,
+        AddressFamily::Ipv4,
+        NatEnds::Both,
+        &early(&own.present),
+    )
+    .unwrap();
     assert!(revert(&hooked, &early(&own.present), Some(&change)).contains("--dport 110 -j DROP"));
 }
 
@@ -417,21 +494,21 @@ fn chains_of_a_version_before_are_replaced_by_those_of_both_ends_and_given_back(
     if !netns::available("replacing the chains of a version before") {
         return;
     }
-    let gates = [gate(MailService::Pop3, Allowed::Nobody)];
+    let gates = [gate(MailService::Pop3, AllowedSources::Nobody)];
     for variant in VARIANTS {
         let program = format!("iptables-{variant}");
         let restore = format!("{program}-restore --noflush");
         let save = format!("{program}-save -t raw; {program}-save -t mangle");
-        for ends in Ends::ALL {
+        for ends in NatEnds::ALL {
             let saved = netns::printed(&format!("{restore} <\"$1\"; {save}"), &[FORMER]);
-            let there = present(&loaded(variant, Family::Ipv4, &[FORMER]));
-            let change = replacement(&gates, Family::Ipv4, ends, &there).unwrap();
+            let there = present(&loaded(variant, AddressFamily::Ipv4, &[FORMER]));
+            let change = replacement(&gates, AddressFamily::Ipv4, ends, &there).unwrap();
             let back = revert(&saved, &there, Some(&change));
             let script = format!("{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}");
             let after = netns::printed(&script, &[FORMER, &change, &back]);
             let count = |text: &str| text.matches("-A PREROUTING -j MAILWARD\n").count();
             assert_eq!((count(&saved), count(&after)), (1, 1), "{after}");
-            for end in End::ALL {
+            for end in NatEnd::ALL {
                 assert_eq!(own_lines(&after, end), own_lines(&saved, end), "{after}");
             }
         }

@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 
-use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
-use mailward::access::{Ends, Gate, iptables, nft};
-use mailward::model::{Allowed, Family, MailService};
+use mailward::access::rules::{
+    ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
+};
+use mailward::access::{NatEnds, PortAllowlist, iptables, nft};
+use mailward::model::{AddressFamily, AllowedSources, MailService};
 use proptest::prelude::*;
 
 use super::evaluate::{Net, address, net};
@@ -45,35 +47,36 @@ fn named() -> impl Strategy<Value = Named> {
     })
 }
 
-fn gates(named: &Named) -> Vec<Gate> {
-    let gate = |(service, whom): &(MailService, For)| Gate {
+fn gates(named: &Named) -> Vec<PortAllowlist> {
+    let gate = |(service, whom): &(MailService, For)| PortAllowlist {
         service: *service,
         ports: service.ports(),
         allowed: match whom {
-            For::Anyone => Allowed::Anyone,
-            For::Nobody => Allowed::Nobody,
-            For::These(nets) => Allowed::Only(nets.iter().map(Net::network).collect()),
+            For::Anyone => AllowedSources::Anyone,
+            For::Nobody => AllowedSources::Nobody,
+            For::These(nets) => AllowedSources::Only(nets.iter().map(Net::network).collect()),
         },
     };
     named.iter().map(gate).collect()
 }
 
 /// What the gates say about a connection.
-fn naive(named: &Named, packet: &Packet) -> Verdict {
+fn naive(named: &Named, packet: &TcpPacket) -> ChainPolicy {
     let whom = named
         .iter()
         .find(|(service, _)| service.ports().contains(&packet.port))
         .map(|(_, whom)| whom);
-    let opens = (packet.interface, packet.stage) == (Interface::Other, Stage::Opening);
+    let opens =
+        (packet.interface, packet.stage) == (IncomingInterface::Other, ConnectionStage::Opening);
     let may = match whom {
         None | Some(For::Anyone) => true,
         Some(For::Nobody) => false,
         Some(For::These(nets)) => nets.iter().any(|net| net.has(packet.source)),
     };
     if may || !opens {
-        Verdict::Accept
+        ChainPolicy::Accept
     } else {
-        Verdict::Drop
+        ChainPolicy::Drop
     }
 }
 
@@ -85,16 +88,16 @@ fn decides_as_named(
 ) -> Result<(), TestCaseError> {
     for source in sources {
         for port in [22, 25, 110, 143, 465, 587, 993, 995] {
-            for interface in [Interface::Other, Interface::Loopback] {
-                for stage in [Stage::Opening, Stage::Established] {
-                    let packet = Packet {
+            for interface in [IncomingInterface::Other, IncomingInterface::Loopback] {
+                for stage in [ConnectionStage::Opening, ConnectionStage::Established] {
+                    let packet = TcpPacket {
                         source: *source,
                         port,
                         interface,
                         stage,
                     };
                     let verdict =
-                        rules.map_or(Verdict::Accept, |rules| rules.decide(&packet).verdict);
+                        rules.map_or(ChainPolicy::Accept, |rules| rules.decide(&packet).verdict);
                     prop_assert_eq!(verdict, naive(named, &packet), "{:?}", packet);
                 }
             }
@@ -111,10 +114,10 @@ fn parts(script: &str, files: &[&str]) -> Vec<String> {
 
 /// What `iptables-save` prints without its times and counters, chains left out that are empty and were not there, and a jump
 /// counted once: the script that takes a removal back cannot ask whether the jump is still there.
-fn saved(text: &str, before: &iptables::Presents) -> Vec<String> {
-    let ends = iptables::End::ALL.into_iter();
+fn saved(text: &str, before: &iptables::PresentChains) -> Vec<String> {
+    let ends = iptables::NatEnd::ALL.into_iter();
     let parts = ends.map(|end| {
-        let none = iptables::Present::default();
+        let none = iptables::PresentAtEnd::default();
         let lines = saved_at(
             end,
             &iptables::section(text, end),
@@ -125,7 +128,7 @@ fn saved(text: &str, before: &iptables::Presents) -> Vec<String> {
     parts.flatten().collect()
 }
 
-fn saved_at(end: iptables::End, text: &str, before: &iptables::Present) -> Vec<String> {
+fn saved_at(end: iptables::NatEnd, text: &str, before: &iptables::PresentAtEnd) -> Vec<String> {
     let jump = format!("-A {} -j {}", end.hook(), iptables::CHAIN);
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -155,7 +158,7 @@ proptest! {
         if !netns::available("loading random gates into nftables") {
             return Ok(());
         }
-        let script = nft::script(&gates(&named), Ends::Both);
+        let script = nft::script(&gates(&named), NatEnds::Both);
         let json = netns::printed("nft -f \"$1\"; nft -j list ruleset", &[&script]);
         let table = nft::own(json.as_bytes()).unwrap();
         let hooks = table.as_ref().map(|table| table.own_rules()).unwrap_or_default();
@@ -173,11 +176,11 @@ proptest! {
         if !netns::available("loading random gates into iptables") {
             return Ok(());
         }
-        for family in Family::ALL {
+        for family in AddressFamily::ALL {
             let sources: Vec<IpAddr> =
-                sources.iter().copied().filter(|source| Family::of(*source) == family).collect();
+                sources.iter().copied().filter(|source| AddressFamily::of(*source) == family).collect();
             let script = iptables::replacement(
-                &gates(&named), family, Ends::Both, &iptables::Presents::default(),
+                &gates(&named), family, NatEnds::Both, &iptables::PresentChains::default(),
             );
             for variant in VARIANTS {
                 let program = program(family);
@@ -186,7 +189,7 @@ proptest! {
                     &[script.as_deref().unwrap_or_default()],
                 );
                 let saved = iptables::parse(family, &text).unwrap();
-                for end in iptables::End::ALL {
+                for end in iptables::NatEnd::ALL {
                     let rules = saved.hook(end.table(), end.hook());
                     decides_as_named(Some(&rules), &named, &sources)?;
                 }
@@ -199,12 +202,12 @@ proptest! {
         if !netns::available("taking rules of nftables back") {
             return Ok(());
         }
-        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named), Ends::Both));
+        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named), NatEnds::Both));
         if by_hand {
             first += "table inet mailward {\nset more { type ipv4_addr; elements = { 10.0.0.1 }; }\n\
                 chain input { tcp dport 143 ip saddr @more counter log prefix \"a b\" accept; }\n}\n";
         }
-        let second = nft::script(&gates(&after), Ends::Both);
+        let second = nft::script(&gates(&after), NatEnds::Both);
         let list = "nft list table inet mailward 2>/dev/null || :";
         let listed = netns::printed(&format!("nft -f \"$1\"; {list}"), &[&first]);
         let back = nft::revert((!listed.is_empty()).then_some(listed.as_str()));
@@ -225,22 +228,22 @@ proptest! {
         if !netns::available("taking rules of iptables back") {
             return Ok(());
         }
-        for family in Family::ALL {
+        for family in AddressFamily::ALL {
             for variant in VARIANTS {
                 let restore = format!("{}-{variant}-restore --noflush", program(family));
                 let save = format!("{0}-{variant}-save -t raw; {0}-{variant}-save -t mangle", program(family));
                 let first = before.as_ref().and_then(|named| {
-                    iptables::replacement(&gates(named), family, Ends::Both, &iptables::Presents::default())
+                    iptables::replacement(&gates(named), family, NatEnds::Both, &iptables::PresentChains::default())
                 });
                 // Somebody else's rule in the hook stays where it is.
                 let first = format!("*raw\n-A PREROUTING -s 192.0.2.7 -j ACCEPT\nCOMMIT\n{}", first.unwrap_or_default())
-                    .replace("192.0.2.7", if family == Family::Ipv4 { "192.0.2.7" } else { "2001:db8::7" });
+                    .replace("192.0.2.7", if family == AddressFamily::Ipv4 { "192.0.2.7" } else { "2001:db8::7" });
                 let listed = netns::printed(&format!("{restore} <\"$1\"; {save}"), &[&first]);
                 let there = iptables::parse(family, &listed).unwrap();
-                let present: iptables::Presents = (iptables::End::ALL.into_iter())
+                let present: iptables::PresentChains = (iptables::NatEnd::ALL.into_iter())
                     .filter_map(|end| Some((end, there.own(end)?.present)))
                     .collect();
-                let second = iptables::replacement(&gates(&after), family, Ends::Both, &present);
+                let second = iptables::replacement(&gates(&after), family, NatEnds::Both, &present);
                 let back = iptables::revert(&listed, &present, second.as_deref());
                 let script = format!(
                     "{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}; echo --

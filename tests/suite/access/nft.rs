@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use mailward::access::nft::{self, Mark};
-use mailward::access::rules::{Interface, Packet, RuleSet, Stage, Verdict};
-use mailward::access::{Ends, Gate};
-use mailward::model::{Allowed, MailService, Network, Networks};
+use mailward::access::nft::{self, TableOwnership};
+use mailward::access::rules::{
+    ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
+};
+use mailward::access::{NatEnds, PortAllowlist};
+use mailward::model::{AllowedSources, MailService, Network, Networks};
 use proptest::prelude::*;
 
 use super::netns;
@@ -17,8 +19,8 @@ pub fn networks(texts: &[&str]) -> Networks {
         .collect()
 }
 
-pub fn gate(service: MailService, allowed: Allowed) -> Gate {
-    Gate {
+pub fn gate(service: MailService, allowed: AllowedSources) -> PortAllowlist {
+    PortAllowlist {
         service,
         ports: service.ports(),
         allowed,
@@ -26,11 +28,11 @@ pub fn gate(service: MailService, allowed: Allowed) -> Gate {
 }
 
 /// One gate of each kind.
-pub fn gates() -> Vec<Gate> {
+pub fn gates() -> Vec<PortAllowlist> {
     vec![
         gate(
             MailService::Imap,
-            Allowed::Only(networks(&[
+            AllowedSources::Only(networks(&[
                 "203.0.113.0/24",
                 "203.0.114.0/25",
                 "198.51.100.7",
@@ -40,15 +42,15 @@ pub fn gates() -> Vec<Gate> {
         // IPv4 alone: IPv6 is closed.
         gate(
             MailService::Pop3,
-            Allowed::Only(networks(&["192.0.2.0/24"])),
+            AllowedSources::Only(networks(&["192.0.2.0/24"])),
         ),
-        gate(MailService::Smtp, Allowed::Anyone),
-        gate(MailService::Submission, Allowed::Nobody),
+        gate(MailService::Smtp, AllowedSources::Anyone),
+        gate(MailService::Submission, AllowedSources::Nobody),
     ]
 }
 
 /// Loads scripts one after the other and reads the table back.
-fn loaded(scripts: &[&str]) -> Option<nft::Table> {
+fn loaded(scripts: &[&str]) -> Option<nft::NftTable> {
     let json = netns::printed(
         "for script; do nft -c -f \"$script\"; nft -f \"$script\"; done; nft -j list ruleset",
         scripts,
@@ -57,7 +59,7 @@ fn loaded(scripts: &[&str]) -> Option<nft::Table> {
 }
 
 /// What the table has behind address translation.
-fn rules_of(table: &nft::Table) -> RuleSet {
+fn rules_of(table: &nft::NftTable) -> RuleSet {
     let hooks: Vec<_> = (table.base.iter())
         .map(|base| (base.hook.as_str(), base.priority))
         .collect();
@@ -70,8 +72,8 @@ fn rules_of(table: &nft::Table) -> RuleSet {
 }
 
 /// What the gates make there.
-fn behind(gates: &[Gate]) -> RuleSet {
-    nft::rules(gates, Ends::Both).remove(0)
+fn behind(gates: &[PortAllowlist]) -> RuleSet {
+    nft::rules(gates, NatEnds::Both).remove(0)
 }
 
 #[test]
@@ -79,17 +81,17 @@ fn the_table_is_read_back_as_it_was_written() {
     if !netns::available("loading the nftables table") {
         return;
     }
-    for ends in Ends::ALL {
+    for ends in NatEnds::ALL {
         let table = loaded(&[&nft::script(&gates(), ends)]).unwrap();
-        assert_eq!(table.mark, Mark::Own);
+        assert_eq!(table.mark, TableOwnership::Own);
         assert_eq!(table.own_rules(), nft::rules(&gates(), ends));
-        for other in Ends::ALL {
+        for other in NatEnds::ALL {
             assert_eq!(table.is_made_of(&gates(), other), other == ends);
         }
     }
     let more = "add chain inet mailward more { accept; }\n";
-    let table = loaded(&[&nft::script(&gates(), Ends::Both), more]).unwrap();
-    assert!(!table.is_made_of(&gates(), Ends::Both));
+    let table = loaded(&[&nft::script(&gates(), NatEnds::Both), more]).unwrap();
+    assert!(!table.is_made_of(&gates(), NatEnds::Both));
 }
 
 #[test]
@@ -98,8 +100,8 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
         return;
     }
     let all = gates();
-    let script = nft::script(&all, Ends::Both);
-    let other = nft::script(&all[3..], Ends::Both);
+    let script = nft::script(&all, NatEnds::Both);
+    let other = nft::script(&all[3..], NatEnds::Both);
     for before in [
         vec![script.as_str()],
         vec![other.as_str()],
@@ -114,7 +116,7 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
     assert_eq!(loaded(&[nft::REMOVAL]), None);
     // Gates that restrict nobody need no table.
     assert_eq!(
-        loaded(&[&script, &nft::script(&all[2..3], Ends::Both)]),
+        loaded(&[&script, &nft::script(&all[2..3], NatEnds::Both)]),
         None
     );
 }
@@ -125,15 +127,15 @@ fn a_table_that_sleeps_enforces_nothing() {
         return;
     }
     let sleep = "table inet mailward {\nflags dormant\n}\n";
-    let table = loaded(&[&nft::script(&gates(), Ends::Both), sleep]).unwrap();
-    assert_eq!(table.mark, Mark::Own);
+    let table = loaded(&[&nft::script(&gates(), NatEnds::Both), sleep]).unwrap();
+    assert_eq!(table.mark, TableOwnership::Own);
     // nft 1.0.6 does not print which flag it is, so that the table may be asleep or not.
     let rules = table.own_rules().into_iter().next();
     assert_ne!(rules, Some(behind(&gates())));
-    let packet = Packet::opening("10.9.0.9".parse().unwrap(), 143);
-    let verdict = rules.map_or(Verdict::Accept, |rules| rules.decide(&packet).verdict);
-    assert_ne!(verdict, Verdict::Drop);
-    let awake = loaded(&[sleep, &nft::script(&gates(), Ends::Both)]).unwrap();
+    let packet = TcpPacket::opening("10.9.0.9".parse().unwrap(), 143);
+    let verdict = rules.map_or(ChainPolicy::Accept, |rules| rules.decide(&packet).verdict);
+    assert_ne!(verdict, ChainPolicy::Drop);
+    let awake = loaded(&[sleep, &nft::script(&gates(), NatEnds::Both)]).unwrap();
     assert_eq!(Some(rules_of(&awake)), Some(behind(&gates())));
 }
 
@@ -142,37 +144,37 @@ fn what_is_left_of_the_own_table_is_told_from_what_others_make_by_its_name() {
     if !netns::available("reading what is left of the nftables table") {
         return;
     }
-    let own = nft::script(&gates(), Ends::Both);
-    let made = nft::rules(&gates(), Ends::Both);
+    let own = nft::script(&gates(), NatEnds::Both);
+    let made = nft::rules(&gates(), NatEnds::Both);
     let emptied = "flush table inet mailward\n";
     let behind_alone = "flush chain inet mailward input\n";
     for (scripts, mark, left) in [
-        (vec![], Mark::Own, true),
-        (vec![emptied], Mark::Rest, true),
-        (vec![behind_alone], Mark::Rest, true),
+        (vec![], TableOwnership::Own, true),
+        (vec![emptied], TableOwnership::Rest, true),
+        (vec![behind_alone], TableOwnership::Rest, true),
         (
             vec![emptied, "delete chain inet mailward prerouting\n"],
-            Mark::Rest,
+            TableOwnership::Rest,
             true,
         ),
         (
             vec![emptied, "add rule inet mailward input tcp dport 22 drop\n"],
-            Mark::Rest,
+            TableOwnership::Rest,
             false,
         ),
         (
             vec![emptied, "add rule inet mailward input counter\n"],
-            Mark::NameAlone,
+            TableOwnership::NameAlone,
             false,
         ),
         (
             vec![emptied, "add chain inet mailward other\n"],
-            Mark::NameAlone,
+            TableOwnership::NameAlone,
             true,
         ),
         (
             vec![emptied, "add counter inet mailward c\n"],
-            Mark::NameAlone,
+            TableOwnership::NameAlone,
             true,
         ),
         (
@@ -180,12 +182,12 @@ fn what_is_left_of_the_own_table_is_told_from_what_others_make_by_its_name() {
                 emptied,
                 "add set inet mailward s { type ipv4_addr; flags interval; }\n",
             ],
-            Mark::NameAlone,
+            TableOwnership::NameAlone,
             true,
         ),
         (
             vec![emptied, "add chain inet mailward input { policy drop; }\n"],
-            Mark::NameAlone,
+            TableOwnership::NameAlone,
             true,
         ),
     ] {
@@ -206,7 +208,7 @@ fn a_table_of_the_name_without_the_mark_is_told_apart() {
     }
     let foreign =
         "table inet mailward {\nchain input {\ntype filter hook input priority 0\ndrop\n}\n}\n";
-    assert_eq!(loaded(&[foreign]).unwrap().mark, Mark::NameAlone);
+    assert_eq!(loaded(&[foreign]).unwrap().mark, TableOwnership::NameAlone);
     assert_eq!(
         loaded(&["table ip mailward {\nchain input {\naccept comment \"mailward\"\n}\n}\n"]),
         None
@@ -218,65 +220,65 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
     if !netns::available("changing the nftables table by hand") {
         return;
     }
-    let script = nft::script(&gates(), Ends::Both);
+    let script = nft::script(&gates(), NatEnds::Both);
     for (change, expected) in [
         (
             "insert rule inet mailward input tcp dport 143 counter accept",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
         (
             "insert rule inet mailward input ip saddr 10.9.0.0-10.9.0.9 th dport { 100-150, 993 } drop",
-            Verdict::Drop,
+            ChainPolicy::Drop,
         ),
         (
             "insert rule inet mailward input limit rate 3/second accept",
-            Verdict::Unknown,
+            ChainPolicy::Unknown,
         ),
         (
             "add element inet mailward imap_v4 { 10.9.0.0/16 }",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
         (
             "insert rule inet mailward input meta nfproto ipv6 accept",
-            Verdict::Drop,
+            ChainPolicy::Drop,
         ),
         (
             "insert rule inet mailward input meta l4proto { tcp, udp } ip saddr != 10.8.0.0/16 accept",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
         (
             "insert rule inet mailward input ct state { established, new } ip saddr { 10.9.0.9, 10.10.0.0/16 } accept",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
         (
             "insert rule inet mailward input fib daddr type local accept",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
         (
             "insert rule inet mailward input meta mark 7 accept",
-            Verdict::Unknown,
+            ChainPolicy::Unknown,
         ),
         (
             "insert rule inet mailward input iifname \"eth*\" accept",
-            Verdict::Unknown,
+            ChainPolicy::Unknown,
         ),
         (
             "insert rule inet mailward input udp dport 143 accept",
-            Verdict::Drop,
+            ChainPolicy::Drop,
         ),
         (
             "insert rule inet mailward input tcp dport vmap { 143 : accept }",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
         (
             "add chain inet mailward more { accept; }\ninsert rule inet mailward input tcp dport 140-150 goto more",
-            Verdict::Accept,
+            ChainPolicy::Accept,
         ),
     ] {
         let table = loaded(&[&script, &format!("{change}\n")]).unwrap();
         let rules = rules_of(&table);
         assert_ne!(rules, behind(&gates()), "{change}");
-        let packet = Packet::opening("10.9.0.9".parse().unwrap(), 143);
+        let packet = TcpPacket::opening("10.9.0.9".parse().unwrap(), 143);
         assert_eq!(
             rules.decide(&packet).verdict,
             expected,
@@ -290,7 +292,7 @@ fn the_kernel_lets_in_whom_the_rules_let_in() {
     if !netns::available("connecting through the nftables table") {
         return;
     }
-    for ends in Ends::ALL {
+    for ends in NatEnds::ALL {
         assert_connections(
             "nft -f \"$1\"",
             &[&nft::script(&gates(), ends)],
@@ -385,20 +387,20 @@ P
     for source in sources.into_iter().chain(["lo4", "lo6"]) {
         for port in ports {
             let (address, interface) = match source {
-                "lo4" => ("127.0.0.1", Interface::Loopback),
-                "lo6" => ("::1", Interface::Loopback),
-                other => (other, Interface::Other),
+                "lo4" => ("127.0.0.1", IncomingInterface::Loopback),
+                "lo6" => ("::1", IncomingInterface::Loopback),
+                other => (other, IncomingInterface::Other),
             };
-            let packet = Packet {
+            let packet = TcpPacket {
                 source: address.parse().unwrap(),
                 port,
                 interface,
-                stage: Stage::Opening,
+                stage: ConnectionStage::Opening,
             };
             let word = match rules.decide(&packet).verdict {
-                Verdict::Accept => "can",
-                Verdict::Drop => "cannot",
-                Verdict::Unknown => panic!("{packet:?}"),
+                ChainPolicy::Accept => "can",
+                ChainPolicy::Drop => "cannot",
+                ChainPolicy::Unknown => panic!("{packet:?}"),
             };
             let line = format!("\n{word} {source} {port}\n");
             assert!(output.contains(&line), "expected{line}in {output}");
@@ -413,9 +415,9 @@ fn ten_thousand_networks_are_one_transaction() {
     if !netns::available("loading ten thousand networks into nftables") {
         return;
     }
-    let gates = [gate(MailService::Imap, Allowed::Only(many(10_000)))];
+    let gates = [gate(MailService::Imap, AllowedSources::Only(many(10_000)))];
     let begun = Instant::now();
-    let script = nft::script(&gates, Ends::Both);
+    let script = nft::script(&gates, NatEnds::Both);
     let rendered = begun.elapsed();
     let json = netns::printed("nft -f \"$1\"; nft -j list table inet mailward", &[&script]);
     let loaded = begun.elapsed();
@@ -424,7 +426,7 @@ fn ten_thousand_networks_are_one_transaction() {
     let read = begun.elapsed();
     assert_eq!(Some(rules_of(&table)), Some(behind(&gates)));
     let begun = Instant::now();
-    let reach = rules_of(&table).reach(143, Interface::Other, Stage::Opening);
+    let reach = rules_of(&table).reach(143, IncomingInterface::Other, ConnectionStage::Opening);
     assert_eq!(reach.accepted, many(10_000));
     crate::support::covered(&format!(
         "10,000 networks in nftables: rendered {rendered:?}, loaded and listed {loaded:?}, read {read:?}, evaluated {:?}",
@@ -459,9 +461,10 @@ fn sets_of_ranges_are_read_in_time_linear_in_their_number() {
         let begun = Instant::now();
         let tables = nft::tables(json.as_bytes()).unwrap();
         let taken = begun.elapsed();
-        let reach = tables[0].base[0]
-            .rules
-            .reach(143, Interface::Other, Stage::Opening);
+        let reach =
+            tables[0].base[0]
+                .rules
+                .reach(143, IncomingInterface::Other, ConnectionStage::Opening);
         assert_eq!(reach.dropped.ranges().count(), number as usize);
         assert!(reach.dropped.contains("20.0.1.6".parse().unwrap()));
         assert!(!reach.dropped.contains("20.0.1.7".parse().unwrap()));
@@ -524,10 +527,10 @@ proptest! {
             return Ok(());
         }
         let gates = [
-            gate(MailService::Imap, Allowed::Only(imap.into_iter().collect())),
-            gate(MailService::Pop3, Allowed::Only(pop3.into_iter().collect())),
+            gate(MailService::Imap, AllowedSources::Only(imap.into_iter().collect())),
+            gate(MailService::Pop3, AllowedSources::Only(pop3.into_iter().collect())),
         ];
-        let table = loaded(&[&nft::script(&gates, Ends::Both)]).unwrap();
+        let table = loaded(&[&nft::script(&gates, NatEnds::Both)]).unwrap();
         let expected = behind(&gates);
         prop_assert_eq!(rules_of(&table), expected);
     }

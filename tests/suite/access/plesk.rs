@@ -1,9 +1,11 @@
 //! The list of Plesk's firewall: its spellings, its predefined rules, what is refused, and what it does.
 
-use mailward::access::Gate;
-use mailward::access::plesk::{Action, Ambiguity, ListError, Refusal, find, parse, plan, rules};
-use mailward::access::rules::{Interface, Packet, Stage, Verdict};
-use mailward::model::{Allowed, MailService, Networks};
+use mailward::access::PortAllowlist;
+use mailward::access::plesk::{
+    PleskListError, PleskListRefusal, PleskRuleAction, RuleAmbiguity, find, parse, plan, rules,
+};
+use mailward::access::rules::{ChainPolicy, ConnectionStage, IncomingInterface, TcpPacket};
+use mailward::model::{AllowedSources, MailService, Networks};
 use serde_json::{Value, json};
 
 use super::nft::{gate, networks};
@@ -31,8 +33,8 @@ fn read(list: &[Value]) -> Vec<mailward::access::plesk::PleskRule> {
     parse(Value::from(list.to_vec()).to_string().as_bytes()).unwrap()
 }
 
-fn only(service: MailService, texts: &[&str]) -> Gate {
-    gate(service, Allowed::Only(networks(texts)))
+fn only(service: MailService, texts: &[&str]) -> PortAllowlist {
+    gate(service, AllowedSources::Only(networks(texts)))
 }
 
 fn change(list: &mut [Value], id: u32, key: &str, value: Value) {
@@ -75,9 +77,9 @@ fn all_spellings_are_the_same_list() {
 fn what_is_no_list_is_an_error_and_nothing_is_guessed() {
     assert!(matches!(
         parse(b"Firewall is disabled"),
-        Err(ListError::Json(_))
+        Err(PleskListError::Json(_))
     ));
-    assert!(matches!(parse(b"{}"), Err(ListError::Shape)));
+    assert!(matches!(parse(b"{}"), Err(PleskListError::Shape)));
     for (key, value) in [
         ("id", json!("7; reboot")),
         ("id", json!(null)),
@@ -90,7 +92,7 @@ fn what_is_no_list_is_an_error_and_nothing_is_guessed() {
         change(&mut list, 1035, key, value);
         let result = parse(Value::from(list).to_string().as_bytes());
         assert!(
-            matches!(result, Err(ListError::Rule { number: 5, key: told }) if told == key),
+            matches!(result, Err(PleskListError::Rule { number: 5, key: told }) if told == key),
             "{key}: {result:?}"
         );
     }
@@ -98,7 +100,7 @@ fn what_is_no_list_is_an_error_and_nothing_is_guessed() {
     change(&mut list, 1035, "id", json!(1036));
     assert!(matches!(
         parse(Value::from(list).to_string().as_bytes()),
-        Err(ListError::Twice(_))
+        Err(PleskListError::Twice(_))
     ));
 }
 
@@ -107,11 +109,11 @@ fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
     let list = read(&installed());
     let gates = [
         only(MailService::Imap, &["203.0.113.0/24", "2001:db8:51::/48"]),
-        gate(MailService::Pop3, Allowed::Nobody),
-        gate(MailService::Smtp, Allowed::Anyone),
+        gate(MailService::Pop3, AllowedSources::Nobody),
+        gate(MailService::Smtp, AllowedSources::Anyone),
     ];
     let planned = plan(&list, &gates).unwrap();
-    let changes: Vec<(&str, Action, Option<Networks>)> = planned
+    let changes: Vec<(&str, PleskRuleAction, Option<Networks>)> = planned
         .changes
         .iter()
         .map(|change| (change.id.as_str(), change.action, change.from.clone()))
@@ -121,10 +123,10 @@ fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
         [
             (
                 "1038",
-                Action::Allow,
+                PleskRuleAction::Allow,
                 Some(networks(&["203.0.113.0/24", "2001:db8:51::/48"]))
             ),
-            ("1037", Action::Deny, None),
+            ("1037", PleskRuleAction::Deny, None),
         ]
     );
     for (before, after) in list.iter().zip(&planned.list) {
@@ -135,19 +137,19 @@ fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
     let rules = rules(&planned.list);
     let verdict = |source: &str, port| {
         rules
-            .decide(&Packet::opening(source.parse().unwrap(), port))
+            .decide(&TcpPacket::opening(source.parse().unwrap(), port))
             .verdict
     };
-    assert_eq!(verdict("203.0.113.9", 993), Verdict::Accept);
-    assert_eq!(verdict("198.51.100.7", 993), Verdict::Drop);
-    assert_eq!(verdict("2001:db8:52::1", 143), Verdict::Drop);
-    assert_eq!(verdict("203.0.113.9", 110), Verdict::Drop);
-    assert_eq!(verdict("198.51.100.7", 25), Verdict::Accept);
-    assert_eq!(verdict("198.51.100.7", 22), Verdict::Accept);
-    assert_eq!(verdict("198.51.100.7", 4190), Verdict::Drop);
-    let local = rules.reach(143, Interface::Loopback, Stage::Opening);
+    assert_eq!(verdict("203.0.113.9", 993), ChainPolicy::Accept);
+    assert_eq!(verdict("198.51.100.7", 993), ChainPolicy::Drop);
+    assert_eq!(verdict("2001:db8:52::1", 143), ChainPolicy::Drop);
+    assert_eq!(verdict("203.0.113.9", 110), ChainPolicy::Drop);
+    assert_eq!(verdict("198.51.100.7", 25), ChainPolicy::Accept);
+    assert_eq!(verdict("198.51.100.7", 22), ChainPolicy::Accept);
+    assert_eq!(verdict("198.51.100.7", 4190), ChainPolicy::Drop);
+    let local = rules.reach(143, IncomingInterface::Loopback, ConnectionStage::Opening);
     assert_eq!(local.accepted, Networks::everything());
-    let open = rules.reach(110, Interface::Other, Stage::Established);
+    let open = rules.reach(110, IncomingInterface::Other, ConnectionStage::Established);
     assert_eq!(open.accepted, Networks::everything());
 }
 
@@ -157,9 +159,12 @@ fn an_empty_list_of_sources_is_never_sent() {
     change(&mut list, 1038, "from", json!("203.0.113.0/24"));
     let list = read(&list);
     for (allowed, action) in [
-        (Allowed::Nobody, Action::Deny),
-        (Allowed::Anyone, Action::Allow),
-        (Allowed::Only(Networks::default()), Action::Deny),
+        (AllowedSources::Nobody, PleskRuleAction::Deny),
+        (AllowedSources::Anyone, PleskRuleAction::Allow),
+        (
+            AllowedSources::Only(Networks::default()),
+            PleskRuleAction::Deny,
+        ),
     ] {
         let gates = [gate(MailService::Imap, allowed)];
         let planned = plan(&list, &gates).unwrap();
@@ -185,7 +190,7 @@ fn sources_are_compared_as_sets() {
     assert_eq!(plan(&read(&list), &gates).unwrap().changes, []);
 }
 
-fn ambiguity(list: &[Value]) -> Ambiguity {
+fn ambiguity(list: &[Value]) -> RuleAmbiguity {
     find(&read(list), MailService::Imap).unwrap_err()
 }
 
@@ -193,26 +198,26 @@ fn ambiguity(list: &[Value]) -> Ambiguity {
 fn a_rule_that_is_not_certain_is_refused_with_its_reason() {
     let mut list = installed();
     change(&mut list, 1038, "ports", json!("143/tcp,993/tcp,4190/tcp"));
-    assert!(matches!(ambiguity(&list), Ambiguity::OtherPorts { .. }));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::OtherPorts { .. }));
     change(&mut list, 1038, "class", json!("mail_retrieval"));
-    assert!(matches!(ambiguity(&list), Ambiguity::None { .. }));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::None { .. }));
     let mut list = installed();
     change(&mut list, 1038, "class", json!("custom"));
-    assert!(matches!(ambiguity(&list), Ambiguity::None { .. }));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::None { .. }));
     let mut list = installed();
     change(&mut list, 1038, "class", json!("ssh"));
-    assert!(matches!(ambiguity(&list), Ambiguity::OtherClass { .. }));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::OtherClass { .. }));
     let mut list = installed();
     list.push(json!({ "id": 9, "class": "imap", "direction": "input", "action": "allow", "ports": "993/tcp,143/tcp" }));
-    assert!(matches!(ambiguity(&list), Ambiguity::Several { .. }));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::Several { .. }));
     let mut list = installed();
     change(&mut list, 1038, "to", json!("192.0.2.1"));
-    assert!(matches!(ambiguity(&list), Ambiguity::Unknown { .. }));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::Unknown { .. }));
     let mut list = installed();
     for rule in &mut list {
         rule.as_object_mut().unwrap().remove("class");
     }
-    assert!(matches!(ambiguity(&list), Ambiguity::NoClasses));
+    assert!(matches!(ambiguity(&list), RuleAmbiguity::NoClasses));
     // The vendor's words for classes are not documented: one that says nothing is taken by its ports.
     let mut list = installed();
     change(&mut list, 1038, "class", json!("mail_retrieval_2"));
@@ -266,7 +271,10 @@ fn a_rule_above_that_opens_the_same_port_is_refused() {
             Ok(_) => assert!(!overrides, "{rule}"),
             Err(refusals) => {
                 assert!(overrides, "{rule}: {refusals:?}");
-                assert!(matches!(refusals.as_slice(), [Refusal::Overridden { .. }]));
+                assert!(matches!(
+                    refusals.as_slice(),
+                    [PleskListRefusal::Overridden { .. }]
+                ));
             }
         }
     }
@@ -284,17 +292,17 @@ fn a_predefined_rule_without_ports_is_not_taken_for_one_about_all_ports() {
     let rules = rules(&plan(&read(&list), &gates).unwrap().list);
     let verdict = |port| {
         rules
-            .decide(&Packet::opening("198.51.100.7".parse().unwrap(), port))
+            .decide(&TcpPacket::opening("198.51.100.7".parse().unwrap(), port))
             .verdict
     };
-    assert_eq!(verdict(143), Verdict::Drop);
-    assert_eq!(verdict(22), Verdict::Accept);
-    assert_eq!(verdict(4190), Verdict::Unknown);
+    assert_eq!(verdict(143), ChainPolicy::Drop);
+    assert_eq!(verdict(22), ChainPolicy::Accept);
+    assert_eq!(verdict(4190), ChainPolicy::Unknown);
     let port = json!("smtp");
     change(&mut list, 1033, "ports", port);
     let rules = mailward::access::plesk::rules(&read(&list));
-    let packet = Packet::opening("198.51.100.7".parse().unwrap(), 4190);
-    assert_eq!(rules.decide(&packet).verdict, Verdict::Unknown);
+    let packet = TcpPacket::opening("198.51.100.7".parse().unwrap(), 4190);
+    assert_eq!(rules.decide(&packet).verdict, ChainPolicy::Unknown);
 }
 
 #[test]
@@ -302,7 +310,7 @@ fn smtps_apart_is_refused() {
     let gates = [only(MailService::Smtps, &["203.0.113.0/24"])];
     assert_eq!(
         plan(&read(&installed()), &gates),
-        Err(vec![Refusal::SmtpsApart])
+        Err(vec![PleskListRefusal::SmtpsApart])
     );
 }
 
@@ -314,12 +322,12 @@ fn what_ipv6_does_beside_ipv4_sources_alone_is_not_claimed() {
         let mut list = installed();
         change(&mut list, 1050, "action", policy);
         change(&mut list, 1038, "from", json!("203.0.113.0/24"));
-        let packet = Packet::opening("2001:db8::1".parse().unwrap(), 993);
+        let packet = TcpPacket::opening("2001:db8::1".parse().unwrap(), 993);
         rules(&read(&list)).decide(&packet).verdict
     };
     // Either way closed, or not to be told.
-    assert_eq!(decide(json!("deny")), Verdict::Drop);
-    assert_eq!(decide(json!("allow")), Verdict::Unknown);
+    assert_eq!(decide(json!("deny")), ChainPolicy::Drop);
+    assert_eq!(decide(json!("allow")), ChainPolicy::Unknown);
     assert_eq!(planned.changes.len(), 1);
 }
 
@@ -327,7 +335,7 @@ fn what_ipv6_does_beside_ipv4_sources_alone_is_not_claimed() {
 fn ten_thousand_sources_are_planned_at_once() {
     let many = super::nft::many(10_000);
     let begun = std::time::Instant::now();
-    let gates = [gate(MailService::Imap, Allowed::Only(many.clone()))];
+    let gates = [gate(MailService::Imap, AllowedSources::Only(many.clone()))];
     let planned = plan(&read(&installed()), &gates).unwrap();
     assert_eq!(planned.changes[0].from.as_ref(), Some(&many));
     crate::support::covered(&format!(

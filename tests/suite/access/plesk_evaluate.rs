@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use mailward::access::plesk::{parse, rules};
-use mailward::access::rules::{Interface, Packet, Stage, Verdict};
-use mailward::model::Family;
+use mailward::access::rules::{ChainPolicy, ConnectionStage, IncomingInterface, TcpPacket};
+use mailward::model::AddressFamily;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -66,8 +66,10 @@ fn covers(port: &str, asked: u16) -> bool {
 }
 
 /// All that may become of a packet.
-fn possible(list: &[Listed], policy: bool, packet: &Packet) -> BTreeSet<bool> {
-    if packet.interface == Interface::Loopback || packet.stage == Stage::Established {
+fn possible(list: &[Listed], policy: bool, packet: &TcpPacket) -> BTreeSet<bool> {
+    if packet.interface == IncomingInterface::Loopback
+        || packet.stage == ConnectionStage::Established
+    {
         return BTreeSet::from([true]);
     }
     let Some((first, rest)) = list.split_first() else {
@@ -84,7 +86,7 @@ fn possible(list: &[Listed], policy: bool, packet: &Packet) -> BTreeSet<bool> {
         return possible(rest, policy, packet);
     }
     let names_family = (first.from.iter())
-        .any(|net| (net.network().family() == Family::Ipv4) == packet.source.is_ipv4());
+        .any(|net| (net.network().family() == AddressFamily::Ipv4) == packet.source.is_ipv4());
     let mut ends = BTreeSet::from([!first.allows]);
     // What the vendor's text leaves open: sources of one family only, and a predefined rule that denies some.
     if !first.allows || !names_family {
@@ -103,8 +105,8 @@ proptest! {
         policy_at in 0usize..6,
         sources in prop::collection::vec(address(), 12),
         port in prop::sample::select(vec![25, 99, 100, 143, 150, 151, 993]),
-        interface in prop::sample::select(vec![Interface::Other, Interface::Other, Interface::Loopback]),
-        stage in prop::sample::select(vec![Stage::Opening, Stage::Opening, Stage::Established]),
+        interface in prop::sample::select(vec![IncomingInterface::Other, IncomingInterface::Other, IncomingInterface::Loopback]),
+        stage in prop::sample::select(vec![ConnectionStage::Opening, ConnectionStage::Opening, ConnectionStage::Established]),
     ) {
         let mut json: Vec<Value> = (list.iter().enumerate())
             .map(|(number, listed)| as_json(number + 1, listed))
@@ -119,16 +121,16 @@ proptest! {
         let rules = rules(&read);
         let reach = rules.reach(port, interface, stage);
         for source in sources {
-            let packet = Packet { source, port, interface, stage };
+            let packet = TcpPacket { source, port, interface, stage };
             let ends = possible(&list, policy, &packet);
             let expected = match ends.iter().collect::<Vec<_>>()[..] {
-                [true] => Verdict::Accept,
-                [false] => Verdict::Drop,
-                _ => Verdict::Unknown,
+                [true] => ChainPolicy::Accept,
+                [false] => ChainPolicy::Drop,
+                _ => ChainPolicy::Unknown,
             };
             prop_assert_eq!(rules.decide(&packet).verdict, expected, "{}", source);
-            prop_assert_eq!(reach.accepted.contains(source), expected == Verdict::Accept);
-            prop_assert_eq!(reach.dropped.contains(source), expected == Verdict::Drop);
+            prop_assert_eq!(reach.accepted.contains(source), expected == ChainPolicy::Accept);
+            prop_assert_eq!(reach.dropped.contains(source), expected == ChainPolicy::Drop);
         }
     }
 }

@@ -8,9 +8,9 @@ use std::process::Command;
 
 use mailward::facts::Facts;
 use mailward::host::local::LocalHost;
-use mailward::host::{HostError, ReadHost, Reply, Request};
-use mailward::manifest::{Layer, check};
-use mailward::observe::{Observed, Scope};
+use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
+use mailward::manifest::{ManifestLayer, check};
+use mailward::observe::{ObserveScope, Observed};
 use serde_json::Value;
 
 use super::{assert_decided, deciders, entries};
@@ -80,9 +80,9 @@ fn below_a_root_a_command_is_run_where_the_tree_shows_a_packet_filter_and_only_t
 struct Counting<'a>(&'a LocalHost, Cell<(usize, usize)>);
 
 impl ReadHost for Counting<'_> {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         let (trips, commands) = self.1.get();
-        let more = (requests.iter()).filter(|request| matches!(request, Request::Output(_)));
+        let more = (requests.iter()).filter(|request| matches!(request, ReadRequest::Output(_)));
         self.1.set((trips + 1, commands + more.count()));
         self.0.read(requests)
     }
@@ -98,7 +98,7 @@ fn packet_filters_are_read_with_the_rest_and_only_for_a_manifest_that_restricts_
     fs::create_dir_all(root.join("sys/module/nf_tables")).unwrap();
     let host = LocalHost::tree(root.to_owned()).unwrap();
     let commands = |manifest: &str| {
-        let layer = Layer {
+        let layer = ManifestLayer {
             name: "manifest.toml".to_owned(),
             bytes: manifest.as_bytes().to_vec(),
         };
@@ -106,7 +106,7 @@ fn packet_filters_are_read_with_the_rest_and_only_for_a_manifest_that_restricts_
         let counting = Counting(&host, Cell::default());
         let facts = Facts::read(&counting).unwrap();
         assert_eq!(counting.1.get(), (1, 0), "facts run nothing");
-        let observed = Observed::read(&counting, &facts, Scope::Of(&desired)).unwrap();
+        let observed = Observed::read(&counting, &facts, ObserveScope::Of(&desired)).unwrap();
         let (trips, commands) = counting.1.get();
         // Facts and state; and where xinetd may start sshd, what stands at the paths that its files name.
         let more = usize::from(observed.access.is_some());

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailward::host::{
-    Act, Came, Condition, Done, Foreign, Owner, Process, ProcessId, Roots, WriteHost,
+    ForeignProcess, HostOperation, OperationResult, Process, ProcessId, ProcessOwner, RootProgram,
+    WaitCondition, WaitResult, WriteHost,
 };
 
 use super::bench::{Bench, Local, bash, busybox, machine, ssh};
@@ -138,16 +139,16 @@ fn whose_a_process_is_and_what_it_executes_is_the_same() {
     let (_user, _) = daemon(65534, "mw-of-user", &[]);
     let (_root, _) = daemon(0, "mw-of-root-too", &[]);
     let of = |name: &'static str| agreed(name).remove(0);
-    assert_eq!(of("mw-of-user").owner, Owner::User(65534));
+    assert_eq!(of("mw-of-user").owner, ProcessOwner::User(65534));
     assert_eq!(
         of("mw-of-user").roots(),
-        Roots::Not(Foreign::User { uid: 65534 })
+        RootProgram::Not(ForeignProcess::User { uid: 65534 })
     );
-    assert_eq!(of("mw-of-root-too").roots(), Roots::Own);
+    assert_eq!(of("mw-of-root-too").roots(), RootProgram::Own);
     // A program that takes the powers of its file's owner is nobody's for sure.
     let words = ["setpriv", "--ruid", "65534", "--", "python3"];
     let (_mixed, _) = listener_of(&words, "mw-mixed", &[]);
-    assert_eq!(of("mw-mixed").owner, Owner::Several);
+    assert_eq!(of("mw-mixed").owner, ProcessOwner::Several);
     // A file that is gone, with a line end and a blank in its name.
     let odd = bench.real("/odd\n name (deleted)");
     std::fs::copy("/bin/dash", &odd).unwrap();
@@ -203,10 +204,10 @@ fn a_listener_in_another_network_has_unknown_ports_everywhere() {
     assert_eq!(agreed("mw-far")[0].ports, None);
 }
 
-fn serving(host: &mut dyn WriteHost, program: &'static str, arguments: &[&[&str]]) -> Came {
+fn serving(host: &mut dyn WriteHost, program: &'static str, arguments: &[&[&str]]) -> WaitResult {
     let words = |list: &&[&str]| list.iter().map(|&word| word.to_owned()).collect();
     let arguments = arguments.iter().map(words).collect();
-    waits(host, Condition::Serving { program, arguments })
+    waits(host, WaitCondition::Serving { program, arguments })
 }
 
 #[test]
@@ -228,8 +229,8 @@ fn serving_is_the_same_on_real_sockets() {
         let mut host = bench.host();
         let mut asked = |arguments: &[&[&str]]| serving(&mut *host, "mw-serving", arguments);
         let both: [&[&str]; 2] = [&["-maxperip=4", "110"], &["143", "-maxperip=4"]];
-        assert_eq!(asked(&both), Came::InTime);
-        assert_eq!(asked(&[&["", "110"]]), Came::InTime);
+        assert_eq!(asked(&both), WaitResult::InTime);
+        assert_eq!(asked(&[&["", "110"]]), WaitResult::InTime);
         for absent in [
             "-maxperip",
             "-odd",
@@ -240,7 +241,7 @@ fn serving_is_the_same_on_real_sockets() {
             "*",
             "[1]43",
         ] {
-            assert_eq!(asked(&[&[absent]]), Came::TooLate, "{absent}");
+            assert_eq!(asked(&[&[absent]]), WaitResult::TooLate, "{absent}");
         }
     }
 }
@@ -253,19 +254,22 @@ fn gone_is_seen_as_soon_as_a_real_process_ends() {
         let pid = child.0.id();
         let found = processes(&*host, &["mw-leaving"]);
         let id = found.iter().find(|found| found.id.pid == pid).unwrap().id;
-        assert_eq!(waits(&mut *host, Condition::Gone(vec![id])), Came::TooLate);
+        assert_eq!(
+            waits(&mut *host, WaitCondition::Gone(vec![id])),
+            WaitResult::TooLate
+        );
         let before = ProcessId {
             start: id.start - 1,
             ..id
         };
-        let gone = Condition::Gone(vec![before]);
-        assert_eq!(waits(&mut *host, gone), Came::InTime);
+        let gone = WaitCondition::Gone(vec![before]);
+        assert_eq!(waits(&mut *host, gone), WaitResult::InTime);
         let begin = Instant::now();
-        let gone = Act::Await(Condition::Gone(vec![id]), Duration::from_secs(20));
+        let gone = HostOperation::Await(WaitCondition::Gone(vec![id]), Duration::from_secs(20));
         // It stays as a zombie until this test takes note of its end.
         drop(child.0.stdin.take());
         let written = host.write(&[gone], &[]).unwrap();
-        assert_eq!(written.done, [Done::Awaited(Came::InTime)]);
+        assert_eq!(written.done, [OperationResult::Awaited(WaitResult::InTime)]);
         assert!(begin.elapsed() < Duration::from_secs(15));
     }
 }

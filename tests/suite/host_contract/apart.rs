@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use mailward::host::local::LocalHost;
 use mailward::host::{
-    Act, Condition, Existence, Found, ReadHost, Reply, Request, Signal, WriteHost,
+    FileFound, HostOperation, PathExistence, ProcessSignal, ReadHost, ReadReply, ReadRequest,
+    WaitCondition, WriteHost,
 };
 
 use super::bench::{Bench, Does, Standing, tree};
@@ -41,21 +42,21 @@ fn hidden_tree() -> std::path::PathBuf {
         .into()
 }
 
-fn all_requests() -> Vec<Request> {
+fn all_requests() -> Vec<ReadRequest> {
     vec![
-        Request::File(path("/etc/pop3d")),
-        Request::File(path("/etc/pipe")),
-        Request::File(path("/etc/none")),
-        Request::Folder(path("/etc")),
-        Request::Exists(path("/usr/bin/true")),
-        Request::FirstOf(vec![
-            Request::File(path("/none")),
-            Request::Folder(path("/etc")),
+        ReadRequest::File(path("/etc/pop3d")),
+        ReadRequest::File(path("/etc/pipe")),
+        ReadRequest::File(path("/etc/none")),
+        ReadRequest::Folder(path("/etc")),
+        ReadRequest::Exists(path("/usr/bin/true")),
+        ReadRequest::FirstOf(vec![
+            ReadRequest::File(path("/none")),
+            ReadRequest::Folder(path("/etc")),
         ]),
-        Request::Processes(vec!["xinetd", "couriertcpd"]),
-        Request::Output(command(path("/usr/bin/true"), &[])),
-        Request::Now,
-        Request::Connection,
+        ReadRequest::Processes(vec!["xinetd", "couriertcpd"]),
+        ReadRequest::Output(command(path("/usr/bin/true"), &[])),
+        ReadRequest::Now,
+        ReadRequest::Connection,
     ]
 }
 
@@ -75,11 +76,11 @@ fn hidden_reads() {
         .leak();
     let replies = machine
         .read(&[
-            Request::Processes(vec![name]),
-            Request::File(path("/etc/passwd")),
+            ReadRequest::Processes(vec![name]),
+            ReadRequest::File(path("/etc/passwd")),
         ])
         .unwrap();
-    assert!(matches!(&replies[0], Reply::Processes(found) if !found.is_empty()));
+    assert!(matches!(&replies[0], ReadReply::Processes(found) if !found.is_empty()));
     let replies = machine.read(&all_requests()).unwrap();
     assert_eq!(replies.len(), all_requests().len());
 }
@@ -163,10 +164,10 @@ fn hidden_lure() {
         "/etc/up-folder/secret",
         "/usr/secret",
     ] {
-        assert_eq!(found(&host, path(name)), Found::Missing, "{name}");
+        assert_eq!(found(&host, path(name)), FileFound::Missing, "{name}");
         assert_eq!(
-            ask(&host, Request::Exists(path(name))),
-            Reply::Exists(Existence::Missing),
+            ask(&host, ReadRequest::Exists(path(name))),
+            ReadReply::Exists(PathExistence::Missing),
             "{name}"
         );
         assert!(
@@ -176,34 +177,39 @@ fn hidden_lure() {
     }
     for name in ["/etc/folder", "/etc/up-folder", "/usr"] {
         assert_eq!(
-            ask(&host, Request::Folder(path(name))),
-            Reply::Folder(Ok(None)),
+            ask(&host, ReadRequest::Folder(path(name))),
+            ReadReply::Folder(Ok(None)),
             "{name}"
         );
     }
-    let Reply::Folder(Ok(Some(listing))) = ask(&host, Request::Folder(path("/etc"))) else {
+    let ReadReply::Folder(Ok(Some(listing))) = ask(&host, ReadRequest::Folder(path("/etc"))) else {
         panic!("no listing");
     };
     assert!(
-        listing.iter().all(|(_, found)| *found == Found::Missing),
+        listing
+            .iter()
+            .all(|(_, found)| *found == FileFound::Missing),
         "{listing:?}"
     );
     assert!(
-        host.read(&[Request::Processes(vec!["xinetd"])]).is_err(),
+        host.read(&[ReadRequest::Processes(vec!["xinetd"])])
+            .is_err(),
         "its arguments are not there"
     );
-    let Reply::Output(output) = ask(&host, Request::Output(command(path("/usr/program"), &[])))
-    else {
+    let ReadReply::Output(output) = ask(
+        &host,
+        ReadRequest::Output(command(path("/usr/program"), &[])),
+    ) else {
         panic!("no output");
     };
-    assert_eq!(output.end, mailward::host::End::NotStarted);
+    assert_eq!(output.end, mailward::host::CommandEnding::NotStarted);
     let id = Standing::new(10, "xinetd", &[], &[]).id();
-    assert!(act(&mut host, Act::Signal(id, Signal::Hangup)).is_err());
-    let gone = Act::Await(Condition::Gone(vec![id]), Duration::ZERO);
+    assert!(act(&mut host, HostOperation::Signal(id, ProcessSignal::Hangup)).is_err());
+    let gone = HostOperation::Await(WaitCondition::Gone(vec![id]), Duration::ZERO);
     assert!(host.write(&[gone], &[]).is_ok());
     // A link to nothing is no place for a lock.
     assert!(host.lock().is_err());
-    let save = Act::Save {
+    let save = HostOperation::Save {
         path: path("/var/lib/mailward/journal"),
         bytes: b"x".to_vec(),
     };
@@ -257,16 +263,16 @@ fn two_dots_stop_at_the_root(bench: &dyn Bench) {
     let host = bench.host();
     for name in ["/etc/a/b/up", "/etc/to-root/top", "/etc/up-to-root/top"] {
         assert!(
-            matches!(found(&*host, path(name)), Found::File(file) if file.bytes == b"inside"),
+            matches!(found(&*host, path(name)), FileFound::File(file) if file.bytes == b"inside"),
             "{name}"
         );
     }
     for name in ["/etc/to-root", "/etc/up-to-root"] {
         assert_eq!(
-            ask(&*host, Request::Exists(path(name))),
-            Reply::Exists(Existence::Folder)
+            ask(&*host, ReadRequest::Exists(path(name))),
+            ReadReply::Exists(PathExistence::Folder)
         );
-        assert_eq!(found(&*host, path(name)), Found::NotRegular);
+        assert_eq!(found(&*host, path(name)), FileFound::NotRegular);
     }
 }
 
@@ -276,13 +282,13 @@ fn a_program_behind_links_runs_inside_the_root() {
     bench.program("/opt/courier/sbin/program", Does::Exit(7));
     bench.link("/usr/sbin", "/opt/courier/sbin");
     bench.link("/bin", "usr/sbin");
-    let Reply::Output(output) = ask(
+    let ReadReply::Output(output) = ask(
         &*bench.host(),
-        Request::Output(command(path("/bin/program"), &[])),
+        ReadRequest::Output(command(path("/bin/program"), &[])),
     ) else {
         panic!("no output");
     };
-    assert_eq!(output.end, mailward::host::End::Code(7));
+    assert_eq!(output.end, mailward::host::CommandEnding::Code(7));
 }
 
 #[test]
@@ -294,11 +300,11 @@ fn forty_links_are_followed_and_no_more() {
     }
     assert!(matches!(
         found(&*bench.host(), path("/etc/40")),
-        Found::File(_)
+        FileFound::File(_)
     ));
     assert!(matches!(
         found(&*bench.host(), path("/etc/41")),
-        Found::Unreadable(_)
+        FileFound::Unreadable(_)
     ));
 }
 

@@ -7,10 +7,11 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use mailward::host::local::LocalHost;
-use mailward::host::memory::{Entry, File, MemoryHost, World};
-use mailward::host::ssh::Metadata;
+use mailward::host::memory::{MemoryEntry, MemoryFile, MemoryHost, MemoryWorld};
+use mailward::host::ssh::MetadataPolicy;
 use mailward::host::{
-    Command, End, Output, Owner, Process, ProcessId, ProgramFile, ROOT, STATE, Terminal, WriteHost,
+    CommandEnding, CommandOutput, ControllingTerminal, HostCommand, Process, ProcessId,
+    ProcessOwner, ProgramFile, ROOT, STATE, WriteHost,
 };
 use mailward::model::HostPath;
 
@@ -68,7 +69,7 @@ pub struct Standing {
     pub state: char,
     pub argv: Vec<&'static str>,
     pub ports: Vec<u16>,
-    pub owner: Owner,
+    pub owner: ProcessOwner,
     pub file: String,
     pub group: Option<&'static str>,
 }
@@ -83,7 +84,7 @@ impl Standing {
             state: 'S',
             argv,
             ports,
-            owner: Owner::User(ROOT),
+            owner: ProcessOwner::User(ROOT),
             file: format!("/usr/sbin/{name}"),
             group: None,
         }
@@ -105,11 +106,13 @@ impl Standing {
             name: self.name.to_owned(),
             owner: self.owner,
             file: match self.owner {
-                Owner::User(ROOT) => ProgramFile::Named(self.file.as_bytes().to_vec()),
-                Owner::User(_) | Owner::Several | Owner::Unknown => ProgramFile::NotAsked,
+                ProcessOwner::User(ROOT) => ProgramFile::Named(self.file.as_bytes().to_vec()),
+                ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown => {
+                    ProgramFile::NotAsked
+                }
             },
             group: self.group.map(|group| group.as_bytes().to_vec()),
-            terminal: Terminal::None,
+            terminal: ControllingTerminal::None,
             argv: self
                 .argv
                 .iter()
@@ -196,16 +199,16 @@ fn remote(shell: Shell) -> Local {
     changed(shell, metadata(shell), "")
 }
 
-fn metadata(shell: Shell) -> Metadata {
+fn metadata(shell: Shell) -> MetadataPolicy {
     match shell {
-        Shell::Ssh | Shell::Bash => Metadata::Shown,
+        Shell::Ssh | Shell::Bash => MetadataPolicy::Shown,
         // BusyBox can neither copy nor show attributes.
-        Shell::BusyBox => Metadata::Unseen,
+        Shell::BusyBox => MetadataPolicy::Unseen,
     }
 }
 
 /// This machine over a way to it on which root's shell first changes something.
-pub fn changed(shell: Shell, metadata: Metadata, setup: &str) -> Local {
+pub fn changed(shell: Shell, metadata: MetadataPolicy, setup: &str) -> Local {
     let dir = tempfile::tempdir().unwrap();
     super::remote::prepare(dir.path(), shell, User::Root, setup);
     Local {
@@ -220,7 +223,7 @@ pub fn as_nobody(shell: Shell) -> Local {
     super::remote::prepare(dir.path(), shell, User::Nobody, "");
     Local {
         dir,
-        kind: Kind::Remote(shell, Metadata::Unseen),
+        kind: Kind::Remote(shell, MetadataPolicy::Unseen),
     }
 }
 
@@ -237,7 +240,7 @@ pub struct Local {
 enum Kind {
     Tree,
     Machine,
-    Remote(Shell, Metadata),
+    Remote(Shell, MetadataPolicy),
 }
 
 impl Local {
@@ -372,9 +375,9 @@ impl Bench for Local {
         self.put(format!("{here}/cmdline").as_bytes(), cmdline.as_bytes());
         self.put(format!("{here}/environ").as_bytes(), b"LANG=C\0");
         let ids = match owner {
-            Owner::User(id) => format!("Uid:\t{id}\t{id}\t{id}\t{id}\n"),
-            Owner::Several => "Uid:\t1000\t0\t0\t0\n".to_owned(),
-            Owner::Unknown => String::new(),
+            ProcessOwner::User(id) => format!("Uid:\t{id}\t{id}\t{id}\t{id}\n"),
+            ProcessOwner::Several => "Uid:\t1000\t0\t0\t0\n".to_owned(),
+            ProcessOwner::Unknown => String::new(),
         };
         let status = format!("Name:\t{name}\n{ids}");
         self.put(format!("{here}/status").as_bytes(), status.as_bytes());
@@ -414,17 +417,17 @@ impl Bench for MemoryHost {
     fn put(&self, path: &[u8], bytes: &[u8]) {
         self.world()
             .files
-            .insert(path.to_vec(), File::new(bytes).into());
+            .insert(path.to_vec(), MemoryFile::new(bytes).into());
     }
 
     fn link(&self, path: &str, target: &str) {
-        let link = Entry::Link(target.as_bytes().to_vec());
+        let link = MemoryEntry::Link(target.as_bytes().to_vec());
         self.world().files.insert(path.as_bytes().to_vec(), link);
     }
 
     fn hard_link(&self, path: &str, other: &str) {
         let mut world = self.world();
-        let Some(Entry::File(file)) = world.files.get_mut(other.as_bytes()) else {
+        let Some(MemoryEntry::File(file)) = world.files.get_mut(other.as_bytes()) else {
             panic!("no file at {other}");
         };
         file.links += 1;
@@ -435,13 +438,13 @@ impl Bench for MemoryHost {
     fn folder(&self, path: &str) {
         self.world()
             .files
-            .insert(path.as_bytes().to_vec(), Entry::Folder);
+            .insert(path.as_bytes().to_vec(), MemoryEntry::Folder);
     }
 
     fn pipe(&self, path: &str) {
         self.world()
             .files
-            .insert(path.as_bytes().to_vec(), Entry::Other);
+            .insert(path.as_bytes().to_vec(), MemoryEntry::Other);
     }
 
     fn remove(&self, path: &str) {
@@ -450,8 +453,8 @@ impl Bench for MemoryHost {
 
     fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         match self.world().files.get(path.as_bytes()) {
-            Some(Entry::File(file)) => Some(file.bytes.clone()),
-            Some(Entry::Link(_) | Entry::Folder | Entry::Other) | None => None,
+            Some(MemoryEntry::File(file)) => Some(file.bytes.clone()),
+            Some(MemoryEntry::Link(_) | MemoryEntry::Folder | MemoryEntry::Other) | None => None,
         }
     }
 
@@ -471,36 +474,42 @@ impl Bench for MemoryHost {
     }
 
     fn program(&self, path: &str, what: Does) {
-        let program = move |world: &mut World, command: &Command| {
+        let program = move |world: &mut MemoryWorld, command: &HostCommand| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let (end, stdout, stderr) = match what {
-                Does::Exit(code) => (End::Code(code), String::new(), String::new()),
-                Does::KillItself(signal) => (End::Signal(signal), String::new(), String::new()),
-                Does::Hang => (End::TimedOut, String::new(), String::new()),
-                Does::Print(out, err) => (End::Code(0), "o".repeat(out), "e".repeat(err)),
-                Does::LeaveChild => (End::Code(0), "started\n".to_owned(), String::new()),
+                Does::Exit(code) => (CommandEnding::Code(code), String::new(), String::new()),
+                Does::KillItself(signal) => {
+                    (CommandEnding::Signal(signal), String::new(), String::new())
+                }
+                Does::Hang => (CommandEnding::TimedOut, String::new(), String::new()),
+                Does::Print(out, err) => (CommandEnding::Code(0), "o".repeat(out), "e".repeat(err)),
+                Does::LeaveChild => (
+                    CommandEnding::Code(0),
+                    "started\n".to_owned(),
+                    String::new(),
+                ),
                 Does::ShowArguments => {
                     let arguments = command.arguments.iter();
                     let shown = arguments.map(|text| format!("[{text}]")).collect();
-                    (End::Code(0), shown, String::new())
+                    (CommandEnding::Code(0), shown, String::new())
                 }
-                Does::ShowInput => (End::Code(0), text(&command.input), String::new()),
+                Does::ShowInput => (CommandEnding::Code(0), text(&command.input), String::new()),
                 Does::ShowVariable => {
                     let shown = command.environment.iter().rev();
                     let mut shown = shown.filter(|(name, _)| name == "SHOWN");
                     let shown = shown.next().map_or("unset", |(_, value)| value);
-                    (End::Code(0), format!("[{shown}]"), String::new())
+                    (CommandEnding::Code(0), format!("[{shown}]"), String::new())
                 }
                 Does::ShowSecret => {
                     let file = command.secret.as_ref().map(|secret| &secret.file);
                     let shown = match file.map(|file| world.files.get(file.as_str().as_bytes())) {
-                        Some(Some(Entry::File(file))) => text(file.bytes.trim_ascii_end()),
+                        Some(Some(MemoryEntry::File(file))) => text(file.bytes.trim_ascii_end()),
                         Some(_) | None => "unset".to_owned(),
                     };
-                    (End::Code(0), shown, String::new())
+                    (CommandEnding::Code(0), shown, String::new())
                 }
             };
-            Output {
+            CommandOutput {
                 end,
                 stdout: stdout.into_bytes(),
                 stderr: stderr.into_bytes(),

@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use mailward::host::{
-    Act, Command, Done, End, OUTPUT_CAP, Output, Reply, Request, Secret, WriteHost,
+    CommandEnding, CommandOutput, HostCommand, HostOperation, OUTPUT_CAP, OperationResult,
+    ReadReply, ReadRequest, SecretVariable, WriteHost,
 };
 
 use super::bench::{Bench, Does, Local, bash, busybox, machine, ssh, tree};
 use super::{ask, command};
 
-fn output(host: &dyn WriteHost, command: Command) -> Output {
-    match ask(host, Request::Output(command)) {
-        Reply::Output(output) => output,
+fn output(host: &dyn WriteHost, command: HostCommand) -> CommandOutput {
+    match ask(host, ReadRequest::Output(command)) {
+        ReadReply::Output(output) => output,
         other => panic!("output was asked for: {other:?}"),
     }
 }
@@ -20,20 +21,22 @@ contract!(it_is_told_how_a_command_ended: memory, tree, machine, ssh, bash, busy
 fn it_is_told_how_a_command_ended(bench: &dyn Bench) {
     let mut host = bench.host();
     for (does, end) in [
-        (Does::Exit(0), End::Code(0)),
-        (Does::Exit(3), End::Code(3)),
-        (Does::Exit(255), End::Code(255)),
-        (Does::KillItself(15), End::Signal(15)),
+        (Does::Exit(0), CommandEnding::Code(0)),
+        (Does::Exit(3), CommandEnding::Code(3)),
+        (Does::Exit(255), CommandEnding::Code(255)),
+        (Does::KillItself(15), CommandEnding::Signal(15)),
     ] {
         bench.program("/bin/program", does);
         let command = command(bench.path("/bin/program"), &[]);
-        let written = host.write(&[Act::Run(command.clone())], &[]).unwrap();
-        let silent = Output {
+        let written = host
+            .write(&[HostOperation::Run(command.clone())], &[])
+            .unwrap();
+        let silent = CommandOutput {
             end,
             stdout: Vec::new(),
             stderr: Vec::new(),
         };
-        assert_eq!(written.done, [Done::Ran(silent.clone())]);
+        assert_eq!(written.done, [OperationResult::Ran(silent.clone())]);
         assert_eq!(output(&*host, command), silent);
     }
 }
@@ -41,7 +44,7 @@ fn it_is_told_how_a_command_ended(bench: &dyn Bench) {
 contract!(a_command_that_cannot_start_says_why: memory, tree, machine, ssh, bash, busybox);
 fn a_command_that_cannot_start_says_why(bench: &dyn Bench) {
     let output = output(&*bench.host(), command(bench.path("/bin/none"), &[]));
-    assert_eq!(output.end, End::NotStarted);
+    assert_eq!(output.end, CommandEnding::NotStarted);
     let why = String::from_utf8(output.stderr).unwrap();
     assert!(why.to_lowercase().contains("no such file"), "{why}");
 }
@@ -63,7 +66,7 @@ fn both_streams_are_kept_up_to_the_cap(bench: &dyn Bench) {
     for (out, err) in [(OUTPUT_CAP, 5), (OUTPUT_CAP + 1, 0), (300_000, 200_000)] {
         bench.program("/bin/program", Does::Print(out, err));
         let output = output(&*host, command(bench.path("/bin/program"), &[]));
-        assert_eq!(output.end, End::Code(0));
+        assert_eq!(output.end, CommandEnding::Code(0));
         assert!(output.stdout == vec![b'o'; out.min(OUTPUT_CAP)]);
         assert!(output.stderr == vec![b'e'; err.min(OUTPUT_CAP)]);
     }
@@ -73,7 +76,7 @@ contract!(as_much_of_the_output_is_kept_as_the_command_asks_for: memory, tree, m
 fn as_much_of_the_output_is_kept_as_the_command_asks_for(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Print(3_000_000, 3_000));
     for cap in [1_000, 2_000_000] {
-        let command = Command {
+        let command = HostCommand {
             cap,
             ..command(bench.path("/bin/program"), &[])
         };
@@ -92,13 +95,13 @@ fn a_command_reads_its_input_and_no_more(bench: &dyn Bench) {
         "%s\\n$(id)'\"`\n\n",
         &"line\n".repeat(30_000),
     ] {
-        let command = Command {
+        let command = HostCommand {
             input: input.as_bytes().to_vec(),
             cap: 200_000,
             ..command(bench.path("/bin/program"), &[])
         };
         let output = output(&*bench.host(), command);
-        assert_eq!(output.end, End::Code(0));
+        assert_eq!(output.end, CommandEnding::Code(0));
         assert!(output.stdout == input.as_bytes(), "{} bytes", input.len());
     }
 }
@@ -106,22 +109,22 @@ fn a_command_reads_its_input_and_no_more(bench: &dyn Bench) {
 contract!(a_secret_is_the_content_of_a_file_on_the_host: memory, tree, machine, ssh, bash, busybox);
 fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowSecret);
-    let asked = || Command {
-        secret: Some(Secret {
+    let asked = || HostCommand {
+        secret: Some(SecretVariable {
             variable: "SECRET",
             file: bench.path("/etc/secret"),
         }),
         ..command(bench.path("/bin/program"), &[])
     };
     let without = output(&*bench.host(), asked());
-    assert_eq!(without.end, End::NotStarted);
+    assert_eq!(without.end, CommandEnding::NotStarted);
     let why = String::from_utf8(without.stderr).unwrap();
     assert!(why.contains("/etc/secret"), "{why}");
 
     for secret in ["$AES-128-CBC$x'\"$(id)\\n", " spaces kept "] {
         bench.put(b"/etc/secret", format!("{secret}\n").as_bytes());
         let output = output(&*bench.host(), asked());
-        assert_eq!(output.end, End::Code(0));
+        assert_eq!(output.end, CommandEnding::Code(0));
         assert_eq!(
             String::from_utf8(output.stdout).unwrap().trim_end(),
             secret.trim_end()
@@ -129,10 +132,10 @@ fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
     }
 }
 
-fn with(command: Command, variables: &[(&str, &str)]) -> Command {
+fn with(command: HostCommand, variables: &[(&str, &str)]) -> HostCommand {
     let pairs = variables.iter();
     let pairs = pairs.map(|&(name, value)| (name.to_owned(), value.to_owned()));
-    Command {
+    HostCommand {
         environment: pairs.collect(),
         ..command
     }
@@ -156,7 +159,7 @@ fn variables_arrive_as_they_are(bench: &dyn Bench) {
             &[("UID", "7"), ("_X", "-"), ("SHOWN", value), ("IFS", "x")],
         );
         let output = output(&*host, asked);
-        assert_eq!(output.end, End::Code(0));
+        assert_eq!(output.end, CommandEnding::Code(0));
         let shown = String::from_utf8(output.stdout).unwrap();
         assert_eq!(shown, format!("[{value}]"));
     }
@@ -182,7 +185,7 @@ fn a_variable_that_cannot_be_is_refused(bench: &dyn Bench) {
             &[("FINE", "x"), (name, value)],
         );
         let output = output(&*bench.host(), asked);
-        assert_eq!(output.end, End::NotStarted);
+        assert_eq!(output.end, CommandEnding::NotStarted);
         assert_eq!(String::from_utf8(output.stderr).unwrap(), why);
     }
 }
@@ -191,13 +194,13 @@ contract!(a_program_with_variables_that_is_missing_or_hangs_is_told_the_same: me
 fn a_program_with_variables_that_is_missing_or_hangs_is_told_the_same(bench: &dyn Bench) {
     let asked = |path: &str| with(command(bench.path(path), &[]), &[("A", "b")]);
     let missing = output(&*bench.host(), asked("/bin/none"));
-    assert_eq!(missing.end, End::NotStarted);
+    assert_eq!(missing.end, CommandEnding::NotStarted);
     bench.program("/bin/hangs", Does::Hang);
-    let hanging = Command {
+    let hanging = HostCommand {
         deadline: Duration::from_millis(150),
         ..asked("/bin/hangs")
     };
-    assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+    assert_eq!(output(&*bench.host(), hanging).end, CommandEnding::TimedOut);
 }
 
 contract!(a_command_that_hangs_is_stopped_at_its_deadline: memory, tree, machine, ssh, bash, busybox);
@@ -205,11 +208,11 @@ fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Hang);
     let deadline = Duration::from_millis(150);
     let begin = Instant::now();
-    let hanging = Command {
+    let hanging = HostCommand {
         deadline,
         ..command(bench.path("/bin/program"), &[])
     };
-    assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+    assert_eq!(output(&*bench.host(), hanging).end, CommandEnding::TimedOut);
     assert!(begin.elapsed() < Duration::from_secs(15));
 }
 
@@ -220,7 +223,7 @@ fn what_a_command_leaves_behind_is_not_waited_for(bench: &dyn Bench) {
     let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
     assert_eq!(
         (output.end, &output.stdout[..]),
-        (End::Code(0), &b"started\n"[..])
+        (CommandEnding::Code(0), &b"started\n"[..])
     );
     assert!(begin.elapsed() < Duration::from_secs(15));
 }
@@ -238,7 +241,7 @@ fn a_daemon_left_behind_may_still_print() {
         );
         let sign = bench.real("/alive");
         let started = command(bench.path("/bin/start"), &[sign.to_str().unwrap()]);
-        assert_eq!(output(&*bench.host(), started).end, End::Code(0));
+        assert_eq!(output(&*bench.host(), started).end, CommandEnding::Code(0));
         let deadline = Instant::now() + Duration::from_secs(60);
         while !sign.exists() {
             assert!(Instant::now() < deadline, "the daemon died when it printed");
@@ -258,8 +261,9 @@ fn programs_run_side_by_side_and_no_program_beside_itself() {
         bench.script("/bin/alone", "mkdir \"$1\" && sleep 0.2 && rmdir \"$1\"");
         let sign = |name| bench.real(name).to_str().unwrap().to_owned();
         let (here, there, alone) = (sign("/here"), sign("/there"), sign("/alone"));
-        let ask =
-            |program, arguments: &[&str]| Request::Output(command(bench.path(program), arguments));
+        let ask = |program, arguments: &[&str]| {
+            ReadRequest::Output(command(bench.path(program), arguments))
+        };
         let requests = [
             ask("/bin/waits", &[&here, &there]),
             ask("/bin/alone", &[&alone]),
@@ -267,10 +271,10 @@ fn programs_run_side_by_side_and_no_program_beside_itself() {
             ask("/bin/alone", &[&alone]),
         ];
         for (request, reply) in requests.iter().zip(bench.host().read(&requests).unwrap()) {
-            let Reply::Output(output) = reply else {
+            let ReadReply::Output(output) = reply else {
                 panic!("an output was asked for: {reply:?}");
             };
-            assert_eq!(output.end, End::Code(0), "{request:?}");
+            assert_eq!(output.end, CommandEnding::Code(0), "{request:?}");
         }
     }
 }
@@ -318,7 +322,7 @@ fn the_children_of_a_command_that_hangs_are_stopped_as_well() {
             "trap '' TERM HUP INT; sleep 987 & echo $!; wait",
         );
         let deadline = Duration::from_secs(1);
-        let hanging = Command {
+        let hanging = HostCommand {
             deadline,
             ..command(bench.path("/bin/program"), &[])
         };
@@ -339,11 +343,11 @@ fn a_command_that_stops_itself_is_stopped_for_good() {
     for bench in all() {
         bench.script("/bin/program", "kill -STOP $$");
         let deadline = Duration::from_millis(100);
-        let hanging = Command {
+        let hanging = HostCommand {
             deadline,
             ..command(bench.path("/bin/program"), &[])
         };
-        assert_eq!(output(&*bench.host(), hanging).end, End::TimedOut);
+        assert_eq!(output(&*bench.host(), hanging).end, CommandEnding::TimedOut);
     }
 }
 
@@ -364,7 +368,7 @@ fn endless_output_takes_no_endless_memory() {
     let worst = std::thread::scope(|scope| {
         let run = scope.spawn(|| {
             let deadline = Duration::from_millis(1500);
-            let endless = Command {
+            let endless = HostCommand {
                 deadline,
                 ..command(bench.path("/bin/program"), &[])
             };
@@ -423,13 +427,13 @@ fn a_command_may_close_its_output_and_end_its_own_group() {
         let closed = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
         assert_eq!(
             (closed.end, &closed.stdout[..]),
-            (End::Code(3), &b"a\n"[..])
+            (CommandEnding::Code(3), &b"a\n"[..])
         );
         bench.script("/bin/program", "echo a; kill -TERM 0; sleep 5");
         let ended = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
         assert_eq!(
             (ended.end, &ended.stdout[..]),
-            (End::Signal(15), &b"a\n"[..])
+            (CommandEnding::Signal(15), &b"a\n"[..])
         );
     }
 }

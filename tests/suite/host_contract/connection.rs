@@ -5,9 +5,10 @@ use std::time::SystemTime;
 
 use mailward::host::local::LocalHost;
 use mailward::host::memory::MemoryHost;
-use mailward::host::ssh::Metadata;
+use mailward::host::ssh::MetadataPolicy;
 use mailward::host::{
-    Above, Connection, End, Reply, Request, Side, SshClient, Terminal, WriteHost,
+    ClientSide, CommandEnding, ControllingTerminal, ProcessesAbove, ReadReply, ReadRequest,
+    RunConnection, SshClient, WriteHost,
 };
 
 use super::bench::{Bench, Local, bash, busybox, changed, ssh, tree};
@@ -15,9 +16,9 @@ use super::remote::Shell;
 use super::{ask, command, path};
 use crate::support::own;
 
-fn connection(host: &dyn WriteHost) -> Connection {
-    match ask(host, Request::Connection) {
-        Reply::Connection(connection) => connection,
+fn connection(host: &dyn WriteHost) -> RunConnection {
+    match ask(host, ReadRequest::Connection) {
+        ReadReply::Connection(connection) => connection,
         other => panic!("the connection was asked for: {other:?}"),
     }
 }
@@ -38,10 +39,10 @@ fn from(address: &str, port: u16, server: Option<&str>) -> SshClient {
 
 contract!(without_a_connection_of_sshd_there_is_no_client: memory, tree, ssh, bash, busybox);
 fn without_a_connection_of_sshd_there_is_no_client(bench: &dyn Bench) {
-    let Connection {
+    let RunConnection {
         client, terminal, ..
     } = connection(&*bench.host());
-    assert_eq!((client, terminal), (None, Terminal::None));
+    assert_eq!((client, terminal), (None, ControllingTerminal::None));
 }
 
 #[test]
@@ -64,17 +65,17 @@ fn in_memory_the_connection_is_what_a_test_wants() {
     bench.world().client = client.clone();
     bench.world().since = Some(7_001);
     bench.world().now = 8;
-    bench.world().terminal = Terminal::Console;
-    bench.world().above = Above::Sshd;
-    bench.world().side = Side::Outside;
+    bench.world().terminal = ControllingTerminal::Console;
+    bench.world().above = ProcessesAbove::Sshd;
+    bench.world().side = ClientSide::Outside;
     bench.world().login = Some("operator".to_owned());
-    let expected = Connection {
+    let expected = RunConnection {
         client,
         since: Some(7_001),
         now: 8_000,
-        terminal: Terminal::Console,
-        above: Above::Sshd,
-        side: Side::Outside,
+        terminal: ControllingTerminal::Console,
+        above: ProcessesAbove::Sshd,
+        side: ClientSide::Outside,
         login: Some("operator".to_owned()),
     };
     assert_eq!(connection(&bench), expected);
@@ -83,8 +84,8 @@ fn in_memory_the_connection_is_what_a_test_wants() {
 /// Ways to a shell that begins as `setup` has it.
 fn prepared(setup: &str) -> [Local; 2] {
     [
-        changed(Shell::Bash, Metadata::Shown, setup),
-        changed(Shell::BusyBox, Metadata::Unseen, setup),
+        changed(Shell::Bash, MetadataPolicy::Shown, setup),
+        changed(Shell::BusyBox, MetadataPolicy::Unseen, setup),
     ]
 }
 
@@ -94,15 +95,15 @@ fn the_variables_of_the_login_name_the_client_and_go_no_further() {
     for bench in prepared(setup) {
         let host = bench.host();
         for _ in 0..2 {
-            let Connection { client, since, .. } = connection(&*host);
+            let RunConnection { client, since, .. } = connection(&*host);
             assert_eq!(client, Some(from("192.0.2.7", 50111, Some("192.0.2.1"))));
             assert_eq!(since, None, "no process of sshd is above");
         }
-        let seen = Request::Output(command(path("/usr/bin/env"), &[]));
-        let Reply::Output(seen) = ask(&*host, seen) else {
+        let seen = ReadRequest::Output(command(path("/usr/bin/env"), &[]));
+        let ReadReply::Output(seen) = ask(&*host, seen) else {
             panic!("output was asked for");
         };
-        assert_eq!(seen.end, End::Code(0));
+        assert_eq!(seen.end, CommandEnding::Code(0));
         let seen = String::from_utf8(seen.stdout).unwrap();
         assert!(!seen.contains("SSH_"), "{seen}");
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command as Starter, Stdio};
 use std::time::{Duration, Instant};
 
-use mailward::host::{Act, Command, End, WriteHost as _};
+use mailward::host::{CommandEnding, HostCommand, HostOperation, WriteHost as _};
 
 use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::locks::{HOLDERS, is_held};
@@ -56,10 +56,10 @@ fn hidden_run() {
         Ok(text) if text.contains("sshd") => super::remote::Shell::Ssh,
         _ => super::remote::Shell::Bash,
     };
-    let metadata = mailward::host::ssh::Metadata::Unseen;
+    let metadata = mailward::host::ssh::MetadataPolicy::Unseen;
     let mut host = super::remote::host(std::path::Path::new(&dir), shell, metadata);
     host.lock().unwrap();
-    let run = Act::Run(super::command(path(&program), &[]));
+    let run = HostOperation::Run(super::command(path(&program), &[]));
     let lost = host.write(&[run], &[]);
     println!("{lost:?}");
 }
@@ -82,7 +82,7 @@ fn a_cut_connection_keeps_the_lock_until_its_action_ends_and_not_longer() {
         if without {
             bench = super::bench::changed(
                 super::remote::Shell::Ssh,
-                mailward::host::ssh::Metadata::Shown,
+                mailward::host::ssh::MetadataPolicy::Shown,
                 "mount --bind /dev/null /usr/bin/flock",
             );
         }
@@ -126,7 +126,10 @@ fn a_connection_that_is_cut_while_nothing_runs_gives_the_lock_back() {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     assert!(until_free(&bench) < Duration::from_secs(15));
-    assert!(host.write(&[], &[mailward::host::Request::Now]).is_err());
+    assert!(
+        host.write(&[], &[mailward::host::ReadRequest::Now])
+            .is_err()
+    );
 }
 
 #[test]
@@ -140,12 +143,12 @@ fn a_daemon_holds_neither_the_lock_nor_the_connection() {
         let begin = Instant::now();
         let mut host = bench.host();
         host.lock().unwrap();
-        let start = Command::new(bench.path("/bin/daemon"), vec![], Duration::from_secs(20));
-        let written = host.write(&[Act::Run(start)], &[]).unwrap();
-        let [mailward::host::Done::Ran(output)] = &written.done[..] else {
+        let start = HostCommand::new(bench.path("/bin/daemon"), vec![], Duration::from_secs(20));
+        let written = host.write(&[HostOperation::Run(start)], &[]).unwrap();
+        let [mailward::host::OperationResult::Ran(output)] = &written.done[..] else {
             panic!("{written:?}");
         };
-        assert_eq!(output.end, End::Code(0));
+        assert_eq!(output.end, CommandEnding::Code(0));
         let pid: u32 = String::from_utf8(output.stdout.clone())
             .unwrap()
             .trim()

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 
 use mailward::host::local::LocalHost;
-use mailward::host::{Act, ActError, WriteHost};
+use mailward::host::{HostOperation, OperationError, WriteHost};
 
 use super::bench::{Bench, bash, busybox, ssh};
 use super::{act, path};
@@ -11,19 +11,19 @@ use super::{act, path};
 const WINDOW: &str = "/var/lib/mailward/access/window.json";
 const CONFIRMED: &str = "/var/lib/mailward/access/confirmed.json";
 
-fn deciding(from: &str, to: &str) -> Act {
+fn deciding(from: &str, to: &str) -> HostOperation {
     let (from, to) = (path(from), path(to));
-    Act::Decide { from, to }
+    HostOperation::Decide { from, to }
 }
 
 fn save(host: &mut dyn WriteHost, to: &str, bytes: &[u8]) {
     let (path, bytes) = (path(to), bytes.to_vec());
-    act(host, Act::Save { path, bytes }).unwrap();
+    act(host, HostOperation::Save { path, bytes }).unwrap();
 }
 
 fn is_gone(host: &mut dyn WriteHost) -> bool {
     let failure = host.write(&[deciding(WINDOW, CONFIRMED)], &[]).unwrap_err();
-    matches!(failure.source, ActError::Gone)
+    matches!(failure.source, OperationError::Gone)
 }
 
 contract!(a_matter_is_decided_once: memory, tree, ssh, bash, busybox);
@@ -46,7 +46,7 @@ contract!(what_comes_after_a_lost_decision_is_not_done: memory, tree, ssh, bash,
 fn what_comes_after_a_lost_decision_is_not_done(bench: &dyn Bench) {
     let mut host = bench.host();
     let mut acts = vec![deciding(WINDOW, CONFIRMED)];
-    acts.push(Act::Save {
+    acts.push(HostOperation::Save {
         path: path("/var/lib/mailward/journal"),
         bytes: b"x".to_vec(),
     });
@@ -114,7 +114,9 @@ fn of_many_who_decide_at_once_one_succeeds() {
         }
         for racer in &mut racers {
             // The connection is made before the race.
-            let _connected = racer.write(&[], &[mailward::host::Request::Now]).unwrap();
+            let _connected = racer
+                .write(&[], &[mailward::host::ReadRequest::Now])
+                .unwrap();
         }
         for round in 0..ROUNDS {
             save(&mut *bench.host(), WINDOW, b"{}");
@@ -125,7 +127,10 @@ fn of_many_who_decide_at_once_one_succeeds() {
                 match racer.write(&[deciding(WINDOW, &to)], &[]) {
                     Ok(_) => Some(to),
                     Err(failure) => {
-                        assert!(matches!(failure.source, ActError::Gone), "{failure:?}");
+                        assert!(
+                            matches!(failure.source, OperationError::Gone),
+                            "{failure:?}"
+                        );
                         None
                     }
                 }

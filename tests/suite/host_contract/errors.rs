@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use mailward::host::local::LocalHost;
-use mailward::host::{Act, Existence, Found, HostError, ReadHost as _, Reply, Request};
+use mailward::host::{
+    FileFound, HostError, HostOperation, PathExistence, ReadHost as _, ReadReply, ReadRequest,
+};
 
 use super::apart::{TREE, traced};
 use super::bench::{Bench, Local, machine, tree};
@@ -223,8 +225,8 @@ fn without_the_kernels_newer_calls_the_older_ones_do() {
 fn hidden_old_kernel() {
     let root = std::env::var_os(TREE).expect("other cases run this one");
     let host = LocalHost::tree(root.into()).unwrap();
-    let run = Request::Output(super::command(path("/usr/bin/true"), &[]));
-    assert!(matches!(ask(&host, run), Reply::Output(output) if output.stdout == b"printed\n"));
+    let run = ReadRequest::Output(super::command(path("/usr/bin/true"), &[]));
+    assert!(matches!(ask(&host, run), ReadReply::Output(output) if output.stdout == b"printed\n"));
     let bench = machine();
     let mut child = super::processes::start(
         &bench,
@@ -233,12 +235,12 @@ fn hidden_old_kernel() {
         &[],
     );
     let mut host = LocalHost::machine();
-    let Reply::Processes(found) = ask(&host, Request::Processes(vec!["mw-old"])) else {
+    let ReadReply::Processes(found) = ask(&host, ReadRequest::Processes(vec!["mw-old"])) else {
         panic!("no processes");
     };
     // Another run of this suite may have one of that name.
     let own = found.iter().find(|process| process.id.pid == child.0.id());
-    let hangup = Act::Signal(own.unwrap().id, mailward::host::Signal::Hangup);
+    let hangup = HostOperation::Signal(own.unwrap().id, mailward::host::ProcessSignal::Hangup);
     act(&mut host, hangup).unwrap();
     assert_eq!(child.0.wait_within(PATIENCE).unwrap().code(), Some(9));
 }
@@ -277,24 +279,25 @@ fn what_may_not_be_read_is_said_to_be_so() {
             let denied = || "permission denied".to_owned();
             assert_eq!(
                 found(&*host, bench.path("/etc/secret")),
-                Found::Unreadable(denied())
+                FileFound::Unreadable(denied())
             );
             assert_eq!(
                 found(&*host, bench.path("/closed/file")),
-                Found::Unreadable(denied())
+                FileFound::Unreadable(denied())
             );
-            let exists = ask(&*host, Request::Exists(bench.path("/closed/file")));
-            assert_eq!(exists, Reply::Exists(Existence::Unknown(denied())));
-            let folder = ask(&*host, Request::Folder(bench.path("/closed")));
-            assert_eq!(folder, Reply::Folder(Err(denied())));
-            let Reply::Folder(Ok(Some(listing))) = ask(&*host, Request::Folder(bench.path("/etc")))
+            let exists = ask(&*host, ReadRequest::Exists(bench.path("/closed/file")));
+            assert_eq!(exists, ReadReply::Exists(PathExistence::Unknown(denied())));
+            let folder = ask(&*host, ReadRequest::Folder(bench.path("/closed")));
+            assert_eq!(folder, ReadReply::Folder(Err(denied())));
+            let ReadReply::Folder(Ok(Some(listing))) =
+                ask(&*host, ReadRequest::Folder(bench.path("/etc")))
             else {
                 panic!("no listing");
             };
-            assert!(matches!(&listing[0], (name, Found::File(_)) if name == b"open"));
+            assert!(matches!(&listing[0], (name, FileFound::File(_)) if name == b"open"));
             assert_eq!(
                 listing[1],
-                (b"secret".to_vec(), Found::Unreadable(denied()))
+                (b"secret".to_vec(), FileFound::Unreadable(denied()))
             );
             let failure =
                 act(&mut *host, replacing(bench.path("/etc/open"), b"x", b"y")).unwrap_err();
@@ -325,11 +328,12 @@ fn of_somebody_elses_process_only_the_public_part_is_told() {
     as_nobody(
         "of_somebody_elses_process_only_the_public_part_is_told",
         || {
-            let Ok(replies) = LocalHost::machine().read(&[Request::Processes(vec!["mw-roots"])])
+            let Ok(replies) =
+                LocalHost::machine().read(&[ReadRequest::Processes(vec!["mw-roots"])])
             else {
                 panic!("/proc cannot be read");
             };
-            let Reply::Processes(found) = &replies[0] else {
+            let ReadReply::Processes(found) = &replies[0] else {
                 panic!("no processes");
             };
             assert_eq!(found[0].environment, Err("permission denied".to_owned()));
@@ -370,13 +374,18 @@ fn where_processes_are_hidden_there_is_no_answer() {
 #[ignore = "run by another case, where processes are hidden"]
 fn hidden_processes() {
     let mut host = LocalHost::machine();
-    let error = host.read(&[Request::Processes(vec!["sh"])]).unwrap_err();
+    let error = host
+        .read(&[ReadRequest::Processes(vec!["sh"])])
+        .unwrap_err();
     assert!(matches!(error, HostError::Unreachable { .. }), "{error}");
     let first = mailward::host::ProcessId { pid: 1, start: 1 };
-    let gone = mailward::host::Condition::Gone(vec![first]);
+    let gone = mailward::host::WaitCondition::Gone(vec![first]);
     use mailward::host::WriteHost as _;
     assert!(
-        host.write(&[Act::Await(gone, std::time::Duration::ZERO)], &[])
-            .is_err()
+        host.write(
+            &[HostOperation::Await(gone, std::time::Duration::ZERO)],
+            &[]
+        )
+        .is_err()
     );
 }

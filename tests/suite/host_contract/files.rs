@@ -1,6 +1,8 @@
 //! Reading files and folders.
 
-use mailward::host::{Executable, Existence, Found, Link, Reply, Request};
+use mailward::host::{
+    ExecutePermission, FileFound, LinkState, PathExistence, ReadReply, ReadRequest,
+};
 
 use super::bench::Bench;
 use super::{ask, file, found};
@@ -13,7 +15,7 @@ fn all_bytes_come_back_as_they_are(bench: &dyn Bench) {
     let host = bench.host();
     let state = file(&*host, bench.path("/etc/any"));
     assert!(state.bytes == all);
-    assert_eq!((state.link, state.links), (Link::Plain, 1));
+    assert_eq!((state.link, state.links), (LinkState::Plain, 1));
     assert_eq!(file(&*host, bench.path("/etc/empty")).bytes, b"");
 }
 
@@ -28,11 +30,15 @@ fn what_is_not_there_is_missing(bench: &dyn Bench) {
         "/etc/file/below",
         "/etc/dangling",
     ] {
-        assert_eq!(found(&*host, bench.path(name)), Found::Missing, "{name}");
-        let exists = ask(&*host, Request::Exists(bench.path(name)));
-        assert_eq!(exists, Reply::Exists(Existence::Missing), "{name}");
-        let folder = ask(&*host, Request::Folder(bench.path(name)));
-        assert_eq!(folder, Reply::Folder(Ok(None)), "{name}");
+        assert_eq!(
+            found(&*host, bench.path(name)),
+            FileFound::Missing,
+            "{name}"
+        );
+        let exists = ask(&*host, ReadRequest::Exists(bench.path(name)));
+        assert_eq!(exists, ReadReply::Exists(PathExistence::Missing), "{name}");
+        let folder = ask(&*host, ReadRequest::Folder(bench.path(name)));
+        assert_eq!(folder, ReadReply::Folder(Ok(None)), "{name}");
     }
 }
 
@@ -48,12 +54,15 @@ fn links_are_followed_and_told(bench: &dyn Bench) {
         let state = file(&*host, bench.path(name));
         assert_eq!(
             (state.bytes, state.link),
-            (b"x".to_vec(), Link::Symbolic),
+            (b"x".to_vec(), LinkState::Symbolic),
             "{name}"
         );
     }
     // Only the last component counts as the path itself.
-    assert_eq!(file(&*host, bench.path("/linked/real")).link, Link::Plain);
+    assert_eq!(
+        file(&*host, bench.path("/linked/real")).link,
+        LinkState::Plain
+    );
 }
 
 contract!(links_in_a_circle_cannot_be_read: memory, tree, machine, ssh, bash, busybox);
@@ -61,13 +70,13 @@ fn links_in_a_circle_cannot_be_read(bench: &dyn Bench) {
     bench.link("/etc/a", "b");
     bench.link("/etc/b", "/etc/a");
     let host = bench.host();
-    let Found::Unreadable(reason) = found(&*host, bench.path("/etc/a")) else {
+    let FileFound::Unreadable(reason) = found(&*host, bench.path("/etc/a")) else {
         panic!("a circle of links was read");
     };
     assert!(reason.contains("symbolic links"), "{reason}");
-    let exists = ask(&*host, Request::Exists(bench.path("/etc/a")));
+    let exists = ask(&*host, ReadRequest::Exists(bench.path("/etc/a")));
     assert!(
-        matches!(exists, Reply::Exists(Existence::Unknown(_))),
+        matches!(exists, ReadReply::Exists(PathExistence::Unknown(_))),
         "{exists:?}"
     );
 }
@@ -79,7 +88,11 @@ fn what_is_no_regular_file_is_not_read(bench: &dyn Bench) {
     bench.link("/etc/to-pipe", "pipe");
     let host = bench.host();
     for name in ["/etc/pipe", "/etc/folder", "/etc/to-pipe"] {
-        assert_eq!(found(&*host, bench.path(name)), Found::NotRegular, "{name}");
+        assert_eq!(
+            found(&*host, bench.path(name)),
+            FileFound::NotRegular,
+            "{name}"
+        );
     }
 }
 
@@ -91,17 +104,20 @@ fn existence_tells_what_is_there(bench: &dyn Bench) {
     bench.link("/etc/to-folder", "/usr/bin");
     let host = bench.host();
     for (name, expected) in [
-        ("/etc/file", Existence::File(Executable::No)),
-        ("/usr/bin/program", Existence::File(Executable::Yes)),
-        ("/etc", Existence::Folder),
-        ("/etc/to-folder", Existence::Folder),
-        ("/etc/pipe", Existence::Other),
+        ("/etc/file", PathExistence::File(ExecutePermission::No)),
+        (
+            "/usr/bin/program",
+            PathExistence::File(ExecutePermission::Yes),
+        ),
+        ("/etc", PathExistence::Folder),
+        ("/etc/to-folder", PathExistence::Folder),
+        ("/etc/pipe", PathExistence::Other),
     ] {
         // In memory a program is no file, and so needs no folder.
         bench.put(b"/usr/bin/other", b"");
         assert_eq!(
-            ask(&*host, Request::Exists(bench.path(name))),
-            Reply::Exists(expected),
+            ask(&*host, ReadRequest::Exists(bench.path(name))),
+            ReadReply::Exists(expected),
             "{name}"
         );
     }
@@ -134,8 +150,8 @@ fn a_folder_is_listed_by_the_bytes_of_its_names(bench: &dyn Bench) {
     bench.link("/etc/xinetd.d/to-a", "a");
     bench.link("/etc/xinetd.d/to-none", "none");
     let host = bench.host();
-    let Reply::Folder(Ok(Some(listing))) =
-        ask(&*host, Request::Folder(bench.path("/etc/xinetd.d")))
+    let ReadReply::Folder(Ok(Some(listing))) =
+        ask(&*host, ReadRequest::Folder(bench.path("/etc/xinetd.d")))
     else {
         panic!("the folder was not listed");
     };
@@ -148,13 +164,16 @@ fn a_folder_is_listed_by_the_bytes_of_its_names(bench: &dyn Bench) {
     );
     for (name, found) in &listing {
         match (&name[..], found) {
-            (b"sub", found) => assert_eq!(*found, Found::NotRegular),
-            (b"to-none", found) => assert_eq!(*found, Found::Missing),
-            (b"to-a", Found::File(file)) => {
-                assert_eq!((&file.bytes[..], file.link), (&b"a"[..], Link::Symbolic))
+            (b"sub", found) => assert_eq!(*found, FileFound::NotRegular),
+            (b"to-none", found) => assert_eq!(*found, FileFound::Missing),
+            (b"to-a", FileFound::File(file)) => {
+                assert_eq!(
+                    (&file.bytes[..], file.link),
+                    (&b"a"[..], LinkState::Symbolic)
+                )
             }
-            (_, Found::File(file)) => {
-                assert_eq!((&file.bytes[..], file.link), (&name[..], Link::Plain))
+            (_, FileFound::File(file)) => {
+                assert_eq!((&file.bytes[..], file.link), (&name[..], LinkState::Plain))
             }
             (_, other) => panic!("{name:?}: {other:?}"),
         }
@@ -166,10 +185,10 @@ fn a_folder_that_is_none_is_an_error(bench: &dyn Bench) {
     bench.put(b"/etc/file", b"");
     bench.folder("/etc/empty");
     let host = bench.host();
-    let reply = ask(&*host, Request::Folder(bench.path("/etc/file")));
-    assert_eq!(reply, Reply::Folder(Err("not a directory".to_owned())));
-    let reply = ask(&*host, Request::Folder(bench.path("/etc/empty")));
-    assert_eq!(reply, Reply::Folder(Ok(Some(Vec::new()))));
+    let reply = ask(&*host, ReadRequest::Folder(bench.path("/etc/file")));
+    assert_eq!(reply, ReadReply::Folder(Err("not a directory".to_owned())));
+    let reply = ask(&*host, ReadRequest::Folder(bench.path("/etc/empty")));
+    assert_eq!(reply, ReadReply::Folder(Ok(Some(Vec::new()))));
 }
 
 contract!(the_first_that_is_there_is_answered: memory, tree, machine, ssh, bash, busybox);
@@ -178,24 +197,30 @@ fn the_first_that_is_there_is_answered(bench: &dyn Bench) {
     bench.put(b"/etc/c", b"c");
     let host = bench.host();
     let choice = |names: &[&str]| {
-        Request::FirstOf(
+        ReadRequest::FirstOf(
             names
                 .iter()
-                .map(|name| Request::File(bench.path(name)))
+                .map(|name| ReadRequest::File(bench.path(name)))
                 .collect(),
         )
     };
-    let Reply::FirstOf(Some((1, reply))) = ask(&*host, choice(&["/etc/a", "/etc/b", "/etc/c"]))
+    let ReadReply::FirstOf(Some((1, reply))) = ask(&*host, choice(&["/etc/a", "/etc/b", "/etc/c"]))
     else {
         panic!("the second is the first that is there");
     };
-    assert!(matches!(*reply, Reply::File(Found::File(file)) if file.bytes == b"b"));
+    assert!(matches!(*reply, ReadReply::File(FileFound::File(file)) if file.bytes == b"b"));
     assert_eq!(
         ask(&*host, choice(&["/etc/a", "/etc/d"])),
-        Reply::FirstOf(None)
+        ReadReply::FirstOf(None)
     );
-    let folders = Request::FirstOf(vec![Request::Folder(bench.path("/none")), Request::Now]);
-    assert!(matches!(ask(&*host, folders), Reply::FirstOf(Some((1, _)))));
+    let folders = ReadRequest::FirstOf(vec![
+        ReadRequest::Folder(bench.path("/none")),
+        ReadRequest::Now,
+    ]);
+    assert!(matches!(
+        ask(&*host, folders),
+        ReadReply::FirstOf(Some((1, _)))
+    ));
 }
 
 contract!(a_file_of_64_mebibytes_is_read_and_one_byte_more_is_not: memory, tree);
@@ -209,7 +234,7 @@ fn a_file_of_64_mebibytes_is_read_and_one_byte_more_is_not(bench: &dyn Bench) {
     );
     bytes.push(0);
     bench.put(b"/etc/large", &bytes);
-    let too_large = Found::Unreadable("larger than 64 MiB".to_owned());
+    let too_large = FileFound::Unreadable("larger than 64 MiB".to_owned());
     assert_eq!(found(&*host, bench.path("/etc/large")), too_large);
 }
 
@@ -217,15 +242,18 @@ contract!(the_first_that_exists_may_be_one_that_cannot_be_read: memory, tree, ma
 fn the_first_that_exists_may_be_one_that_cannot_be_read(bench: &dyn Bench) {
     bench.link("/etc/a", "a");
     bench.put(b"/etc/b", b"x");
-    let choices = ["/etc/none", "/etc/a", "/etc/b"].map(|name| Request::File(bench.path(name)));
-    let after = Request::File(bench.path("/etc/b"));
+    let choices = ["/etc/none", "/etc/a", "/etc/b"].map(|name| ReadRequest::File(bench.path(name)));
+    let after = ReadRequest::File(bench.path("/etc/b"));
     let replies = bench
         .host()
-        .read(&[Request::FirstOf(choices.to_vec()), after])
+        .read(&[ReadRequest::FirstOf(choices.to_vec()), after])
         .unwrap();
-    let Reply::FirstOf(Some((1, first))) = &replies[0] else {
+    let ReadReply::FirstOf(Some((1, first))) = &replies[0] else {
         panic!("{replies:?}");
     };
-    assert!(matches!(&**first, Reply::File(Found::Unreadable(_))));
-    assert!(matches!(&replies[1], Reply::File(Found::File(file)) if file.bytes == b"x"));
+    assert!(matches!(
+        &**first,
+        ReadReply::File(FileFound::Unreadable(_))
+    ));
+    assert!(matches!(&replies[1], ReadReply::File(FileFound::File(file)) if file.bytes == b"x"));
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use mailward::host::ssh::Metadata;
-use mailward::host::{Act, End, Reply, Request};
+use mailward::host::ssh::MetadataPolicy;
+use mailward::host::{CommandEnding, HostOperation, ReadReply, ReadRequest};
 
 use super::bench::{Bench, Local, changed};
 use super::processes::is_root;
@@ -16,7 +16,7 @@ fn small(shell: Shell, more: &str) -> Local {
         "mkdir -p $dir/etc; mount -t tmpfs -o size=64k none $dir/etc; mount -t tmpfs -o size=64k none /var/lib\n\
          cp $dir/pop3d $dir/etc/pop3d\n{more}"
     );
-    let bench = changed(shell, Metadata::Unseen, &setup);
+    let bench = changed(shell, MetadataPolicy::Unseen, &setup);
     bench.put(b"/pop3d", b"MAXPERIP=4\n");
     // Root's shell looks into the namespace for the case.
     bench.script(
@@ -35,8 +35,8 @@ fn fill() -> &'static str {
 
 fn look(bench: &Local, host: &dyn mailward::host::WriteHost) -> String {
     let run = super::command(bench.path("/bin/look"), &[]);
-    match ask(host, Request::Output(run)) {
-        Reply::Output(output) => String::from_utf8(output.stdout).unwrap(),
+    match ask(host, ReadRequest::Output(run)) {
+        ReadReply::Output(output) => String::from_utf8(output.stdout).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -52,7 +52,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
         let file = bench.path("/etc/pop3d");
         let kept = act(
             &mut *host,
-            Act::Save {
+            HostOperation::Save {
                 path: path("/var/lib/mailward/small"),
                 bytes: vec![],
             },
@@ -68,7 +68,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
                 refusal.contains("No space left on device"),
                 "{size}: {refusal}"
             );
-            let save = Act::Save {
+            let save = HostOperation::Save {
                 path: path("/var/lib/mailward/journal"),
                 bytes,
             };
@@ -99,23 +99,23 @@ fn without_room_for_its_files_a_command_does_not_start() {
         // Each holds a few files, but no long input.
         let setup = "mkdir -p $dir/shm; for folder in /dev/shm /run; do mount -t tmpfs -o size=16k none $folder; done; \
                      mount --bind $dir/shm $dir/shm; mount -o remount,bind,ro $dir/shm; mkdir -p $dir/keep";
-        let bench = changed(shell, Metadata::Unseen, setup);
+        let bench = changed(shell, MetadataPolicy::Unseen, setup);
         bench.script("/bin/count", "wc -c");
         let host = bench.host();
         let counted = |input: usize| {
-            let command = mailward::host::Command {
+            let command = mailward::host::HostCommand {
                 input: vec![b'x'; input],
                 ..super::command(bench.path("/bin/count"), &[])
             };
-            match ask(&*host, Request::Output(command)) {
-                Reply::Output(output) => output,
+            match ask(&*host, ReadRequest::Output(command)) {
+                ReadReply::Output(output) => output,
                 other => panic!("{other:?}"),
             }
         };
         // It goes where there is room, and never comes short.
         for input in [10, 100_000] {
             let output = counted(input);
-            assert_eq!(output.end, End::Code(0));
+            assert_eq!(output.end, CommandEnding::Code(0));
             let count: usize = String::from_utf8(output.stdout)
                 .unwrap()
                 .trim()

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Stdio};
 
-use mailward::host::{Found, Listing, Reply, Request};
+use mailward::host::{FileFound, FolderListing, ReadReply, ReadRequest};
 
 use super::bench::{Bench, Local, bash, busybox, machine, ssh};
 use super::processes::{Running, processes};
@@ -35,8 +35,9 @@ fn marks() -> Vec<Vec<u8>> {
     marks
 }
 
-fn listing(bench: &dyn Bench, folder: &str) -> Listing {
-    let Reply::Folder(Ok(Some(listing))) = ask(&*bench.host(), Request::Folder(bench.path(folder)))
+fn listing(bench: &dyn Bench, folder: &str) -> FolderListing {
+    let ReadReply::Folder(Ok(Some(listing))) =
+        ask(&*bench.host(), ReadRequest::Folder(bench.path(folder)))
     else {
         panic!("no listing");
     };
@@ -57,7 +58,7 @@ fn files_of_any_content_are_told_apart(bench: &dyn Bench) {
     assert_eq!(found.len(), marks.len() + 2);
     for ((_, found), mark) in found.iter().zip(marks.iter().chain([&environ, &environ])) {
         assert!(
-            matches!(found, Found::File(file) if file.bytes == *mark),
+            matches!(found, FileFound::File(file) if file.bytes == *mark),
             "{mark:?}"
         );
     }
@@ -108,8 +109,8 @@ fn names_of_any_bytes_are_told_as_they_are(bench: &dyn Bench) {
     assert_eq!(told, names);
     for (name, found) in found {
         match found {
-            Found::File(file) => assert_eq!(file.bytes, name),
-            found => assert_eq!((&name[..], found), (&b"dangling\n"[..], Found::Missing)),
+            FileFound::File(file) => assert_eq!(file.bytes, name),
+            found => assert_eq!((&name[..], found), (&b"dangling\n"[..], FileFound::Missing)),
         }
     }
 }
@@ -119,17 +120,17 @@ fn a_command_may_print_anything(bench: &dyn Bench) {
     let marks = marks().concat();
     bench.put(b"/etc/marks", &marks);
     bench.program("/bin/program", super::bench::Does::ShowInput);
-    let command = mailward::host::Command {
+    let command = mailward::host::HostCommand {
         input: marks.clone(),
         ..super::command(bench.path("/bin/program"), &[])
     };
     let replies = bench.host().read(&[
-        Request::Output(command),
-        Request::File(bench.path("/etc/marks")),
+        ReadRequest::Output(command),
+        ReadRequest::File(bench.path("/etc/marks")),
     ]);
     let replies = replies.unwrap();
-    assert!(matches!(&replies[0], Reply::Output(output) if output.stdout == marks));
-    assert!(matches!(&replies[1], Reply::File(Found::File(file)) if file.bytes == marks));
+    assert!(matches!(&replies[0], ReadReply::Output(output) if output.stdout == marks));
+    assert!(matches!(&replies[1], ReadReply::File(FileFound::File(file)) if file.bytes == marks));
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn a_process_may_be_called_and_say_anything() {
 
 /// A host on which somebody watches what runs, and makes use of what is seen there.
 fn watched(setup: &str) -> Local {
-    let metadata = mailward::host::ssh::Metadata::Shown;
+    let metadata = mailward::host::ssh::MetadataPolicy::Shown;
     super::bench::changed(super::remote::Shell::Bash, metadata, setup)
 }
 
@@ -194,7 +195,7 @@ fn who_saw_the_tag_gains_nothing() {
     let tag = String::from_utf8(bench.bytes("/tag").unwrap()).unwrap();
     let name = format!("b\n{} 1 0 4 x", tag.trim_end());
     fs::write(folder.join(name), b"x").unwrap();
-    let answer = host.read(&[Request::Folder(bench.path("/etc/d"))]);
+    let answer = host.read(&[ReadRequest::Folder(bench.path("/etc/d"))]);
     let error = answer.unwrap_err().to_string();
     assert!(error.contains("does not fit the question"), "{error}");
 
@@ -204,8 +205,8 @@ fn who_saw_the_tag_gains_nothing() {
     fs::create_dir(&wait).unwrap();
     let pipe = format!("{wait}/out");
     fs::write(&pipe, b"").unwrap();
-    let run = Request::Output(super::command(bench.path("/bin/program"), &[]));
-    let Reply::Output(output) = ask(&*host, run) else {
+    let run = ReadRequest::Output(super::command(bench.path("/bin/program"), &[]));
+    let ReadReply::Output(output) = ask(&*host, run) else {
         panic!("no output");
     };
     let caught = fs::read(&pipe).unwrap();

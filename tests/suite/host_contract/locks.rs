@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, ChildStdin, ChildStdout, Command as Starter, Stdio};
 
 use mailward::host::local::LocalHost;
-use mailward::host::{Act, HostError, WriteHost};
+use mailward::host::{HostError, HostOperation, WriteHost};
 
 use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::processes::is_root;
@@ -152,7 +152,7 @@ fn many_at_once_are_never_two() {
                         // One that fails comes to both meetings, or the others would wait there for ever.
                         let host = catch_unwind(AssertUnwindSafe(|| {
                             let host = bench.host();
-                            super::ask(&*host, mailward::host::Request::Now);
+                            super::ask(&*host, mailward::host::ReadRequest::Now);
                             host
                         }));
                         together.wait();
@@ -204,7 +204,7 @@ fn a_folder_that_cannot_be_made_is_no_held_lock() {
         bench.remove("/var/lib/mailward");
         act(
             &mut *bench.host(),
-            Act::Remove(path("/var/lib/mailward/none")),
+            HostOperation::Remove(path("/var/lib/mailward/none")),
         )
         .unwrap();
     }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use mailward::host::ssh::Metadata;
-use mailward::host::{Found, Reply, Request};
+use mailward::host::ssh::MetadataPolicy;
+use mailward::host::{FileFound, ReadReply, ReadRequest};
 
 use super::ask;
 use super::bench::{Bench, Local, changed};
@@ -14,7 +14,7 @@ use super::remote::Shell;
 const OLD: &str = "ulimit -s 512";
 
 fn benches(setup: &str) -> [Local; 3] {
-    let bench = |shell| changed(shell, Metadata::Unseen, setup);
+    let bench = |shell| changed(shell, MetadataPolicy::Unseen, setup);
     [Shell::Ssh, Shell::Bash, Shell::BusyBox].map(bench)
 }
 
@@ -25,15 +25,15 @@ fn all_come_back(bench: &Local, count: usize, name: impl Fn(usize) -> String) {
         fs::write(bench.real(format!("/d/{}", name(number))), text).unwrap();
     }
     // What a single request asks for may be much as well.
-    let requests: Vec<Request> = [Request::Folder(bench.path("/d"))]
+    let requests: Vec<ReadRequest> = [ReadRequest::Folder(bench.path("/d"))]
         .into_iter()
         .chain((0..40).map(|number| {
             let name = name(number * (count / 40));
-            Request::File(bench.path(&format!("/d/{name}")))
+            ReadRequest::File(bench.path(&format!("/d/{name}")))
         }))
         .collect();
     let replies = bench.host().read(&requests).unwrap();
-    let Reply::Folder(Ok(Some(listing))) = &replies[0] else {
+    let ReadReply::Folder(Ok(Some(listing))) = &replies[0] else {
         panic!("no listing");
     };
     assert_eq!(listing.len(), count);
@@ -43,15 +43,14 @@ fn all_come_back(bench: &Local, count: usize, name: impl Fn(usize) -> String) {
         assert_eq!(found, name.as_bytes());
         let text = format!("{number}\n").repeat(number % 7);
         assert!(
-            matches!(file, Found::File(file) if file.bytes == text.as_bytes()),
+            matches!(file, FileFound::File(file) if file.bytes == text.as_bytes()),
             "{name}"
         );
     }
     for (number, reply) in replies[1..].iter().enumerate() {
         let number = number * (count / 40);
         let text = format!("{number}\n").repeat(number % 7);
-        let is_right =
-            matches!(reply, Reply::File(Found::File(file)) if file.bytes == text.as_bytes());
+        let is_right = matches!(reply, ReadReply::File(FileFound::File(file)) if file.bytes == text.as_bytes());
         assert!(is_right, "{number}: {reply:?}");
     }
 }
@@ -66,7 +65,7 @@ fn a_thousand_files_are_a_thousand_files() {
 #[test]
 fn three_thousand_files_with_long_names_come_through_an_old_kernel() {
     // It is the slowest shell with lists.
-    let bench = changed(Shell::Bash, Metadata::Unseen, OLD);
+    let bench = changed(Shell::Bash, MetadataPolicy::Unseen, OLD);
     all_come_back(&bench, 3000, |number| format!("{number:0>220}"));
 }
 
@@ -79,7 +78,9 @@ fn more_processes_than_one_call_takes_are_looked_through() {
     // A grep that fails as if its list were too long, unless all in it begin alike.
     let setup = "mount --bind $dir/grep /usr/bin/grep";
     // In a BusyBox shell grep is a part of the shell, so there is no list to be too long.
-    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, Metadata::Unseen, setup)) {
+    for bench in
+        [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, setup))
+    {
         let real = bench.real("/real-grep");
         let there = real.display();
         fs::copy("/usr/bin/grep", &real).unwrap();
@@ -103,7 +104,9 @@ fn of_others_than_the_wanted_processes_nothing_but_the_name_is_read() {
     assert_eq!(expected.len(), 1);
     // A grep that notes which files of processes it is given.
     let setup = "mount --bind $dir/grep /usr/bin/grep";
-    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, Metadata::Unseen, setup)) {
+    for bench in
+        [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, setup))
+    {
         let (real, noted) = (bench.real("/real-grep"), bench.real("/noted"));
         let (there, note) = (real.display(), noted.display());
         fs::copy("/usr/bin/grep", &real).unwrap();
@@ -147,7 +150,8 @@ fn a_process_with_more_open_files_than_an_old_kernel_lists_has_unknown_ports() {
     for bench in benches("") {
         assert_eq!(processes(&*bench.host(), &["mw-many-open"]), expected);
     }
-    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, Metadata::Unseen, OLD)) {
+    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, OLD))
+    {
         let found = processes(&*bench.host(), &["mw-many-open"]);
         assert_eq!(found[0].ports, None, "unknown, and not none");
     }
@@ -158,9 +162,9 @@ fn a_batch_of_thousands_of_requests_is_answered_in_order() {
     for bench in benches("") {
         bench.put(b"/etc/a", b"a");
         let one = |number: usize| match number % 3 {
-            0 => Request::File(bench.path("/etc/a")),
-            1 => Request::Exists(bench.path("/etc")),
-            _ => Request::File(bench.path("/etc/none")),
+            0 => ReadRequest::File(bench.path("/etc/a")),
+            1 => ReadRequest::Exists(bench.path("/etc")),
+            _ => ReadRequest::File(bench.path("/etc/none")),
         };
         let replies = bench
             .host()
@@ -174,6 +178,9 @@ fn a_batch_of_thousands_of_requests_is_answered_in_order() {
                 "{number}: {reply:?}"
             );
         }
-        assert!(matches!(ask(&*bench.host(), Request::Now), Reply::Now(_)));
+        assert!(matches!(
+            ask(&*bench.host(), ReadRequest::Now),
+            ReadReply::Now(_)
+        ));
     }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use mailward::host::{
-    End, Existence, Found, HostError, Process, ProgramFile, Reply, Request, Secret,
+    CommandEnding, FileFound, HostError, PathExistence, Process, ProgramFile, ReadReply,
+    ReadRequest, SecretVariable,
 };
 
 use super::bench::{Bench, Local, as_nobody, machine};
@@ -49,7 +50,7 @@ fn what_may_not_be_read_over_a_connection_is_said_to_be_so() {
         let mut host = bench.host();
         assert!(matches!(
             found(&*host, bench.path("/etc/open")),
-            Found::File(_)
+            FileFound::File(_)
         ));
         for name in [
             "/etc/secret",
@@ -61,7 +62,7 @@ fn what_may_not_be_read_over_a_connection_is_said_to_be_so() {
             "/linked/none/none",
         ] {
             let found = found(&*host, bench.path(name));
-            assert_eq!(found, Found::Unreadable(denied()), "{name}");
+            assert_eq!(found, FileFound::Unreadable(denied()), "{name}");
         }
         for name in [
             "/closed/file",
@@ -69,10 +70,10 @@ fn what_may_not_be_read_over_a_connection_is_said_to_be_so() {
             "/linked/file",
             "/etc/linked",
         ] {
-            let exists = ask(&*host, Request::Exists(bench.path(name)));
+            let exists = ask(&*host, ReadRequest::Exists(bench.path(name)));
             assert_eq!(
                 exists,
-                Reply::Exists(Existence::Unknown(denied())),
+                ReadReply::Exists(PathExistence::Unknown(denied())),
                 "{name}"
             );
         }
@@ -83,23 +84,24 @@ fn what_may_not_be_read_over_a_connection_is_said_to_be_so() {
             "/linked/none",
             "/listed",
         ] {
-            let folder = ask(&*host, Request::Folder(bench.path(name)));
-            assert_eq!(folder, Reply::Folder(Err(denied())), "{name}");
+            let folder = ask(&*host, ReadRequest::Folder(bench.path(name)));
+            assert_eq!(folder, ReadReply::Folder(Err(denied())), "{name}");
         }
-        assert_eq!(found(&*host, bench.path("/etc/none")), Found::Missing);
-        let Reply::Folder(Ok(Some(listing))) = ask(&*host, Request::Folder(bench.path("/etc")))
+        assert_eq!(found(&*host, bench.path("/etc/none")), FileFound::Missing);
+        let ReadReply::Folder(Ok(Some(listing))) =
+            ask(&*host, ReadRequest::Folder(bench.path("/etc")))
         else {
             panic!("no listing");
         };
         assert_eq!(listing.len(), 3);
         assert_eq!(
             listing[2],
-            (b"secret".to_vec(), Found::Unreadable(denied()))
+            (b"secret".to_vec(), FileFound::Unreadable(denied()))
         );
         // It may look, but not run it.
-        let exists = ask(&*host, Request::Exists(bench.path("/bin/program")));
-        let executable = mailward::host::Executable::Yes;
-        assert_eq!(exists, Reply::Exists(Existence::File(executable)));
+        let exists = ask(&*host, ReadRequest::Exists(bench.path("/bin/program")));
+        let executable = mailward::host::ExecutePermission::Yes;
+        assert_eq!(exists, ReadReply::Exists(PathExistence::File(executable)));
 
         let failure = act(&mut *host, replacing(bench.path("/etc/open"), b"x", b"y")).unwrap_err();
         assert!(
@@ -121,20 +123,23 @@ fn commands_run_as_far_as_they_may() {
         fs::set_permissions(bench.real("/bin/program"), mode(0o755)).unwrap();
         fs::set_permissions(bench.real("/bin/closed"), mode(0o700)).unwrap();
         let host = bench.host();
-        let run = |command| match ask(&*host, Request::Output(command)) {
-            Reply::Output(output) => (output.end, output.stdout),
+        let run = |command| match ask(&*host, ReadRequest::Output(command)) {
+            ReadReply::Output(output) => (output.end, output.stdout),
             other => panic!("{other:?}"),
         };
         let program = command(bench.path("/bin/program"), &[]);
-        assert_eq!(run(program.clone()), (End::Code(0), b"ran\n".to_vec()));
+        assert_eq!(
+            run(program.clone()),
+            (CommandEnding::Code(0), b"ran\n".to_vec())
+        );
         let closed = command(bench.path("/bin/closed"), &[]);
-        assert_eq!(run(closed), (End::NotStarted, vec![]));
-        let secret = Some(Secret {
+        assert_eq!(run(closed), (CommandEnding::NotStarted, vec![]));
+        let secret = Some(SecretVariable {
             variable: "SECRET",
             file: bench.path("/etc/secret"),
         });
-        let without = mailward::host::Command { secret, ..program };
-        assert_eq!(run(without), (End::NotStarted, vec![]));
+        let without = mailward::host::HostCommand { secret, ..program };
+        assert_eq!(run(without), (CommandEnding::NotStarted, vec![]));
     }
 }
 
@@ -193,7 +198,9 @@ fn where_processes_are_hidden_a_connection_gives_no_answer() {
         let own = way.replace("unshare -m", "unshare -m --pid --fork --kill-child");
         fs::write(bench.real("/way"), own).unwrap();
         let host = bench.host();
-        let error = host.read(&[Request::Processes(vec!["sh"])]).unwrap_err();
+        let error = host
+            .read(&[ReadRequest::Processes(vec!["sh"])])
+            .unwrap_err();
         assert!(matches!(error, HostError::Unreachable { .. }), "{error}");
     }
 }

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailward::host::{
-    Act, Came, Condition, Done, HostError, Owner, Process, ProcessId, Reply, Request, Roots,
-    WriteHost,
+    HostError, HostOperation, OperationResult, Process, ProcessId, ProcessOwner, ReadReply,
+    ReadRequest, RootProgram, WaitCondition, WaitResult, WriteHost,
 };
 
 use super::ask;
@@ -15,8 +15,8 @@ use super::bench::{Bench, Standing, machine, tree};
 use crate::support::in_time::{InTime, PATIENCE};
 
 pub fn processes(host: &dyn WriteHost, names: &[&'static str]) -> Vec<Process> {
-    match ask(host, Request::Processes(names.to_vec())) {
-        Reply::Processes(processes) => processes,
+    match ask(host, ReadRequest::Processes(names.to_vec())) {
+        ReadReply::Processes(processes) => processes,
         other => panic!("processes were asked for: {other:?}"),
     }
 }
@@ -79,19 +79,19 @@ fn whose_a_process_is_and_what_it_executes_is_told(bench: &dyn Bench) {
     let standing = [
         of(
             4,
-            Owner::User(0),
+            ProcessOwner::User(0),
             "/usr/sbin/xinetd",
             Some("/system.slice/xinetd.service"),
         ),
-        of(5, Owner::User(0), "/usr/sbin/xinetd (deleted)", None),
+        of(5, ProcessOwner::User(0), "/usr/sbin/xinetd (deleted)", None),
         of(
             6,
-            Owner::User(1000),
+            ProcessOwner::User(1000),
             "/usr/sbin/xinetd",
             Some("/user.slice"),
         ),
-        of(7, Owner::Several, "/usr/bin/sudo", None),
-        of(8, Owner::Unknown, "/usr/sbin/xinetd", None),
+        of(7, ProcessOwner::Several, "/usr/bin/sudo", None),
+        of(8, ProcessOwner::Unknown, "/usr/sbin/xinetd", None),
     ];
     for process in &standing {
         bench.process(process);
@@ -101,9 +101,9 @@ fn whose_a_process_is_and_what_it_executes_is_told(bench: &dyn Bench) {
     let replaced: Vec<bool> = found.iter().map(Process::is_replaced).collect();
     assert_eq!(replaced, [false, true, false, false, false]);
     let is_roots = found.iter().map(|process| match process.roots() {
-        Roots::Own => "own",
-        Roots::Not(_) => "not",
-        Roots::Unknown(_) => "unknown",
+        RootProgram::Own => "own",
+        RootProgram::Not(_) => "not",
+        RootProgram::Unknown(_) => "unknown",
     });
     assert_eq!(
         is_roots.collect::<Vec<_>>(),
@@ -123,37 +123,40 @@ fn who_is_not_roots_own_daemon_serves_nothing(bench: &dyn Bench) {
         let program = "couriertcpd";
         waits(
             &mut *bench.host(),
-            Condition::Serving { program, arguments },
+            WaitCondition::Serving { program, arguments },
         )
     };
-    bench.process(&of(4, Owner::User(1000), "/usr/sbin/couriertcpd"));
-    bench.process(&of(5, Owner::User(0), "/tmp/couriertcpd"));
-    bench.process(&of(6, Owner::Several, "/usr/bin/su"));
-    assert_eq!(serves(bench), Came::TooLate);
-    bench.process(&of(7, Owner::User(0), "/usr/sbin/couriertcpd"));
-    assert_eq!(serves(bench), Came::InTime);
+    bench.process(&of(4, ProcessOwner::User(1000), "/usr/sbin/couriertcpd"));
+    bench.process(&of(5, ProcessOwner::User(0), "/tmp/couriertcpd"));
+    bench.process(&of(6, ProcessOwner::Several, "/usr/bin/su"));
+    assert_eq!(serves(bench), WaitResult::TooLate);
+    bench.process(&of(7, ProcessOwner::User(0), "/usr/sbin/couriertcpd"));
+    assert_eq!(serves(bench), WaitResult::InTime);
 }
 
 contract!(a_pause_is_answered: memory, tree, machine, ssh, bash, busybox);
 fn a_pause_is_answered(bench: &dyn Bench) {
-    let pause = || Request::Pause(Duration::from_millis(100));
+    let pause = || ReadRequest::Pause(Duration::from_millis(100));
     let replies = bench
         .host()
-        .read(&[pause(), Request::Now, pause()])
+        .read(&[pause(), ReadRequest::Now, pause()])
         .unwrap();
     assert!(
-        matches!(replies[..], [Reply::Paused, Reply::Now(_), Reply::Paused]),
+        matches!(
+            replies[..],
+            [ReadReply::Paused, ReadReply::Now(_), ReadReply::Paused]
+        ),
         "{replies:?}"
     );
 }
 
 /// Looks once.
-pub fn waits(host: &mut dyn WriteHost, condition: Condition) -> Came {
+pub fn waits(host: &mut dyn WriteHost, condition: WaitCondition) -> WaitResult {
     let written = host
-        .write(&[Act::Await(condition, Duration::ZERO)], &[])
+        .write(&[HostOperation::Await(condition, Duration::ZERO)], &[])
         .unwrap();
     match written.done[..] {
-        [Done::Awaited(came)] => came,
+        [OperationResult::Awaited(came)] => came,
         _ => panic!("{written:?}"),
     }
 }
@@ -172,14 +175,20 @@ fn gone_is_who_has_ended_or_become_another(bench: &dyn Bench) {
         ..first.id()
     };
     let never = ProcessId { pid: 99, start: 1 };
-    assert_eq!(waits(&mut *host, Condition::Gone(vec![])), Came::InTime);
     assert_eq!(
-        waits(&mut *host, Condition::Gone(vec![never, later, second.id()])),
-        Came::InTime
+        waits(&mut *host, WaitCondition::Gone(vec![])),
+        WaitResult::InTime
     );
     assert_eq!(
-        waits(&mut *host, Condition::Gone(vec![never, first.id()])),
-        Came::TooLate
+        waits(
+            &mut *host,
+            WaitCondition::Gone(vec![never, later, second.id()])
+        ),
+        WaitResult::InTime
+    );
+    assert_eq!(
+        waits(&mut *host, WaitCondition::Gone(vec![never, first.id()])),
+        WaitResult::TooLate
     );
 }
 
@@ -202,7 +211,7 @@ fn serving_is_who_listens_with_all_arguments(bench: &dyn Bench) {
             .collect();
         waits(
             &mut *host,
-            Condition::Serving {
+            WaitCondition::Serving {
                 program: "couriertcpd",
                 arguments,
             },
@@ -210,20 +219,20 @@ fn serving_is_who_listens_with_all_arguments(bench: &dyn Bench) {
     };
     assert_eq!(
         serving(&[&["-maxperip=4", "110"], &["143", "-maxperip=4"]]),
-        Came::InTime
+        WaitResult::InTime
     );
     assert_eq!(
         serving(&[&["-maxperip=4", "110"], &["-maxperip=20", "143"]]),
-        Came::TooLate
+        WaitResult::TooLate
     );
     assert_eq!(
         serving(&[&["-maxperip=9"]]),
-        Came::TooLate,
+        WaitResult::TooLate,
         "it listens nowhere"
     );
     assert_eq!(
         serving(&[&["-maxperip"]]),
-        Came::TooLate,
+        WaitResult::TooLate,
         "an argument is equal or not"
     );
 }
@@ -235,22 +244,22 @@ fn grown_is_what_has_a_new_end(bench: &dyn Bench) {
     let mut grown = |beyond| {
         waits(
             &mut *host,
-            Condition::Grown {
+            WaitCondition::Grown {
                 path: path.clone(),
                 beyond,
                 end: "END",
             },
         )
     };
-    assert_eq!(grown(0), Came::TooLate);
+    assert_eq!(grown(0), WaitResult::TooLate);
     bench.put(b"/var/run/xinetd.dump", b"old END\n");
-    assert_eq!(grown(8), Came::TooLate);
-    assert_eq!(grown(0), Came::InTime);
+    assert_eq!(grown(8), WaitResult::TooLate);
+    assert_eq!(grown(0), WaitResult::InTime);
     bench.put(b"/var/run/xinetd.dump", b"old END\nnew");
-    assert_eq!(grown(8), Came::TooLate);
+    assert_eq!(grown(8), WaitResult::TooLate);
     bench.put(b"/var/run/xinetd.dump", b"old END\nnew END\n\n");
-    assert_eq!(grown(8), Came::InTime);
-    assert_eq!(grown(1000), Came::TooLate);
+    assert_eq!(grown(8), WaitResult::InTime);
+    assert_eq!(grown(1000), WaitResult::TooLate);
 }
 
 #[test]
@@ -266,7 +275,7 @@ fn a_stand_in_whose_process_makes_no_sense_is_an_error() {
     bench.put(b"/proc/12/stat", b"12 (xinetd) S\n");
     let error = bench
         .host()
-        .read(&[Request::Processes(vec!["xinetd"])])
+        .read(&[ReadRequest::Processes(vec!["xinetd"])])
         .unwrap_err();
     assert!(matches!(error, HostError::Unexpected(_)), "{error}");
 }
@@ -386,12 +395,15 @@ fn a_real_zombie_is_gone() {
     let mut child = start(&bench, "mw-zombie", WAIT, &[]);
     let mut host = bench.host();
     let id = processes(&*host, &["mw-zombie"])[0].id;
-    assert_eq!(waits(&mut *host, Condition::Gone(vec![id])), Came::TooLate);
+    assert_eq!(
+        waits(&mut *host, WaitCondition::Gone(vec![id])),
+        WaitResult::TooLate
+    );
     drop(child.0.stdin.take());
     let begin = Instant::now();
-    let patient = Act::Await(Condition::Gone(vec![id]), Duration::from_secs(20));
+    let patient = HostOperation::Await(WaitCondition::Gone(vec![id]), Duration::from_secs(20));
     let written = host.write(&[patient], &[]).unwrap();
-    assert_eq!(written.done, [Done::Awaited(Came::InTime)]);
+    assert_eq!(written.done, [OperationResult::Awaited(WaitResult::InTime)]);
     assert!(begin.elapsed() < Duration::from_secs(15));
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.pid)).unwrap();
     assert!(stat.contains(") Z "), "{stat}");

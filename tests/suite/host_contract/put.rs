@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use mailward::host::{Act, INIT_SCRIPT, Mode, SERVICE_UNIT};
+use mailward::host::{FileMode, HostOperation, INIT_SCRIPT, SERVICE_UNIT};
 
 use super::bench::{Bench, put_bash, put_busybox, put_ssh, tree};
 use super::{act, path};
 
-fn putting(to: &str, bytes: &[u8], mode: Mode) -> Act {
+fn putting(to: &str, bytes: &[u8], mode: FileMode) -> HostOperation {
     let (path, bytes) = (path(to), bytes.to_vec());
-    Act::Put { path, bytes, mode }
+    HostOperation::Put { path, bytes, mode }
 }
 
 const UNIT: &[u8] = b"[Service]\nExecStart=/bin/sh -c '%n $x \\'\n\xff\0-";
@@ -21,12 +21,12 @@ fn a_file_is_put_where_the_host_looks_for_it(bench: &dyn Bench) {
         bench.folder(folder);
     }
     for bytes in [UNIT, b"", b"shorter"] {
-        act(&mut *host, putting(SERVICE_UNIT, bytes, Mode::Plain)).unwrap();
+        act(&mut *host, putting(SERVICE_UNIT, bytes, FileMode::Plain)).unwrap();
         assert_eq!(bench.bytes(SERVICE_UNIT), Some(bytes.to_vec()));
     }
     act(
         &mut *host,
-        putting(INIT_SCRIPT, b"#!/bin/sh\n", Mode::Program),
+        putting(INIT_SCRIPT, b"#!/bin/sh\n", FileMode::Program),
     )
     .unwrap();
     assert_eq!(bench.bytes(INIT_SCRIPT), Some(b"#!/bin/sh\n".to_vec()));
@@ -37,8 +37,8 @@ fn a_file_is_put_where_the_host_looks_for_it(bench: &dyn Bench) {
         assert_eq!(bench.names(folder), [name]);
     }
     for own in [SERVICE_UNIT, INIT_SCRIPT] {
-        act(&mut *host, Act::Remove(path(own))).unwrap();
-        act(&mut *host, Act::Remove(path(own))).unwrap();
+        act(&mut *host, HostOperation::Remove(path(own))).unwrap();
+        act(&mut *host, HostOperation::Remove(path(own))).unwrap();
         assert_eq!(bench.bytes(own), None);
     }
 }
@@ -56,7 +56,7 @@ fn nothing_else_is_put_anywhere(bench: &dyn Bench) {
         "/etc/passwd",
         "/var/lib/mailward/access/window.json",
     ] {
-        let refusal = act(&mut *host, putting(to, b"x", Mode::Plain)).unwrap_err();
+        let refusal = act(&mut *host, putting(to, b"x", FileMode::Plain)).unwrap_err();
         let expected = format!("cannot write {to}: it is not a file that mailward puts there");
         assert_eq!(refusal, expected);
     }
@@ -67,7 +67,7 @@ contract!(what_stands_there_and_is_no_file_stays: memory, tree, put_ssh, put_bas
 fn what_stands_there_and_is_no_file_stays(bench: &dyn Bench) {
     let mut host = bench.host();
     let refusal = |host: &mut dyn mailward::host::WriteHost| {
-        let text = act(host, putting(INIT_SCRIPT, b"x", Mode::Program)).unwrap_err();
+        let text = act(host, putting(INIT_SCRIPT, b"x", FileMode::Program)).unwrap_err();
         text.replace("cannot write /etc/init.d/mailward-access: it is ", "")
     };
     bench.put(b"/etc/init.d/other", b"other");
@@ -89,10 +89,10 @@ fn what_stands_there_and_is_no_file_stays(bench: &dyn Bench) {
 contract!(its_folder_must_be_there: memory, tree);
 fn its_folder_must_be_there(bench: &dyn Bench) {
     let mut host = bench.host();
-    let unit = putting(SERVICE_UNIT, b"x", Mode::Plain);
+    let unit = putting(SERVICE_UNIT, b"x", FileMode::Plain);
     let failure = host.write(&[unit], &[]).unwrap_err();
     assert!(
-        matches!(&failure.source, mailward::host::ActError::System(error)
+        matches!(&failure.source, mailward::host::OperationError::System(error)
             if error.kind() == std::io::ErrorKind::NotFound),
         "{failure:?}"
     );
@@ -107,8 +107,8 @@ fn everybody_may_read_what_is_put_and_execute_a_program() {
         }
         let mut host = bench.host();
         for (to, mode, bits) in [
-            (SERVICE_UNIT, Mode::Plain, 0o644),
-            (INIT_SCRIPT, Mode::Program, 0o755),
+            (SERVICE_UNIT, FileMode::Plain, 0o644),
+            (INIT_SCRIPT, FileMode::Program, 0o755),
         ] {
             act(&mut *host, putting(to, b"x", mode)).unwrap();
             let is = bench.real(to).metadata().unwrap().permissions().mode();

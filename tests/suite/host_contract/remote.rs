@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
+use mailward::host::ssh::{MetadataPolicy, SignalReceiver, SshDestination, SshHost, SshLogin};
 
 /// What is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
 }
 
 /// One user of that shell.
-pub fn host(dir: &Path, shell: Shell, metadata: Metadata) -> SshHost {
+pub fn host(dir: &Path, shell: Shell, metadata: MetadataPolicy) -> SshHost {
     let way = dir.join("way");
     let (program, options) = match shell {
         Shell::Ssh => {
@@ -91,13 +91,13 @@ pub fn host(dir: &Path, shell: Shell, metadata: Metadata) -> SshHost {
         }
         Shell::Bash | Shell::BusyBox => (way, Vec::new()),
     };
-    SshHost::new(Destination {
+    SshHost::new(SshDestination {
         program,
         name: "root@bench".to_owned(),
         options,
         patience: std::time::Duration::from_secs(60),
-        signals: Signals::All,
-        login: Login::Direct,
+        signals: SignalReceiver::All,
+        login: SshLogin::Direct,
         metadata,
     })
 }

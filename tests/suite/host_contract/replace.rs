@@ -1,6 +1,8 @@
 //! Replacing a file: wholly or not at all.
 
-use mailward::host::{Act, Digest, Found, Link, Replace, Reply, Request};
+use mailward::host::{
+    Digest, FileFound, FileReplacement, HostOperation, LinkState, ReadReply, ReadRequest,
+};
 
 use super::bench::Bench;
 use super::{act, file, replacing};
@@ -15,7 +17,7 @@ fn any_bytes_take_a_files_place(bench: &dyn Bench) {
     assert_eq!(bench.bytes("/etc/pop3d"), Some(all.clone()));
     act(&mut *host, replacing(path.clone(), &all, b"")).unwrap();
     assert_eq!(bench.bytes("/etc/pop3d"), Some(Vec::new()));
-    assert_eq!(file(&*host, path).link, Link::Plain);
+    assert_eq!(file(&*host, path).link, LinkState::Plain);
     assert_eq!(bench.names("/etc"), ["pop3d"]);
 }
 
@@ -84,7 +86,7 @@ fn a_batch_stops_at_the_first_failure_and_tells_its_place(bench: &dyn Bench) {
     }
     let change = |name: &str, before: &[u8]| {
         let (path, before) = (bench.path(name), Digest::of(before));
-        Act::Replace(Replace {
+        HostOperation::Replace(FileReplacement {
             path,
             before,
             bytes: b"new".to_vec(),
@@ -96,7 +98,7 @@ fn a_batch_stops_at_the_first_failure_and_tells_its_place(bench: &dyn Bench) {
         change("/etc/c", b"old"),
     ];
     let mut host = bench.host();
-    let failure = host.write(&acts, &[Request::Now]).unwrap_err();
+    let failure = host.write(&acts, &[ReadRequest::Now]).unwrap_err();
     assert_eq!(failure.index, 1);
     let now = ["/etc/a", "/etc/b", "/etc/c"].map(|name| bench.bytes(name).unwrap());
     assert_eq!(now, [b"new".to_vec(), b"old".to_vec(), b"old".to_vec()]);
@@ -110,11 +112,13 @@ fn the_state_afterwards_is_answered_in_the_same_go(bench: &dyn Bench) {
         .host()
         .write(
             &[replacing(path.clone(), b"old", b"new")],
-            &[Request::File(path), Request::Now],
+            &[ReadRequest::File(path), ReadRequest::Now],
         )
         .unwrap();
     assert_eq!(written.replies.len(), 2);
-    assert!(matches!(&written.replies[0], Reply::File(Found::File(file)) if file.bytes == b"new"));
+    assert!(
+        matches!(&written.replies[0], ReadReply::File(FileFound::File(file)) if file.bytes == b"new")
+    );
 }
 
 contract!(what_a_killed_run_left_behind_does_not_stand_in_the_way: tree, machine, ssh, bash, busybox);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mailward::host::memory::MemoryHost;
-use mailward::host::{Act, ProcessId, Reply, Request, Signal};
+use mailward::host::{HostOperation, ProcessId, ProcessSignal, ReadReply, ReadRequest};
 
 use super::act;
 use super::bench::{Bench, Local, Standing, bash, busybox, machine, ssh, tree};
@@ -18,7 +18,8 @@ fn nobody_gets_a_signal_meant_for_another(bench: &dyn Bench) {
             pid,
             start: 987_654_321_000,
         };
-        let failure = act(&mut *host, Act::Signal(id, Signal::Hangup)).unwrap_err();
+        let failure =
+            act(&mut *host, HostOperation::Signal(id, ProcessSignal::Hangup)).unwrap_err();
         assert_eq!(
             failure,
             format!("cannot send HUP to process {pid}: the process is gone")
@@ -39,7 +40,8 @@ fn gets_the_signal(bench: &Local) {
     let script = script.replace("$0", name.to_str().unwrap());
     let child = start(bench, "mw-signalled", &script, &[]);
     let mut host = bench.host();
-    let Reply::Processes(found) = super::ask(&*host, Request::Processes(vec!["mw-signalled"]))
+    let ReadReply::Processes(found) =
+        super::ask(&*host, ReadRequest::Processes(vec!["mw-signalled"]))
     else {
         panic!();
     };
@@ -50,10 +52,17 @@ fn gets_the_signal(bench: &Local) {
         start: id.start - 1,
         ..id
     };
-    let failure = act(&mut *host, Act::Signal(earlier, Signal::Hangup)).unwrap_err();
+    let failure = act(
+        &mut *host,
+        HostOperation::Signal(earlier, ProcessSignal::Hangup),
+    )
+    .unwrap_err();
     assert!(failure.ends_with("the process is gone"), "{failure}");
-    for (signal, expected) in [(Signal::User1, "USR1\n"), (Signal::Hangup, "USR1\nHUP\n")] {
-        act(&mut *host, Act::Signal(id, signal)).unwrap();
+    for (signal, expected) in [
+        (ProcessSignal::User1, "USR1\n"),
+        (ProcessSignal::Hangup, "USR1\nHUP\n"),
+    ] {
+        act(&mut *host, HostOperation::Signal(id, signal)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         while bench.bytes("/mw-signalled.got").unwrap_or_default() != expected.as_bytes() {
             assert!(
@@ -72,7 +81,7 @@ fn a_stand_in_answers_signals_itself() {
     let xinetd = Standing::new(9, "xinetd", &["xinetd"], &[]);
     bench.process(&xinetd);
     let mut host = bench.host();
-    let signal = Act::Signal(xinetd.id(), Signal::User1);
+    let signal = HostOperation::Signal(xinetd.id(), ProcessSignal::User1);
     let failure = act(&mut *host, signal.clone()).unwrap_err();
     assert_eq!(
         failure,
@@ -80,7 +89,11 @@ fn a_stand_in_answers_signals_itself() {
     );
     bench.script("/proc/9/on-signal", "echo \"$1 $MAILWARD_ROOT\" >> dump");
     act(&mut *host, signal).unwrap();
-    act(&mut *host, Act::Signal(xinetd.id(), Signal::Hangup)).unwrap();
+    act(
+        &mut *host,
+        HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup),
+    )
+    .unwrap();
     let root = bench
         .dir
         .path()
@@ -93,7 +106,11 @@ fn a_stand_in_answers_signals_itself() {
         format!("USR1 {root}\nHUP {root}\n").into_bytes()
     );
     bench.script("/proc/9/on-signal", "exit 4");
-    let failure = act(&mut *host, Act::Signal(xinetd.id(), Signal::Hangup)).unwrap_err();
+    let failure = act(
+        &mut *host,
+        HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup),
+    )
+    .unwrap_err();
     assert!(
         failure.ends_with("its on-signal ended with exit code 4"),
         "{failure}"
@@ -105,7 +122,8 @@ fn under_a_root_no_real_process_is_signalled() {
     let machine = machine();
     let script = "trap 'echo ended; exit' HUP; echo; read x";
     let mut child = start(&machine, "mw-real", script, &[]);
-    let Reply::Processes(found) = super::ask(&*machine.host(), Request::Processes(vec!["mw-real"]))
+    let ReadReply::Processes(found) =
+        super::ask(&*machine.host(), ReadRequest::Processes(vec!["mw-real"]))
     else {
         panic!();
     };
@@ -116,7 +134,11 @@ fn under_a_root_no_real_process_is_signalled() {
     };
     bench.process(&same);
     bench.script(&format!("/proc/{}/on-signal", same.pid), "exit 0");
-    act(&mut *bench.host(), Act::Signal(same.id(), Signal::Hangup)).unwrap();
+    act(
+        &mut *bench.host(),
+        HostOperation::Signal(same.id(), ProcessSignal::Hangup),
+    )
+    .unwrap();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(child.0.try_wait().unwrap(), None, "it runs on");
 }
@@ -127,15 +149,25 @@ fn in_memory_signals_do_what_a_test_says() {
     let xinetd = Standing::new(9, "xinetd", &["xinetd"], &[]);
     bench.process(&xinetd);
     let mut host = bench.another();
-    assert!(act(&mut host, Act::Signal(xinetd.id(), Signal::Hangup)).is_err());
+    assert!(
+        act(
+            &mut host,
+            HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup)
+        )
+        .is_err()
+    );
     bench.world().on_signal = Some(Box::new(|world, id, signal| {
         let text = format!("{} {}", id.pid, signal.name());
         world.files.insert(
             b"/var/run/xinetd.dump".to_vec(),
-            mailward::host::memory::File::new(text).into(),
+            mailward::host::memory::MemoryFile::new(text).into(),
         );
     }));
-    act(&mut host, Act::Signal(xinetd.id(), Signal::User1)).unwrap();
+    act(
+        &mut host,
+        HostOperation::Signal(xinetd.id(), ProcessSignal::User1),
+    )
+    .unwrap();
     assert_eq!(
         bench.bytes("/var/run/xinetd.dump"),
         Some(b"9 USR1".to_vec())

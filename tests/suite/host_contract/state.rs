@@ -1,7 +1,7 @@
 //! The lock, and the files of mailward's own.
 
 use mailward::host::memory::MemoryHost;
-use mailward::host::{Act, ActError, HostError, Request, WriteHost};
+use mailward::host::{HostError, HostOperation, OperationError, ReadRequest, WriteHost};
 
 use super::bench::{Bench, Local, tree};
 use super::{act, path};
@@ -10,8 +10,8 @@ use crate::support::own;
 
 const LOCK: &str = "/var/lib/mailward/lock";
 
-fn saving(to: &str, bytes: &[u8]) -> Act {
-    Act::Save {
+fn saving(to: &str, bytes: &[u8]) -> HostOperation {
+    HostOperation::Save {
         path: path(to),
         bytes: bytes.to_vec(),
     }
@@ -75,16 +75,28 @@ fn state_is_saved_below_its_own_folder_only(bench: &dyn Bench) {
 contract!(only_mailwards_own_files_are_removed: memory, tree, ssh, bash, busybox);
 fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
     let mut host = bench.host();
-    act(&mut *host, Act::Remove(path("/var/lib/mailward/none/none"))).unwrap();
+    act(
+        &mut *host,
+        HostOperation::Remove(path("/var/lib/mailward/none/none")),
+    )
+    .unwrap();
     act(&mut *host, saving("/var/lib/mailward/journal", b"x")).unwrap();
-    act(&mut *host, Act::Remove(path("/var/lib/mailward/journal"))).unwrap();
-    act(&mut *host, Act::Remove(path("/var/lib/mailward/journal"))).unwrap();
+    act(
+        &mut *host,
+        HostOperation::Remove(path("/var/lib/mailward/journal")),
+    )
+    .unwrap();
+    act(
+        &mut *host,
+        HostOperation::Remove(path("/var/lib/mailward/journal")),
+    )
+    .unwrap();
     assert_eq!(bench.bytes("/var/lib/mailward/journal"), None);
 
     bench.put(b"/etc/xinetd.d/.smtp.mailward", b"left over");
     act(
         &mut *host,
-        Act::Remove(bench.path("/etc/xinetd.d/.smtp.mailward")),
+        HostOperation::Remove(bench.path("/etc/xinetd.d/.smtp.mailward")),
     )
     .unwrap();
     assert_eq!(bench.bytes("/etc/xinetd.d/.smtp.mailward"), None);
@@ -96,7 +108,7 @@ fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
         ("/var/lib/mailward/folder", "a folder"),
         (LOCK, "the lock"),
     ] {
-        let refusal = act(&mut *host, Act::Remove(bench.path(name))).unwrap_err();
+        let refusal = act(&mut *host, HostOperation::Remove(bench.path(name))).unwrap_err();
         let name = bench.path(name);
         assert_eq!(refusal, format!("cannot remove {name}: it is {why}"));
     }
@@ -219,7 +231,7 @@ fn a_command_does_not_inherit_the_lock() {
     bench.program("/bin/daemon", super::bench::Does::LeaveChild);
     let mut host = bench.host();
     host.lock().unwrap();
-    let run = Act::Run(super::command(path("/bin/daemon"), &[]));
+    let run = HostOperation::Run(super::command(path("/bin/daemon"), &[]));
     let _written = host.write(&[run], &[]).unwrap();
     drop(host);
     bench.host().lock().unwrap();
@@ -228,12 +240,12 @@ fn a_command_does_not_inherit_the_lock() {
 #[test]
 fn in_memory_an_act_fails_where_a_test_wants_it_to() {
     let bench = MemoryHost::new();
-    bench.fail_at(1, ActError::Changed);
+    bench.fail_at(1, OperationError::Changed);
     let acts = ["a", "b"].map(|name| saving(&format!("/var/lib/mailward/{name}"), b"x"));
     let mut host = bench.another();
     let failure = host.write(&acts, &[]).unwrap_err();
     assert_eq!(failure.index, 1);
-    assert!(matches!(failure.source, ActError::Changed));
+    assert!(matches!(failure.source, OperationError::Changed));
     assert_eq!(bench.names("/var/lib/mailward"), ["a"]);
     act(&mut host, acts[1].clone()).unwrap();
     assert_eq!(bench.world().log, acts);
@@ -249,7 +261,7 @@ fn in_memory_a_crash_stops_everything_until_it_is_revived() {
     assert_eq!(host.write(&acts, &[]).unwrap_err().index, 1);
     assert_eq!(host.write(&acts, &[]).unwrap_err().index, 0);
     assert!(matches!(
-        mailward::host::ReadHost::read(&host, &[Request::Now]),
+        mailward::host::ReadHost::read(&host, &[ReadRequest::Now]),
         Err(HostError::Unreachable { .. })
     ));
     assert!(host.lock().is_err());
@@ -303,7 +315,11 @@ fn hidden_machine_state() {
     assert!(matches!(bench.host().lock(), Err(HostError::Locked { .. })));
     act(&mut *host, saving("/var/lib/mailward/history/1", b"x")).unwrap();
     assert_eq!(std::fs::read("/var/lib/mailward/history/1").unwrap(), b"x");
-    act(&mut *host, Act::Remove(path("/var/lib/mailward/history/1"))).unwrap();
+    act(
+        &mut *host,
+        HostOperation::Remove(path("/var/lib/mailward/history/1")),
+    )
+    .unwrap();
     assert_eq!(
         std::fs::read_dir("/var/lib/mailward/history")
             .unwrap()

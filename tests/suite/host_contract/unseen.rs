@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use mailward::host::ssh::Metadata;
+use mailward::host::ssh::MetadataPolicy;
 use rustix::fs::{XattrFlags, setxattr};
 
 use super::bench::{Bench, Local, changed};
@@ -19,7 +19,7 @@ const OLD: &str = "mount --bind $dir/cp /usr/bin/cp";
 /// A `cp` that knows what that of CentOS 6 knows.
 const NEWER: &str = "mount --bind $dir/newer-cp /usr/bin/cp";
 
-fn bench(shell: Shell, metadata: Metadata, setup: &str) -> Local {
+fn bench(shell: Shell, metadata: MetadataPolicy, setup: &str) -> Local {
     let bench = changed(shell, metadata, setup);
     fs::copy("/usr/bin/cp", bench.real("/real-cp")).unwrap();
     let real = bench.real("/real-cp");
@@ -84,7 +84,7 @@ fn without_getfattr_what_cp_copies_is_kept() {
         return;
     }
     for shell in [Shell::Ssh, Shell::Bash] {
-        let bench = bench(shell, Metadata::Shown, BLIND);
+        let bench = bench(shell, MetadataPolicy::Shown, BLIND);
         let real = bench.real("/etc/pop3d");
         with_attribute(&bench);
         with_capability(&bench);
@@ -99,8 +99,8 @@ fn busybox_replaces_nothing_unless_that_is_wanted() {
     if !is_root("busybox_replaces_nothing_unless_that_is_wanted") {
         return;
     }
-    is_refused(&bench(Shell::BusyBox, Metadata::Shown, ""), UNSEEN);
-    let unseen = bench(Shell::BusyBox, Metadata::Unseen, "");
+    is_refused(&bench(Shell::BusyBox, MetadataPolicy::Shown, ""), UNSEEN);
+    let unseen = bench(Shell::BusyBox, MetadataPolicy::Unseen, "");
     let real = unseen.real("/etc/pop3d");
     std::os::unix::fs::chown(&real, Some(1234), Some(4321)).unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
@@ -112,16 +112,16 @@ fn an_old_cp_with_getfattr_replaces_what_has_no_attributes() {
     if !is_root("an_old_cp_with_getfattr_replaces_what_has_no_attributes") {
         return;
     }
-    let plain = bench(Shell::Bash, Metadata::Shown, OLD);
+    let plain = bench(Shell::Bash, MetadataPolicy::Shown, OLD);
     is_kept(&plain);
-    let listed = bench(Shell::Bash, Metadata::Shown, OLD);
+    let listed = bench(Shell::Bash, MetadataPolicy::Shown, OLD);
     let flags = XattrFlags::empty();
     let real = listed.real("/etc/pop3d");
     setxattr(real, "system.posix_acl_access", &acl(77, 6), flags).unwrap();
     is_kept(&listed);
 
     for shell in [Shell::Ssh, Shell::Bash] {
-        for metadata in [Metadata::Shown, Metadata::Unseen] {
+        for metadata in [MetadataPolicy::Shown, MetadataPolicy::Unseen] {
             let attributed = bench(shell, metadata, OLD);
             with_attribute(&attributed);
             is_refused(&attributed, DIFFERS);
@@ -135,8 +135,8 @@ fn an_old_cp_without_getfattr_replaces_nothing_unless_that_is_wanted() {
         return;
     }
     let blind = format!("{OLD}\n{BLIND}");
-    is_refused(&bench(Shell::Bash, Metadata::Shown, &blind), UNSEEN);
-    is_kept(&bench(Shell::Bash, Metadata::Unseen, &blind));
+    is_refused(&bench(Shell::Bash, MetadataPolicy::Shown, &blind), UNSEEN);
+    is_kept(&bench(Shell::Bash, MetadataPolicy::Unseen, &blind));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_capability_that_the_new_content_takes_away_is_not_lost_unseen() {
     if !is_root("a_capability_that_the_new_content_takes_away_is_not_lost_unseen") {
         return;
     }
-    let shown = bench(Shell::Bash, Metadata::Shown, NEWER);
+    let shown = bench(Shell::Bash, MetadataPolicy::Shown, NEWER);
     with_attribute(&shown);
     is_kept(&shown);
     with_capability(&shown);
@@ -152,7 +152,11 @@ fn a_capability_that_the_new_content_takes_away_is_not_lost_unseen() {
     with_capability(&shown);
     is_refused(&shown, DIFFERS);
 
-    let blind = bench(Shell::Bash, Metadata::Shown, &format!("{NEWER}\n{BLIND}"));
+    let blind = bench(
+        Shell::Bash,
+        MetadataPolicy::Shown,
+        &format!("{NEWER}\n{BLIND}"),
+    );
     with_attribute(&blind);
     is_kept(&blind);
     fs::write(blind.real("/etc/pop3d"), b"old").unwrap();
@@ -167,7 +171,7 @@ fn a_file_that_cannot_keep_its_owner_is_not_replaced() {
     }
     // Of this cp the copy is root's own.
     let careless = "mount --bind $dir/careless-cp /usr/bin/cp";
-    for metadata in [Metadata::Shown, Metadata::Unseen] {
+    for metadata in [MetadataPolicy::Shown, MetadataPolicy::Unseen] {
         let bench = bench(Shell::Bash, metadata, careless);
         bench.script(
             "/careless-cp",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mailward::host::{Reply, Request};
+use mailward::host::{ReadReply, ReadRequest};
 
 use super::bench::{Bench, Local, changed};
 use super::remote::Shell;
@@ -42,7 +42,7 @@ fn watched(shell: Shell) -> Local {
     // The benches lie in /tmp; a command's files go there only where the others take none.
     let setup =
         "for folder in dev/shm run var/tmp; do mount --bind $dir/watched/$folder /$folder; done";
-    let metadata = mailward::host::ssh::Metadata::Unseen;
+    let metadata = mailward::host::ssh::MetadataPolicy::Unseen;
     let bench = changed(shell, metadata, setup);
     for folder in ["dev/shm", "run", "var/tmp"] {
         bench.folder(&format!("/watched/{folder}"));
@@ -57,36 +57,36 @@ fn watched(shell: Shell) -> Local {
     bench
 }
 
-fn everything(bench: &Local) -> Vec<Request> {
+fn everything(bench: &Local) -> Vec<ReadRequest> {
     let run = command(bench.path("/bin/program"), &["a"]);
     vec![
-        Request::File(bench.path("/etc/pop3d")),
-        Request::File(bench.path("/etc/pipe")),
-        Request::File(bench.path("/etc/none")),
-        Request::Folder(bench.path("/etc")),
-        Request::Folder(path("/var/lib/mailward")),
-        Request::Exists(bench.path("/bin/program")),
-        Request::FirstOf(vec![
-            Request::File(path("/none")),
-            Request::Folder(bench.path("/etc")),
+        ReadRequest::File(bench.path("/etc/pop3d")),
+        ReadRequest::File(bench.path("/etc/pipe")),
+        ReadRequest::File(bench.path("/etc/none")),
+        ReadRequest::Folder(bench.path("/etc")),
+        ReadRequest::Folder(path("/var/lib/mailward")),
+        ReadRequest::Exists(bench.path("/bin/program")),
+        ReadRequest::FirstOf(vec![
+            ReadRequest::File(path("/none")),
+            ReadRequest::Folder(bench.path("/etc")),
         ]),
-        Request::Processes(vec!["sh", "bash"]),
-        Request::Output(mailward::host::Command {
+        ReadRequest::Processes(vec!["sh", "bash"]),
+        ReadRequest::Output(mailward::host::HostCommand {
             input: b"input".to_vec(),
-            secret: Some(mailward::host::Secret {
+            secret: Some(mailward::host::SecretVariable {
                 variable: "SECRET",
                 file: bench.path("/etc/secret"),
             }),
             ..run.clone()
         }),
-        Request::Output(mailward::host::Command {
+        ReadRequest::Output(mailward::host::HostCommand {
             deadline: std::time::Duration::from_millis(10),
             input: vec![b'x'; 100_000],
             ..run
         }),
-        Request::Output(command(bench.path("/bin/none"), &[])),
-        Request::Now,
-        Request::Connection,
+        ReadRequest::Output(command(bench.path("/bin/none"), &[])),
+        ReadRequest::Now,
+        ReadRequest::Connection,
     ]
 }
 
@@ -108,7 +108,7 @@ fn reading_over_a_connection_changes_nothing() {
             let asked = everything(&bench);
             let replies = host.read(&asked).unwrap();
             assert_eq!(replies.len(), asked.len());
-            let Reply::Output(output) = &replies[8] else {
+            let ReadReply::Output(output) = &replies[8] else {
                 panic!("{replies:?}");
             };
             assert_eq!(output.stdout, b"inputx\n");
@@ -140,7 +140,7 @@ fn reading_writes_locks_and_signals_nothing_but_a_commands_own_files() {
         // Commands are left out: their files are looked at above.
         let asked: Vec<_> = asked
             .into_iter()
-            .filter(|request| !matches!(request, Request::Output(_)))
+            .filter(|request| !matches!(request, ReadRequest::Output(_)))
             .collect();
         assert_eq!(host.read(&asked).unwrap().len(), asked.len());
         drop(host);

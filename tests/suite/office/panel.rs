@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use mailward::panel_access::accounts::Accounts;
-use mailward::panel_access::sql::{Depth, everything, some_with_users};
+use mailward::panel_access::accounts::AccountList;
+use mailward::panel_access::sql::{ReadDepth, everything, some_with_users};
 
 use super::harness::{Office, output, with_each};
 use crate::support::in_time::{ChildInTime as _, PATIENCE};
@@ -49,7 +49,7 @@ fn the_client_answers_only_to_the_password_from_the_panels_file() {
 fn the_client_answers_all_that_mailward_asks_and_goes_on_after_the_other_schemas_query() {
     with_each(|office| {
         let secret = office.read("etc/psa/.psa.shadow");
-        for depth in [Depth::Access, Depth::Whole] {
+        for depth in [ReadDepth::Access, ReadDepth::Whole] {
             let (answer, errors) = ask(office, &everything(depth), secret.trim());
             // The accounts, and three times those that share permissions.
             assert_eq!(errors.lines().count(), 4, "{errors}");
@@ -57,7 +57,7 @@ fn the_client_answers_all_that_mailward_asks_and_goes_on_after_the_other_schemas
                 errors.lines().all(|line| line.contains("ERROR 1052")),
                 "{errors}"
             );
-            let accounts = Accounts::read(answer.into_bytes(), depth).unwrap();
+            let accounts = AccountList::read(answer.into_bytes(), depth).unwrap();
             assert_eq!(accounts.len(), 23);
         }
         let one = some_with_users(&[2], &[12]);

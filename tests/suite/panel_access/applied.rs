@@ -1,7 +1,7 @@
 //! What an apply does to accounts, and what it leaves behind when something goes wrong.
 
-use mailward::apply::outcome::{Outcome, StepState, Verdict};
-use mailward::host::memory::Entry;
+use mailward::apply::outcome::{Outcome, OutcomeVerdict, StepState};
+use mailward::host::memory::MemoryEntry;
 use mailward::report::Colour;
 use mailward::report::text;
 
@@ -27,7 +27,7 @@ fn office(generation: Generation, does: Does) -> Host {
 }
 
 fn told(outcome: &Outcome) -> String {
-    text::outcome(outcome, text::Detail::Brief, Colour::Off).to_string()
+    text::outcome(outcome, text::AccountDetail::Brief, Colour::Off).to_string()
 }
 
 /// Everything that the run wrote on the host and gave back holds no secret.
@@ -36,7 +36,7 @@ fn no_secret(host: &Host, outcome: &Outcome) {
     assert!(!json.contains(CANARY), "{json}");
     assert!(!told(outcome).contains(CANARY));
     for (path, entry) in &host.host.world().files {
-        if let Entry::File(file) = entry
+        if let MemoryEntry::File(file) = entry
             && path != b"/etc/psa/.psa.shadow"
         {
             let text = String::from_utf8_lossy(&file.bytes);
@@ -52,7 +52,12 @@ fn after_an_apply_the_accounts_are_as_declared_and_nothing_else_was_run() {
         let manifest = "[panel_access]\ndefault = false\n[panel_access.accounts]\n\
             \"frida@other.jp\" = true\n\"anna@example.jp\" = true\n[safety]\nmax_account_changes = 6\n";
         let outcome = apply(&mut host, manifest);
-        assert_eq!(outcome.result, Verdict::Applied, "{}", told(&outcome));
+        assert_eq!(
+            outcome.result,
+            OutcomeVerdict::Applied,
+            "{}",
+            told(&outcome)
+        );
         no_secret(&host, &outcome);
         let panel = host.panel();
         for (address, may) in [
@@ -67,7 +72,7 @@ fn after_an_apply_the_accounts_are_as_declared_and_nothing_else_was_run() {
         drop(panel);
         assert!(plan(&host, manifest).is_empty());
         let again = apply(&mut host, manifest);
-        assert_eq!(again.result, Verdict::AsDesired);
+        assert_eq!(again.result, OutcomeVerdict::AsDesired);
         assert_eq!(host.panel().log.len(), 5, "something was run again");
     }
 }
@@ -82,12 +87,17 @@ fn a_command_that_says_success_and_does_nothing_is_found_at_the_first_account_an
             no_secret(&host, &outcome);
             if from == 0 {
                 assert_eq!(host.panel().log.len(), 1, "no second account was tried");
-                assert_eq!(outcome.result, Verdict::RolledBack);
+                assert_eq!(outcome.result, OutcomeVerdict::RolledBack);
                 assert!(told(&outcome).contains("and did not"), "{}", told(&outcome));
                 assert_eq!(host.panel().state(), before);
             } else {
                 // The way back is a lie too: it says which accounts are in which state.
-                assert_eq!(outcome.result, Verdict::PartlyApplied, "{}", told(&outcome));
+                assert_eq!(
+                    outcome.result,
+                    OutcomeVerdict::PartlyApplied,
+                    "{}",
+                    told(&outcome)
+                );
                 let first = host.panel().address(1);
                 assert!(told(&outcome).contains(&first), "{}", told(&outcome));
             }
@@ -103,7 +113,12 @@ fn a_command_that_fails_or_hangs_halfway_is_undone_and_the_next_run_converges() 
                 let mut host = office(generation, does);
                 let before = host.panel().state();
                 let outcome = apply(&mut host, DENY);
-                assert_eq!(outcome.result, Verdict::RolledBack, "{}", told(&outcome));
+                assert_eq!(
+                    outcome.result,
+                    OutcomeVerdict::RolledBack,
+                    "{}",
+                    told(&outcome)
+                );
                 assert_eq!(host.panel().state(), before);
                 no_secret(&host, &outcome);
                 assert!(
@@ -113,7 +128,7 @@ fn a_command_that_fails_or_hangs_halfway_is_undone_and_the_next_run_converges() 
                         .any(|step| step.state == StepState::Failed)
                 );
                 host.panel().does = Does::What;
-                assert_eq!(apply(&mut host, DENY).result, Verdict::Applied);
+                assert_eq!(apply(&mut host, DENY).result, OutcomeVerdict::Applied);
                 assert!(plan(&host, DENY).is_empty());
             }
         }
@@ -153,7 +168,7 @@ fn a_user_that_was_made_stays_after_undoing_and_that_is_told() {
     let mut host = Host::new(panel);
     let manifest = "[panel_access]\ndefault = true\n";
     let outcome = apply(&mut host, manifest);
-    assert_eq!(outcome.result, Verdict::PartlyApplied);
+    assert_eq!(outcome.result, OutcomeVerdict::PartlyApplied);
     let told = told(&outcome);
     let words = "anna@example.jp is with a locked panel user (it was without a panel user)";
     assert!(told.contains(words), "{told}");
@@ -165,7 +180,7 @@ fn a_database_that_goes_away_leaves_the_accounts_named_and_the_next_run_converge
     for at in [0, 2, 4] {
         let mut host = office(Generation::Ten, Does::LosesDatabaseAt(at));
         let outcome = apply(&mut host, DENY);
-        assert_eq!(outcome.result, Verdict::PartlyApplied);
+        assert_eq!(outcome.result, OutcomeVerdict::PartlyApplied);
         let said = told(&outcome);
         assert!(
             said.contains("accounts whose state is not known now"),
@@ -177,9 +192,9 @@ fn a_database_that_goes_away_leaves_the_accounts_named_and_the_next_run_converge
         host.panel().does = Does::What;
         let next = apply(&mut host, DENY).result;
         let left = if at == 4 {
-            Verdict::AsDesired
+            OutcomeVerdict::AsDesired
         } else {
-            Verdict::Applied
+            OutcomeVerdict::Applied
         };
         assert_eq!(next, left);
         assert!(plan(&host, DENY).is_empty());
@@ -204,7 +219,10 @@ fn a_run_killed_at_any_act_is_told_by_the_next_one_which_converges() {
                 .contains_key(b"/var/lib/mailward/journal.json".as_slice());
             let outcome = apply(&mut host, DENY);
             assert!(
-                matches!(outcome.result, Verdict::Applied | Verdict::AsDesired),
+                matches!(
+                    outcome.result,
+                    OutcomeVerdict::Applied | OutcomeVerdict::AsDesired
+                ),
                 "killed at {place}: {}",
                 told(&outcome)
             );
@@ -220,7 +238,7 @@ fn a_run_killed_at_any_act_is_told_by_the_next_one_which_converges() {
                 let history = world.files.iter().filter_map(|(path, entry)| {
                     let path = String::from_utf8_lossy(path);
                     match entry {
-                        Entry::File(file) if path.contains("/history/") => {
+                        MemoryEntry::File(file) if path.contains("/history/") => {
                             Some(String::from_utf8_lossy(&file.bytes).into_owned())
                         }
                         _ => None,
@@ -258,7 +276,7 @@ fn meddle(host: &Host, nth: usize, address: &'static str) {
             let is_change = (command.arguments.first()).is_some_and(|word| word == "--update");
             number += usize::from(is_change);
             if is_change && number == nth {
-                let again = mailward::host::Command::new(
+                let again = mailward::host::HostCommand::new(
                     command.program.clone(),
                     ["--update", address, "-cp-access", "true"]
                         .map(str::to_owned)
@@ -281,7 +299,7 @@ fn an_account_that_others_change_meanwhile_is_reported_and_nothing_is_rolled_bac
     meddle(&host, 2, "frida@other.jp");
     let outcome = apply(&mut host, manifest);
     let said = told(&outcome);
-    assert_eq!(outcome.result, Verdict::ChangedSince, "{said}");
+    assert_eq!(outcome.result, OutcomeVerdict::ChangedSince, "{said}");
     assert!(
         said.contains("frida@other.jp: before: no panel user; now: "),
         "{said}"
@@ -300,7 +318,7 @@ fn another_account_that_changes_between_the_reads_around_the_first_is_the_comman
         "[panel_access.accounts]\n\"anna@example.jp\" = false\n\"ben@example.jp\" = false\n";
     let outcome = apply(&mut host, manifest);
     let said = told(&outcome);
-    assert_eq!(outcome.result, Verdict::PartlyApplied, "{said}");
+    assert_eq!(outcome.result, OutcomeVerdict::PartlyApplied, "{said}");
     assert!(
         said.contains("run for anna@example.jp, and more was another one after it: 1"),
         "{said}"

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mailward::host::memory::{File, MemoryHost};
-use mailward::host::{Command, End, Output};
+use mailward::host::memory::{MemoryFile, MemoryHost};
+use mailward::host::{CommandEnding, CommandOutput, HostCommand};
 
 /// What no output may ever hold.
 pub const CANARY: &str = "geheim-4711";
@@ -287,7 +287,7 @@ impl Panel {
         out
     }
 
-    fn ask(&mut self, command: &Command) -> Output {
+    fn ask(&mut self, command: &HostCommand) -> CommandOutput {
         self.started += 1;
         assert!(
             !command.arguments.iter().any(|word| word.contains(CANARY)),
@@ -313,7 +313,7 @@ impl Panel {
         ended(0, &text, said)
     }
 
-    fn mail(&mut self, command: &Command) -> Output {
+    fn mail(&mut self, command: &HostCommand) -> CommandOutput {
         self.started += 1;
         let words: Vec<&str> = command.arguments.iter().map(String::as_str).collect();
         if words == ["--help"] {
@@ -338,8 +338,8 @@ impl Panel {
                 return ended(1, "", &format!("An error occured; Password: {CANARY}\n"));
             }
             Does::HangsAt(at) if at == place => {
-                return Output {
-                    end: End::TimedOut,
+                return CommandOutput {
+                    end: CommandEnding::TimedOut,
                     stdout: Vec::new(),
                     stderr: Vec::new(),
                 };
@@ -388,9 +388,9 @@ impl Panel {
     }
 }
 
-fn ended(code: i32, stdout: &str, stderr: &str) -> Output {
-    Output {
-        end: End::Code(code),
+fn ended(code: i32, stdout: &str, stderr: &str) -> CommandOutput {
+    CommandOutput {
+        end: CommandEnding::Code(code),
         stdout: stdout.as_bytes().to_vec(),
         stderr: stderr.as_bytes().to_vec(),
     }
@@ -409,7 +409,7 @@ impl Host {
         {
             let mut world = host.world();
             let mut file = |path: &str, text: &str| {
-                let file = File::new(text).into();
+                let file = MemoryFile::new(text).into();
                 world.files.insert(path.as_bytes().to_vec(), file);
             };
             file("/proc/sys/kernel/hostname", "mx1\n");

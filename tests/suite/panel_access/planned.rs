@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use mailward::failure::Blocked;
-use mailward::host::{HostError, ReadHost, Reply, Request};
-use mailward::plan::stale::{self, Stale};
-use mailward::plan::{AccountProblem, Allowed, Fingerprint, Note};
+use mailward::failure::PlanBlocked;
+use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
+use mailward::plan::stale::{self, StaleReason};
+use mailward::plan::{AccountProblem, Fingerprint, Note, SafetyOverrides};
 
 use super::panel::{Generation, Host, Panel, User};
 use super::{blocked, changes, desired, plan, try_plan};
@@ -13,7 +13,7 @@ use super::{blocked, changes, desired, plan, try_plan};
 struct Counting<'a>(&'a Host, Cell<usize>);
 
 impl ReadHost for Counting<'_> {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         self.1.set(self.1.get() + 1);
         self.0.host.read(requests)
     }
@@ -238,7 +238,7 @@ fn what_is_not_simply_a_mail_user_is_an_error_where_it_is_named() {
         for access in [true, false] {
             let manifest = format!("[panel_access.accounts]\n\"{account}\" = {access}\n");
             let (kind, told) = blocked(&host, &manifest);
-            assert_eq!(kind, Blocked::Refused, "{account}");
+            assert_eq!(kind, PlanBlocked::Refused, "{account}");
             assert!(told.contains(problem.words()), "{account}: {told}");
             assert!(told.contains("line: 3"), "{told}");
         }
@@ -275,7 +275,7 @@ fn names_that_the_host_lacks_are_errors_with_the_nearest_name_or_notes() {
     let names = "[panel_access.domains]\n\"exmaple.jp\" = false\n[panel_access.accounts]\n\
         \"ana@example.jp\" = true\n\"anna@othr.jp\" = true\n\"quite.else@example.jp\" = true\n";
     let (kind, told) = blocked(&host, names);
-    assert_eq!(kind, Blocked::Manifest);
+    assert_eq!(kind, PlanBlocked::Manifest);
     for words in [
         "this host has no domain exmaple.jp",
         "did you mean example.jp?",
@@ -305,7 +305,7 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
     let all = "[panel_access]\ndefault = false\n";
     // 30% of 20 is 6.
     let (kind, told) = blocked(&host, all);
-    assert_eq!(kind, Blocked::Refused);
+    assert_eq!(kind, PlanBlocked::Refused);
     assert!(told.contains("--allow account-changes=7"), "{told}");
     assert!(told.contains("7 accounts would change"), "{told}");
     for (rule, changed) in [("7", 7), ("\"31%\"", 7), ("\"100%\"", 7)] {
@@ -321,12 +321,12 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
     assert!(told.contains("one run may change 5"), "{told}");
     let wanted = desired(all);
     let facts = mailward::facts::Facts::read(&host.host).unwrap();
-    let scope = mailward::observe::Scope::Of(&wanted);
+    let scope = mailward::observe::ObserveScope::Of(&wanted);
     let observed = mailward::observe::Observed::read(&host.host, &facts, scope).unwrap();
     let make = |number| {
-        let allowed = Allowed {
+        let allowed = SafetyOverrides {
             account_changes: Some(number),
-            ..Allowed::default()
+            ..SafetyOverrides::default()
         };
         let deadline = mailward::plan::ACTION_DEADLINE;
         mailward::plan::make(&wanted, &[], &facts, &observed, deadline, &allowed)
@@ -343,7 +343,7 @@ fn a_command_that_lists_neither_spelling_is_refused_where_something_would_change
         &host,
         "[panel_access.accounts]\n\"anna@example.jp\" = false\n",
     );
-    assert_eq!(kind, Blocked::Unknown);
+    assert_eq!(kind, PlanBlocked::Unknown);
     assert!(told.contains("neither -cp-access nor -cp_access"), "{told}");
     assert!(
         plan(
@@ -363,7 +363,7 @@ fn an_answer_cut_anywhere_is_never_taken_for_complete() {
     loop {
         host.panel().cut = cut;
         match try_plan(&host.host, &desired(manifest)) {
-            Err(blockers) => assert_eq!(blockers[0].kind, Blocked::Unknown, "cut at {cut}"),
+            Err(blockers) => assert_eq!(blockers[0].kind, PlanBlocked::Unknown, "cut at {cut}"),
             Ok(_) => break,
         }
         cut += 1;
@@ -377,7 +377,7 @@ fn what_keeps_the_accounts_from_being_read_is_told_without_the_clients_words() {
     let host = office(Generation::Ten);
     host.panel().up = false;
     let (kind, told) = blocked(&host, manifest);
-    assert_eq!(kind, Blocked::Unknown);
+    assert_eq!(kind, PlanBlocked::Unknown);
     assert!(told.contains("the server does not answer"), "{told}");
     assert!(!told.contains(super::panel::CANARY), "{told}");
     let host = office(Generation::Ten);
@@ -438,7 +438,7 @@ fn a_change_that_was_not_agreed_is_stale_and_one_that_is_satisfied_since_is_not(
     assert_eq!(changes(&now).len(), 2);
     stale::compare(&agreed, &now).unwrap();
     host.panel().account("new@example.jp", true);
-    let Err(Stale::Steps(steps)) = stale::compare(&agreed, &plan(&host, manifest)) else {
+    let Err(StaleReason::Steps(steps)) = stale::compare(&agreed, &plan(&host, manifest)) else {
         panic!("a new account was not agreed");
     };
     let told = mailward::report::text::steps_in_brief(&steps);

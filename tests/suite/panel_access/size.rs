@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use mailward::host::{Found, HostError, ReadHost, Reply, Request};
+use mailward::host::{FileFound, HostError, ReadHost, ReadReply, ReadRequest};
 
 use super::panel::{Generation, Host, Panel};
 use super::{changes, desired, plan, try_plan};
@@ -11,17 +11,17 @@ use super::{changes, desired, plan, try_plan};
 /// Weighs the replies, and keeps the heaviest.
 struct Weighing<'a>(&'a Host, Cell<usize>);
 
-fn weight(reply: &Reply) -> usize {
+fn weight(reply: &ReadReply) -> usize {
     match reply {
-        Reply::Output(output) => output.stdout.len() + output.stderr.len(),
-        Reply::File(Found::File(state)) => state.bytes.len(),
-        Reply::FirstOf(Some((_, reply))) => weight(reply),
+        ReadReply::Output(output) => output.stdout.len() + output.stderr.len(),
+        ReadReply::File(FileFound::File(state)) => state.bytes.len(),
+        ReadReply::FirstOf(Some((_, reply))) => weight(reply),
         _ => 0,
     }
 }
 
 impl ReadHost for Weighing<'_> {
-    fn read(&self, requests: &[Request]) -> Result<Vec<Reply>, HostError> {
+    fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         let replies = self.0.host.read(requests)?;
         let whole = replies.iter().map(weight).sum();
         self.1.set(self.1.get().max(whole));

@@ -1,13 +1,13 @@
 //! What is desired passes the manifest's checks wherever it comes from.
 
-use mailward::manifest::{Layer, check};
+use mailward::manifest::{ManifestLayer, check};
 use mailward::model::Desired;
 use serde_json::{Value as Json, json};
 
 use super::{MANIFEST, set};
 
 fn desired() -> Json {
-    let layer = Layer {
+    let layer = ManifestLayer {
         name: "m.toml".to_owned(),
         bytes: MANIFEST.as_bytes().to_vec(),
     };

@@ -7,8 +7,10 @@ use std::collections::btree_map::Entry;
 use mailward::facts::Facts;
 use mailward::failure::Exit;
 use mailward::host::local::LocalHost;
-use mailward::observe::{Observed, Scope};
-use mailward::plan::{ACTION_DEADLINE, Allowed, Fingerprint, Plan, Step, make, saved, stale};
+use mailward::observe::{ObserveScope, Observed};
+use mailward::plan::{
+    ACTION_DEADLINE, Fingerprint, Plan, SafetyOverrides, Step, make, saved, stale,
+};
 use serde_json::{Value as Json, json};
 
 use super::{Desk, MANIFEST};
@@ -223,9 +225,9 @@ fn a_forged_plan_is_refused_or_does_no_more_than_it_shows() {
     let original = saved::read(&bytes(&plan)).unwrap();
     let host = LocalHost::tree(desk.copy.path().to_owned()).unwrap();
     let facts = Facts::read(&host).unwrap();
-    let observed = Observed::read(&host, &facts, Scope::Of(&original.desired)).unwrap();
+    let observed = Observed::read(&host, &facts, ObserveScope::Of(&original.desired)).unwrap();
     let now = |plan: &Plan| {
-        let (deadline, allowed) = (ACTION_DEADLINE, Allowed::default());
+        let (deadline, allowed) = (ACTION_DEADLINE, SafetyOverrides::default());
         make(&plan.desired, &[], &facts, &observed, deadline, &allowed)
     };
     let deeds: Vec<Step> = now(&original).unwrap().steps.iter().map(deed).collect();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mailward::edit::shellvars::{File, Sourcing, Value, daemon_number, ensure};
+use mailward::edit::shellvars::{ShellFile, SourcedValue, Sourcing, daemon_number, ensure};
 
 use super::judge::{self, Job, Shell};
 use crate::support::not_run;
@@ -35,7 +35,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 #[test]
 fn files_from_the_wild_mean_what_the_shell_makes_of_them() {
     for (path, bytes) in corpus() {
-        let file = File::parse(&bytes);
+        let file = ShellFile::parse(&bytes);
         assert_eq!(file.to_bytes(), bytes, "{path}");
         let sourcing = Sourcing::of([&file]);
         assert_eq!(sourcing.doubt(), None, "{path}");
@@ -55,7 +55,7 @@ fn files_from_the_wild_mean_what_the_shell_makes_of_them() {
                 );
             }
             for name in ["MAXDAEMONS", "MAXPERIP"] {
-                let unset = file.value(name) == Value::Untouched;
+                let unset = file.value(name) == SourcedValue::Untouched;
                 assert_eq!(verdict.contains_key(name), !unset, "{path}: {name}");
             }
         }

@@ -1,13 +1,13 @@
 //! Every value of a plan, an outcome and a view of a host that can hold text holds a stranger's: each text made of it is clean.
 
-use mailward::access::show::Shown as Access;
+use mailward::access::show::ShownFirewall as Access;
 use mailward::apply::outcome::Outcome;
-use mailward::failure::{Diagnostic, Place};
-use mailward::limits::show::{DeclaredAs, Entry, Runs};
-use mailward::model::{Count, HostPath};
-use mailward::panel_access::show::Shown as Accounts;
-use mailward::plan::{Daemon, Note, Plan, Setting, Value, saved};
-use mailward::report::diagnostic::{Severity, render};
+use mailward::failure::{Diagnostic, FilePlace};
+use mailward::limits::show::{DeclaredAs, LimitEntry, RunningValue};
+use mailward::model::{ConnectionLimit, HostPath};
+use mailward::panel_access::show::ShownAccounts as Accounts;
+use mailward::plan::{Daemon, LimitSetting, LimitValue, Note, Plan, saved};
+use mailward::report::diagnostic::{WorstSeverity, render};
 use mailward::report::safe::SafeText;
 use mailward::report::{Colour, redact, text};
 use serde::Serialize;
@@ -18,10 +18,10 @@ use super::{HOSTILE, judge};
 use crate::notes;
 use crate::saved_plan::{Desk, MANIFEST};
 
-const DETAILS: [text::Detail; 3] = [
-    text::Detail::Brief,
-    text::Detail::Full,
-    text::Detail::Counts,
+const DETAILS: [text::AccountDetail; 3] = [
+    text::AccountDetail::Brief,
+    text::AccountDetail::Full,
+    text::AccountDetail::Counts,
 ];
 
 /// The document with each of its strings made hostile, one at a time, as far as it is still a document.
@@ -136,10 +136,18 @@ fn every_text_of_a_host_that_is_shown() {
     let shown: Json = serde_json::from_slice(&shown.stdout).unwrap();
     let mut looked = 0;
     for (setting, value, running) in [
-        (Setting::PerIp, Value::Nothing, Runs::Unknown),
-        (Setting::Total, Value::Count(Count::Unlimited), Runs::Not),
+        (
+            LimitSetting::PerIp,
+            LimitValue::Nothing,
+            RunningValue::Unknown,
+        ),
+        (
+            LimitSetting::Total,
+            LimitValue::Count(ConnectionLimit::Unlimited),
+            RunningValue::Not,
+        ),
     ] {
-        let entry = Entry {
+        let entry = LimitEntry {
             service: HOSTILE.to_owned(),
             setting,
             daemon: Daemon::Xinetd,
@@ -187,7 +195,7 @@ fn every_text_of_a_host_that_is_shown() {
 
 #[test]
 fn every_part_of_a_message() {
-    let place = Place {
+    let place = FilePlace {
         file: HOSTILE.to_owned(),
         line: 3,
         column: 2,
@@ -195,10 +203,10 @@ fn every_part_of_a_message() {
         text: format!("a = {HOSTILE}"),
     };
     for colour in [Colour::Off, Colour::On] {
-        for severity in [Severity::Error, Severity::Note] {
+        for severity in [WorstSeverity::Error, WorstSeverity::Note] {
             let all = Diagnostic::new(HOSTILE).because(HOSTILE).hint(HOSTILE);
             let placed = all.clone().at(place.clone());
-            let cut = all.clone().at(Place {
+            let cut = all.clone().at(FilePlace {
                 column: 4000,
                 ..place.clone()
             });

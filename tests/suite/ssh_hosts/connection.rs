@@ -3,8 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
-use mailward::host::ssh::{Destination, Login, Metadata, Signals, SshHost};
-use mailward::host::{Above, Connection, ReadHost, Reply, Request, Side, SshClient, Terminal};
+use mailward::host::ssh::{MetadataPolicy, SignalReceiver, SshDestination, SshHost, SshLogin};
+use mailward::host::{
+    ClientSide, ControllingTerminal, ProcessesAbove, ReadHost, ReadReply, ReadRequest,
+    RunConnection, SshClient,
+};
 
 use super::KINDS;
 use crate::host_contract::connection::HIDDEN;
@@ -13,27 +16,27 @@ use crate::support::own;
 use crate::support::ssh::Ssh;
 
 /// The program's own way along a way of `ssh`.
-fn along(ssh: &Ssh, login: Login) -> SshHost {
-    SshHost::new(Destination {
+fn along(ssh: &Ssh, login: SshLogin) -> SshHost {
+    SshHost::new(SshDestination {
         program: "ssh".into(),
         name: ssh.alias().to_owned(),
         options: vec![format!("-F{}", ssh.config().display())],
         patience: Duration::from_secs(20),
-        signals: Signals::All,
+        signals: SignalReceiver::All,
         login,
-        metadata: Metadata::Shown,
+        metadata: MetadataPolicy::Shown,
     })
 }
 
-fn connection(host: &SshHost) -> Connection {
-    let replies = host.read(&[Request::Connection]).unwrap();
+fn connection(host: &SshHost) -> RunConnection {
+    let replies = host.read(&[ReadRequest::Connection]).unwrap();
     match &replies[..] {
-        [Reply::Connection(connection)] => connection.clone(),
+        [ReadReply::Connection(connection)] => connection.clone(),
         other => panic!("the connection was asked for: {other:?}"),
     }
 }
 
-fn client(connection: &Connection) -> SshClient {
+fn client(connection: &RunConnection) -> SshClient {
     connection.client.clone().expect("sshd names the client")
 }
 
@@ -45,7 +48,7 @@ fn now() -> i64 {
 /// A start is counted in hundredths of a second and told by a process that has just begun.
 const TICKS: i64 = 40;
 
-fn check_of_now(told: &Connection, before: i64, address: &str) {
+fn check_of_now(told: &RunConnection, before: i64, address: &str) {
     let SshClient {
         address: is,
         port,
@@ -60,8 +63,11 @@ fn check_of_now(told: &Connection, before: i64, address: &str) {
     let span = before - TICKS..=told.now + TICKS;
     assert!(span.contains(&since), "{since} is not in {span:?}");
     assert!((before..=now()).contains(&told.now));
-    assert_eq!(told.terminal, Terminal::None);
-    assert_eq!((told.above, told.side), (Above::Sshd, Side::Outside));
+    assert_eq!(told.terminal, ControllingTerminal::None);
+    assert_eq!(
+        (told.above, told.side),
+        (ProcessesAbove::Sshd, ClientSide::Outside)
+    );
 }
 
 #[test]
@@ -80,7 +86,7 @@ fn every_kind_of_host_tells_the_client_and_when_it_came() {
         ] {
             for _ in 0..2 {
                 let before = now();
-                let way = along(&ssh, Login::Direct);
+                let way = along(&ssh, SshLogin::Direct);
                 let told = connection(&way);
                 check_of_now(&told, before, address);
                 // What is asked later tells of the same connection.
@@ -117,14 +123,14 @@ fn under_sudo_and_under_any_login_shell_it_is_the_same() {
                     host.login_shell(user, shell);
                 }
             }
-            for login in [Login::Direct, Login::Sudo] {
+            for login in [SshLogin::Direct, SshLogin::Sudo] {
                 let before = now();
                 let ssh = host.ssh().user(OPERATOR);
                 check_of_now(&connection(&along(&ssh, login)), before, "192.0.2.129");
             }
             let before = now();
             let ssh = host.ssh();
-            let root = along(&ssh, Login::Direct);
+            let root = along(&ssh, SshLogin::Direct);
             check_of_now(&connection(&root), before, "192.0.2.129");
         }
     }
@@ -140,13 +146,13 @@ fn two_sessions_of_one_connection_tell_the_same() {
         let shared = host.ssh().warm();
         let since = now();
         std::thread::sleep(Duration::from_millis(500));
-        let [one, other] = [(); 2].map(|()| connection(&along(&shared, Login::Direct)));
+        let [one, other] = [(); 2].map(|()| connection(&along(&shared, SshLogin::Direct)));
         assert_eq!(client(&one), client(&other), "{kind:?}");
         let apart = one.since.unwrap() - other.since.unwrap();
         assert!(apart.abs() <= TICKS, "{kind:?}: {apart} ms");
         assert!(one.since.unwrap() <= since + TICKS, "it began before them");
         let ssh = host.ssh();
-        let fresh = connection(&along(&ssh, Login::Direct));
+        let fresh = connection(&along(&ssh, SshLogin::Direct));
         assert_ne!(client(&fresh).port, client(&one).port, "{kind:?}");
         assert!(fresh.since.unwrap() > since, "{kind:?}");
     }

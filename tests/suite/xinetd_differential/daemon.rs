@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use mailward::edit::xinetd::dump::Dump;
+use mailward::edit::xinetd::dump::XinetdDump;
 use mailward::edit::xinetd::{
-    Config, Databases, Entry, Host, Sources, Standing, Tree, Version, Wanted,
+    FileTree, NameDatabases, NameFiles, PathStanding, TreeEntry, WantedPath, XinetdConfig,
+    XinetdHost, XinetdVersion,
 };
 use mailward::model::HostPath;
 
@@ -25,9 +26,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// What a real daemon made of a case.
 pub struct Verdict {
     /// None where the daemon exited over `defaults`.
-    pub dump: Option<Dump>,
+    pub dump: Option<XinetdDump>,
     /// What it is after a SIGHUP with the case's `next.conf`; none where it exited over that.
-    pub after: Option<Dump>,
+    pub after: Option<XinetdDump>,
     /// What it logged.
     pub log: String,
 }
@@ -60,7 +61,7 @@ impl Case {
     }
 
     /// What is known of this machine, and of the xinetd that judges.
-    pub fn host() -> Host {
+    pub fn host() -> XinetdHost {
         let read = |name: &str| std::fs::read(name).unwrap_or_default();
         let files = [
             "passwd",
@@ -72,7 +73,7 @@ impl Case {
         ]
         .map(|name| read(&format!("/etc/{name}")));
         let [passwd, group, protocols, services, rpc, switch] = files.each_ref();
-        let names = Databases::read(&Sources {
+        let names = NameDatabases::read(&NameFiles {
             passwd: Some(passwd),
             group: Some(group),
             protocols: Some(protocols),
@@ -80,7 +81,7 @@ impl Case {
             rpc: Some(rpc),
             switch: Some(switch),
         });
-        Host {
+        XinetdHost {
             names: Some(names),
             paths: BTreeMap::new(),
             version: version(),
@@ -88,12 +89,12 @@ impl Case {
     }
 
     /// The case as our reader gets it.
-    pub fn tree(&self) -> Tree {
-        let mut tree = Tree::default();
+    pub fn tree(&self) -> FileTree {
+        let mut tree = FileTree::default();
         tree.dirs
             .insert(HostPath::new("/etc/xinetd.d").unwrap(), Some(Vec::new()));
         tree.dirs.insert(self.path("gone"), None);
-        tree.files.insert(self.path("gone"), Entry::Missing);
+        tree.files.insert(self.path("gone"), TreeEntry::Missing);
         for (file, bytes) in &self.files {
             let path = self.path(file);
             if let Some(folder) = path.parent() {
@@ -104,28 +105,28 @@ impl Case {
                     .unwrap()
                     .push(path.name().as_bytes().to_vec());
             }
-            tree.files.insert(path, Entry::File(bytes.clone()));
+            tree.files.insert(path, TreeEntry::File(bytes.clone()));
         }
         tree
     }
 
     /// What our reader makes of it; what the case does not have is not there.
-    pub fn config(&self) -> Config {
+    pub fn config(&self) -> XinetdConfig {
         self.config_of(self.tree())
     }
 
     /// The same, with `next.conf` in the place of the main file.
-    pub fn next(&self) -> Config {
+    pub fn next(&self) -> XinetdConfig {
         let mut tree = self.tree();
-        let next = Entry::File(self.files["next.conf"].clone());
+        let next = TreeEntry::File(self.files["next.conf"].clone());
         tree.files.insert(self.path("xinetd.conf"), next);
         self.config_of(tree)
     }
 
-    fn config_of(&self, mut tree: Tree) -> Config {
+    fn config_of(&self, mut tree: FileTree) -> XinetdConfig {
         tree.host = Self::host();
         loop {
-            let config = Config::read(&self.path("xinetd.conf"), &tree);
+            let config = XinetdConfig::read(&self.path("xinetd.conf"), &tree);
             if config.wanted.is_empty() && config.paths.is_empty() {
                 return config;
             }
@@ -135,8 +136,8 @@ impl Case {
             }
             for wanted in config.wanted {
                 match wanted {
-                    Wanted::File(path) => drop(tree.files.insert(path, Entry::Missing)),
-                    Wanted::Dir(path) => drop(tree.dirs.insert(path, None)),
+                    WantedPath::File(path) => drop(tree.files.insert(path, TreeEntry::Missing)),
+                    WantedPath::Dir(path) => drop(tree.dirs.insert(path, None)),
                 }
             }
         }
@@ -166,16 +167,16 @@ impl Case {
     }
 }
 
-fn standing(path: &str) -> Standing {
+fn standing(path: &str) -> PathStanding {
     use std::os::unix::fs::PermissionsExt as _;
     match std::fs::metadata(path) {
-        Err(_) => Standing::Missing,
-        Ok(found) if found.is_dir() => Standing::Folder,
+        Err(_) => PathStanding::Missing,
+        Ok(found) if found.is_dir() => PathStanding::Folder,
         Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
-            Standing::Program
+            PathStanding::Program
         }
-        Ok(found) if found.is_file() => Standing::File,
-        Ok(_) => Standing::Other,
+        Ok(found) if found.is_file() => PathStanding::File,
+        Ok(_) => PathStanding::Other,
     }
 }
 
@@ -185,8 +186,8 @@ pub fn program() -> String {
 }
 
 /// Its version.
-fn version() -> Option<Version> {
-    static VERSION: std::sync::OnceLock<Option<Version>> = std::sync::OnceLock::new();
+fn version() -> Option<XinetdVersion> {
+    static VERSION: std::sync::OnceLock<Option<XinetdVersion>> = std::sync::OnceLock::new();
     *VERSION.get_or_init(|| {
         let output = Command::new(program())
             .arg("-version")
@@ -194,7 +195,7 @@ fn version() -> Option<Version> {
             .unwrap();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
-        text.split_whitespace().find_map(Version::parse)
+        text.split_whitespace().find_map(XinetdVersion::parse)
     })
 }
 
@@ -246,7 +247,7 @@ fn verdict(case: &Case) -> Verdict {
     };
     let dump = |name: &str| {
         let bytes = std::fs::read(case.dir.join(name)).unwrap();
-        Dump::last(&bytes).unwrap_or_else(|| {
+        XinetdDump::last(&bytes).unwrap_or_else(|| {
             let text = String::from_utf8_lossy(&bytes);
             panic!(
                 "the daemon's {name} has no end:\n{text}\n{}\n{}",

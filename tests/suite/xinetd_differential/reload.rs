@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailward::edit::xinetd::dump::{Difference, Seen};
+use mailward::edit::xinetd::dump::{DaemonSeen, DumpDifference};
 
 use super::daemon::{Case, judge};
 use super::generate::{self, Dice};
@@ -43,8 +43,8 @@ fn a_reload_with_any_one_line_more_ends_what_we_say_it_ends() {
                 .chain(unclear(&after))
                 .collect();
             unsure += doubts.len();
-            let expected = dump.differs(&after, &Seen::default());
-            let exits = expected.contains(&Difference::DaemonExits);
+            let expected = dump.differs(&after, &DaemonSeen::default());
+            let exits = expected.contains(&DumpDifference::DaemonExits);
             let Some(dumped) = &verdict.after else {
                 assert!(
                     exits || !after.doubts.is_empty(),
@@ -67,11 +67,11 @@ fn a_reload_with_any_one_line_more_ends_what_we_say_it_ends() {
             }
             for difference in &expected {
                 let (id, change) = match difference {
-                    Difference::Vanishes { id } => (id, -1),
-                    Difference::Appears { id } => (id, 1),
-                    Difference::Restarts { .. }
-                    | Difference::Limit { .. }
-                    | Difference::DaemonExits => continue,
+                    DumpDifference::Vanishes { id } => (id, -1),
+                    DumpDifference::Appears { id } => (id, 1),
+                    DumpDifference::Restarts { .. }
+                    | DumpDifference::Limit { .. }
+                    | DumpDifference::DaemonExits => continue,
                 };
                 counts.entry(id.to_ascii_lowercase()).or_default().0 += change;
                 ended += i32::from(change < 0);

@@ -1,7 +1,7 @@
 //! Values of every attribute that xinetd has: those that it takes, those that it rejects, and those of which only the
 //! host's libraries can tell.
 
-use mailward::edit::xinetd::{Place, attributes};
+use mailward::edit::xinetd::{AttributePlace, attributes};
 
 /// An attribute's values.
 pub struct Values {
@@ -241,7 +241,8 @@ pub const VALUES: &[Values] = &[
 /// The attributes that `defaults` takes.
 pub fn in_defaults() -> Vec<&'static Values> {
     let named = |values: &&Values| {
-        attributes().any(|known| known.name == values.name && known.place != Place::Service)
+        attributes()
+            .any(|known| known.name == values.name && known.place != AttributePlace::Service)
     };
     VALUES.iter().filter(named).collect()
 }
@@ -249,7 +250,8 @@ pub fn in_defaults() -> Vec<&'static Values> {
 /// Those that a service takes.
 pub fn in_services() -> Vec<&'static Values> {
     let named = |values: &&Values| {
-        attributes().any(|known| known.name == values.name && known.place != Place::Defaults)
+        attributes()
+            .any(|known| known.name == values.name && known.place != AttributePlace::Defaults)
     };
     VALUES.iter().filter(named).collect()
 }

@@ -1,17 +1,17 @@
 //! The look at all accounts when everything is done: what this run did not do, somebody else has done meanwhile.
 
-use super::super::super::{ApplyFailure, Running};
-use super::{Passed, first};
+use super::super::super::{ApplyFailure, ApplyRun};
+use super::{AccountSkip, first};
 use crate::failure::Diagnostic;
 use crate::observe::Observed;
-use crate::panel_access::accounts::{Account, Accounts, Difference};
-use crate::panel_access::client::Unread;
-use crate::panel_access::probe::Details;
-use crate::plan::{AccessStep, Step};
+use crate::panel_access::accounts::{AccountDifference, AccountList, MailAccount};
+use crate::panel_access::client::AccountsUnread;
+use crate::panel_access::probe::AccountDetails;
+use crate::plan::{PanelAccessStep, Step};
 
 /// What others have done to accounts while a run went on.
 #[derive(Debug, Default)]
-pub(in crate::apply) struct Meanwhile {
+pub(in crate::apply) struct MeanwhileChanges {
     /// Accounts that they removed.
     gone: Vec<String>,
     /// Accounts and users that are others now.
@@ -22,7 +22,7 @@ pub(in crate::apply) struct Meanwhile {
     new: Vec<String>,
 }
 
-impl Meanwhile {
+impl MeanwhileChanges {
     /// Whether something is not what it was or was made: then the plan's end is not what was agreed.
     pub(in crate::apply) fn is_other(&self) -> bool {
         !self.gone.is_empty() || !self.changed.is_empty()
@@ -53,22 +53,22 @@ impl Meanwhile {
 }
 
 /// What is told of an account that has another address now.
-pub(super) fn renamed(was: &str, is: &Account<'_>) -> Option<String> {
+pub(super) fn renamed(was: &str, is: &MailAccount<'_>) -> Option<String> {
     let now = is.address();
     (now != was).then(|| format!("{was} is {now} now"))
 }
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Compares all accounts with what they were before and what this run made of them.
     pub(in crate::apply) fn accounts_meanwhile(
         &self,
         observed: &Observed,
-    ) -> Result<Meanwhile, ApplyFailure> {
-        let mut meanwhile = Meanwhile::default();
+    ) -> Result<MeanwhileChanges, ApplyFailure> {
+        let mut meanwhile = MeanwhileChanges::default();
         if self.access.tried.is_empty() {
             return Ok(meanwhile);
         }
-        let panel = observed.accounts.as_ref().ok_or(Unread::NoPlesk)?;
+        let panel = observed.accounts.as_ref().ok_or(AccountsUnread::NoPlesk)?;
         let now = match &panel.accounts {
             Ok(now) => now,
             Err(unread) => return Err(unread.clone().into()),
@@ -77,16 +77,16 @@ impl Running<'_> {
             for change in &step.accounts {
                 let is = now.details(change.id);
                 let account = &change.account;
-                if is == Details::Gone {
+                if is == AccountDetails::Gone {
                     meanwhile.gone.push(account.clone());
                     continue;
                 }
                 let expected = match self.access.passed.get(&change.id) {
-                    Some(Passed::Set) if is.access() == Some(step.access) => {
+                    Some(AccountSkip::Set) if is.access() == Some(step.access) => {
                         meanwhile.set.push(account.clone());
                         continue;
                     }
-                    Some(Passed::Set | Passed::Changed) => self.planned(change.id),
+                    Some(AccountSkip::Set | AccountSkip::Changed) => self.planned(change.id),
                     None => {
                         let called = self.access.called.get(&change.id);
                         let after = called.and_then(|called| called.after.clone());
@@ -105,9 +105,9 @@ impl Running<'_> {
         for difference in self.beside_the_plan(now) {
             let words = difference.words();
             match difference {
-                Difference::Gone { account, .. } => meanwhile.gone.push(account),
-                Difference::New { account, .. } => meanwhile.new.push(account),
-                Difference::Account { .. } | Difference::Other { .. } => {
+                AccountDifference::Gone { account, .. } => meanwhile.gone.push(account),
+                AccountDifference::New { account, .. } => meanwhile.new.push(account),
+                AccountDifference::Account { .. } | AccountDifference::Other { .. } => {
                     meanwhile.changed.push(words);
                 }
             }
@@ -123,12 +123,12 @@ impl Running<'_> {
     }
 
     /// What is another one than before the run, beside the accounts of the plan and their users.
-    pub(super) fn beside_the_plan(&self, now: &Accounts) -> Vec<Difference> {
+    pub(super) fn beside_the_plan(&self, now: &AccountList) -> Vec<AccountDifference> {
         let before = self.observed.accounts.as_ref();
         let Some(before) = before.and_then(|panel| panel.accounts.as_ref().ok()) else {
             return Vec::new();
         };
-        let mut differences = Accounts::differences(before, now);
+        let mut differences = AccountList::differences(before, now);
         if differences.is_empty() {
             return differences;
         }
@@ -139,9 +139,11 @@ impl Running<'_> {
             .flat_map(|id| [before.details(*id).user(), now.details(*id).user()])
             .collect();
         differences.retain(|difference| match difference {
-            Difference::Account { id, .. } | Difference::Gone { id, .. } => !planned.contains(id),
-            Difference::New { .. } => true,
-            Difference::Other { user, made_for, .. } => {
+            AccountDifference::Account { id, .. } | AccountDifference::Gone { id, .. } => {
+                !planned.contains(id)
+            }
+            AccountDifference::New { .. } => true,
+            AccountDifference::Other { user, made_for, .. } => {
                 !user.is_some_and(|user| users.contains(&user))
                     && !made_for.is_some_and(|account| planned.contains(&account))
             }
@@ -149,7 +151,7 @@ impl Running<'_> {
         differences
     }
 
-    fn access_steps(&self) -> impl Iterator<Item = &AccessStep> {
+    fn access_steps(&self) -> impl Iterator<Item = &PanelAccessStep> {
         self.plan.steps.iter().filter_map(Step::as_panel_access)
     }
 }

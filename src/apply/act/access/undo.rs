@@ -1,24 +1,24 @@
 //! Gives accounts back what they had before the run, as far as the database shows that it can be given back.
 
 use super::after::renamed;
-use super::look::Look;
-use super::{Others, first, told};
-use crate::apply::undo::Back;
-use crate::apply::{ApplyFailure, Running};
+use super::look::AccountLook;
+use super::{SideEffects, first, told};
+use crate::apply::undo::BroughtBack;
+use crate::apply::{ApplyFailure, ApplyRun};
 use crate::failure::Diagnostic;
 use crate::host::WriteHost;
-use crate::panel_access::accounts::{Accounts, Difference};
-use crate::panel_access::probe::{self, Asked, Details, Did};
-use crate::plan::{AccessStep, AccountAct, AccountChange};
+use crate::panel_access::accounts::{AccountDifference, AccountList};
+use crate::panel_access::probe::{self, AccountDetails, CommandEffect, FormerUser};
+use crate::plan::{AccountAct, AccountChange, PanelAccessStep};
 
-impl Running<'_> {
+impl ApplyRun<'_> {
     /// Gives back what accounts had before this run, and tells of each step, and of all else, whether that was seen to be
     /// so.
     pub(in crate::apply) fn undo_accounts(
         &mut self,
         host: &mut dyn WriteHost,
-    ) -> (Vec<(usize, Back)>, Back) {
-        let tried: Vec<(usize, AccessStep)> = (self.access.tried.iter())
+    ) -> (Vec<(usize, BroughtBack)>, BroughtBack) {
+        let tried: Vec<(usize, PanelAccessStep)> = (self.access.tried.iter())
             .filter_map(|(index, count)| {
                 let mut step = self.plan.steps.get(*index)?.as_panel_access()?.clone();
                 step.accounts.truncate(*count);
@@ -26,37 +26,37 @@ impl Running<'_> {
             })
             .collect();
         if tried.is_empty() {
-            return (Vec::new(), Back::Yes);
+            return (Vec::new(), BroughtBack::Yes);
         }
         let now = match self.accounts_now(host) {
             Ok(now) => now,
-            Err(failed) => return (self.not_known(&tried, failed), Back::Yes),
+            Err(failed) => return (self.not_known(&tried, failed), BroughtBack::Yes),
         };
         let given = match self.access.others {
-            Others::Untouched => self.give_back(host, &tried, &now),
-            Others::Changed => Given::Nothing,
+            SideEffects::Untouched => self.give_back(host, &tried, &now),
+            SideEffects::Changed => CommandGiven::Nothing,
         };
         let now = match given {
-            Given::Nothing => now,
-            Given::Some => match self.accounts_now(host) {
+            CommandGiven::Nothing => now,
+            CommandGiven::Some => match self.accounts_now(host) {
                 Ok(now) => now,
-                Err(failed) => return (self.not_known(&tried, failed), Back::Yes),
+                Err(failed) => return (self.not_known(&tried, failed), BroughtBack::Yes),
             },
         };
         let mut left = Vec::new();
         let mut undone = Vec::new();
         for (index, step) in &tried {
-            let mut back = Back::Yes;
+            let mut back = BroughtBack::Yes;
             for change in &step.accounts {
                 let (was, is) = (self.planned(change.id), now.details(change.id));
                 // What the panel did to a spoiled account may show in more than what was read.
                 let renamed = (now.get(change.id)).and_then(|is| renamed(&change.account, &is));
                 if let Some(renamed) = renamed {
-                    back = Back::No;
+                    back = BroughtBack::No;
                     left.push(renamed);
                 }
                 if is != was || self.access.spoiled == Some(change.id) {
-                    back = Back::No;
+                    back = BroughtBack::No;
                     left.push(differs(change, &now, &was, &is));
                 }
             }
@@ -70,10 +70,10 @@ impl Running<'_> {
         }
         let others: Vec<String> = (self.beside_the_plan(&now).iter())
             .filter(|difference| difference.is_of_old())
-            .map(Difference::words)
+            .map(AccountDifference::words)
             .collect();
         if others.is_empty() {
-            return (undone, Back::Yes);
+            return (undone, BroughtBack::Yes);
         }
         let what = format!(
             "accounts and panel users that this run was not to change, and that are not as they were: {}",
@@ -82,14 +82,14 @@ impl Running<'_> {
         self.outcome
             .messages
             .push(Diagnostic::new(what).because(first(&others)));
-        (undone, Back::No)
+        (undone, BroughtBack::No)
     }
 
     fn not_known(
         &mut self,
-        tried: &[(usize, AccessStep)],
+        tried: &[(usize, PanelAccessStep)],
         why: ApplyFailure,
-    ) -> Vec<(usize, Back)> {
+    ) -> Vec<(usize, BroughtBack)> {
         self.outcome.messages.extend(why.messages);
         let names: Vec<&str> = (tried.iter())
             .flat_map(|(_, step)| step.accounts.iter())
@@ -100,7 +100,10 @@ impl Running<'_> {
             .because(first(&names))
             .hint("apply again when the panel's database answers");
         self.outcome.messages.push(told);
-        tried.iter().map(|(index, _)| (*index, Back::No)).collect()
+        tried
+            .iter()
+            .map(|(index, _)| (*index, BroughtBack::No))
+            .collect()
     }
 
     /// Runs the opposite command for each account that has what this run gave it, in reverse. What somebody else made of
@@ -108,10 +111,10 @@ impl Running<'_> {
     fn give_back(
         &mut self,
         host: &mut dyn WriteHost,
-        tried: &[(usize, AccessStep)],
-        now: &Accounts,
-    ) -> Given {
-        let mut given = Given::Nothing;
+        tried: &[(usize, PanelAccessStep)],
+        now: &AccountList,
+    ) -> CommandGiven {
+        let mut given = CommandGiven::Nothing;
         for (_, step) in tried.iter().rev() {
             let Some(vendor) = &step.how else { continue };
             for change in step.accounts.iter().rev() {
@@ -119,9 +122,9 @@ impl Running<'_> {
                 if !self.is_ours(change, step, &has) {
                     continue;
                 }
-                given = Given::Some;
+                given = CommandGiven::Some;
                 let access = step.access.other();
-                let look = Look::Some(vec![change.id], has.user());
+                let look = AccountLook::Some(vec![change.id], has.user());
                 let (ended, seen) = self.give(host, vendor, &change.account, access, &look);
                 if let Err(failure) = ended {
                     self.outcome.messages.extend(failure.messages);
@@ -131,10 +134,10 @@ impl Running<'_> {
                 let Ok(seen) = seen else { return given };
                 let (is, user) = (seen.account(change.id), seen.user(has.user()));
                 match probe::judge(&change.account, &has, &is, access, user) {
-                    Did::AsExpected => {}
+                    CommandEffect::AsExpected => {}
                     // The look at all of them tells it.
-                    Did::Nothing => return given,
-                    Did::Otherwise { surprise, seen } => {
+                    CommandEffect::Nothing => return given,
+                    CommandEffect::Otherwise { surprise, seen } => {
                         self.remember(host, opposite(step.act), surprise);
                         let what = format!("{} is not as it was", change.account);
                         self.outcome
@@ -149,7 +152,12 @@ impl Running<'_> {
     }
 
     /// Whether an account has what this run gave it.
-    fn is_ours(&self, change: &AccountChange, step: &AccessStep, has: &Details) -> bool {
+    fn is_ours(
+        &self,
+        change: &AccountChange,
+        step: &PanelAccessStep,
+        has: &AccountDetails,
+    ) -> bool {
         let Some(called) = self.access.called.get(&change.id) else {
             return false;
         };
@@ -158,8 +166,8 @@ impl Running<'_> {
             Some(after) => after == has,
             None => true,
         };
-        let did = probe::judge(account, &called.before, has, access, Asked::There);
-        as_given && did == Did::AsExpected && self.access.spoiled != Some(change.id)
+        let did = probe::judge(account, &called.before, has, access, FormerUser::There);
+        as_given && did == CommandEffect::AsExpected && self.access.spoiled != Some(change.id)
     }
 }
 
@@ -174,7 +182,12 @@ const fn opposite(act: AccountAct) -> AccountAct {
 }
 
 /// How an account is another one than before.
-fn differs(change: &AccountChange, now: &Accounts, was: &Details, is: &Details) -> String {
+fn differs(
+    change: &AccountChange,
+    now: &AccountList,
+    was: &AccountDetails,
+    is: &AccountDetails,
+) -> String {
     let state = now.get(change.id).map(|account| account.state);
     if state == Some(change.from) {
         format!(
@@ -189,7 +202,7 @@ fn differs(change: &AccountChange, now: &Accounts, was: &Details, is: &Details) 
 }
 
 /// Whether a command was run.
-enum Given {
+enum CommandGiven {
     Nothing,
     Some,
 }

@@ -2,72 +2,76 @@
 
 use std::collections::BTreeSet;
 
-use super::super::record::Window;
-use crate::access::effect::Filters;
-use crate::access::observed::{Enabled, Unread};
+use super::super::record::Checkpoint;
+use crate::access::effect::FilterStack;
+use crate::access::observed::{PleskFirewallState, RulesUnread};
 use crate::access::plesk::PleskRule;
-use crate::access::plesk::kernel::{self, Differs};
+use crate::access::plesk::kernel::{self, PortDifference};
 use crate::access::rules::few;
-use crate::access::{Gate, gates};
+use crate::access::{PortAllowlist, gates};
 use crate::apply::ApplyFailure;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
-use crate::host::{Came, Done, ProcessId, ReadHost, Written};
+use crate::host::{OperationResult, OperationResults, ProcessId, ReadHost, WaitResult};
 use crate::model::{HostPath, Networks};
-use crate::observe::{Observed, Scope};
+use crate::observe::{ObserveScope, Observed};
 
 /// What was seen.
-pub(super) struct Seen {
+pub(super) struct PleskSeen {
     pub(super) facts: Facts,
     /// The vendor's command.
     pub(super) command: HostPath,
     /// What the vendor's script has loaded.
-    pub(super) kernel: Filters,
+    pub(super) kernel: FilterStack,
     /// Whether it manages rules.
-    pub(super) enabled: Enabled,
+    pub(super) enabled: PleskFirewallState,
     /// The applies that wait for the vendor's confirmation.
     pub(super) applies: Vec<ProcessId>,
-    list: Result<Vec<PleskRule>, Unread>,
+    list: Result<Vec<PleskRule>, RulesUnread>,
     ssh_ports: BTreeSet<u16>,
     spoken: Networks,
 }
 
-impl Seen {
+impl PleskSeen {
     /// The vendor's list.
     pub(super) fn list(&self) -> Result<Vec<PleskRule>, ApplyFailure> {
         Ok(self.list.clone()?)
     }
 
-    pub(super) fn unmet(&self, gates: &[Gate]) -> Option<Differs> {
+    pub(super) fn unmet(&self, gates: &[PortAllowlist]) -> Option<PortDifference> {
         kernel::unmet(&self.kernel, gates, &self.spoken)
     }
 
-    pub(super) fn unexplained(&self, list: &[PleskRule]) -> Option<Differs> {
+    pub(super) fn unexplained(&self, list: &[PleskRule]) -> Option<PortDifference> {
         kernel::unexplained(&self.kernel, list, &self.ssh_ports, &self.spoken)
     }
 
     /// Where the kernel is not what a change has made it; none where it is.
-    pub(super) fn as_applied(&self, window: &Window) -> Option<Differs> {
+    pub(super) fn as_applied(&self, window: &Checkpoint) -> Option<PortDifference> {
         self.unmet(&gates(&window.desired.access))
     }
 }
 
 /// Looks.
-pub(super) fn look(host: &dyn ReadHost, window: &Window) -> Result<Seen, ApplyFailure> {
+pub(super) fn look(host: &dyn ReadHost, window: &Checkpoint) -> Result<PleskSeen, ApplyFailure> {
     look_with(host, window, Facts::read(host)?)
 }
 
 /// Looks again, a moment after another look.
 pub(super) fn look_again(
     host: &dyn ReadHost,
-    window: &Window,
-    last: &Seen,
-) -> Result<Seen, ApplyFailure> {
+    window: &Checkpoint,
+    last: &PleskSeen,
+) -> Result<PleskSeen, ApplyFailure> {
     look_with(host, window, last.facts.read_again(host)?)
 }
 
-fn look_with(host: &dyn ReadHost, window: &Window, facts: Facts) -> Result<Seen, ApplyFailure> {
-    let observed = Observed::read(host, &facts, Scope::Of(&window.desired))?;
+fn look_with(
+    host: &dyn ReadHost,
+    window: &Checkpoint,
+    facts: Facts,
+) -> Result<PleskSeen, ApplyFailure> {
+    let observed = Observed::read(host, &facts, ObserveScope::Of(&window.desired))?;
     let missing = || {
         ApplyFailure::from(Diagnostic::new(
             "the command of Plesk's firewall is not there any more",
@@ -76,7 +80,7 @@ fn look_with(host: &dyn ReadHost, window: &Window, facts: Facts) -> Result<Seen,
     let access = observed.access.ok_or_else(missing)?;
     let firewall = access.plesk.ok_or_else(missing)?;
     let layers = access.layers?;
-    Ok(Seen {
+    Ok(PleskSeen {
         facts,
         command: firewall.command,
         enabled: firewall.enabled,
@@ -89,12 +93,15 @@ fn look_with(host: &dyn ReadHost, window: &Window, facts: Facts) -> Result<Seen,
 }
 
 /// Whether what was waited for came.
-pub(super) fn came(written: &Written) -> bool {
-    matches!(written.done.first(), Some(Done::Awaited(Came::InTime)))
+pub(super) fn came(written: &OperationResults) -> bool {
+    matches!(
+        written.done.first(),
+        Some(OperationResult::Awaited(WaitResult::InTime))
+    )
 }
 
 /// What is wrong in the kernel.
-pub(super) fn told(what: &str, wrong: &Differs) -> Diagnostic {
+pub(super) fn told(what: &str, wrong: &PortDifference) -> Diagnostic {
     Diagnostic::new(what).because(format!(
         "port {} differs for {}",
         wrong.port,

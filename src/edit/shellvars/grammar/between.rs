@@ -2,8 +2,8 @@
 //!
 //! No word or command is read here.
 
-use super::super::Doubt;
-use super::{Parser, Reading};
+use super::super::ValueDoubt;
+use super::{GrammarResult, ShellParser};
 
 /// Words that are not commands, in dash or in bash.
 pub(in crate::edit::shellvars) const RESERVED: [&[u8]; 22] = [
@@ -31,9 +31,9 @@ pub(in crate::edit::shellvars) const RESERVED: [&[u8]; 22] = [
     b"while",
 ];
 
-impl Parser<'_> {
+impl ShellParser<'_> {
     /// Skips blanks, joined line ends and a comment.
-    pub(in crate::edit::shellvars) fn blanks(&mut self) -> Reading<()> {
+    pub(in crate::edit::shellvars) fn blanks(&mut self) -> GrammarResult<()> {
         loop {
             match self.source[self.at..] {
                 [b' ' | b'\t', ..] => self.at += 1,
@@ -51,15 +51,15 @@ impl Parser<'_> {
         }
     }
 
-    fn line_end_inside_command(&self) -> Reading<()> {
+    fn line_end_inside_command(&self) -> GrammarResult<()> {
         match self.here_documents.first() {
-            Some(document) => Err(self.stop(document.start, Doubt::Unportable)),
+            Some(document) => Err(self.stop(document.start, ValueDoubt::Unportable)),
             None => Ok(()),
         }
     }
 
     /// Skips blanks, comments and line ends, and the here-documents that follow one; says how many line ends.
-    pub(in crate::edit::shellvars) fn lines(&mut self) -> Reading<usize> {
+    pub(in crate::edit::shellvars) fn lines(&mut self) -> GrammarResult<usize> {
         let mut count = 0;
         loop {
             self.blanks()?;

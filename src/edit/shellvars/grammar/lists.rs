@@ -2,11 +2,11 @@
 //!
 //! What a command consists of is read elsewhere.
 
-use super::super::Doubt;
-use super::super::acts::{Act, Sure};
-use super::{Parser, Reading};
+use super::super::ValueDoubt;
+use super::super::acts::{CommandCertainty, ShellAct};
+use super::{GrammarResult, ShellParser};
 
-impl Parser<'_> {
+impl ShellParser<'_> {
     /// Whether the list that is being read ends here.
     fn list_ends(&self) -> bool {
         match self.source[self.at..] {
@@ -19,7 +19,10 @@ impl Parser<'_> {
     }
 
     /// Reads commands up to what ends a list; says whether there were any.
-    pub(in crate::edit::shellvars) fn list(&mut self, sure: Sure) -> Reading<usize> {
+    pub(in crate::edit::shellvars) fn list(
+        &mut self,
+        sure: CommandCertainty,
+    ) -> GrammarResult<usize> {
         let mut count = 0;
         loop {
             if self.lines()? > 0 && self.depth == self.base {
@@ -36,12 +39,12 @@ impl Parser<'_> {
                 [] | [b'\n' | b')', ..] | [b';', b';', ..] => {}
                 [b';', ..] => self.at += 1,
                 // bash reads `&>` as one sign, also across a joined line end.
-                [b'&', b'>' | b'\\', ..] => return Err(self.stop(self.at, Doubt::Unportable)),
+                [b'&', b'>' | b'\\', ..] => return Err(self.stop(self.at, ValueDoubt::Unportable)),
                 [b'&', ..] => {
                     self.at += 1;
                     self.forked(first);
                 }
-                _ => return Err(self.stop(self.at, Doubt::Syntax)),
+                _ => return Err(self.stop(self.at, ValueDoubt::Syntax)),
             }
         }
     }
@@ -51,30 +54,33 @@ impl Parser<'_> {
     /// One of them that leaves the file goes on behind it in bash, as a second shell.
     fn forked(&mut self, first: usize) {
         let leaves = self.acts[first..].iter().find_map(|act| match act {
-            Act::Return { at } | Act::Doubt { at, .. } => Some(at.clone()),
-            Act::Assign { .. }
-            | Act::Broken { .. }
-            | Act::ReadOnly { .. }
-            | Act::Define { .. }
-            | Act::Run { .. } => None,
+            ShellAct::Return { at } | ShellAct::Doubt { at, .. } => Some(at.clone()),
+            ShellAct::Assign { .. }
+            | ShellAct::Broken { .. }
+            | ShellAct::ReadOnly { .. }
+            | ShellAct::Define { .. }
+            | ShellAct::Run { .. } => None,
         });
         self.acts.truncate(first);
         if let Some(at) = leaves {
-            let why = Doubt::Unportable;
-            self.acts.push(Act::Doubt { at, why });
+            let why = ValueDoubt::Unportable;
+            self.acts.push(ShellAct::Doubt { at, why });
         }
     }
 
-    pub(in crate::edit::shellvars) fn filled_list(&mut self, sure: Sure) -> Reading<()> {
+    pub(in crate::edit::shellvars) fn filled_list(
+        &mut self,
+        sure: CommandCertainty,
+    ) -> GrammarResult<()> {
         let start = self.at;
         match self.list(sure)? {
-            0 if self.at >= self.source.len() => Err(self.stop(start, Doubt::Unterminated)),
-            0 => Err(self.stop(self.at, Doubt::Syntax)),
+            0 if self.at >= self.source.len() => Err(self.stop(start, ValueDoubt::Unterminated)),
+            0 => Err(self.stop(self.at, ValueDoubt::Syntax)),
             _ => Ok(()),
         }
     }
 
-    fn and_or(&mut self, sure: Sure) -> Reading<()> {
+    fn and_or(&mut self, sure: CommandCertainty) -> GrammarResult<()> {
         self.pipeline(sure)?;
         loop {
             self.blanks()?;
@@ -83,17 +89,17 @@ impl Parser<'_> {
                 _ => return Ok(()),
             }
             self.lines()?;
-            self.pipeline(Sure::Maybe)?;
+            self.pipeline(CommandCertainty::Maybe)?;
         }
     }
 
-    fn pipeline(&mut self, sure: Sure) -> Reading<()> {
+    fn pipeline(&mut self, sure: CommandCertainty) -> GrammarResult<()> {
         self.blanks()?;
         if self.reserved() == Some(b"!") {
             self.at += 1;
             self.blanks()?;
             if self.reserved() == Some(b"!") {
-                return Err(self.stop(self.at, Doubt::Unportable));
+                return Err(self.stop(self.at, ValueDoubt::Unportable));
             }
         }
         let first = self.acts.len();
@@ -102,18 +108,21 @@ impl Parser<'_> {
             self.blanks()?;
             match self.source[self.at..] {
                 [b'|', b'|', ..] => return Ok(()),
-                [b'|', b'&' | b'\\', ..] => return Err(self.stop(self.at, Doubt::Unportable)),
+                [b'|', b'&' | b'\\', ..] => return Err(self.stop(self.at, ValueDoubt::Unportable)),
                 [b'|', ..] => self.at += 1,
                 _ => return Ok(()),
             }
             // All but the last command of a pipe run in shells of their own; of the last that is not certain.
             self.forked(first);
             self.lines()?;
-            self.command(Sure::Maybe)?;
+            self.command(CommandCertainty::Maybe)?;
         }
     }
 
-    pub(in crate::edit::shellvars) fn command(&mut self, sure: Sure) -> Reading<()> {
+    pub(in crate::edit::shellvars) fn command(
+        &mut self,
+        sure: CommandCertainty,
+    ) -> GrammarResult<()> {
         self.blanks()?;
         let start = self.at;
         if self.peek() == Some(b'(') {
@@ -137,19 +146,19 @@ impl Parser<'_> {
             }
             b"if" => self.conditional(start)?,
             b"while" | b"until" => {
-                self.acts.push(Act::Doubt {
+                self.acts.push(ShellAct::Doubt {
                     at: start..self.at,
-                    why: Doubt::Loop,
+                    why: ValueDoubt::Loop,
                 });
-                self.filled_list(Sure::Maybe)?;
+                self.filled_list(CommandCertainty::Maybe)?;
                 self.body(start)?;
             }
             b"for" => self.for_loop(start)?,
             b"case" => self.case(start)?,
             b"[[" | b"]]" | b"coproc" | b"function" | b"in" | b"select" | b"time" => {
-                return Err(self.stop(start, Doubt::Unportable));
+                return Err(self.stop(start, ValueDoubt::Unportable));
             }
-            _ => return Err(self.stop(start, Doubt::Syntax)),
+            _ => return Err(self.stop(start, ValueDoubt::Syntax)),
         }
         self.depth = depth;
         self.redirections_after(first)

@@ -1,19 +1,22 @@
 //! A simple command: its assignments, words and redirections. What they do is decided elsewhere.
 
-use super::super::Doubt;
-use super::super::acts::{Act, Sure};
-use super::super::commands::Simple;
-use super::super::words::{Joined, Word};
-use super::{Parser, RESERVED, Reading};
+use super::super::ValueDoubt;
+use super::super::acts::{CommandCertainty, ShellAct};
+use super::super::commands::SimpleCommand;
+use super::super::words::{JoinedLines, ShellWord};
+use super::{GrammarResult, RESERVED, ShellParser};
 
-impl Parser<'_> {
+impl ShellParser<'_> {
     /// A word where one must stand.
-    pub(in crate::edit::shellvars) fn argument(&mut self, start: usize) -> Reading<Word> {
+    pub(in crate::edit::shellvars) fn argument(
+        &mut self,
+        start: usize,
+    ) -> GrammarResult<ShellWord> {
         let word = self.word()?;
         if word.range.is_empty() {
             let why = match self.peek() {
-                None => Doubt::Unterminated,
-                Some(_) => Doubt::Syntax,
+                None => ValueDoubt::Unterminated,
+                Some(_) => ValueDoubt::Syntax,
             };
             return Err(self.stop(start, why));
         }
@@ -23,17 +26,17 @@ impl Parser<'_> {
     /// Notes the variables that expansions in the words just read may have set.
     pub(in crate::edit::shellvars) fn flush_expansions(&mut self) {
         for name in std::mem::take(&mut self.set_by_expansion) {
-            self.acts.push(Act::Assign {
+            self.acts.push(ShellAct::Assign {
                 name: name.clone(),
                 value: name,
-                doubt: Some(Doubt::Computed),
+                doubt: Some(ValueDoubt::Computed),
             });
         }
     }
 
-    pub(super) fn simple(&mut self, sure: Sure) -> Reading<()> {
+    pub(super) fn simple(&mut self, sure: CommandCertainty) -> GrammarResult<()> {
         let start = self.at;
-        let mut simple = Simple::default();
+        let mut simple = SimpleCommand::default();
         loop {
             self.blanks()?;
             match self.peek() {
@@ -53,9 +56,9 @@ impl Parser<'_> {
                 match source {
                     [b'0'..=b'9'] => continue,
                     // dash: a word; bash: a descriptor. bash also has `{name}>file`.
-                    [b'{', ..] => return Err(self.stop(start, Doubt::Unportable)),
+                    [b'{', ..] => return Err(self.stop(start, ValueDoubt::Unportable)),
                     _ if source.iter().all(u8::is_ascii_digit) => {
-                        return Err(self.stop(start, Doubt::Unportable));
+                        return Err(self.stop(start, ValueDoubt::Unportable));
                     }
                     _ => {}
                 }
@@ -64,12 +67,12 @@ impl Parser<'_> {
                 Some(name) if simple.words.is_empty() => simple.assignments.push((name, word)),
                 _ => {
                     let first = simple.words.is_empty();
-                    if first && word.joined == Joined::Yes {
-                        return Err(self.stop(start, Doubt::Unportable));
+                    if first && word.joined == JoinedLines::Yes {
+                        return Err(self.stop(start, ValueDoubt::Unportable));
                     }
                     let after_assignment = first && !simple.assignments.is_empty();
                     if after_assignment && RESERVED.contains(&source) {
-                        return Err(self.stop(start, Doubt::Unportable));
+                        return Err(self.stop(start, ValueDoubt::Unportable));
                     }
                     simple.words.push(word);
                 }
@@ -77,15 +80,15 @@ impl Parser<'_> {
         }
         if simple.is_empty() {
             let why = match self.peek() {
-                None => Doubt::Unterminated,
-                Some(_) => Doubt::Syntax,
+                None => ValueDoubt::Unterminated,
+                Some(_) => ValueDoubt::Syntax,
             };
             return Err(self.stop(self.at, why));
         }
         let first = self.acts.len();
         simple.acts(self.source, &mut self.acts);
         self.flush_expansions();
-        if sure == Sure::Maybe {
+        if sure == CommandCertainty::Maybe {
             for act in &mut self.acts[first..] {
                 act.make_maybe();
             }

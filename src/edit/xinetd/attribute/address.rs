@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What `bind` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Bind {
+pub(in super::super) enum BindAddress {
     Address(IpAddr),
     /// A name, or an address on one link: only the host's resolver knows.
     Name,
@@ -12,7 +12,7 @@ pub(in super::super) enum Bind {
     None,
 }
 
-impl Bind {
+impl BindAddress {
     /// Digits and dots are IPv4 in C's spelling, a colon makes it IPv6, all else is a name.
     pub(in super::super) fn of(text: &[u8]) -> Self {
         if text.iter().all(|&b| b.is_ascii_digit() || b == b'.') {
@@ -100,18 +100,18 @@ mod tests {
 
     #[test]
     fn an_address_is_spelt_as_c_spells_it() {
-        let four = |text: &str| Bind::of(text.as_bytes());
-        let address = |text: &str| Bind::Address(text.parse().unwrap());
+        let four = |text: &str| BindAddress::of(text.as_bytes());
+        let address = |text: &str| BindAddress::Address(text.parse().unwrap());
         assert_eq!(four("127.0.0.1"), address("127.0.0.1"));
         assert_eq!(four("127.1"), address("127.0.0.1"));
         assert_eq!(four("010.1.1.1"), address("8.1.1.1"));
         assert_eq!(four("0"), address("0.0.0.0"));
         assert_eq!(four("::1"), address("::1"));
         for bad in ["1.2.3.4.5", "256.1.1.1", "08.1.1.1", "1..2", "1:2", "::g"] {
-            assert_eq!(four(bad), Bind::None, "{bad}");
+            assert_eq!(four(bad), BindAddress::None, "{bad}");
         }
-        assert_eq!(four("localhost"), Bind::Name);
-        assert_eq!(four("fe80::1%lo"), Bind::Name);
+        assert_eq!(four("localhost"), BindAddress::Name);
+        assert_eq!(four("fe80::1%lo"), BindAddress::Name);
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::super::host::{Answer, Change, Has, Host, Standing, Version, host_path};
-use super::super::problem::Doubt;
-use super::super::reader::Operator;
+use super::super::host::{
+    HasChange, HostAnswer, PathStanding, VersionChange, XinetdHost, XinetdVersion, host_path,
+};
+use super::super::problem::XinetdDoubt;
+use super::super::reader::AssignOperator;
 use super::{address, is, number, time};
 
 /// Which values an attribute accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Check {
+pub(in super::super) enum ValueCheck {
     Count,
     Rate,
     YesOrNo,
@@ -18,7 +20,7 @@ pub(in super::super) enum Check {
     DenyTime,
     Umask,
     OneOf(&'static [&'static str]),
-    Words(&'static [&'static str], Words),
+    Words(&'static [&'static str], EmptyWords),
     AtLeastOne,
     LogType,
     Environment,
@@ -44,21 +46,21 @@ pub(in super::super) enum Check {
 
 /// Whether a list of words may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Words {
+pub(in super::super) enum EmptyWords {
     OneOrMore,
     AnyNumber,
 }
 
 /// What xinetd's parser for an attribute makes of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Verdict {
+pub(in super::super) enum ValueVerdict {
     Fine,
     Bad,
     /// It takes them or not; what cannot be told.
-    Unclear(Doubt),
+    Unclear(XinetdDoubt),
 }
 
-impl From<bool> for Verdict {
+impl From<bool> for ValueVerdict {
     fn from(fine: bool) -> Self {
         if fine { Self::Fine } else { Self::Bad }
     }
@@ -66,75 +68,85 @@ impl From<bool> for Verdict {
 
 /// Whether xinetd's parser for the attribute accepts these values on a host.
 pub(in super::super) fn verdict(
-    check: Check,
-    operator: Operator,
+    check: ValueCheck,
+    operator: AssignOperator,
     values: &[&[u8]],
-    host: &Host,
-) -> Verdict {
+    host: &XinetdHost,
+) -> ValueVerdict {
     let first = values.first().copied().unwrap_or_default();
     match check {
-        Check::Count => number::count(first).is_some().into(),
-        Check::Rate => number::rate(values).is_some().into(),
-        Check::YesOrNo => (is(first, "yes") || is(first, "no")).into(),
-        Check::Port => number::signed(first, 10)
+        ValueCheck::Count => number::count(first).is_some().into(),
+        ValueCheck::Rate => number::rate(values).is_some().into(),
+        ValueCheck::YesOrNo => (is(first, "yes") || is(first, "no")).into(),
+        ValueCheck::Port => number::signed(first, 10)
             .is_some_and(|n| (0..65536).contains(&n))
             .into(),
-        Check::Integer => number::signed(first, 10).is_some().into(),
-        Check::DenyTime => {
+        ValueCheck::Integer => number::signed(first, 10).is_some().into(),
+        ValueCheck::DenyTime => {
             (is(first, "FOREVER") || is(first, "NEVER") || number::signed(first, 10).is_some())
                 .into()
         }
-        Check::Umask => number::signed(first, 8)
+        ValueCheck::Umask => number::signed(first, 8)
             .is_some_and(|n| (0..=0o777).contains(&n))
             .into(),
-        Check::OneOf(words) => words.iter().any(|word| is(first, word)).into(),
-        Check::Words(known, number) => words(known, number, values, host),
-        Check::AtLeastOne => (!values.is_empty()).into(),
-        Check::LogType => log_type(values).into(),
-        Check::Environment => (operator != Operator::Remove
+        ValueCheck::OneOf(words) => words.iter().any(|word| is(first, word)).into(),
+        ValueCheck::Words(known, number) => words(known, number, values, host),
+        ValueCheck::AtLeastOne => (!values.is_empty()).into(),
+        ValueCheck::LogType => log_type(values).into(),
+        ValueCheck::Environment => (operator != AssignOperator::Remove
             && values.iter().all(|value| value.contains(&b'=')))
         .into(),
-        Check::Addresses => values.iter().all(|value| address::listed(value)).into(),
-        Check::Size => size(first).into(),
-        Check::Cpu => (is(first, "UNLIMITED") || number::wide(first).is_some()).into(),
-        Check::FileLimit => match (size(first), Version::has(host.version, Change::FileLimit)) {
-            (true, _) | (false, Has::No) => Verdict::Fine,
-            (false, Has::Yes) => Verdict::Bad,
-            (false, Has::Unclear) => Verdict::Unclear(Doubt::Version(Change::FileLimit)),
+        ValueCheck::Addresses => values.iter().all(|value| address::listed(value)).into(),
+        ValueCheck::Size => size(first).into(),
+        ValueCheck::Cpu => (is(first, "UNLIMITED") || number::wide(first).is_some()).into(),
+        ValueCheck::FileLimit => match (
+            size(first),
+            XinetdVersion::has(host.version, VersionChange::FileLimit),
+        ) {
+            (true, _) | (false, HasChange::No) => ValueVerdict::Fine,
+            (false, HasChange::Yes) => ValueVerdict::Bad,
+            (false, HasChange::Unclear) => {
+                ValueVerdict::Unclear(XinetdDoubt::Version(VersionChange::FileLimit))
+            }
         },
-        Check::Times => {
+        ValueCheck::Times => {
             (!values.is_empty() && values.iter().all(|value| time::interval(value))).into()
         }
-        Check::Versions => versions(first).into(),
-        Check::Load => number::load(first).map_or(Verdict::Unclear(Doubt::Number), Verdict::from),
-        Check::Protocol => known(host.protocol(first)),
-        Check::User => named(first, host.user(first)),
-        Check::Group => named(first, host.group(first)),
-        Check::Server => server(first, host),
-        Check::Redirect => redirect(values, host),
-        Check::Bind => bind(first),
-        Check::Accepted => Verdict::Fine,
+        ValueCheck::Versions => versions(first).into(),
+        ValueCheck::Load => number::load(first).map_or(
+            ValueVerdict::Unclear(XinetdDoubt::Number),
+            ValueVerdict::from,
+        ),
+        ValueCheck::Protocol => known(host.protocol(first)),
+        ValueCheck::User => named(first, host.user(first)),
+        ValueCheck::Group => named(first, host.group(first)),
+        ValueCheck::Server => server(first, host),
+        ValueCheck::Redirect => redirect(values, host),
+        ValueCheck::Bind => bind(first),
+        ValueCheck::Accepted => ValueVerdict::Fine,
     }
 }
 
-fn words(known: &[&str], number: Words, values: &[&[u8]], host: &Host) -> Verdict {
-    if number == Words::OneOrMore && values.is_empty() {
-        return Verdict::Bad;
+fn words(known: &[&str], number: EmptyWords, values: &[&[u8]], host: &XinetdHost) -> ValueVerdict {
+    if number == EmptyWords::OneOrMore && values.is_empty() {
+        return ValueVerdict::Bad;
     }
     if !values
         .iter()
         .all(|value| known.iter().any(|word| is(value, word)))
     {
-        return Verdict::Bad;
+        return ValueVerdict::Bad;
     }
     if values.iter().any(|value| is(value, "LABELED")) {
-        return match Version::has(host.version, Change::Labeled) {
-            Has::Yes => Verdict::Fine,
-            Has::No => Verdict::Bad,
-            Has::Unclear => Verdict::Unclear(Doubt::Version(Change::Labeled)),
+        return match XinetdVersion::has(host.version, VersionChange::Labeled) {
+            HasChange::Yes => ValueVerdict::Fine,
+            HasChange::No => ValueVerdict::Bad,
+            HasChange::Unclear => {
+                ValueVerdict::Unclear(XinetdDoubt::Version(VersionChange::Labeled))
+            }
         };
     }
-    Verdict::Fine
+    ValueVerdict::Fine
 }
 
 fn size(text: &[u8]) -> bool {
@@ -174,16 +186,16 @@ fn versions(text: &[u8]) -> bool {
     }
 }
 
-fn known<T>(answer: Answer<T>) -> Verdict {
+fn known<T>(answer: HostAnswer<T>) -> ValueVerdict {
     match answer {
-        Answer::Yes(_) => Verdict::Fine,
-        Answer::No => Verdict::Bad,
-        Answer::Unknown => Verdict::Unclear(Doubt::Name),
+        HostAnswer::Yes(_) => ValueVerdict::Fine,
+        HostAnswer::No => ValueVerdict::Bad,
+        HostAnswer::Unknown => ValueVerdict::Unclear(XinetdDoubt::Name),
     }
 }
 
 /// A user or group: xinetd takes every number.
-fn named(name: &[u8], answer: Answer<()>) -> Verdict {
+fn named(name: &[u8], answer: HostAnswer<()>) -> ValueVerdict {
     if name.iter().all(u8::is_ascii_digit) {
         return number::wide(name).is_some().into();
     }
@@ -191,23 +203,23 @@ fn named(name: &[u8], answer: Answer<()>) -> Verdict {
 }
 
 /// xinetd asks whether it may execute the path, which root may where any execute bit is set, and in a folder.
-fn server(path: &[u8], host: &Host) -> Verdict {
+fn server(path: &[u8], host: &XinetdHost) -> ValueVerdict {
     let Some(path) = host_path(path) else {
-        return Verdict::Unclear(Doubt::Path);
+        return ValueVerdict::Unclear(XinetdDoubt::Path);
     };
     match host.standing(&path) {
-        Standing::Program | Standing::Folder => Verdict::Fine,
-        Standing::Missing | Standing::File => Verdict::Bad,
-        Standing::Other | Standing::Unknown => Verdict::Unclear(Doubt::Program),
+        PathStanding::Program | PathStanding::Folder => ValueVerdict::Fine,
+        PathStanding::Missing | PathStanding::File => ValueVerdict::Bad,
+        PathStanding::Other | PathStanding::Unknown => ValueVerdict::Unclear(XinetdDoubt::Program),
     }
 }
 
-fn redirect(values: &[&[u8]], host: &Host) -> Verdict {
+fn redirect(values: &[&[u8]], host: &XinetdHost) -> ValueVerdict {
     let [target, port] = values else {
-        return Verdict::Bad;
+        return ValueVerdict::Bad;
     };
     let port = match number::signed(port, 10).filter(|port| *port > 0) {
-        Some(port) => Verdict::from(port < 65536),
+        Some(port) => ValueVerdict::from(port < 65536),
         None => known(host.port(port, b"tcp")),
     };
     let text = std::str::from_utf8(target).unwrap_or_default();
@@ -217,15 +229,15 @@ fn redirect(values: &[&[u8]], host: &Host) -> Verdict {
         text.parse::<Ipv4Addr>().is_ok()
     };
     match port {
-        Verdict::Fine if !numeric => Verdict::Unclear(Doubt::Address),
-        other @ (Verdict::Fine | Verdict::Bad | Verdict::Unclear(_)) => other,
+        ValueVerdict::Fine if !numeric => ValueVerdict::Unclear(XinetdDoubt::Address),
+        other @ (ValueVerdict::Fine | ValueVerdict::Bad | ValueVerdict::Unclear(_)) => other,
     }
 }
 
-fn bind(text: &[u8]) -> Verdict {
-    match address::Bind::of(text) {
-        address::Bind::Address(_) => Verdict::Fine,
-        address::Bind::None => Verdict::Bad,
-        address::Bind::Name => Verdict::Unclear(Doubt::Address),
+fn bind(text: &[u8]) -> ValueVerdict {
+    match address::BindAddress::of(text) {
+        address::BindAddress::Address(_) => ValueVerdict::Fine,
+        address::BindAddress::None => ValueVerdict::Bad,
+        address::BindAddress::Name => ValueVerdict::Unclear(XinetdDoubt::Address),
     }
 }

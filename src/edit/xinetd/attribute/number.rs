@@ -1,6 +1,6 @@
 //! Numbers as xinetd reads them: C's `strto*`, cut to what the daemon keeps them in.
 
-use crate::model::{Count, Rate};
+use crate::model::{ConnectionLimit, ConnectionRate};
 
 use super::super::reader::is_space;
 use super::is;
@@ -8,17 +8,19 @@ use super::is;
 /// A limit's value as xinetd has it; none where it would not take the text.
 ///
 /// It reads a `long` and keeps the low 32 bits.
-pub(in super::super) fn count(text: &[u8]) -> Option<Count> {
+pub(in super::super) fn count(text: &[u8]) -> Option<ConnectionLimit> {
     if is(text, "UNLIMITED") {
-        return Some(Count::Unlimited);
+        return Some(ConnectionLimit::Unlimited);
     }
-    u32::try_from(signed(text, 10)?).ok().map(Count::Number)
+    u32::try_from(signed(text, 10)?)
+        .ok()
+        .map(ConnectionLimit::Number)
 }
 
 /// A rate as xinetd has it: unsigned numbers, of which it keeps the low 32 bits.
-pub(in super::super) fn rate(values: &[&[u8]]) -> Option<Rate> {
+pub(in super::super) fn rate(values: &[&[u8]]) -> Option<ConnectionRate> {
     let [rate, pause] = values else { return None };
-    Some(Rate {
+    Some(ConnectionRate {
         rate: unsigned(rate)?,
         pause: unsigned(pause)?,
     })

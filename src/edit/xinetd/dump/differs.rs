@@ -5,14 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::HostPath;
 
-use super::super::attribute::Bind;
-use super::super::config::{Config, ServiceEntry, ServiceState};
-use super::super::services::{Six, Socket};
-use super::{Dump, Running};
+use super::super::attribute::BindAddress;
+use super::super::config::{ServiceEntry, ServiceState, XinetdConfig};
+use super::super::services::{Ipv6Family, ServiceSocket};
+use super::{DumpedService, XinetdDump};
 
 /// What would be otherwise after a SIGHUP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Difference {
+pub enum DumpDifference {
     /// The service ends, and its sessions with it.
     Vanishes {
         /// Its id.
@@ -51,29 +51,29 @@ pub enum Difference {
 
 /// What is known of the running daemon beside its dump.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct DaemonSeen {
     /// The TCP sockets that it listens on.
     pub listens: Vec<SocketAddr>,
     /// The files whose services it has as they stand there.
     pub loaded: BTreeSet<HostPath>,
 }
 
-impl Seen {
+impl DaemonSeen {
     fn has(&self, service: &ServiceEntry) -> bool {
         self.loaded.contains(&service.path)
     }
 }
 
-impl Dump {
+impl XinetdDump {
     /// What a SIGHUP would do: services that vanish or restart first, then new ones, then limits.
     ///
     /// A running service and a configured one are the same to xinetd when the id is equal and neither type, wait,
     /// protocol, socket type nor port differ; a new address or address family restarts it. The dump shows an address by
     /// the name that the resolver gives it, so that what it is comes from the daemon's sockets.
     #[must_use]
-    pub fn differs(&self, config: &Config, seen: &Seen) -> Vec<Difference> {
+    pub fn differs(&self, config: &XinetdConfig, seen: &DaemonSeen) -> Vec<DumpDifference> {
         if config.daemon_exits() {
-            return vec![Difference::DaemonExits];
+            return vec![DumpDifference::DaemonExits];
         }
         let mut offered: BTreeMap<String, Vec<&ServiceEntry>> = BTreeMap::new();
         for service in &config.services {
@@ -90,7 +90,7 @@ impl Dump {
                 .iter()
                 .position(|service| running.replaced_by(service).is_none());
             let Some(index) = same.or(if candidates.is_empty() { None } else { Some(0) }) else {
-                lost.push(Difference::Vanishes {
+                lost.push(DumpDifference::Vanishes {
                     id: running.id.clone(),
                 });
                 continue;
@@ -100,7 +100,7 @@ impl Dump {
                 .replaced_by(service)
                 .or_else(|| running.moved_by(service, seen))
             {
-                lost.push(Difference::Restarts {
+                lost.push(DumpDifference::Restarts {
                     id: running.id.clone(),
                     attribute,
                     running: was,
@@ -111,15 +111,20 @@ impl Dump {
         }
         let new = offered.into_values().flatten().map(|service| {
             let id = service.id.clone();
-            Difference::Appears { id }
+            DumpDifference::Appears { id }
         });
         lost.into_iter().chain(new).chain(limits).collect()
     }
 
-    fn limits(&self, running: &Running, service: &ServiceEntry, limits: &mut Vec<Difference>) {
+    fn limits(
+        &self,
+        running: &DumpedService,
+        service: &ServiceEntry,
+        limits: &mut Vec<DumpDifference>,
+    ) {
         let mut compare = |attribute, running_value: String, configured: String| {
             if running_value != configured {
-                limits.push(Difference::Limit {
+                limits.push(DumpDifference::Limit {
                     id: running.id.clone(),
                     attribute,
                     running: running_value,
@@ -145,7 +150,7 @@ impl Dump {
     }
 }
 
-impl Running {
+impl DumpedService {
     /// The first difference that makes the daemon take the two for different services.
     fn replaced_by(&self, service: &ServiceEntry) -> Option<(&'static str, String, String)> {
         let word = |name: &str| {
@@ -183,7 +188,7 @@ impl Running {
                 service
                     .socket
                     .as_ref()
-                    .and_then(Socket::port)
+                    .and_then(ServiceSocket::port)
                     .map(|port| port.to_string()),
             ),
             (
@@ -202,7 +207,7 @@ impl Running {
     fn moved_by(
         &self,
         service: &ServiceEntry,
-        seen: &Seen,
+        seen: &DaemonSeen,
     ) -> Option<(&'static str, String, String)> {
         let socket = service.socket.as_ref()?;
         let configured = service
@@ -223,34 +228,36 @@ impl Running {
                 .any(|flag| flag.eq_ignore_ascii_case(word))
         };
         let six = match (has("IPv4"), has("IPv6")) {
-            (_, true) => Six::Yes,
-            (true, false) => Six::No,
+            (_, true) => Ipv6Family::Yes,
+            (true, false) => Ipv6Family::No,
             (false, false) => return None,
         };
         let name = |six| match six {
-            Six::Yes => "IPv6",
-            Six::No => "IPv4",
+            Ipv6Family::Yes => "IPv6",
+            Ipv6Family::No => "IPv4",
         };
         let other = match six {
-            Six::Yes => Six::No,
-            Six::No => Six::Yes,
+            Ipv6Family::Yes => Ipv6Family::No,
+            Ipv6Family::No => Ipv6Family::Yes,
         };
         let difference = || ("flags", name(six).to_owned(), name(other).to_owned());
         socket.moves_from(six).then(difference)
     }
 
     /// Whether the address that it runs on is the configured one.
-    fn is_bound_to(&self, configured: &[u8], seen: &Seen) -> bool {
+    fn is_bound_to(&self, configured: &[u8], seen: &DaemonSeen) -> bool {
         let Some(shown) = &self.bind else {
             return false;
         };
-        match Bind::of(configured) {
-            Bind::Address(address) => match (shown.parse::<IpAddr>(), self.port) {
+        match BindAddress::of(configured) {
+            BindAddress::Address(address) => match (shown.parse::<IpAddr>(), self.port) {
                 (Ok(shown), _) => shown == address,
                 (Err(_), Some(port)) => seen.listens.contains(&SocketAddr::new(address, port)),
                 (Err(_), None) => false,
             },
-            Bind::Name | Bind::None => configured.eq_ignore_ascii_case(shown.as_bytes()),
+            BindAddress::Name | BindAddress::None => {
+                configured.eq_ignore_ascii_case(shown.as_bytes())
+            }
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use crate::edit::{LineEdit, Spot};
+use crate::edit::{FileLine, LineEdit};
 
 use super::{BlockRef, spot_of_heading};
 
 /// Bytes to put in the place of others, and the lines that differ by it.
-pub(super) struct Change {
+pub(super) struct ByteChange {
     pub(super) at: Range<usize>,
     pub(super) text: Vec<u8>,
     pub(super) lines: Vec<LineEdit>,
 }
 
-impl Change {
+impl ByteChange {
     pub(super) fn apply(&self, bytes: &[u8]) -> Vec<u8> {
         let mut next = Vec::with_capacity(bytes.len() + self.text.len());
         next.extend_from_slice(&bytes[..self.at.start]);
@@ -35,14 +35,14 @@ impl Change {
         lines.sort_by_key(|line| line.line);
     }
 
-    pub(super) fn spot(&self) -> Spot {
+    pub(super) fn spot(&self) -> FileLine {
         let first = spot_of_heading(BlockRef::Service { line: 1 });
         self.lines.last().map_or(first, LineEdit::spot)
     }
 }
 
 impl LineEdit {
-    pub(super) fn spot(&self) -> Spot {
+    pub(super) fn spot(&self) -> FileLine {
         spot_of_heading(BlockRef::Service { line: self.line })
     }
 }

@@ -1,14 +1,14 @@
 //! A `defaults` block for a file that has none.
 
-use crate::edit::{EditKind, Edited, LineEdit};
+use crate::edit::{EditKind, EditedBytes, LineEdit};
 
 use super::super::attribute::{self, Attribute};
-use super::super::file::{Disabled, File, Heading, Item};
-use super::super::problem::ProblemKind;
+use super::super::file::{BlockHeading, DisabledBlocks, FileItem, XinetdFile};
+use super::super::problem::XinetdProblemKind;
 use super::super::reader::is_space;
-use super::change::Change;
-use super::wish::Wish;
-use super::{BlockRef, Refusal, outline, spot_of_heading};
+use super::change::ByteChange;
+use super::wish::AttributeWish;
+use super::{BlockRef, XinetdRefusal, outline, spot_of_heading};
 
 /// Adds a `defaults` block with one attribute at the top of a file that has none.
 ///
@@ -16,32 +16,32 @@ use super::{BlockRef, Refusal, outline, spot_of_heading};
 /// file.
 ///
 /// # Errors
-/// A [`Refusal`] where the file has a `defaults` block, or the result would not read as intended.
+/// A [`XinetdRefusal`] where the file has a `defaults` block, or the result would not read as intended.
 pub fn ensure_defaults_block(
     bytes: &[u8],
     attribute: Attribute,
     value: &str,
-) -> Result<Edited, Refusal> {
-    let wanted = Wish::new(attribute, value)?;
-    let file = File::parse_as(bytes, Disabled::ReadsOn);
+) -> Result<EditedBytes, XinetdRefusal> {
+    let wanted = AttributeWish::new(attribute, value)?;
+    let file = XinetdFile::parse_as(bytes, DisabledBlocks::ReadsOn);
     for item in &file.items {
-        if let Item::Block(block) = item
-            && block.heading == Heading::Defaults
+        if let FileItem::Block(block) = item
+            && block.heading == BlockHeading::Defaults
         {
             let spot = file.spot_of_line(block.line);
-            return Err(Refusal::HasDefaults { spot });
+            return Err(XinetdRefusal::HasDefaults { spot });
         }
-        if let Item::Stumble {
+        if let FileItem::Stumble {
             line,
             at,
-            kind: kind @ (ProblemKind::ByteOrderMark | ProblemKind::MissingBrace),
+            kind: kind @ (XinetdProblemKind::ByteOrderMark | XinetdProblemKind::MissingBrace),
             ..
         } = item
         {
             let is_defaults = attribute::is(file.text(at), "defaults");
-            if is_defaults || *kind == ProblemKind::ByteOrderMark {
-                return Err(Refusal::NoBlock {
-                    spot: Some(File::spot(*line, at)),
+            if is_defaults || *kind == XinetdProblemKind::ByteOrderMark {
+                return Err(XinetdRefusal::NoBlock {
+                    spot: Some(XinetdFile::spot(*line, at)),
                     why: Some(kind.clone()),
                 });
             }
@@ -60,7 +60,7 @@ pub fn ensure_defaults_block(
     if offset > 0 && bytes[offset - 1] != b'\n' {
         text.insert(0, b'\n');
     }
-    let change = Change {
+    let change = ByteChange {
         at: offset..offset,
         text,
         lines: lines
@@ -76,16 +76,16 @@ pub fn ensure_defaults_block(
             .collect(),
     };
     let next = change.apply(bytes);
-    let after = File::parse_as(&next, Disabled::ReadsOn);
+    let after = XinetdFile::parse_as(&next, DisabledBlocks::ReadsOn);
     wanted.holds(&after, BlockRef::Defaults, &change)?;
     let rest: Vec<_> = outline(&file).collect();
     let same = outline(&after).skip(1).eq(rest);
     if !same {
-        return Err(Refusal::Unproved {
+        return Err(XinetdRefusal::Unproved {
             spot: spot_of_heading(BlockRef::Defaults),
         });
     }
-    Ok(Edited {
+    Ok(EditedBytes {
         bytes: next,
         lines: change.lines,
     })
@@ -93,13 +93,13 @@ pub fn ensure_defaults_block(
 
 /// The offset and line before the first thing that xinetd reads, and before the comments right above it when other
 /// comments or blank lines come before those.
-fn top(file: &File) -> (usize, u32) {
+fn top(file: &XinetdFile) -> (usize, u32) {
     let bytes = file.bytes();
     let first = file.items.first().map_or(bytes.len(), |item| match item {
-        Item::Block(block) => block.line.start,
-        Item::Include { line, .. } | Item::Stumble { line, .. } | Item::Swallowed { line, .. } => {
-            line.start
-        }
+        FileItem::Block(block) => block.line.start,
+        FileItem::Include { line, .. }
+        | FileItem::Stumble { line, .. }
+        | FileItem::Swallowed { line, .. } => line.start,
     });
     let mut offset = first;
     let mut attached = first;
@@ -119,11 +119,11 @@ fn top(file: &File) -> (usize, u32) {
 }
 
 /// Lines from the last to the first, each with its line feed.
-trait Lines {
+trait ReversedLines {
     fn rsplit_inclusive_lines(&self) -> Vec<&[u8]>;
 }
 
-impl Lines for [u8] {
+impl ReversedLines for [u8] {
     fn rsplit_inclusive_lines(&self) -> Vec<&[u8]> {
         let mut lines: Vec<&[u8]> = self.split_inclusive(|&b| b == b'\n').collect();
         lines.reverse();

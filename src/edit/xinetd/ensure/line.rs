@@ -3,21 +3,21 @@
 use crate::edit::{EditKind, LineEdit};
 
 use super::super::attribute::{self, Attribute};
-use super::super::file::{Block, File, Line, Setting};
-use super::super::problem::ProblemKind;
-use super::super::reader::{Operator, is_space};
-use super::super::style::Style;
-use super::change::Change;
-use super::wish::Wish;
-use super::{Refusal, values};
+use super::super::file::{AttributeLine, LineRange, XinetdBlock, XinetdFile};
+use super::super::problem::XinetdProblemKind;
+use super::super::reader::{AssignOperator, is_space};
+use super::super::style::LineStyle;
+use super::change::ByteChange;
+use super::wish::AttributeWish;
+use super::{XinetdRefusal, values};
 
 /// New bytes for the values of a line that xinetd accepts; none where they mean the same already.
 pub(super) fn change_value(
-    file: &File,
-    setting: &Setting,
-    wish: &Wish,
+    file: &XinetdFile,
+    setting: &AttributeLine,
+    wish: &AttributeWish,
     label: &str,
-) -> Result<Option<Change>, Refusal> {
+) -> Result<Option<ByteChange>, XinetdRefusal> {
     let have = values(file, setting);
     if wish.is(&have) {
         return Ok(None);
@@ -28,9 +28,9 @@ pub(super) fn change_value(
     let first = match (setting.parts.values.first(), setting.parts.values.last()) {
         (Some(first), Some(last)) if last.end <= line_end => first.start,
         _ => {
-            return Err(Refusal::BlockLost {
+            return Err(XinetdRefusal::BlockLost {
                 spot: file.spot_of_line(line),
-                why: ProblemKind::Unpredictable,
+                why: XinetdProblemKind::Unpredictable,
             });
         }
     };
@@ -58,7 +58,7 @@ pub(super) fn change_value(
     let mut after = file.bytes()[line.start..first].to_vec();
     after.extend_from_slice(&text);
     after.extend_from_slice(&file.bytes()[end..line_end]);
-    Ok(Some(Change {
+    Ok(Some(ByteChange {
         at: first..end,
         text,
         lines: vec![LineEdit {
@@ -73,28 +73,28 @@ pub(super) fn change_value(
 
 /// A line that xinetd ignores or chokes on, written so that it reads it.
 pub(super) fn repair(
-    file: &File,
-    line: Line,
-    setting: Option<&Setting>,
-    wish: &Wish,
+    file: &XinetdFile,
+    line: LineRange,
+    setting: Option<&AttributeLine>,
+    wish: &AttributeWish,
     label: &str,
-    block: &Block,
-) -> Result<Change, Refusal> {
+    block: &XinetdBlock,
+) -> Result<ByteChange, XinetdRefusal> {
     let before = file.line_text(line);
     let end = line.start + before.len();
     if line.cut || before.contains(&0) {
-        return Err(Refusal::BlockLost {
+        return Err(XinetdRefusal::BlockLost {
             spot: file.spot_of_line(line),
-            why: ProblemKind::LineCut,
+            why: XinetdProblemKind::LineCut,
         });
     }
     let broken = BrokenLine::new(before);
-    let style = Style::of(file, block, Some(line));
+    let style = LineStyle::of(file, block, Some(line));
     let value = wish.value();
     let mut after = broken.indent.to_vec();
     after.extend_from_slice(broken.name);
     let first = setting
-        .filter(|setting| setting.parts.operator == Operator::Set)
+        .filter(|setting| setting.parts.operator == AssignOperator::Set)
         .and_then(|setting| Some(setting.parts.name.end..setting.parts.values.first()?.start));
     match first {
         // What stands between the name and the values is right: it stays.
@@ -135,7 +135,7 @@ pub(super) fn repair(
         before: Some(before.to_vec()),
         after,
     });
-    Ok(Change {
+    Ok(ByteChange {
         at: line.start..end,
         text,
         lines,
@@ -201,11 +201,11 @@ impl<'a> BrokenLine<'a> {
 
 /// A new line behind the last attribute that xinetd reads in every build.
 pub(super) fn insert(
-    file: &File,
-    block: &Block,
-    wish: &Wish,
+    file: &XinetdFile,
+    block: &XinetdBlock,
+    wish: &AttributeWish,
     label: &str,
-) -> Result<Change, Refusal> {
+) -> Result<ByteChange, XinetdRefusal> {
     // Behind `disable = yes` Debian's xinetd does not read on.
     let stop = block.settings.iter().position(|setting| {
         attribute::is(file.text(&setting.parts.name), "disable")
@@ -215,12 +215,12 @@ pub(super) fn insert(
     });
     let settings = &block.settings[..stop.unwrap_or(block.settings.len())];
     let neighbour = settings.last().map_or(block.brace, |setting| setting.line);
-    let style = Style::of(file, block, None);
+    let style = LineStyle::of(file, block, None);
     let bytes = file.bytes();
     // A scan that ran on can leave a line's end inside of what xinetd read as one.
     let at = neighbour.end;
     if bytes.get(at) != Some(&b'\n') {
-        return Err(Refusal::Unproved {
+        return Err(XinetdRefusal::Unproved {
             spot: file.spot_of_line(neighbour),
         });
     }
@@ -236,7 +236,7 @@ pub(super) fn insert(
     }
     let mut text = line.clone();
     text.push(b'\n');
-    Ok(Change {
+    Ok(ByteChange {
         at: at..at,
         text,
         lines: vec![LineEdit {
@@ -250,7 +250,7 @@ pub(super) fn insert(
 }
 
 /// The number of the line behind this one.
-fn number_behind(bytes: &[u8], line: Line) -> u32 {
+fn number_behind(bytes: &[u8], line: LineRange) -> u32 {
     let inside = bytes[line.start..line.end]
         .iter()
         .filter(|&&b| b == b'\n')

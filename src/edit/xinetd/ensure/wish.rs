@@ -1,19 +1,19 @@
 //! What is asked for: one attribute with one value, checked.
 
 use super::super::attribute::{self, Attribute};
-use super::super::file::{Fate, File};
+use super::super::file::{AttributeFate, XinetdFile};
 use super::super::reader::is_space;
-use super::change::Change;
-use super::{BlockRef, Refusal, find, values};
+use super::change::ByteChange;
+use super::{BlockRef, XinetdRefusal, find, values};
 
 /// A checked value for one attribute.
-pub(super) struct Wish<'a> {
+pub(super) struct AttributeWish<'a> {
     pub(super) attribute: Attribute,
     pub(super) words: Vec<&'a str>,
 }
 
-impl<'a> Wish<'a> {
-    pub(super) fn new(attribute: Attribute, value: &'a str) -> Result<Self, Refusal> {
+impl<'a> AttributeWish<'a> {
+    pub(super) fn new(attribute: Attribute, value: &'a str) -> Result<Self, XinetdRefusal> {
         let words: Vec<&str> = value.split(' ').collect();
         let texts: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         let plain = |word: &&str| {
@@ -30,7 +30,7 @@ impl<'a> Wish<'a> {
         if known && !wraps && words.iter().all(plain) {
             Ok(Self { attribute, words })
         } else {
-            Err(Refusal::Value {
+            Err(XinetdRefusal::Value {
                 attribute: attribute.name(),
                 value: value.to_owned(),
             })
@@ -55,20 +55,20 @@ impl<'a> Wish<'a> {
 
     pub(super) fn holds(
         &self,
-        file: &File,
+        file: &XinetdFile,
         heading: BlockRef,
-        change: &Change,
-    ) -> Result<(), Refusal> {
+        change: &ByteChange,
+    ) -> Result<(), XinetdRefusal> {
         let found = find(file, heading)?;
         let set = found
             .iter()
             .flat_map(|block| &block.settings)
-            .find(|setting| matches!(setting.fate, Fate::Set(known) if known.name == self.attribute.name()));
+            .find(|setting| matches!(setting.fate, AttributeFate::Set(known) if known.name == self.attribute.name()));
         let holds = set.is_some_and(|setting| self.is(&values(file, setting)));
         if holds {
             Ok(())
         } else {
-            Err(Refusal::Unproved {
+            Err(XinetdRefusal::Unproved {
                 spot: change.spot(),
             })
         }

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Answer;
+use super::HostAnswer;
 
 /// What the host's files of names say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Databases {
-    users: Database<()>,
-    groups: Database<()>,
-    protocols: Database<i32>,
+pub struct NameDatabases {
+    users: NameDatabase<()>,
+    groups: NameDatabase<()>,
+    protocols: NameDatabase<i32>,
     ports: BTreeMap<(Vec<u8>, Vec<u8>), u16>,
-    ports_elsewhere: Elsewhere,
-    programs: Database<i64>,
+    ports_elsewhere: NamesElsewhere,
+    programs: NameDatabase<i64>,
 }
 
 /// The bytes of the files; none where one could not be read. A file that is missing is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sources<'a> {
+pub struct NameFiles<'a> {
     /// `/etc/passwd`
     pub passwd: Option<&'a [u8]>,
     /// `/etc/group`
@@ -34,7 +34,7 @@ pub struct Sources<'a> {
 
 /// Whether something other than the file may know more names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Elsewhere {
+enum NamesElsewhere {
     /// The file is all.
     No,
     #[default]
@@ -42,37 +42,37 @@ enum Elsewhere {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Database<T> {
+struct NameDatabase<T> {
     known: BTreeMap<Vec<u8>, T>,
-    elsewhere: Elsewhere,
+    elsewhere: NamesElsewhere,
 }
 
-impl<T> Default for Database<T> {
+impl<T> Default for NameDatabase<T> {
     fn default() -> Self {
         Self {
             known: BTreeMap::new(),
-            elsewhere: Elsewhere::Perhaps,
+            elsewhere: NamesElsewhere::Perhaps,
         }
     }
 }
 
-impl<T: Copy> Database<T> {
-    fn get(&self, name: &[u8]) -> Answer<T> {
+impl<T: Copy> NameDatabase<T> {
+    fn get(&self, name: &[u8]) -> HostAnswer<T> {
         match (self.known.get(name), self.elsewhere) {
-            (Some(value), _) => Answer::Yes(*value),
-            (None, Elsewhere::No) => Answer::No,
-            (None, Elsewhere::Perhaps) => Answer::Unknown,
+            (Some(value), _) => HostAnswer::Yes(*value),
+            (None, NamesElsewhere::No) => HostAnswer::No,
+            (None, NamesElsewhere::Perhaps) => HostAnswer::Unknown,
         }
     }
 }
 
-impl Databases {
+impl NameDatabases {
     /// Reads the files.
     #[must_use]
-    pub fn read(sources: &Sources<'_>) -> Self {
+    pub fn read(sources: &NameFiles<'_>) -> Self {
         let elsewhere = |name, file: Option<&[u8]>| match file {
             Some(_) => elsewhere(sources.switch, name),
-            None => Elsewhere::Perhaps,
+            None => NamesElsewhere::Perhaps,
         };
         let by_name = |file: Option<&[u8]>| {
             lines(file.unwrap_or_default())
@@ -83,9 +83,9 @@ impl Databases {
                 })
                 .collect()
         };
-        let compat = |file: Option<&[u8]>, rest: Elsewhere| {
+        let compat = |file: Option<&[u8]>, rest: NamesElsewhere| {
             let asks = lines(file.unwrap_or_default()).any(|line| line.starts_with(b"+"));
-            if asks { Elsewhere::Perhaps } else { rest }
+            if asks { NamesElsewhere::Perhaps } else { rest }
         };
         let mut ports = BTreeMap::new();
         for words in table(sources.services.unwrap_or_default()) {
@@ -99,15 +99,15 @@ impl Databases {
             }
         }
         Self {
-            users: Database {
+            users: NameDatabase {
                 known: by_name(sources.passwd),
                 elsewhere: compat(sources.passwd, elsewhere("passwd", sources.passwd)),
             },
-            groups: Database {
+            groups: NameDatabase {
                 known: by_name(sources.group),
                 elsewhere: compat(sources.group, elsewhere("group", sources.group)),
             },
-            protocols: Database {
+            protocols: NameDatabase {
                 known: numbers(sources.protocols)
                     .map(|(name, number)| (name, i32::try_from(number).unwrap_or(-1)))
                     .collect(),
@@ -115,47 +115,47 @@ impl Databases {
             },
             ports,
             ports_elsewhere: elsewhere("services", sources.services),
-            programs: Database {
+            programs: NameDatabase {
                 known: numbers(sources.rpc).collect(),
                 elsewhere: elsewhere("rpc", sources.rpc),
             },
         }
     }
 
-    pub(super) fn user(&self, name: &[u8]) -> Answer<()> {
+    pub(super) fn user(&self, name: &[u8]) -> HostAnswer<()> {
         self.users.get(name)
     }
 
-    pub(super) fn group(&self, name: &[u8]) -> Answer<()> {
+    pub(super) fn group(&self, name: &[u8]) -> HostAnswer<()> {
         self.groups.get(name)
     }
 
-    pub(super) fn protocol(&self, name: &[u8]) -> Answer<i32> {
+    pub(super) fn protocol(&self, name: &[u8]) -> HostAnswer<i32> {
         self.protocols.get(name)
     }
 
-    pub(super) fn port(&self, service: &[u8], protocol: &[u8]) -> Answer<u16> {
+    pub(super) fn port(&self, service: &[u8], protocol: &[u8]) -> HostAnswer<u16> {
         match (
             self.ports.get(&(service.to_vec(), protocol.to_vec())),
             self.ports_elsewhere,
         ) {
-            (Some(port), _) => Answer::Yes(*port),
-            (None, Elsewhere::No) => Answer::No,
-            (None, Elsewhere::Perhaps) => Answer::Unknown,
+            (Some(port), _) => HostAnswer::Yes(*port),
+            (None, NamesElsewhere::No) => HostAnswer::No,
+            (None, NamesElsewhere::Perhaps) => HostAnswer::Unknown,
         }
     }
 
-    pub(super) fn rpc(&self, name: &[u8]) -> Answer<i64> {
+    pub(super) fn rpc(&self, name: &[u8]) -> HostAnswer<i64> {
         self.programs.get(name)
     }
 }
 
 /// Whether the host asks more than its files for a database (nsswitch.conf(5)). Without a line for it, it asks its files.
-fn elsewhere(switch: Option<&[u8]>, database: &str) -> Elsewhere {
+fn elsewhere(switch: Option<&[u8]>, database: &str) -> NamesElsewhere {
     // What systemd adds are users of its own making, none that a mail service runs as; `db` is made from the files.
     let files: BTreeSet<&[u8]> = [&b"files"[..], b"compat", b"systemd", b"db"].into();
     let Some(switch) = switch else {
-        return Elsewhere::Perhaps;
+        return NamesElsewhere::Perhaps;
     };
     let asks = lines(switch)
         .filter_map(|line| {
@@ -166,9 +166,9 @@ fn elsewhere(switch: Option<&[u8]>, database: &str) -> Elsewhere {
             words(&sources).any(|word| !word.starts_with(b"[") && !files.contains(word))
         });
     if asks {
-        Elsewhere::Perhaps
+        NamesElsewhere::Perhaps
     } else {
-        Elsewhere::No
+        NamesElsewhere::No
     }
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 
 /// A version of xinetd, as its dump names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
+pub enum XinetdVersion {
     /// 2.3.14, in CentOS 4 to 7.
     V2_3_14,
     /// 2.3.15
@@ -35,7 +35,7 @@ pub enum Version {
 
 /// Something that the versions read differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Change {
+pub enum VersionChange {
     /// The flag LABELED.
     Labeled,
     /// The attribute `rlimit_files`.
@@ -52,14 +52,14 @@ pub enum Change {
 
 /// Whether a version has a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in super::super) enum Has {
+pub(in super::super) enum HasChange {
     Yes,
     No,
     /// The version is not known, or builds of it differ.
     Unclear,
 }
 
-impl Version {
+impl XinetdVersion {
     /// Reads a version's number; none where it is none of these.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -75,24 +75,32 @@ impl Version {
     }
 
     /// Whether a version, if it is known, has a change.
-    pub(in super::super) fn has(version: Option<Self>, change: Change) -> Has {
+    pub(in super::super) fn has(version: Option<Self>, change: VersionChange) -> HasChange {
         let Some(version) = version else {
-            return Has::Unclear;
+            return HasChange::Unclear;
         };
         let first = match change {
-            Change::Labeled => Self::V2_3_15,
+            VersionChange::Labeled => Self::V2_3_15,
             // Distributions had this in their builds before.
-            Change::PrefersIpv6 if version < Self::V2_3_15_1 => return Has::Unclear,
-            Change::FileLimit | Change::StopsAtDisable | Change::PrefersIpv6 => Self::V2_3_15_1,
-            Change::OneLogType => Self::V2_3_15_2,
-            Change::DatagramsWait if version == Self::V2_3_15_3 => return Has::Unclear,
-            Change::DatagramsWait => Self::V2_3_15_4,
+            VersionChange::PrefersIpv6 if version < Self::V2_3_15_1 => return HasChange::Unclear,
+            VersionChange::FileLimit
+            | VersionChange::StopsAtDisable
+            | VersionChange::PrefersIpv6 => Self::V2_3_15_1,
+            VersionChange::OneLogType => Self::V2_3_15_2,
+            VersionChange::DatagramsWait if version == Self::V2_3_15_3 => {
+                return HasChange::Unclear;
+            }
+            VersionChange::DatagramsWait => Self::V2_3_15_4,
         };
-        if version >= first { Has::Yes } else { Has::No }
+        if version >= first {
+            HasChange::Yes
+        } else {
+            HasChange::No
+        }
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for VersionChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Labeled => "the flag LABELED is known from 2.3.15 on; before, it drops the service",

@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use crate::model::HostPath;
 
-use super::super::file::{File, Folder, Line};
+use super::super::file::{IncludedFolder, LineRange, XinetdFile};
 use super::super::host::host_path;
-use super::super::problem::ProblemKind;
-use super::super::tree::{Entry, Wanted};
-use super::Reading;
+use super::super::problem::XinetdProblemKind;
+use super::super::tree::{TreeEntry, WantedPath};
+use super::ConfigReading;
 
 /// Includes inside of includes beyond this depth are a mistake, not a configuration.
 const MAX_DEPTH: usize = 32;
@@ -19,27 +19,27 @@ const MAX_FILES: usize = 20_000;
 
 /// How a file came to be included.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Including {
+enum IncludeOrigin {
     Named,
     InFolder,
 }
 
-impl Reading<'_> {
+impl ConfigReading<'_> {
     pub(super) fn include(
         &mut self,
         path: &HostPath,
-        file: &File,
-        folder: Folder,
+        file: &XinetdFile,
+        folder: IncludedFolder,
         at: &Range<usize>,
-        line: Line,
+        line: LineRange,
     ) {
         let Some(target) = host_path(file.text(at)) else {
-            self.problem(path, file, line, at, ProblemKind::IncludePath);
+            self.problem(path, file, line, at, XinetdProblemKind::IncludePath);
             return;
         };
         let problem = match folder {
-            Folder::No => self.include_file(&target, Including::Named),
-            Folder::Yes => {
+            IncludedFolder::No => self.include_file(&target, IncludeOrigin::Named),
+            IncludedFolder::Yes => {
                 self.include_folder(path, file, at, line, &target);
                 None
             }
@@ -49,28 +49,32 @@ impl Reading<'_> {
         }
     }
 
-    fn include_file(&mut self, target: &HostPath, including: Including) -> Option<ProblemKind> {
+    fn include_file(
+        &mut self,
+        target: &HostPath,
+        including: IncludeOrigin,
+    ) -> Option<XinetdProblemKind> {
         let tree = self.tree;
         match tree.files.get(target) {
-            Some(Entry::File(bytes)) => {
+            Some(TreeEntry::File(bytes)) => {
                 if self.open.contains(target)
                     || self.open.len() >= MAX_DEPTH
                     || self.config.files.len() >= MAX_FILES
                 {
-                    return Some(ProblemKind::IncludeLoop);
+                    return Some(XinetdProblemKind::IncludeLoop);
                 }
                 self.file(target, bytes);
                 None
             }
-            Some(Entry::NotRegular) => Some(ProblemKind::NotRegular),
-            Some(Entry::Missing) => Some(ProblemKind::IncludeMissing),
-            Some(Entry::Unreadable(why)) => {
+            Some(TreeEntry::NotRegular) => Some(XinetdProblemKind::NotRegular),
+            Some(TreeEntry::Missing) => Some(XinetdProblemKind::IncludeMissing),
+            Some(TreeEntry::Unreadable(why)) => {
                 let (path, why) = (target.clone(), why.clone());
-                Some(ProblemKind::IncludeUnreadable { path, why })
+                Some(XinetdProblemKind::IncludeUnreadable { path, why })
             }
             None => {
-                if including == Including::Named {
-                    self.wanted.insert(Wanted::File(target.clone()));
+                if including == IncludeOrigin::Named {
+                    self.wanted.insert(WantedPath::File(target.clone()));
                 }
                 None
             }
@@ -80,26 +84,26 @@ impl Reading<'_> {
     fn include_folder(
         &mut self,
         path: &HostPath,
-        file: &File,
+        file: &XinetdFile,
         at: &Range<usize>,
-        line: Line,
+        line: LineRange,
         target: &HostPath,
     ) {
         let tree = self.tree;
-        if let Some(Entry::Unreadable(why)) = tree.files.get(target) {
+        if let Some(TreeEntry::Unreadable(why)) = tree.files.get(target) {
             let (folder, why) = (target.clone(), why.clone());
-            let kind = ProblemKind::IncludeUnreadable { path: folder, why };
+            let kind = XinetdProblemKind::IncludeUnreadable { path: folder, why };
             self.problem(path, file, line, at, kind);
             return;
         }
         let names = match tree.dirs.get(target) {
             Some(Some(names)) => names,
             Some(None) => {
-                self.problem(path, file, line, at, ProblemKind::IncludeMissing);
+                self.problem(path, file, line, at, XinetdProblemKind::IncludeMissing);
                 return;
             }
             None => {
-                self.wanted.insert(Wanted::Dir(target.clone()));
+                self.wanted.insert(WantedPath::Dir(target.clone()));
                 return;
             }
         };
@@ -116,21 +120,21 @@ impl Reading<'_> {
             let Some(inside) = inside else {
                 if !skipped {
                     let name = crate::report::printable::text(name);
-                    let kind = ProblemKind::NameNotText { name };
+                    let kind = XinetdProblemKind::NameNotText { name };
                     self.problem(path, file, line, at, kind);
                 }
                 continue;
             };
             if skipped {
-                self.main_problem(&inside, ProblemKind::NameSkipped);
+                self.main_problem(&inside, XinetdProblemKind::NameSkipped);
                 continue;
             }
             if !tree.files.contains_key(&inside) {
-                self.wanted.insert(Wanted::Dir(target.clone()));
+                self.wanted.insert(WantedPath::Dir(target.clone()));
             }
-            match self.include_file(&inside, Including::InFolder) {
-                Some(ProblemKind::IncludeLoop) => {
-                    self.problem(path, file, line, at, ProblemKind::IncludeLoop);
+            match self.include_file(&inside, IncludeOrigin::InFolder) {
+                Some(XinetdProblemKind::IncludeLoop) => {
+                    self.problem(path, file, line, at, XinetdProblemKind::IncludeLoop);
                 }
                 Some(kind) => self.main_problem(&inside, kind),
                 None => {}

@@ -2,20 +2,20 @@
 //!
 //! Whether xinetd takes a setting has been decided before.
 
-use super::super::attribute::{self, Known};
-use super::super::file::{Fate, File, Heading, Setting};
-use super::super::problem::ProblemKind;
-use super::Reading;
-use crate::model::{Count, HostPath};
+use super::super::attribute::{self, KnownAttribute};
+use super::super::file::{AttributeFate, AttributeLine, BlockHeading, XinetdFile};
+use super::super::problem::XinetdProblemKind;
+use super::ConfigReading;
+use crate::model::{ConnectionLimit, HostPath};
 
-impl Reading<'_> {
+impl ConfigReading<'_> {
     pub(super) fn setting_problems(
         &mut self,
         path: &HostPath,
-        file: &File,
-        heading: &Heading,
-        setting: &Setting,
-        fate: Fate,
+        file: &XinetdFile,
+        heading: &BlockHeading,
+        setting: &AttributeLine,
+        fate: AttributeFate,
     ) {
         let parts = &setting.parts;
         let values = match (parts.values.first(), parts.values.last()) {
@@ -23,56 +23,71 @@ impl Reading<'_> {
             _ => parts.operator_at.clone(),
         };
         let (at, kind) = match fate {
-            Fate::Set(known) => {
+            AttributeFate::Set(known) => {
                 self.value_warnings(path, file, setting, known);
                 return;
             }
-            Fate::Unknown => match heading {
-                Heading::Defaults => (parts.name.clone(), ProblemKind::NotInDefaults),
-                Heading::Service { .. } => (parts.name.clone(), ProblemKind::UnknownAttribute),
+            AttributeFate::Unknown => match heading {
+                BlockHeading::Defaults => (parts.name.clone(), XinetdProblemKind::NotInDefaults),
+                BlockHeading::Service { .. } => {
+                    (parts.name.clone(), XinetdProblemKind::UnknownAttribute)
+                }
             },
-            Fate::AlreadySet(_) => (parts.name.clone(), ProblemKind::AlreadySet),
-            Fate::OperatorNotAllowed(_) => {
-                (parts.operator_at.clone(), ProblemKind::OperatorNotAllowed)
-            }
-            Fate::WrongValueCount(_, expected) => (
+            AttributeFate::AlreadySet(_) => (parts.name.clone(), XinetdProblemKind::AlreadySet),
+            AttributeFate::OperatorNotAllowed(_) => (
+                parts.operator_at.clone(),
+                XinetdProblemKind::OperatorNotAllowed,
+            ),
+            AttributeFate::WrongValueCount(_, expected) => (
                 values,
-                ProblemKind::WrongValueCount {
+                XinetdProblemKind::WrongValueCount {
                     expected,
                     found: parts.values.len(),
                     comment: parts.values.iter().any(|v| file.text(v).starts_with(b"#")),
                 },
             ),
-            Fate::Bad(_) => match heading {
-                Heading::Defaults => (values, ProblemKind::BadDefault),
-                Heading::Service { .. } => (values, ProblemKind::BadValue),
+            AttributeFate::Bad(_) => match heading {
+                BlockHeading::Defaults => (values, XinetdProblemKind::BadDefault),
+                BlockHeading::Service { .. } => (values, XinetdProblemKind::BadValue),
             },
         };
         self.problem(path, file, setting.line, &at, kind);
     }
 
     /// Values that xinetd takes, but hardly as meant.
-    fn value_warnings(&mut self, path: &HostPath, file: &File, setting: &Setting, known: Known) {
+    fn value_warnings(
+        &mut self,
+        path: &HostPath,
+        file: &XinetdFile,
+        setting: &AttributeLine,
+        known: KnownAttribute,
+    ) {
         let values = &setting.parts.values;
         let texts: Vec<&[u8]> = values.iter().map(|at| file.text(at)).collect();
         let kept = match known.check {
-            attribute::Check::Count => match attribute::count(texts[0]) {
-                Some(Count::Number(0)) => {
-                    let kind = ProblemKind::RefusesEverybody;
+            attribute::ValueCheck::Count => match attribute::count(texts[0]) {
+                Some(ConnectionLimit::Number(0)) => {
+                    let kind = XinetdProblemKind::RefusesEverybody;
                     self.problem(path, file, setting.line, &values[0], kind);
                     return;
                 }
                 Some(count) => count.to_string(),
                 None => return,
             },
-            attribute::Check::Rate => match attribute::rate(&texts) {
+            attribute::ValueCheck::Rate => match attribute::rate(&texts) {
                 Some(rate) => rate.to_string(),
                 None => return,
             },
             _ => return,
         };
         if let Some(at) = values.iter().find(|at| attribute::wraps(file.text(at))) {
-            self.problem(path, file, setting.line, at, ProblemKind::Wraps { kept });
+            self.problem(
+                path,
+                file,
+                setting.line,
+                at,
+                XinetdProblemKind::Wraps { kept },
+            );
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::super::attribute;
 use super::super::config::ServiceEntry;
-use super::super::host::{Answer, Change, Has, Host, Standing, Version, host_path};
-use super::super::problem::{Doubt, ProblemKind};
+use super::super::host::{
+    HasChange, HostAnswer, PathStanding, VersionChange, XinetdHost, XinetdVersion, host_path,
+};
+use super::super::problem::{XinetdDoubt, XinetdProblemKind};
 
 /// The servers that xinetd has built in (`builtins.c`), by socket type.
 const STREAM_BUILT_IN: &[&str] = &[
@@ -22,46 +24,49 @@ pub fn built_in(socket_type: &str) -> &'static [&'static str] {
 }
 
 /// What is asked of a service beside its own lines.
-pub(super) struct Circumstances<'a> {
+pub(super) struct ServiceCircumstances<'a> {
     /// Whether it logs TRAFFIC.
     pub(super) traffic: bool,
     /// Where it logs, by its own line or by that of `defaults`.
     pub(super) log_type: Option<&'a [Vec<u8>]>,
-    pub(super) host: &'a Host,
+    pub(super) host: &'a XinetdHost,
 }
 
 /// What xinetd makes of a block.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(super) struct JudgedBlock {
     /// Why it is not offered.
-    pub(super) refused: Option<ProblemKind>,
+    pub(super) refused: Option<XinetdProblemKind>,
     /// What could make that otherwise.
-    pub(super) doubts: Vec<Doubt>,
+    pub(super) doubts: Vec<XinetdDoubt>,
 }
 
-impl Judged {
+impl JudgedBlock {
     /// Notes the answer to a question; the first refusal counts.
-    fn note(&mut self, answer: Refused) {
+    fn note(&mut self, answer: RefusedService) {
         match answer {
-            Refused::No => {}
-            Refused::Yes(kind) => self.refused = self.refused.take().or(Some(kind)),
-            Refused::Perhaps(doubt) => self.doubts.push(doubt),
+            RefusedService::No => {}
+            RefusedService::Yes(kind) => self.refused = self.refused.take().or(Some(kind)),
+            RefusedService::Perhaps(doubt) => self.doubts.push(doubt),
         }
     }
 }
 
-enum Refused {
+enum RefusedService {
     No,
-    Yes(ProblemKind),
-    Perhaps(Doubt),
+    Yes(XinetdProblemKind),
+    Perhaps(XinetdDoubt),
 }
 
 /// Judges a block, in the order of xinetd's own checks.
-pub(super) fn judge(service: &ServiceEntry, circumstances: &Circumstances<'_>) -> Judged {
-    let mut judged = Judged::default();
+pub(super) fn judge(
+    service: &ServiceEntry,
+    circumstances: &ServiceCircumstances<'_>,
+) -> JudgedBlock {
+    let mut judged = JudgedBlock::default();
     let host = circumstances.host;
     if let Some(kind) = incomplete(service, circumstances.traffic) {
-        judged.note(Refused::Yes(kind));
+        judged.note(RefusedService::Yes(kind));
     }
     datagrams(service, host.version, &mut judged);
     judged.note(families(service, host.version));
@@ -90,10 +95,10 @@ fn is_tcpmux(service: &ServiceEntry) -> bool {
 }
 
 /// What the block itself lacks.
-fn incomplete(service: &ServiceEntry, traffic: bool) -> Option<ProblemKind> {
+fn incomplete(service: &ServiceEntry, traffic: bool) -> Option<XinetdProblemKind> {
     let set = |name: &str| service.attribute(name).is_some();
     let derived = |name: &str| service.identity.contains_key(name);
-    let lacks = |name: &'static str| Some(ProblemKind::MissingAttribute { name });
+    let lacks = |name: &'static str| Some(XinetdProblemKind::MissingAttribute { name });
     let sensor = service.has_word("flags", "SENSOR");
     // Without the word INTERNAL a sensor still has to name a server.
     let internal_by_type = is_type(service, "INTERNAL");
@@ -123,24 +128,24 @@ fn incomplete(service: &ServiceEntry, traffic: bool) -> Option<ProblemKind> {
         let name = if sensor { "sensor" } else { &service.name };
         let names = built_in(&socket_type);
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            return Some(ProblemKind::NotBuiltIn);
+            return Some(XinetdProblemKind::NotBuiltIn);
         }
     }
     if tcpmux && (!unlisted || !is(service, "protocol", "tcp")) {
-        return Some(ProblemKind::NotForTcpmux);
+        return Some(XinetdProblemKind::NotForTcpmux);
     }
     if !rpc && !unlisted && !derived("protocol") {
         return lacks("protocol");
     }
     let waits = is(service, "wait", "yes");
     if redirect && (!is(service, "socket_type", "stream") || waits || names_arguments) {
-        return Some(ProblemKind::CannotRedirect);
+        return Some(XinetdProblemKind::CannotRedirect);
     }
     if traffic && !redirect {
-        return Some(ProblemKind::TrafficWithoutRedirect);
+        return Some(XinetdProblemKind::TrafficWithoutRedirect);
     }
     if names_arguments && internal {
-        return Some(ProblemKind::NotBuiltIn);
+        return Some(XinetdProblemKind::NotBuiltIn);
     }
     if !derived("socket_type") {
         return lacks("socket_type");
@@ -164,79 +169,83 @@ fn incomplete(service: &ServiceEntry, traffic: bool) -> Option<ProblemKind> {
     }
     let intercepts = service.has_word("flags", "INTERCEPT") && !internal && waits;
     let can = is(service, "socket_type", "stream") || is(service, "socket_type", "dgram");
-    (intercepts && !can).then_some(ProblemKind::CannotIntercept)
+    (intercepts && !can).then_some(XinetdProblemKind::CannotIntercept)
 }
 
 /// Without a known version such a service counts as refused, as in Debian's builds, which all else is like.
-fn datagrams(service: &ServiceEntry, version: Option<Version>, judged: &mut Judged) {
+fn datagrams(service: &ServiceEntry, version: Option<XinetdVersion>, judged: &mut JudgedBlock) {
     if !is(service, "socket_type", "dgram") || is(service, "wait", "yes") {
         return;
     }
-    match Version::has(version, Change::DatagramsWait) {
-        Has::Yes => judged.note(Refused::Yes(ProblemKind::DatagramWithoutWait)),
-        Has::No => {}
-        Has::Unclear => {
-            judged.note(Refused::Yes(ProblemKind::DatagramWithoutWait));
-            judged.note(Refused::Perhaps(Doubt::Version(Change::DatagramsWait)));
+    match XinetdVersion::has(version, VersionChange::DatagramsWait) {
+        HasChange::Yes => judged.note(RefusedService::Yes(XinetdProblemKind::DatagramWithoutWait)),
+        HasChange::No => {}
+        HasChange::Unclear => {
+            judged.note(RefusedService::Yes(XinetdProblemKind::DatagramWithoutWait));
+            judged.note(RefusedService::Perhaps(XinetdDoubt::Version(
+                VersionChange::DatagramsWait,
+            )));
         }
     }
 }
 
-fn families(service: &ServiceEntry, version: Option<Version>) -> Refused {
+fn families(service: &ServiceEntry, version: Option<XinetdVersion>) -> RefusedService {
     if !service.has_word("flags", "IPv4") || !service.has_word("flags", "IPv6") {
-        return Refused::No;
+        return RefusedService::No;
     }
-    match Version::has(version, Change::PrefersIpv6) {
-        Has::Yes => Refused::No,
-        Has::No | Has::Unclear => Refused::Perhaps(Doubt::Version(Change::PrefersIpv6)),
+    match XinetdVersion::has(version, VersionChange::PrefersIpv6) {
+        HasChange::Yes => RefusedService::No,
+        HasChange::No | HasChange::Unclear => {
+            RefusedService::Perhaps(XinetdDoubt::Version(VersionChange::PrefersIpv6))
+        }
     }
 }
 
 /// Whether the host knows the service by its name, where it has to.
-fn name(service: &ServiceEntry, host: &Host) -> Refused {
+fn name(service: &ServiceEntry, host: &XinetdHost) -> RefusedService {
     if is_type(service, "UNLISTED") {
         return if is_type(service, "RPC") {
-            Refused::Perhaps(Doubt::Portmapper)
+            RefusedService::Perhaps(XinetdDoubt::Portmapper)
         } else {
-            Refused::No
+            RefusedService::No
         };
     }
     if is_type(service, "RPC") {
         return match host.rpc(service.name.as_bytes()) {
-            Answer::Yes(_) => Refused::Perhaps(Doubt::Portmapper),
-            Answer::No => Refused::Yes(ProblemKind::UnknownProgram),
-            Answer::Unknown => Refused::Perhaps(Doubt::Name),
+            HostAnswer::Yes(_) => RefusedService::Perhaps(XinetdDoubt::Portmapper),
+            HostAnswer::No => RefusedService::Yes(XinetdProblemKind::UnknownProgram),
+            HostAnswer::Unknown => RefusedService::Perhaps(XinetdDoubt::Name),
         };
     }
     let Some(protocol) = word(service, "protocol") else {
-        return Refused::No;
+        return RefusedService::No;
     };
     let given = word(service, "port").and_then(attribute::port);
     match (host.port(service.name.as_bytes(), protocol), given) {
-        (Answer::Yes(expected), Some(given)) if expected != given => {
-            Refused::Yes(ProblemKind::OtherPort { expected })
+        (HostAnswer::Yes(expected), Some(given)) if expected != given => {
+            RefusedService::Yes(XinetdProblemKind::OtherPort { expected })
         }
-        (Answer::Yes(_), _) => Refused::No,
-        (Answer::No, _) => Refused::Yes(ProblemKind::UnknownPort {
+        (HostAnswer::Yes(_), _) => RefusedService::No,
+        (HostAnswer::No, _) => RefusedService::Yes(XinetdProblemKind::UnknownPort {
             protocol: String::from_utf8_lossy(protocol).into_owned(),
         }),
-        (Answer::Unknown, _) => Refused::Perhaps(Doubt::Name),
+        (HostAnswer::Unknown, _) => RefusedService::Perhaps(XinetdDoubt::Name),
     }
 }
 
 /// Whether the kernel has such a socket.
-fn socket(service: &ServiceEntry, host: &Host) -> Refused {
+fn socket(service: &ServiceEntry, host: &XinetdHost) -> RefusedService {
     if is_tcpmux(service) {
-        return Refused::No;
+        return RefusedService::No;
     }
     let (Some(protocol), Some(socket_type)) =
         (word(service, "protocol"), word(service, "socket_type"))
     else {
-        return Refused::No;
+        return RefusedService::No;
     };
     let number = match host.protocol(protocol) {
-        Answer::Yes(number) => Some(number),
-        Answer::No | Answer::Unknown => match protocol.to_ascii_lowercase().as_slice() {
+        HostAnswer::Yes(number) => Some(number),
+        HostAnswer::No | HostAnswer::Unknown => match protocol.to_ascii_lowercase().as_slice() {
             b"tcp" => Some(6),
             b"udp" => Some(17),
             _ => None,
@@ -245,51 +254,51 @@ fn socket(service: &ServiceEntry, host: &Host) -> Refused {
     let stream = attribute::is(socket_type, "stream");
     let datagram = attribute::is(socket_type, "dgram");
     match number {
-        Some(6) if stream => Refused::No,
-        Some(17) if datagram => Refused::No,
-        Some(6 | 17) if stream || datagram => Refused::Yes(ProblemKind::NoSuchSocket),
-        Some(_) | None => Refused::Perhaps(Doubt::Socket),
+        Some(6) if stream => RefusedService::No,
+        Some(17) if datagram => RefusedService::No,
+        Some(6 | 17) if stream || datagram => RefusedService::Yes(XinetdProblemKind::NoSuchSocket),
+        Some(_) | None => RefusedService::Perhaps(XinetdDoubt::Socket),
     }
 }
 
 /// Builds without labelled networking take the flag and do nothing with it.
-fn labels(service: &ServiceEntry, judged: &mut Judged) {
+fn labels(service: &ServiceEntry, judged: &mut JudgedBlock) {
     let internal = is_type(service, "INTERNAL") || service.has_word("flags", "SENSOR");
     let fits = !internal
         && is(service, "socket_type", "stream")
         && !is(service, "wait", "yes")
         && service.attribute("redirect").is_none();
     if !fits && service.has_word("flags", "LABELED") {
-        judged.note(Refused::Yes(ProblemKind::CannotLabel));
-        judged.note(Refused::Perhaps(Doubt::Build));
+        judged.note(RefusedService::Yes(XinetdProblemKind::CannotLabel));
+        judged.note(RefusedService::Perhaps(XinetdDoubt::Build));
     }
 }
 
 /// Whether xinetd can open the log file, which it does when it begins to offer the service, and at every SIGHUP.
-fn log(log_type: Option<&[Vec<u8>]>, host: &Host) -> Refused {
+fn log(log_type: Option<&[Vec<u8>]>, host: &XinetdHost) -> RefusedService {
     let Some([kind, path, ..]) = log_type else {
-        return Refused::No;
+        return RefusedService::No;
     };
     if !attribute::is(kind, "FILE") {
-        return Refused::No;
+        return RefusedService::No;
     }
     let Some(path) = host_path(path) else {
-        return Refused::Perhaps(Doubt::Path);
+        return RefusedService::Perhaps(XinetdDoubt::Path);
     };
     let folder = path
         .parent()
-        .map_or(Standing::Folder, |folder| host.standing(&folder));
+        .map_or(PathStanding::Folder, |folder| host.standing(&folder));
     match (host.standing(&path), folder) {
-        (Standing::File | Standing::Program, _) | (Standing::Missing, Standing::Folder) => {
-            Refused::No
-        }
-        (Standing::Folder, _)
-        | (Standing::Missing, Standing::Missing | Standing::File | Standing::Program) => {
-            Refused::Yes(ProblemKind::LogFile)
-        }
-        (Standing::Other | Standing::Unknown, _)
-        | (Standing::Missing, Standing::Other | Standing::Unknown) => {
-            Refused::Perhaps(Doubt::Program)
+        (PathStanding::File | PathStanding::Program, _)
+        | (PathStanding::Missing, PathStanding::Folder) => RefusedService::No,
+        (PathStanding::Folder, _)
+        | (
+            PathStanding::Missing,
+            PathStanding::Missing | PathStanding::File | PathStanding::Program,
+        ) => RefusedService::Yes(XinetdProblemKind::LogFile),
+        (PathStanding::Other | PathStanding::Unknown, _)
+        | (PathStanding::Missing, PathStanding::Other | PathStanding::Unknown) => {
+            RefusedService::Perhaps(XinetdDoubt::Program)
         }
     }
 }

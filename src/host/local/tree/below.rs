@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::{Errno, Result};
 
-use super::Last;
-use crate::host::Link;
+use super::LastLink;
+use crate::host::LinkState;
 
 /// The most links that are followed for one path, as in the kernel.
 const MAX_LINKS: u32 = 40;
 
 /// A stand-in's folder.
 #[derive(Debug)]
-pub(in crate::host::local) struct Below {
+pub(in crate::host::local) struct StandInFolder {
     pub(super) fd: OwnedFd,
     /// Absolute, without links.
     pub(in crate::host::local) path: PathBuf,
 }
 
 /// Where a walk inside a stand-in's folder ended.
-pub(super) struct Walked {
+pub(super) struct WalkEnd {
     /// The folders gone through, with their names; none for the stand-in's own.
     pub(super) inside: Vec<(OwnedFd, Vec<u8>)>,
     pub(super) name: Vec<u8>,
     pub(super) stat: Stat,
-    pub(super) link: Link,
+    pub(super) link: LinkState,
 }
 
-impl Below {
+impl StandInFolder {
     pub(in crate::host::local) fn open(path: &Path) -> std::io::Result<Self> {
         let path = path.canonicalize()?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -39,7 +39,7 @@ impl Below {
 
     /// Resolves a path as if this folder were the root: each component is opened without following, links are followed
     /// here, absolute ones from this folder again, and `..` stops at it.
-    pub(super) fn walk(&self, path: &[u8], last: Last) -> Result<Walked> {
+    pub(super) fn walk(&self, path: &[u8], last: LastLink) -> Result<WalkEnd> {
         const STEP: OFlags = OFlags::PATH
             .union(OFlags::DIRECTORY)
             .union(OFlags::NOFOLLOW)
@@ -48,7 +48,7 @@ impl Below {
         let mut rest = path.to_vec();
         let mut at = 0;
         let mut links = 0;
-        let mut link = Link::Plain;
+        let mut link = LinkState::Plain;
         loop {
             let here = inside.last().map_or(self.fd.as_fd(), |(fd, _)| fd.as_fd());
             let start = at + rest[at..].iter().take_while(|&&byte| byte == b'/').count();
@@ -63,7 +63,7 @@ impl Below {
                 b"" => {
                     let stat = statat(here, ".", AtFlags::empty())?;
                     let name = b".".to_vec();
-                    return Ok(Walked {
+                    return Ok(WalkEnd {
                         inside,
                         name,
                         stat,
@@ -79,16 +79,16 @@ impl Below {
                     if is_last {
                         let stat = statat(here, name, AtFlags::SYMLINK_NOFOLLOW)?;
                         let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
-                        if !is_link || last == Last::Stay {
+                        if !is_link || last == LastLink::Stay {
                             let name = name.to_vec();
-                            return Ok(Walked {
+                            return Ok(WalkEnd {
                                 inside,
                                 name,
                                 stat,
                                 link,
                             });
                         }
-                        link = Link::Symbolic;
+                        link = LinkState::Symbolic;
                     } else {
                         match openat(here, name, STEP, Mode::empty()) {
                             Ok(fd) => {

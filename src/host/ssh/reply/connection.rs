@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Reader, Result, TICKS, misfit};
+use super::{ReplyReader, ReplyResult, TICKS, misfit};
 use crate::host::connection::{Ancestor, Ancestry, OwnAddresses};
 use crate::host::proc::{ProcessStat, split_environment};
-use crate::host::{Connection, Side, SshClient};
+use crate::host::{ClientSide, RunConnection, SshClient};
 
-impl Reader<'_> {
+impl ReplyReader<'_> {
     /// The connection: the variables of each process that has them, the clock, the host's own addresses, and the ancestors.
-    pub(super) fn connection(&mut self) -> Result<Connection> {
+    pub(super) fn connection(&mut self) -> ReplyResult<RunConnection> {
         self.up_to("variables")?;
         let mut clients = clients(self.up_to("clock")?);
         let clock = self.up_to("ipv4")?;
@@ -54,8 +54,8 @@ impl Reader<'_> {
             let age = i64::try_from(ticks.saturating_sub(start)).ok()?;
             Some(now - age * 1000 / i64::try_from(TICKS).ok()?)
         });
-        Ok(Connection {
-            side: (client.as_ref()).map_or(Side::Unknown, |client| addresses.side(client)),
+        Ok(RunConnection {
+            side: (client.as_ref()).map_or(ClientSide::Unknown, |client| addresses.side(client)),
             client,
             since,
             now,

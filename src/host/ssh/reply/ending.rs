@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use memchr::memmem;
 
-use super::{Result, misfit, number};
+use super::{ReplyResult, misfit, number};
 use crate::host::proc::listening;
 
 /// What follows the records.
 #[derive(Default)]
-pub(super) struct Ending<'r> {
-    pub(super) metadata: VecDeque<Metadata<'r>>,
+pub(super) struct ReplyEnding<'r> {
+    pub(super) metadata: VecDeque<FileMetadata<'r>>,
     pub(super) contents: VecDeque<&'r [u8]>,
     /// The inodes of each process's sockets; none where they cannot be told.
     pub(super) sockets: Option<BTreeMap<u32, Vec<u64>>>,
@@ -19,15 +19,15 @@ pub(super) struct Ending<'r> {
     pub(super) listening: Option<BTreeMap<u64, SocketAddr>>,
 }
 
-pub(super) struct Metadata<'r> {
+pub(super) struct FileMetadata<'r> {
     pub(super) links: u64,
     pub(super) changed: i64,
     pub(super) size: u64,
     pub(super) path: &'r [u8],
 }
 
-impl<'r> Ending<'r> {
-    pub(super) fn read(key: &str, tag: &str, mut rest: &'r [u8]) -> Result<Self> {
+impl<'r> ReplyEnding<'r> {
+    pub(super) fn read(key: &str, tag: &str, mut rest: &'r [u8]) -> ReplyResult<Self> {
         let mut end = Self::default();
         let mark = format!("{key} ");
         let tag = format!("{tag} ");
@@ -56,7 +56,10 @@ impl<'r> Ending<'r> {
     }
 
     /// The next content, and the metadata if there is a file.
-    pub(super) fn take(&mut self, path: &[u8]) -> Result<(Option<Metadata<'r>>, &'r [u8])> {
+    pub(super) fn take(
+        &mut self,
+        path: &[u8],
+    ) -> ReplyResult<(Option<FileMetadata<'r>>, &'r [u8])> {
         let bytes = self
             .contents
             .pop_front()
@@ -67,7 +70,7 @@ impl<'r> Ending<'r> {
 }
 
 /// The lines of a `stat`, if they are whole. A name may hold line ends; each line begins with the tag.
-fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<Metadata<'r>>> {
+fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<FileMetadata<'r>>> {
     let starts: Vec<usize> = memmem::find_iter(body, tag)
         .filter(|&place| place == 0 || body[place - 1] == b'\n')
         .collect();
@@ -78,7 +81,7 @@ fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<Metadata<'r>>> {
         .map(|(&start, end)| {
             let line = body[start + tag.len()..end].strip_suffix(b"\n")?;
             let mut fields = line.splitn(4, |&byte| byte == b' ');
-            Some(Metadata {
+            Some(FileMetadata {
                 size: number(fields.next()?)?,
                 links: number(fields.next()?)?,
                 changed: number(fields.next()?)?,
@@ -89,7 +92,7 @@ fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<Metadata<'r>>> {
 }
 
 /// The contents between markers: twice the marker, then each content with a marker after it.
-fn contents<'r>(key: &str, body: &'r [u8], all: &mut VecDeque<&'r [u8]>) -> Result<()> {
+fn contents<'r>(key: &str, body: &'r [u8], all: &mut VecDeque<&'r [u8]>) -> ReplyResult<()> {
     let why = || misfit("cat cannot show its own environment, so contents cannot be told apart");
     let mut places = memmem::find_iter(body, key.as_bytes());
     let (Some(first), Some(second)) = (places.next(), places.next()) else {

@@ -2,40 +2,42 @@
 
 use memchr::memmem;
 
-use super::ending::Metadata;
-use super::{Reader, Result, misfit};
+use super::ending::FileMetadata;
+use super::{ReplyReader, ReplyResult, misfit};
 use crate::host::rules::{FILE_CAP, TOO_LARGE};
-use crate::host::{Executable, Existence, FileState, Found, Link, Listing};
+use crate::host::{
+    ExecutePermission, FileFound, FileState, FolderListing, LinkState, PathExistence,
+};
 
-impl Reader<'_> {
-    pub(super) fn file(&mut self, path: &[u8]) -> Result<Found> {
+impl ReplyReader<'_> {
+    pub(super) fn file(&mut self, path: &[u8]) -> ReplyResult<FileFound> {
         let (kind, text) = self.record()?;
         Ok(match kind {
             b'f' => {
                 let link = match text {
-                    b"s" => Link::Symbolic,
-                    _ => Link::Plain,
+                    b"s" => LinkState::Symbolic,
+                    _ => LinkState::Plain,
                 };
                 let (metadata, bytes) = self.end.take(path)?;
                 match metadata {
                     // It went away between two looks.
-                    None if bytes.is_empty() => Found::Missing,
+                    None if bytes.is_empty() => FileFound::Missing,
                     None => return Err(misfit("a file has content, but no metadata")),
-                    Some(Metadata { size, .. }) if size > FILE_CAP => {
-                        Found::Unreadable(TOO_LARGE.to_owned())
+                    Some(FileMetadata { size, .. }) if size > FILE_CAP => {
+                        FileFound::Unreadable(TOO_LARGE.to_owned())
                     }
-                    Some(Metadata { size, .. })
+                    Some(FileMetadata { size, .. })
                         if (bytes.len() as u64) < size && !is_of_the_kernel(path) =>
                     {
                         let got = bytes.len();
-                        Found::Unreadable(format!("only {got} of its {size} bytes can be read"))
+                        FileFound::Unreadable(format!("only {got} of its {size} bytes can be read"))
                     }
-                    Some(Metadata { size, .. })
+                    Some(FileMetadata { size, .. })
                         if (bytes.len() as u64) > size && !is_of_the_kernel(path) =>
                     {
-                        Found::Unreadable("it grew while it was read".to_owned())
+                        FileFound::Unreadable("it grew while it was read".to_owned())
                     }
-                    Some(Metadata { links, changed, .. }) => Found::File(FileState {
+                    Some(FileMetadata { links, changed, .. }) => FileFound::File(FileState {
                         bytes: bytes.to_vec(),
                         link,
                         links,
@@ -43,9 +45,9 @@ impl Reader<'_> {
                     }),
                 }
             }
-            b'm' => Found::Missing,
-            b'n' => Found::NotRegular,
-            b'u' => Found::Unreadable(reason(text)),
+            b'm' => FileFound::Missing,
+            b'n' => FileFound::NotRegular,
+            b'u' => FileFound::Unreadable(reason(text)),
             _ => return Err(misfit("a file's line is of no known kind")),
         })
     }
@@ -53,7 +55,7 @@ impl Reader<'_> {
     pub(super) fn folder(
         &mut self,
         path: &str,
-    ) -> Result<std::result::Result<Option<Listing>, String>> {
+    ) -> ReplyResult<std::result::Result<Option<FolderListing>, String>> {
         match self.record()? {
             (b'm', _) => Ok(Ok(None)),
             (b'u', text) => Ok(Err(reason(text))),
@@ -79,14 +81,14 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn exists(&mut self) -> Result<Existence> {
+    pub(super) fn exists(&mut self) -> ReplyResult<PathExistence> {
         Ok(match self.record()? {
-            (b'm', _) => Existence::Missing,
-            (b'x', b"y") => Existence::File(Executable::Yes),
-            (b'x', b"n") => Existence::File(Executable::No),
-            (b'd', _) => Existence::Folder,
-            (b'o', _) => Existence::Other,
-            (b'u', text) => Existence::Unknown(reason(text)),
+            (b'm', _) => PathExistence::Missing,
+            (b'x', b"y") => PathExistence::File(ExecutePermission::Yes),
+            (b'x', b"n") => PathExistence::File(ExecutePermission::No),
+            (b'd', _) => PathExistence::Folder,
+            (b'o', _) => PathExistence::Other,
+            (b'u', text) => PathExistence::Unknown(reason(text)),
             _ => return Err(misfit("it does not say whether something exists")),
         })
     }

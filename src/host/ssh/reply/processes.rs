@@ -2,19 +2,21 @@
 
 use std::net::SocketAddr;
 
-use super::ending::Ending;
-use super::{Reader, Result, TICKS, misfit, number};
+use super::ending::ReplyEnding;
+use super::{ReplyReader, ReplyResult, TICKS, misfit, number};
 use crate::host::proc::{
     ProcessStat, control_group, owner_of, ports, split_environment, split_words,
 };
-use crate::host::{HostError, Owner, Process, ProcessId, ProgramFile, ROOT, Terminal};
+use crate::host::{
+    ControllingTerminal, HostError, Process, ProcessId, ProcessOwner, ProgramFile, ROOT,
+};
 
-impl Reader<'_> {
-    pub(super) fn processes(&mut self, programs: &[&'static str]) -> Result<Vec<Process>> {
+impl ReplyReader<'_> {
+    pub(super) fn processes(&mut self, programs: &[&'static str]) -> ReplyResult<Vec<Process>> {
         let mut seen = Vec::new();
         loop {
             match self.record()? {
-                (b'p', text) => seen.push(Seen::read(text, &mut self.end)?),
+                (b'p', text) => seen.push(ProcessRecords::read(text, &mut self.end)?),
                 (b'!', text) => {
                     return Err(HostError::Unreachable {
                         what: String::from_utf8_lossy(text).into_owned(),
@@ -35,26 +37,26 @@ impl Reader<'_> {
         let processes = seen
             .iter()
             .filter_map(|seen| seen.process(programs, boot, &self.end).transpose());
-        let mut processes = processes.collect::<Result<Vec<Process>>>()?;
+        let mut processes = processes.collect::<ReplyResult<Vec<Process>>>()?;
         processes.sort_by_key(|process| process.id);
         Ok(processes)
     }
 }
 
 /// A process as its records show it.
-struct Seen<'r> {
+struct ProcessRecords<'r> {
     pid: u32,
     environment: u8,
     ports: u8,
-    owner: Owner,
+    owner: ProcessOwner,
     /// The file that it executes; empty where that cannot be told.
     program: &'r [u8],
     /// stat, cmdline, environ, cgroup, and stat again.
     files: [&'r [u8]; 5],
 }
 
-impl<'r> Seen<'r> {
-    fn read(text: &'r [u8], end: &mut Ending<'r>) -> Result<Self> {
+impl<'r> ProcessRecords<'r> {
+    fn read(text: &'r [u8], end: &mut ReplyEnding<'r>) -> ReplyResult<Self> {
         let mut fields = text.splitn(8, |&byte| byte == b' ');
         let pid = fields.next().and_then(number::<u32>);
         let (Some(pid), Some(&[environment]), Some(&[ports])) = (pid, fields.next(), fields.next())
@@ -85,8 +87,8 @@ impl<'r> Seen<'r> {
         &self,
         programs: &[&'static str],
         boot: Option<i64>,
-        end: &Ending<'_>,
-    ) -> Result<Option<Process>> {
+        end: &ReplyEnding<'_>,
+    ) -> ReplyResult<Option<Process>> {
         let [stat, argv, environment, group, after] = self.files;
         if stat.is_empty() || after.is_empty() {
             return Ok(None);
@@ -101,7 +103,7 @@ impl<'r> Seen<'r> {
             return Ok(None);
         }
         // It is ending: its memory is gone, and it is about to be a zombie.
-        if self.owner == Owner::User(ROOT) && self.program.is_empty() && argv.is_empty() {
+        if self.owner == ProcessOwner::User(ROOT) && self.program.is_empty() && argv.is_empty() {
             return Ok(None);
         }
         let started = boot.and_then(|boot| {
@@ -132,12 +134,16 @@ impl<'r> Seen<'r> {
             owner: self.owner,
             file: match (self.owner, self.program) {
                 // readlink tells no reason; there always is a file, so it is one.
-                (Owner::User(ROOT), []) => ProgramFile::Unknown("permission denied".to_owned()),
-                (Owner::User(ROOT), program) => ProgramFile::of_link(program),
-                (Owner::User(_) | Owner::Several | Owner::Unknown, _) => ProgramFile::NotAsked,
+                (ProcessOwner::User(ROOT), []) => {
+                    ProgramFile::Unknown("permission denied".to_owned())
+                }
+                (ProcessOwner::User(ROOT), program) => ProgramFile::of_link(program),
+                (ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown, _) => {
+                    ProgramFile::NotAsked
+                }
             },
             group: control_group(group),
-            terminal: Terminal::of(stat.terminal),
+            terminal: ControllingTerminal::of(stat.terminal),
             argv: split_words(argv),
             environment: match self.environment {
                 b'y' => Ok(split_environment(environment)),

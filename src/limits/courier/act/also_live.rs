@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::edits::After;
+use super::super::edits::ListenersAfter;
 use super::super::running::common;
-use super::super::{Listener, Running, SETTINGS};
-use super::group::Group;
+use super::super::{CourierListener, CourierProcess, SETTINGS};
+use super::group::ListenerGroup;
 use crate::facts::Facts;
-use crate::plan::{AlsoLive, Value};
+use crate::plan::{AlsoLiveSessions, LimitValue};
 
-impl Group<'_> {
+impl ListenerGroup<'_> {
     /// What a restart would make live besides what the manifest names.
-    pub(super) fn also_live(&self, facts: &Facts, after: &After) -> Vec<AlsoLive> {
+    pub(super) fn also_live(&self, facts: &Facts, after: &ListenersAfter) -> Vec<AlsoLiveSessions> {
         let mut also = BTreeSet::new();
         for listener in &self.serving {
             let service = listener.service().name().to_owned();
-            let running = Running::of(*listener, &facts.processes);
+            let running = CourierProcess::of(*listener, &facts.processes);
             let Some(first) = running.first() else {
                 continue;
             };
@@ -24,10 +24,10 @@ impl Group<'_> {
                     .values
                     .get(&(*listener, setting))
                     .copied()
-                    .unwrap_or(Value::Nothing);
+                    .unwrap_or(LimitValue::Nothing);
                 let from = common(&running, setting);
                 if !self.wants.contains_key(&(*listener, setting)) && from != to {
-                    also.insert(AlsoLive::Setting {
+                    also.insert(AlsoLiveSessions::Setting {
                         service: service.clone(),
                         setting,
                         from,
@@ -37,7 +37,7 @@ impl Group<'_> {
             }
             match &first.process.environment {
                 Err(reason) => {
-                    also.insert(AlsoLive::Unknown {
+                    also.insert(AlsoLiveSessions::Unknown {
                         service,
                         reason: reason.clone(),
                     });
@@ -49,7 +49,7 @@ impl Group<'_> {
                         let fixed = set_by_script(*listener, &name);
                         if !limit && !fixed && environment.get(&name) != Some(&value) {
                             let name = crate::report::printable::text(&name);
-                            also.insert(AlsoLive::Variable {
+                            also.insert(AlsoLiveSessions::Variable {
                                 service: service.clone(),
                                 name,
                             });
@@ -65,12 +65,12 @@ impl Group<'_> {
 /// Whether the listener's start script sets a variable itself after it has read the files, whatever they say.
 ///
 /// As `/usr/sbin/imapd`, `imapd-ssl` and `pop3d-ssl` of Debian's Courier 1.0 do.
-fn set_by_script(listener: Listener, name: &[u8]) -> bool {
+fn set_by_script(listener: CourierListener, name: &[u8]) -> bool {
     let names: &[&str] = match listener {
-        Listener::Imap => &["IMAP_STARTTLS"],
-        Listener::Imaps => &["IMAP_TLS"],
-        Listener::Pop3 => &[],
-        Listener::Pop3s => &["POP3_TLS", "POP3_STARTTLS", "POP3_TLS_REQUIRED"],
+        CourierListener::Imap => &["IMAP_STARTTLS"],
+        CourierListener::Imaps => &["IMAP_TLS"],
+        CourierListener::Pop3 => &[],
+        CourierListener::Pop3s => &["POP3_TLS", "POP3_STARTTLS", "POP3_TLS_REQUIRED"],
     };
     names.iter().any(|fixed| fixed.as_bytes() == name)
 }

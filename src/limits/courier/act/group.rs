@@ -2,64 +2,69 @@
 
 use std::time::Duration;
 
-use super::super::edits::After;
+use super::super::edits::ListenersAfter;
 use super::super::running::common;
-use super::super::{Listener, Running, SETTINGS, Wants};
+use super::super::{CourierListener, CourierProcess, CourierWants, SETTINGS};
 use super::differs;
-use crate::apply::journal::{Begun, Owed};
+use crate::apply::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
-use crate::failure::{Blocked, Diagnostic};
-use crate::limits::Part;
-use crate::plan::{Action, Cause, Cost, Daemon, Expectation, How, Setting, Value, Verb};
+use crate::failure::{Diagnostic, PlanBlocked};
+use crate::limits::LimitsPart;
+use crate::plan::{
+    ActionCost, ActionMethod, ActionVerb, Daemon, LimitSetting, LimitValue, RunningExpectation,
+    ServiceAction, StepCause,
+};
 
 /// The listeners that one service runs.
-pub(super) struct Group<'a> {
+pub(super) struct ListenerGroup<'a> {
     unit: &'static str,
-    pub(super) listeners: Vec<Listener>,
-    pub(super) wants: &'a Wants,
-    owed: Option<&'a Owed>,
-    pub(super) causes: Vec<Cause>,
+    pub(super) listeners: Vec<CourierListener>,
+    pub(super) wants: &'a CourierWants,
+    owed: Option<&'a OwedAction>,
+    pub(super) causes: Vec<StepCause>,
     /// Those that must serve afterwards: those that run, and those that an owed action must bring back.
-    pub(super) serving: Vec<Listener>,
+    pub(super) serving: Vec<CourierListener>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> ListenerGroup<'a> {
     pub(super) fn new(
         unit: &'static str,
-        listeners: Vec<Listener>,
-        wants: &'a Wants,
+        listeners: Vec<CourierListener>,
+        wants: &'a CourierWants,
         facts: &'a Facts,
-        after: &After,
+        after: &ListenersAfter,
     ) -> Self {
         let owed = facts
             .journal
             .owed
             .iter()
             .find(|owed| owed.daemon == Daemon::Courier && owed.unit == unit);
-        let runs = |listener: &Listener| !Running::of(*listener, &facts.processes).is_empty();
+        let runs = |listener: &CourierListener| {
+            !CourierProcess::of(*listener, &facts.processes).is_empty()
+        };
         // What was only put off and does not run any more was stopped by somebody else, and stays so.
-        let owes = |listener: &Listener| {
+        let owes = |listener: &CourierListener| {
             owed.is_some_and(|owed| {
                 let named = owed
                     .services
                     .iter()
                     .any(|name| name == listener.service().name());
-                named && (owed.begun == Begun::Perhaps || runs(listener))
+                named && (owed.begun == OwedActionBegun::Perhaps || runs(listener))
             })
         };
-        let serving: Vec<Listener> = listeners
+        let serving: Vec<CourierListener> = listeners
             .iter()
             .copied()
             .filter(|l| runs(l) || owes(l))
             .collect();
         let mut causes = Vec::new();
         for listener in serving.iter().filter(|listener| runs(listener)) {
-            let running = Running::of(*listener, &facts.processes);
+            let running = CourierProcess::of(*listener, &facts.processes);
             for setting in SETTINGS {
                 if differs(wants, *listener, setting, &running, after)
                     && let Some(value) = after.values.get(&(*listener, setting))
                 {
-                    causes.push(Cause::RunningDiffers {
+                    causes.push(StepCause::RunningDiffers {
                         service: listener.service().name().to_owned(),
                         setting,
                         running: common(&running, setting),
@@ -69,12 +74,12 @@ impl<'a> Group<'a> {
             }
         }
         for listener in serving.iter().filter(|listener| {
-            let named = |setting: &Setting| wants.contains_key(&(**listener, *setting));
+            let named = |setting: &LimitSetting| wants.contains_key(&(**listener, *setting));
             SETTINGS.iter().any(named)
         }) {
-            let running = Running::of(*listener, &facts.processes);
+            let running = CourierProcess::of(*listener, &facts.processes);
             if running.iter().any(|one| one.process.is_replaced()) {
-                causes.push(Cause::ProgramReplaced {
+                causes.push(StepCause::ProgramReplaced {
                     service: listener.service().name().to_owned(),
                 });
             }
@@ -84,15 +89,16 @@ impl<'a> Group<'a> {
             .iter()
             .filter(|listener| owes(listener))
             .any(|listener| {
-                let running = Running::of(*listener, &facts.processes);
-                let value = |setting: &Setting| after.values.get(&(*listener, *setting)).copied();
+                let running = CourierProcess::of(*listener, &facts.processes);
+                let value =
+                    |setting: &LimitSetting| after.values.get(&(*listener, *setting)).copied();
                 running.is_empty()
                     || SETTINGS
                         .iter()
                         .any(|s| value(s).is_some_and(|value| common(&running, *s) != value))
             });
         if unmet {
-            causes.push(Cause::Owed);
+            causes.push(StepCause::Owed);
         }
         Self {
             unit,
@@ -107,30 +113,30 @@ impl<'a> Group<'a> {
     pub(super) fn action(
         &self,
         facts: &Facts,
-        after: &After,
+        after: &ListenersAfter,
         deadline: Duration,
-        part: &mut Part,
-    ) -> Option<Action> {
+        part: &mut LimitsPart,
+    ) -> Option<ServiceAction> {
         let mut expects = Vec::new();
         let mut arguments = Vec::new();
         let mut processes = Vec::new();
         for listener in &self.serving {
             let name = listener.service().name();
-            let running = Running::of(*listener, &facts.processes);
+            let running = CourierProcess::of(*listener, &facts.processes);
             let mut options = Vec::new();
             for (setting, option) in [
-                (Setting::Total, "-maxprocs="),
-                (Setting::PerIp, "-maxperip="),
+                (LimitSetting::Total, "-maxprocs="),
+                (LimitSetting::PerIp, "-maxperip="),
             ] {
                 let value = after
                     .values
                     .get(&(*listener, setting))
                     .copied()
-                    .unwrap_or(Value::Nothing);
-                if value == Value::Nothing {
+                    .unwrap_or(LimitValue::Nothing);
+                if value == LimitValue::Nothing {
                     let reading = after.parsed.reading(*listener, setting);
                     part.block(
-                        Blocked::Refused,
+                        PlanBlocked::Refused,
                         Diagnostic::new(format!(
                             "{} would stop {name}, and it might not start again",
                             self.unit
@@ -140,10 +146,10 @@ impl<'a> Group<'a> {
                     );
                     return None;
                 }
-                if let Value::Count(count) = value {
+                if let LimitValue::Count(count) = value {
                     options.push(format!("{option}{count}"));
                 }
-                expects.push(Expectation {
+                expects.push(RunningExpectation {
                     service: name.to_owned(),
                     setting,
                     value,
@@ -167,7 +173,7 @@ impl<'a> Group<'a> {
         let runs = !processes.is_empty();
         let mut causes = self.causes.clone();
         if let Some(owed) = self.owed
-            && causes.contains(&Cause::Owed)
+            && causes.contains(&StepCause::Owed)
         {
             causes.extend(
                 owed.causes
@@ -176,8 +182,12 @@ impl<'a> Group<'a> {
                     .cloned(),
             );
         }
-        Some(Action {
-            verb: if runs { Verb::Restart } else { Verb::Start },
+        Some(ServiceAction {
+            verb: if runs {
+                ActionVerb::Restart
+            } else {
+                ActionVerb::Start
+            },
             daemon: Daemon::Courier,
             unit: self.unit.to_owned(),
             services: self
@@ -186,14 +196,14 @@ impl<'a> Group<'a> {
                 .map(|listener| listener.service().name().to_owned())
                 .collect(),
             cost: if runs {
-                Cost::SessionsDropped
+                ActionCost::SessionsDropped
             } else {
-                Cost::Nothing
+                ActionCost::Nothing
             },
             causes,
             also_live: self.also_live(facts, after),
             expects,
-            how: How::Commands {
+            how: ActionMethod::Commands {
                 control: facts.control(self.unit, deadline)?,
                 processes,
                 arguments,

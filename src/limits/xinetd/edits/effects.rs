@@ -1,18 +1,18 @@
 //! What changes for each service, and why a file is edited.
 
-use super::super::{Target, Wanted, declared, default_of, in_force, setting};
+use super::super::{BlockTarget, XinetdWanted, declared, default_of, in_force, setting};
 use super::entries;
 use super::problems::{counts, problems_of};
-use crate::edit::xinetd::{Attribute, Config, ServiceState, Source};
+use crate::edit::xinetd::{Attribute, ServiceState, ValueSource, XinetdConfig};
 use crate::model::HostPath;
-use crate::plan::{Cause, Effect, Named, Value};
+use crate::plan::{LimitEffect, LimitValue, SettingNamed, StepCause};
 
 /// Every effective value that changes, with the file whose edit changes it.
 pub(super) fn effects(
-    wants: &[Wanted],
-    before: &Config,
-    after: &Config,
-) -> Vec<(HostPath, Effect)> {
+    wants: &[XinetdWanted],
+    before: &XinetdConfig,
+    after: &XinetdConfig,
+) -> Vec<(HostPath, LimitEffect)> {
     let mut effects = Vec::new();
     let wanted = |target: &str, attribute: Attribute| {
         wants
@@ -26,11 +26,11 @@ pub(super) fn effects(
             && let Some(assigned) = assigned
         {
             let named = if wanted("defaults", attribute) {
-                Named::ByManifest
+                SettingNamed::ByManifest
             } else {
-                Named::Inherits
+                SettingNamed::Inherits
             };
-            let effect = Effect {
+            let effect = LimitEffect {
                 service: "defaults".to_owned(),
                 setting: setting(attribute),
                 from,
@@ -45,7 +45,7 @@ pub(super) fn effects(
         for attribute in Attribute::ALL {
             let dropped = matches!(old.state, ServiceState::Dropped(_));
             let from = if dropped {
-                Value::Nothing
+                LimitValue::Nothing
             } else {
                 in_force(old, attribute)
             };
@@ -62,18 +62,18 @@ pub(super) fn effects(
                 Attribute::Cps => &new.cps.from,
             };
             let path = match source {
-                Source::Own(at) | Source::Defaults(at) => at.path.clone(),
-                Source::BuiltIn => new.path.clone(),
+                ValueSource::Own(at) | ValueSource::Defaults(at) => at.path.clone(),
+                ValueSource::BuiltIn => new.path.clone(),
             };
             let path = if dropped { new.path.clone() } else { path };
             let named = if wanted(&new.name, attribute) {
-                Named::ByManifest
+                SettingNamed::ByManifest
             } else {
-                Named::Inherits
+                SettingNamed::Inherits
             };
             effects.push((
                 path,
-                Effect {
+                LimitEffect {
                     service: new.name.clone(),
                     setting: setting(attribute),
                     from,
@@ -88,15 +88,15 @@ pub(super) fn effects(
 
 /// Why a file is edited.
 pub(super) fn causes(
-    wants: &[Wanted],
-    before: &Config,
-    after: &Config,
+    wants: &[XinetdWanted],
+    before: &XinetdConfig,
+    after: &XinetdConfig,
     path: &HostPath,
-) -> Vec<Cause> {
+) -> Vec<StepCause> {
     let mut causes = Vec::new();
     for want in wants {
         let here: Vec<u32> = match &want.target {
-            Target::Defaults => {
+            BlockTarget::Defaults => {
                 let blocks = before.defaults.blocks.iter().filter(|at| at.path == *path);
                 let blocks: Vec<u32> = blocks.map(|at| at.line).collect();
                 let decides = after
@@ -109,7 +109,7 @@ pub(super) fn causes(
                     blocks
                 }
             }
-            Target::Service(_) => entries(want, before)
+            BlockTarget::Service(_) => entries(want, before)
                 .iter()
                 .filter(|entry| entry.path == *path)
                 .map(|entry| entry.line)
@@ -119,8 +119,8 @@ pub(super) fn causes(
             continue;
         }
         let differs = match &want.target {
-            Target::Defaults => default_of(before, want.attribute) != want.value,
-            Target::Service(_) => entries(want, before)
+            BlockTarget::Defaults => default_of(before, want.attribute) != want.value,
+            BlockTarget::Service(_) => entries(want, before)
                 .iter()
                 .any(|entry| in_force(entry, want.attribute) != want.value),
         };
@@ -130,7 +130,7 @@ pub(super) fn causes(
         for heading in here {
             let problem =
                 problems_of(before, path, heading, want.attribute).find(|problem| counts(problem));
-            causes.extend(problem.map(|problem| Cause::NotInForce {
+            causes.extend(problem.map(|problem| StepCause::NotInForce {
                 service: want.target.name().to_owned(),
                 key: want.attribute.name().to_owned(),
                 effect: problem.kind.to_string(),

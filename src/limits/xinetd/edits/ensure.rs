@@ -2,60 +2,62 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Target, Wanted, default_of, in_force};
+use super::super::{BlockTarget, XinetdWanted, default_of, in_force};
 use super::entries;
 use super::problems::broken;
-use crate::edit::xinetd::{self as editor, BlockRef, Config, Entry, Refusal, ServiceState, Tree};
-use crate::edit::{LineEdit, Spot};
-use crate::failure::{Blocked, Diagnostic};
-use crate::limits::{Part, declared_at, join, place};
-use crate::model::{Count, HostPath};
-use crate::plan::Value;
+use crate::edit::xinetd::{
+    self as editor, BlockRef, FileTree, ServiceState, TreeEntry, XinetdConfig, XinetdRefusal,
+};
+use crate::edit::{FileLine, LineEdit};
+use crate::failure::{Diagnostic, PlanBlocked};
+use crate::limits::{LimitsPart, declared_at, join, place};
+use crate::model::{ConnectionLimit, HostPath};
+use crate::plan::LimitValue;
 
-const fn text(value: Value) -> Option<Text> {
+const fn text(value: LimitValue) -> Option<EditedText> {
     match value {
-        Value::Count(count) => Some(Text::Count(count)),
-        Value::Rate(rate) => Some(Text::Rate(rate)),
-        Value::Nothing => None,
+        LimitValue::Count(count) => Some(EditedText::Count(count)),
+        LimitValue::Rate(rate) => Some(EditedText::Rate(rate)),
+        LimitValue::Nothing => None,
     }
 }
 
-enum Text {
-    Count(Count),
-    Rate(crate::model::Rate),
+enum EditedText {
+    Count(ConnectionLimit),
+    Rate(crate::model::ConnectionRate),
 }
 
-impl std::fmt::Display for Text {
+impl std::fmt::Display for EditedText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Count(Count::Unlimited) => f.write_str("UNLIMITED"),
-            Self::Count(Count::Number(number)) => write!(f, "{number}"),
+            Self::Count(ConnectionLimit::Unlimited) => f.write_str("UNLIMITED"),
+            Self::Count(ConnectionLimit::Number(number)) => write!(f, "{number}"),
             Self::Rate(rate) => write!(f, "{rate}"),
         }
     }
 }
 
 /// One `ensure` that is needed.
-struct Needed<'w> {
+struct NeededEnsure<'w> {
     path: HostPath,
     block: BlockRef,
     line: u32,
-    want: &'w Wanted,
+    want: &'w XinetdWanted,
 }
 
 /// Ensures each wanted value once; says whether anything was edited. Blocks further down a file come first, so that the
 /// lines of those above stay where they are.
 pub(super) fn ensure_all(
-    wants: &[Wanted],
-    config: &Config,
-    tree: &mut Tree,
+    wants: &[XinetdWanted],
+    config: &XinetdConfig,
+    tree: &mut FileTree,
     changed: &mut BTreeMap<HostPath, Vec<LineEdit>>,
-    part: &mut Part,
+    part: &mut LimitsPart,
 ) -> bool {
     let mut needs = Vec::new();
     for want in wants {
         match &want.target {
-            Target::Defaults => {
+            BlockTarget::Defaults => {
                 let at = config
                     .defaults
                     .attribute(want.attribute.name())
@@ -82,7 +84,7 @@ pub(super) fn ensure_all(
                 };
                 let broken = broken(config, &path, line, want.attribute);
                 if default_of(config, want.attribute) != want.value || broken {
-                    needs.push(Needed {
+                    needs.push(NeededEnsure {
                         path,
                         block: reference,
                         line,
@@ -90,12 +92,12 @@ pub(super) fn ensure_all(
                     });
                 }
             }
-            Target::Service(_) => {
+            BlockTarget::Service(_) => {
                 for entry in entries(want, config) {
-                    let duplicate = matches!(&entry.state, ServiceState::Dropped(kind) if *kind == editor::ProblemKind::Duplicate);
+                    let duplicate = matches!(&entry.state, ServiceState::Dropped(kind) if *kind == editor::XinetdProblemKind::Duplicate);
                     let broken = broken(config, &entry.path, entry.line, want.attribute);
                     if !duplicate && (in_force(entry, want.attribute) != want.value || broken) {
-                        needs.push(Needed {
+                        needs.push(NeededEnsure {
                             path: entry.path.clone(),
                             block: BlockRef::Service { line: entry.line },
                             line: entry.line,
@@ -109,7 +111,7 @@ pub(super) fn ensure_all(
     needs.sort_by(|a, b| (&a.path, b.line).cmp(&(&b.path, a.line)));
     let mut any = false;
     for need in needs {
-        let Some(Entry::File(bytes)) = tree.files.get(&need.path) else {
+        let Some(TreeEntry::File(bytes)) = tree.files.get(&need.path) else {
             continue;
         };
         let Some(value) = text(need.want.value) else {
@@ -120,7 +122,7 @@ pub(super) fn ensure_all(
         let result = if need.line == 0 {
             // The first setting brings the block, and the others go into it.
             match editor::ensure_defaults_block(bytes, attribute, &value) {
-                Err(Refusal::HasDefaults { .. }) => ensure(),
+                Err(XinetdRefusal::HasDefaults { .. }) => ensure(),
                 other => other,
             }
         } else {
@@ -131,7 +133,7 @@ pub(super) fn ensure_all(
             Ok(edited) => {
                 any = true;
                 join(changed.entry(need.path.clone()).or_default(), edited.lines);
-                tree.files.insert(need.path, Entry::File(edited.bytes));
+                tree.files.insert(need.path, TreeEntry::File(edited.bytes));
             }
             Err(refusal) => {
                 let diagnostic = Diagnostic::new(format!(
@@ -143,7 +145,7 @@ pub(super) fn ensure_all(
                 .because(refusal.to_string())
                 .hint("mend the file by hand, then plan again");
                 part.block(
-                    Blocked::Refused,
+                    PlanBlocked::Refused,
                     match spot(&refusal) {
                         Some(spot) => diagnostic.at(place(
                             &need.path,
@@ -161,7 +163,7 @@ pub(super) fn ensure_all(
     any
 }
 
-fn known_main(config: &Config) -> HostPath {
+fn known_main(config: &XinetdConfig) -> HostPath {
     config
         .files
         .first()
@@ -170,13 +172,13 @@ fn known_main(config: &Config) -> HostPath {
 }
 
 /// The place that a refusal is about.
-const fn spot(refusal: &Refusal) -> Option<Spot> {
+const fn spot(refusal: &XinetdRefusal) -> Option<FileLine> {
     match refusal {
-        Refusal::NoBlock { spot, why: _ } => *spot,
-        Refusal::BlockLost { spot, why: _ }
-        | Refusal::CarriageReturns { spot }
-        | Refusal::HasDefaults { spot }
-        | Refusal::Unproved { spot } => Some(*spot),
-        Refusal::Value { .. } => None,
+        XinetdRefusal::NoBlock { spot, why: _ } => *spot,
+        XinetdRefusal::BlockLost { spot, why: _ }
+        | XinetdRefusal::CarriageReturns { spot }
+        | XinetdRefusal::HasDefaults { spot }
+        | XinetdRefusal::Unproved { spot } => Some(*spot),
+        XinetdRefusal::Value { .. } => None,
     }
 }

@@ -1,20 +1,25 @@
 //! The lines of one attribute in one block that xinetd ignores or chokes on.
 
-use crate::edit::xinetd::{self as editor, Attribute, Config, Effect};
+use crate::edit::xinetd::{self as editor, Attribute, ProblemEffect, XinetdConfig};
 use crate::model::HostPath;
 
 /// Whether a block has a line of the attribute that xinetd ignores or chokes on.
-pub(super) fn broken(config: &Config, path: &HostPath, heading: u32, attribute: Attribute) -> bool {
+pub(super) fn broken(
+    config: &XinetdConfig,
+    path: &HostPath,
+    heading: u32,
+    attribute: Attribute,
+) -> bool {
     problems_of(config, path, heading, attribute).any(counts)
 }
 
 /// The problems of an attribute's lines in one block, named by its heading.
 pub fn problems_of<'c>(
-    config: &'c Config,
+    config: &'c XinetdConfig,
     path: &'c HostPath,
     heading: u32,
     attribute: Attribute,
-) -> impl Iterator<Item = &'c editor::Problem> {
+) -> impl Iterator<Item = &'c editor::XinetdProblem> {
     let services = config
         .services
         .iter()
@@ -39,22 +44,22 @@ pub fn problems_of<'c>(
 }
 
 /// A second line of an attribute is without effect too, but nothing is wrong with it.
-pub(super) fn counts(problem: &editor::Problem) -> bool {
+pub(super) fn counts(problem: &editor::XinetdProblem) -> bool {
     let harmless = matches!(
         problem.kind,
-        editor::ProblemKind::AlreadySet | editor::ProblemKind::RefusesEverybody
+        editor::XinetdProblemKind::AlreadySet | editor::XinetdProblemKind::RefusesEverybody
     );
     !harmless
         && match problem.kind.effect() {
-            Effect::LineIgnored
-            | Effect::ServiceDropped
-            | Effect::DaemonExits
-            | Effect::Unforeseeable => true,
-            Effect::Warning
-            | Effect::FileSkipped
-            | Effect::NotFollowed
-            | Effect::Unclear
-            | Effect::BlockLost => false,
+            ProblemEffect::LineIgnored
+            | ProblemEffect::ServiceDropped
+            | ProblemEffect::DaemonExits
+            | ProblemEffect::Unforeseeable => true,
+            ProblemEffect::Warning
+            | ProblemEffect::FileSkipped
+            | ProblemEffect::NotFollowed
+            | ProblemEffect::Unclear
+            | ProblemEffect::BlockLost => false,
         }
 }
 
