@@ -1,11 +1,11 @@
 //! Keeps a Plesk mail server in the state that a TOML manifest declares.
 
-pub mod access;
-pub mod apply;
 pub mod cli;
 pub mod edit;
+pub mod engine;
 pub mod facts;
 pub mod failure;
+pub mod firewall;
 pub mod host;
 pub mod limits;
 pub mod manifest;

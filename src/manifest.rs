@@ -3,6 +3,7 @@
 //! Pure: bytes in, value or diagnostics out. It knows no host, opens no file, and finds all problems of all layers at
 //! once. What a value means to a daemon beyond its range is not decided here.
 
+mod access;
 mod accounts;
 mod desired;
 mod host;
@@ -15,7 +16,6 @@ mod recognised;
 mod resolved;
 mod schema;
 mod source;
-mod sources;
 mod syntax;
 mod together;
 mod values;

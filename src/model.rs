@@ -2,8 +2,8 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod access;
 mod networks;
-mod sources;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::networks::{AddressFamily, Network, Networks, NotANetwork};
-pub use self::sources::{
+pub use self::access::{
     AccessTable, AllowedSources, EnforcedBy, MailService, NotASetName, ServiceAllow, SetName,
 };
+pub use self::networks::{AddressFamily, Network, Networks, NotANetwork};
 
 /// An absolute path on the host, without `.` or `..` components and without NUL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

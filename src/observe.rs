@@ -1,9 +1,9 @@
 //! Reads the state that a manifest concerns, and no more; one trip, one more for each level of unknown includes, and one
 //! for what stands at the paths that xinetd's files name.
 
-mod access;
 mod accounts;
 mod boot;
+mod firewall;
 mod sshd;
 
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use self::accounts::CommandOptions;
 pub use self::accounts::accounts;
 
-use crate::access::boot::BootObserved;
-use crate::access::observed::ObservedFirewall;
 use crate::edit::xinetd::{
     FileTree, NameDatabases, NameFiles, PathStanding, TreeEntry, WantedPath, XinetdConfig,
 };
 use crate::facts::Facts;
+use crate::firewall::boot::BootObserved;
+use crate::firewall::observed::ObservedFirewall;
 use crate::host::batch::{Batch, ListingAnswer, Ticket};
 use crate::host::{
     Digest, ExecutePermission, FileFound, FileState, HostError, LinkState, PathExistence, ReadHost,
@@ -47,7 +47,7 @@ pub struct Observed {
     /// The panel's mail accounts.
     pub accounts: Option<ObservedPanelAccess>,
     /// The packet filters.
-    pub access: Option<ObservedFirewall>,
+    pub firewall: Option<ObservedFirewall>,
     /// What a boot does about mailward's own rules.
     pub boot: Option<BootObserved>,
     /// The ssh connection by which this run stands on the host.
@@ -94,7 +94,7 @@ impl ObserveScope<'_> {
     }
 
     /// Whether the packet filters are read.
-    fn access(self, facts: &Facts) -> bool {
+    fn asks_firewall(self, facts: &Facts) -> bool {
         match self {
             // What earlier manifests have set may have to be told of.
             Self::Of(desired) | Self::ToApply(desired) => {
@@ -142,7 +142,7 @@ impl Observed {
         let output = probe.as_ref().map(|command| batch.output(command.clone()));
         let main = xinetd::main_file(facts);
         // Where it runs it may start sshd.
-        let may_start = scope.access(facts) && !xinetd::running(&facts.processes).is_empty();
+        let may_start = scope.asks_firewall(facts) && !xinetd::running(&facts.processes).is_empty();
         let xinetd = (scope.xinetd(facts) || may_start).then(|| {
             let start = batch.file(main.clone());
             let folder = batch.folder(known(USUAL_FOLDER));
@@ -151,10 +151,10 @@ impl Observed {
         });
         let asked = (scope.accounts(facts))
             .map(|options| accounts::ask(&mut batch, facts, options, scope.depth()));
-        let filters = scope.access(facts).then(|| {
+        let filters = scope.asks_firewall(facts).then(|| {
             let connection = batch.connection();
             (
-                access::ask(&mut batch, facts),
+                firewall::ask(&mut batch, facts),
                 boot::ask(&mut batch),
                 connection,
             )
@@ -190,7 +190,7 @@ impl Observed {
         }
         if let Some((filters, boot, connection)) = filters {
             let config = starts.as_ref().map(|xinetd| &xinetd.config);
-            observed.access = Some(filters.observed(host, facts, config, &mut answers)?);
+            observed.firewall = Some(filters.observed(host, facts, config, &mut answers)?);
             observed.boot = Some(boot.observed(&mut answers)?);
             observed.connection = Some(answers.take(connection)?);
         }

@@ -3,32 +3,32 @@
 //! A plan is complete data: nothing is left to decide when it is applied. This module holds its nouns; `make` builds one
 //! and is pure, `fingerprint` names what a plan does, `stale` compares two.
 
-mod access;
 mod action;
 pub mod fingerprint;
+mod firewall;
 mod make;
+mod panel_access;
 mod reason;
 pub mod saved;
-mod sources;
 pub mod stale;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::access::{
-    AccountAct, AccountChange, AccountProblem, AccountState, CommandSurprise, OverridePermission,
-    PanelAccessCause, PanelAccessStep, SafetyOverrides,
-};
 pub use self::action::{
     ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation,
     ServiceAction, ServiceControl,
 };
 pub use self::fingerprint::Fingerprint;
-pub use self::make::{ACTION_DEADLINE, guard, inputs, make};
-pub use self::reason::{DisplacingRules, Note, SkipReason, StepCause};
-pub use self::sources::{
+pub use self::firewall::{
     AddressExtent, AllowlistChange, BootHook, BootStep, FilterBackend, FirewallCause, FirewallStep,
     ReachChange, RetireStep,
 };
+pub use self::make::{ACTION_DEADLINE, guard, inputs, make};
+pub use self::panel_access::{
+    AccountAct, AccountChange, AccountProblem, AccountState, CommandSurprise, OverridePermission,
+    PanelAccessCause, PanelAccessStep, SafetyOverrides,
+};
+pub use self::reason::{DisplacingRules, Note, SkipReason, StepCause};
 use crate::edit::EditKind;
 use crate::host::Digest;
 use crate::model::{ConnectionLimit, ConnectionRate, Desired, HostPath};
@@ -107,7 +107,8 @@ pub enum Step {
     /// Accounts of one domain may log in to the panel, or may no longer.
     PanelAccess(PanelAccessStep),
     /// Who may reach mail services changes, provisionally until it is confirmed.
-    Sources(FirewallStep),
+    #[serde(rename = "sources")]
+    Firewall(FirewallStep),
     /// The rules come back at boot, or no longer; done when the rules are confirmed.
     Boot(BootStep),
     /// Own rules go that something else has taken over; done when that is confirmed.
@@ -280,8 +281,8 @@ impl Step {
 
     /// It as a change of who may reach services, if it is one.
     #[must_use]
-    pub const fn as_sources(&self) -> Option<&FirewallStep> {
-        if let Self::Sources(step) = self {
+    pub const fn as_firewall(&self) -> Option<&FirewallStep> {
+        if let Self::Firewall(step) = self {
             Some(step)
         } else {
             None
@@ -296,8 +297,8 @@ impl Step {
 
     /// Whether it is about who may reach services, before or after a confirmation.
     #[must_use]
-    pub const fn is_of_access(&self) -> bool {
-        matches!(self, Self::Sources(_) | Self::Boot(_) | Self::Retire(_))
+    pub const fn is_of_firewall(&self) -> bool {
+        matches!(self, Self::Firewall(_) | Self::Boot(_) | Self::Retire(_))
     }
 
     /// The effective values that change by this step.
@@ -308,7 +309,7 @@ impl Step {
             Self::Panel(panel) => &panel.effects,
             Self::Action(_)
             | Self::PanelAccess(_)
-            | Self::Sources(_)
+            | Self::Firewall(_)
             | Self::Boot(_)
             | Self::Retire(_) => &[],
         }

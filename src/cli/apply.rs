@@ -7,8 +7,8 @@ use super::files::PrivateFile;
 use super::progress::RunProgress;
 use super::terminal::{EndSignals, OperatorTerminal, ask, can_ask};
 use super::{ApplyArgs, CommandEnd, OutputFormat, allowed, confirm, files, planned};
-use crate::apply::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
-use crate::apply::{self, ApplyRequest, RestartPolicy, RunWatcher};
+use crate::engine::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
+use crate::engine::{self, ApplyRequest, RestartPolicy, RunWatcher};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::deadline::Deadline;
 use crate::host::ssh::{self, MetadataPolicy};
@@ -129,7 +129,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<Outcome,
         deadline: args.host.deadline(),
         allowed: &allowed,
         run: std::process::id(),
-        window: window_id()?,
+        checkpoint: checkpoint_id()?,
     };
     let mut watch = OperatorWatcher {
         terminal,
@@ -139,7 +139,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<Outcome,
         detail,
         progress: RunProgress::default(),
     };
-    Ok(apply::apply(&mut *host, &request, &mut watch))
+    Ok(engine::apply(&mut *host, &request, &mut watch))
 }
 
 /// A plan as it may be shown.
@@ -151,7 +151,7 @@ fn shown<'p>(terminal: &OperatorTerminal, plan: &'p Plan) -> Cow<'p, Plan> {
 }
 
 /// 128 random bits: nobody can guess the name of a window's folder, and no two windows have one.
-fn window_id() -> Result<String, CommandEnd> {
+fn checkpoint_id() -> Result<String, CommandEnd> {
     let mut bytes = [0; 16];
     let mut filled = 0;
     while filled < bytes.len() {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::allow::Allowance;
 use super::terminal::{EndSignals, OperatorTerminal};
 use super::{ApplyArgs, CommandEnd, ConfirmArgs, DecideArgs, OutputFormat};
-use crate::apply::outcome::{Outcome, OutcomeVerdict, StepState};
-use crate::apply::window::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
-use crate::apply::window::{self, revert};
+use crate::engine::checkpoint::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
+use crate::engine::checkpoint::{self, revert};
+use crate::engine::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::host::deadline::Deadline;
@@ -192,7 +192,7 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal
 /// What became of a change on which somebody else has decided.
 fn decided(mut outcome: Outcome, host: &mut dyn WriteHost, args: &ApplyArgs) -> Outcome {
     let run = outcome.run.clone().unwrap_or_default();
-    if let Some(became) = window::became(host, &run, args.host.deadline()) {
+    if let Some(became) = checkpoint::became(host, &run, args.host.deadline()) {
         return became;
     }
     outcome.conclude(OutcomeVerdict::Unknown);
@@ -216,7 +216,7 @@ fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal) -> 
                 SshSignals::RunOnly,
                 &Deadline::none(),
             )
-            .map(|mut host| window::became(&mut *host, &run, args.host.deadline()));
+            .map(|mut host| checkpoint::became(&mut *host, &run, args.host.deadline()));
         match became {
             Ok(Some(became)) => return became,
             Ok(None) => {}
@@ -241,7 +241,7 @@ fn longest(outcome: &Outcome) -> Duration {
     let seconds = outcome
         .steps
         .iter()
-        .find_map(|step| Some(step.step.as_sources()?.confirm_within));
+        .find_map(|step| Some(step.step.as_firewall()?.confirm_within));
     Duration::from_secs(u64::from(seconds.unwrap_or(0)) + 20)
 }
 

@@ -2,10 +2,10 @@
 
 use super::terminal::OperatorTerminal;
 use super::{CommandEnd, OutputFormat, ShowArgs, checked, facts_for};
-use crate::access;
-use crate::access::plan::UnconfirmedRules;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, Exit};
+use crate::firewall;
+use crate::firewall::plan::UnconfirmedRules;
 use crate::host::ssh::{MetadataPolicy, SignalReceiver};
 use crate::limits::show::{entries, unreadable};
 use crate::observe::{ObserveScope, Observed};
@@ -31,9 +31,9 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
         None => Facts::read(&*host)?,
     };
     let observed = Observed::read(&*host, &facts, ObserveScope::All)?;
-    let waiting = access::plan::waiting(&facts, UnconfirmedRules::Yes);
-    let notes = match (&observed.access, &observed.boot) {
-        (Some(access), Some(boot)) => access::plan::provisional(&facts, access, boot),
+    let waiting = firewall::plan::waiting(&facts, UnconfirmedRules::Yes);
+    let notes = match (&observed.firewall, &observed.boot) {
+        (Some(access), Some(boot)) => firewall::plan::provisional(&facts, access, boot),
         (Some(_) | None, _) => Vec::new(),
     };
     let entries = entries(
@@ -50,7 +50,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
     let panel = observed.accounts.as_ref();
     let accounts = panel.and_then(|panel| panel.accounts.as_ref().ok());
     let accounts = accounts.map(|accounts| show::shown(accounts, names));
-    let reach = observed.access.as_ref().map(access::show::shown);
+    let reach = observed.firewall.as_ref().map(firewall::show::shown);
     match args.format {
         OutputFormat::Text => {
             for waiting in waiting.iter().chain(&notes) {
@@ -83,7 +83,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
         let diagnostic = Diagnostic::new(what).because(unread.to_string());
         unreadable.push(diagnostic.hint(unread.hint()));
     }
-    let filters = observed.access.iter().flat_map(|access| access.unread());
+    let filters = observed.firewall.iter().flat_map(|access| access.unread());
     unreadable.extend(filters.map(|unread| {
         let what = Diagnostic::new("who reaches the mail services cannot be read");
         what.because(unread.to_string()).hint(unread.hint())

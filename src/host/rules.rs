@@ -132,7 +132,7 @@ pub(super) fn holder(text: &str) -> String {
 const ID: usize = 32;
 
 /// Whether this folder is that of one window: named by its id, in memory or, where there is no such place, below [`STATE`].
-pub(super) fn is_window(path: &str) -> bool {
+pub(super) fn is_checkpoint(path: &str) -> bool {
     let on_disk = format!("{STATE}/access/");
     let in_memory = format!("{WINDOWS}/");
     let id = (path.strip_prefix(&in_memory))
@@ -148,7 +148,7 @@ pub(super) fn is_window(path: &str) -> bool {
 
 /// Whether everything in this folder is mailward's own, which nobody else may look at.
 pub(super) fn is_private(path: &str) -> bool {
-    path.starts_with(STATE) || path == WINDOWS || is_window(path)
+    path.starts_with(STATE) || path == WINDOWS || is_checkpoint(path)
 }
 
 /// Whether this is what makes systemd keep a window's watch: its unit, or the link that a start of the user space follows.
@@ -163,14 +163,14 @@ fn is_watch(path: &HostPath) -> bool {
         .or_else(|| text.strip_prefix(units)))
     .and_then(|name| name.strip_prefix("mailward-revert-"))
     .and_then(|name| name.strip_suffix(".service"))
-    .is_some_and(|id| is_window(&format!("{WINDOWS}/{id}")))
+    .is_some_and(|id| is_checkpoint(&format!("{WINDOWS}/{id}")))
 }
 
 /// What may be saved: below [`STATE`], the lock apart, and in the folder of a window.
 pub(super) fn may_save(path: &HostPath) -> Result<(), OperationError> {
     if path
         .parent()
-        .is_some_and(|folder| is_window(folder.as_str()))
+        .is_some_and(|folder| is_checkpoint(folder.as_str()))
     {
         return Ok(());
     }
@@ -203,7 +203,7 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), OperationError> {
         .strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".mailward"))
         .is_some_and(|target| !target.is_empty());
-    if left_over || may_put(path).is_ok() || is_window(path.as_str()) || is_watch(path) {
+    if left_over || may_put(path).is_ok() || is_checkpoint(path.as_str()) || is_watch(path) {
         Ok(())
     } else {
         may_save(path).map_err(|refusal| match refusal {

@@ -102,7 +102,7 @@ impl CheckpointFolder {
                     .unwrap_or(name)
             })
             .map(|id| format!("{WINDOWS}/{id}"))
-            .filter(|path| super::rules::is_window(path))
+            .filter(|path| super::rules::is_checkpoint(path))
             .map(|path| Self(known(&path)))
             .collect()
     }
@@ -415,7 +415,7 @@ pub mod former {
 mod tests {
     use super::*;
     use crate::host::ProcessOwner;
-    use crate::host::rules::{is_window, may_decide, may_remove, may_save};
+    use crate::host::rules::{is_checkpoint, may_decide, may_remove, may_save};
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
@@ -474,7 +474,7 @@ mod tests {
             let folder = CheckpointFolder::new(mounts, ID);
             assert_eq!(folder.path().as_str(), path.replace("ID", ID), "{mounts}");
             assert_eq!(folder.id(), ID);
-            assert!(is_window(folder.path().as_str()));
+            assert!(is_checkpoint(folder.path().as_str()));
             may_save(&folder.log()).unwrap();
             may_decide(&folder.open(), &folder.confirmed()).unwrap();
             for act in folder.starters().into_iter().chain(folder.remains()) {
@@ -497,7 +497,7 @@ mod tests {
             "/dev/shm/00112233445566778899aabbccddeeff",
             "/var/lib/mailward/00112233445566778899aabbccddeeff",
         ] {
-            assert!(!is_window(path), "{path}");
+            assert!(!is_checkpoint(path), "{path}");
         }
         let other = known("/run/systemd/system/ssh.service");
         assert!(may_remove(&other).is_err());

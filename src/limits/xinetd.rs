@@ -398,7 +398,8 @@ fn in_charge(wants: &[XinetdWanted], facts: &Facts, part: &mut LimitsPart) {
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+    text.windows(part.len())
+        .any(|checkpoint| checkpoint == part)
 }
 
 fn declared(want: &XinetdWanted) -> StepCause {

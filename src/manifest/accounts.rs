@@ -14,7 +14,7 @@ use super::problem::ManifestProblem;
 use super::reader::{TableContent, TableReader};
 use super::source::LayerMark;
 use super::values;
-use super::written::{MarkedValue, WrittenAccess, WrittenLeaf};
+use super::written::{MarkedValue, WrittenLeaf, WrittenPanelAccess};
 
 /// What the keys of a table are.
 #[derive(Clone, Copy)]
@@ -77,12 +77,12 @@ struct SpelledName {
 
 impl TableReader<'_> {
     /// What a layer says about panel access.
-    pub(super) fn panel_access(&mut self, root: &DeTable<'_>) -> WrittenAccess {
+    pub(super) fn panel_access(&mut self, root: &DeTable<'_>) -> WrittenPanelAccess {
         let table = ManifestTable::PanelAccess;
         match self.table(&ManifestTable::Root, root, "panel_access") {
             TableContent::Table(content) => {
                 self.known(&table, content);
-                WrittenAccess {
+                WrittenPanelAccess {
                     default: self.leaf(&table, content, "default", |to, key, value| {
                         values::access(to, key, value, &value.span())
                     }),
@@ -91,11 +91,11 @@ impl TableReader<'_> {
                     accounts: self.names(content, KeyNames::Accounts),
                 }
             }
-            TableContent::Absent => WrittenAccess::default(),
-            TableContent::Wrong => WrittenAccess {
+            TableContent::Absent => WrittenPanelAccess::default(),
+            TableContent::Wrong => WrittenPanelAccess {
                 default: WrittenLeaf::Wrong,
                 missing: WrittenLeaf::Wrong,
-                ..WrittenAccess::default()
+                ..WrittenPanelAccess::default()
             },
         }
     }

@@ -7,9 +7,9 @@ use crate::model::{
     XinetdLimits,
 };
 
-use super::sources;
+use super::access;
 use super::written::{
-    MarkedValue, WrittenAccess, WrittenLeaf, WrittenLimit, WrittenManifest, WrittenSafety,
+    MarkedValue, WrittenLeaf, WrittenLimit, WrittenManifest, WrittenPanelAccess, WrittenSafety,
     WrittenXinetd,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn desired(written: WrittenManifest) -> Desired {
         limits,
         xinetd_defaults,
         xinetd_services,
-        sources,
+        access,
         panel_access,
         safety,
     } = written;
@@ -39,8 +39,8 @@ pub(super) fn desired(written: WrittenManifest) -> Desired {
         limits: kept(limits, limit, &ServiceLimits::default()),
         xinetd_defaults: xinetd(xinetd_defaults),
         xinetd_services: kept(xinetd_services, xinetd, &XinetdLimits::default()),
-        access: sources::desired(&sources),
-        panel_access: access(panel_access),
+        access: access::desired(&access),
+        panel_access: panel_login(panel_access),
         safety: SafetyRules {
             max_account_changes: max_account_changes.take().map(MarkedValue::declared),
             confirm_within: confirm_within.take().map(MarkedValue::declared),
@@ -67,8 +67,8 @@ fn kept<K: Ord, W, D: PartialEq>(
         .collect()
 }
 
-fn access(written: WrittenAccess) -> PanelAccess {
-    let WrittenAccess {
+fn panel_login(written: WrittenPanelAccess) -> PanelAccess {
+    let WrittenPanelAccess {
         default,
         missing,
         domains,

@@ -100,7 +100,7 @@ impl TableReader<'_> {
                 }
             }
         }
-        written.sources = self.sources(root);
+        written.access = self.access(root);
         written.panel_access = self.panel_access(root);
         written.safety = self.safety(root);
         written

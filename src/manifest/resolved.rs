@@ -109,7 +109,7 @@ fn manifest(desired: &Desired) -> String {
         let _ = writeln!(text, "[xinetd.services.{}]", quoted(name));
         xinetd(&mut text, limit);
     }
-    sources(&mut text, access);
+    access_table(&mut text, access);
     accounts(&mut text, panel_access);
     let SafetyRules {
         max_account_changes,
@@ -177,7 +177,7 @@ fn xinetd(text: &mut String, limit: &XinetdLimits) {
     }
 }
 
-fn sources(text: &mut String, access: &AccessTable) {
+fn access_table(text: &mut String, access: &AccessTable) {
     let AccessTable { enforce, allow } = access;
     let sets = sets(allow);
     if !sets.is_empty() {

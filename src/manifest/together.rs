@@ -2,11 +2,11 @@
 
 use crate::model::{ConnectionLimit, Service};
 
+use super::access;
 use super::keys::ManifestTable;
 use super::problem::{ManifestProblem, SameFix};
 use super::reader::LayerText;
 use super::source::LayerMark;
-use super::sources;
 use super::written::{MarkedValue, WrittenLimit, WrittenManifest, WrittenXinetd};
 
 /// Problems and notes, each with its place.
@@ -37,7 +37,7 @@ pub(super) fn judge(written: &WrittenManifest, text: LayerText) -> Judgement {
         }
     }
     incomplete_rates(written, text, &mut judgement);
-    sources::judge(&written.sources, text, &mut judgement);
+    access::judge(&written.access, text, &mut judgement);
     judgement
 }
 

@@ -136,7 +136,7 @@ pub(super) enum WrittenAllow {
 
 /// `[networks]` and `[access]`.
 #[derive(Debug, Default)]
-pub(super) struct WrittenSources {
+pub(super) struct WrittenAccess {
     pub(super) networks: BTreeMap<SetName, WrittenLeaf<Vec<MarkedValue<Network>>>>,
     pub(super) enforce: WrittenLeaf<MarkedValue<EnforcedBy>>,
     pub(super) allow: BTreeMap<MailService, WrittenLeaf<MarkedValue<WrittenAllow>>>,
@@ -144,7 +144,7 @@ pub(super) struct WrittenSources {
 
 /// `[panel_access]`.
 #[derive(Debug, Default)]
-pub(super) struct WrittenAccess {
+pub(super) struct WrittenPanelAccess {
     pub(super) default: WrittenLeaf<MarkedValue<PanelLogin>>,
     pub(super) missing: WrittenLeaf<MarkedValue<MissingAccounts>>,
     /// By the domain's ASCII form.
@@ -168,12 +168,12 @@ pub(super) struct WrittenManifest {
     pub(super) limits: BTreeMap<Service, WrittenLimit>,
     pub(super) xinetd_defaults: WrittenXinetd,
     pub(super) xinetd_services: BTreeMap<String, WrittenXinetd>,
-    pub(super) sources: WrittenSources,
-    pub(super) panel_access: WrittenAccess,
+    pub(super) access: WrittenAccess,
+    pub(super) panel_access: WrittenPanelAccess,
     pub(super) safety: WrittenSafety,
 }
 
-impl WrittenAccess {
+impl WrittenPanelAccess {
     fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self {
             default,
@@ -202,7 +202,7 @@ impl WrittenLimit {
     }
 }
 
-impl WrittenSources {
+impl WrittenAccess {
     fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
         let Self {
             networks,
@@ -242,7 +242,7 @@ impl WrittenManifest {
             limits,
             xinetd_defaults,
             xinetd_services,
-            sources,
+            access: sources,
             panel_access,
             safety,
         } = above;
@@ -257,7 +257,7 @@ impl WrittenManifest {
                 .or_default()
                 .cover(limit, drops);
         }
-        self.sources.cover(sources, drops);
+        self.access.cover(sources, drops);
         self.panel_access.cover(panel_access, drops);
         let WrittenSafety {
             max_account_changes,

@@ -1,6 +1,6 @@
 //! Asks what a boot does about mailward's own rules.
 
-use crate::access::boot::{BootObserved, paths, places};
+use crate::firewall::boot::{BootObserved, paths, places};
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{FileFound, HostError, PathExistence};
 use crate::model::HostPath;

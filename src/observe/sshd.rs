@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::access::sshd::{
-    ListenerPorts, ListenerService, mail_ports, of_inetd, of_systemd, of_xinetd,
-};
 use crate::edit::xinetd::XinetdConfig;
 use crate::facts::{Facts, ServiceManager};
+use crate::firewall::sshd::{
+    ListenerPorts, ListenerService, mail_ports, of_inetd, of_systemd, of_xinetd,
+};
 use crate::host::batch::Batch;
 use crate::host::{
     CommandEnding, FileFound, HostCommand, HostError, Process, ReadHost, is_session,

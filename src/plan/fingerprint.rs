@@ -73,15 +73,15 @@ fn what(step: &Step) -> Json {
             "panel": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
         Step::PanelAccess(step) => change(step),
-        Step::Sources(FirewallStep {
+        Step::Firewall(FirewallStep {
             way,
-            gates,
+            allowlists,
             effects: _,
             confirm_within,
             causes: _,
             how: _,
             guard: _,
-        }) => json!({ "sources": gates, "way": way, "within": within(*way, *confirm_within) }),
+        }) => json!({ "sources": allowlists, "way": way, "within": within(*way, *confirm_within) }),
         Step::Boot(BootStep {
             boot,
             way,

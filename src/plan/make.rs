@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::fingerprint::Fingerprint;
 use super::{FORMAT, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides, Step};
-use crate::access;
 use crate::edit::shellvars;
 use crate::edit::xinetd::{ProblemEffect, XinetdProblemKind};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::firewall;
 use crate::limits::{self, LimitsPart, courier, declared_at, xinetd};
 use crate::model::Desired;
 use crate::observe::Observed;
@@ -79,9 +79,9 @@ pub fn make(
     } = panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
     notes.extend(left);
     blockers.extend(refused);
-    let access = access::plan::plan(desired, facts, observed, allowed, deadline);
-    notes.extend(access.notes);
-    blockers.extend(access.blockers);
+    let firewall = firewall::plan::plan(desired, facts, observed, allowed, deadline);
+    notes.extend(firewall.notes);
+    blockers.extend(firewall.blockers);
     if !blockers.is_empty() {
         blockers.sort();
         blockers.dedup();
@@ -102,7 +102,7 @@ pub fn make(
         .chain(panels.into_iter().map(Step::Panel))
         .chain(actions.into_iter().map(Step::Action))
         .chain(accounts.into_iter().map(Step::PanelAccess))
-        .chain(access.steps)
+        .chain(firewall.steps)
         .collect();
     if steps.is_empty() {
         // With nothing to restart there is nothing to explain about what is not restarted.
@@ -155,7 +155,7 @@ pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
         panel: _,
         xinetd,
         accounts: _,
-        access: _,
+        firewall: _,
         boot: _,
         connection: _,
     } = observed;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountProblem, Daemon, FilterBackend, LimitSetting, LimitValue};
-use crate::access::observed::PacketEntrance;
 use crate::failure::Diagnostic;
+use crate::firewall::observed::PacketEntrance;
 use crate::host::ForeignProcess;
 use crate::model::{HostPath, ManifestOrigin};
 

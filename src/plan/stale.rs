@@ -11,7 +11,7 @@ use super::{
     AccountAct, BootStep, FileEdit, FirewallStep, HostId, PanelAccessStep, PanelLimitStep, Plan,
     RetireStep, ServiceAction, Step,
 };
-use crate::access::boot::way_of;
+use crate::firewall::boot::way_of;
 use crate::model::PanelLogin;
 
 /// Why a plan of today is not the one that was agreed.
@@ -40,7 +40,7 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), StaleReason> {
             Step::Edit(_)
             | Step::Panel(_)
             | Step::Action(_)
-            | Step::Sources(_)
+            | Step::Firewall(_)
             | Step::Boot(_)
             | Step::Retire(_) => (!known.contains(&essence(step))).then(|| step.clone()),
         })
@@ -81,7 +81,7 @@ fn accounts(agreed: &Plan) -> BTreeSet<(&str, PanelLogin, AccountAct)> {
             Step::Edit(_)
             | Step::Panel(_)
             | Step::Action(_)
-            | Step::Sources(_)
+            | Step::Firewall(_)
             | Step::Boot(_)
             | Step::Retire(_) => Vec::new(),
         })
@@ -126,16 +126,16 @@ fn essence(step: &Step) -> Json {
         }) => {
             json!({ "argv": argv, "undo": undo, "effects": effects })
         }
-        Step::Sources(FirewallStep {
+        Step::Firewall(FirewallStep {
             way,
-            gates,
+            allowlists,
             // Who else is banned or let in may change at any time.
             effects: _,
             confirm_within,
             causes: _,
             how: _,
             guard: _,
-        }) => json!({ "way": way, "gates": gates, "confirm_within": confirm_within }),
+        }) => json!({ "way": way, "gates": allowlists, "confirm_within": confirm_within }),
         Step::Boot(BootStep {
             boot,
             way,

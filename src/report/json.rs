@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::access::show::ShownFirewall as Access;
+use crate::firewall::show::ShownFirewall as Access;
 use crate::limits::show::LimitEntry;
 use crate::panel_access::show::ShownAccounts as Accounts;
 use crate::plan::{HostId, Note, Plan};

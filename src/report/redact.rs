@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::apply::outcome::Outcome;
+use crate::engine::outcome::Outcome;
 use crate::failure::{Diagnostic, FilePlace};
 use crate::model::{Desired, ManifestOrigin, PanelAccess};
 use crate::plan::{Note, PanelAccessCause, PanelAccessStep, Plan, Step};

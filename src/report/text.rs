@@ -2,23 +2,23 @@
 //!
 //! Equal hosts print equal text: no host name, time or pid, so that output from many hosts folds.
 
-mod access;
 mod accounts;
 mod change;
+mod firewall;
 mod notes;
 mod outcome;
+mod panel_access;
 mod plan;
 mod reach;
 mod show;
-mod sources;
 
-pub use self::access::AccountDetail;
 pub use self::accounts::accounts;
+pub use self::firewall::allowed_sources;
 pub use self::outcome::{outcome, summary as outcome_summary};
+pub use self::panel_access::AccountDetail;
 pub use self::plan::{check, drift, left_alone, plan, step_name, steps_in_brief, summary, waiting};
 pub use self::reach::reach;
 pub use self::show::show;
-pub use self::sources::sources;
 
 use anstyle::{AnsiColor, Style};
 

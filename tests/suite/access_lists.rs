@@ -18,7 +18,7 @@ const CASES: [(&str, &str); 2] = [
     ),
 ];
 
-fn gates(host: &Host, enforce: &str, manifest: &str) -> Value {
+fn allowlists(host: &Host, enforce: &str, manifest: &str) -> Value {
     let manifest = manifest.replace(
         "[access.allow]",
         &format!("[access]\nenforce = \"{enforce}\"\n[access.allow]"),
@@ -31,8 +31,8 @@ fn gates(host: &Host, enforce: &str, manifest: &str) -> Value {
     assert_eq!(output.code(), 2, "{output:#?}");
     let plan: Value = serde_json::from_str(&output.stdout).unwrap();
     let steps = plan["steps"].as_array().unwrap();
-    let gates = steps.iter().find_map(|step| step.get("gates"));
-    gates.unwrap_or_else(|| panic!("{plan:#}")).clone()
+    let allowlists = steps.iter().find_map(|step| step.get("gates"));
+    allowlists.unwrap_or_else(|| panic!("{plan:#}")).clone()
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn long_and_overlapping_lists_are_planned_as_the_fewest_networks_that_they_are()
                     { "service": "pop3", "networks": ["203.0.113.0/24"] },
                 ]),
             };
-            let planned = gates(&host, enforce, manifest);
+            let planned = allowlists(&host, enforce, manifest);
             let told: Vec<Value> = (planned.as_array().unwrap().iter())
-                .map(|gate| json!({ "service": gate["service"], "networks": gate["to"]["only"] }))
+                .map(|allowlist| json!({ "service": allowlist["service"], "networks": allowlist["to"]["only"] }))
                 .collect();
             assert_eq!(Value::from(told), expected, "{enforce} {name}: {planned:#}");
         }

@@ -34,7 +34,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(kind: Kind, window: Duration) -> Option<Self> {
+    fn new(kind: Kind, checkpoint: Duration) -> Option<Self> {
         let mut host = Host::start_with(kind, Layout::Debian)?;
         let era = match kind {
             Kind::SysV => {
@@ -45,7 +45,7 @@ impl Scene {
         };
         let net = host.network();
         let firewall = Firewall::install(&host, era);
-        firewall.confirm_within(&host, window);
+        firewall.confirm_within(&host, checkpoint);
         let scene = Self {
             host,
             net,

@@ -4,8 +4,8 @@
 
 mod below_root;
 
-use mailward::access::iptables::{PresentChains, replacement};
-use mailward::access::{NatEnds, PortAllowlist, nft};
+use mailward::firewall::iptables::{PresentChains, replacement};
+use mailward::firewall::{NatEnds, PortAllowlist, nft};
 use mailward::model::{self, AllowedSources, MailService, Network, Networks};
 use serde_json::Value;
 
@@ -141,7 +141,7 @@ fn assert_decided(access: &Value, port: u16, expected: &[(&str, &str)]) {
     assert_eq!(found, expected, "{access:#}");
 }
 
-fn gates() -> Vec<PortAllowlist> {
+fn allowlists() -> Vec<PortAllowlist> {
     let office: Networks = OFFICE
         .map(|text| Network::parse(text).unwrap())
         .into_iter()
@@ -188,7 +188,7 @@ fn what_nftables_lets_in_is_shown_as_connections_find_it_here_and_over_ssh() {
     load(
         &host,
         &["nft", "-f", "-"],
-        &nft::script(&gates(), NatEnds::Both),
+        &nft::script(&allowlists(), NatEnds::Both),
     );
     let access = shown(&host);
     agrees(&access, &net);
@@ -317,7 +317,12 @@ fn what_each_kind_of_iptables_lets_in_is_shown_as_connections_find_it() {
         (model::AddressFamily::Ipv4, "iptables-legacy-restore"),
         (model::AddressFamily::Ipv6, "ip6tables-legacy-restore"),
     ] {
-        let rules = replacement(&gates(), family, NatEnds::Both, &PresentChains::default());
+        let rules = replacement(
+            &allowlists(),
+            family,
+            NatEnds::Both,
+            &PresentChains::default(),
+        );
         load(&host, &[program, "--noflush"], &rules.unwrap());
     }
     let access = shown(&host);

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use mailward::access::iptables::{NatEnd, section};
+use mailward::firewall::iptables::{NatEnd, section};
 use serde_json::Value;
 
 use crate::support::host::{Family, Host, Kind, Layout, Net, Output, Reach};

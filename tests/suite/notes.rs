@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mailward::access::observed::PacketEntrance;
-use mailward::apply::outcome::{Outcome, OutcomeVerdict};
+use mailward::engine::outcome::{Outcome, OutcomeVerdict};
 use mailward::failure::{Diagnostic, FilePlace};
+use mailward::firewall::observed::PacketEntrance;
 use mailward::host::ForeignProcess;
 use mailward::model::{ConnectionLimit, HostPath};
 use mailward::plan::{

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use mailward::apply::outcome::OutcomeVerdict;
-use mailward::apply::window::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
+use mailward::engine::checkpoint::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
+use mailward::engine::outcome::OutcomeVerdict;
 use mailward::host::local::LocalHost;
 
 use crate::support::in_time::CommandInTime as _;

@@ -8,8 +8,8 @@ mod size;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mailward::apply::outcome::Outcome;
-use mailward::apply::{self, ApplyRequest, RestartPolicy, RunWatcher};
+use mailward::engine::outcome::Outcome;
+use mailward::engine::{self, ApplyRequest, RestartPolicy, RunWatcher};
 use mailward::facts::Facts;
 use mailward::failure::{PlanBlocked, PlanBlocker};
 use mailward::host::ReadHost;
@@ -83,7 +83,7 @@ fn apply(host: &mut Host, manifest: &str) -> Outcome {
     static RUNS: AtomicU32 = AtomicU32::new(1);
     let desired = desired(manifest);
     let request = ApplyRequest {
-        window: "0".repeat(32),
+        checkpoint: "0".repeat(32),
         desired: &desired,
         advice: &[],
         agreed: None,
@@ -93,5 +93,5 @@ fn apply(host: &mut Host, manifest: &str) -> Outcome {
         allowed: &SafetyOverrides::default(),
         run: RUNS.fetch_add(1, Ordering::Relaxed),
     };
-    apply::apply(&mut host.host, &request, &mut Quiet)
+    engine::apply(&mut host.host, &request, &mut Quiet)
 }

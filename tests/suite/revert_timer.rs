@@ -128,7 +128,7 @@ fn it_fires_in_its_time_and_outlives_run_and_connection_and_keeps_neither_lock_n
         let mut first = along(&ssh);
         first.lock().unwrap();
         let begun = Instant::now();
-        let window = Window::open(host, starter, 8, 1);
+        let checkpoint = Window::open(host, starter, 8, 1);
         // The end of the run waits for the end of `ssh`, which waits for all who have its pipes.
         drop(first);
         assert!(
@@ -138,11 +138,11 @@ fn it_fires_in_its_time_and_outlives_run_and_connection_and_keeps_neither_lock_n
         );
         let mut next = along(&ssh);
         next.lock().unwrap();
-        assert!(window.has("open") && !host.exists("/root/loaded"));
+        assert!(checkpoint.has("open") && !host.exists("/root/loaded"));
         // Sessions of ssh and all that belongs to them are ended the hard way.
         let kill = "for p in /proc/[0-9]*; do read -r c <$p/comm; case $c in sshd) kill -9 ${p#/proc/};; esac; done";
         host.run(&["sh", "-c", kill]);
-        host.wait_until("it has fired", || window.has("reverted"));
+        host.wait_until("it has fired", || checkpoint.has("reverted"));
         assert!(
             begun.elapsed() >= Duration::from_secs(8),
             "{:?}",
@@ -154,8 +154,8 @@ fn it_fires_in_its_time_and_outlives_run_and_connection_and_keeps_neither_lock_n
             host.kind()
         );
         assert_eq!(host.read_text("/root/loaded"), "flush\n");
-        assert!(!window.has("open") && !window.has("reverting"));
-        host.wait_until("it has ended", || window.watchers().is_empty());
+        assert!(!checkpoint.has("open") && !checkpoint.has("reverting"));
+        host.wait_until("it has ended", || checkpoint.watchers().is_empty());
     }
 }
 
@@ -165,15 +165,15 @@ fn a_decision_before_it_leaves_it_nothing_to_do_and_one_after_it_is_lost() {
     for (host, starter) in &hosts {
         let ssh = host.ssh();
         let mut run = along(&ssh);
-        let window = Window::open(host, starter, 30, 1);
-        let _written = run.write(&[window.decide()], &[]).unwrap();
-        host.wait_until("it has ended", || window.watchers().is_empty());
-        assert!(!host.exists("/root/loaded") && !window.has("reverting"));
+        let checkpoint = Window::open(host, starter, 30, 1);
+        let _written = run.write(&[checkpoint.decide()], &[]).unwrap();
+        host.wait_until("it has ended", || checkpoint.watchers().is_empty());
+        assert!(!host.exists("/root/loaded") && !checkpoint.has("reverting"));
 
         // The next window, of which an earlier timer knows nothing.
-        let window = Window::open(host, starter, 1, 2);
-        host.wait_until("it has fired", || window.has("reverted"));
-        let failure = run.write(&[window.decide()], &[]).unwrap_err();
+        let checkpoint = Window::open(host, starter, 1, 2);
+        host.wait_until("it has fired", || checkpoint.has("reverted"));
+        let failure = run.write(&[checkpoint.decide()], &[]).unwrap_err();
         assert!(
             matches!(failure.source, OperationError::Gone),
             "{failure:?}"
@@ -187,10 +187,10 @@ fn a_load_that_fails_is_tried_again_and_what_was_said_is_kept() {
     for (host, starter) in &hosts {
         // Each try asks the program up to four times, by as many ways to read what it loads.
         host.write("/root/fail", "7\n");
-        let window = Window::open(host, starter, 1, 1);
-        host.wait_until("it has loaded", || window.has("reverted"));
+        let checkpoint = Window::open(host, starter, 1, 1);
+        host.wait_until("it has loaded", || checkpoint.has("reverted"));
         assert_eq!(host.read_text("/root/loaded"), "flush\n");
-        let said = host.read_text(window.folder.log().as_str());
+        let said = host.read_text(checkpoint.folder.log().as_str());
         assert!(said.contains("not now"), "{said}");
     }
 }
@@ -200,14 +200,14 @@ fn a_timer_is_deaf_to_signals_and_to_the_end_of_its_sleep() {
     let Some(hosts) = hosts() else { return };
     for (host, starter) in &hosts {
         let begun = Instant::now();
-        let window = Window::open(host, starter, 3, 1);
+        let checkpoint = Window::open(host, starter, 3, 1);
         let script = "for s in HUP INT TERM PIPE; do kill -$s $1; done; \
             for p in /proc/[0-9]*; do read -r a b c d rest <$p/stat; [ \"$d\" = $1 ] && kill -9 $a; done; :";
-        for pid in window.watchers() {
+        for pid in checkpoint.watchers() {
             host.run(&["sh", "-c", script, "sh", &pid.to_string()])
                 .success();
         }
-        host.wait_until("it has fired", || window.has("reverted"));
+        host.wait_until("it has fired", || checkpoint.has("reverted"));
         let took = begun.elapsed();
         assert!(
             took >= Duration::from_millis(2900),
@@ -222,22 +222,22 @@ fn a_watcher_that_is_killed_is_replaced_and_the_window_does_not_begin_anew() {
     let Some(hosts) = hosts() else { return };
     for (host, starter) in &hosts {
         let begun = Instant::now();
-        let window = Window::open(host, starter, 6, 1);
+        let checkpoint = Window::open(host, starter, 6, 1);
         let expected = match starter {
             TimerStarter::Systemd { .. } => 1,
             TimerStarter::Session => 2,
         };
         // Each in its turn; never both of two at once, which is the limit that is documented.
         for round in 0..3 {
-            host.wait_until("all watch", || window.watchers().len() == expected);
-            let victim = window.watchers()[round % expected];
+            host.wait_until("all watch", || checkpoint.watchers().len() == expected);
+            let victim = checkpoint.watchers()[round % expected];
             host.run(&["kill", "-9", &victim.to_string()]).success();
             host.wait_until("another takes its place", || {
-                let watchers = window.watchers();
+                let watchers = checkpoint.watchers();
                 watchers.len() == expected && !watchers.contains(&victim)
             });
         }
-        host.wait_until("it has fired", || window.has("reverted"));
+        host.wait_until("it has fired", || checkpoint.has("reverted"));
         let took = begun.elapsed();
         assert!(
             took >= Duration::from_secs(6),
@@ -249,7 +249,7 @@ fn a_watcher_that_is_killed_is_replaced_and_the_window_does_not_begin_anew() {
             "{:?}: {took:?}",
             host.kind()
         );
-        host.wait_until("all have ended", || window.watchers().is_empty());
+        host.wait_until("all have ended", || checkpoint.watchers().is_empty());
     }
 }
 
@@ -260,10 +260,10 @@ fn a_watcher_that_is_stopped_does_not_keep_the_rules_from_going_back() {
         .iter()
         .filter(|(_, starter)| *starter == TimerStarter::Session)
     {
-        let window = Window::open(host, starter, 3, 1);
-        let first = window.watchers()[0];
+        let checkpoint = Window::open(host, starter, 3, 1);
+        let first = checkpoint.watchers()[0];
         host.run(&["kill", "-STOP", &first.to_string()]).success();
-        host.wait_until("it has fired", || window.has("reverted"));
+        host.wait_until("it has fired", || checkpoint.has("reverted"));
         assert!(host.read_text("/root/loaded").contains("flush"));
     }
 }
@@ -272,13 +272,13 @@ fn a_watcher_that_is_stopped_does_not_keep_the_rules_from_going_back() {
 fn systemd_neither_stops_the_timer_nor_loses_it_with_another_target() {
     let Some(hosts) = hosts() else { return };
     let (host, starter) = &hosts[0];
-    let window = Window::open(host, starter, 12, 1);
-    let unit = format!("mailward-revert-{}.service", window.folder.id());
+    let checkpoint = Window::open(host, starter, 12, 1);
+    let unit = format!("mailward-revert-{}.service", checkpoint.folder.id());
     for verb in ["stop", "restart"] {
         let refused = host.run(&["systemctl", verb, &unit]);
         assert_ne!(refused.code(), 0, "{verb}: {refused:#?}");
     }
-    let before = window.watchers();
+    let before = checkpoint.watchers();
     assert_eq!(before.len(), 1);
     for argv in [
         &["telinit", "3"][..],
@@ -291,14 +291,14 @@ fn systemd_neither_stops_the_timer_nor_loses_it_with_another_target() {
         &["systemctl", "reset-failed"],
     ] {
         host.run(argv);
-        assert_eq!(window.watchers(), before, "after {argv:?}");
+        assert_eq!(checkpoint.watchers(), before, "after {argv:?}");
     }
     host.run(&["systemctl", "kill", "-s", "KILL", &unit])
         .success();
     host.wait_until("it is started again", || {
-        window.watchers().len() == 1 && window.watchers() != before
+        checkpoint.watchers().len() == 1 && checkpoint.watchers() != before
     });
-    host.wait_until("it has fired", || window.has("reverted"));
+    host.wait_until("it has fired", || checkpoint.has("reverted"));
 }
 
 /// The failure that a full, read-only or emptied disk makes of each file operation is no decision.
@@ -327,8 +327,8 @@ fn no_file_that_is_missing_replaced_or_cannot_be_renamed_ends_a_watch() {
         {
             let number = u8::try_from(number).unwrap();
             host.run(&["rm", "-f", "/root/loaded"]).success();
-            let window = Window::open(host, starter, 2, number);
-            let script = spoil.replace("DIR", window.folder.path().as_str());
+            let checkpoint = Window::open(host, starter, 2, number);
+            let script = spoil.replace("DIR", checkpoint.folder.path().as_str());
             host.run(&["sh", "-c", &script]).success();
             host.wait_until(&format!("it has fired in spite of {spoil}"), || {
                 host.exists("/root/loaded")
@@ -336,7 +336,7 @@ fn no_file_that_is_missing_replaced_or_cannot_be_renamed_ends_a_watch() {
             });
             let mend = "mount -t proc proc /proc 2>/dev/null; umount /proc/uptime 2>/dev/null; \
                 umount /run/mailward 2>/dev/null; umount DIR 2>/dev/null; :";
-            host.run(&["sh", "-c", &mend.replace("DIR", window.folder.path().as_str())])
+            host.run(&["sh", "-c", &mend.replace("DIR", checkpoint.folder.path().as_str())])
                 .success();
         }
     }
@@ -359,21 +359,22 @@ fn real_programs_load_what_was_written_before() {
             v6: Some(path(&v6)),
         };
         let texts = [(timer::REVERT_V4, rules.clone()), (timer::REVERT_V6, rules)];
-        let window = Window::load(host, starter, 1, 1, &load, &texts);
-        host.wait_until("it has fired", || window.has("reverted"));
+        let checkpoint = Window::load(host, starter, 1, 1, &load, &texts);
+        host.wait_until("it has fired", || checkpoint.has("reverted"));
         for list in [at("iptables-save"), at("ip6tables-save")] {
             let rules = host.run(&[&list]).success();
             assert!(rules.contains("-A MW -j RETURN"), "{list}: {rules}");
         }
-        assert!(!window.has("log"));
+        assert!(!checkpoint.has("log"));
         if host.kind() != Kind::BusyBox {
             let nft = path("/usr/sbin/nft");
             let texts = [(timer::REVERT_NFT, "add table inet mw\n".to_owned())];
-            let window = Window::load(host, starter, 1, 2, &TimerLoad::Nftables { nft }, &texts);
-            host.wait_until("it has fired", || window.has("reverted"));
+            let checkpoint =
+                Window::load(host, starter, 1, 2, &TimerLoad::Nftables { nft }, &texts);
+            host.wait_until("it has fired", || checkpoint.has("reverted"));
             let tables = host.run(&["nft", "list", "tables"]).success();
             assert!(tables.contains("inet mw"), "{tables}");
-            assert!(!window.has("log"));
+            assert!(!checkpoint.has("log"));
         }
     }
 }

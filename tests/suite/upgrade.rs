@@ -397,9 +397,12 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
             let host = host(&state);
             let root = host.path();
             let until = prolong(root).unwrap();
-            let window = fs::read(root.join("var/lib/mailward/access/window.json")).unwrap();
-            let window: serde_json::Value = serde_json::from_slice(&window).unwrap();
-            let folder = window["folder"].as_str().unwrap().trim_start_matches('/');
+            let checkpoint = fs::read(root.join("var/lib/mailward/access/window.json")).unwrap();
+            let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
+            let folder = checkpoint["folder"]
+                .as_str()
+                .unwrap()
+                .trim_start_matches('/');
             let started = Command::new("sh")
                 .arg(root.join(folder).join("revert.sh"))
                 .args([

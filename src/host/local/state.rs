@@ -175,7 +175,7 @@ pub(super) fn remove(tree: &PathRoot, path: &HostPath) -> Result<(), OperationEr
     match unlinkat(&folder.fd, path.name(), AtFlags::empty()) {
         Ok(()) => {}
         Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR) if rules::is_window(path.as_str()) => {
+        Err(Errno::ISDIR) if rules::is_checkpoint(path.as_str()) => {
             match unlinkat(&folder.fd, path.name(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(std::io::Error::from(error).into()),

@@ -286,9 +286,9 @@ impl MemoryWorld {
     pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), OperationError> {
         match self.place(path, LastLink::Stay)? {
             MemoryPlace::Folder(_) | MemoryPlace::Entry(_, MemoryEntry::Folder) => {
-                let is_window = std::str::from_utf8(path).is_ok_and(rules::is_window);
+                let is_checkpoint = std::str::from_utf8(path).is_ok_and(rules::is_checkpoint);
                 let inside = [path, b"/"].concat();
-                if !is_window {
+                if !is_checkpoint {
                     return Err(OperationError::NotReplaced("a folder"));
                 } else if self.files.keys().any(|other| other.starts_with(&inside)) {
                     return Err(Error::from(ErrorKind::DirectoryNotEmpty).into());

@@ -7,9 +7,9 @@ use super::{
     BUILT_IN_RATE, BlockTarget, XinetdFiles, XinetdReload, XinetdWanted, default_of, in_force,
     loaded, running, setting,
 };
-use crate::apply::journal::{OwedAction, OwedActionBegun};
 use crate::edit::xinetd::dump::XinetdDump;
 use crate::edit::xinetd::{Attribute, ServiceState, XinetdConfig};
+use crate::engine::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;

@@ -4,7 +4,7 @@
 //! again in it. `show` makes no plan, and tells of a change of access that waits alone.
 
 use super::WARNING;
-use super::access::AccountDetail;
+use super::panel_access::AccountDetail;
 use super::plan::note;
 use crate::plan::Note;
 use crate::report::Colour;

@@ -1,9 +1,9 @@
 //! An outcome as text.
 
-use super::access::AccountDetail;
 use super::notes;
+use super::panel_access::AccountDetail;
 use super::plan::{step_name, steps_in_brief, waiting};
-use crate::apply::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
+use crate::engine::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::Step;
 use crate::report::Colour;
 use crate::report::diagnostic::{WorstSeverity, render};

@@ -1,10 +1,10 @@
 //! A plan as text: what changes and why, which service actions follow and what they cost, what is left alone.
 
-use super::access::{self, AccountDetail};
 use super::change::change;
+use super::panel_access::{self, AccountDetail};
 use super::{DIM, HEADING, WARNING, count, effect, value};
-use super::{notes, sources};
-use crate::access::observed::PacketEntrance;
+use super::{firewall, notes};
+use crate::firewall::observed::PacketEntrance;
 use crate::host::ForeignProcess;
 use crate::plan::{
     ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note,
@@ -28,16 +28,16 @@ pub fn plan(plan: &Plan, detail: AccountDetail, colour: Colour) -> SafeText {
             Step::Panel(panel) => panel_text(&mut text, panel),
             Step::Action(action) => action_text(&mut text, action),
             // Below.
-            Step::PanelAccess(_) | Step::Sources(_) | Step::Boot(_) | Step::Retire(_) => continue,
+            Step::PanelAccess(_) | Step::Firewall(_) | Step::Boot(_) | Step::Retire(_) => continue,
         }
         text.end();
     }
-    access::text(&mut text, plan, detail);
+    panel_access::text(&mut text, plan, detail);
     for step in &plan.steps {
         let said = match step {
-            Step::Sources(step) => sources::step(step, colour),
-            Step::Boot(step) => sources::boot(step, colour),
-            Step::Retire(step) => sources::retire(step, colour),
+            Step::Firewall(step) => firewall::step(step, colour),
+            Step::Boot(step) => firewall::boot(step, colour),
+            Step::Retire(step) => firewall::retire(step, colour),
             Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) => continue,
         };
         text.add(&said);
@@ -81,7 +81,7 @@ pub fn waiting(waiting: &Note, colour: Colour) -> SafeText {
 #[must_use]
 pub fn summary(plan: &Plan) -> String {
     if plan.is_empty() {
-        return match access::left_alone(plan) {
+        return match panel_access::left_alone(plan) {
             None => "Nothing to do: the host is as desired.".to_owned(),
             Some(left) => format!("Nothing to do: the host is as desired, but {left}."),
         };
@@ -96,7 +96,7 @@ pub fn summary(plan: &Plan) -> String {
             }
             Step::Panel(_) => panels += 1,
             Step::PanelAccess(_) | Step::Boot(_) | Step::Retire(_) => {}
-            Step::Sources(step) => rules.push(sources::name(step)),
+            Step::Firewall(step) => rules.push(firewall::name(step)),
             Step::Action(action) => actions.push(format!("{} {}", action.verb.name(), action.unit)),
         }
     }
@@ -115,15 +115,15 @@ pub fn summary(plan: &Plan) -> String {
         parts.push("no service action".to_owned());
     }
     parts.extend(actions);
-    parts.extend(access::in_brief(access::steps(plan)));
+    parts.extend(panel_access::in_brief(panel_access::steps(plan)));
     let later = plan.steps.iter().filter_map(|step| match step {
-        Step::Boot(step) => Some(sources::boot_name(step)),
-        Step::Retire(step) => Some(sources::retire_name(step)),
+        Step::Boot(step) => Some(firewall::boot_name(step)),
+        Step::Retire(step) => Some(firewall::retire_name(step)),
         Step::Edit(_)
         | Step::Panel(_)
         | Step::Action(_)
         | Step::PanelAccess(_)
-        | Step::Sources(_) => None,
+        | Step::Firewall(_) => None,
     });
     parts.extend(rules.into_iter().chain(later));
     format!("Plan: {}.", parts.join(", "))
@@ -165,7 +165,10 @@ pub fn drift(plan: &Plan) -> String {
             | Note::ToConfirm { .. }
             | Note::Remark { .. } => "WAITS",
         };
-        let more = [Some(steps_in_brief(&plan.steps)), access::left_alone(plan)];
+        let more = [
+            Some(steps_in_brief(&plan.steps)),
+            panel_access::left_alone(plan),
+        ];
         let more: String = (more.into_iter().flatten())
             .filter(|part| !part.is_empty())
             .map(|part| format!("; {part}"))
@@ -173,7 +176,7 @@ pub fn drift(plan: &Plan) -> String {
         let waits = note(waits, AccountDetail::Brief);
         return format!("{word}: {waits}{more} ({})", plan.fingerprint);
     }
-    let left = access::left_alone(plan);
+    let left = panel_access::left_alone(plan);
     if plan.is_empty() {
         let left = left.map_or_else(String::new, |left| format!(", but {left}"));
         return format!("OK: as desired{left} ({})", plan.fingerprint);
@@ -219,10 +222,10 @@ pub fn step_name(step: &Step) -> String {
         Step::Edit(edit) => format!("edit {}", edit.path),
         Step::Panel(panel) => format!("run {}", run(panel)),
         Step::Action(action) => format!("{} {}", action.verb.name(), action.unit),
-        Step::PanelAccess(step) => access::name(step),
-        Step::Sources(step) => sources::name(step),
-        Step::Boot(step) => sources::boot_name(step),
-        Step::Retire(step) => sources::retire_name(step),
+        Step::PanelAccess(step) => panel_access::name(step),
+        Step::Firewall(step) => firewall::name(step),
+        Step::Boot(step) => firewall::boot_name(step),
+        Step::Retire(step) => firewall::retire_name(step),
     }
 }
 
@@ -239,13 +242,13 @@ pub fn steps_in_brief(steps: &[Step]) -> String {
             Step::Panel(panel) => Some(run(panel)),
             Step::Action(action) => Some(format!("{} {}", action.verb.name(), action.unit)),
             Step::PanelAccess(_) => None,
-            Step::Sources(step) => Some(sources::name(step)),
-            Step::Boot(step) => Some(sources::boot_name(step)),
-            Step::Retire(step) => Some(sources::retire_name(step)),
+            Step::Firewall(step) => Some(firewall::name(step)),
+            Step::Boot(step) => Some(firewall::boot_name(step)),
+            Step::Retire(step) => Some(firewall::retire_name(step)),
         })
         .collect();
     let changes = steps.iter().filter_map(Step::as_panel_access);
-    brief.extend(access::in_brief(changes));
+    brief.extend(panel_access::in_brief(changes));
     brief.join("; ")
 }
 

@@ -1,8 +1,8 @@
 //! Who reaches the mail services of a host, as a table.
 
 use super::{HEADING, WARNING};
-use crate::access::rules::few;
-use crate::access::show::{OwnerEntry, PortEntry, ReachedBy, ShownFirewall};
+use crate::firewall::rules::few;
+use crate::firewall::show::{OwnerEntry, PortEntry, ReachedBy, ShownFirewall};
 use crate::model::{AddressFamily, Network, Networks};
 use crate::report::Colour;
 use crate::report::printable::printable;

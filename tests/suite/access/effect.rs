@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use mailward::access::effect::{
+use mailward::firewall::effect::{
     AddressCount, FilterStack, PANEL, ProtectedClient, changes, probes, shut_out,
 };
-use mailward::access::rules::{
+use mailward::firewall::rules::{
     ChainPolicy, FilterRule, PacketDecidedBy, PortSet, RuleMatch, RuleSet, RuleTarget,
 };
-use mailward::access::{NatEnds, PortAllowlist, iptables, nft};
+use mailward::firewall::{NatEnds, PortAllowlist, iptables, nft};
 use mailward::model::{AddressFamily, AllowedSources, MailService, Network, Networks};
 use proptest::prelude::*;
 
 use super::fastest;
-use super::nft::{gate, many, networks};
+use super::nft::{allowlist, many, networks};
 
 const SERVICES: [(MailService, &[u16]); 3] = [
     (MailService::Imap, &[143, 993]),
@@ -22,12 +22,12 @@ const SERVICES: [(MailService, &[u16]); 3] = [
     (MailService::Submission, &[587]),
 ];
 
-fn table(gates: &[PortAllowlist]) -> FilterStack {
-    FilterStack(nft::rules(gates, NatEnds::Both))
+fn table(allowlists: &[PortAllowlist]) -> FilterStack {
+    FilterStack(nft::rules(allowlists, NatEnds::Both))
 }
 
 fn only(service: MailService, texts: &[&str]) -> PortAllowlist {
-    gate(service, AllowedSources::Only(networks(texts)))
+    allowlist(service, AllowedSources::Only(networks(texts)))
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_change_is_told_in_exact_sets() {
             MailService::Imap,
             &["203.0.113.0/25", "198.51.100.7", "2001:db8::/32"],
         ),
-        gate(MailService::Submission, AllowedSources::Nobody),
+        allowlist(MailService::Submission, AllowedSources::Nobody),
     ]);
     let told = changes(&before, &after, &SERVICES);
     assert_eq!(told.len(), 2);
@@ -78,19 +78,19 @@ fn a_change_is_told_in_exact_sets() {
 
 #[test]
 fn the_ways_to_enforce_have_one_effect() {
-    let gates = super::nft::gates();
+    let allowlists = super::nft::allowlists();
     let chains = FilterStack(
         AddressFamily::ALL
             .into_iter()
-            .filter_map(|family| iptables::rules(&gates, family))
+            .filter_map(|family| iptables::rules(&allowlists, family))
             .collect(),
     );
     let services: Vec<(MailService, &'static [u16])> = MailService::ALL
         .into_iter()
         .map(|service| (service, service.ports()))
         .collect();
-    assert_eq!(changes(&table(&gates), &chains, &services), []);
-    assert_eq!(changes(&chains, &table(&gates), &services), []);
+    assert_eq!(changes(&table(&allowlists), &chains, &services), []);
+    assert_eq!(changes(&chains, &table(&allowlists), &services), []);
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn whoever_would_be_shut_out_is_told_with_the_deciding_rule() {
     let all = probes(Some(operator), &must, &ssh, &SERVICES);
     // Three addresses to two ports of sshd and two of the panel; this host itself to these and five of mail, twice.
     assert_eq!(all.len(), 3 * 4 + 2 * (4 + 5));
-    let gates = [gate(MailService::Imap, AllowedSources::Nobody)];
-    assert_eq!(shut_out(&table(&[]), &table(&gates), &all), []);
+    let allowlists = [allowlist(MailService::Imap, AllowedSources::Nobody)];
+    assert_eq!(shut_out(&table(&[]), &table(&allowlists), &all), []);
     let closing = |ports: &[u16], loopback: RuleTarget| {
         FilterStack(vec![RuleSet::of_chain(
             "input",
@@ -202,8 +202,11 @@ fn a_packet_must_pass_all_filters() {
 #[test]
 fn ten_thousand_networks_are_compared_in_time_linear_in_their_number() {
     let time = |number| {
-        let before = table(&[gate(MailService::Imap, AllowedSources::Only(many(number)))]);
-        let after = table(&[gate(
+        let before = table(&[allowlist(
+            MailService::Imap,
+            AllowedSources::Only(many(number)),
+        )]);
+        let after = table(&[allowlist(
             MailService::Imap,
             AllowedSources::Only(many(number).difference(&networks(&["20.0.0.0/25"]))),
         )]);
@@ -243,8 +246,8 @@ proptest! {
     #[test]
     fn gains_and_losses_are_what_single_packets_see(before in some(), after in some()) {
         let (b, a) = (
-            table(&[gate(MailService::Imap, AllowedSources::Only(before))]),
-            table(&[gate(MailService::Imap, AllowedSources::Only(after))]),
+            table(&[allowlist(MailService::Imap, AllowedSources::Only(before))]),
+            table(&[allowlist(MailService::Imap, AllowedSources::Only(after))]),
         );
         let told = changes(&b, &a, &SERVICES);
         let empty = Networks::default();
@@ -252,7 +255,7 @@ proptest! {
         for low in 0..18u32 {
             for text in [format!("10.0.0.{low}"), format!("2001:db8::{low:x}")] {
                 let source: IpAddr = text.parse().unwrap();
-                let packet = mailward::access::rules::TcpPacket::opening(source, 993);
+                let packet = mailward::firewall::rules::TcpPacket::opening(source, 993);
                 let pair = (b.decide(&packet).0, a.decide(&packet).0);
                 prop_assert_eq!(gains.contains(source), pair == (ChainPolicy::Drop, ChainPolicy::Accept));
                 prop_assert_eq!(loses.contains(source), pair == (ChainPolicy::Accept, ChainPolicy::Drop));

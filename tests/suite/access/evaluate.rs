@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mailward::access::effect::FilterStack;
-use mailward::access::rules::{
+use mailward::firewall::effect::FilterStack;
+use mailward::firewall::rules::{
     ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, PacketTraffic, PortSet,
     RuleInterfaces, RuleMatch, RuleProtocol, RuleSet, RuleTarget, TcpPacket,
 };

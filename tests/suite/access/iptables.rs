@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use mailward::access::NatEnds;
-use mailward::access::iptables::{
+use mailward::firewall::NatEnds;
+use mailward::firewall::iptables::{
     ChainOwnership, IptablesError, JumpPlace, NatEnd, OwnFamilyChains, PresentAtEnd, PresentChains,
     own_lines, parse, removal, replacement, revert, rules,
 };
-use mailward::access::rules::{
+use mailward::firewall::rules::{
     ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
 };
 use mailward::model::{AddressFamily, AllowedSources, MailService, Networks};
 
 use super::netns;
-use super::nft::{assert_connections, gate, gates, many, networks};
+use super::nft::{allowlist, allowlists, assert_connections, many, networks};
 
 pub const VARIANTS: [&str; 2] = ["legacy", "nft"];
 
@@ -65,7 +65,7 @@ fn the_chains_are_read_back_as_they_were_written() {
         for family in AddressFamily::ALL {
             for ends in NatEnds::ALL {
                 let script =
-                    replacement(&gates(), family, ends, &PresentChains::default()).unwrap();
+                    replacement(&allowlists(), family, ends, &PresentChains::default()).unwrap();
                 let all = loaded(variant, family, &[&script]);
                 for end in NatEnd::ALL {
                     assert_eq!(all.contains_key(&end), end.is_among(ends));
@@ -73,7 +73,7 @@ fn the_chains_are_read_back_as_they_were_written() {
                 for own in all.values() {
                     assert_eq!(
                         Some(&own.rules),
-                        rules(&gates(), family).as_ref(),
+                        rules(&allowlists(), family).as_ref(),
                         "{variant}"
                     );
                     assert_eq!((own.present.jumps, own.foreign), (1, 0));
@@ -98,11 +98,11 @@ fn whatever_is_there_is_replaced_and_removed() {
     ];
     for variant in VARIANTS {
         for family in AddressFamily::ALL {
-            let wanted = rules(&gates(), family);
+            let wanted = rules(&allowlists(), family);
             for before in befores {
                 let there = present(&loaded(variant, family, &[before]));
                 for ends in NatEnds::ALL {
-                    let script = replacement(&gates(), family, ends, &there).unwrap();
+                    let script = replacement(&allowlists(), family, ends, &there).unwrap();
                     let own = loaded(variant, family, &[before, &script]);
                     for end in NatEnd::ALL {
                         assert_eq!(own.contains_key(&end), end.is_among(ends));
@@ -112,14 +112,14 @@ fn whatever_is_there_is_replaced_and_removed() {
                         assert_eq!(own.present.jumps, 1);
                     }
                     // The second time it is the same.
-                    let again = replacement(&gates(), family, ends, &present(&own)).unwrap();
+                    let again = replacement(&allowlists(), family, ends, &present(&own)).unwrap();
                     let twice = loaded(variant, family, &[before, &script, &again]);
                     assert_eq!(twice, own);
                     let none = BTreeMap::new();
                     let gone = removal(&present(&own)).unwrap();
                     assert_eq!(loaded(variant, family, &[before, &script, &gone]), none);
-                    // Gates that restrict nobody need no chain.
-                    let open = [gate(MailService::Imap, AllowedSources::Anyone)];
+                    // Allowlists that restrict nobody need no chain.
+                    let open = [allowlist(MailService::Imap, AllowedSources::Anyone)];
                     let open = replacement(&open, family, ends, &present(&own)).unwrap();
                     assert_eq!(loaded(variant, family, &[before, &script, &open]), none);
                 }
@@ -135,7 +135,7 @@ fn a_script_that_fails_changes_nothing() {
         return;
     }
     let none = PresentChains::default();
-    let script = replacement(&gates(), AddressFamily::Ipv4, NatEnds::Both, &none).unwrap();
+    let script = replacement(&allowlists(), AddressFamily::Ipv4, NatEnds::Both, &none).unwrap();
     let broken = script.replace("COMMIT", "-A MAILWARD -j NO-SUCH-TARGET\nCOMMIT");
     for variant in VARIANTS {
         let text = netns::printed(
@@ -160,11 +160,11 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
         return;
     }
     let script =
-        |family, ends| replacement(&gates(), family, ends, &PresentChains::default()).unwrap();
+        |family, ends| replacement(&allowlists(), family, ends, &PresentChains::default()).unwrap();
     // One set of rules for both families.
-    let mut both = rules(&gates(), AddressFamily::Ipv4).unwrap();
+    let mut both = rules(&allowlists(), AddressFamily::Ipv4).unwrap();
     both.family = None;
-    for (name, content) in rules(&gates(), AddressFamily::Ipv6).unwrap().chains {
+    for (name, content) in rules(&allowlists(), AddressFamily::Ipv6).unwrap().chains {
         let list = both.chains.entry(name.clone()).or_default();
         if name == "MAILWARD-imap" {
             list.insert(0, content[0].clone());
@@ -192,9 +192,12 @@ fn ten_thousand_networks_go_in_and_come_back() {
     if !netns::available("loading ten thousand networks into iptables") {
         return;
     }
-    let gates = [gate(MailService::Imap, AllowedSources::Only(many(10_000)))];
+    let allowlists = [allowlist(
+        MailService::Imap,
+        AllowedSources::Only(many(10_000)),
+    )];
     let script = replacement(
-        &gates,
+        &allowlists,
         AddressFamily::Ipv4,
         NatEnds::Both,
         &PresentChains::default(),
@@ -208,7 +211,7 @@ fn ten_thousand_networks_go_in_and_come_back() {
         let taken = begun.elapsed();
         assert_eq!(
             Some(&own.rules),
-            rules(&gates, AddressFamily::Ipv4).as_ref()
+            rules(&allowlists, AddressFamily::Ipv4).as_ref()
         );
         let begun = std::time::Instant::now();
         let reach = own
@@ -305,11 +308,11 @@ fn the_spelling_of_1_3_5_is_read() {
     let saved = parse(AddressFamily::Ipv4, OLD).unwrap();
     let own = saved.own(NatEnd::Early).unwrap();
     let expected = [
-        gate(
+        allowlist(
             MailService::Imap,
             AllowedSources::Only(networks(&["203.0.113.0/24", "198.51.100.7"])),
         ),
-        gate(MailService::Submission, AllowedSources::Nobody),
+        allowlist(MailService::Submission, AllowedSources::Nobody),
     ];
     assert_eq!(
         Some(&own.rules),
@@ -421,7 +424,7 @@ fn a_jump_that_is_not_ours_is_counted_and_what_comes_before_ours_is_shown() {
 
 #[test]
 fn a_jump_behind_other_rules_is_put_in_front_of_them() {
-    let gates = [gate(MailService::Imap, AllowedSources::Nobody)];
+    let allowlists = [allowlist(MailService::Imap, AllowedSources::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A PREROUTING -p tcp -m tcp --dport 143 -j ACCEPT\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
     let own = parse(AddressFamily::Ipv4, saved)
@@ -429,8 +432,13 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
         .own(NatEnd::Early)
         .unwrap();
     let script = |present: PresentAtEnd| {
-        replacement(&gates, AddressFamily::Ipv4, NatEnds::Both, &early(&present))
-            .expect("something to do")
+        replacement(
+            &allowlists,
+            AddressFamily::Ipv4,
+            NatEnds::Both,
+            &early(&present),
+        )
+        .expect("something to do")
     };
     let moved = script(own.present.clone());
     let jumps: Vec<_> = (moved.lines().filter(|line| line.contains("PREROUTING"))).collect();
@@ -450,7 +458,7 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
 
 #[test]
 fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
-    let gates = [gate(MailService::Imap, AllowedSources::Nobody)];
+    let allowlists = [allowlist(MailService::Imap, AllowedSources::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A MAILWARD -p tcp -m tcp --dport 110 -j DROP\nCOMMIT\n";
     let own = parse(AddressFamily::Ipv4, saved)
@@ -459,7 +467,7 @@ fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
         .unwrap();
     assert_eq!(own.present.jumps, 0);
     let change = replacement(
-        &gates,
+        &allowlists,
         AddressFamily::Ipv4,
         NatEnds::Both,
         &early(&own.present),
@@ -475,7 +483,7 @@ fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
         .own(NatEnd::Early)
         .unwrap();
     let change = replacement(
-        &gates,
+        &allowlists,
         AddressFamily::Ipv4,
         NatEnds::Both,
         &early(&own.present),
@@ -494,7 +502,7 @@ fn chains_of_a_version_before_are_replaced_by_those_of_both_ends_and_given_back(
     if !netns::available("replacing the chains of a version before") {
         return;
     }
-    let gates = [gate(MailService::Pop3, AllowedSources::Nobody)];
+    let allowlists = [allowlist(MailService::Pop3, AllowedSources::Nobody)];
     for variant in VARIANTS {
         let program = format!("iptables-{variant}");
         let restore = format!("{program}-restore --noflush");
@@ -502,7 +510,7 @@ fn chains_of_a_version_before_are_replaced_by_those_of_both_ends_and_given_back(
         for ends in NatEnds::ALL {
             let saved = netns::printed(&format!("{restore} <\"$1\"; {save}"), &[FORMER]);
             let there = present(&loaded(variant, AddressFamily::Ipv4, &[FORMER]));
-            let change = replacement(&gates, AddressFamily::Ipv4, ends, &there).unwrap();
+            let change = replacement(&allowlists, AddressFamily::Ipv4, ends, &there).unwrap();
             let back = revert(&saved, &there, Some(&change));
             let script = format!("{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}");
             let after = netns::printed(&script, &[FORMER, &change, &back]);

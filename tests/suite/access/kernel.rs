@@ -1,12 +1,12 @@
-//! Random gates, loaded into a real kernel and read back: what is there decides as the gates do, by a naive evaluator; and
+//! Random allowlists, loaded into a real kernel and read back: what is there decides as the allowlists do, by a naive evaluator; and
 //! whatever takes a change back brings the earlier rules back, letter by letter.
 
 use std::net::IpAddr;
 
-use mailward::access::rules::{
+use mailward::firewall::rules::{
     ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
 };
-use mailward::access::{NatEnds, PortAllowlist, iptables, nft};
+use mailward::firewall::{NatEnds, PortAllowlist, iptables, nft};
 use mailward::model::{AddressFamily, AllowedSources, MailService};
 use proptest::prelude::*;
 
@@ -47,8 +47,8 @@ fn named() -> impl Strategy<Value = Named> {
     })
 }
 
-fn gates(named: &Named) -> Vec<PortAllowlist> {
-    let gate = |(service, whom): &(MailService, For)| PortAllowlist {
+fn allowlists(named: &Named) -> Vec<PortAllowlist> {
+    let allowlist = |(service, whom): &(MailService, For)| PortAllowlist {
         service: *service,
         ports: service.ports(),
         allowed: match whom {
@@ -57,10 +57,10 @@ fn gates(named: &Named) -> Vec<PortAllowlist> {
             For::These(nets) => AllowedSources::Only(nets.iter().map(Net::network).collect()),
         },
     };
-    named.iter().map(gate).collect()
+    named.iter().map(allowlist).collect()
 }
 
-/// What the gates say about a connection.
+/// What the allowlists say about a connection.
 fn naive(named: &Named, packet: &TcpPacket) -> ChainPolicy {
     let whom = named
         .iter()
@@ -80,7 +80,7 @@ fn naive(named: &Named, packet: &TcpPacket) -> ChainPolicy {
     }
 }
 
-/// Compares rules with the gates, for every address, port, interface and stage; none for a table that is not there.
+/// Compares rules with the allowlists, for every address, port, interface and stage; none for a table that is not there.
 fn decides_as_named(
     rules: Option<&RuleSet>,
     named: &Named,
@@ -154,15 +154,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn nftables_decide_as_the_gates(named in named(), sources in prop::collection::vec(address(), 40)) {
+    fn nftables_decide_as_the_allowlists(named in named(), sources in prop::collection::vec(address(), 40)) {
         if !netns::available("loading random gates into nftables") {
             return Ok(());
         }
-        let script = nft::script(&gates(&named), NatEnds::Both);
+        let script = nft::script(&allowlists(&named), NatEnds::Both);
         let json = netns::printed("nft -f \"$1\"; nft -j list ruleset", &[&script]);
         let table = nft::own(json.as_bytes()).unwrap();
         let hooks = table.as_ref().map(|table| table.own_rules()).unwrap_or_default();
-        // Each end by itself decides as the gates do.
+        // Each end by itself decides as the allowlists do.
         for rules in &hooks {
             decides_as_named(Some(rules), &named, &sources)?;
         }
@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn iptables_decide_as_the_gates(named in named(), sources in prop::collection::vec(address(), 40)) {
+    fn iptables_decide_as_the_allowlists(named in named(), sources in prop::collection::vec(address(), 40)) {
         if !netns::available("loading random gates into iptables") {
             return Ok(());
         }
@@ -180,7 +180,7 @@ proptest! {
             let sources: Vec<IpAddr> =
                 sources.iter().copied().filter(|source| AddressFamily::of(*source) == family).collect();
             let script = iptables::replacement(
-                &gates(&named), family, NatEnds::Both, &iptables::PresentChains::default(),
+                &allowlists(&named), family, NatEnds::Both, &iptables::PresentChains::default(),
             );
             for variant in VARIANTS {
                 let program = program(family);
@@ -202,12 +202,12 @@ proptest! {
         if !netns::available("taking rules of nftables back") {
             return Ok(());
         }
-        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&gates(&named), NatEnds::Both));
+        let mut first = before.map_or(nft::REMOVAL.to_owned(), |named| nft::script(&allowlists(&named), NatEnds::Both));
         if by_hand {
             first += "table inet mailward {\nset more { type ipv4_addr; elements = { 10.0.0.1 }; }\n\
                 chain input { tcp dport 143 ip saddr @more counter log prefix \"a b\" accept; }\n}\n";
         }
-        let second = nft::script(&gates(&after), NatEnds::Both);
+        let second = nft::script(&allowlists(&after), NatEnds::Both);
         let list = "nft list table inet mailward 2>/dev/null || :";
         let listed = netns::printed(&format!("nft -f \"$1\"; {list}"), &[&first]);
         let back = nft::revert((!listed.is_empty()).then_some(listed.as_str()));
@@ -233,7 +233,7 @@ proptest! {
                 let restore = format!("{}-{variant}-restore --noflush", program(family));
                 let save = format!("{0}-{variant}-save -t raw; {0}-{variant}-save -t mangle", program(family));
                 let first = before.as_ref().and_then(|named| {
-                    iptables::replacement(&gates(named), family, NatEnds::Both, &iptables::PresentChains::default())
+                    iptables::replacement(&allowlists(named), family, NatEnds::Both, &iptables::PresentChains::default())
                 });
                 // Somebody else's rule in the hook stays where it is.
                 let first = format!("*raw\n-A PREROUTING -s 192.0.2.7 -j ACCEPT\nCOMMIT\n{}", first.unwrap_or_default())
@@ -243,7 +243,7 @@ proptest! {
                 let present: iptables::PresentChains = (iptables::NatEnd::ALL.into_iter())
                     .filter_map(|end| Some((end, there.own(end)?.present)))
                     .collect();
-                let second = iptables::replacement(&gates(&after), family, NatEnds::Both, &present);
+                let second = iptables::replacement(&allowlists(&after), family, NatEnds::Both, &present);
                 let back = iptables::revert(&listed, &present, second.as_deref());
                 let script = format!(
                     "{restore} <\"$1\"; {restore} <\"$2\"; {restore} <\"$3\"; {save}; echo --

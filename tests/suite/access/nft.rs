@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use mailward::access::nft::{self, TableOwnership};
-use mailward::access::rules::{
+use mailward::firewall::nft::{self, TableOwnership};
+use mailward::firewall::rules::{
     ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
 };
-use mailward::access::{NatEnds, PortAllowlist};
+use mailward::firewall::{NatEnds, PortAllowlist};
 use mailward::model::{AllowedSources, MailService, Network, Networks};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ pub fn networks(texts: &[&str]) -> Networks {
         .collect()
 }
 
-pub fn gate(service: MailService, allowed: AllowedSources) -> PortAllowlist {
+pub fn allowlist(service: MailService, allowed: AllowedSources) -> PortAllowlist {
     PortAllowlist {
         service,
         ports: service.ports(),
@@ -27,10 +27,10 @@ pub fn gate(service: MailService, allowed: AllowedSources) -> PortAllowlist {
     }
 }
 
-/// One gate of each kind.
-pub fn gates() -> Vec<PortAllowlist> {
+/// One allowlist of each kind.
+pub fn allowlists() -> Vec<PortAllowlist> {
     vec![
-        gate(
+        allowlist(
             MailService::Imap,
             AllowedSources::Only(networks(&[
                 "203.0.113.0/24",
@@ -40,12 +40,12 @@ pub fn gates() -> Vec<PortAllowlist> {
             ])),
         ),
         // IPv4 alone: IPv6 is closed.
-        gate(
+        allowlist(
             MailService::Pop3,
             AllowedSources::Only(networks(&["192.0.2.0/24"])),
         ),
-        gate(MailService::Smtp, AllowedSources::Anyone),
-        gate(MailService::Submission, AllowedSources::Nobody),
+        allowlist(MailService::Smtp, AllowedSources::Anyone),
+        allowlist(MailService::Submission, AllowedSources::Nobody),
     ]
 }
 
@@ -71,9 +71,9 @@ fn rules_of(table: &nft::NftTable) -> RuleSet {
     table.own_rules().remove(0)
 }
 
-/// What the gates make there.
-fn behind(gates: &[PortAllowlist]) -> RuleSet {
-    nft::rules(gates, NatEnds::Both).remove(0)
+/// What the allowlists make there.
+fn behind(allowlists: &[PortAllowlist]) -> RuleSet {
+    nft::rules(allowlists, NatEnds::Both).remove(0)
 }
 
 #[test]
@@ -82,16 +82,16 @@ fn the_table_is_read_back_as_it_was_written() {
         return;
     }
     for ends in NatEnds::ALL {
-        let table = loaded(&[&nft::script(&gates(), ends)]).unwrap();
+        let table = loaded(&[&nft::script(&allowlists(), ends)]).unwrap();
         assert_eq!(table.mark, TableOwnership::Own);
-        assert_eq!(table.own_rules(), nft::rules(&gates(), ends));
+        assert_eq!(table.own_rules(), nft::rules(&allowlists(), ends));
         for other in NatEnds::ALL {
-            assert_eq!(table.is_made_of(&gates(), other), other == ends);
+            assert_eq!(table.is_made_of(&allowlists(), other), other == ends);
         }
     }
     let more = "add chain inet mailward more { accept; }\n";
-    let table = loaded(&[&nft::script(&gates(), NatEnds::Both), more]).unwrap();
-    assert!(!table.is_made_of(&gates(), NatEnds::Both));
+    let table = loaded(&[&nft::script(&allowlists(), NatEnds::Both), more]).unwrap();
+    assert!(!table.is_made_of(&allowlists(), NatEnds::Both));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
     if !netns::available("replacing the nftables table") {
         return;
     }
-    let all = gates();
+    let all = allowlists();
     let script = nft::script(&all, NatEnds::Both);
     let other = nft::script(&all[3..], NatEnds::Both);
     for before in [
@@ -114,7 +114,7 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
     }
     assert_eq!(loaded(&[&script, nft::REMOVAL]), None);
     assert_eq!(loaded(&[nft::REMOVAL]), None);
-    // Gates that restrict nobody need no table.
+    // Allowlists that restrict nobody need no table.
     assert_eq!(
         loaded(&[&script, &nft::script(&all[2..3], NatEnds::Both)]),
         None
@@ -127,16 +127,16 @@ fn a_table_that_sleeps_enforces_nothing() {
         return;
     }
     let sleep = "table inet mailward {\nflags dormant\n}\n";
-    let table = loaded(&[&nft::script(&gates(), NatEnds::Both), sleep]).unwrap();
+    let table = loaded(&[&nft::script(&allowlists(), NatEnds::Both), sleep]).unwrap();
     assert_eq!(table.mark, TableOwnership::Own);
     // nft 1.0.6 does not print which flag it is, so that the table may be asleep or not.
     let rules = table.own_rules().into_iter().next();
-    assert_ne!(rules, Some(behind(&gates())));
+    assert_ne!(rules, Some(behind(&allowlists())));
     let packet = TcpPacket::opening("10.9.0.9".parse().unwrap(), 143);
     let verdict = rules.map_or(ChainPolicy::Accept, |rules| rules.decide(&packet).verdict);
     assert_ne!(verdict, ChainPolicy::Drop);
-    let awake = loaded(&[sleep, &nft::script(&gates(), NatEnds::Both)]).unwrap();
-    assert_eq!(Some(rules_of(&awake)), Some(behind(&gates())));
+    let awake = loaded(&[sleep, &nft::script(&allowlists(), NatEnds::Both)]).unwrap();
+    assert_eq!(Some(rules_of(&awake)), Some(behind(&allowlists())));
 }
 
 #[test]
@@ -144,8 +144,8 @@ fn what_is_left_of_the_own_table_is_told_from_what_others_make_by_its_name() {
     if !netns::available("reading what is left of the nftables table") {
         return;
     }
-    let own = nft::script(&gates(), NatEnds::Both);
-    let made = nft::rules(&gates(), NatEnds::Both);
+    let own = nft::script(&allowlists(), NatEnds::Both);
+    let made = nft::rules(&allowlists(), NatEnds::Both);
     let emptied = "flush table inet mailward\n";
     let behind_alone = "flush chain inet mailward input\n";
     for (scripts, mark, left) in [
@@ -220,7 +220,7 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
     if !netns::available("changing the nftables table by hand") {
         return;
     }
-    let script = nft::script(&gates(), NatEnds::Both);
+    let script = nft::script(&allowlists(), NatEnds::Both);
     for (change, expected) in [
         (
             "insert rule inet mailward input tcp dport 143 counter accept",
@@ -277,7 +277,7 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
     ] {
         let table = loaded(&[&script, &format!("{change}\n")]).unwrap();
         let rules = rules_of(&table);
-        assert_ne!(rules, behind(&gates()), "{change}");
+        assert_ne!(rules, behind(&allowlists()), "{change}");
         let packet = TcpPacket::opening("10.9.0.9".parse().unwrap(), 143);
         assert_eq!(
             rules.decide(&packet).verdict,
@@ -295,8 +295,8 @@ fn the_kernel_lets_in_whom_the_rules_let_in() {
     for ends in NatEnds::ALL {
         assert_connections(
             "nft -f \"$1\"",
-            &[&nft::script(&gates(), ends)],
-            &behind(&gates()),
+            &[&nft::script(&allowlists(), ends)],
+            &behind(&allowlists()),
         );
     }
 }
@@ -415,16 +415,19 @@ fn ten_thousand_networks_are_one_transaction() {
     if !netns::available("loading ten thousand networks into nftables") {
         return;
     }
-    let gates = [gate(MailService::Imap, AllowedSources::Only(many(10_000)))];
+    let allowlists = [allowlist(
+        MailService::Imap,
+        AllowedSources::Only(many(10_000)),
+    )];
     let begun = Instant::now();
-    let script = nft::script(&gates, NatEnds::Both);
+    let script = nft::script(&allowlists, NatEnds::Both);
     let rendered = begun.elapsed();
     let json = netns::printed("nft -f \"$1\"; nft -j list table inet mailward", &[&script]);
     let loaded = begun.elapsed();
     let begun = Instant::now();
     let table = nft::own(json.as_bytes()).unwrap().unwrap();
     let read = begun.elapsed();
-    assert_eq!(Some(rules_of(&table)), Some(behind(&gates)));
+    assert_eq!(Some(rules_of(&table)), Some(behind(&allowlists)));
     let begun = Instant::now();
     let reach = rules_of(&table).reach(143, IncomingInterface::Other, ConnectionStage::Opening);
     assert_eq!(reach.accepted, many(10_000));
@@ -526,12 +529,12 @@ proptest! {
         if !netns::available("loading random networks into nftables") {
             return Ok(());
         }
-        let gates = [
-            gate(MailService::Imap, AllowedSources::Only(imap.into_iter().collect())),
-            gate(MailService::Pop3, AllowedSources::Only(pop3.into_iter().collect())),
+        let allowlists = [
+            allowlist(MailService::Imap, AllowedSources::Only(imap.into_iter().collect())),
+            allowlist(MailService::Pop3, AllowedSources::Only(pop3.into_iter().collect())),
         ];
-        let table = loaded(&[&nft::script(&gates, NatEnds::Both)]).unwrap();
-        let expected = behind(&gates);
+        let table = loaded(&[&nft::script(&allowlists, NatEnds::Both)]).unwrap();
+        let expected = behind(&allowlists);
         prop_assert_eq!(rules_of(&table), expected);
     }
 }

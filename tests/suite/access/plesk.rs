@@ -1,14 +1,14 @@
 //! The list of Plesk's firewall: its spellings, its predefined rules, what is refused, and what it does.
 
-use mailward::access::PortAllowlist;
-use mailward::access::plesk::{
+use mailward::firewall::PortAllowlist;
+use mailward::firewall::plesk::{
     PleskListError, PleskListRefusal, PleskRuleAction, RuleAmbiguity, find, parse, plan, rules,
 };
-use mailward::access::rules::{ChainPolicy, ConnectionStage, IncomingInterface, TcpPacket};
+use mailward::firewall::rules::{ChainPolicy, ConnectionStage, IncomingInterface, TcpPacket};
 use mailward::model::{AllowedSources, MailService, Networks};
 use serde_json::{Value, json};
 
-use super::nft::{gate, networks};
+use super::nft::{allowlist, networks};
 
 /// A list as Plesk has it after its installation, in the order in which its script writes it.
 fn installed() -> Vec<Value> {
@@ -29,12 +29,12 @@ fn installed() -> Vec<Value> {
     ]
 }
 
-fn read(list: &[Value]) -> Vec<mailward::access::plesk::PleskRule> {
+fn read(list: &[Value]) -> Vec<mailward::firewall::plesk::PleskRule> {
     parse(Value::from(list.to_vec()).to_string().as_bytes()).unwrap()
 }
 
 fn only(service: MailService, texts: &[&str]) -> PortAllowlist {
-    gate(service, AllowedSources::Only(networks(texts)))
+    allowlist(service, AllowedSources::Only(networks(texts)))
 }
 
 fn change(list: &mut [Value], id: u32, key: &str, value: Value) {
@@ -107,12 +107,12 @@ fn what_is_no_list_is_an_error_and_nothing_is_guessed() {
 #[test]
 fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
     let list = read(&installed());
-    let gates = [
+    let allowlists = [
         only(MailService::Imap, &["203.0.113.0/24", "2001:db8:51::/48"]),
-        gate(MailService::Pop3, AllowedSources::Nobody),
-        gate(MailService::Smtp, AllowedSources::Anyone),
+        allowlist(MailService::Pop3, AllowedSources::Nobody),
+        allowlist(MailService::Smtp, AllowedSources::Anyone),
     ];
-    let planned = plan(&list, &gates).unwrap();
+    let planned = plan(&list, &allowlists).unwrap();
     let changes: Vec<(&str, PleskRuleAction, Option<Networks>)> = planned
         .changes
         .iter()
@@ -133,7 +133,7 @@ fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
         assert!(before == after || ["1037", "1038"].contains(&before.id.as_str()));
     }
     // The list as it will be is as wanted, and another plan has nothing to do.
-    assert_eq!(plan(&planned.list, &gates).unwrap().changes, []);
+    assert_eq!(plan(&planned.list, &allowlists).unwrap().changes, []);
     let rules = rules(&planned.list);
     let verdict = |source: &str, port| {
         rules
@@ -166,14 +166,14 @@ fn an_empty_list_of_sources_is_never_sent() {
             PleskRuleAction::Deny,
         ),
     ] {
-        let gates = [gate(MailService::Imap, allowed)];
-        let planned = plan(&list, &gates).unwrap();
+        let allowlists = [allowlist(MailService::Imap, allowed)];
+        let planned = plan(&list, &allowlists).unwrap();
         let [change] = planned.changes.as_slice() else {
             panic!("{planned:?}");
         };
         assert_eq!(change.action, action);
         assert_eq!(change.from, Some(Networks::everything()));
-        assert_eq!(plan(&planned.list, &gates).unwrap().changes, []);
+        assert_eq!(plan(&planned.list, &allowlists).unwrap().changes, []);
     }
 }
 
@@ -186,8 +186,8 @@ fn sources_are_compared_as_sets() {
         "from",
         json!("203.0.113.128/25,198.51.100.7/32, 203.0.113.0/25"),
     );
-    let gates = [only(MailService::Imap, &["198.51.100.7", "203.0.113.0/24"])];
-    assert_eq!(plan(&read(&list), &gates).unwrap().changes, []);
+    let allowlists = [only(MailService::Imap, &["198.51.100.7", "203.0.113.0/24"])];
+    assert_eq!(plan(&read(&list), &allowlists).unwrap().changes, []);
 }
 
 fn ambiguity(list: &[Value]) -> RuleAmbiguity {
@@ -262,11 +262,11 @@ fn a_rule_above_that_opens_the_same_port_is_refused() {
         above["class"] = json!("custom");
         above["direction"] = json!("input");
         list.insert(0, above);
-        let gates = [only(
+        let allowlists = [only(
             MailService::Imap,
             &["203.0.113.0/24", "2001:db8::/32"],
         )];
-        let result = plan(&read(&list), &gates);
+        let result = plan(&read(&list), &allowlists);
         match result {
             Ok(_) => assert!(!overrides, "{rule}"),
             Err(refusals) => {
@@ -285,11 +285,11 @@ fn a_predefined_rule_without_ports_is_not_taken_for_one_about_all_ports() {
     let mut list = installed();
     let ping = json!({ "id": 6, "class": "ping", "direction": "input", "action": "allow", "ports": "", "from": "" });
     list.insert(10, ping);
-    let gates = [only(
+    let allowlists = [only(
         MailService::Imap,
         &["203.0.113.0/24", "2001:db8::/32"],
     )];
-    let rules = rules(&plan(&read(&list), &gates).unwrap().list);
+    let rules = rules(&plan(&read(&list), &allowlists).unwrap().list);
     let verdict = |port| {
         rules
             .decide(&TcpPacket::opening("198.51.100.7".parse().unwrap(), port))
@@ -300,24 +300,24 @@ fn a_predefined_rule_without_ports_is_not_taken_for_one_about_all_ports() {
     assert_eq!(verdict(4190), ChainPolicy::Unknown);
     let port = json!("smtp");
     change(&mut list, 1033, "ports", port);
-    let rules = mailward::access::plesk::rules(&read(&list));
+    let rules = mailward::firewall::plesk::rules(&read(&list));
     let packet = TcpPacket::opening("198.51.100.7".parse().unwrap(), 4190);
     assert_eq!(rules.decide(&packet).verdict, ChainPolicy::Unknown);
 }
 
 #[test]
 fn smtps_apart_is_refused() {
-    let gates = [only(MailService::Smtps, &["203.0.113.0/24"])];
+    let allowlists = [only(MailService::Smtps, &["203.0.113.0/24"])];
     assert_eq!(
-        plan(&read(&installed()), &gates),
+        plan(&read(&installed()), &allowlists),
         Err(vec![PleskListRefusal::SmtpsApart])
     );
 }
 
 #[test]
 fn what_ipv6_does_beside_ipv4_sources_alone_is_not_claimed() {
-    let gates = [only(MailService::Imap, &["203.0.113.0/24"])];
-    let planned = plan(&read(&installed()), &gates).unwrap();
+    let allowlists = [only(MailService::Imap, &["203.0.113.0/24"])];
+    let planned = plan(&read(&installed()), &allowlists).unwrap();
     let decide = |policy: Value| {
         let mut list = installed();
         change(&mut list, 1050, "action", policy);
@@ -335,8 +335,11 @@ fn what_ipv6_does_beside_ipv4_sources_alone_is_not_claimed() {
 fn ten_thousand_sources_are_planned_at_once() {
     let many = super::nft::many(10_000);
     let begun = std::time::Instant::now();
-    let gates = [gate(MailService::Imap, AllowedSources::Only(many.clone()))];
-    let planned = plan(&read(&installed()), &gates).unwrap();
+    let allowlists = [allowlist(
+        MailService::Imap,
+        AllowedSources::Only(many.clone()),
+    )];
+    let planned = plan(&read(&installed()), &allowlists).unwrap();
     assert_eq!(planned.changes[0].from.as_ref(), Some(&many));
     crate::support::covered(&format!(
         "10,000 networks in Plesk's list: planned in {:?}",

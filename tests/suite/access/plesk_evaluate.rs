@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use mailward::access::plesk::{parse, rules};
-use mailward::access::rules::{ChainPolicy, ConnectionStage, IncomingInterface, TcpPacket};
+use mailward::firewall::plesk::{parse, rules};
+use mailward::firewall::rules::{ChainPolicy, ConnectionStage, IncomingInterface, TcpPacket};
 use mailward::model::AddressFamily;
 use proptest::prelude::*;
 use serde_json::{Value, json};

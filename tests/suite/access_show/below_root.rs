@@ -109,9 +109,9 @@ fn packet_filters_are_read_with_the_rest_and_only_for_a_manifest_that_restricts_
         let observed = Observed::read(&counting, &facts, ObserveScope::Of(&desired)).unwrap();
         let (trips, commands) = counting.1.get();
         // Facts and state; and where xinetd may start sshd, what stands at the paths that its files name.
-        let more = usize::from(observed.access.is_some());
+        let more = usize::from(observed.firewall.is_some());
         assert_eq!(trips, 2 + more);
-        (commands, observed.access)
+        (commands, observed.firewall)
     };
     let limits = "version = 1\n[limits.pop3]\nper_ip = 9\n[safety]\nconfirm_within = \"60s\"\n";
     let before = commands(limits);

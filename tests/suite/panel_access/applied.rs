@@ -1,6 +1,6 @@
 //! What an apply does to accounts, and what it leaves behind when something goes wrong.
 
-use mailward::apply::outcome::{Outcome, OutcomeVerdict, StepState};
+use mailward::engine::outcome::{Outcome, OutcomeVerdict, StepState};
 use mailward::host::memory::MemoryEntry;
 use mailward::report::Colour;
 use mailward::report::text;

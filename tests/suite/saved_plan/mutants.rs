@@ -194,7 +194,7 @@ fn deed(step: &Step) -> Step {
         Step::Panel(step) => step.causes.clear(),
         Step::Action(step) => step.causes.clear(),
         Step::PanelAccess(step) => step.causes.clear(),
-        Step::Sources(step) => step.causes.clear(),
+        Step::Firewall(step) => step.causes.clear(),
         Step::Boot(_) | Step::Retire(_) => {}
     }
     step

@@ -6,7 +6,7 @@ use super::super::edits::ListenersAfter;
 use super::super::running::common;
 use super::super::{CourierListener, CourierProcess, CourierWants, SETTINGS};
 use super::differs;
-use crate::apply::journal::{OwedAction, OwedActionBegun};
+use crate::engine::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;

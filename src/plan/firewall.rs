@@ -1,0 +1,207 @@
+//! Changes of who may reach mail services: the rules that enforce it, what brings them back at boot, and rules that go.
+
+use serde::{Deserialize, Serialize};
+
+use crate::firewall::methods::{BootMethod, LoadMethod, RetireMethod};
+use crate::model::{AllowedSources, HostPath, MailService, ManifestOrigin, Networks};
+
+/// What enforces allowed source networks on a host.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterBackend {
+    /// The rules of Plesk's own firewall.
+    PleskFirewall,
+    /// An own table of nftables.
+    Nftables,
+    /// An own chain of iptables and ip6tables.
+    Iptables,
+}
+
+impl FilterBackend {
+    /// The name in the manifest and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PleskFirewall => "plesk-firewall",
+            Self::Nftables => "nftables",
+            Self::Iptables => "iptables",
+        }
+    }
+
+    /// What it is, to follow "by".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::PleskFirewall => "Plesk's firewall",
+            Self::Nftables => "mailward's own nftables table",
+            Self::Iptables => "mailward's own iptables chain",
+        }
+    }
+}
+
+/// Who may reach services changes. It goes live provisionally, and back by itself unless it is confirmed in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FirewallStep {
+    /// What enforces it.
+    pub way: FilterBackend,
+    /// Each service whose rules change.
+    #[serde(rename = "gates")]
+    pub allowlists: Vec<AllowlistChange>,
+    /// Who gains or loses which service by it, all other rules of the host considered; differs from host to host.
+    pub effects: Vec<ReachChange>,
+    /// How long it stays without a confirmation, in seconds.
+    pub confirm_within: u32,
+    /// Why.
+    pub causes: Vec<FirewallCause>,
+    /// How it is done on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Box<LoadMethod>>,
+    /// How a boot is made to take back what nobody confirms, before it goes live; none where it does already. Never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub guard: Option<Box<BootMethod>>,
+}
+
+/// Who may reach one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowlistChange {
+    /// The service.
+    #[schemars(with = "String")]
+    pub service: MailService,
+    /// Its TCP ports.
+    pub ports: Vec<u16>,
+    /// By the same rules before: `"anyone"`, `"nobody"`, or `{ "only": [networks] }`; none where they do not tell.
+    #[schemars(with = "serde_json::Value")]
+    pub from: Option<AllowedSources>,
+    /// Afterwards.
+    #[schemars(with = "serde_json::Value")]
+    pub to: AllowedSources,
+}
+
+/// What changes for new connections to ports that change alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReachChange {
+    /// The service.
+    #[schemars(with = "String")]
+    pub service: MailService,
+    /// The ports.
+    pub ports: Vec<u16>,
+    /// Who may connect afterwards and could not before.
+    pub gains: AddressExtent,
+    /// Who could connect before and may not afterwards.
+    pub loses: AddressExtent,
+    /// Whose case changes, but of whom it cannot be told before or afterwards.
+    pub unclear: AddressExtent,
+}
+
+/// Addresses, by the shorter of two lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressExtent {
+    /// These.
+    Only(#[schemars(with = "Vec<String>")] Networks),
+    /// All but these.
+    AllBut(#[schemars(with = "Vec<String>")] Networks),
+}
+
+impl AddressExtent {
+    /// Chooses the shorter list.
+    #[must_use]
+    pub fn of(networks: Networks) -> Self {
+        let others = Networks::everything().difference(&networks);
+        if others.iter().count() < networks.iter().count() {
+            Self::AllBut(others)
+        } else {
+            Self::Only(networks)
+        }
+    }
+
+    /// The addresses.
+    #[must_use]
+    pub fn networks(&self) -> Networks {
+        match self {
+            Self::Only(networks) => networks.clone(),
+            Self::AllBut(others) => Networks::everything().difference(others),
+        }
+    }
+}
+
+/// Why rules change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum FirewallCause {
+    /// The manifest declares who may reach a service.
+    Declared {
+        /// The service.
+        #[schemars(with = "String")]
+        service: MailService,
+        /// The place in the manifest.
+        #[schemars(with = "serde_json::Value")]
+        origin: ManifestOrigin,
+    },
+    /// The rules are not those that mailward makes: somebody has changed them.
+    RulesDiffer,
+    /// The rules are not in the kernel, though they shall come back at boot: somebody has removed them.
+    RulesGone,
+    /// The rules in force are not those that were confirmed last, whatever brought them.
+    NeverConfirmed,
+}
+
+/// What a boot does about the own rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BootStep {
+    /// Whether they come back.
+    pub boot: BootHook,
+    /// Which rules.
+    pub way: FilterBackend,
+    /// The files that are written or removed.
+    #[schemars(with = "Vec<String>")]
+    pub paths: Vec<HostPath>,
+    /// How it is done on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Box<BootMethod>>,
+}
+
+/// Whether the own rules come back at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootHook {
+    /// They do.
+    Restores,
+    /// They cannot, on this host; they are written down as what was confirmed.
+    Records,
+    /// They do not.
+    Forgets,
+}
+
+/// Own rules go, since something else enforces what they did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetireStep {
+    /// Which rules.
+    pub way: FilterBackend,
+    /// What enforces it instead.
+    pub instead: FilterBackend,
+    /// How it is done on this host; never saved.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub how: Option<Box<RetireMethod>>,
+}
