@@ -1,9 +1,10 @@
-//! Source networks at size: a plan that changes nothing and an apply of all of them, beside the bare tools on the same rules
-//! in the same run, and beside one command for each network.
+//! Source networks at size: a plan that changes nothing and an apply of all of them, beside the bare tools on
+//! the same rules in the same run, and beside one command for each network.
 //!
-//! `cargo bench --bench access [-- RUNS LARGEST]`, as root on Debian with the packages of `tests/packages.txt`. The host is a
-//! private one of this machine, with a network and a packet filter of its own. Prints medians, the median of the ratios pair
-//! by pair, and what ten times as many networks take, the fixed cost taken off.
+//! `cargo bench --bench access [-- RUNS LARGEST]`, as root on Debian with the packages of
+//! `tests/packages.txt`. The host is a private one of this machine, with a network and a packet filter of its
+//! own. Prints medians, the median of the ratios pair by pair, and what ten times as many networks take, the
+//! fixed cost taken off.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -53,9 +54,7 @@ fn manifest(enforce: &str, number: usize) -> String {
 
 /// Seconds that a command of the host's takes, which must end with this code.
 fn seconds(host: &Host, script: &str, code: i32) -> f64 {
-    let run = host
-        .command(&["sh", "-c", script])
-        .within(Duration::from_secs(900));
+    let run = host.command(&["sh", "-c", script]).within(Duration::from_secs(900));
     let begin = Instant::now();
     let output = run.run();
     let wall = begin.elapsed().as_secs_f64();
@@ -133,9 +132,7 @@ fn measure(host: &Host, way: &Way, number: usize, runs: usize) -> [Pair; 2] {
     let text = manifest(way.enforce, number);
     // Without any network nobody is let in.
     let text = match number {
-        0 => text
-            .replace("many = [\n]", "")
-            .replace("[\"many\"]", "\"nobody\""),
+        0 => text.replace("many = [\n]", "").replace("[\"many\"]", "\"nobody\""),
         _ => text,
     };
     let mailward = |words: &str, code| seconds(host, &format!("mailward {words}"), code);
@@ -228,9 +225,7 @@ fn by_hand(host: &Host, way: &Way, number: usize) -> String {
 }
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args()
-        .filter_map(|text| text.parse().ok())
-        .collect();
+    let numbers: Vec<usize> = std::env::args().filter_map(|text| text.parse().ok()).collect();
     let runs = numbers.first().copied().unwrap_or(11);
     let largest = numbers.get(1).copied().unwrap_or(100_000);
     let mut host = Host::prepare(Kind::SysV, Layout::Debian).expect("root on Debian");

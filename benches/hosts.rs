@@ -1,8 +1,9 @@
-//! Whole processes over a real sshd, in turn, in one run: a plan beside the bare `ssh` that it cannot be faster than.
+//! Whole processes over a real sshd, in turn, in one run: a plan beside the bare `ssh` that it cannot be
+//! faster than.
 //!
-//! `cargo bench --bench hosts [-- PAIRS HOSTS]`, as root on Debian with the packages of `tests/packages.txt`. The hosts are
-//! private ones of this machine, with init scripts, Courier and xinetd that run. Prints medians, and the median of the
-//! ratios pair by pair.
+//! `cargo bench --bench hosts [-- PAIRS HOSTS]`, as root on Debian with the packages of `tests/packages.txt`.
+//! The hosts are private ones of this machine, with init scripts, Courier and xinetd that run. Prints
+//! medians, and the median of the ratios pair by pair.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -26,7 +27,8 @@ use support::host::{Host, Kind, Layout};
 use support::ssh::Ssh;
 
 /// Two settings of Courier and one of xinetd, which the hosts have already.
-const MANIFEST: &str = "version = 1\n[limits.pop3]\nper_ip = 20\n[limits.imap]\nper_ip = 20\n[limits.smtp]\nper_ip = 20\n";
+const MANIFEST: &str =
+    "version = 1\n[limits.pop3]\nper_ip = 20\n[limits.imap]\nper_ip = 20\n[limits.smtp]\nper_ip = 20\n";
 
 /// The same three settings for Ansible.
 const PLAY: &str = "\
@@ -52,9 +54,7 @@ fn plan(ssh: &Ssh, command: &str) -> support::run::Run {
         "apply" => vec!["apply", "--yes", "-"],
         command => vec![command, "-"],
     };
-    ssh.mailward(&arguments)
-        .stdin(MANIFEST)
-        .within(Duration::from_secs(120))
+    ssh.mailward(&arguments).stdin(MANIFEST).within(Duration::from_secs(120))
 }
 
 fn seconds(run: support::run::Run, code: i32) -> f64 {
@@ -75,10 +75,7 @@ fn one_host(pairs: usize) {
     println!(
         "| one host, {pairs} pairs | `ssh HOST true`, ms | `mailward plan --host`, ms | ratio |\n|---|---|---|---|"
     );
-    for (name, ssh) in [
-        ("cold", host.ssh()),
-        ("warm ControlMaster", host.ssh().warm()),
-    ] {
+    for (name, ssh) in [("cold", host.ssh()), ("warm ControlMaster", host.ssh().warm())] {
         let (mut bare, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..pairs {
             bare.push(seconds(ssh.bare("true"), 0));
@@ -86,20 +83,14 @@ fn one_host(pairs: usize) {
             ratios.push(ours[ours.len() - 1] / bare[bare.len() - 1]);
         }
         let ms = |values| median(values) * 1000.0;
-        println!(
-            "| {name} | {:.1} | {:.1} | {:.2} |",
-            ms(bare),
-            ms(ours),
-            median(ratios)
-        );
+        println!("| {name} | {:.1} | {:.1} | {:.2} |", ms(bare), ms(ours), median(ratios));
     }
 }
 
 fn many_hosts(number: usize, turns: usize) {
     let hosts: Vec<Host> = (0..number).map(|_| host()).collect();
-    let ways: Vec<Ssh> = (hosts.iter().enumerate())
-        .map(|(place, host)| host.ssh().alias_is(&format!("mx{place}")))
-        .collect();
+    let ways: Vec<Ssh> =
+        (hosts.iter().enumerate()).map(|(place, host)| host.ssh().alias_is(&format!("mx{place}"))).collect();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -138,34 +129,18 @@ fn many_hosts(number: usize, turns: usize) {
         }
     }
     let [bare, ours, ansible] = walls;
-    let ratio = median(
-        ours.iter()
-            .zip(&bare)
-            .map(|(ours, bare)| ours / bare)
-            .collect(),
-    );
+    let ratio = median(ours.iter().zip(&bare).map(|(ours, bare)| ours / bare).collect());
     println!("\n| {number} hosts, 16 at a time, median of {turns} | s | ratio |\n|---|---|---|");
-    println!(
-        "| `xargs -P 16` of `ssh HOST true` | {:.2} | |",
-        median(bare)
-    );
-    println!(
-        "| `xargs -P 16` of `mailward plan --host` | {:.2} | {ratio:.2} |",
-        median(ours)
-    );
-    println!(
-        "| ansible-core, 16 forks, pipelining, `--check` | {:.2} | |",
-        median(ansible)
-    );
+    println!("| `xargs -P 16` of `ssh HOST true` | {:.2} | |", median(bare));
+    println!("| `xargs -P 16` of `mailward plan --host` | {:.2} | {ratio:.2} |", median(ours));
+    println!("| ansible-core, 16 forks, pipelining, `--check` | {:.2} | |", median(ansible));
     // Ansible leaves its shared connections behind for a minute.
     let end = format!("pkill -f {} || :", folder.path().display());
     ways[0].command(&["sh", "-c", &end]).run();
 }
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args()
-        .filter_map(|text| text.parse().ok())
-        .collect();
+    let numbers: Vec<usize> = std::env::args().filter_map(|text| text.parse().ok()).collect();
     one_host(numbers.first().copied().unwrap_or(31));
     many_hosts(numbers.get(1).copied().unwrap_or(50), 3);
 }

@@ -1,7 +1,7 @@
 //! The command line: what is asked for, and the exit code that answers.
 //!
-//! One module a command. Only here, in `files` and in `terminal`, are the operator's own files, terminal and signals
-//! touched; the host is reached through its trait alone.
+//! One module a command. Only here, in `files` and in `terminal`, are the operator's own files, terminal and
+//! signals touched; the host is reached through its trait alone.
 
 mod allow;
 mod apply;
@@ -39,13 +39,7 @@ use crate::report::redact::NameVisibility;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.
 #[derive(Debug, Parser)]
-#[command(
-    name = "mailward",
-    version,
-    about,
-    propagate_version = true,
-    max_term_width = 100
-)]
+#[command(name = "mailward", version, about, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
 Exit codes, the largest of many being the worst:
    0  as desired: nothing to do, or applied and verified
@@ -74,23 +68,25 @@ enum CliCommand {
     Plan(PlanArgs),
     /// Plan, ask, apply, verify; undo everything where a step fails
     ///
-    /// A change of who may reach mail services is live at once and goes back by itself unless it is confirmed: exit 3 until
-    /// then. With `--host` the run confirms it itself, over a new connection.
+    /// A change of who may reach mail services is live at once and goes back by itself unless it is
+    /// confirmed: exit 3 until then. With `--host` the run confirms it itself, over a new connection.
     Apply(ApplyArgs),
     /// Keep a change of who may reach mail services that an apply has made; only a new connection can
     ///
-    /// Such a change goes back by itself unless it is confirmed in time. What comes by the connection that made it, or by
-    /// one that was open before, shows nothing: open connections live on whatever the rules are. A terminal without ssh,
-    /// such as the console, may confirm; cron may not. After the confirmation the rules also come back at boot.
+    /// Such a change goes back by itself unless it is confirmed in time. What comes by the connection that
+    /// made it, or by one that was open before, shows nothing: open connections live on whatever the rules
+    /// are. A terminal without ssh, such as the console, may confirm; cron may not. After the confirmation
+    /// the rules also come back at boot.
     Confirm(ConfirmArgs),
     /// Take back at once a change of who may reach mail services that waits for its confirmation
     ///
-    /// The rules are those of before again. Anybody may, by any connection. What is confirmed already is not taken back:
-    /// declare what shall be instead, and apply that.
+    /// The rules are those of before again. Anybody may, by any connection. What is confirmed already is not
+    /// taken back: declare what shall be instead, and apply that.
     Revert(DecideArgs),
     /// Check for drift: one summary line for cron and monitoring, the notes below it; changes nothing
     Check(CheckArgs),
-    /// Show the effective limits of a host, who reaches its mail services, and panel access, and where each comes from
+    /// Show the effective limits of a host, who reaches its mail services, and panel access, and where each
+    /// comes from
     Show(ShowArgs),
     /// Check manifests without any host
     Validate(ValidateArgs),
@@ -157,9 +153,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         exit
     });
     match &cli.command {
-        CliCommand::Apply(_) | CliCommand::Confirm(_) | CliCommand::Revert(_) => {
-            terminal.end_run(exit)
-        }
+        CliCommand::Apply(_) | CliCommand::Confirm(_) | CliCommand::Revert(_) => terminal.end_run(exit),
         CliCommand::Plan(_)
         | CliCommand::Check(_)
         | CliCommand::Show(_)
@@ -172,11 +166,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Tells why the command line is not understood, or the help that it asks for.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let exit = if error.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::AsDesired
-    };
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::AsDesired };
     // Names of files may have become arguments: the message is made again of what may be shown of them.
     let shown = |argument: &OsString| {
         let text = printable::text(argument.as_encoded_bytes());
@@ -210,11 +200,7 @@ impl Cli {
             | CliCommand::Completions(_)
             | CliCommand::Man(_) => false,
         };
-        if withheld {
-            NameVisibility::Withheld
-        } else {
-            NameVisibility::Shown
-        }
+        if withheld { NameVisibility::Withheld } else { NameVisibility::Shown }
     }
 }
 
@@ -227,27 +213,14 @@ struct CommandEnd {
 
 impl CommandEnd {
     fn new(exit: Exit, error: &dyn std::error::Error) -> Self {
-        Self {
-            exit,
-            diagnostics: vec![Diagnostic::of(error)],
-        }
+        Self { exit, diagnostics: vec![Diagnostic::of(error)] }
     }
 }
 
 impl From<Vec<PlanBlocker>> for CommandEnd {
     fn from(blockers: Vec<PlanBlocker>) -> Self {
-        let exit = blockers
-            .iter()
-            .map(|blocker| blocker.kind.exit())
-            .max()
-            .unwrap_or(Exit::Internal);
-        Self {
-            exit,
-            diagnostics: blockers
-                .into_iter()
-                .map(|blocker| blocker.diagnostic)
-                .collect(),
-        }
+        let exit = blockers.iter().map(|blocker| blocker.kind.exit()).max().unwrap_or(Exit::Internal);
+        Self { exit, diagnostics: blockers.into_iter().map(|blocker| blocker.diagnostic).collect() }
     }
 }
 
@@ -293,10 +266,7 @@ impl From<serde_json::Error> for CommandEnd {
 /// Reads and checks a manifest.
 fn checked(paths: &[PathBuf]) -> Result<CheckedManifest, CommandEnd> {
     let layers = files::layers(paths)?;
-    manifest::check(&layers).map_err(|diagnostics| CommandEnd {
-        exit: Exit::Usage,
-        diagnostics,
-    })
+    manifest::check(&layers).map_err(|diagnostics| CommandEnd { exit: Exit::Usage, diagnostics })
 }
 
 /// What kind of host it is, where the manifest is for it: on another one nothing else is looked at.
@@ -322,9 +292,7 @@ fn planned(
 ) -> Result<Plan, CommandEnd> {
     let facts = facts_for(host, desired)?;
     let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
-    Ok(crate::plan::make(
-        desired, advice, &facts, &observed, deadline, allowed,
-    )?)
+    Ok(crate::plan::make(desired, advice, &facts, &observed, deadline, allowed)?)
 }
 
 /// The exit code of a plan that is not applied.

@@ -1,7 +1,8 @@
 //! Lossless editors: bytes to bytes, with the daemon's own meaning of them.
 //!
-//! `parse(x).to_bytes() == x` holds for every byte string. An `ensure` is idempotent, changes a set value in place on
-//! its line and says what it did; what it cannot prove it refuses. Nothing here reads a file or knows a manifest.
+//! `parse(x).to_bytes() == x` holds for every byte string. An `ensure` is idempotent, changes a set value in
+//! place on its line and says what it did; what it cannot prove it refuses. Nothing here reads a file or
+//! knows a manifest.
 
 pub mod shellvars;
 pub mod xinetd;

@@ -1,4 +1,5 @@
-//! Applies a plan: lock, plan again and compare, write down what is owed, replace, act, verify; undo where a step fails.
+//! Applies a plan: lock, plan again and compare, write down what is owed, replace, act, verify; undo where a
+//! step fails.
 //!
 //! The engine decides nothing about limits: it has one arm a step. Every way out ends in an [`Outcome`].
 
@@ -87,11 +88,7 @@ pub trait RunWatcher {
 }
 
 /// Applies.
-pub fn apply(
-    host: &mut dyn WriteHost,
-    request: &ApplyRequest<'_>,
-    watch: &mut dyn RunWatcher,
-) -> Outcome {
+pub fn apply(host: &mut dyn WriteHost, request: &ApplyRequest<'_>, watch: &mut dyn RunWatcher) -> Outcome {
     match try_apply(host, request, watch) {
         Ok(outcome) => outcome,
         Err(failure) => {
@@ -110,7 +107,8 @@ fn try_apply(
     watch: &mut dyn RunWatcher,
 ) -> Result<Outcome, ApplyFailure> {
     if !request.desired.host.is_empty() {
-        // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is settled.
+        // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is
+        // settled.
         let names = facts::names_of(host)?;
         plan::guard(request.desired, &names)?;
     }
@@ -129,14 +127,8 @@ fn try_apply(
         facts = Facts::read(host)?;
     }
     let observed = Observed::read(host, &facts, ObserveScope::ToApply(request.desired))?;
-    let plan = plan::make(
-        request.desired,
-        request.advice,
-        &facts,
-        &observed,
-        request.deadline,
-        request.allowed,
-    )?;
+    let plan =
+        plan::make(request.desired, request.advice, &facts, &observed, request.deadline, request.allowed)?;
     accept(request, &plan)?;
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;
@@ -146,20 +138,16 @@ fn try_apply(
         outcome.notes = plan.notes;
         return Ok(outcome);
     }
-    let baseline =
-        act::baseline(host, &facts, &observed, &plan, request.deadline).map_err(|failure| {
-            match watch.late() {
-                // What did not come in the time that was left says nothing of xinetd.
-                Some(seconds) if failure.is_unknown() => HostError::Late { seconds }.into(),
-                Some(_) | None => failure,
-            }
-        })?;
+    let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline).map_err(|failure| {
+        match watch.late() {
+            // What did not come in the time that was left says nothing of xinetd.
+            Some(seconds) if failure.is_unknown() => HostError::Late { seconds }.into(),
+            Some(_) | None => failure,
+        }
+    })?;
     if let Some(signal) = watch.interrupted() {
         let message = Diagnostic::new(format!("interrupted by {signal}"));
-        return Err(ApplyFailure::new(
-            OutcomeVerdict::Interrupted,
-            vec![message],
-        ));
+        return Err(ApplyFailure::new(OutcomeVerdict::Interrupted, vec![message]));
     }
     if let Some(seconds) = watch.late() {
         return Err(HostError::Late { seconds }.into());
@@ -178,10 +166,7 @@ fn accept(request: &ApplyRequest<'_>, plan: &Plan) -> Result<(), ApplyFailure> {
     }
     match request.expect {
         Some(expect) if *expect != plan.fingerprint && !plan.is_empty() => {
-            let what = format!(
-                "the plan's fingerprint is {}, not {expect}",
-                plan.fingerprint
-            );
+            let what = format!("the plan's fingerprint is {}, not {expect}", plan.fingerprint);
             let message = Diagnostic::new(what)
                 .hint("plan on this host, and see what differs from the plan that was reviewed");
             Err(ApplyFailure::new(OutcomeVerdict::Stale, vec![message]).of_plan(&plan.fingerprint))
@@ -228,8 +213,7 @@ impl<'a> ApplyRun<'a> {
         let owed_before = match plan.settled {
             OwedActionSettled::Nothing => facts.journal.owed.clone(),
             OwedActionSettled::Some => {
-                let still =
-                    |owed: &&OwedAction| actions(&plan).any(|action| action.unit == owed.unit);
+                let still = |owed: &&OwedAction| actions(&plan).any(|action| action.unit == owed.unit);
                 facts.journal.owed.iter().filter(still).cloned().collect()
             }
         };
@@ -240,15 +224,9 @@ impl<'a> ApplyRun<'a> {
         let mut owed = owed_before.clone();
         for action in actions(&plan) {
             let same = |old: &OwedAction| old.unit == action.unit && old.daemon == action.daemon;
-            let perhaps = owed
-                .iter()
-                .any(|old| same(old) && old.begun == OwedActionBegun::Perhaps);
+            let perhaps = owed.iter().any(|old| same(old) && old.begun == OwedActionBegun::Perhaps);
             owed.retain(|old| !same(old));
-            let begun = if perhaps {
-                OwedActionBegun::Perhaps
-            } else {
-                begun
-            };
+            let begun = if perhaps { OwedActionBegun::Perhaps } else { begun };
             owed.push(OwedAction::of(action, begun));
         }
         let written = edits(&plan).map(|edit| ReplacedFile {
@@ -272,17 +250,10 @@ impl<'a> ApplyRun<'a> {
         outcome.steps = plan
             .steps
             .iter()
-            .map(|step| StepOutcome {
-                step: step.clone(),
-                state: StepState::NotTried,
-            })
+            .map(|step| StepOutcome { step: step.clone(), state: StepState::NotTried })
             .collect();
         let noted = owed.clone();
-        let journal = Journal {
-            format: facts.journal.format,
-            owed,
-            run: Some(run),
-        };
+        let journal = Journal { format: facts.journal.format, owed, run: Some(run) };
         let courier_before = observed.courier.clone().unwrap_or_default();
         Self {
             request,
@@ -317,11 +288,7 @@ impl<'a> ApplyRun<'a> {
     }
 
     /// All steps, then the look back.
-    fn forward(
-        &mut self,
-        host: &mut dyn WriteHost,
-        watch: &mut dyn RunWatcher,
-    ) -> Result<(), ApplyFailure> {
+    fn forward(&mut self, host: &mut dyn WriteHost, watch: &mut dyn RunWatcher) -> Result<(), ApplyFailure> {
         self.write_edits(host, watch)?;
         self.run_panel(host, watch)?;
         match self.request.restarts {
@@ -361,10 +328,7 @@ impl<'a> ApplyRun<'a> {
     }
 
     fn history(&self) -> HostPath {
-        known(&format!(
-            "{STATE}/history/{}.json",
-            self.outcome.run.as_deref().unwrap_or("run")
-        ))
+        known(&format!("{STATE}/history/{}.json", self.outcome.run.as_deref().unwrap_or("run")))
     }
 
     fn journal_bytes(&self) -> Result<Vec<u8>, ApplyFailure> {
@@ -385,12 +349,12 @@ fn actions(plan: &Plan) -> impl Iterator<Item = &ServiceAction> {
 fn interrupted(watch: &dyn RunWatcher) -> Result<(), ApplyFailure> {
     match (watch.interrupted(), watch.late()) {
         (Some(signal), _) => Err(Diagnostic::new(format!("interrupted by {signal}")).into()),
-        (None, Some(seconds)) => Err(Diagnostic::new(format!(
-            "the run has taken the {seconds} s that it may"
-        ))
-        .because("no further step begins")
-        .hint("see what is slow, or give it more time with `--deadline SECONDS`")
-        .into()),
+        (None, Some(seconds)) => {
+            Err(Diagnostic::new(format!("the run has taken the {seconds} s that it may"))
+                .because("no further step begins")
+                .hint("see what is slow, or give it more time with `--deadline SECONDS`")
+                .into())
+        }
         (None, None) => Ok(()),
     }
 }

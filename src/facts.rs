@@ -1,7 +1,7 @@
 //! What kind of host it is, read in one trip and never assumed.
 //!
-//! Facts are about the host as such: its names, its service manager, which services and vendor commands exist, which
-//! mail daemons run. What the manifest manages is read afterwards, by `observe`.
+//! Facts are about the host as such: its names, its service manager, which services and vendor commands
+//! exist, which mail daemons run. What the manifest manages is read afterwards, by `observe`.
 
 mod boot;
 mod daemons;
@@ -34,8 +34,9 @@ use crate::plan::{HostId, ServiceControl};
 
 /// The services whose existence matters here, as systemd or SysV init know them.
 ///
-/// The four split names are Plesk's since about 11, `courier-imapd-ssl` and `courier-pop3d-ssl` Gentoo's, the others
-/// Debian's; `courier-imap` alone is the one script for all four listeners of older Plesk and of upstream's packages.
+/// The four split names are Plesk's since about 11, `courier-imapd-ssl` and `courier-pop3d-ssl` Gentoo's, the
+/// others Debian's; `courier-imap` alone is the one script for all four listeners of older Plesk and of
+/// upstream's packages.
 pub const SERVICES: [&str; 11] = [
     "courier-imap",
     "courier-imap-ssl",
@@ -50,19 +51,11 @@ pub const SERVICES: [&str; 11] = [
     "xinetd",
 ];
 
-const UNIT_FOLDERS: [&str; 4] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
+const UNIT_FOLDERS: [&str; 4] =
+    ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
-const COURIER_FILES: [&str; 4] = [
-    "/etc/courier-imap/imapd",
-    "/etc/courier-imap/pop3d",
-    "/etc/courier/imapd",
-    "/etc/courier/pop3d",
-];
+const COURIER_FILES: [&str; 4] =
+    ["/etc/courier-imap/imapd", "/etc/courier-imap/pop3d", "/etc/courier/imapd", "/etc/courier/pop3d"];
 const NODE: &str = "/proc/sys/kernel/hostname";
 const HOSTS: &str = "/etc/hosts";
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
@@ -108,7 +101,8 @@ pub struct Facts {
     pub has_access: bool,
     /// Tells one boot from another; none where the host does not tell.
     ///
-    /// `/proc/sys/kernel/random/boot_id`, and when the first process began: a container boots on a kernel that goes on.
+    /// `/proc/sys/kernel/random/boot_id`, and when the first process began: a container boots on a kernel
+    /// that goes on.
     pub boot: Option<String>,
     /// Milliseconds since the boot (`/proc/uptime`), or since 1970 where the host does not tell.
     pub uptime: u64,
@@ -159,10 +153,7 @@ impl Facts {
     /// Which host it is, as a saved plan is bound to it.
     #[must_use]
     pub fn id(&self) -> HostId {
-        HostId {
-            name: self.node.clone(),
-            machine_id: self.machine_id.clone(),
-        }
+        HostId { name: self.node.clone(), machine_id: self.machine_id.clone() }
     }
 
     /// How a service is stopped and started here; none where there is no such service.
@@ -175,10 +166,9 @@ impl Facts {
                 unit: format!("{unit}.service"),
                 patience: deadline,
             },
-            ServiceManager::SysV => ServiceControl::Pair {
-                script: known(&format!("/etc/init.d/{unit}")),
-                patience: deadline,
-            },
+            ServiceManager::SysV => {
+                ServiceControl::Pair { script: known(&format!("/etc/init.d/{unit}")), patience: deadline }
+            }
         })
     }
 }
@@ -206,8 +196,8 @@ struct FactsTickets {
 }
 
 impl Facts {
-    /// Reads the facts in one trip, in a second one where a change of access waits, and again for a moment where a daemon is
-    /// being started.
+    /// Reads the facts in one trip, in a second one where a change of access waits, and again for a moment
+    /// where a daemon is being started.
     ///
     /// # Errors
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
@@ -227,8 +217,8 @@ impl Facts {
 }
 
 impl Facts {
-    /// Reads again what may be another one a moment later: the daemons, the clocks, and what the kernel shows of packet
-    /// filters.
+    /// Reads again what may be another one a moment later: the daemons, the clocks, and what the kernel shows
+    /// of packet filters.
     ///
     /// # Errors
     /// [`FactsError`].
@@ -240,28 +230,16 @@ impl Facts {
         let mut answers = batch.read(host)?;
         let mut facts = self.clone();
         facts.tools.kernel = kernel.kernel(&mut answers)?;
-        BootClock {
-            boot: facts.boot,
-            uptime: facts.uptime,
-            now: facts.now,
-        } = clock.clock(&mut answers)?;
+        BootClock { boot: facts.boot, uptime: facts.uptime, now: facts.now } = clock.clock(&mut answers)?;
         facts.settle_daemons(host, answers.take(processes)?)?;
         Ok(facts)
     }
 
-    /// Takes what has the name of a daemon for what it is, and looks again for a moment where one is only being started.
-    fn settle_daemons(
-        &mut self,
-        host: &dyn ReadHost,
-        processes: Vec<Process>,
-    ) -> Result<(), HostError> {
+    /// Takes what has the name of a daemon for what it is, and looks again for a moment where one is only
+    /// being started.
+    fn settle_daemons(&mut self, host: &dyn ReadHost, processes: Vec<Process>) -> Result<(), HostError> {
         let judged = self.judge.settled(host, &PROGRAMS, processes, self.now)?;
-        let JudgedProcesses {
-            daemons,
-            deaf: _,
-            unclear,
-            strangers,
-        } = judged;
+        let JudgedProcesses { daemons, deaf: _, unclear, strangers } = judged;
         self.processes = daemons;
         self.others = DaemonNamesakes { unclear, strangers };
         Ok(())
@@ -283,9 +261,7 @@ pub fn names_of(host: &dyn ReadHost) -> Result<BTreeSet<String>, FactsError> {
 }
 
 fn node_name(found: FileFound) -> Result<Option<String>, FactsError> {
-    Ok(text(found, NODE)?
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty()))
+    Ok(text(found, NODE)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 fn ask(batch: &mut Batch) -> FactsTickets {
@@ -294,16 +270,11 @@ fn ask(batch: &mut Batch) -> FactsTickets {
         hosts: batch.file(known(HOSTS)),
         machine_id: batch.first_file(MACHINE_IDS.map(known)),
         booted: batch.exists(known("/run/systemd/system")),
-        systemctl: SYSTEMCTL
-            .iter()
-            .map(|path| batch.exists(known(path)))
-            .collect(),
+        systemctl: SYSTEMCTL.iter().map(|path| batch.exists(known(path))).collect(),
         units: SERVICES
             .iter()
             .map(|name| {
-                let paths = UNIT_FOLDERS
-                    .iter()
-                    .map(|folder| known(&format!("{folder}/{name}.service")));
+                let paths = UNIT_FOLDERS.iter().map(|folder| known(&format!("{folder}/{name}.service")));
                 (*name, paths.map(|path| batch.exists(path)).collect())
             })
             .collect(),
@@ -331,9 +302,7 @@ impl FactsTickets {
         let node = node_name(answers.take(self.node)?)?;
         let hosts = text(answers.take(self.hosts)?, HOSTS)?.unwrap_or_default();
         let machine_id = match answers.take(self.machine_id)? {
-            Some((index, found)) => {
-                text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned())
-            }
+            Some((index, found)) => text(found, MACHINE_IDS[index])?.map(|text| text.trim().to_owned()),
             None => None,
         };
         let booted = answers.take(self.booted)? == PathExistence::Folder;
@@ -348,16 +317,13 @@ impl FactsTickets {
             Some(_) | None => ServiceManager::SysV,
         };
         let starter = match &manager {
-            ServiceManager::Systemd { systemctl } => TimerStarter::Systemd {
-                systemctl: systemctl.clone(),
-            },
+            ServiceManager::Systemd { systemctl } => TimerStarter::Systemd { systemctl: systemctl.clone() },
             ServiceManager::SysV => TimerStarter::Session,
         };
         let mut services = BTreeSet::new();
         for (name, tickets) in self.units {
             for ticket in tickets {
-                if matches!(answers.take(ticket)?, PathExistence::File(_))
-                    && manager != ServiceManager::SysV
+                if matches!(answers.take(ticket)?, PathExistence::File(_)) && manager != ServiceManager::SysV
                 {
                     services.insert(name);
                 }
@@ -425,9 +391,6 @@ fn text(found: FileFound, path: &str) -> Result<Option<String>, FactsError> {
             path: path.to_owned(),
             reason: "it is not a regular file".to_owned(),
         }),
-        FileFound::Unreadable(reason) => Err(FactsError::Unreadable {
-            path: path.to_owned(),
-            reason,
-        }),
+        FileFound::Unreadable(reason) => Err(FactsError::Unreadable { path: path.to_owned(), reason }),
     }
 }

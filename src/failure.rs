@@ -1,7 +1,7 @@
 //! What a person is told when something is wrong: what, where, why, and what to do now.
 //!
-//! Modules return their own error enums; those that point at a place in a file turn into a [`Diagnostic`] here,
-//! which is printed once, at the top.
+//! Modules return their own error enums; those that point at a place in a file turn into a [`Diagnostic`]
+//! here, which is printed once, at the top.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,12 +73,7 @@ impl Diagnostic {
     /// A message without a place.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            place: None,
-            why: None,
-            hint: None,
-        }
+        Self { what: what.into(), place: None, why: None, hint: None }
     }
 
     /// Adds where.
@@ -112,11 +107,7 @@ impl Diagnostic {
             next = cause.source();
         }
         let diagnostic = Self::new(error.to_string());
-        if causes.is_empty() {
-            diagnostic
-        } else {
-            diagnostic.because(causes.join(": "))
-        }
+        if causes.is_empty() { diagnostic } else { diagnostic.because(causes.join(": ")) }
     }
 }
 

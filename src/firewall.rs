@@ -1,7 +1,9 @@
-//! Allowed source networks: packet filter rules as they are and as they shall be, and what a change of them does.
+//! Allowed source networks: packet filter rules as they are and as they shall be, and what a change of them
+//! does.
 //!
-//! Pure: texts in, rules and texts out. `rules` is the model in which all filters are compared and evaluated; `nft`,
-//! `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here runs a command.
+//! Pure: texts in, rules and texts out. `rules` is the model in which all filters are compared and evaluated;
+//! `nft`, `iptables` and `plesk` each know one filter; `effect` says who gains or loses what. Nothing here
+//! runs a command.
 
 pub mod allowlists;
 pub mod boot;

@@ -1,8 +1,9 @@
 //! The boundary to the host: one small trait, a half that reads and a half that writes.
 //!
-//! Everything that touches files, processes, sockets or the clock goes through here, so that a plan and an apply are the
-//! same on this machine, over a connection, and in memory. Both halves take a *batch*, a typed list that is answered in
-//! one go: over a connection a batch is one trip. Nothing above this module knows a shell string.
+//! Everything that touches files, processes, sockets or the clock goes through here, so that a plan and an
+//! apply are the same on this machine, over a connection, and in memory. Both halves take a *batch*, a typed
+//! list that is answered in one go: over a connection a batch is one trip. Nothing above this module knows a
+//! shell string.
 
 pub mod batch;
 mod connection;
@@ -32,11 +33,12 @@ use crate::model::HostPath;
 /// The folder that holds the lock, the journal, the history and the backups; mode 0700.
 pub const STATE: &str = "/var/lib/mailward";
 
-/// The folder that holds one of its own for each change of access that waits, where `/run` is in memory; mode 0700.
+/// The folder that holds one of its own for each change of access that waits, where `/run` is in memory; mode
+/// 0700.
 pub const WINDOWS: &str = "/run/mailward";
 
-/// What such a folder begins with where `/run` is on a disk: root's own in a folder of everybody's, with a name that nobody
-/// can guess.
+/// What such a folder begins with where `/run` is on a disk: root's own in a folder of everybody's, with a
+/// name that nobody can guess.
 pub const SHARED_WINDOW: &str = "/dev/shm/mailward-";
 
 /// The unit by which systemd loads mailward's packet filter rules at boot.
@@ -55,8 +57,8 @@ pub trait ReadHost {
     /// [`HostError`] when the host itself cannot be asked.
     fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError>;
 
-    /// Why the host can be asked nothing any more, once that is so: from then on every answer is an error, and what was
-    /// last asked for may have been done or not.
+    /// Why the host can be asked nothing any more, once that is so: from then on every answer is an error,
+    /// and what was last asked for may have been done or not.
     fn lost(&self) -> Option<String> {
         None
     }
@@ -70,7 +72,8 @@ pub trait WriteHost: ReadHost {
     /// [`HostError::Locked`] names who holds it.
     fn lock(&mut self) -> Result<(), HostError>;
 
-    /// Tells that a run has begun: what it does now is brought to its end or undone, and no wait is cut short.
+    /// Tells that a run has begun: what it does now is brought to its end or undone, and no wait is cut
+    /// short.
     fn changes(&mut self) {}
 
     /// Performs `acts` in order, stops at the first that fails, then answers `then`, all in one go.
@@ -101,7 +104,8 @@ pub enum ReadRequest {
     Output(HostCommand),
     /// The host's clock.
     Now,
-    /// Nothing: the requests behind it are answered so much later, or up to a second where the host counts in seconds.
+    /// Nothing: the requests behind it are answered so much later, or up to a second where the host counts in
+    /// seconds.
     Pause(Duration),
     /// How this run came to the host.
     Connection,
@@ -112,7 +116,8 @@ pub enum ReadRequest {
 pub enum ReadReply {
     /// To [`ReadRequest::File`].
     File(FileFound),
-    /// To [`ReadRequest::Folder`]: `None` where there is no such folder; an error text where it cannot be listed.
+    /// To [`ReadRequest::Folder`]: `None` where there is no such folder; an error text where it cannot be
+    /// listed.
     Folder(Result<Option<FolderListing>, String>),
     /// To [`ReadRequest::Exists`].
     Exists(PathExistence),
@@ -202,8 +207,9 @@ pub struct HostCommand {
     pub program: HostPath,
     /// Its arguments, without the program.
     pub arguments: Vec<String>,
-    /// Variables of its environment beside the few that every command has, by name: capital letters and `_`, none of
-    /// those few. A value may be any text without NUL. They are no secret: an argument list may show them.
+    /// Variables of its environment beside the few that every command has, by name: capital letters and `_`,
+    /// none of those few. A value may be any text without NUL. They are no secret: an argument list may show
+    /// them.
     pub environment: Vec<(String, String)>,
     /// A variable of its environment that nobody but the host gets to see.
     pub secret: Option<SecretVariable>,
@@ -231,8 +237,8 @@ impl HostCommand {
     }
 }
 
-/// A variable whose value is a file's content without its trailing line ends: it is read on the host, when the command is
-/// started, and never part of anything that mailward holds.
+/// A variable whose value is a file's content without its trailing line ends: it is read on the host, when
+/// the command is started, and never part of anything that mailward holds.
 ///
 /// Where the file cannot be read the command is not started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,8 +299,9 @@ pub enum HostOperation {
     },
     /// Removes a file of mailward's own, or the empty folder of a window; nothing there is fine.
     Remove(HostPath),
-    /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever that name
-    /// stood for before: of several who do so with one file exactly one succeeds, which is how a matter is decided.
+    /// Gives a file of mailward's own state another name in the same folder, atomically and durably, whatever
+    /// that name stood for before: of several who do so with one file exactly one succeeds, which is how a
+    /// matter is decided.
     ///
     /// Without the file it fails with [`OperationError::Gone`].
     Decide {
@@ -345,8 +352,8 @@ pub struct FileReplacement {
 impl FileReplacement {
     /// The name that the new bytes have until they take the file's place.
     ///
-    /// It holds a dot, since xinetd's `includedir` skips such names (xinetd.conf(5)), and starts with one, since shell
-    /// globs do.
+    /// It holds a dot, since xinetd's `includedir` skips such names (xinetd.conf(5)), and starts with one,
+    /// since shell globs do.
     #[must_use]
     pub fn temporary(path: &HostPath) -> String {
         format!(".{}.mailward", path.name())
@@ -378,8 +385,8 @@ impl ProcessSignal {
 pub enum WaitCondition {
     /// No process of these is left.
     Gone(Vec<ProcessId>),
-    /// For each of these argument lists there is a process of this program, run by root, that has all of them and listens
-    /// on a port, and it is still there a moment later.
+    /// For each of these argument lists there is a process of this program, run by root, that has all of them
+    /// and listens on a port, and it is still there a moment later.
     Serving {
         /// The program's name as the kernel keeps it.
         program: &'static str,

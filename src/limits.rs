@@ -56,30 +56,21 @@ fn others(programs: &[&str], facts: &Facts, part: &mut LimitsPart) {
         );
     }
     let notes = strangers.iter().filter(|(name, _)| is_one(name));
-    part.notes
-        .extend(notes.map(|(name, foreign)| Note::Stranger {
-            program: name.clone(),
-            foreign: foreign.clone(),
-        }));
+    part.notes.extend(
+        notes.map(|(name, foreign)| Note::Stranger { program: name.clone(), foreign: foreign.clone() }),
+    );
 }
 
 /// A place in a file of the host; `column` and `width` count bytes.
 #[must_use]
 pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> FilePlace {
-    let text = bytes
-        .split(|byte| *byte == b'\n')
-        .nth(line.saturating_sub(1) as usize)
-        .unwrap_or_default();
+    let text = bytes.split(|byte| *byte == b'\n').nth(line.saturating_sub(1) as usize).unwrap_or_default();
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let ahead = text
-        .get(..(column.saturating_sub(1) as usize).min(text.len()))
-        .unwrap_or_default();
+    let ahead = text.get(..(column.saturating_sub(1) as usize).min(text.len())).unwrap_or_default();
     FilePlace {
         file: path.to_string(),
         line,
-        column: u32::try_from(printable::text(ahead).chars().count())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1),
+        column: u32::try_from(printable::text(ahead).chars().count()).unwrap_or(u32::MAX).saturating_add(1),
         width: width.max(1),
         text: printable::text(text),
     }
@@ -114,7 +105,8 @@ pub fn lines(edits: &[LineEdit]) -> Vec<EditedLine> {
     lines
 }
 
-/// Joins the lines of several `ensure`s on one file, made one after the other, into what differs from the first input.
+/// Joins the lines of several `ensure`s on one file, made one after the other, into what differs from the
+/// first input.
 pub(crate) fn join(lines: &mut Vec<LineEdit>, later: Vec<LineEdit>) {
     for edit in later {
         if edit.kind == EditKind::Insert || edit.before.is_none() {

@@ -1,7 +1,7 @@
 //! The manifest as written, one TOML file or several layers, → the checked [`Desired`].
 //!
-//! Pure: bytes in, value or diagnostics out. It knows no host, opens no file, and finds all problems of all layers at
-//! once. What a value means to a daemon beyond its range is not decided here.
+//! Pure: bytes in, value or diagnostics out. It knows no host, opens no file, and finds all problems of all
+//! layers at once. What a value means to a daemon beyond its range is not decided here.
 
 mod access;
 mod accounts;
@@ -58,8 +58,8 @@ pub struct CheckedManifest {
 /// Checks a manifest.
 ///
 /// # Errors
-/// That the layers are for no common host, and nothing else; or every problem of every layer, sorted by layer, line and
-/// column.
+/// That the layers are for no common host, and nothing else; or every problem of every layer, sorted by
+/// layer, line and column.
 pub fn check(layers: &[ManifestLayer]) -> Result<CheckedManifest, Vec<Diagnostic>> {
     check_all(layers, LARGEST)
 }
@@ -108,10 +108,7 @@ fn check_all(layers: &[ManifestLayer], most: usize) -> Result<CheckedManifest, V
     {
         notes.push((top, ManifestProblem::ManagesNothing));
     }
-    Ok(CheckedManifest {
-        desired,
-        notes: told(notes),
-    })
+    Ok(CheckedManifest { desired, notes: told(notes) })
 }
 
 fn read_layer(index: usize, layer: &ManifestLayer, most: usize) -> ReadLayer {
@@ -123,33 +120,18 @@ fn read_layer(index: usize, layer: &ManifestLayer, most: usize) -> ReadLayer {
         None
     };
     if let Some(problem) = wrong {
-        let start = ManifestLayer {
-            name: layer.name.clone(),
-            bytes: Vec::new(),
-        };
+        let start = ManifestLayer { name: layer.name.clone(), bytes: Vec::new() };
         let top = LayerSource::new(index, &start).mark(&(0..0));
         let problems = vec![(top.clone(), problem)];
-        return ReadLayer {
-            written: WrittenManifest::default(),
-            problems,
-            text: LayerText::Broken,
-            top,
-        };
+        return ReadLayer { written: WrittenManifest::default(), problems, text: LayerText::Broken, top };
     }
     read::read(&LayerSource::new(index, layer))
 }
 
 /// A guard and the safety rules alone manage nothing.
 fn manages_nothing(desired: &Desired) -> bool {
-    let Desired {
-        host: _,
-        limits,
-        xinetd_defaults,
-        xinetd_services,
-        access,
-        panel_access,
-        safety: _,
-    } = desired;
+    let Desired { host: _, limits, xinetd_defaults, xinetd_services, access, panel_access, safety: _ } =
+        desired;
     limits.is_empty()
         && *xinetd_defaults == XinetdLimits::default()
         && xinetd_services.is_empty()
@@ -160,8 +142,5 @@ fn manages_nothing(desired: &Desired) -> bool {
 /// Problems in the order of their places, as a person is told them.
 fn told(mut problems: Vec<(LayerMark, ManifestProblem)>) -> Vec<Diagnostic> {
     problems.sort_by(|(one, _), (other, _)| one.cmp(other));
-    problems
-        .iter()
-        .map(|(mark, problem)| problem.diagnostic(Some(mark)))
-        .collect()
+    problems.iter().map(|(mark, problem)| problem.diagnostic(Some(mark))).collect()
 }

@@ -36,14 +36,8 @@ impl HostPath {
         let normal = text.len() > 1
             && text.starts_with('/')
             && !text.contains('\0')
-            && text[1..]
-                .split('/')
-                .all(|part| !matches!(part, "" | "." | ".."));
-        if normal {
-            Ok(Self(text))
-        } else {
-            Err(NotAHostPath(text))
-        }
+            && text[1..].split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if normal { Ok(Self(text)) } else { Err(NotAHostPath(text)) }
     }
 
     /// The path as text.
@@ -214,10 +208,7 @@ pub struct Declared<T> {
 impl<T> Declared<T> {
     /// The same value, declared nowhere.
     fn anywhere(self) -> Self {
-        Self {
-            value: self.value,
-            origin: ManifestOrigin::default(),
-        }
+        Self { value: self.value, origin: ManifestOrigin::default() }
     }
 }
 
@@ -251,11 +242,7 @@ pub struct XinetdLimits {
 impl XinetdLimits {
     /// What it says, wherever that is declared.
     fn without_places(self) -> Self {
-        let Self {
-            per_source,
-            instances,
-            cps,
-        } = self;
+        let Self { per_source, instances, cps } = self;
         Self {
             per_source: per_source.map(Declared::anywhere),
             instances: instances.map(Declared::anywhere),
@@ -355,7 +342,8 @@ impl MissingAccounts {
     }
 }
 
-/// `[panel_access]`: which mail users may log in to the panel. An account beats its domain, which beats the default.
+/// `[panel_access]`: which mail users may log in to the panel. An account beats its domain, which beats the
+/// default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PanelAccess {
@@ -383,7 +371,8 @@ impl PanelAccess {
 
 /// The checked manifest; knows no host.
 ///
-/// It is read back from a file only by way of the manifest's reader, whose checks hold wherever it comes from.
+/// It is read back from a file only by way of the manifest's reader, whose checks hold wherever it comes
+/// from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Desired {
     /// The names a host must have one of; empty without a guard. Lower case.
@@ -428,17 +417,8 @@ impl Desired {
             panel_access,
             safety,
         } = self;
-        let PanelAccess {
-            default,
-            missing,
-            domains,
-            accounts,
-        } = panel_access;
-        let SafetyRules {
-            max_account_changes,
-            confirm_within,
-            must_reach,
-        } = safety;
+        let PanelAccess { default, missing, domains, accounts } = panel_access;
+        let SafetyRules { max_account_changes, confirm_within, must_reach } = safety;
         Self {
             host: host.into_iter().map(Declared::anywhere).collect(),
             limits: map(limits, |ServiceLimits { per_ip, total }| ServiceLimits {

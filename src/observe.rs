@@ -1,5 +1,5 @@
-//! Reads the state that a manifest concerns, and no more; one trip, one more for each level of unknown includes, and one
-//! for what stands at the paths that xinetd's files name.
+//! Reads the state that a manifest concerns, and no more; one trip, one more for each level of unknown
+//! includes, and one for what stands at the paths that xinetd's files name.
 
 mod accounts;
 mod boot;
@@ -117,28 +117,16 @@ impl Observed {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-    pub fn read(
-        host: &dyn ReadHost,
-        facts: &Facts,
-        scope: ObserveScope<'_>,
-    ) -> Result<Self, HostError> {
+    pub fn read(host: &dyn ReadHost, facts: &Facts, scope: ObserveScope<'_>) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
         let names = courier::CourierListener::ALL.map(courier::CourierListener::file);
         let files: Vec<_> = folder
             .into_iter()
-            .flat_map(|folder| {
-                names
-                    .iter()
-                    .map(move |name| (*name, known(&format!("{folder}/{name}"))))
-            })
+            .flat_map(|folder| names.iter().map(move |name| (*name, known(&format!("{folder}/{name}")))))
             .map(|(name, path)| (name, path.clone(), batch.file(path)))
             .collect();
-        let probe = facts
-            .plesk
-            .as_ref()
-            .filter(|_| folder.is_some())
-            .map(panel::probe);
+        let probe = facts.plesk.as_ref().filter(|_| folder.is_some()).map(panel::probe);
         let output = probe.as_ref().map(|command| batch.output(command.clone()));
         let main = xinetd::main_file(facts);
         // Where it runs it may start sshd.
@@ -149,15 +137,11 @@ impl Observed {
             let names = NAMES.map(|path| batch.file(known(path)));
             (start, folder, names, batch.file(known("/etc/inetd.conf")))
         });
-        let asked = (scope.accounts(facts))
-            .map(|options| accounts::ask(&mut batch, facts, options, scope.depth()));
+        let asked =
+            (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options, scope.depth()));
         let filters = scope.asks_firewall(facts).then(|| {
             let connection = batch.connection();
-            (
-                firewall::ask(&mut batch, facts),
-                boot::ask(&mut batch),
-                connection,
-            )
+            (firewall::ask(&mut batch, facts), boot::ask(&mut batch), connection)
         });
         let mut answers = batch.read(host)?;
 
@@ -172,9 +156,7 @@ impl Observed {
         if let (Some(command), Some(ticket)) = (probe, output) {
             observed.panel = Some(PanelCommand::read(&command, &answers.take(ticket)?));
         }
-        observed.accounts = asked
-            .map(|asked| asked.accounts(&mut answers))
-            .transpose()?;
+        observed.accounts = asked.map(|asked| asked.accounts(&mut answers)).transpose()?;
         let mut starts = None;
         if let Some((start, folder, names, inetd)) = xinetd {
             let mut reading = XinetdFilesReading::default();
@@ -219,39 +201,23 @@ pub fn courier_again(host: &dyn ReadHost, files: &CourierFiles) -> Result<Courie
 fn courier_file(path: HostPath, found: FileFound) -> CourierFile {
     let obstacle = obstacle(&found);
     let bytes = match found {
-        FileFound::File(state) if state.bytes.len() > COURIER_CAP => {
-            Err(ContentAbsent::Unreadable(
-                "it is larger than 1 MiB, which no configuration of Courier is".to_owned(),
-            ))
-        }
+        FileFound::File(state) if state.bytes.len() > COURIER_CAP => Err(ContentAbsent::Unreadable(
+            "it is larger than 1 MiB, which no configuration of Courier is".to_owned(),
+        )),
         FileFound::File(state) => Ok(state.bytes),
         FileFound::Missing => Err(ContentAbsent::Missing),
-        FileFound::NotRegular => Err(ContentAbsent::Unreadable(
-            "it is not a regular file".to_owned(),
-        )),
+        FileFound::NotRegular => Err(ContentAbsent::Unreadable("it is not a regular file".to_owned())),
         FileFound::Unreadable(reason) => Err(ContentAbsent::Unreadable(reason)),
     };
-    CourierFile {
-        path,
-        bytes,
-        obstacle,
-    }
+    CourierFile { path, bytes, obstacle }
 }
 
 /// Why a file would not be replaced: a new file in a link's place would no longer be the linked one.
 fn obstacle(found: &FileFound) -> Option<String> {
     match found {
-        FileFound::File(FileState {
-            link: LinkState::Symbolic,
-            ..
-        }) => Some("is a symbolic link".to_owned()),
-        FileFound::File(FileState { links, .. }) if *links > 1 => {
-            Some(format!("has {links} hard links"))
-        }
-        FileFound::File(_)
-        | FileFound::Missing
-        | FileFound::NotRegular
-        | FileFound::Unreadable(_) => None,
+        FileFound::File(FileState { link: LinkState::Symbolic, .. }) => Some("is a symbolic link".to_owned()),
+        FileFound::File(FileState { links, .. }) if *links > 1 => Some(format!("has {links} hard links")),
+        FileFound::File(_) | FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => None,
     }
 }
 
@@ -280,23 +246,13 @@ impl XinetdFilesReading {
     fn file(&mut self, path: HostPath, found: FileFound) {
         let obstacle = obstacle(&found);
         let entry = match found {
-            FileFound::File(state) if self.size + state.bytes.len() > XINETD_CAP => {
-                TreeEntry::Unreadable(
-                    "xinetd's files are larger than 1 MiB together, which no configuration is"
-                        .to_owned(),
-                )
-            }
+            FileFound::File(state) if self.size + state.bytes.len() > XINETD_CAP => TreeEntry::Unreadable(
+                "xinetd's files are larger than 1 MiB together, which no configuration is".to_owned(),
+            ),
             FileFound::File(state) => {
                 self.size += state.bytes.len();
                 let digest = Digest::of(&state.bytes);
-                self.about.insert(
-                    path.clone(),
-                    FileDetails {
-                        digest,
-                        changed: state.changed,
-                        obstacle,
-                    },
-                );
+                self.about.insert(path.clone(), FileDetails { digest, changed: state.changed, obstacle });
                 TreeEntry::File(state.bytes)
             }
             FileFound::Missing => TreeEntry::Missing,
@@ -315,19 +271,14 @@ impl XinetdFilesReading {
                 let names = files.iter().map(|(name, _)| name.clone()).collect();
                 for (name, found) in files {
                     // A name that is not UTF-8 has no path here; the editor reports it.
-                    if let Some(path) = String::from_utf8(name)
-                        .ok()
-                        .and_then(|name| path.join(&name).ok())
-                    {
+                    if let Some(path) = String::from_utf8(name).ok().and_then(|name| path.join(&name).ok()) {
                         self.file(path, found);
                     }
                 }
                 self.tree.dirs.insert(path, Some(names));
             }
             Err(reason) => {
-                self.tree
-                    .files
-                    .insert(path.clone(), TreeEntry::Unreadable(reason));
+                self.tree.files.insert(path.clone(), TreeEntry::Unreadable(reason));
                 self.tree.dirs.insert(path, Some(Vec::new()));
             }
         }
@@ -383,28 +334,14 @@ impl XinetdFilesReading {
         // Files that were read ahead and that xinetd does not read do not count.
         let read: std::collections::BTreeSet<&HostPath> = config.files.iter().collect();
         self.about.retain(|path, _| read.contains(path));
-        self.tree
-            .files
-            .retain(|path, _| *path == main || read.contains(path));
-        Ok(XinetdFiles {
-            main,
-            tree: self.tree,
-            config,
-            about: self.about,
-            inetd,
-        })
+        self.tree.files.retain(|path, _| *path == main || read.contains(path));
+        Ok(XinetdFiles { main, tree: self.tree, config, about: self.about, inetd })
     }
 }
 
 /// The host's files of names, in the order of [`NameFiles`].
-const NAMES: [&str; 6] = [
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/protocols",
-    "/etc/services",
-    "/etc/rpc",
-    "/etc/nsswitch.conf",
-];
+const NAMES: [&str; 6] =
+    ["/etc/passwd", "/etc/group", "/etc/protocols", "/etc/services", "/etc/rpc", "/etc/nsswitch.conf"];
 
 /// The names that the host knows, from the files that [`NAMES`] lists.
 fn databases(files: &[FileFound]) -> NameDatabases {
@@ -438,11 +375,8 @@ fn inetd_conf(found: &FileFound) -> InetdServices {
     let FileFound::File(state) = found else {
         return InetdServices::Empty;
     };
-    let counts = |line: &[u8]| {
-        line.iter()
-            .find(|byte| !byte.is_ascii_whitespace())
-            .is_some_and(|byte| *byte != b'#')
-    };
+    let counts =
+        |line: &[u8]| line.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'#');
     if state.bytes.split(|byte| *byte == b'\n').any(counts) {
         InetdServices::Services
     } else {

@@ -1,7 +1,9 @@
-//! Panel access of mail accounts: who may log in to the panel, and what it takes to make that what the manifest says.
+//! Panel access of mail accounts: who may log in to the panel, and what it takes to make that what the
+//! manifest says.
 //!
-//! All accounts are read with one query, whatever their number; only those that differ are written, and only through the
-//! vendor's own command. Pure: texts for the host in, what it answered out; nothing here asks the host itself.
+//! All accounts are read with one query, whatever their number; only those that differ are written, and only
+//! through the vendor's own command. Pure: texts for the host in, what it answered out; nothing here asks the
+//! host itself.
 
 pub mod accounts;
 pub mod address;
@@ -19,12 +21,7 @@ use crate::model::PanelAccess;
 /// Whether a manifest says anything about accounts.
 #[must_use]
 pub fn concerns(desired: &PanelAccess) -> bool {
-    let PanelAccess {
-        default,
-        missing: _,
-        domains,
-        accounts,
-    } = desired;
+    let PanelAccess { default, missing: _, domains, accounts } = desired;
     default.is_some() || !domains.is_empty() || !accounts.is_empty()
 }
 

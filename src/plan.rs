@@ -1,7 +1,7 @@
 //! The plan: ordered, typed steps with their causes, notes on what is not done, and a fingerprint.
 //!
-//! A plan is complete data: nothing is left to decide when it is applied. This module holds its nouns; `make` builds one
-//! and is pure, `fingerprint` names what a plan does, `stale` compares two.
+//! A plan is complete data: nothing is left to decide when it is applied. This module holds its nouns; `make`
+//! builds one and is pure, `fingerprint` names what a plan does, `stale` compares two.
 
 mod action;
 pub mod fingerprint;
@@ -15,8 +15,8 @@ pub mod stale;
 use serde::{Deserialize, Serialize};
 
 pub use self::action::{
-    ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation,
-    ServiceAction, ServiceControl,
+    ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation, ServiceAction,
+    ServiceControl,
 };
 pub use self::fingerprint::Fingerprint;
 pub use self::firewall::{
@@ -153,7 +153,8 @@ pub struct EditedLine {
     /// The enclosing block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<String>,
-    /// The line before; none where it is new. Bytes that are not UTF-8 or would control a terminal are escaped.
+    /// The line before; none where it is new. Bytes that are not UTF-8 or would control a terminal are
+    /// escaped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The line afterwards, escaped likewise.
@@ -252,41 +253,25 @@ impl Step {
     /// It as an edit, if it is one.
     #[must_use]
     pub const fn as_edit(&self) -> Option<&FileEdit> {
-        if let Self::Edit(edit) = self {
-            Some(edit)
-        } else {
-            None
-        }
+        if let Self::Edit(edit) = self { Some(edit) } else { None }
     }
 
     /// It as a service action, if it is one.
     #[must_use]
     pub const fn as_action(&self) -> Option<&ServiceAction> {
-        if let Self::Action(action) = self {
-            Some(action)
-        } else {
-            None
-        }
+        if let Self::Action(action) = self { Some(action) } else { None }
     }
 
     /// It as a change of panel access, if it is one.
     #[must_use]
     pub const fn as_panel_access(&self) -> Option<&PanelAccessStep> {
-        if let Self::PanelAccess(step) = self {
-            Some(step)
-        } else {
-            None
-        }
+        if let Self::PanelAccess(step) = self { Some(step) } else { None }
     }
 
     /// It as a change of who may reach services, if it is one.
     #[must_use]
     pub const fn as_firewall(&self) -> Option<&FirewallStep> {
-        if let Self::Firewall(step) = self {
-            Some(step)
-        } else {
-            None
-        }
+        if let Self::Firewall(step) = self { Some(step) } else { None }
     }
 
     /// Whether it waits until a change of who may reach services is confirmed.
@@ -307,11 +292,9 @@ impl Step {
         match self {
             Self::Edit(edit) => &edit.effects,
             Self::Panel(panel) => &panel.effects,
-            Self::Action(_)
-            | Self::PanelAccess(_)
-            | Self::Firewall(_)
-            | Self::Boot(_)
-            | Self::Retire(_) => &[],
+            Self::Action(_) | Self::PanelAccess(_) | Self::Firewall(_) | Self::Boot(_) | Self::Retire(_) => {
+                &[]
+            }
         }
     }
 }

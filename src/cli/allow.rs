@@ -1,5 +1,5 @@
-//! `--allow NAME`: what a run may do beyond the safety rules, for once. The manifest cannot say it, since that
-//! would disarm a rule for good.
+//! `--allow NAME`: what a run may do beyond the safety rules, for once. The manifest cannot say it, since
+//! that would disarm a rule for good.
 
 use std::str::FromStr;
 
@@ -10,22 +10,26 @@ use crate::plan::{OverridePermission, SafetyOverrides};
 pub(super) enum Allowance {
     /// `account-changes=N`: so many accounts may change.
     AccountChanges(u32),
-    /// `panel-command`: the panel's command may be tried again that was seen to do something else than it should.
+    /// `panel-command`: the panel's command may be tried again that was seen to do something else than it
+    /// should.
     PanelCommand,
     /// `inbound-mail`: rules may keep other mail servers away.
     InboundMail,
     /// `docker`: Plesk's firewall may be applied where it takes the network from Docker's containers.
     Docker,
-    /// `own-rules`: mailward's own rules of which nothing is written down any more may be taken for what was confirmed.
+    /// `own-rules`: mailward's own rules of which nothing is written down any more may be taken for what was
+    /// confirmed.
     OwnRules,
     /// `unproven-confirm`: a change of access may be confirmed without showing that somebody still gets in.
     UnprovenConfirm,
-    /// `unseen-metadata`: files may be replaced whose ACL and extended attributes the host has no tool to show.
+    /// `unseen-metadata`: files may be replaced whose ACL and extended attributes the host has no tool to
+    /// show.
     UnseenMetadata,
 }
 
 /// All of them, as they are listed for people.
-const KNOWN: &str = "account-changes=N, panel-command, inbound-mail, docker, own-rules, unproven-confirm and unseen-metadata";
+const KNOWN: &str =
+    "account-changes=N, panel-command, inbound-mail, docker, own-rules, unproven-confirm and unseen-metadata";
 
 impl FromStr for Allowance {
     type Err = String;
@@ -80,10 +84,7 @@ mod tests {
         let parsed: Allowance = "account-changes=120".parse().unwrap();
         assert_eq!(
             allowed(&[parsed]),
-            SafetyOverrides {
-                account_changes: Some(120),
-                ..SafetyOverrides::default()
-            }
+            SafetyOverrides { account_changes: Some(120), ..SafetyOverrides::default() }
         );
         let mail: Allowance = "inbound-mail".parse().unwrap();
         assert_eq!(allowed(&[mail]).inbound_mail, OverridePermission::Given);

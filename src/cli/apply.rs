@@ -38,11 +38,8 @@ pub(super) fn run(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<E
         Outcome::without_run(verdict, diagnostics)
     });
     let waits = |step: &StepOutcome| step.state == StepState::Provisional;
-    let outcome = if outcome.steps.iter().any(waits) {
-        confirm::after(args, outcome, terminal)
-    } else {
-        outcome
-    };
+    let outcome =
+        if outcome.steps.iter().any(waits) { confirm::after(args, outcome, terminal) } else { outcome };
     let shown = match terminal.names {
         NameVisibility::Shown => Cow::Borrowed(&outcome),
         NameVisibility::Withheld => Cow::Owned(redact::outcome(&outcome)),
@@ -76,37 +73,22 @@ fn outcome(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<Outcome,
         MetadataPolicy::Shown
     };
     let limit = args.host.limit();
-    let mut host = args
-        .host
-        .open(metadata, ssh::SignalReceiver::RunOnly, &limit)?;
+    let mut host = args.host.open(metadata, ssh::SignalReceiver::RunOnly, &limit)?;
     let signals = EndSignals::catch();
     let allowed = allowed(&args.allow.allow);
     let detail = args.accounts.detail();
     let mut agreed = agreed;
     let mut show = PlanShown::Plan;
     if !args.yes {
-        let plan = planned(
-            &*host,
-            &checked.desired,
-            &checked.notes,
-            args.host.deadline(),
-            &allowed,
-        )?;
+        let plan = planned(&*host, &checked.desired, &checked.notes, args.host.deadline(), &allowed)?;
         if !plan.is_empty() {
             if !can_ask() {
                 let diagnostic = Diagnostic::new("there is no terminal to ask on")
                     .because(text::summary(&plan))
                     .hint("see what `mailward plan` says, then give --yes");
-                return Err(CommandEnd {
-                    exit: Exit::Usage,
-                    diagnostics: vec![diagnostic],
-                });
+                return Err(CommandEnd { exit: Exit::Usage, diagnostics: vec![diagnostic] });
             }
-            terminal.say(&text::plan(
-                &shown(terminal, &plan),
-                detail,
-                terminal.colour,
-            ));
+            terminal.say(&text::plan(&shown(terminal, &plan), detail, terminal.colour));
             let agreed = limit.without(|| ask(terminal, "Apply this plan? [y/N] ", &signals));
             if !agreed {
                 terminal.say(&SafeText::own("\n"));
@@ -121,11 +103,7 @@ fn outcome(args: &ApplyArgs, terminal: &mut OperatorTerminal) -> Result<Outcome,
         advice: &checked.notes,
         agreed: agreed.as_ref(),
         expect: expect.as_ref(),
-        restarts: if args.defer_restarts {
-            RestartPolicy::Deferred
-        } else {
-            RestartPolicy::Now
-        },
+        restarts: if args.defer_restarts { RestartPolicy::Deferred } else { RestartPolicy::Now },
         deadline: args.host.deadline(),
         allowed: &allowed,
         run: std::process::id(),
@@ -159,9 +137,7 @@ fn checkpoint_id() -> Result<String, CommandEnd> {
         let read = rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty());
         filled += read.map_err(|error| CommandEnd {
             exit: Exit::Internal,
-            diagnostics: vec![
-                Diagnostic::new("the system has no random numbers").because(error.to_string()),
-            ],
+            diagnostics: vec![Diagnostic::new("the system has no random numbers").because(error.to_string())],
         })?;
     }
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -191,17 +167,12 @@ fn input(args: &ApplyArgs) -> Result<(CheckedManifest, Option<Plan>), CommandEnd
             ended
         })?;
         return Ok((
-            CheckedManifest {
-                desired: plan.desired.clone(),
-                notes: saved::advice(&plan),
-            },
+            CheckedManifest { desired: plan.desired.clone(), notes: saved::advice(&plan) },
             Some(plan),
         ));
     }
-    let checked = manifest::check(&layers).map_err(|diagnostics| CommandEnd {
-        exit: Exit::Usage,
-        diagnostics,
-    })?;
+    let checked =
+        manifest::check(&layers).map_err(|diagnostics| CommandEnd { exit: Exit::Usage, diagnostics })?;
     Ok((checked, None))
 }
 
@@ -225,11 +196,9 @@ struct OperatorWatcher<'a> {
 impl RunWatcher for OperatorWatcher<'_> {
     fn planned(&mut self, plan: &Plan) {
         match self.show {
-            PlanShown::Plan => self.terminal.say(&text::plan(
-                &shown(self.terminal, plan),
-                self.detail,
-                self.terminal.colour,
-            )),
+            PlanShown::Plan => {
+                self.terminal.say(&text::plan(&shown(self.terminal, plan), self.detail, self.terminal.colour))
+            }
             PlanShown::Nothing => {}
         }
     }

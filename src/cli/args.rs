@@ -32,7 +32,8 @@ pub(super) struct AccountArgs {
 /// What is allowed beyond the safety rules.
 #[derive(Debug, Args)]
 pub(super) struct AllowArgs {
-    /// Allow for once what a safety rule refuses: account-changes=N, panel-command, inbound-mail, docker, own-rules, unseen-metadata
+    /// Allow for once what a safety rule refuses: account-changes=N, panel-command, inbound-mail, docker,
+    /// own-rules, unseen-metadata
     #[arg(long, value_name = "NAME")]
     pub(super) allow: Vec<Allowance>,
 }
@@ -53,8 +54,8 @@ pub(super) struct PlanArgs {
 
     /// Save the plan to a file that `apply` takes; mode 0600
     ///
-    /// A file that was changed since is refused, but it is not signed: who may write it can forge it. Keep it where only
-    /// you write.
+    /// A file that was changed since is refused, but it is not signed: who may write it can forge it. Keep it
+    /// where only you write.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
@@ -84,8 +85,8 @@ pub(super) struct ApplyArgs {
 
     /// Accept only a plan with this fingerprint, or one with nothing to do
     ///
-    /// It binds what is done. `[host]`, `must_reach` and `max_account_changes` can only refuse, and are those of what is
-    /// applied.
+    /// It binds what is done. `[host]`, `must_reach` and `max_account_changes` can only refuse, and are those
+    /// of what is applied.
     #[arg(long, value_name = "FINGERPRINT")]
     pub(super) expect: Option<String>,
 

@@ -10,18 +10,9 @@ use crate::report::{json, text};
 
 pub(super) fn run(args: &CheckArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(
-        MetadataPolicy::Shown,
-        SignalReceiver::All,
-        &args.host.limit(),
-    )?;
-    let plan = planned(
-        &*host,
-        &checked.desired,
-        &checked.notes,
-        args.host.deadline(),
-        &allowed(&args.allow.allow),
-    )?;
+    let host = args.host.open(MetadataPolicy::Shown, SignalReceiver::All, &args.host.limit())?;
+    let plan =
+        planned(&*host, &checked.desired, &checked.notes, args.host.deadline(), &allowed(&args.allow.allow))?;
     let exit = pending(&plan);
     let (keep, lack) = text::left_alone(&plan);
     let summary = text::drift(&plan);

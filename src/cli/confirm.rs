@@ -34,31 +34,16 @@ pub(super) fn run(args: &ConfirmArgs, terminal: &mut OperatorTerminal) -> Result
         },
         run: None,
     };
-    print(
-        &args.decide,
-        confirm::confirm(&mut *host, &request),
-        terminal,
-    )
+    print(&args.decide, confirm::confirm(&mut *host, &request), terminal)
 }
 
-pub(super) fn revert(
-    args: &DecideArgs,
-    terminal: &mut OperatorTerminal,
-) -> Result<Exit, CommandEnd> {
-    let mut host = args.host.open(
-        MetadataPolicy::Shown,
-        SshSignals::RunOnly,
-        &args.host.limit(),
-    )?;
+pub(super) fn revert(args: &DecideArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
+    let mut host = args.host.open(MetadataPolicy::Shown, SshSignals::RunOnly, &args.host.limit())?;
     let outcome = revert::revert(&mut *host, args.host.deadline());
     print(args, outcome, terminal)
 }
 
-fn print(
-    args: &DecideArgs,
-    outcome: Outcome,
-    terminal: &mut OperatorTerminal,
-) -> Result<Exit, CommandEnd> {
+fn print(args: &DecideArgs, outcome: Outcome, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let said = |colour| text::outcome(&outcome, text::AccountDetail::Brief, colour);
     let printed = match args.format {
         OutputFormat::Text => said(terminal.colour),
@@ -68,8 +53,8 @@ fn print(
     Ok(outcome.result.exit())
 }
 
-/// What becomes of an apply whose change of access waits: over ssh it is confirmed by a new connection, with `--wait` it is
-/// waited for, and otherwise it is left to somebody else.
+/// What becomes of an apply whose change of access waits: over ssh it is confirmed by a new connection, with
+/// `--wait` it is waited for, and otherwise it is left to somebody else.
 pub(super) fn after(args: &ApplyArgs, outcome: Outcome, terminal: &OperatorTerminal) -> Outcome {
     if args.host.host.is_some() {
         from_here(args, outcome, terminal)
@@ -112,9 +97,7 @@ fn from_here(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal
                     (_, None) => said,
                 }
             }
-            Err(CommandEnd { diagnostics, .. }) => {
-                Outcome::without_run(OutcomeVerdict::Unknown, diagnostics)
-            }
+            Err(CommandEnd { diagnostics, .. }) => Outcome::without_run(OutcomeVerdict::Unknown, diagnostics),
         };
         match said.result {
             OutcomeVerdict::Confirmed => {
@@ -204,18 +187,12 @@ fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal) -> 
     let Some(run) = outcome.run.clone() else {
         return outcome;
     };
-    terminal.say(&SafeText::own(
-        "waiting for `mailward confirm` over a new connection …\n",
-    ));
+    terminal.say(&SafeText::own("waiting for `mailward confirm` over a new connection …\n"));
     let signals = EndSignals::catch();
     loop {
         let became = args
             .host
-            .open(
-                MetadataPolicy::Shown,
-                SshSignals::RunOnly,
-                &Deadline::none(),
-            )
+            .open(MetadataPolicy::Shown, SshSignals::RunOnly, &Deadline::none())
             .map(|mut host| checkpoint::became(&mut *host, &run, args.host.deadline()));
         match became {
             Ok(Some(became)) => return became,
@@ -238,10 +215,7 @@ fn wait(args: &ApplyArgs, mut outcome: Outcome, terminal: &OperatorTerminal) -> 
 
 /// How long a change may wait, with some time to spare.
 fn longest(outcome: &Outcome) -> Duration {
-    let seconds = outcome
-        .steps
-        .iter()
-        .find_map(|step| Some(step.step.as_firewall()?.confirm_within));
+    let seconds = outcome.steps.iter().find_map(|step| Some(step.step.as_firewall()?.confirm_within));
     Duration::from_secs(u64::from(seconds.unwrap_or(0)) + 20)
 }
 
@@ -259,14 +233,7 @@ fn gone_back(mut outcome: Outcome) -> Outcome {
             | StepState::Unknown => {}
         }
     }
-    let others = outcome
-        .steps
-        .iter()
-        .any(|step| step.state == StepState::Done);
-    outcome.conclude(if others {
-        OutcomeVerdict::PartlyApplied
-    } else {
-        OutcomeVerdict::RolledBack
-    });
+    let others = outcome.steps.iter().any(|step| step.state == StepState::Done);
+    outcome.conclude(if others { OutcomeVerdict::PartlyApplied } else { OutcomeVerdict::RolledBack });
     outcome
 }

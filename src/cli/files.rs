@@ -22,26 +22,15 @@ pub(super) fn layers(paths: &[PathBuf]) -> Result<Vec<ManifestLayer>, CommandEnd
     let mut diagnostics = Vec::new();
     for path in paths {
         match read(path) {
-            Ok(bytes) => layers.push(ManifestLayer {
-                name: name(path),
-                bytes,
-            }),
-            Err(error) => diagnostics.push(
-                Diagnostic::new(format!("cannot read {}", shown(path))).because(error.to_string()),
-            ),
+            Ok(bytes) => layers.push(ManifestLayer { name: name(path), bytes }),
+            Err(error) => diagnostics
+                .push(Diagnostic::new(format!("cannot read {}", shown(path))).because(error.to_string())),
         }
     }
     if let Err(twice) = once(paths) {
         diagnostics.extend(twice.diagnostics);
     }
-    if diagnostics.is_empty() {
-        Ok(layers)
-    } else {
-        Err(CommandEnd {
-            exit: Exit::Usage,
-            diagnostics,
-        })
-    }
+    if diagnostics.is_empty() { Ok(layers) } else { Err(CommandEnd { exit: Exit::Usage, diagnostics }) }
 }
 
 /// Sees that standard input, which can be read once, is named once.
@@ -51,9 +40,7 @@ pub(super) fn once(paths: &[PathBuf]) -> Result<(), CommandEnd> {
     }
     Err(CommandEnd {
         exit: Exit::Usage,
-        diagnostics: vec![Diagnostic::new(
-            "standard input can be only one of the files",
-        )],
+        diagnostics: vec![Diagnostic::new("standard input can be only one of the files")],
     })
 }
 
@@ -62,11 +49,7 @@ fn is_stdin(path: &Path) -> bool {
 }
 
 fn name(path: &Path) -> String {
-    if is_stdin(path) {
-        "<stdin>".to_owned()
-    } else {
-        shown(path)
-    }
+    if is_stdin(path) { "<stdin>".to_owned() } else { shown(path) }
 }
 
 /// A path as text, without loss.
@@ -78,10 +61,7 @@ fn shown(path: &Path) -> String {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if is_stdin(path) {
-        io::stdin()
-            .lock()
-            .take(LARGEST + 1)
-            .read_to_end(&mut bytes)?;
+        io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)?;
     } else {
         // Without waiting for somebody at the other end of a pipe.
         let mut options = OpenOptions::new();
@@ -107,9 +87,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Opens without a wait for another end, and makes no terminal the run's own.
-const NEVER_WAIT: i32 = (OFlags::NONBLOCK.union(OFlags::NOCTTY))
-    .bits()
-    .cast_signed();
+const NEVER_WAIT: i32 = (OFlags::NONBLOCK.union(OFlags::NOCTTY)).bits().cast_signed();
 
 /// Why something that was named as a file is not used.
 const STRANGE: &str = "a pipe, a socket or a device stands there, which somebody else may hold; use `-` and standard input, or \
@@ -120,7 +98,8 @@ const STRANGE: &str = "a pipe, a socket or a device stands there, which somebody
 enum OutputPlace {
     /// A regular file.
     File,
-    /// One of this program's own open files, such as `/dev/stdout` or the `/dev/fd/63` of a shell: nobody else put it there.
+    /// One of this program's own open files, such as `/dev/stdout` or the `/dev/fd/63` of a shell: nobody
+    /// else put it there.
     Own,
     /// A pipe or a socket with a name: anybody may be at its other end.
     Pipe,
@@ -133,11 +112,7 @@ impl OutputPlace {
         let kind = metadata.file_type();
         let own = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
         let folders = ["/dev/fd", "/proc/self/fd"].map(Path::new);
-        if own.contains(&path)
-            || path
-                .parent()
-                .is_some_and(|folder| folders.contains(&folder))
-        {
+        if own.contains(&path) || path.parent().is_some_and(|folder| folders.contains(&folder)) {
             Self::Own
         } else if kind.is_file() {
             Self::File
@@ -192,11 +167,7 @@ impl PrivateFile {
             Ok((file, Some(temporary)))
         };
         match open() {
-            Ok((file, temporary)) => Ok(Self {
-                path: path.to_owned(),
-                file,
-                temporary,
-            }),
+            Ok((file, temporary)) => Ok(Self { path: path.to_owned(), file, temporary }),
             Err(error) => Err(unwritable(path, &error, Exit::Usage)),
         }
     }

@@ -50,21 +50,14 @@ pub(super) struct ManArgs {
 fn document(document: SchemaDocument) -> Json {
     match document {
         SchemaDocument::Manifest => crate::manifest::schema(),
-        SchemaDocument::Plan => {
-            schemars::schema_for!(crate::plan::saved::PlanDocument<'_>).to_value()
-        }
-        SchemaDocument::Outcome => {
-            schemars::schema_for!(crate::engine::outcome::Outcome).to_value()
-        }
+        SchemaDocument::Plan => schemars::schema_for!(crate::plan::saved::PlanDocument<'_>).to_value(),
+        SchemaDocument::Outcome => schemars::schema_for!(crate::engine::outcome::Outcome).to_value(),
         SchemaDocument::Show => schemars::schema_for!(json::ShowDocument).to_value(),
         SchemaDocument::Check => schemars::schema_for!(json::CheckDocument<'_>).to_value(),
     }
 }
 
-pub(super) fn schema(
-    args: &SchemaArgs,
-    terminal: &mut OperatorTerminal,
-) -> Result<Exit, CommandEnd> {
+pub(super) fn schema(args: &SchemaArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     terminal.print(&SafeText::json(&document(args.document))?);
     Ok(Exit::AsDesired)
 }
@@ -88,16 +81,10 @@ pub(super) fn man(args: &ManArgs, terminal: &mut OperatorTerminal) -> Result<Exi
         Some(name) => match definition.find_subcommand(name) {
             Some(command) => command.clone(),
             None => {
-                let names: Vec<&str> = definition
-                    .get_subcommands()
-                    .map(clap::Command::get_name)
-                    .collect();
+                let names: Vec<&str> = definition.get_subcommands().map(clap::Command::get_name).collect();
                 let diagnostic = Diagnostic::new(format!("there is no command `{name}`"))
                     .hint(format!("the commands are {}", names.join(", ")));
-                return Err(CommandEnd {
-                    exit: Exit::Usage,
-                    diagnostics: vec![diagnostic],
-                });
+                return Err(CommandEnd { exit: Exit::Usage, diagnostics: vec![diagnostic] });
             }
         },
     };

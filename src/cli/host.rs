@@ -1,4 +1,5 @@
-//! Where the host is: this machine, another one, or a folder; what the command line says of it, and how it is reached.
+//! Where the host is: this machine, another one, or a folder; what the command line says of it, and how it is
+//! reached.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,20 +19,18 @@ use crate::plan::ACTION_DEADLINE;
 pub(super) struct HostArgs {
     /// Another machine, through the system's own `ssh`; nothing is installed there
     ///
-    /// A host, `user@host`, an alias of your ssh configuration, or a URI. It needs a POSIX shell and the usual small tools.
+    /// A host, `user@host`, an alias of your ssh configuration, or a URI. It needs a POSIX shell and the
+    /// usual small tools.
     #[arg(long, value_name = "DEST", conflicts_with = "root")]
     pub(super) host: Option<String>,
 
-    /// An option for `ssh` as in ssh_config(5), e.g. ConnectTimeout=5; one that begins with `-` is passed as it is
-    #[arg(
-        long,
-        value_name = "OPTION",
-        requires = "host",
-        allow_hyphen_values = true
-    )]
+    /// An option for `ssh` as in ssh_config(5), e.g. ConnectTimeout=5; one that begins with `-` is passed as
+    /// it is
+    #[arg(long, value_name = "OPTION", requires = "host", allow_hyphen_values = true)]
     ssh_option: Vec<String>,
 
-    /// How long the connection may be silent before it is given up, in seconds, beside the time of service actions
+    /// How long the connection may be silent before it is given up, in seconds, beside the time of service
+    /// actions
     #[arg(long, requires = "host", value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     ssh_timeout: u64,
@@ -42,15 +41,15 @@ pub(super) struct HostArgs {
 
     /// A folder that looks like a host, instead of this machine; programs in it are executed
     ///
-    /// Files, links, commands, processes and sockets are those inside the folder. Commands of the folder run on this
-    /// machine, so use only folders that you trust.
+    /// Files, links, commands, processes and sockets are those inside the folder. Commands of the folder run
+    /// on this machine, so use only folders that you trust.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 
     /// How long the run may take in all, in seconds; a question to you and `--wait` do not count
     ///
-    /// Before anything is changed the run ends then with exit code 11. Later no further step begins, and what was done is
-    /// undone, which takes the time that it needs. `confirm_within` stays what it is.
+    /// Before anything is changed the run ends then with exit code 11. Later no further step begins, and what
+    /// was done is undone, which takes the time that it needs. `confirm_within` stays what it is.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600,
           value_parser = clap::value_parser!(u64).range(1..=604_800))]
     deadline: u64,
@@ -69,11 +68,7 @@ impl HostArgs {
         limit: &Deadline,
     ) -> Result<Box<dyn WriteHost>, CommandEnd> {
         if let Some(name) = &self.host {
-            let login = if self.sudo {
-                SshLogin::Sudo
-            } else {
-                SshLogin::Direct
-            };
+            let login = if self.sudo { SshLogin::Sudo } else { SshLogin::Direct };
             let program = std::env::var_os("MAILWARD_SSH").unwrap_or_else(|| "ssh".into());
             let host = SshHost::new(SshDestination {
                 program: program.into(),
@@ -109,8 +104,7 @@ impl HostArgs {
             action_timeout: self.action_timeout,
         };
         // The first of two equal options counts (ssh_config(5)).
-        anew.ssh_option
-            .extend(["ControlMaster=no", "ControlPath=none"].map(str::to_owned));
+        anew.ssh_option.extend(["ControlMaster=no", "ControlPath=none"].map(str::to_owned));
         anew.ssh_option.extend(self.ssh_option.iter().cloned());
         anew.open(MetadataPolicy::Shown, SignalReceiver::RunOnly, limit)
     }

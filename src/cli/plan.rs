@@ -11,18 +11,9 @@ use crate::report::text;
 
 pub(super) fn run(args: &PlanArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let checked = checked(&args.manifest.manifest)?;
-    let host = args.host.open(
-        MetadataPolicy::Shown,
-        SignalReceiver::All,
-        &args.host.limit(),
-    )?;
-    let plan = planned(
-        &*host,
-        &checked.desired,
-        &checked.notes,
-        args.host.deadline(),
-        &allowed(&args.allow.allow),
-    )?;
+    let host = args.host.open(MetadataPolicy::Shown, SignalReceiver::All, &args.host.limit())?;
+    let plan =
+        planned(&*host, &checked.desired, &checked.notes, args.host.deadline(), &allowed(&args.allow.allow))?;
     if let Some(path) = &args.output {
         files::write_private(path, &saved::write(&plan)?)?;
     }

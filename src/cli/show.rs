@@ -16,16 +16,8 @@ use crate::report::safe::SafeText;
 use crate::report::{json, text};
 
 pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
-    let checked = if args.manifest.is_empty() {
-        None
-    } else {
-        Some(checked(&args.manifest)?)
-    };
-    let host = args.host.open(
-        MetadataPolicy::Shown,
-        SignalReceiver::All,
-        &args.host.limit(),
-    )?;
+    let checked = if args.manifest.is_empty() { None } else { Some(checked(&args.manifest)?) };
+    let host = args.host.open(MetadataPolicy::Shown, SignalReceiver::All, &args.host.limit())?;
     let facts = match &checked {
         Some(checked) => facts_for(&*host, &checked.desired)?,
         None => Facts::read(&*host)?,
@@ -36,11 +28,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
         (Some(access), Some(boot)) => firewall::plan::provisional(&facts, access, boot),
         (Some(_) | None, _) => Vec::new(),
     };
-    let entries = entries(
-        checked.as_ref().map(|checked| &checked.desired),
-        &facts,
-        &observed,
-    );
+    let entries = entries(checked.as_ref().map(|checked| &checked.desired), &facts, &observed);
     let names = match (args.format, args.accounts, terminal.names) {
         (_, true, _) | (OutputFormat::Json, _, NameVisibility::Shown) => show::AccountNaming::Named,
         (OutputFormat::Text, false, _) | (OutputFormat::Json, _, NameVisibility::Withheld) => {

@@ -34,12 +34,7 @@ impl OperatorTerminal {
             (ColourChoice::Never, _) | (ColourChoice::Auto, false) => Colour::Off,
         };
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self {
-            colour: colour(out),
-            names,
-            errors: colour(err),
-            broken: None,
-        }
+        Self { colour: colour(out), names, errors: colour(err), broken: None }
     }
 
     /// Prints to standard output. A reader that went away is fine; a full disk is remembered.
@@ -55,11 +50,8 @@ impl OperatorTerminal {
 
     /// Prints what the command line's definition says of arguments that may be shown.
     pub(super) fn usage(&mut self, error: &clap::Error) {
-        let (colour, styled) = if error.use_stderr() {
-            (self.errors, error.render())
-        } else {
-            (self.colour, error.render())
-        };
+        let (colour, styled) =
+            if error.use_stderr() { (self.errors, error.render()) } else { (self.colour, error.render()) };
         let text = SafeText::generated(match colour {
             Colour::On => styled.ansi().to_string(),
             Colour::Off => styled.to_string(),
@@ -91,8 +83,7 @@ impl OperatorTerminal {
         let shown = match self.names {
             NameVisibility::Shown => render(diagnostics, severity, self.errors),
             NameVisibility::Withheld => {
-                let diagnostics: Vec<Diagnostic> =
-                    diagnostics.iter().map(redact::diagnostic).collect();
+                let diagnostics: Vec<Diagnostic> = diagnostics.iter().map(redact::diagnostic).collect();
                 render(&diagnostics, severity, self.errors)
             }
         };
@@ -114,9 +105,7 @@ impl OperatorTerminal {
         match self.lost() {
             Some(error) => {
                 let mut said = SafeText::new(Colour::Off);
-                said.line(format_args!(
-                    "mailward: the output could not be written: {error}"
-                ));
+                said.line(format_args!("mailward: the output could not be written: {error}"));
                 self.say(&said);
                 exit.max(Exit::Internal)
             }
@@ -124,8 +113,9 @@ impl OperatorTerminal {
         }
     }
 
-    /// The exit code of a run that may have changed something. An output that was lost does not hide it: what the run came
-    /// to counts for more, be it a change of access that waits. Only where there is nothing to say it takes its place.
+    /// The exit code of a run that may have changed something. An output that was lost does not hide it: what
+    /// the run came to counts for more, be it a change of access that waits. Only where there is nothing to
+    /// say it takes its place.
     pub(super) fn end_run(&self, exit: Exit) -> Exit {
         match (self.end(exit), exit) {
             (lost, Exit::AsDesired) => lost,
@@ -147,10 +137,7 @@ pub(super) fn internal_error(panic: &std::panic::PanicHookInfo<'_>) {
     if let Some(place) = panic.location() {
         text.say(format_args!(" at {}:{}", place.file(), place.line()));
     }
-    text.line(format_args!(
-        ": {}",
-        panic.payload_as_str().unwrap_or("no reason given")
-    ));
+    text.line(format_args!(": {}", panic.payload_as_str().unwrap_or("no reason given")));
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
@@ -161,8 +148,7 @@ pub(super) struct ProgressOutput;
 
 impl TermLike for ProgressOutput {
     fn width(&self) -> u16 {
-        rustix::termios::tcgetwinsize(rustix::stdio::stderr())
-            .map_or(80, |size| size.ws_col.max(20))
+        rustix::termios::tcgetwinsize(rustix::stdio::stderr()).map_or(80, |size| size.ws_col.max(20))
     }
 
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
@@ -224,11 +210,7 @@ pub(super) fn can_ask() -> bool {
 }
 
 /// Asks a question; anything but `y` or `yes` is no, and so is a signal.
-pub(super) fn ask(
-    terminal: &OperatorTerminal,
-    question: &'static str,
-    signals: &EndSignals,
-) -> bool {
+pub(super) fn ask(terminal: &OperatorTerminal, question: &'static str, signals: &EndSignals) -> bool {
     terminal.say(&SafeText::own(question));
     let mut answer = Vec::new();
     let mut byte = [0_u8; 1];
@@ -245,25 +227,23 @@ pub(super) fn ask(
     signals.came().is_none() && matches!(answer.to_ascii_lowercase().trim_ascii(), b"y" | b"yes")
 }
 
-/// Has the kernel keep how children end, also where whoever started this program ignored the signal that tells: otherwise no
-/// command could be waited for.
+/// Has the kernel keep how children end, also where whoever started this program ignored the signal that
+/// tells: otherwise no command could be waited for.
 pub(super) fn hear_of_children() {
     let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
     // Registering fails for signals that cannot be caught, which this is not.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGCHLD, ended);
 }
 
-/// Remembers the first signal that asks the run to end, so that a run ends between two steps, never within one.
+/// Remembers the first signal that asks the run to end, so that a run ends between two steps, never within
+/// one.
 pub(super) struct EndSignals(Arc<AtomicUsize>);
 
 impl EndSignals {
     pub(super) fn catch() -> Self {
         let came = Arc::new(AtomicUsize::new(0));
-        for signal in [
-            signal_hook::consts::SIGINT,
-            signal_hook::consts::SIGTERM,
-            signal_hook::consts::SIGHUP,
-        ] {
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
+        {
             let number = usize::try_from(signal).unwrap_or_default();
             // Registering fails for signals that cannot be caught, which these are not.
             let _ = signal_hook::flag::register_usize(signal, Arc::clone(&came), number);

@@ -10,10 +10,7 @@ use crate::report::Colour;
 use crate::report::diagnostic::WorstSeverity;
 use crate::report::safe::SafeText;
 
-pub(super) fn run(
-    args: &ValidateArgs,
-    terminal: &mut OperatorTerminal,
-) -> Result<Exit, CommandEnd> {
+pub(super) fn run(args: &ValidateArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let paths = args.manifest.as_slice();
     let stacks: Vec<&[PathBuf]> = if args.layered {
         vec![paths]
@@ -50,10 +47,7 @@ fn summary(valid: usize, of: usize) -> SafeText {
         (0, 1) => text.line("The manifest is not valid."),
         (1, 1) => text.line("The manifest is valid."),
         _ if valid == of => text.line(format_args!("All {of} manifests are valid.")),
-        _ => text.line(format_args!(
-            "{} of {of} manifests are not valid.",
-            of - valid
-        )),
+        _ => text.line(format_args!("{} of {of} manifests are not valid.", of - valid)),
     };
     text
 }

@@ -1,8 +1,8 @@
 //! Courier's shell-variable files (`imapd`, `imapd-ssl`, `pop3d`, `pop3d-ssl`), read as the shell reads them.
 //!
-//! Courier's start scripts source these files with `sh`, so what a line means is what dash and bash make of it. A value
-//! is given only where it is provably the one that sourcing leaves; everything else says why it is not. Nothing here
-//! runs a shell, reads a file or knows which file belongs to which daemon.
+//! Courier's start scripts source these files with `sh`, so what a line means is what dash and bash make of
+//! it. A value is given only where it is provably the one that sourcing leaves; everything else says why it
+//! is not. Nothing here runs a shell, reads a file or knows which file belongs to which daemon.
 
 mod acts;
 mod commands;
@@ -48,8 +48,8 @@ pub enum SourcedValue {
         /// The assignment.
         spot: FileLine,
     },
-    /// Nothing assigns it, and a line names it so that the shell runs a command instead: the variable stays as it was,
-    /// unset where nothing else sets it.
+    /// Nothing assigns it, and a line names it so that the shell runs a command instead: the variable stays
+    /// as it was, unset where nothing else sets it.
     Broken {
         /// The line.
         spot: FileLine,
@@ -83,10 +83,7 @@ impl ShellFile {
         let mut parser = ShellParser::new(bytes, 0);
         let nul = bytes.iter().position(|byte| *byte == 0);
         let read = match nul {
-            Some(at) => Err(ReadingStop {
-                at: at..at + 1,
-                why: ValueDoubt::ControlByte,
-            }),
+            Some(at) => Err(ReadingStop { at: at..at + 1, why: ValueDoubt::ControlByte }),
             None => parser.script(),
         };
         let mut acts = parser.acts;
@@ -94,11 +91,7 @@ impl ShellFile {
             acts.truncate(parser.run);
             acts.push(ShellAct::Doubt { at, why });
         }
-        Self {
-            bytes: bytes.to_vec(),
-            lines: line_starts(bytes),
-            acts,
-        }
+        Self { bytes: bytes.to_vec(), lines: line_starts(bytes), acts }
     }
 
     /// The bytes it was read from.
@@ -116,10 +109,7 @@ impl ShellFile {
     /// Every variable that sourcing this file alone provably leaves at a literal, by name.
     #[must_use]
     pub fn assignments(&self) -> Vec<ShellAssignment> {
-        Sourcing::of([self])
-            .assignments()
-            .map(|(_, assignment)| assignment)
-            .collect()
+        Sourcing::of([self]).assignments().map(|(_, assignment)| assignment).collect()
     }
 
     /// The lines on which the shell prints an error or that stop the daemon, in their order.
@@ -163,9 +153,7 @@ impl ShellFile {
 /// Where each line begins; the last one may be empty.
 fn line_starts(bytes: &[u8]) -> Vec<usize> {
     let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    std::iter::once(0)
-        .chain(ends.map(|(at, _)| at + 1))
-        .collect()
+    std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
 }
 
 /// A position as a [`FileLine`] counts it; beyond what that can hold, the largest.

@@ -1,4 +1,5 @@
-//! Runs service actions and the panel's commands, and judges them by the running daemon, never by an exit code.
+//! Runs service actions and the panel's commands, and judges them by the running daemon, never by an exit
+//! code.
 
 pub(super) mod courier;
 pub(super) mod panel_access;
@@ -14,15 +15,13 @@ use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch;
 use crate::host::{
-    CommandEnding, CommandOutput, HostCommand, HostOperation, OperationResult, OperationResults,
-    ReadHost, ReadRequest, WaitCondition, WriteHost, restart,
+    CommandEnding, CommandOutput, HostCommand, HostOperation, OperationResult, OperationResults, ReadHost,
+    ReadRequest, WaitCondition, WriteHost, restart,
 };
 use crate::limits;
 use crate::model::HostPath;
 use crate::observe::Observed;
-use crate::plan::{
-    ActionMethod, Daemon, Plan, RunningExpectation, ServiceAction, ServiceControl, StepCause,
-};
+use crate::plan::{ActionMethod, Daemon, Plan, RunningExpectation, ServiceAction, ServiceControl, StepCause};
 use crate::report::printable;
 
 /// What the daemons had before the run, to come back to.
@@ -42,18 +41,10 @@ pub(super) fn baseline(
     plan: &Plan,
     deadline: Duration,
 ) -> Result<DaemonBaseline, ApplyFailure> {
-    let mut baseline = DaemonBaseline {
-        courier: courier::values(facts),
-        dump: None,
-    };
+    let mut baseline = DaemonBaseline { courier: courier::values(facts), dump: None };
     let reload = actions(plan).find(|action| action.daemon == Daemon::Xinetd);
-    let (
-        Some(ServiceAction {
-            how: ActionMethod::Signal { process, .. },
-            ..
-        }),
-        Some(state),
-    ) = (reload, &observed.xinetd)
+    let (Some(ServiceAction { how: ActionMethod::Signal { process, .. }, .. }), Some(state)) =
+        (reload, &observed.xinetd)
     else {
         return Ok(baseline);
     };
@@ -84,11 +75,7 @@ impl ApplyRun<'_> {
         action: &ServiceAction,
     ) -> Result<(), ApplyFailure> {
         match &action.how {
-            ActionMethod::Commands {
-                control,
-                processes,
-                arguments,
-            } => {
+            ActionMethod::Commands { control, processes, arguments } => {
                 if !self.satisfied(host, action)? {
                     let deadline = self.request.deadline;
                     let restart = CourierRestart {
@@ -102,35 +89,21 @@ impl ApplyRun<'_> {
                     restart.carry_out(host).failing_after(|| untaken(action))?;
                 }
             }
-            ActionMethod::Signal {
-                process,
-                control: _,
-            } => {
+            ActionMethod::Signal { process, control: _ } => {
                 xinetd::reload(host, *process, &action.expects, self.request.deadline)?;
                 self.xinetd = Some(*process);
             }
             ActionMethod::Start { control } => {
-                let started = xinetd::start(
-                    host,
-                    &self.judge,
-                    control,
-                    &action.expects,
-                    self.request.deadline,
-                )
-                .failing_after(|| untaken(action))?;
+                let started =
+                    xinetd::start(host, &self.judge, control, &action.expects, self.request.deadline)
+                        .failing_after(|| untaken(action))?;
                 self.xinetd = Some(started);
             }
             ActionMethod::Unknown => {
-                return Err(Diagnostic::new(format!(
-                    "it is not known how to act on {}",
-                    action.unit
-                ))
-                .into());
+                return Err(Diagnostic::new(format!("it is not known how to act on {}", action.unit)).into());
             }
         }
-        self.journal
-            .owed
-            .retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
+        self.journal.owed.retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
         Ok(())
     }
 
@@ -140,11 +113,7 @@ impl ApplyRun<'_> {
         if action.causes.iter().any(is_replaced) {
             return Ok(false);
         }
-        let panel = self
-            .plan
-            .steps
-            .iter()
-            .any(|step| matches!(step, crate::plan::Step::Panel(_)));
+        let panel = self.plan.steps.iter().any(|step| matches!(step, crate::plan::Step::Panel(_)));
         if !panel {
             return Ok(false);
         }
@@ -153,11 +122,7 @@ impl ApplyRun<'_> {
     }
 
     /// Runs a command of the panel.
-    pub(super) fn panel(
-        &self,
-        host: &mut dyn WriteHost,
-        argv: &[String],
-    ) -> Result<(), ApplyFailure> {
+    pub(super) fn panel(&self, host: &mut dyn WriteHost, argv: &[String]) -> Result<(), ApplyFailure> {
         let (Some(program), arguments) = (argv.first(), argv.get(1..).unwrap_or_default()) else {
             return Err(Diagnostic::new("the panel's command is empty").into());
         };
@@ -165,10 +130,7 @@ impl ApplyRun<'_> {
         let command = HostCommand::new(program, arguments.to_vec(), self.request.deadline);
         let written = host.write(&[HostOperation::Run(command.clone())], &[])?;
         match written.done.first() {
-            Some(OperationResult::Ran(CommandOutput {
-                end: CommandEnding::Code(0),
-                ..
-            })) => Ok(()),
+            Some(OperationResult::Ran(CommandOutput { end: CommandEnding::Code(0), .. })) => Ok(()),
             Some(OperationResult::Ran(output)) => Err(failed_command(&command, output).into()),
             Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
                 Err(Diagnostic::new(format!(
@@ -188,17 +150,16 @@ fn untaken(action: &ServiceAction) -> Diagnostic {
 
 /// Stops and starts a service as one act, then does the rest, and reads `then`.
 ///
-/// Where that act was not seen to its end it is waited for, since it goes on without whoever asked: nothing may be claimed,
-/// and no file be restored, as long as it may read them.
+/// Where that act was not seen to its end it is waited for, since it goes on without whoever asked: nothing
+/// may be claimed, and no file be restored, as long as it may read them.
 fn restart(
     host: &mut dyn WriteHost,
     command: &HostCommand,
     rest: &[HostOperation],
     then: &[ReadRequest],
 ) -> Result<OperationResults, ApplyFailure> {
-    let acts: Vec<HostOperation> = std::iter::once(HostOperation::Run(command.clone()))
-        .chain(rest.iter().cloned())
-        .collect();
+    let acts: Vec<HostOperation> =
+        std::iter::once(HostOperation::Run(command.clone())).chain(rest.iter().cloned()).collect();
     let mut written = host.write(&acts, then);
     let seen = match &written {
         Err(_) => false,
@@ -234,10 +195,9 @@ fn ended_how(name: &str, deadline: Duration, end: CommandEnding) -> Diagnostic {
     Diagnostic::new(match end {
         CommandEnding::Code(code) => format!("{name} ended with exit code {code}"),
         CommandEnding::Signal(signal) => format!("{name} was ended by signal {signal}"),
-        CommandEnding::TimedOut => format!(
-            "{name} did not end within {} s and was killed",
-            deadline.as_secs()
-        ),
+        CommandEnding::TimedOut => {
+            format!("{name} did not end within {} s and was killed", deadline.as_secs())
+        }
         CommandEnding::NotStarted => format!("{name} could not be started"),
     })
 }
@@ -247,11 +207,7 @@ pub(super) fn failed_command(command: &HostCommand, output: &CommandOutput) -> D
 }
 
 /// How the stop and start of a service failed.
-fn failed_restart(
-    control: &ServiceControl,
-    command: &HostCommand,
-    output: &CommandOutput,
-) -> Diagnostic {
+fn failed_restart(control: &ServiceControl, command: &HostCommand, output: &CommandOutput) -> Diagnostic {
     let name = restart_line(control);
     with_output(ended_how(&name, command.deadline, output.end), output)
 }
@@ -264,19 +220,13 @@ fn with_output(diagnostic: Diagnostic, output: &CommandOutput) -> Diagnostic {
         .take(3)
         .map(printable::text)
         .collect();
-    if said.is_empty() {
-        diagnostic
-    } else {
-        diagnostic.because(format!("it printed: {}", said.join(" / ")))
-    }
+    if said.is_empty() { diagnostic } else { diagnostic.because(format!("it printed: {}", said.join(" / "))) }
 }
 
 /// What stops and starts a service, in an administrator's words.
 fn restart_line(control: &ServiceControl) -> String {
     match control {
-        ServiceControl::Job {
-            systemctl, unit, ..
-        } => {
+        ServiceControl::Job { systemctl, unit, .. } => {
             let words = [systemctl.as_str(), "restart", unit];
             format!("`{}`", printable::command(words))
         }

@@ -1,4 +1,5 @@
-//! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks at both.
+//! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks
+//! at both.
 
 use super::outcome::StepState;
 use super::{ApplyFailure, ApplyRun, RunWatcher, edits, interrupted, journal, lost};
@@ -18,11 +19,9 @@ impl ApplyRun<'_> {
         watch: &mut dyn RunWatcher,
     ) -> Result<(), ApplyFailure> {
         host.changes();
-        // The journal first: it names the run, by which the next one finds what a killed one left lying about.
-        let mut acts = vec![HostOperation::Save {
-            path: journal::path(),
-            bytes: self.journal_bytes()?,
-        }];
+        // The journal first: it names the run, by which the next one finds what a killed one left lying
+        // about.
+        let mut acts = vec![HostOperation::Save { path: journal::path(), bytes: self.journal_bytes()? }];
         let run = self.outcome.run.as_deref().unwrap_or("run");
         for (number, edit) in edits(&self.plan).enumerate() {
             acts.push(HostOperation::Save {
@@ -69,12 +68,10 @@ impl ApplyRun<'_> {
                         // Undoing it looks, where the host can still be asked.
                         self.outcome.steps[index].state = StepState::Failed;
                     } else if act <= error.index {
-                        // The one that failed may have taken its place before something failed; undoing it looks.
-                        self.outcome.steps[index].state = if act == error.index {
-                            StepState::Failed
-                        } else {
-                            StepState::Done
-                        };
+                        // The one that failed may have taken its place before something failed; undoing it
+                        // looks.
+                        self.outcome.steps[index].state =
+                            if act == error.index { StepState::Failed } else { StepState::Done };
                     }
                 }
                 let diagnostic = Diagnostic::of(&error);
@@ -136,11 +133,8 @@ impl ApplyRun<'_> {
             if has != Some(wanted) {
                 let (setting, service) = (effect.setting.name(), &effect.service);
                 let value = text::value(wanted);
-                let what =
-                    format!("the panel's command did not change {setting} of {service} to {value}");
-                return Err(Diagnostic::new(what)
-                    .because("Courier's files say otherwise")
-                    .into());
+                let what = format!("the panel's command did not change {setting} of {service} to {value}");
+                return Err(Diagnostic::new(what).because("Courier's files say otherwise").into());
             }
         }
         Ok(courier)

@@ -1,8 +1,9 @@
 //! The time in which a change of access waits for its confirmation.
 //!
-//! A change goes live provisionally. Everything that takes it back is written and started beforehand; then one rename
-//! decides whether it stays: a confirmation gives the window's record another name, or the timer does. What is to last over
-//! a boot is written after the confirmation, so that a boot takes back what nobody confirmed.
+//! A change goes live provisionally. Everything that takes it back is written and started beforehand; then
+//! one rename decides whether it stays: a confirmation gives the window's record another name, or the timer
+//! does. What is to last over a boot is written after the confirmation, so that a boot takes back what nobody
+//! confirmed.
 
 mod back;
 mod close;
@@ -23,8 +24,7 @@ mod unconfirmed;
 use std::time::Duration;
 
 pub use self::record::{
-    Checkpoint, CheckpointDecidable, RecordTickets, TimeLeft, WaitingCheckpoint, WatchedFolder,
-    files,
+    Checkpoint, CheckpointDecidable, RecordTickets, TimeLeft, WaitingCheckpoint, WatchedFolder, files,
 };
 pub use self::settle::is_unwatched;
 
@@ -36,7 +36,8 @@ use crate::host::WriteHost;
 
 /// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
 ///
-/// As long as it waits, the lock is left alone: a confirmation must never find it taken by somebody who only looks.
+/// As long as it waits, the lock is left alone: a confirmation must never find it taken by somebody who only
+/// looks.
 pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option<Outcome> {
     match RememberedChange::read(host, None) {
         Ok(remembered) if remembered.is_open(run) => return None,
@@ -50,8 +51,6 @@ pub fn became(host: &mut dyn WriteHost, run: &str, deadline: Duration) -> Option
             Ok(None) => Some(Outcome::without_run(OutcomeVerdict::Unknown, Vec::new())),
             Err(why) => Some(why.outcome()),
         },
-        Err(failure) => {
-            Some(failure.outcome()).filter(|outcome| outcome.result != OutcomeVerdict::Locked)
-        }
+        Err(failure) => Some(failure.outcome()).filter(|outcome| outcome.result != OutcomeVerdict::Locked),
     }
 }

@@ -1,5 +1,5 @@
-//! Why something did not succeed here, and how a run ends that it keeps from beginning: the one carrier of failure in this
-//! folder. What the host says becomes one by `?`.
+//! Why something did not succeed here, and how a run ends that it keeps from beginning: the one carrier of
+//! failure in this folder. What the host says becomes one by `?`.
 
 use super::outcome::{Outcome, OutcomeVerdict};
 use crate::facts::FactsError;
@@ -26,11 +26,7 @@ pub(super) struct ApplyFailure {
 
 impl ApplyFailure {
     pub(super) const fn new(verdict: OutcomeVerdict, messages: Vec<Diagnostic>) -> Self {
-        Self {
-            verdict,
-            messages,
-            fingerprint: None,
-        }
+        Self { verdict, messages, fingerprint: None }
     }
 
     /// A failure of which everything is told elsewhere.
@@ -45,10 +41,7 @@ impl ApplyFailure {
 
     /// The same about this plan.
     pub(super) fn of_plan(self, fingerprint: &Fingerprint) -> Self {
-        Self {
-            fingerprint: Some(fingerprint.clone()),
-            ..self
-        }
+        Self { fingerprint: Some(fingerprint.clone()), ..self }
     }
 
     /// The same with more to tell.
@@ -79,10 +72,7 @@ pub(super) trait FailureContext<T>: Sized {
 
 impl<T, E: Into<ApplyFailure>> FailureContext<T> for Result<T, E> {
     fn failing_as(self, verdict: OutcomeVerdict) -> Result<T, ApplyFailure> {
-        self.map_err(|failure| ApplyFailure {
-            verdict,
-            ..failure.into()
-        })
+        self.map_err(|failure| ApplyFailure { verdict, ..failure.into() })
     }
 
     fn failing_after(self, message: impl FnOnce() -> Diagnostic) -> Result<T, ApplyFailure> {

@@ -1,4 +1,5 @@
-//! The journal: what a run is about to do, written durably before the first byte changes, and what is still owed.
+//! The journal: what a run is about to do, written durably before the first byte changes, and what is still
+//! owed.
 //!
 //! One small file, replaced as a whole. It is there only while a run is under way or something is owed.
 
@@ -117,7 +118,8 @@ pub fn path() -> HostPath {
     known(&format!("{STATE}/journal.json"))
 }
 
-/// Where a run keeps what a file held before: its edited files are numbered from 0, in the order of [`JournalRun::written`].
+/// Where a run keeps what a file held before: its edited files are numbered from 0, in the order of
+/// [`JournalRun::written`].
 #[must_use]
 pub fn backup(run: &str, number: usize, file: &HostPath) -> HostPath {
     known(&format!("{STATE}/backups/{run}/{number}-{}", file.name()))
@@ -125,11 +127,7 @@ pub fn backup(run: &str, number: usize, file: &HostPath) -> HostPath {
 
 impl Default for Journal {
     fn default() -> Self {
-        Self {
-            format: FORMAT,
-            owed: Vec::new(),
-            run: None,
-        }
+        Self { format: FORMAT, owed: Vec::new(), run: None }
     }
 }
 
@@ -149,26 +147,16 @@ impl Journal {
                 });
             }
             FileFound::Unreadable(reason) => {
-                return Err(JournalError::Unreadable {
-                    path: path(),
-                    reason,
-                });
+                return Err(JournalError::Unreadable { path: path(), reason });
             }
         };
-        let journal: Self =
-            serde_json::from_slice(&state.bytes).map_err(|source| JournalError::Foreign {
-                path: path(),
-                source,
-            })?;
+        let journal: Self = serde_json::from_slice(&state.bytes)
+            .map_err(|source| JournalError::Foreign { path: path(), source })?;
         if journal.format == FORMAT {
             Ok(journal)
         } else {
-            let source =
-                serde::de::Error::custom(format!("format {} instead of {FORMAT}", journal.format));
-            Err(JournalError::Foreign {
-                path: path(),
-                source,
-            })
+            let source = serde::de::Error::custom(format!("format {} instead of {FORMAT}", journal.format));
+            Err(JournalError::Foreign { path: path(), source })
         }
     }
 
@@ -196,12 +184,7 @@ impl OwedAction {
             unit: action.unit.clone(),
             services: action.services.clone(),
             begun,
-            causes: action
-                .causes
-                .iter()
-                .filter(|cause| **cause != StepCause::Owed)
-                .cloned()
-                .collect(),
+            causes: action.causes.iter().filter(|cause| **cause != StepCause::Owed).cloned().collect(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Ends a run whose host cannot be asked any more: what is not known to be done is unknown, and nothing else is claimed.
+//! Ends a run whose host cannot be asked any more: what is not known to be done is unknown, and nothing else
+//! is claimed.
 
 use super::ApplyRun;
 use super::outcome::{Outcome, OutcomeVerdict, StepState};
@@ -6,7 +7,8 @@ use crate::failure::Diagnostic;
 use crate::host::{OperationError, OperationFailed};
 
 impl ApplyRun<'_> {
-    /// Concludes a run that lost its host. Nothing can be undone from here; the next run brings the host to its end.
+    /// Concludes a run that lost its host. Nothing can be undone from here; the next run brings the host to
+    /// its end.
     pub(super) fn abandon(&mut self) {
         for step in &mut self.outcome.steps {
             if step.state == StepState::Failed {
@@ -16,16 +18,13 @@ impl ApplyRun<'_> {
         // It is in the host's journal, if the message that writes it down arrived there.
         self.outcome.owed = self.noted.clone();
         self.outcome.conclude(OutcomeVerdict::Unknown);
-        if self
-            .plan
-            .steps
-            .iter()
-            .any(|step| step.as_firewall().is_some())
-        {
+        if self.plan.steps.iter().any(|step| step.as_firewall().is_some()) {
             self.outcome.messages.push(
                 Diagnostic::new("a change of who may reach the mail services may be live")
                     .because("then it goes back by itself, and until then an apply is told to wait")
-                    .hint("`mailward confirm` over a new connection keeps it, `mailward revert` takes it back"),
+                    .hint(
+                        "`mailward confirm` over a new connection keeps it, `mailward revert` takes it back",
+                    ),
             );
         }
         self.outcome.messages.push(
@@ -40,7 +39,8 @@ impl ApplyRun<'_> {
 pub(super) fn before_the_run(outcome: &mut Outcome) {
     if let Some(last) = outcome.messages.last_mut() {
         last.hint = Some(
-            "no managed file was changed; see whether `ssh` with the same destination and options gets there".to_owned(),
+            "no managed file was changed; see whether `ssh` with the same destination and options gets there"
+                .to_owned(),
         );
     }
 }

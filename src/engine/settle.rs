@@ -17,11 +17,11 @@ use crate::observe;
 use crate::panel_access::accounts::AccountList;
 use crate::plan::{AccountChange, AccountState, OwedActionSettled, PanelAccessStep, Plan, Step};
 
-/// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What it owed stays
-/// owed.
+/// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What
+/// it owed stays owed.
 ///
-/// A stop and start of Courier that the killed run has begun goes on without it, and is waited for: a second one beside it
-/// would stop what the first has started.
+/// A stop and start of Courier that the killed run has begun goes on without it, and is waited for: a second
+/// one beside it would stop what the first has started.
 pub(super) fn killed_run(
     host: &mut dyn WriteHost,
     facts: &mut Facts,
@@ -31,11 +31,7 @@ pub(super) fn killed_run(
         return Ok(());
     };
     let mut batch = Batch::default();
-    let tickets: Vec<_> = run
-        .written
-        .iter()
-        .map(|written| batch.file(written.path.clone()))
-        .collect();
+    let tickets: Vec<_> = run.written.iter().map(|written| batch.file(written.path.clone())).collect();
     let processes = batch.processes(restart::PROGRAMS.to_vec());
     let mut answers = batch.read(host)?;
     let mut found = Vec::new();
@@ -43,22 +39,14 @@ pub(super) fn killed_run(
         found.push(answers.take(ticket)?);
     }
     let processes = answers.take(processes)?;
-    let units: Vec<&str> = (facts.journal.owed.iter())
-        .map(|owed| owed.unit.as_str())
-        .collect();
+    let units: Vec<&str> = (facts.journal.owed.iter()).map(|owed| owed.unit.as_str()).collect();
     let unfinished = restart::under_way(&processes, &units);
-    let panel = if run
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::PanelAccess(_)))
-    {
+    let panel = if run.steps.iter().any(|step| matches!(step, Step::PanelAccess(_))) {
         Some(observe::accounts(host, facts)?)
     } else {
         None
     };
-    let accounts = panel
-        .as_ref()
-        .and_then(|panel| panel.accounts.as_ref().ok());
+    let accounts = panel.as_ref().and_then(|panel| panel.accounts.as_ref().ok());
     let outcome = outcome(&run, &found, accounts, facts);
     let bytes = serde_json::to_vec_pretty(&outcome)?;
     let backups = run
@@ -74,17 +62,11 @@ pub(super) fn killed_run(
         .filter_map(|path| path.parent()?.join(&FileReplacement::temporary(&path)).ok())
         .map(HostOperation::Remove)
         .collect();
-    acts.push(HostOperation::Save {
-        path: known(&format!("{STATE}/history/{}.json", run.id)),
-        bytes,
-    });
+    acts.push(HostOperation::Save { path: known(&format!("{STATE}/history/{}.json", run.id)), bytes });
     acts.push(keep(&facts.journal)?);
     let waits = !unfinished.is_empty();
     if waits {
-        acts.push(HostOperation::Await(
-            WaitCondition::Gone(unfinished),
-            restart::longest(patience),
-        ));
+        acts.push(HostOperation::Await(WaitCondition::Gone(unfinished), restart::longest(patience)));
     }
     let _written = host.write(&acts, &[])?;
     if waits {
@@ -94,36 +76,22 @@ pub(super) fn killed_run(
 }
 
 /// What became of a killed run, as far as the files and the journal tell.
-fn outcome(
-    run: &JournalRun,
-    found: &[FileFound],
-    accounts: Option<&AccountList>,
-    facts: &Facts,
-) -> Outcome {
+fn outcome(run: &JournalRun, found: &[FileFound], accounts: Option<&AccountList>, facts: &Facts) -> Outcome {
     let state = |step: &Step| match step {
         Step::Edit(edit) => {
-            let place = run
-                .written
-                .iter()
-                .position(|written| written.path == edit.path);
+            let place = run.written.iter().position(|written| written.path == edit.path);
             let pair = place.and_then(|place| Some((run.written.get(place)?, found.get(place)?)));
             match pair {
-                Some((written, FileFound::File(now)))
-                    if Digest::of(&now.bytes) == written.after =>
-                {
+                Some((written, FileFound::File(now))) if Digest::of(&now.bytes) == written.after => {
                     StepState::Done
                 }
-                Some((written, FileFound::File(now)))
-                    if Digest::of(&now.bytes) == written.before =>
-                {
+                Some((written, FileFound::File(now))) if Digest::of(&now.bytes) == written.before => {
                     StepState::NotTried
                 }
                 Some(_) | None => StepState::Unknown,
             }
         }
-        Step::PanelAccess(step) => {
-            accounts.map_or(StepState::Unknown, |accounts| killed(step, accounts))
-        }
+        Step::PanelAccess(step) => accounts.map_or(StepState::Unknown, |accounts| killed(step, accounts)),
         Step::Action(_) | Step::Panel(_) | Step::Firewall(_) | Step::Boot(_) | Step::Retire(_) => {
             StepState::Unknown
         }
@@ -136,14 +104,7 @@ fn outcome(
         result: OutcomeVerdict::Killed,
         exit: OutcomeVerdict::Killed.exit().code(),
         fingerprint: Some(run.fingerprint.clone()),
-        steps: run
-            .steps
-            .iter()
-            .map(|step| StepOutcome {
-                step: step.clone(),
-                state: state(step),
-            })
-            .collect(),
+        steps: run.steps.iter().map(|step| StepOutcome { step: step.clone(), state: state(step) }).collect(),
         notes: Vec::new(),
         owed: facts.journal.owed.clone(),
         messages: std::iter::once(
@@ -188,8 +149,7 @@ fn changed(steps: &[Step], accounts: &AccountList) -> Option<Diagnostic> {
         }
     }
     (!changed.is_empty()).then(|| {
-        Diagnostic::new(format!("accounts that it changed: {}", changed.len()))
-            .because(first(&changed))
+        Diagnostic::new(format!("accounts that it changed: {}", changed.len())).because(first(&changed))
     })
 }
 
@@ -202,11 +162,7 @@ fn not_known(steps: &[Step]) -> Option<Diagnostic> {
         }
     }
     (!names.is_empty()).then(|| {
-        Diagnostic::new(format!(
-            "accounts that it may have changed: {}",
-            names.len()
-        ))
-        .because(first(&names))
+        Diagnostic::new(format!("accounts that it may have changed: {}", names.len())).because(first(&names))
     })
 }
 
@@ -219,10 +175,7 @@ pub(super) fn nothing_to_do(
     match plan.settled {
         OwedActionSettled::Nothing => Ok(()),
         OwedActionSettled::Some => {
-            let journal = Journal {
-                owed: Vec::new(),
-                ..facts.journal.clone()
-            };
+            let journal = Journal { owed: Vec::new(), ..facts.journal.clone() };
             let _written = host.write(&[keep(&journal)?], &[])?;
             Ok(())
         }
@@ -235,8 +188,5 @@ pub(super) fn keep(journal: &Journal) -> Result<HostOperation, ApplyFailure> {
         return Ok(HostOperation::Remove(journal::path()));
     }
     let bytes = journal.to_bytes()?;
-    Ok(HostOperation::Save {
-        path: journal::path(),
-        bytes,
-    })
+    Ok(HostOperation::Save { path: journal::path(), bytes })
 }

@@ -8,15 +8,12 @@ use crate::facts::{COURIERTCPD, XINETD};
 use crate::failure::Diagnostic;
 use crate::host::batch;
 use crate::host::{
-    Digest, FileFound, FileReplacement, HostOperation, OperationFailed, Process, ReadHost,
-    WriteHost,
+    Digest, FileFound, FileReplacement, HostOperation, OperationFailed, Process, ReadHost, WriteHost,
 };
 use crate::limits;
 use crate::limits::courier::{self, CourierListener};
 use crate::model::HostPath;
-use crate::plan::{
-    ActionMethod, Daemon, FileEdit, PanelLimitStep, RunningExpectation, ServiceAction, Step,
-};
+use crate::plan::{ActionMethod, Daemon, FileEdit, PanelLimitStep, RunningExpectation, ServiceAction, Step};
 
 /// Whether something was brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +68,7 @@ impl ApplyRun<'_> {
         let changed = back;
         for (index, step) in steps.iter().enumerate().rev() {
             let Step::Action(action) = step else { continue };
-            if !matches!(
-                self.outcome.steps[index].state,
-                StepState::Done | StepState::Failed
-            ) {
+            if !matches!(self.outcome.steps[index].state, StepState::Done | StepState::Failed) {
                 self.still_owed(action, changed);
                 continue;
             }
@@ -82,17 +76,13 @@ impl ApplyRun<'_> {
                 Daemon::Courier => self.undo_restart(host, action),
                 Daemon::Xinetd => self.undo_reload(host, action),
             };
-            self.owed_before
-                .retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
+            self.owed_before.retain(|owed| owed.unit != action.unit || owed.daemon != action.daemon);
             match undone {
                 UndoneAction::Back => self.note_undone(index, BroughtBack::Yes, &mut back),
                 // It stands, and rightly so; but the host is not as it was.
                 UndoneAction::Stands => back = BroughtBack::No,
                 UndoneAction::Owed => {
-                    self.owed_before.push(journal::OwedAction::of(
-                        action,
-                        journal::OwedActionBegun::Perhaps,
-                    ));
+                    self.owed_before.push(journal::OwedAction::of(action, journal::OwedActionBegun::Perhaps));
                     self.note_undone(index, BroughtBack::No, &mut back);
                 }
             }
@@ -107,14 +97,10 @@ impl ApplyRun<'_> {
 
     /// Keeps an action owed that was not begun, where what it was to make live could not be taken back.
     fn still_owed(&mut self, action: &ServiceAction, files: BroughtBack) {
-        let same =
-            |owed: &journal::OwedAction| owed.unit == action.unit && owed.daemon == action.daemon;
+        let same = |owed: &journal::OwedAction| owed.unit == action.unit && owed.daemon == action.daemon;
         match files {
             BroughtBack::No if !self.owed_before.iter().any(same) => {
-                self.owed_before.push(journal::OwedAction::of(
-                    action,
-                    journal::OwedActionBegun::No,
-                ));
+                self.owed_before.push(journal::OwedAction::of(action, journal::OwedActionBegun::No));
             }
             BroughtBack::No | BroughtBack::Yes => {}
         }
@@ -139,9 +125,7 @@ impl ApplyRun<'_> {
             self.outcome.messages.push(Diagnostic::new(what));
             return BroughtBack::No;
         };
-        let undone = self
-            .panel(host, argv)
-            .and_then(|()| self.panel_took(host, panel, |effect| effect.from));
+        let undone = self.panel(host, argv).and_then(|()| self.panel_took(host, panel, |effect| effect.from));
         match undone {
             Ok(_) => BroughtBack::Yes,
             Err(failed) => {
@@ -152,23 +136,16 @@ impl ApplyRun<'_> {
     }
 
     fn undo_edit(&mut self, host: &mut dyn WriteHost, edit: &FileEdit) -> BroughtBack {
-        let read = |host: &mut dyn WriteHost| match batch::ask(host, |batch| {
-            batch.file(edit.path.clone())
-        }) {
+        let read = |host: &mut dyn WriteHost| match batch::ask(host, |batch| batch.file(edit.path.clone())) {
             Ok(FileFound::File(state)) => Some(Digest::of(&state.bytes)),
-            Ok(FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_)) | Err(_) => {
-                None
-            }
+            Ok(FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_)) | Err(_) => None,
         };
         let after = Digest::of(&edit.bytes);
         match read(host) {
             Some(now) if now == edit.before => return BroughtBack::Yes,
             Some(now) if now == after => {}
             Some(_) => {
-                let what = format!(
-                    "{} is not restored: somebody else has changed it since",
-                    edit.path
-                );
+                let what = format!("{} is not restored: somebody else has changed it since", edit.path);
                 let hint = match self.backup(edit) {
                     Some(path) => format!("what it held before the run is in {path}"),
                     None => "compare it with what the plan shows".to_owned(),
@@ -177,46 +154,26 @@ impl ApplyRun<'_> {
                 return BroughtBack::No;
             }
             None => {
-                self.outcome.messages.push(Diagnostic::new(format!(
-                    "{} cannot be read any more",
-                    edit.path
-                )));
+                self.outcome.messages.push(Diagnostic::new(format!("{} cannot be read any more", edit.path)));
                 return BroughtBack::No;
             }
         }
-        let restore = FileReplacement {
-            path: edit.path.clone(),
-            before: after,
-            bytes: edit.old.clone(),
-        };
+        let restore = FileReplacement { path: edit.path.clone(), before: after, bytes: edit.old.clone() };
         if let Err(error) = host.write(&[HostOperation::Replace(restore)], &[]) {
             self.outcome.messages.push(Diagnostic::of(&error));
         }
-        if read(host) == Some(edit.before.clone()) {
-            BroughtBack::Yes
-        } else {
-            BroughtBack::No
-        }
+        if read(host) == Some(edit.before.clone()) { BroughtBack::Yes } else { BroughtBack::No }
     }
 
     /// Where the bytes of an edited file from before the run are.
     fn backup(&self, edit: &FileEdit) -> Option<HostPath> {
         let number = edits(&self.plan).position(|other| other.path == edit.path)?;
-        Some(journal::backup(
-            self.outcome.run.as_deref()?,
-            number,
-            &edit.path,
-        ))
+        Some(journal::backup(self.outcome.run.as_deref()?, number, &edit.path))
     }
 
     /// Brings Courier back to what its restored files say, and tells whether that is what it had before.
     fn undo_restart(&mut self, host: &mut dyn WriteHost, action: &ServiceAction) -> UndoneAction {
-        let ActionMethod::Commands {
-            control,
-            processes: _,
-            arguments,
-        } = &action.how
-        else {
+        let ActionMethod::Commands { control, processes: _, arguments } = &action.how else {
             return UndoneAction::Owed;
         };
         let judge = &self.judge;
@@ -225,9 +182,8 @@ impl ApplyRun<'_> {
             .filter(|expectation| action.services.contains(&expectation.service))
             .cloned()
             .collect();
-        let is_back = |processes: &[Process]| {
-            !before.is_empty() && courier::unmet(&before, processes).is_empty()
-        };
+        let is_back =
+            |processes: &[Process]| !before.is_empty() && courier::unmet(&before, processes).is_empty();
         let processes = match now(host) {
             Ok(processes) => processes,
             Err(error) => {
@@ -256,8 +212,7 @@ impl ApplyRun<'_> {
             })
             .collect();
         if !courier::unmet(&expects, &processes).is_empty() {
-            let running =
-                listeners().flat_map(|listener| courier::CourierProcess::of(listener, &processes));
+            let running = listeners().flat_map(|listener| courier::CourierProcess::of(listener, &processes));
             let running: Vec<_> = running.map(|running| running.process.id).collect();
             // The old limits instead of the new ones; what tells the listeners apart stays.
             let others = |list: &Vec<String>| {
@@ -274,10 +229,7 @@ impl ApplyRun<'_> {
                 deadline: self.request.deadline,
             };
             if let Err(failed) = restart.carry_out(host) {
-                let what = format!(
-                    "{} could not be brought back with its old values",
-                    action.unit
-                );
+                let what = format!("{} could not be brought back with its old values", action.unit);
                 self.outcome.messages.push(Diagnostic::new(what));
                 self.outcome.messages.extend(failed.messages);
                 return UndoneAction::Owed;
@@ -292,8 +244,7 @@ impl ApplyRun<'_> {
 
     /// Makes xinetd read its restored files; one that ended over the new ones is started again.
     fn undo_reload(&mut self, host: &mut dyn WriteHost, action: &ServiceAction) -> UndoneAction {
-        let (ActionMethod::Signal { process, control }, Some(dump)) =
-            (&action.how, &self.baseline.dump)
+        let (ActionMethod::Signal { process, control }, Some(dump)) = (&action.how, &self.baseline.dump)
         else {
             return UndoneAction::Owed;
         };
@@ -320,19 +271,13 @@ impl ApplyRun<'_> {
 
     /// Writes the history entry and the journal that this run leaves.
     pub(super) fn close(&mut self, host: &mut dyn WriteHost) {
-        let journal = journal::Journal {
-            format: self.journal.format,
-            owed: self.outcome.owed.clone(),
-            run: None,
-        };
+        let journal =
+            journal::Journal { format: self.journal.format, owed: self.outcome.owed.clone(), run: None };
         let entry = serde_json::to_vec_pretty(&self.outcome);
         let mut acts = Vec::new();
         match (entry, settle::keep(&journal)) {
             (Ok(bytes), Ok(keep)) => {
-                acts.push(HostOperation::Save {
-                    path: self.history(),
-                    bytes,
-                });
+                acts.push(HostOperation::Save { path: self.history(), bytes });
                 acts.push(keep);
             }
             (Err(error), _) => self.outcome.messages.push(Diagnostic::of(&error)),
@@ -341,18 +286,19 @@ impl ApplyRun<'_> {
         let Err(error) = host.write(&acts, &[]) else {
             return;
         };
-        // What was done and seen stands, and so does the verdict; that it is written down does not. Where the host is lost it is
-        // not known either whether its journal still has what was owed.
+        // What was done and seen stands, and so does the verdict; that it is written down does not. Where the
+        // host is lost it is not known either whether its journal still has what was owed.
         if host.lost().is_some() && self.outcome.result == OutcomeVerdict::Applied {
             self.outcome.conclude(OutcomeVerdict::Owed);
         }
         let what = "what became of this run is not written down on the host";
         let mut message = Diagnostic::new(what).because(told(&error));
-        // Without the entry the journal can still be left as it should be: mostly that is its removal, which needs no room.
+        // Without the entry the journal can still be left as it should be: mostly that is its removal, which
+        // needs no room.
         let rest = acts.split_off(1.min(acts.len()));
         if error.index > 0 || rest.is_empty() || host.write(&rest, &[]).is_err() {
-            message = message
-                .hint("the journal still has this run as if it went on: the next apply settles it");
+            message =
+                message.hint("the journal still has this run as if it went on: the next apply settles it");
         }
         self.outcome.messages.push(message);
     }

@@ -33,11 +33,7 @@ impl ApplyRun<'_> {
             RestartPolicy::Now => Vec::new(),
             RestartPolicy::Deferred => self.journal.owed.clone(),
         };
-        let mut verdict = if owed.is_empty() {
-            OutcomeVerdict::Applied
-        } else {
-            OutcomeVerdict::Owed
-        };
+        let mut verdict = if owed.is_empty() { OutcomeVerdict::Applied } else { OutcomeVerdict::Owed };
         match planned {
             Ok(plan) => {
                 let left: Vec<Step> = plan
@@ -45,10 +41,7 @@ impl ApplyRun<'_> {
                     .into_iter()
                     .filter(|step| match (step, self.request.restarts) {
                         (Step::Action(_), RestartPolicy::Deferred) => false,
-                        (
-                            Step::Action(_) | Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_),
-                            _,
-                        ) => true,
+                        (Step::Action(_) | Step::Edit(_) | Step::Panel(_) | Step::PanelAccess(_), _) => true,
                         // Their turn comes when everything before is verified.
                         (Step::Firewall(_) | Step::Boot(_) | Step::Retire(_), _) => false,
                     })
@@ -56,27 +49,21 @@ impl ApplyRun<'_> {
                 if !left.is_empty() {
                     let what = text::steps_in_brief(&left);
                     if !self.changed_by_others(&observed) && !meanwhile.is_other() {
-                        return Err(Diagnostic::new(
-                            "the host is not as desired after all steps were done",
-                        )
-                        .because(what)
-                        .into());
+                        return Err(Diagnostic::new("the host is not as desired after all steps were done")
+                            .because(what)
+                            .into());
                     }
                     verdict = OutcomeVerdict::ChangedSince;
                     self.outcome.messages.push(
-                        Diagnostic::new(
-                            "somebody else changed something managed while this run went on",
-                        )
-                        .because(what)
-                        .hint("plan again"),
+                        Diagnostic::new("somebody else changed something managed while this run went on")
+                            .because(what)
+                            .hint("plan again"),
                     );
                 }
             }
             Err(blockers) if self.changed_by_others(&observed) || meanwhile.is_other() => {
                 verdict = OutcomeVerdict::ChangedSince;
-                self.outcome
-                    .messages
-                    .extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
+                self.outcome.messages.extend(blockers.into_iter().map(|blocker| blocker.diagnostic));
             }
             Err(blockers) => {
                 return Err(blockers.into());
@@ -90,21 +77,14 @@ impl ApplyRun<'_> {
         self.outcome.conclude(verdict);
         if let Some(bytes) = loaded.and_then(|loaded| serde_json::to_vec_pretty(&loaded).ok()) {
             // Without it xinetd's state is not known the next time, and it is asked to reload once more.
-            let _ = host.write(
-                &[HostOperation::Save {
-                    path: LoadedXinetdFiles::path(),
-                    bytes,
-                }],
-                &[],
-            );
+            let _ = host.write(&[HostOperation::Save { path: LoadedXinetdFiles::path(), bytes }], &[]);
         }
         Ok(())
     }
 
     /// Whether a file or an account is something else now than this run read or wrote.
     fn changed_by_others(&self, observed: &Observed) -> bool {
-        self.differ(&plan::inputs(observed), &plan::inputs(&self.observed))
-            || self.accounts_differ(observed)
+        self.differ(&plan::inputs(observed), &plan::inputs(&self.observed)) || self.accounts_differ(observed)
     }
 
     /// The same for some of the files.

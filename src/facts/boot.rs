@@ -51,11 +51,7 @@ impl ClockTickets {
         let boot = line(answers.take(self.boot)?).map(|boot| boot_of(&boot, first.as_deref()));
         let uptime = line(answers.take(self.uptime)?);
         let now = answers.take(self.now)?;
-        Ok(BootClock {
-            boot,
-            uptime: milliseconds(uptime.as_deref(), now),
-            now,
-        })
+        Ok(BootClock { boot, uptime: milliseconds(uptime.as_deref(), now), now })
     }
 }
 
@@ -68,12 +64,11 @@ fn line(found: FileFound) -> Option<String> {
     (text.lines().next()).map(|line| line.trim().to_owned())
 }
 
-/// The kernel's boot and the start of the first process, in ticks since then: the 22nd field of its `stat` (proc(5)), whose
-/// second may hold anything within parentheses.
+/// The kernel's boot and the start of the first process, in ticks since then: the 22nd field of its `stat`
+/// (proc(5)), whose second may hold anything within parentheses.
 fn boot_of(kernel: &str, first: Option<&str>) -> String {
-    let start = first
-        .and_then(|stat| stat.rsplit_once(')'))
-        .and_then(|(_, rest)| rest.split_whitespace().nth(19));
+    let start =
+        first.and_then(|stat| stat.rsplit_once(')')).and_then(|(_, rest)| rest.split_whitespace().nth(19));
     match start {
         Some(start) => format!("{kernel}/{start}"),
         None => kernel.to_owned(),

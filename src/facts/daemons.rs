@@ -1,8 +1,9 @@
-//! Which processes are the daemons that they are called. A name is anybody's to choose, and any user can start a program.
+//! Which processes are the daemons that they are called. A name is anybody's to choose, and any user can
+//! start a program.
 //!
-//! A daemon is run by its own user, root but for a few, executes the service's file, belongs to the unit where there is
-//! one, and holds the socket that it serves. Who is certainly somebody else counts for nothing; of whom that cannot be told
-//! nothing is said.
+//! A daemon is run by its own user, root but for a few, executes the service's file, belongs to the unit
+//! where there is one, and holds the socket that it serves. Who is certainly somebody else counts for
+//! nothing; of whom that cannot be told nothing is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,15 +13,8 @@ use crate::host::batch::Batch;
 use crate::host::{ForeignProcess, HostError, Process, ProcessOwner, ReadHost, RootProgram};
 
 /// The programs that serve mail here, by the name that the kernel keeps: `master` is Postfix's.
-pub(super) const PROGRAMS: [&str; 7] = [
-    COURIERTCPD,
-    XINETD,
-    DOVECOT,
-    POSTFIX,
-    "qmail-send",
-    "exim4",
-    "sendmail",
-];
+pub(super) const PROGRAMS: [&str; 7] =
+    [COURIERTCPD, XINETD, DOVECOT, POSTFIX, "qmail-send", "exim4", "sendmail"];
 
 /// Courier's listeners.
 pub const COURIERTCPD: &str = "couriertcpd";
@@ -31,7 +25,8 @@ pub const DOVECOT: &str = "dovecot";
 /// Postfix's first process; others have one of that name.
 pub const POSTFIX: &str = "master";
 
-/// How old a daemon without its socket may be and still be starting, in seconds. Seconds are all that is known.
+/// How old a daemon without its socket may be and still be starting, in seconds. Seconds are all that is
+/// known.
 const STARTING: i64 = 3;
 
 /// Tells daemons from others on one host.
@@ -68,11 +63,7 @@ const fn users(program: &str) -> &'static [&'static str] {
 
 impl DaemonJudge {
     /// What a host's service manager, services and `/etc/passwd` tell.
-    pub(super) fn new(
-        manager: &ServiceManager,
-        services: &BTreeSet<&'static str>,
-        passwd: &str,
-    ) -> Self {
+    pub(super) fn new(manager: &ServiceManager, services: &BTreeSet<&'static str>, passwd: &str) -> Self {
         let mut units: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         match manager {
             ServiceManager::Systemd { .. } => {
@@ -88,18 +79,13 @@ impl DaemonJudge {
         }
         let id = |user: &str| {
             let mut lines = passwd.lines().map(|line| line.split(':'));
-            lines.find_map(|mut fields| {
-                (fields.next()? == user).then(|| fields.nth(1)?.parse().ok())?
-            })
+            lines.find_map(|mut fields| (fields.next()? == user).then(|| fields.nth(1)?.parse().ok())?)
         };
         let users = PROGRAMS.map(|program| {
             let ids = users(program).iter().filter_map(|user| id(user));
             (program, ids.collect())
         });
-        Self {
-            units,
-            users: users.into(),
-        }
+        Self { units, users: users.into() }
     }
 
     /// Tells the processes apart.
@@ -119,7 +105,8 @@ impl DaemonJudge {
                 RootProgram::Unknown(what) => judged.unclear.push((process, what)),
             }
         }
-        // A child that has not yet become another program looks like its parent, and may have closed the socket.
+        // A child that has not yet become another program looks like its parent, and may have closed the
+        // socket.
         let parents: BTreeSet<u32> = judged.daemons.iter().map(|one| one.id.pid).collect();
         judged.deaf.retain(|one| !parents.contains(&one.parent));
         (judged.unclear).retain(|(one, _)| !parents.contains(&one.parent));
@@ -132,15 +119,12 @@ impl DaemonJudge {
             users.is_some_and(|ids| ids.contains(uid))
         };
         match (&process.owner, process.roots()) {
-            (ProcessOwner::User(uid), RootProgram::Not(ForeignProcess::User { .. }))
-                if is_own(uid) =>
-            {
+            (ProcessOwner::User(uid), RootProgram::Not(ForeignProcess::User { .. })) if is_own(uid) => {
                 RootProgram::Own
             }
-            (
-                ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown,
-                RootProgram::Own,
-            ) => self.of_unit(process),
+            (ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown, RootProgram::Own) => {
+                self.of_unit(process)
+            }
             (_, other) => other,
         }
     }
@@ -188,11 +172,7 @@ impl DaemonJudge {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked.
-    pub fn daemons(
-        &self,
-        host: &dyn ReadHost,
-        programs: &[&'static str],
-    ) -> Result<Vec<Process>, HostError> {
+    pub fn daemons(&self, host: &dyn ReadHost, programs: &[&'static str]) -> Result<Vec<Process>, HostError> {
         let mut batch = Batch::default();
         let processes = batch.processes(programs.to_vec());
         let now = batch.now();
@@ -279,10 +259,7 @@ mod tests {
     #[test]
     fn a_daemon_without_its_socket_is_down_and_for_a_moment_only_starting() {
         let root = ProcessOwner::User(0);
-        let child = Process {
-            parent: 4,
-            ..process(6, COURIERTCPD, root, Some(&[]))
-        };
+        let child = Process { parent: 4, ..process(6, COURIERTCPD, root, Some(&[])) };
         let judged = DaemonJudge::default().judge(vec![
             process(4, COURIERTCPD, root, Some(&[143])),
             process(5, COURIERTCPD, root, Some(&[])),
@@ -290,11 +267,7 @@ mod tests {
             process(7, XINETD, root, Some(&[])),
             process(8, COURIERTCPD, root, None),
         ]);
-        assert_eq!(
-            pids(&judged.daemons),
-            [4, 7],
-            "xinetd may offer what is no TCP"
-        );
+        assert_eq!(pids(&judged.daemons), [4, 7], "xinetd may offer what is no TCP");
         assert_eq!(pids(&judged.deaf), [5], "a child closes its socket");
         assert_eq!(judged.unclear.len(), 1);
         assert_eq!(judged.unclear[0].0.id.pid, 8);
@@ -308,15 +281,9 @@ mod tests {
         let systemctl = known("/usr/bin/systemctl");
         let systemd = DaemonJudge::new(&ServiceManager::Systemd { systemctl }, &services, "");
         let script = DaemonJudge::new(&ServiceManager::SysV, &services, "");
-        for group in [
-            "/system.slice/courier-imap.service",
-            "/docker/1a2b/system.slice/courier-imap.service",
-        ] {
-            assert_eq!(
-                systemd.judge(vec![in_group(group)]).daemons.len(),
-                1,
-                "{group}"
-            );
+        for group in ["/system.slice/courier-imap.service", "/docker/1a2b/system.slice/courier-imap.service"]
+        {
+            assert_eq!(systemd.judge(vec![in_group(group)]).daemons.len(), 1, "{group}");
         }
         for group in [
             "/user.slice/user-0.slice/session-1.scope",
@@ -325,14 +292,9 @@ mod tests {
             "/user.slice/courier-imap.service.scope",
         ] {
             let judged = systemd.judge(vec![in_group(group)]);
-            let why = ForeignProcess::Unit {
-                group: group.to_owned(),
-            };
+            let why = ForeignProcess::Unit { group: group.to_owned() };
             assert!(judged.daemons.is_empty());
-            assert!(
-                judged.strangers.contains(&(COURIERTCPD.to_owned(), why)),
-                "{group}"
-            );
+            assert!(judged.strangers.contains(&(COURIERTCPD.to_owned(), why)), "{group}");
             assert_eq!(script.judge(vec![in_group(group)]).daemons.len(), 1);
         }
         // A kernel that tells of no group says nothing against it.
@@ -342,17 +304,13 @@ mod tests {
 
     #[test]
     fn a_daemon_may_run_as_its_own_user_and_as_no_other() {
-        let passwd =
-            "root:x:0:0::/root:/bin/sh\nexim:x:93:93::/:/bin/false\nqmails:x:2520:2520::/:/x\n";
+        let passwd = "root:x:0:0::/root:/bin/sh\nexim:x:93:93::/:/bin/false\nqmails:x:2520:2520::/:/x\n";
         let judge = DaemonJudge::new(&ServiceManager::SysV, &BTreeSet::new(), passwd);
         let of = |name, uid| {
             let one = process(9, name, ProcessOwner::User(uid), Some(&[25]));
             judge.judge(vec![one]).daemons.len()
         };
-        assert_eq!(
-            (of("exim4", 93), of("exim4", 0), of("exim4", 1000)),
-            (1, 1, 0)
-        );
+        assert_eq!((of("exim4", 93), of("exim4", 0), of("exim4", 1000)), (1, 1, 0));
         assert_eq!((of("qmail-send", 2520), of("qmail-send", 93)), (1, 0));
         assert_eq!((of(DOVECOT, 0), of(DOVECOT, 93)), (1, 0));
     }

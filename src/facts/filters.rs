@@ -6,26 +6,17 @@ use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{FileFound, HostError, PathExistence};
 use crate::model::{HostPath, known};
 
-/// Where such commands are, in the order of preference: `/sbin` alone has them on Debian 10 and older and on CentOS 6.
+/// Where such commands are, in the order of preference: `/sbin` alone has them on Debian 10 and older and on
+/// CentOS 6.
 const FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
-const NETFILTER: [&str; 3] = [
-    "/proc/net/netfilter",
-    "/proc/net/ip_tables_names",
-    "/proc/net/ip6_tables_names",
-];
+const NETFILTER: [&str; 3] =
+    ["/proc/net/netfilter", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
-const ENDINGS: [&str; 7] = [
-    "",
-    "-save",
-    "-restore",
-    "-legacy-save",
-    "-legacy-restore",
-    "-nft-save",
-    "-nft-restore",
-];
+const ENDINGS: [&str; 7] =
+    ["", "-save", "-restore", "-legacy-save", "-legacy-restore", "-nft-save", "-nft-restore"];
 
 /// Requests under way.
 pub(super) struct FilterToolTickets {
@@ -48,9 +39,7 @@ struct FilterProgram {
 }
 
 fn paths(name: &str) -> impl Iterator<Item = HostPath> + '_ {
-    FOLDERS
-        .iter()
-        .map(move |folder| known(&format!("{folder}/{name}")))
+    FOLDERS.iter().map(move |folder| known(&format!("{folder}/{name}")))
 }
 
 fn program(batch: &mut Batch, name: String) -> FilterProgram {
@@ -61,12 +50,8 @@ fn program(batch: &mut Batch, name: String) -> FilterProgram {
 pub(super) fn ask(batch: &mut Batch) -> FilterToolTickets {
     FilterToolTickets {
         nft: program(batch, "nft".to_owned()),
-        families: ["iptables", "ip6tables"].map(|name| {
-            ENDINGS
-                .iter()
-                .map(|ending| program(batch, format!("{name}{ending}")))
-                .collect()
-        }),
+        families: ["iptables", "ip6tables"]
+            .map(|name| ENDINGS.iter().map(|ending| program(batch, format!("{name}{ending}"))).collect()),
         kernel: ask_kernel(batch),
     }
 }
@@ -74,10 +59,7 @@ pub(super) fn ask(batch: &mut Batch) -> FilterToolTickets {
 pub(super) fn ask_kernel(batch: &mut Batch) -> KernelShownTickets {
     KernelShownTickets {
         release: batch.file(known(RELEASE)),
-        netfilter: NETFILTER
-            .iter()
-            .map(|path| batch.exists(known(path)))
-            .collect(),
+        netfilter: NETFILTER.iter().map(|path| batch.exists(known(path))).collect(),
         nf_tables: batch.exists(known("/sys/module/nf_tables")),
         modules: batch.exists(known("/proc/modules")),
     }
@@ -85,8 +67,7 @@ pub(super) fn ask_kernel(batch: &mut Batch) -> KernelShownTickets {
 
 impl KernelShownTickets {
     pub(super) fn kernel(self, answers: &mut Answers) -> Result<KernelFilters, super::FactsError> {
-        let release =
-            text(answers.take(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
+        let release = text(answers.take(self.release)?, RELEASE)?.map(|text| text.trim().to_owned());
         let mut netfilter = Vec::new();
         for ticket in self.netfilter {
             netfilter.push(answers.take(ticket)?);

@@ -10,17 +10,9 @@ pub(super) fn names(node: Option<&str>, hosts: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::from([node.clone()]);
     for line in hosts.lines() {
         let line = line.split('#').next().unwrap_or_default();
-        let found: Vec<String> = line
-            .split_whitespace()
-            .skip(1)
-            .map(str::to_lowercase)
-            .collect();
+        let found: Vec<String> = line.split_whitespace().skip(1).map(str::to_lowercase).collect();
         if found.contains(&node) {
-            names.extend(
-                found
-                    .into_iter()
-                    .filter(|name| !name.starts_with("localhost")),
-            );
+            names.extend(found.into_iter().filter(|name| !name.starts_with("localhost")));
         }
     }
     names
@@ -36,9 +28,6 @@ mod tests {
             Some("MX1"),
             "127.0.0.1 localhost\n203.0.113.5 mx1.example.jp mx1 # mail\n203.0.113.6 mx2\n",
         );
-        assert_eq!(
-            names,
-            BTreeSet::from(["mx1".to_owned(), "mx1.example.jp".to_owned()])
-        );
+        assert_eq!(names, BTreeSet::from(["mx1".to_owned(), "mx1.example.jp".to_owned()]));
     }
 }

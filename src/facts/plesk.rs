@@ -44,12 +44,7 @@ pub(super) fn plesk(
         }
         None => (None, None),
     };
-    Ok(root.or(found).map(|root| Plesk {
-        root,
-        version,
-        mysql: folder("MYSQL_BIN_D"),
-        secret,
-    }))
+    Ok(root.or(found).map(|root| Plesk { root, version, mysql: folder("MYSQL_BIN_D"), secret }))
 }
 
 /// The oldest version files are not number-first: `psa v8.6.0_build86080722.00 os_Ubuntu 8.04`.
@@ -67,14 +62,8 @@ mod tests {
 
     #[test]
     fn the_version_is_found_in_old_and_new_version_files() {
-        assert_eq!(
-            version_in("psa v8.6.0_build86080722.00 os_Ubuntu 8.04").as_deref(),
-            Some("8.6.0")
-        );
-        assert_eq!(
-            version_in("11.0.9 CentOS 6 110120608.16\n").as_deref(),
-            Some("11.0.9")
-        );
+        assert_eq!(version_in("psa v8.6.0_build86080722.00 os_Ubuntu 8.04").as_deref(), Some("8.6.0"));
+        assert_eq!(version_in("11.0.9 CentOS 6 110120608.16\n").as_deref(), Some("11.0.9"));
         assert_eq!(version_in("nothing here"), None);
     }
 }

@@ -1,18 +1,18 @@
-//! Allowlists as rules that are in force have them: what a service's own rules say now, and which services they restrict that
-//! nobody names any more.
+//! Allowlists as rules that are in force have them: what a service's own rules say now, and which services
+//! they restrict that nobody names any more.
 
 use super::PortAllowlist;
 use super::effect::FilterStack;
 use super::rules::{ConnectionStage, IncomingInterface};
 use crate::model::{AllowedSources, MailService, Networks};
 
-/// Who may connect to all of these ports by these rules; none where they do not tell, or differ from port to port.
+/// Who may connect to all of these ports by these rules; none where they do not tell, or differ from port to
+/// port.
 #[must_use]
 pub fn of_ports(rules: &FilterStack, ports: &[u16]) -> Option<AllowedSources> {
     let mut all = ports.iter().map(|port| of_port(rules, *port));
     let first = all.next()??;
-    all.all(|other| other.as_ref() == Some(&first))
-        .then_some(first)
+    all.all(|other| other.as_ref() == Some(&first)).then_some(first)
 }
 
 fn of_port(rules: &FilterStack, port: u16) -> Option<AllowedSources> {
@@ -29,23 +29,14 @@ fn of_port(rules: &FilterStack, port: u16) -> Option<AllowedSources> {
     })
 }
 
-/// The allowlists that these rules have for services that are not among those declared. They stay: what a manifest does not
-/// name is not touched.
+/// The allowlists that these rules have for services that are not among those declared. They stay: what a
+/// manifest does not name is not touched.
 #[must_use]
 pub fn kept(rules: &FilterStack, declared: &[PortAllowlist]) -> Vec<PortAllowlist> {
     let mut kept = Vec::new();
     for service in MailService::ALL {
-        let named = |port: &u16| {
-            declared
-                .iter()
-                .any(|allowlist| allowlist.ports.contains(port))
-        };
-        let free: Vec<u16> = service
-            .ports()
-            .iter()
-            .copied()
-            .filter(|port| !named(port))
-            .collect();
+        let named = |port: &u16| declared.iter().any(|allowlist| allowlist.ports.contains(port));
+        let free: Vec<u16> = service.ports().iter().copied().filter(|port| !named(port)).collect();
         let open = |port: u16| of_port(rules, port) == Some(AllowedSources::Anyone);
         let ports: &'static [u16] = match (service, free.as_slice()) {
             // It is set apart, or part of `smtp` below.
@@ -57,11 +48,7 @@ pub fn kept(rules: &FilterStack, declared: &[PortAllowlist]) -> Vec<PortAllowlis
                     service.ports()
                 } else {
                     if !open(465) {
-                        kept.push(allowlist(
-                            rules,
-                            MailService::Smtps,
-                            MailService::Smtps.ports(),
-                        ));
+                        kept.push(allowlist(rules, MailService::Smtps, MailService::Smtps.ports()));
                     }
                     &[25]
                 }
@@ -69,11 +56,7 @@ pub fn kept(rules: &FilterStack, declared: &[PortAllowlist]) -> Vec<PortAllowlis
             (MailService::Smtp, [25]) => &[25],
             (MailService::Smtp, _) => {
                 if !open(465) {
-                    kept.push(allowlist(
-                        rules,
-                        MailService::Smtps,
-                        MailService::Smtps.ports(),
-                    ));
+                    kept.push(allowlist(rules, MailService::Smtps, MailService::Smtps.ports()));
                 }
                 continue;
             }
@@ -87,24 +70,17 @@ pub fn kept(rules: &FilterStack, declared: &[PortAllowlist]) -> Vec<PortAllowlis
     kept
 }
 
-/// A allowlist as the rules have it; where its ports differ, or it cannot be told, the strictest that is certain.
+/// A allowlist as the rules have it; where its ports differ, or it cannot be told, the strictest that is
+/// certain.
 fn allowlist(rules: &FilterStack, service: MailService, ports: &'static [u16]) -> PortAllowlist {
     let allowed = of_ports(rules, ports).unwrap_or_else(|| {
         let all = ports.iter().fold(Networks::everything(), |all, port| {
             let reach = rules.reach(*port, IncomingInterface::Other, ConnectionStage::Opening);
             all.intersection(&reach.accepted)
         });
-        if all.is_empty() {
-            AllowedSources::Nobody
-        } else {
-            AllowedSources::Only(all)
-        }
+        if all.is_empty() { AllowedSources::Nobody } else { AllowedSources::Only(all) }
     });
-    PortAllowlist {
-        service,
-        ports,
-        allowed,
-    }
+    PortAllowlist { service, ports, allowed }
 }
 
 #[cfg(test)]
@@ -114,22 +90,11 @@ mod tests {
     use crate::model::Network;
 
     fn networks(texts: &[&str]) -> Networks {
-        texts
-            .iter()
-            .map(|text| Network::parse(text).unwrap())
-            .collect()
+        texts.iter().map(|text| Network::parse(text).unwrap()).collect()
     }
 
-    fn allowlist(
-        service: MailService,
-        ports: &'static [u16],
-        allowed: AllowedSources,
-    ) -> PortAllowlist {
-        PortAllowlist {
-            service,
-            ports,
-            allowed,
-        }
+    fn allowlist(service: MailService, ports: &'static [u16], allowed: AllowedSources) -> PortAllowlist {
+        PortAllowlist { service, ports, allowed }
     }
 
     fn rules(allowlists: &[PortAllowlist]) -> FilterStack {
@@ -149,14 +114,8 @@ mod tests {
         assert_eq!(kept(&rules, &[]), all);
         assert_eq!(kept(&rules, &all[..1]), all[1..]);
         let whole = allowlist(MailService::Smtp, &[25, 465], AllowedSources::Anyone);
-        assert_eq!(
-            kept(&rules, std::slice::from_ref(&whole)),
-            [all[0].clone(), all[3].clone()]
-        );
-        assert_eq!(
-            kept(&rules, &[all[2].clone()]),
-            [all[0].clone(), all[1].clone(), all[3].clone()]
-        );
+        assert_eq!(kept(&rules, std::slice::from_ref(&whole)), [all[0].clone(), all[3].clone()]);
+        assert_eq!(kept(&rules, &[all[2].clone()]), [all[0].clone(), all[1].clone(), all[3].clone()]);
         assert_eq!(of_ports(&rules, &[143, 993]), Some(office));
         assert_eq!(of_ports(&rules, &[25, 465]), None);
         assert_eq!(of_ports(&rules, &[110]), Some(AllowedSources::Anyone));
@@ -165,11 +124,7 @@ mod tests {
 
     #[test]
     fn smtp_of_both_ports_stays_one_service() {
-        let whole = [allowlist(
-            MailService::Smtp,
-            &[25, 465],
-            AllowedSources::Nobody,
-        )];
+        let whole = [allowlist(MailService::Smtp, &[25, 465], AllowedSources::Nobody)];
         assert_eq!(kept(&rules(&whole), &[]), whole);
     }
 }

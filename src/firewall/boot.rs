@@ -1,8 +1,9 @@
-//! What a boot does about the own rules: the files that say what was confirmed last, and the hook that establishes it.
+//! What a boot does about the own rules: the files that say what was confirmed last, and the hook that
+//! establishes it.
 //!
-//! Pure. The hook is a unit of systemd or an init script with its links; both run one small script that loads what lies in
-//! mailward's state, and takes away own rules that others bring back and nobody confirmed. It runs before services are
-//! started, and behind what empties or fills a packet filter at boot.
+//! Pure. The hook is a unit of systemd or an init script with its links; both run one small script that loads
+//! what lies in mailward's state, and takes away own rules that others bring back and nobody confirmed. It
+//! runs before services are started, and behind what empties or fills a packet filter at boot.
 
 mod steps;
 
@@ -44,7 +45,8 @@ const EARLY: &str = "/etc/rcS.d";
 /// The link there: behind everything else in it.
 const EARLY_LINK: &str = "/etc/rcS.d/S99mailward-access";
 
-/// The links elsewhere: behind `iptables` (08), before Plesk's firewall (09p…) and the network (10), as Red Hat numbers them.
+/// The links elsewhere: behind `iptables` (08), before Plesk's firewall (09p…) and the network (10), as Red
+/// Hat numbers them.
 const LINKS: [(&str, &str); 4] = [
     ("/etc/rc2.d", "/etc/rc2.d/S09mailward-access"),
     ("/etc/rc3.d", "/etc/rc3.d/S09mailward-access"),
@@ -52,28 +54,19 @@ const LINKS: [(&str, &str); 4] = [
     ("/etc/rc5.d", "/etc/rc5.d/S09mailward-access"),
 ];
 
-/// The files of rules: for nftables, and for each family of iptables; the two others were a version's before, for kernels
-/// that did not take the first.
-pub const RULES: [&str; 5] = [
-    "boot.nft",
-    "boot.v4",
-    "boot.v4-all",
-    "boot.v6",
-    "boot.v6-all",
-];
+/// The files of rules: for nftables, and for each family of iptables; the two others were a version's before,
+/// for kernels that did not take the first.
+pub const RULES: [&str; 5] = ["boot.nft", "boot.v4", "boot.v4-all", "boot.v6", "boot.v6-all"];
 
 /// The way that a file of rules belongs to; none where it is none.
 #[must_use]
 pub fn way_of(path: &HostPath) -> Option<FilterBackend> {
     let name = RULES.into_iter().find(|name| state(name) == *path)?;
-    Some(if name == "boot.nft" {
-        FilterBackend::Nftables
-    } else {
-        FilterBackend::Iptables
-    })
+    Some(if name == "boot.nft" { FilterBackend::Nftables } else { FilterBackend::Iptables })
 }
 
-/// The script, with the programs that were found on this host; where one has moved since, the script looks for it.
+/// The script, with the programs that were found on this host; where one has moved since, the script looks
+/// for it.
 fn loader(tools: &FilterTools) -> String {
     let mut text = String::from("# Written by mailward, which writes it again when it differs.\n");
     let mut program = |name: &str, path: Option<&HostPath>| {
@@ -119,11 +112,7 @@ pub fn paths() -> Vec<HostPath> {
 #[must_use]
 pub fn places() -> Vec<HostPath> {
     let links = LINKS.iter().flat_map(|(folder, link)| [*folder, *link]);
-    [FOLDER, WANTED, EARLY, EARLY_LINK]
-        .into_iter()
-        .chain(links)
-        .map(known)
-        .collect()
+    [FOLDER, WANTED, EARLY, EARLY_LINK].into_iter().chain(links).map(known).collect()
 }
 
 /// What a boot does now.
@@ -139,12 +128,10 @@ pub struct BootObserved {
 
 impl BootObserved {
     fn is_there(&self, path: &str) -> bool {
-        self.files
-            .get(&known(path))
-            .is_some_and(|found| match found {
-                FileFound::Missing => false,
-                FileFound::File(_) | FileFound::NotRegular | FileFound::Unreadable(_) => true,
-            })
+        self.files.get(&known(path)).is_some_and(|found| match found {
+            FileFound::Missing => false,
+            FileFound::File(_) | FileFound::NotRegular | FileFound::Unreadable(_) => true,
+        })
     }
 
     fn holds(&self, path: &HostPath, text: &str) -> bool {
@@ -180,11 +167,7 @@ impl BootObserved {
         if self.place(EARLY) {
             return vec![EARLY_LINK];
         }
-        LINKS
-            .iter()
-            .filter(|(folder, _)| self.place(folder))
-            .map(|(_, link)| *link)
-            .collect()
+        LINKS.iter().filter(|(folder, _)| self.place(folder)).map(|(_, link)| *link).collect()
     }
 
     /// Whether there is any way to have something done at boot.

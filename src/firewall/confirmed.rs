@@ -1,7 +1,8 @@
 //! What was confirmed last, by the files that a boot loads, and whether the own rules of the kernel are that.
 //!
-//! Pure. Others may save all rules of a kernel while a change waits, and load them again when it was taken back: what was
-//! never confirmed is provisional, whatever brought it. Rules are compared by what they let in, never by their texts.
+//! Pure. Others may save all rules of a kernel while a change waits, and load them again when it was taken
+//! back: what was never confirmed is provisional, whatever brought it. Rules are compared by what they let
+//! in, never by their texts.
 
 use std::sync::OnceLock;
 
@@ -16,8 +17,9 @@ use crate::host::{FileFound, PathExistence};
 use crate::model::{AddressFamily, known};
 use crate::plan::FilterBackend;
 
-/// The allowlists that were confirmed last, where the own rules of a way are in force and have other ones: no allowlist at all where
-/// nothing was confirmed. None where what is in force was confirmed, where nothing is, and where it cannot be told.
+/// The allowlists that were confirmed last, where the own rules of a way are in force and have other ones: no
+/// allowlist at all where nothing was confirmed. None where what is in force was confirmed, where nothing is,
+/// and where it cannot be told.
 #[must_use]
 pub fn unconfirmed(
     access: &ObservedFirewall,
@@ -73,21 +75,14 @@ pub enum ConfirmedRules {
     Unread,
 }
 
-/// What is written down of the own rules of a way. They are what comes back at boot, so that there is one truth.
+/// What is written down of the own rules of a way. They are what comes back at boot, so that there is one
+/// truth.
 #[must_use]
-pub fn record(
-    access: &ObservedFirewall,
-    boot: &BootObserved,
-    way: FilterBackend,
-) -> ConfirmedRules {
+pub fn record(access: &ObservedFirewall, boot: &BootObserved, way: FilterBackend) -> ConfirmedRules {
     let rules = match way {
         FilterBackend::PleskFirewall => Some(Vec::new()),
-        FilterBackend::Nftables => (boot
-            .written
-            .allowlists
-            .get_or_init(|| boot.allowlists())
-            .as_ref())
-        .map(|allowlists| nft::rules(allowlists, access.ends_of_nftables())),
+        FilterBackend::Nftables => (boot.written.allowlists.get_or_init(|| boot.allowlists()).as_ref())
+            .map(|allowlists| nft::rules(allowlists, access.ends_of_nftables())),
         FilterBackend::Iptables => boot.written.chains.get_or_init(|| boot.chains()).clone(),
     };
     let Some(rules) = rules else {
@@ -111,7 +106,8 @@ pub(super) struct Written {
 }
 
 impl BootObserved {
-    /// The allowlists that the file for nftables makes. What was written by hand is no longer what was confirmed.
+    /// The allowlists that the file for nftables makes. What was written by hand is no longer what was
+    /// confirmed.
     fn allowlists(&self) -> Option<Vec<PortAllowlist>> {
         let text = self.text("boot.nft")?;
         let allowlists = text.and_then(|text| nft::allowlists_of(&text));
@@ -121,10 +117,7 @@ impl BootObserved {
     /// The rules of the own chains that the files for iptables make.
     fn chains(&self) -> Option<Vec<RuleSet>> {
         let mut rules = Vec::new();
-        for (family, name) in [
-            (AddressFamily::Ipv4, "boot.v4"),
-            (AddressFamily::Ipv6, "boot.v6"),
-        ] {
+        for (family, name) in [(AddressFamily::Ipv4, "boot.v4"), (AddressFamily::Ipv6, "boot.v6")] {
             let text = self.text(name)?.unwrap_or_default();
             for end in iptables::NatEnd::ALL {
                 let own = iptables::of_script(&text, family, end).unwrap_or_default();
@@ -138,9 +131,7 @@ impl BootObserved {
     fn text(&self, name: &str) -> Option<Option<String>> {
         match self.files.get(&state(name)) {
             None | Some(FileFound::Missing) => Some(None),
-            Some(FileFound::File(state)) => {
-                Some(Some(String::from_utf8_lossy(&state.bytes).into_owned()))
-            }
+            Some(FileFound::File(state)) => Some(Some(String::from_utf8_lossy(&state.bytes).into_owned())),
             Some(FileFound::NotRegular | FileFound::Unreadable(_)) => None,
         }
     }

@@ -1,4 +1,5 @@
-//! What a change of rules does: which sources gain or lose which service, and whether somebody is shut out who must not be.
+//! What a change of rules does: which sources gain or lose which service, and whether somebody is shut out
+//! who must not be.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    ChainPolicy, ConnectionStage, FurtherPacket, IncomingInterface, PacketDecidedBy, PacketTraffic,
-    RuleSet, SourceReach, TcpPacket, few,
+    ChainPolicy, ConnectionStage, FurtherPacket, IncomingInterface, PacketDecidedBy, PacketTraffic, RuleSet,
+    SourceReach, TcpPacket, few,
 };
 use crate::model::{AddressFamily, MailService, Networks};
 
@@ -22,12 +23,9 @@ pub struct FilterStack(pub Vec<RuleSet>);
 /// One direction of a connection's packets, and how far it is then.
 type DirectionPass = (PacketTraffic, ConnectionStage);
 
-/// What must pass for a packet to lead to an open connection, in order: itself, where it comes from; the answer; and what
-/// the client sends then.
-fn passes(
-    interface: IncomingInterface,
-    stage: ConnectionStage,
-) -> impl Iterator<Item = DirectionPass> {
+/// What must pass for a packet to lead to an open connection, in order: itself, where it comes from; the
+/// answer; and what the client sends then.
+fn passes(interface: IncomingInterface, stage: ConnectionStage) -> impl Iterator<Item = DirectionPass> {
     let later = [
         (PacketTraffic::Leaving, ConnectionStage::Established),
         (PacketTraffic::Answers, ConnectionStage::Established),
@@ -40,9 +38,7 @@ fn passes(
         ]),
         ConnectionStage::Established => None,
     };
-    (first.into_iter().flatten())
-        .chain(later)
-        .filter(move |(traffic, _)| goes(*traffic, interface))
+    (first.into_iter().flatten()).chain(later).filter(move |(traffic, _)| goes(*traffic, interface))
 }
 
 /// Whether traffic of a kind is there on an interface.
@@ -95,12 +91,7 @@ impl FilterStack {
 
     /// What becomes of connections from all sources, from a packet of this stage on.
     #[must_use]
-    pub fn reach(
-        &self,
-        port: u16,
-        interface: IncomingInterface,
-        stage: ConnectionStage,
-    ) -> SourceReach {
+    pub fn reach(&self, port: u16, interface: IncomingInterface, stage: ConnectionStage) -> SourceReach {
         let mut reach = SourceReach::open();
         for (traffic, stage) in passes(interface, stage) {
             for rules in self.0.iter().filter(|rules| rules.traffic == traffic) {
@@ -140,10 +131,7 @@ pub fn changes(
             let is = after.reach(*port, IncomingInterface::Other, ConnectionStage::Opening);
             let gains = is.accepted.intersection(&was.dropped);
             let loses = was.accepted.intersection(&is.dropped);
-            let unclear = was
-                .unknown
-                .difference(&is.unknown)
-                .union(&is.unknown.difference(&was.unknown));
+            let unclear = was.unknown.difference(&is.unknown).union(&is.unknown.difference(&was.unknown));
             if gains.is_empty() && loses.is_empty() && unclear.is_empty() {
                 continue;
             }
@@ -155,13 +143,9 @@ pub fn changes(
             });
             match alike {
                 Some(change) => change.ports.push(*port),
-                None => changes.push(PortsChange {
-                    service: *service,
-                    ports: vec![*port],
-                    gains,
-                    loses,
-                    unclear,
-                }),
+                None => {
+                    changes.push(PortsChange { service: *service, ports: vec![*port], gains, loses, unclear })
+                }
             }
         }
     }
@@ -183,11 +167,7 @@ impl AddressCount {
     /// Counts a set.
     #[must_use]
     pub fn of(networks: &Networks) -> Self {
-        let mut size = Self {
-            v4_networks: 0,
-            v4_addresses: 0,
-            v6_networks: 0,
-        };
+        let mut size = Self { v4_networks: 0, v4_addresses: 0, v6_networks: 0 };
         for network in networks.iter() {
             match network.family() {
                 AddressFamily::Ipv4 => {
@@ -206,11 +186,7 @@ impl fmt::Display for PortsChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         write!(f, "{} ({})", self.service, ports.join(", "))?;
-        let kinds = [
-            ("opened to", &self.gains),
-            ("closed to", &self.loses),
-            ("unclear for", &self.unclear),
-        ];
+        let kinds = [("opened to", &self.gains), ("closed to", &self.loses), ("unclear for", &self.unclear)];
         let mut mark = ":";
         for (word, networks) in kinds {
             if networks.is_empty() {
@@ -253,8 +229,8 @@ pub struct ProtectedConnection {
     pub packet: TcpPacket,
 }
 
-/// The connections that must stay possible: those of the operator and of `must_reach` to sshd and the panel, and those of
-/// this host itself to these and to the mail services, in both families.
+/// The connections that must stay possible: those of the operator and of `must_reach` to sshd and the panel,
+/// and those of this host itself to these and to the mail services, in both families.
 #[must_use]
 pub fn probes(
     operator: Option<IpAddr>,
@@ -268,25 +244,15 @@ pub fn probes(
     let people = operator
         .map(|address| (ProtectedClient::Operator, address))
         .into_iter()
-        .chain(
-            must_reach
-                .iter()
-                .map(|address| (ProtectedClient::MustReach, *address)),
-        );
+        .chain(must_reach.iter().map(|address| (ProtectedClient::MustReach, *address)));
     let remote = people.flat_map(|(who, source)| {
-        admin.iter().map(move |port| ProtectedConnection {
-            who,
-            packet: TcpPacket::opening(source, *port),
-        })
+        admin.iter().map(move |port| ProtectedConnection { who, packet: TcpPacket::opening(source, *port) })
     });
     let own: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     let local = own.into_iter().flat_map(|source| {
         all.iter().map(move |port| ProtectedConnection {
             who: ProtectedClient::Loopback,
-            packet: TcpPacket {
-                interface: IncomingInterface::Loopback,
-                ..TcpPacket::opening(source, *port)
-            },
+            packet: TcpPacket { interface: IncomingInterface::Loopback, ..TcpPacket::opening(source, *port) },
         })
     });
     remote.chain(local).collect()
@@ -305,14 +271,10 @@ pub struct ShutOut {
     pub by: (usize, PacketDecidedBy),
 }
 
-/// The connections of these that would be shut out. One of which it cannot be told before or afterwards is among them:
-/// whether the change has anything to do with it is for the caller to judge.
+/// The connections of these that would be shut out. One of which it cannot be told before or afterwards is
+/// among them: whether the change has anything to do with it is for the caller to judge.
 #[must_use]
-pub fn shut_out(
-    before: &FilterStack,
-    after: &FilterStack,
-    probes: &[ProtectedConnection],
-) -> Vec<ShutOut> {
+pub fn shut_out(before: &FilterStack, after: &FilterStack, probes: &[ProtectedConnection]) -> Vec<ShutOut> {
     probes
         .iter()
         .filter_map(|probe| {

@@ -1,7 +1,7 @@
 //! Where own rules stand beside address translation: at both of its ends, or behind it alone.
 //!
-//! What a host forwards to others is never looked at: in front of the translation a packet counts that is for an address of
-//! the host itself, behind it one that has come to the hook `input`.
+//! What a host forwards to others is never looked at: in front of the translation a packet counts that is for
+//! an address of the host itself, behind it one that has come to the hook `input`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,12 +32,14 @@ impl NatEnds {
     }
 }
 
-/// What there is to see of whether a kernel can tell its own addresses from others'. Nothing is loaded to find out.
+/// What there is to see of whether a kernel can tell its own addresses from others'. Nothing is loaded to
+/// find out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalAddressEvidence {
     /// The matches of iptables that the kernel lists, of each family (`/proc/net/ip_tables_matches`).
     pub matches: BTreeMap<AddressFamily, String>,
-    /// Which of these modules the kernel has, built in or to load; none where there is no list of its modules.
+    /// Which of these modules the kernel has, built in or to load; none where there is no list of its
+    /// modules.
     pub modules: Option<BTreeSet<LocalAddressModule>>,
 }
 
@@ -88,34 +90,21 @@ impl LocalAddressEvidence {
         }
         match family {
             AddressFamily::Ipv4 => {
-                let either = [
-                    LocalAddressModule::Addrtype,
-                    LocalAddressModule::Ipv4Addrtype,
-                ];
+                let either = [LocalAddressModule::Addrtype, LocalAddressModule::Ipv4Addrtype];
                 self.of_modules(&either, kernel, [2, 6, 10])
             }
-            AddressFamily::Ipv6 => {
-                self.of_modules(&[LocalAddressModule::Addrtype], kernel, [2, 6, 39])
-            }
+            AddressFamily::Ipv6 => self.of_modules(&[LocalAddressModule::Addrtype], kernel, [2, 6, 39]),
         }
     }
 
-    /// By its modules, or else by the release that had it first: a kernel built without it then refuses the rules whole.
-    fn of_modules(
-        &self,
-        any: &[LocalAddressModule],
-        kernel: &KernelFilters,
-        since: [u32; 3],
-    ) -> NatEnds {
+    /// By its modules, or else by the release that had it first: a kernel built without it then refuses the
+    /// rules whole.
+    fn of_modules(&self, any: &[LocalAddressModule], kernel: &KernelFilters, since: [u32; 3]) -> NatEnds {
         let has = match &self.modules {
             Some(modules) => any.iter().any(|module| modules.contains(module)),
             None => numbers(kernel.release.as_deref()) >= since,
         };
-        if has {
-            NatEnds::Both
-        } else {
-            NatEnds::InputAlone
-        }
+        if has { NatEnds::Both } else { NatEnds::InputAlone }
     }
 }
 
@@ -133,11 +122,7 @@ mod tests {
     use super::*;
 
     fn kernel(release: &str, modules: ModuleLoading) -> KernelFilters {
-        KernelFilters {
-            release: Some(release.to_owned()),
-            modules,
-            ..KernelFilters::default()
-        }
+        KernelFilters { release: Some(release.to_owned()), modules, ..KernelFilters::default() }
     }
 
     #[test]
@@ -147,44 +132,26 @@ mod tests {
         let nothing = LocalAddressEvidence::default();
         assert_eq!(nothing.of_nftables(&six), NatEnds::Both);
         assert_eq!(nothing.of_nftables(&old), NatEnds::InputAlone);
-        assert_eq!(
-            nothing.of_iptables(&old, AddressFamily::Ipv4),
-            NatEnds::Both
-        );
-        assert_eq!(
-            nothing.of_iptables(&old, AddressFamily::Ipv6),
-            NatEnds::InputAlone
-        );
+        assert_eq!(nothing.of_iptables(&old, AddressFamily::Ipv4), NatEnds::Both);
+        assert_eq!(nothing.of_iptables(&old, AddressFamily::Ipv6), NatEnds::InputAlone);
         let with = |modules: &[LocalAddressModule]| LocalAddressEvidence {
             modules: Some(modules.iter().copied().collect()),
             ..LocalAddressEvidence::default()
         };
         assert_eq!(with(&[]).of_nftables(&six), NatEnds::InputAlone);
-        assert_eq!(
-            with(&[LocalAddressModule::FibInet]).of_nftables(&six),
-            NatEnds::Both
-        );
+        assert_eq!(with(&[LocalAddressModule::FibInet]).of_nftables(&six), NatEnds::Both);
         let four = with(&[LocalAddressModule::Ipv4Addrtype]);
         assert_eq!(four.of_iptables(&old, AddressFamily::Ipv4), NatEnds::Both);
-        assert_eq!(
-            four.of_iptables(&six, AddressFamily::Ipv6),
-            NatEnds::InputAlone
-        );
+        assert_eq!(four.of_iptables(&six, AddressFamily::Ipv6), NatEnds::InputAlone);
         let listed = |text: &str| LocalAddressEvidence {
             matches: BTreeMap::from([(AddressFamily::Ipv6, text.to_owned())]),
             ..with(&[])
         };
         let whole = listed("tcp\naddrtype\n");
         assert_eq!(whole.of_iptables(&old, AddressFamily::Ipv6), NatEnds::Both);
-        let lacks = LocalAddressEvidence {
-            modules: None,
-            ..listed("tcp\nudp\n")
-        };
+        let lacks = LocalAddressEvidence { modules: None, ..listed("tcp\nudp\n") };
         assert_eq!(lacks.of_iptables(&six, AddressFamily::Ipv6), NatEnds::Both);
         let fixed = kernel("6.1.0", ModuleLoading::None);
-        assert_eq!(
-            lacks.of_iptables(&fixed, AddressFamily::Ipv6),
-            NatEnds::InputAlone
-        );
+        assert_eq!(lacks.of_iptables(&fixed, AddressFamily::Ipv6), NatEnds::InputAlone);
     }
 }

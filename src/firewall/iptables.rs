@@ -1,10 +1,10 @@
-//! The own chains of iptables and of ip6tables, for kernels without nftables: `MAILWARD` at both ends of address translation,
-//! in the table `raw` in front of it and in the table `mangle` behind it.
+//! The own chains of iptables and of ip6tables, for kernels without nftables: `MAILWARD` at both ends of
+//! address translation, in the table `raw` in front of it and in the table `mangle` behind it.
 //!
-//! Other tools leave these tables alone, and none of it asks for connection tracking. Only SYNs alone are dropped, so open
-//! sessions live on; loopback returns at once. A SYN to a mail port goes through the list of its own service in a chain of
-//! its own, any other packet through a handful of rules. No ipset is assumed. Each script is for `iptables-restore
-//! --noflush`: of each family one transaction a table.
+//! Other tools leave these tables alone, and none of it asks for connection tracking. Only SYNs alone are
+//! dropped, so open sessions live on; loopback returns at once. A SYN to a mail port goes through the list of
+//! its own service in a chain of its own, any other packet through a handful of rules. No ipset is assumed.
+//! Each script is for `iptables-restore --noflush`: of each family one transaction a table.
 
 mod arguments;
 mod mark;
@@ -27,14 +27,16 @@ use crate::model::{AddressFamily, AllowedSources, MailService, Networks};
 /// The first own chain; those of services begin with it.
 pub const CHAIN: &str = "MAILWARD";
 
-/// The own chain that nothing jumps to, at each end: where it is, all chains of these names are mailward's. Its one rule keeps
-/// it from being taken for one that is left over; no comment is needed, which old kernels may lack.
+/// The own chain that nothing jumps to, at each end: where it is, all chains of these names are mailward's.
+/// Its one rule keeps it from being taken for one that is left over; no comment is needed, which old kernels
+/// may lack.
 pub const MARK: &str = "MAILWARD-own";
 
 /// One end of address translation, with own chains in a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NatEnd {
-    /// In front of it, and of connection tracking: packets for addresses of the host itself alone (`addrtype`).
+    /// In front of it, and of connection tracking: packets for addresses of the host itself alone
+    /// (`addrtype`).
     Early,
     /// Behind it, where only what is for the host comes to.
     Input,
@@ -130,8 +132,8 @@ fn packets(allowlist: &PortAllowlist, family: AddressFamily) -> SynTreatment {
     }
 }
 
-/// The rules that [`replacement`] makes at each end; equal to what is read back, condensed, when the kernel has them. None
-/// where no allowlist restricts anybody.
+/// The rules that [`replacement`] makes at each end; equal to what is read back, condensed, when the kernel
+/// has them. None where no allowlist restricts anybody.
 #[must_use]
 pub fn rules(allowlists: &[PortAllowlist], family: AddressFamily) -> Option<RuleSet> {
     let mut set = RuleSet::of_chain(CHAIN, ChainPolicy::Accept, Vec::new());
@@ -143,16 +145,10 @@ pub fn rules(allowlists: &[PortAllowlist], family: AddressFamily) -> Option<Rule
             SynTreatment::Drop => RuleTarget::Drop,
             SynTreatment::Only(networks) => {
                 let listed = FilterRule {
-                    when: RuleMatch {
-                        sources: Some(networks),
-                        ..RuleMatch::default()
-                    },
+                    when: RuleMatch { sources: Some(networks), ..RuleMatch::default() },
                     then: RuleTarget::Return,
                 };
-                let others = FilterRule {
-                    when: RuleMatch::default(),
-                    then: RuleTarget::Drop,
-                };
+                let others = FilterRule { when: RuleMatch::default(), then: RuleTarget::Drop };
                 let chain = chain_of(allowlist.service);
                 set.chains.insert(chain.clone(), vec![listed, others]);
                 RuleTarget::Jump(chain)
@@ -170,16 +166,13 @@ pub fn rules(allowlists: &[PortAllowlist], family: AddressFamily) -> Option<Rule
     }
     let restricts = first.len() > 1;
     set.chains.insert(CHAIN.to_owned(), first);
-    let mark = FilterRule {
-        when: RuleMatch::default(),
-        then: RuleTarget::Return,
-    };
+    let mark = FilterRule { when: RuleMatch::default(), then: RuleTarget::Return };
     set.chains.insert(MARK.to_owned(), vec![mark]);
     restricts.then_some(set)
 }
 
-/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that replaces the own chains of a family;
-/// that of [`removal`] where no allowlist restricts anybody. None where there is nothing to do.
+/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that replaces the own chains of
+/// a family; that of [`removal`] where no allowlist restricts anybody. None where there is nothing to do.
 ///
 /// What goes comes last, so that nobody gets in meanwhile.
 #[must_use]
@@ -190,8 +183,7 @@ pub fn replacement(
     present: &PresentChains,
 ) -> Option<String> {
     let none = PresentAtEnd::default();
-    let (stay, go): (Vec<NatEnd>, Vec<NatEnd>) =
-        NatEnd::ALL.into_iter().partition(|end| end.is_among(ends));
+    let (stay, go): (Vec<NatEnd>, Vec<NatEnd>) = NatEnd::ALL.into_iter().partition(|end| end.is_among(ends));
     let there = |end: &NatEnd| present.get(end).unwrap_or(&none);
     let made = (stay.iter()).filter_map(|end| replaced(allowlists, family, *end, there(end)));
     let gone = (go.iter()).filter_map(|end| removed(*end, there(end)));
@@ -246,10 +238,7 @@ fn replaced(
         }
         let _ = writeln!(script, "-I {hook} -j {CHAIN}");
     }
-    let _ = write!(
-        script,
-        "-A {MARK} -j RETURN\n-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}"
-    );
+    let _ = write!(script, "-A {MARK} -j RETURN\n-A {CHAIN} -i lo -j RETURN\n{dispatch}{lists}");
     for chain in present.chains.difference(&needed) {
         let _ = writeln!(script, "-X {chain}");
     }
@@ -257,13 +246,11 @@ fn replaced(
     Some(script)
 }
 
-/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that removes the own chains; none where there
-/// are none.
+/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that removes the own chains;
+/// none where there are none.
 #[must_use]
 pub fn removal(present: &PresentChains) -> Option<String> {
-    let script: String = (present.iter())
-        .filter_map(|(end, present)| removed(*end, present))
-        .collect();
+    let script: String = (present.iter()).filter_map(|(end, present)| removed(*end, present)).collect();
     (!script.is_empty()).then_some(script)
 }
 
@@ -282,12 +269,13 @@ fn removed(end: NatEnd, present: &PresentAtEnd) -> Option<String> {
     Some(script)
 }
 
-/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that gives the own chains of a family back what
-/// they held, by what `iptables-save` printed then, or by the [`replacement`] that was confirmed last. It may be loaded any
-/// number of times, also where the replacement that it takes back was never loaded, whole or in part.
+/// The input of `iptables-restore --noflush` or `ip6tables-restore --noflush` that gives the own chains of a
+/// family back what they held, by what `iptables-save` printed then, or by the [`replacement`] that was
+/// confirmed last. It may be loaded any number of times, also where the replacement that it takes back was
+/// never loaded, whole or in part.
 ///
-/// Chains that were not there stay behind, empty, and so does a jump to them: whether one has to go depends on what the
-/// kernel has by then, which a script cannot ask. [`removal`] takes them away.
+/// Chains that were not there stay behind, empty, and so does a jump to them: whether one has to go depends
+/// on what the kernel has by then, which a script cannot ask. [`removal`] takes them away.
 #[must_use]
 pub fn revert(saved: &str, before: &PresentChains, replaced_by: Option<&str>) -> String {
     let none = PresentAtEnd::default();
@@ -324,15 +312,14 @@ fn reverted(end: NatEnd, saved: &str, before: &PresentAtEnd, later: &str) -> Str
     script
 }
 
-/// The own chains that are there and in which a script that takes a change back has no rule; with the jump to them, where it
-/// has none at all.
+/// The own chains that are there and in which a script that takes a change back has no rule; with the jump to
+/// them, where it has none at all.
 #[must_use]
 pub fn idle(present: &PresentChains, script: &str) -> PresentChains {
     let of_end = |(end, present): (&NatEnd, &PresentAtEnd)| {
         let text = section(script, *end);
-        let used: BTreeSet<String> = (lines_of(&text).iter())
-            .filter_map(|line| own_chain(line, "-A "))
-            .collect();
+        let used: BTreeSet<String> =
+            (lines_of(&text).iter()).filter_map(|line| own_chain(line, "-A ")).collect();
         let idle = if used.is_empty() {
             present.clone()
         } else {
@@ -369,15 +356,11 @@ pub fn section(text: &str, end: NatEnd) -> String {
 /// The lines that are rules of own chains, in a script or in what `iptables-save` printed, of one end.
 #[must_use]
 pub fn own_lines(text: &str, end: NatEnd) -> Vec<String> {
-    (lines_of(&section(text, end)).into_iter())
-        .map(str::to_owned)
-        .collect()
+    (lines_of(&section(text, end)).into_iter()).map(str::to_owned).collect()
 }
 
 fn lines_of(section: &str) -> Vec<&str> {
-    (section.lines())
-        .filter(|line| own_chain(line, "-A ").is_some())
-        .collect()
+    (section.lines()).filter(|line| own_chain(line, "-A ").is_some()).collect()
 }
 
 /// How many rules a text has in each own chain of one end.

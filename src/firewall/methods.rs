@@ -1,4 +1,5 @@
-//! How a planned change of rules is carried out on one host: programs and complete texts, nothing left to decide.
+//! How a planned change of rules is carried out on one host: programs and complete texts, nothing left to
+//! decide.
 
 use super::PortAllowlist;
 use super::iptables::PresentChains;
@@ -17,8 +18,8 @@ pub enum LoadMethod {
         script: String,
         /// What the kernel must have afterwards.
         allowlists: Vec<PortAllowlist>,
-        /// The script of what was confirmed last, which the change goes back to where the rules in force were never
-        /// confirmed; none where it goes back to those.
+        /// The script of what was confirmed last, which the change goes back to where the rules in force were
+        /// never confirmed; none where it goes back to those.
         back: Option<String>,
     },
     /// One script a family for `iptables-restore --noflush`.
@@ -38,7 +39,8 @@ pub enum LoadMethod {
         before: Vec<PleskRule>,
         /// The whole list afterwards, which the kernel must do then.
         list: Vec<PleskRule>,
-        /// What the kernel must do beyond that, since a list leaves open what becomes of a family without sources.
+        /// What the kernel must do beyond that, since a list leaves open what becomes of a family without
+        /// sources.
         allowlists: Vec<PortAllowlist>,
     },
 }
@@ -56,8 +58,8 @@ pub struct FamilyLoadMethod {
     pub present: PresentChains,
     /// The script; none where nothing changes.
     pub script: Option<String>,
-    /// The script of what was confirmed last, empty where nothing was, which the change goes back to where the rules in
-    /// force were never confirmed; none where it goes back to those.
+    /// The script of what was confirmed last, empty where nothing was, which the change goes back to where
+    /// the rules in force were never confirmed; none where it goes back to those.
     pub back: Option<String>,
 }
 

@@ -1,10 +1,11 @@
-//! The own table of nftables: the script that makes it what the allowlists say, the script that removes it, and its reading.
+//! The own table of nftables: the script that makes it what the allowlists say, the script that removes it,
+//! and its reading.
 //!
-//! Each script is one transaction and works whether or not the table is there. No other table is ever named in it. A drop
-//! in this table is final; an accept only means that other tables may still drop.
+//! Each script is one transaction and works whether or not the table is there. No other table is ever named
+//! in it. A drop in this table is final; an accept only means that other tables may still drop.
 //!
-//! The table stands at both ends of address translation: in front of it a first packet is judged by the port that the client
-//! chose, wherever others send it then, and at `input` by the port at which it has come out.
+//! The table stands at both ends of address translation: in front of it a first packet is judged by the port
+//! that the client chose, wherever others send it then, and at `input` by the port at which it has come out.
 
 mod elements;
 mod expression;
@@ -28,7 +29,8 @@ use crate::model::{AddressFamily, AllowedSources, Networks};
 /// The name of the table, of family `inet`.
 pub const TABLE: &str = "mailward";
 
-/// The comment of its first rule, by which it is known again; tables themselves have had comments only since nft 0.9.7.
+/// The comment of its first rule, by which it is known again; tables themselves have had comments only since
+/// nft 0.9.7.
 pub const MARK: &str = "mailward";
 
 /// Its chain behind address translation.
@@ -37,8 +39,8 @@ pub const CHAIN: &str = "input";
 /// Its chain in front of address translation.
 pub const EARLY: &str = "prerouting";
 
-/// The priority of that chain: in front of everything of others that gives a packet another port, address or state (`raw` of
-/// iptables is at -300), behind what puts the parts of a packet together (-400).
+/// The priority of that chain: in front of everything of others that gives a packet another port, address or
+/// state (`raw` of iptables is at -300), behind what puts the parts of a packet together (-400).
 pub const EARLY_PRIORITY: i64 = -310;
 
 /// The chain's priority at the input hook: behind connection tracking (-200), before the usual filters (0).
@@ -50,7 +52,8 @@ pub const REMOVAL: &str = "table inet mailward\ndelete table inet mailward\n";
 /// That the packet is for an address of the host itself.
 const LOCAL: &str = "fib daddr type local";
 
-/// A SYN alone. Nothing else is ever dropped, so sessions live on that connection tracking has not seen the beginning of.
+/// A SYN alone. Nothing else is ever dropped, so sessions live on that connection tracking has not seen the
+/// beginning of.
 const OPENING: &str = "tcp flags & (fin|syn|rst|ack) == syn";
 
 const fn suffix(family: AddressFamily) -> &'static str {
@@ -67,7 +70,8 @@ const fn of_family(family: AddressFamily) -> (&'static str, &'static str) {
     }
 }
 
-/// The networks that a allowlist lets in, by family, families without any left out; none at all where everybody may.
+/// The networks that a allowlist lets in, by family, families without any left out; none at all where
+/// everybody may.
 fn restricted(allowlist: &PortAllowlist) -> Option<Vec<(AddressFamily, Networks)>> {
     match &allowlist.allowed {
         AllowedSources::Anyone => None,
@@ -82,14 +86,13 @@ fn restricted(allowlist: &PortAllowlist) -> Option<Vec<(AddressFamily, Networks)
     }
 }
 
-/// The script that makes the table what the allowlists say, whatever it was; [`REMOVAL`] where no allowlist restricts anybody.
+/// The script that makes the table what the allowlists say, whatever it was; [`REMOVAL`] where no allowlist
+/// restricts anybody.
 #[must_use]
 pub fn script(allowlists: &[PortAllowlist], ends: NatEnds) -> String {
     let mut script = REMOVAL.to_owned();
-    let restricted: Vec<_> = allowlists
-        .iter()
-        .filter_map(|allowlist| Some((allowlist, restricted(allowlist)?)))
-        .collect();
+    let restricted: Vec<_> =
+        allowlists.iter().filter_map(|allowlist| Some((allowlist, restricted(allowlist)?))).collect();
     if restricted.is_empty() {
         return script;
     }
@@ -135,15 +138,15 @@ pub fn script(allowlists: &[PortAllowlist], ends: NatEnds) -> String {
     script
 }
 
-/// The script that brings the table back as `nft list table inet mailward` printed it, whatever it is by then; [`REMOVAL`]
-/// where there was none. It may be loaded any number of times.
+/// The script that brings the table back as `nft list table inet mailward` printed it, whatever it is by
+/// then; [`REMOVAL`] where there was none. It may be loaded any number of times.
 #[must_use]
 pub fn revert(listed: Option<&str>) -> String {
     format!("{REMOVAL}{}", listed.unwrap_or_default())
 }
 
-/// Whether two listings are of the same rules: what was counted since, and how long an element still lasts, makes no
-/// difference.
+/// Whether two listings are of the same rules: what was counted since, and how long an element still lasts,
+/// makes no difference.
 #[must_use]
 pub fn same_listing(one: &str, other: &str) -> bool {
     fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -162,8 +165,8 @@ pub fn same_listing(one: &str, other: &str) -> bool {
     words(one).eq(words(other))
 }
 
-/// The rules that the script makes at each of its hooks; equal to [`NftTable::own_rules`] when the kernel has them. None where no
-/// allowlist restricts anybody.
+/// The rules that the script makes at each of its hooks; equal to [`NftTable::own_rules`] when the kernel has
+/// them. None where no allowlist restricts anybody.
 #[must_use]
 pub fn rules(allowlists: &[PortAllowlist], ends: NatEnds) -> Vec<RuleSet> {
     let listed = listed(allowlists);
@@ -171,20 +174,14 @@ pub fn rules(allowlists: &[PortAllowlist], ends: NatEnds) -> Vec<RuleSet> {
         return Vec::new();
     }
     let established = FilterRule {
-        when: RuleMatch {
-            stage: Some(ConnectionStage::Established),
-            ..RuleMatch::default()
-        },
+        when: RuleMatch { stage: Some(ConnectionStage::Established), ..RuleMatch::default() },
         then: RuleTarget::Accept,
     };
     let chain = |start, first: Vec<FilterRule>| {
         let rules = first.into_iter().chain(listed.iter().cloned()).collect();
         RuleSet::of_chain(start, ChainPolicy::Accept, rules)
     };
-    let input = chain(
-        CHAIN,
-        vec![FilterRule::loopback(RuleTarget::Accept), established],
-    );
+    let input = chain(CHAIN, vec![FilterRule::loopback(RuleTarget::Accept), established]);
     let early = match ends {
         NatEnds::Both => Some(chain(EARLY, vec![FilterRule::loopback(RuleTarget::Accept)])),
         NatEnds::InputAlone => None,
@@ -206,17 +203,10 @@ fn listed(allowlists: &[PortAllowlist]) -> Vec<FilterRule> {
             ..RuleMatch::default()
         };
         rules.extend(lists.into_iter().map(|(family, networks)| FilterRule {
-            when: RuleMatch {
-                family: Some(family),
-                sources: Some(networks),
-                ..packets.clone()
-            },
+            when: RuleMatch { family: Some(family), sources: Some(networks), ..packets.clone() },
             then: RuleTarget::Accept,
         }));
-        rules.push(FilterRule {
-            when: packets,
-            then: RuleTarget::Drop,
-        });
+        rules.push(FilterRule { when: packets, then: RuleTarget::Drop });
     }
     rules
 }

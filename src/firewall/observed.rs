@@ -1,5 +1,5 @@
-//! What was read of a host's packet filters: all rules that decide about its mail ports, mailward's own among them, the
-//! rules of Plesk's firewall, and who else is at work there.
+//! What was read of a host's packet filters: all rules that decide about its mail ports, mailward's own among
+//! them, the rules of Plesk's firewall, and who else is at work there.
 //!
 //! What cannot be read is told as such and never taken for nothing.
 
@@ -12,9 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::layers::{
-    FilterLayer, FilterLayers, NetfilterHook, PacketDecider, RuleOwner, RulePlace,
-};
+pub use self::layers::{FilterLayer, FilterLayers, NetfilterHook, PacketDecider, RuleOwner, RulePlace};
 pub(crate) use self::plesk::PleskAnswers;
 pub use self::plesk::{PleskFirewall, PleskFirewallState};
 pub use self::read::{LegacyTableNames, RawFilters};
@@ -32,7 +30,8 @@ pub struct ObservedFirewall {
     pub layers: Result<FilterLayers, RulesUnread>,
     /// The table of nftables that has mailward's name.
     pub own_nft: Result<Option<nft::NftTable>, RulesUnread>,
-    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel and each end.
+    /// mailward's own chains of iptables, of each family, at most one entry for each half of the kernel and
+    /// each end.
     pub own_iptables: BTreeMap<AddressFamily, Result<Vec<OwnChains>, RulesUnread>>,
     /// Where chains of iptables have mailward's names and are somebody else's.
     pub foreign_iptables: BTreeSet<(AddressFamily, IptablesVariant, iptables::NatEnd)>,
@@ -116,9 +115,7 @@ impl RulesUnread {
     pub fn hint(&self) -> String {
         match self {
             Self::Command { reason, .. } | Self::File { reason, .. }
-                if ["ermission", "ermitted", "root"]
-                    .iter()
-                    .any(|word| reason.contains(word)) =>
+                if ["ermission", "ermitted", "root"].iter().any(|word| reason.contains(word)) =>
             {
                 "packet filters are shown to root alone".to_owned()
             }
@@ -190,10 +187,8 @@ impl ObservedFirewall {
     pub fn unread(&self) -> Vec<&RulesUnread> {
         let mut unread = Vec::new();
         let own = self.own_iptables.values().map(|own| own.as_ref().err());
-        for reason in [self.layers.as_ref().err(), self.own_nft.as_ref().err()]
-            .into_iter()
-            .chain(own)
-            .flatten()
+        for reason in
+            [self.layers.as_ref().err(), self.own_nft.as_ref().err()].into_iter().chain(own).flatten()
         {
             if !unread.contains(&reason) {
                 unread.push(reason);

@@ -1,4 +1,5 @@
-//! Plans who may reach mail services: what enforces it, which rules that needs, what they do to whom, and what is refused.
+//! Plans who may reach mail services: what enforces it, which rules that needs, what they do to whom, and
+//! what is refused.
 //!
 //! Pure.
 
@@ -26,8 +27,8 @@ use crate::limits::declared_at;
 use crate::model::{AllowedSources as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{
-    AddressExtent, AllowlistChange, DisplacingRules, FilterBackend, FirewallCause, FirewallStep,
-    Note, OverridePermission, ReachChange, RetireStep, SafetyOverrides, Step,
+    AddressExtent, AllowlistChange, DisplacingRules, FilterBackend, FirewallCause, FirewallStep, Note,
+    OverridePermission, ReachChange, RetireStep, SafetyOverrides, Step,
 };
 use crate::report::text::allowed_sources;
 
@@ -95,10 +96,7 @@ pub fn plan(
     };
     let mut part = FirewallPart::default();
     if let Some(unread) = &facts.waiting_unread {
-        part.blockers.push(PlanBlocker {
-            kind: PlanBlocked::Unknown,
-            diagnostic: unread.clone(),
-        });
+        part.blockers.push(PlanBlocker { kind: PlanBlocked::Unknown, diagnostic: unread.clone() });
         return part;
     }
     let none = BootObserved::default();
@@ -150,13 +148,11 @@ impl FirewallScene<'_> {
             self.to_confirm(part, way);
             // What somebody else has put among own rules goes, too.
             let live = own::both(self).into_iter();
-            let beside: Vec<PortAllowlist> = live
-                .flat_map(|(_, rules)| super::allowlists::kept(&rules, &needs.allowlists))
+            let beside: Vec<PortAllowlist> =
+                live.flat_map(|(_, rules)| super::allowlists::kept(&rules, &needs.allowlists)).collect();
+            let services: Vec<(MailService, &'static [u16])> = (needs.allowlists.iter().chain(&beside))
+                .map(|allowlist| (allowlist.service, allowlist.ports))
                 .collect();
-            let services: Vec<(MailService, &'static [u16])> =
-                (needs.allowlists.iter().chain(&beside))
-                    .map(|allowlist| (allowlist.service, allowlist.ports))
-                    .collect();
             let effects = changes(&needs.before, &needs.after, &services);
             part.steps.push(Step::Firewall(FirewallStep {
                 way,
@@ -207,7 +203,8 @@ impl FirewallScene<'_> {
         }
     }
 
-    /// What is done before a change goes live, so that a boot takes it back; rules that are taken over are written down then.
+    /// What is done before a change goes live, so that a boot takes it back; rules that are taken over are
+    /// written down then.
     fn guard(&self, adopted: &[(FilterBackend, Vec<PortAllowlist>)]) -> Option<Box<BootMethod>> {
         self.site().guard(adopted).map(Box::new)
     }
@@ -222,18 +219,14 @@ impl FirewallScene<'_> {
         }
     }
 
-    /// The allowlists that were confirmed last, where the own rules of a way are in force and nobody has confirmed them.
+    /// The allowlists that were confirmed last, where the own rules of a way are in force and nobody has
+    /// confirmed them.
     fn unconfirmed(&self, way: FilterBackend) -> Option<Vec<PortAllowlist>> {
-        match (
-            self.allowed.own_rules,
-            confirmed::record(self.observed, self.boot, way),
-        ) {
+        match (self.allowed.own_rules, confirmed::record(self.observed, self.boot, way)) {
             // They are taken over as confirmed.
             (OverridePermission::Given, ConfirmedRules::Nothing | ConfirmedRules::Lost) => None,
             (OverridePermission::Given, ConfirmedRules::Of(_) | ConfirmedRules::Unread)
-            | (OverridePermission::Withheld, _) => {
-                unconfirmed(self.facts, self.observed, self.boot, way)
-            }
+            | (OverridePermission::Withheld, _) => unconfirmed(self.facts, self.observed, self.boot, way),
         }
     }
 
@@ -253,10 +246,7 @@ impl FirewallScene<'_> {
         let cuts = change.iter().find(|change| {
             change.ports.contains(&25)
                 && change.to != Who::Anyone
-                && !change
-                    .from
-                    .as_ref()
-                    .is_some_and(|from| change.to.networks().covers(&from.networks()))
+                && !change.from.as_ref().is_some_and(|from| change.to.networks().covers(&from.networks()))
         });
         match (cuts, self.allowed.inbound_mail) {
             (None, _) | (_, OverridePermission::Given) => Ok(()),
@@ -264,10 +254,7 @@ impl FirewallScene<'_> {
                 let diagnostic = Diagnostic::new("restricting `smtp` cuts inbound mail from the internet")
                     .because("other servers deliver to port 25 of this host, from anywhere")
                     .hint("restrict `submission` (587) for your users' programs; if this host gets no mail from elsewhere: --allow inbound-mail");
-                Err(blocked(
-                    PlanBlocked::Refused,
-                    self.at(change.service, diagnostic),
-                ))
+                Err(blocked(PlanBlocked::Refused, self.at(change.service, diagnostic)))
             }
         }
     }
@@ -296,17 +283,11 @@ impl FirewallScene<'_> {
         for neighbour in &self.observed.neighbours {
             part.notes.push(remark(neighbour.meaning().to_owned()));
         }
-        let restricts = needs
-            .allowlists
-            .iter()
-            .any(|allowlist| allowlist.allowed != Who::Anyone);
+        let restricts = needs.allowlists.iter().any(|allowlist| allowlist.allowed != Who::Anyone);
         if restricts {
             part.notes.extend(translation::form(self, way));
         }
-        if restricts
-            && way != FilterBackend::PleskFirewall
-            && !self.boot.can_hook(&self.facts.manager)
-        {
+        if restricts && way != FilterBackend::PleskFirewall && !self.boot.can_hook(&self.facts.manager) {
             part.notes.push(remark(
                 "the rules do not come back at boot: this host has neither systemd nor folders of init scripts"
                     .to_owned(),
@@ -321,9 +302,9 @@ impl FirewallScene<'_> {
             at.insert(PacketEntrance::Ssh);
         }
         match way {
-            FilterBackend::Nftables | FilterBackend::Iptables => part.notes.push(Note::ToConfirm {
-                at: at.into_iter().collect(),
-            }),
+            FilterBackend::Nftables | FilterBackend::Iptables => {
+                part.notes.push(Note::ToConfirm { at: at.into_iter().collect() })
+            }
             FilterBackend::PleskFirewall => {}
         }
     }
@@ -361,11 +342,8 @@ impl FirewallScene<'_> {
             };
             (way, super::allowlists::kept(&rules, &[]))
         });
-        part.notes
-            .extend(self.foreign("a manifest with `access` takes it away"));
-        for (way, allowlists) in
-            own.chain([(FilterBackend::PleskFirewall, plesk::restricted(self))])
-        {
+        part.notes.extend(self.foreign("a manifest with `access` takes it away"));
+        for (way, allowlists) in own.chain([(FilterBackend::PleskFirewall, plesk::restricted(self))]) {
             for allowlist in allowlists {
                 part.notes.push(Note::Remark {
                     text: format!(
@@ -381,8 +359,8 @@ impl FirewallScene<'_> {
     }
 }
 
-/// The allowlists that were confirmed last, where the own rules of a way are in force, nobody has confirmed them, and no change
-/// waits that would have them confirmed or take them back.
+/// The allowlists that were confirmed last, where the own rules of a way are in force, nobody has confirmed
+/// them, and no change waits that would have them confirmed or take them back.
 #[must_use]
 pub fn unconfirmed(
     facts: &Facts,
@@ -390,15 +368,12 @@ pub fn unconfirmed(
     boot: &BootObserved,
     way: FilterBackend,
 ) -> Option<Vec<PortAllowlist>> {
-    let booted = |checkpoint: &Checkpoint| {
-        checkpoint.left(facts.boot.as_deref(), facts.uptime) == TimeLeft::Booted
-    };
+    let booted =
+        |checkpoint: &Checkpoint| checkpoint.left(facts.boot.as_deref(), facts.uptime) == TimeLeft::Booted;
     let covered = match &facts.waiting {
         WaitingCheckpoint::Nothing | WaitingCheckpoint::Reverted(_) => false,
         // Its timer did not live over the boot.
-        WaitingCheckpoint::Open(checkpoint) | WaitingCheckpoint::Reverting(checkpoint) => {
-            !booted(checkpoint)
-        }
+        WaitingCheckpoint::Open(checkpoint) | WaitingCheckpoint::Reverting(checkpoint) => !booted(checkpoint),
         WaitingCheckpoint::Confirmed(_) => true,
     };
     match covered {
@@ -407,7 +382,8 @@ pub fn unconfirmed(
     }
 }
 
-/// What there is to say of own rules that nobody has confirmed, and of a change that waits and is not in force.
+/// What there is to say of own rules that nobody has confirmed, and of a change that waits and is not in
+/// force.
 #[must_use]
 pub fn provisional(facts: &Facts, observed: &ObservedFirewall, boot: &BootObserved) -> Vec<Note> {
     let mut notes: Vec<Note> = [FilterBackend::Nftables, FilterBackend::Iptables]
@@ -416,10 +392,7 @@ pub fn provisional(facts: &Facts, observed: &ObservedFirewall, boot: &BootObserv
         .map(|way| Note::NeverConfirmed { way })
         .collect();
     if let WaitingCheckpoint::Open(checkpoint) = &facts.waiting
-        && matches!(
-            checkpoint.left(facts.boot.as_deref(), facts.uptime),
-            TimeLeft::Seconds(_)
-        )
+        && matches!(checkpoint.left(facts.boot.as_deref(), facts.uptime), TimeLeft::Seconds(_))
         && checkpoint.way != FilterBackend::PleskFirewall
     {
         let now = confirmed::in_force(observed, checkpoint.way);
@@ -476,9 +449,7 @@ pub enum UnconfirmedRules {
 #[must_use]
 pub fn waiting(facts: &Facts, in_force: UnconfirmedRules) -> Option<Note> {
     let back = |why: &str| match in_force {
-        UnconfirmedRules::No => Note::Remark {
-            text: why.to_owned(),
-        },
+        UnconfirmedRules::No => Note::Remark { text: why.to_owned() },
         // It is still in force, and that is not yet decided.
         UnconfirmedRules::Yes => Note::Waits { seconds: 0 },
     };
@@ -505,7 +476,8 @@ pub fn waiting(facts: &Facts, in_force: UnconfirmedRules) -> Option<Note> {
     })
 }
 
-/// The changes from the allowlists that rules have to those that they shall have, services that stay as they are left out.
+/// The changes from the allowlists that rules have to those that they shall have, services that stay as they
+/// are left out.
 fn allowlist_changes(rules: &FilterStack, allowlists: &[PortAllowlist]) -> Vec<AllowlistChange> {
     allowlists
         .iter()

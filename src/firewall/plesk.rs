@@ -1,8 +1,8 @@
-//! The rules of Plesk's own firewall: the list that its command prints, the predefined rules of mail services in it, the
-//! list as it will be, and what that does.
+//! The rules of Plesk's own firewall: the list that its command prints, the predefined rules of mail services
+//! in it, the list as it will be, and what that does.
 //!
-//! A custom rule restricts nothing as long as the predefined one lets everybody in, so it is the predefined rule's own
-//! sources that are set. An empty list of sources means everybody there, and is never sent.
+//! A custom rule restricts nothing as long as the predefined one lets everybody in, so it is the predefined
+//! rule's own sources that are set. An empty list of sources means everybody there, and is never sent.
 
 mod effect;
 mod find;
@@ -126,9 +126,7 @@ pub struct PlannedPleskList {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PleskListRefusal {
     /// `smtps` has no rule of its own.
-    #[error(
-        "Plesk's firewall cannot set smtps apart from smtp: its one rule opens 25 and 465 together"
-    )]
+    #[error("Plesk's firewall cannot set smtps apart from smtp: its one rule opens 25 and 465 together")]
     SmtpsApart,
     /// The predefined rule is not certain.
     #[error("which rule of Plesk's firewall is that of {service} is not certain")]
@@ -160,10 +158,7 @@ pub fn plan(
     allowlists: &[PortAllowlist],
 ) -> Result<PlannedPleskList, Vec<PleskListRefusal>> {
     let mut refusals = Vec::new();
-    let mut planned = PlannedPleskList {
-        changes: Vec::new(),
-        list: list.to_vec(),
-    };
+    let mut planned = PlannedPleskList { changes: Vec::new(), list: list.to_vec() };
     for allowlist in allowlists {
         let service = allowlist.service;
         if service == MailService::Smtps {
@@ -183,7 +178,8 @@ pub fn plan(
         let sources = sources(rule);
         let is_everybody = sources.as_ref() == Some(&Networks::everything());
         let open = rule.from.is_empty() || is_everybody;
-        // Where a rule has sources they are set to everybody: whether the command can empty them is not documented.
+        // Where a rule has sources they are set to everybody: whether the command can empty them is not
+        // documented.
         let everybody = || (!open).then(Networks::everything);
         let allowed = match &allowlist.allowed {
             AllowedSources::Only(networks) if networks.is_empty() => &AllowedSources::Nobody,
@@ -202,9 +198,7 @@ pub fn plan(
             (AllowedSources::Nobody, PleskRuleAction::Allow | PleskRuleAction::Deny) => {
                 (PleskRuleAction::Deny, everybody())
             }
-            (AllowedSources::Only(wanted), PleskRuleAction::Allow)
-                if sources.as_ref() == Some(wanted) =>
-            {
+            (AllowedSources::Only(wanted), PleskRuleAction::Allow) if sources.as_ref() == Some(wanted) => {
                 continue;
             }
             (AllowedSources::Only(wanted), PleskRuleAction::Allow | PleskRuleAction::Deny) => {
@@ -215,29 +209,18 @@ pub fn plan(
         if let Some(from) = &from {
             new.from = vec![PleskRuleSource::Networks(from.clone())];
         }
-        planned.changes.push(PleskRuleChange {
-            service,
-            id: rule.id.clone(),
-            action,
-            from,
-        });
+        planned.changes.push(PleskRuleChange { service, id: rule.id.clone(), action, from });
     }
     refusals.extend(effect::overridden(&planned.list, allowlists));
-    if refusals.is_empty() {
-        Ok(planned)
-    } else {
-        Err(refusals)
-    }
+    if refusals.is_empty() { Ok(planned) } else { Err(refusals) }
 }
 
 /// All sources of a rule, if they are addresses only.
 fn sources(rule: &PleskRule) -> Option<Networks> {
-    rule.from
-        .iter()
-        .try_fold(Networks::default(), |all, origin| match origin {
-            PleskRuleSource::Networks(networks) => Some(all.union(networks)),
-            PleskRuleSource::Other(_) => None,
-        })
+    rule.from.iter().try_fold(Networks::default(), |all, origin| match origin {
+        PleskRuleSource::Networks(networks) => Some(all.union(networks)),
+        PleskRuleSource::Other(_) => None,
+    })
 }
 
 /// Whether a rule was made by Plesk for a service, as opposed to by somebody.

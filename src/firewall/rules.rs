@@ -1,8 +1,9 @@
-//! Packet filter rules, whatever program they come from: conditions, verdicts, chains, and what becomes of a connection.
+//! Packet filter rules, whatever program they come from: conditions, verdicts, chains, and what becomes of a
+//! connection.
 //!
-//! Two sets of rules are equal when they decide alike in the same order; how a list of networks is written means nothing.
-//! Whatever is not understood stays in the rules as a condition or a verdict that may go either way: an answer is
-//! [`ChainPolicy::Unknown`] rather than a guess.
+//! Two sets of rules are equal when they decide alike in the same order; how a list of networks is written
+//! means nothing. Whatever is not understood stays in the rules as a condition or a verdict that may go
+//! either way: an answer is [`ChainPolicy::Unknown`] rather than a guess.
 
 mod decide;
 mod narrow;
@@ -46,7 +47,8 @@ pub enum ConnectionStage {
     Established,
 }
 
-/// A TCP packet from a client to this host, or where rules are about [`PacketTraffic::Answers`], an answer to that client.
+/// A TCP packet from a client to this host, or where rules are about [`PacketTraffic::Answers`], an answer to
+/// that client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpPacket {
     /// Where it comes from.
@@ -132,8 +134,8 @@ pub enum RuleTarget {
     Jump(String),
     /// Goes on with the next rule: what it does, as counting or logging, decides nothing.
     Continue,
-    /// Something that is not understood, or not modelled, as it is written: it may drop the packet, and what goes on may
-    /// have another state, port, address or way.
+    /// Something that is not understood, or not modelled, as it is written: it may drop the packet, and what
+    /// goes on may have another state, port, address or way.
     Unknown(String),
 }
 
@@ -229,13 +231,7 @@ impl FilterRule {
     /// A rule for packets on loopback.
     #[must_use]
     pub fn loopback(then: RuleTarget) -> Self {
-        Self {
-            when: RuleMatch {
-                on: RuleInterfaces::Loopback,
-                ..RuleMatch::default()
-            },
-            then,
-        }
+        Self { when: RuleMatch { on: RuleInterfaces::Loopback, ..RuleMatch::default() }, then }
     }
 }
 
@@ -252,15 +248,7 @@ impl fmt::Display for ChainPolicy {
 impl fmt::Display for FilterRule {
     /// The rule in words, with at most three of its networks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RuleMatch {
-            family,
-            protocol,
-            ports,
-            sources,
-            on,
-            stage,
-            unknown,
-        } = &self.when;
+        let RuleMatch { family, protocol, ports, sources, on, stage, unknown } = &self.when;
         let mut words = Vec::new();
         words.extend(family.map(|family| family.to_string()));
         match protocol {
@@ -269,11 +257,7 @@ impl fmt::Display for FilterRule {
             RuleProtocol::NotTcp => words.push("not tcp".to_owned()),
         }
         words.extend(ports.as_ref().map(|ports| format!("to {ports}")));
-        words.extend(
-            sources
-                .as_ref()
-                .map(|sources| format!("from {}", few(sources))),
-        );
+        words.extend(sources.as_ref().map(|sources| format!("from {}", few(sources))));
         match on {
             RuleInterfaces::Any => {}
             RuleInterfaces::Loopback => words.push("on lo".to_owned()),
@@ -311,11 +295,7 @@ pub fn few(networks: &Networks) -> String {
     if networks.is_empty() {
         return "nobody".to_owned();
     }
-    let shown: Vec<String> = networks
-        .iter()
-        .take(SHOWN)
-        .map(|network| network.to_string())
-        .collect();
+    let shown: Vec<String> = networks.iter().take(SHOWN).map(|network| network.to_string()).collect();
     match networks.iter().count().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

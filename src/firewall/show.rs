@@ -4,20 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{FilterStack, stages};
 use super::observed::{
-    FilterLayer, FilterLayers, ObservedFirewall, PacketDecider, PleskFirewallState, RuleOwner,
-    RulesUnread,
+    FilterLayer, FilterLayers, ObservedFirewall, PacketDecider, PleskFirewallState, RuleOwner, RulesUnread,
 };
 use super::rules::{ConnectionStage, IncomingInterface, PacketTraffic, SourceReach, TcpPacket};
 use crate::firewall::nft::TableOwnership;
 use crate::model::{AddressFamily, MailService, Network, Networks};
 
 /// The services whose ports are listed; 465 stands with `smtp`.
-const SERVICES: [MailService; 4] = [
-    MailService::Imap,
-    MailService::Pop3,
-    MailService::Smtp,
-    MailService::Submission,
-];
+const SERVICES: [MailService; 4] =
+    [MailService::Imap, MailService::Pop3, MailService::Smtp, MailService::Submission];
 
 /// The most addresses of which it is asked which rule of one chain decides about them.
 const ASKED: usize = 16;
@@ -117,10 +112,7 @@ pub struct NeighbourEntry {
 #[must_use]
 pub fn shown(observed: &ObservedFirewall) -> ShownFirewall {
     let mut services = Vec::new();
-    let filters = observed
-        .layers
-        .as_ref()
-        .map(|layers| (layers, layers.filters()));
+    let filters = observed.layers.as_ref().map(|layers| (layers, layers.filters()));
     for service in SERVICES {
         for port in service.ports() {
             for family in AddressFamily::ALL {
@@ -148,9 +140,7 @@ pub fn shown(observed: &ObservedFirewall) -> ShownFirewall {
                 meaning: neighbour.meaning().to_owned(),
             })
             .collect(),
-        unread: (observed.unread().into_iter())
-            .map(RulesUnread::to_string)
-            .collect(),
+        unread: (observed.unread().into_iter()).map(RulesUnread::to_string).collect(),
     }
 }
 
@@ -159,10 +149,9 @@ fn own(observed: &ObservedFirewall) -> Vec<String> {
     if let Ok(Some(table)) = &observed.own_nft {
         own.push(match table.mark {
             TableOwnership::Own => format!("nft table {} {}", table.family, table.name),
-            TableOwnership::Rest | TableOwnership::NameAlone | TableOwnership::Other => format!(
-                "nft table {} {}, which lacks mailward's mark",
-                table.family, table.name
-            ),
+            TableOwnership::Rest | TableOwnership::NameAlone | TableOwnership::Other => {
+                format!("nft table {} {}, which lacks mailward's mark", table.family, table.name)
+            }
         });
     }
     let command = |family: &AddressFamily| match family {
@@ -171,18 +160,12 @@ fn own(observed: &ObservedFirewall) -> Vec<String> {
     };
     for (family, _, end) in &observed.foreign_iptables {
         let (command, table) = (command(family), end.table());
-        own.push(format!(
-            "{command} table {table}, chain MAILWARD, which lacks mailward's mark"
-        ));
+        own.push(format!("{command} table {table}, chain MAILWARD, which lacks mailward's mark"));
     }
     for (family, chains) in &observed.own_iptables {
         let command = command(family);
         for chains in chains.iter().flatten() {
-            let attached = if chains.own.present.jumps == 0 {
-                ", which nothing jumps to"
-            } else {
-                ""
-            };
+            let attached = if chains.own.present.jumps == 0 { ", which nothing jumps to" } else { "" };
             let table = chains.end.table();
             own.push(format!("{command} table {table}, chain MAILWARD{attached}"));
         }
@@ -253,7 +236,8 @@ fn entry(
     }
 }
 
-/// What in one layer stops packets of some sources or may do so: of those sources, the first of each network is asked about.
+/// What in one layer stops packets of some sources or may do so: of those sources, the first of each network
+/// is asked about.
 fn deciders(
     layers: &FilterLayers,
     index: usize,
@@ -266,18 +250,11 @@ fn deciders(
         return found;
     }
     for stage in stages(layer.rules.traffic) {
-        let SourceReach {
-            accepted: _,
-            dropped,
-            unknown,
-            changed: _,
-        } = layer.rules.reach(port, IncomingInterface::Other, *stage);
+        let SourceReach { accepted: _, dropped, unknown, changed: _ } =
+            layer.rules.reach(port, IncomingInterface::Other, *stage);
         for sources in [dropped, unknown] {
             for network in sources.of_family(family).iter().take(ASKED) {
-                let packet = TcpPacket {
-                    stage: *stage,
-                    ..TcpPacket::opening(network.first(), port)
-                };
+                let packet = TcpPacket { stage: *stage, ..TcpPacket::opening(network.first(), port) };
                 let decision = layer.rules.decide(&packet);
                 found.extend(layers.decider(index, &decision.by));
             }

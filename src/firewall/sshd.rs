@@ -1,6 +1,8 @@
-//! Where sshd listens: by itself, or behind a program that listens for others and starts them for whoever connects. Pure.
+//! Where sshd listens: by itself, or behind a program that listens for others and starts them for whoever
+//! connects. Pure.
 //!
-//! What such a program would start is known from its own configuration; a port of which that is not known may be sshd's.
+//! What such a program would start is known from its own configuration; a port of which that is not known may
+//! be sshd's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,16 +45,11 @@ impl ListenerPorts {
     pub fn of(held: &BTreeSet<u16>, services: &[ListenerService]) -> Self {
         let of = |starts| {
             let services = services.iter().filter(move |one| one.starts == starts);
-            services
-                .filter_map(|one| one.port)
-                .filter(|port| held.contains(port))
+            services.filter_map(|one| one.port).filter(|port| held.contains(port))
         };
-        let mut behind = Self {
-            sshd: of(ListenerStarts::Sshd).collect(),
-            others: of(ListenerStarts::Other).collect(),
-        };
-        let is_named =
-            |one: &ListenerService| one.starts == ListenerStarts::Sshd && one.port.is_none();
+        let mut behind =
+            Self { sshd: of(ListenerStarts::Sshd).collect(), others: of(ListenerStarts::Other).collect() };
+        let is_named = |one: &ListenerService| one.starts == ListenerStarts::Sshd && one.port.is_none();
         if services.iter().any(is_named) {
             // It is on one of those that no other service explains.
             let rest = held.difference(&behind.others).copied();
@@ -66,12 +63,11 @@ impl ListenerPorts {
 #[must_use]
 pub fn mail_ports() -> BTreeSet<u16> {
     let services = MailService::ALL.into_iter();
-    services
-        .flat_map(|service| service.ports().iter().copied())
-        .collect()
+    services.flat_map(|service| service.ports().iter().copied()).collect()
 }
 
-/// Whether a word of a command line has to do with an ssh server, by the file's name: wrappers have it among their arguments.
+/// Whether a word of a command line has to do with an ssh server, by the file's name: wrappers have it among
+/// their arguments.
 fn is_ssh(word: &[u8]) -> bool {
     let name = word.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let has = |part: &[u8]| memchr::memmem::find(name, part).is_some();
@@ -110,9 +106,7 @@ pub fn of_xinetd(config: &XinetdConfig, sshd: &BTreeSet<u16>) -> Vec<ListenerSer
             line.map_or(&[][..], |line| &line.values)
         };
         let redirects = match words("redirect") {
-            [_, port, ..] => {
-                is_ssh(port) || number(port).is_some_and(|to| to == USUAL || sshd.contains(&to))
-            }
+            [_, port, ..] => is_ssh(port) || number(port).is_some_and(|to| to == USUAL || sshd.contains(&to)),
             [] | [_] => false,
         };
         let starts = words("server").iter().chain(words("server_args"));
@@ -138,9 +132,7 @@ pub fn of_xinetd(config: &XinetdConfig, sshd: &BTreeSet<u16>) -> Vec<ListenerSer
 #[must_use]
 pub fn of_inetd(text: &[u8]) -> Vec<ListenerService> {
     let text = String::from_utf8_lossy(text);
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let service = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (&first, rest) = (words.first()?, words.get(5..)?);
@@ -156,10 +148,11 @@ pub fn of_inetd(text: &[u8]) -> Vec<ListenerService> {
     lines.filter_map(service).collect()
 }
 
-/// What `systemctl show` tells of its sockets and services: blocks of `NAME=VALUE`, an empty line between two.
+/// What `systemctl show` tells of its sockets and services: blocks of `NAME=VALUE`, an empty line between
+/// two.
 ///
-/// A socket whose service is not loaded, such as the template of one that starts a process for each connection, tells by its
-/// name alone; what that does not tell either is left out.
+/// A socket whose service is not loaded, such as the template of one that starts a process for each
+/// connection, tells by its name alone; what that does not tell either is left out.
 #[must_use]
 pub fn of_systemd(text: &str) -> Vec<ListenerService> {
     let blocks: Vec<SystemctlBlock<'_>> = text.split("\n\n").map(SystemctlBlock::read).collect();
@@ -169,10 +162,7 @@ pub fn of_systemd(text: &str) -> Vec<ListenerService> {
         .collect();
     let mut services = Vec::new();
     for socket in blocks.iter().filter(|block| block.id.ends_with(".socket")) {
-        let program = socket
-            .triggers
-            .split(' ')
-            .find_map(|unit| programs.get(unit));
+        let program = socket.triggers.split(' ').find_map(|unit| programs.get(unit));
         let tells_ssh = |text: &str| text.contains("ssh") || text.contains("dropbear");
         let starts = match program {
             Some(program) if tells_ssh(program) => ListenerStarts::Sshd,
@@ -180,10 +170,7 @@ pub fn of_systemd(text: &str) -> Vec<ListenerService> {
             None if tells_ssh(socket.id) || tells_ssh(socket.triggers) => ListenerStarts::Sshd,
             None => continue,
         };
-        services.extend(socket.ports.iter().map(|&port| ListenerService {
-            port: Some(port),
-            starts,
-        }));
+        services.extend(socket.ports.iter().map(|&port| ListenerService { port: Some(port), starts }));
     }
     services
 }
@@ -230,10 +217,7 @@ mod tests {
     }
 
     fn service(port: impl Into<Option<u16>>, starts: ListenerStarts) -> ListenerService {
-        ListenerService {
-            port: port.into(),
-            starts,
-        }
+        ListenerService { port: port.into(), starts }
     }
 
     #[test]
@@ -246,10 +230,7 @@ mod tests {
         let behind = ListenerPorts::of(&set(&[25, 465, 587]), &services);
         assert_eq!((behind.sshd, behind.others), (set(&[587]), set(&[25])));
         // A name that is not known is one of those that are not explained.
-        let services = [
-            service(None, ListenerStarts::Sshd),
-            service(25, ListenerStarts::Other),
-        ];
+        let services = [service(None, ListenerStarts::Sshd), service(25, ListenerStarts::Other)];
         let behind = ListenerPorts::of(&set(&[25, 465, 587]), &services);
         assert_eq!(behind.sshd, set(&[465, 587]));
     }

@@ -107,8 +107,8 @@ impl FilterTools {
 }
 
 impl IptablesTools {
-    /// The command that shows tables of the old kind. One of the plain name is it where there is no `iptables-nft-save`
-    /// beside it.
+    /// The command that shows tables of the old kind. One of the plain name is it where there is no
+    /// `iptables-nft-save` beside it.
     #[must_use]
     pub fn legacy_saver(&self) -> Option<&HostPath> {
         let plain = || self.save.as_ref().filter(|_| self.nft_save.is_none());
@@ -143,11 +143,7 @@ impl KernelFilters {
             } else {
                 NftablesSupport::NotLoaded
             },
-            modules: if there(&shown.modules) {
-                ModuleLoading::Loadable
-            } else {
-                ModuleLoading::None
-            },
+            modules: if there(&shown.modules) { ModuleLoading::Loadable } else { ModuleLoading::None },
         }
     }
 }
@@ -155,7 +151,8 @@ impl KernelFilters {
 /// What is there in `/sys` and `/proc`.
 #[derive(Debug)]
 pub struct KernelEvidence {
-    /// `/proc/net/netfilter` and the lists of tables of the old kind, of which kernels before 2.6.14 have those alone.
+    /// `/proc/net/netfilter` and the lists of tables of the old kind, of which kernels before 2.6.14 have
+    /// those alone.
     pub netfilter: Vec<PathExistence>,
     /// `/sys/module/nf_tables`.
     pub nf_tables: PathExistence,

@@ -1,4 +1,5 @@
-//! Builds a batch of requests and hands out each answer with its type: a ticket knows what kind of answer it is for.
+//! Builds a batch of requests and hands out each answer with its type: a ticket knows what kind of answer it
+//! is for.
 
 use std::fmt;
 use std::time::Duration;
@@ -40,11 +41,7 @@ impl<T> fmt::Debug for Ticket<T> {
 pub type FirstAnswer<T> = Option<(usize, T)>;
 
 impl Batch {
-    fn push<T>(
-        &mut self,
-        request: ReadRequest,
-        answer: fn(ReadReply) -> Result<T, HostError>,
-    ) -> Ticket<T> {
+    fn push<T>(&mut self, request: ReadRequest, answer: fn(ReadReply) -> Result<T, HostError>) -> Ticket<T> {
         self.0.push(request);
         let place = self.0.len() - 1;
         Ticket { place, answer }
@@ -78,14 +75,9 @@ impl Batch {
     }
 
     /// Asks for the first of some paths that exists: its place in the list.
-    pub fn first_existing(
-        &mut self,
-        paths: impl IntoIterator<Item = HostPath>,
-    ) -> Ticket<Option<usize>> {
+    pub fn first_existing(&mut self, paths: impl IntoIterator<Item = HostPath>) -> Ticket<Option<usize>> {
         let paths = paths.into_iter().map(ReadRequest::Exists).collect();
-        self.push(ReadRequest::FirstOf(paths), |reply| {
-            Ok(first(reply, existence)?.map(|(place, _)| place))
-        })
+        self.push(ReadRequest::FirstOf(paths), |reply| Ok(first(reply, existence)?.map(|(place, _)| place)))
     }
 
     /// Asks for the processes of these programs.
@@ -156,7 +148,8 @@ impl Batch {
 #[derive(Debug)]
 pub struct Answers(Vec<Option<ReadReply>>);
 
-/// What a folder holds: names with the file behind each, `None` without such a folder, or why it cannot be listed.
+/// What a folder holds: names with the file behind each, `None` without such a folder, or why it cannot be
+/// listed.
 pub type ListingAnswer = Result<Option<Vec<(Vec<u8>, FileFound)>>, String>;
 
 impl Answers {
@@ -172,8 +165,8 @@ impl Answers {
     /// [`HostError::Unexpected`] where it is missing, or of another kind.
     pub fn take<T>(&mut self, ticket: Ticket<T>) -> Result<T, HostError> {
         let reply = (self.0.get_mut(ticket.place)).and_then(Option::take);
-        let reply = reply
-            .ok_or_else(|| HostError::Unexpected(format!("answer {} is missing", ticket.place)))?;
+        let reply =
+            reply.ok_or_else(|| HostError::Unexpected(format!("answer {} is missing", ticket.place)))?;
         (ticket.answer)(reply)
     }
 }
@@ -182,10 +175,7 @@ impl Answers {
 ///
 /// # Errors
 /// The host's own.
-pub fn ask<T>(
-    host: &dyn ReadHost,
-    request: impl FnOnce(&mut Batch) -> Ticket<T>,
-) -> Result<T, HostError> {
+pub fn ask<T>(host: &dyn ReadHost, request: impl FnOnce(&mut Batch) -> Ticket<T>) -> Result<T, HostError> {
     let mut batch = Batch::default();
     let ticket = request(&mut batch);
     batch.read(host)?.take(ticket)
@@ -252,8 +242,6 @@ mod tests {
         let twice = answers.take(now).map(|_| ());
         assert!(told(twice).is_some_and(|text| text.ends_with("answer 0 is missing")));
         let other = answers.take(pause);
-        assert!(
-            told(other).is_some_and(|text| text.ends_with("a pause was asked for, the time came"))
-        );
+        assert!(told(other).is_some_and(|text| text.ends_with("a pause was asked for, the time came")));
     }
 }

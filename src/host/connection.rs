@@ -1,5 +1,5 @@
-//! The way by which a run came to its host, as the run, its ancestors among the processes and the host's own addresses show
-//! it. Pure; what that proves is not judged here.
+//! The way by which a run came to its host, as the run, its ancestors among the processes and the host's own
+//! addresses show it. Pure; what that proves is not judged here.
 
 mod ancestry;
 mod own;
@@ -16,10 +16,11 @@ use super::EnvironmentVariables;
 /// The way by which this run came to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunConnection {
-    /// Who is at the other end of the ssh connection; `None` where none shows, as on a console, under cron and in a stand-in.
+    /// Who is at the other end of the ssh connection; `None` where none shows, as on a console, under cron
+    /// and in a stand-in.
     pub client: Option<SshClient>,
-    /// When sshd accepted it, by the host's clock, in milliseconds since 1970; `None` where no process of sshd is above
-    /// this run, as in a terminal multiplexer that outlives its login.
+    /// When sshd accepted it, by the host's clock, in milliseconds since 1970; `None` where no process of
+    /// sshd is above this run, as in a terminal multiplexer that outlives its login.
     pub since: Option<i64>,
     /// The host's clock, in the unit of [`Self::since`].
     pub now: i64,
@@ -70,16 +71,14 @@ pub enum ControllingTerminal {
 }
 
 impl ControllingTerminal {
-    /// From `tty_nr` of `/proc/PID/stat`: the minor number is in bits 31 to 20 and 7 to 0, the major one in bits 19 to 8.
+    /// From `tty_nr` of `/proc/PID/stat`: the minor number is in bits 31 to 20 and 7 to 0, the major one in
+    /// bits 19 to 8.
     ///
-    /// Consoles are, by the kernel's `Documentation/admin-guide/devices.txt`: 4, the virtual consoles (1 to 63) and the
-    /// serial ports `ttyS` (from 64 on); 204, the low-density serial ports, among them `ttyAMA` and Xen's `xvc`; 229, the
-    /// hypervisors' consoles `hvc`. Pseudo-terminals are 136 to 143, and 3 of old.
+    /// Consoles are, by the kernel's `Documentation/admin-guide/devices.txt`: 4, the virtual consoles (1 to
+    /// 63) and the serial ports `ttyS` (from 64 on); 204, the low-density serial ports, among them `ttyAMA`
+    /// and Xen's `xvc`; 229, the hypervisors' consoles `hvc`. Pseudo-terminals are 136 to 143, and 3 of old.
     pub(super) const fn of(number: i64) -> Self {
-        let (major, minor) = (
-            (number >> 8) & 0xfff,
-            (number & 0xff) | ((number >> 12) & 0xf_ff00),
-        );
+        let (major, minor) = ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xf_ff00));
         match (major, minor) {
             (0, 0) => Self::None,
             (4, 1..) | (204 | 229, _) => Self::Console,
@@ -133,9 +132,7 @@ impl SshClient {
 /// An address, whose zone means something to its own host only.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.split_once('%').map_or(text, |(address, _)| address);
-    text.parse()
-        .ok()
-        .map(|address: IpAddr| address.to_canonical())
+    text.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -144,8 +141,7 @@ mod tests {
 
     fn of(variables: &[(&str, &str)]) -> Option<SshClient> {
         let pairs = variables.iter();
-        let pairs =
-            pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        let pairs = pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         SshClient::of(&pairs.collect())
     }
 
@@ -160,10 +156,7 @@ mod tests {
 
     #[test]
     fn sshd_says_who_is_there() {
-        let both = [
-            ("SSH_CLIENT", "192.0.2.9 1 22"),
-            ("SSH_CONNECTION", "192.0.2.7 50111 192.0.2.1 2222"),
-        ];
+        let both = [("SSH_CLIENT", "192.0.2.9 1 22"), ("SSH_CONNECTION", "192.0.2.7 50111 192.0.2.1 2222")];
         let expected = client("192.0.2.7", 50111, Some("192.0.2.1"), 2222);
         assert_eq!(of(&both), Some(expected));
         let expected = client("192.0.2.9", 1, None, 22);
@@ -177,14 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_nobody() {
-        for text in [
-            "",
-            " ",
-            "UNKNOWN 65535 UNKNOWN 65535",
-            "192.0.2.7",
-            "192.0.2.7 x",
-            "mx1 1 mx2 22",
-        ] {
+        for text in ["", " ", "UNKNOWN 65535 UNKNOWN 65535", "192.0.2.7", "192.0.2.7 x", "mx1 1 mx2 22"] {
             assert_eq!(of(&[("SSH_CONNECTION", text)]), None, "{text}");
             assert_eq!(of(&[("SSH_CLIENT", text)]), None, "{text}");
         }
@@ -195,34 +181,17 @@ mod tests {
 
     #[test]
     fn a_console_is_one_by_its_device() {
-        let number =
-            |major: i64, minor: i64| ((minor & !0xff) << 12) | (major << 8) | (minor & 0xff);
-        for (major, minor) in [
-            (4, 1),
-            (4, 63),
-            (4, 64),
-            (4, 255),
-            (204, 64),
-            (204, 191),
-            (229, 0),
-        ] {
+        let number = |major: i64, minor: i64| ((minor & !0xff) << 12) | (major << 8) | (minor & 0xff);
+        for (major, minor) in [(4, 1), (4, 63), (4, 64), (4, 255), (204, 64), (204, 191), (229, 0)] {
             assert_eq!(
                 ControllingTerminal::of(number(major, minor)),
                 ControllingTerminal::Console,
                 "{major}, {minor}"
             );
         }
-        for (major, minor) in [
-            (136, 0),
-            (136, 255),
-            (136, 260),
-            (143, 5),
-            (3, 0),
-            (2, 1),
-            (4, 0),
-            (5, 1),
-            (188, 0),
-        ] {
+        for (major, minor) in
+            [(136, 0), (136, 255), (136, 260), (143, 5), (3, 0), (2, 1), (4, 0), (5, 1), (188, 0)]
+        {
             assert_eq!(
                 ControllingTerminal::of(number(major, minor)),
                 ControllingTerminal::Other,
@@ -231,9 +200,6 @@ mod tests {
         }
         assert_eq!(ControllingTerminal::of(0), ControllingTerminal::None);
         // As a 32-bit kernel prints a large one.
-        assert_eq!(
-            ControllingTerminal::of(-2_013_231_104),
-            ControllingTerminal::Other
-        );
+        assert_eq!(ControllingTerminal::of(-2_013_231_104), ControllingTerminal::Other);
     }
 }

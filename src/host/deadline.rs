@@ -1,16 +1,16 @@
 //! How long a run may take in all, for those who wait for a host and those who begin steps.
 //!
-//! Before anything is changed no wait goes beyond it, be it one for an answer or for what a daemon does. From the first change on
-//! it cuts nothing: what was begun is brought to its end or undone, in time of its own, of which each command has its own limit,
-//! and only no further step begins.
+//! Before anything is changed no wait goes beyond it, be it one for an answer or for what a daemon does. From
+//! the first change on it cuts nothing: what was begun is brought to its end or undone, in time of its own,
+//! of which each command has its own limit, and only no further step begins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{
-    HostError, HostOperation, OperationError, OperationFailed, OperationResults, ReadHost,
-    ReadReply, ReadRequest, WriteHost,
+    HostError, HostOperation, OperationError, OperationFailed, OperationResults, ReadHost, ReadReply,
+    ReadRequest, WriteHost,
 };
 
 /// The time of one run; all copies are one.
@@ -100,9 +100,7 @@ impl LimitedHost {
 
     fn in_time(&self) -> Result<Option<Duration>, HostError> {
         match self.deadline.cuts() {
-            Some(left) if left.is_zero() => Err(HostError::Late {
-                seconds: self.deadline.seconds(),
-            }),
+            Some(left) if left.is_zero() => Err(HostError::Late { seconds: self.deadline.seconds() }),
             left => Ok(left),
         }
     }
@@ -112,8 +110,7 @@ impl ReadHost for LimitedHost {
     fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         match self.in_time()? {
             Some(left) => {
-                let requests: Vec<ReadRequest> =
-                    requests.iter().map(|request| cut(request, left)).collect();
+                let requests: Vec<ReadRequest> = requests.iter().map(|request| cut(request, left)).collect();
                 self.host.read(&requests)
             }
             None => self.host.read(requests),
@@ -150,8 +147,7 @@ impl WriteHost for LimitedHost {
         };
         match self.in_time().map_err(late)? {
             Some(left) => {
-                let acts: Vec<HostOperation> =
-                    acts.iter().map(|act| in_so_long(act, left)).collect();
+                let acts: Vec<HostOperation> = acts.iter().map(|act| in_so_long(act, left)).collect();
                 let then: Vec<ReadRequest> = then.iter().map(|one| cut(one, left)).collect();
                 self.host.write(&acts, &then)
             }

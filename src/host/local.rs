@@ -1,7 +1,8 @@
 //! The host that this program runs on, or a folder that looks like one (`--root DIR`).
 //!
-//! It runs as root on mail servers: every path is opened once and then used through its descriptor, nothing is opened
-//! that was not looked at, and under a root nothing outside of it is touched, be it by a link or by `..`.
+//! It runs as root on mail servers: every path is opened once and then used through its descriptor, nothing
+//! is opened that was not looked at, and under a root nothing outside of it is touched, be it by a link or by
+//! `..`.
 
 mod command;
 mod connection;
@@ -23,16 +24,15 @@ use std::time::SystemTime;
 
 use self::tree::{PathRoot, StandInFolder};
 use super::{
-    CommandEnding, CommandOutput, HostCommand, HostError, HostOperation, OperationError,
-    OperationFailed, OperationResult, OperationResults, ReadHost, ReadReply, ReadRequest,
-    WriteHost, rules,
+    CommandEnding, CommandOutput, HostCommand, HostError, HostOperation, OperationError, OperationFailed,
+    OperationResult, OperationResults, ReadHost, ReadReply, ReadRequest, WriteHost, rules,
 };
 use crate::model::HostPath;
 
 /// This machine, or a stand-in's folder.
 ///
-/// [`Condition::Serving`](super::Condition::Serving) is looked at twice, a fifth of a second apart; that comes on top of
-/// the time to wait.
+/// [`Condition::Serving`](super::Condition::Serving) is looked at twice, a fifth of a second apart; that
+/// comes on top of the time to wait.
 #[derive(Debug)]
 pub struct LocalHost {
     tree: PathRoot,
@@ -40,8 +40,8 @@ pub struct LocalHost {
 }
 
 impl Drop for LocalHost {
-    /// Gives the lock back at once: a child between its fork and its exec still has the descriptor, and closing ours alone
-    /// would leave the lock with it.
+    /// Gives the lock back at once: a child between its fork and its exec still has the descriptor, and
+    /// closing ours alone would leave the lock with it.
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
             // Closing gives it back too, only later.
@@ -54,25 +54,19 @@ impl LocalHost {
     /// This machine itself.
     #[must_use]
     pub fn machine() -> Self {
-        Self {
-            tree: PathRoot::Machine,
-            lock: None,
-        }
+        Self { tree: PathRoot::Machine, lock: None }
     }
 
     /// A folder that looks like a host: files, links, programs, processes and the lock are those inside it.
     ///
-    /// Its programs run on this machine, with the folder's absolute path as `MAILWARD_ROOT`. A signal to a process is a
-    /// run of the executable `proc/PID/on-signal` in it, with `HUP` or `USR1` as its argument.
+    /// Its programs run on this machine, with the folder's absolute path as `MAILWARD_ROOT`. A signal to a
+    /// process is a run of the executable `proc/PID/on-signal` in it, with `HUP` or `USR1` as its argument.
     ///
     /// # Errors
     /// [`HostError::Unreachable`] unless it is a folder.
     pub fn tree(root: PathBuf) -> Result<Self, HostError> {
         match StandInFolder::open(&root) {
-            Ok(below) => Ok(Self {
-                tree: PathRoot::Below(below),
-                lock: None,
-            }),
+            Ok(below) => Ok(Self { tree: PathRoot::Below(below), lock: None }),
             Err(source) => Err(HostError::Unreachable {
                 what: crate::report::printable::text(root.as_os_str().as_encoded_bytes()),
                 source,
@@ -91,15 +85,11 @@ impl LocalHost {
             HostOperation::Put { path, bytes, mode } => {
                 state::put(&self.tree, path, bytes, *mode).map(|()| OperationResult::Quietly)
             }
-            HostOperation::Remove(path) => {
-                state::remove(&self.tree, path).map(|()| OperationResult::Quietly)
-            }
+            HostOperation::Remove(path) => state::remove(&self.tree, path).map(|()| OperationResult::Quietly),
             HostOperation::Decide { from, to } => {
                 state::decide(&self.tree, from, to).map(|()| OperationResult::Quietly)
             }
-            HostOperation::Run(command) => {
-                Ok(OperationResult::Ran(command::run(&self.tree, command)?))
-            }
+            HostOperation::Run(command) => Ok(OperationResult::Ran(command::run(&self.tree, command)?)),
             HostOperation::Signal(id, signal) => {
                 signal::send(&self.tree, *id, *signal).map(|()| OperationResult::Quietly)
             }
@@ -176,12 +166,10 @@ fn program(request: &ReadRequest) -> Option<&HostPath> {
 
 impl ReadHost for LocalHost {
     fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
-        // A program takes its time: all of them run while everything else is read. What a vendor's does while it runs already
-        // is not known, so that each has its turns.
-        let turns: BTreeMap<&HostPath, Mutex<()>> = (requests.iter())
-            .filter_map(program)
-            .map(|program| (program, Mutex::default()))
-            .collect();
+        // A program takes its time: all of them run while everything else is read. What a vendor's does while
+        // it runs already is not known, so that each has its turns.
+        let turns: BTreeMap<&HostPath, Mutex<()>> =
+            (requests.iter()).filter_map(program).map(|program| (program, Mutex::default())).collect();
         std::thread::scope(|scope| {
             let in_turn = |request| {
                 let turn = program(request).and_then(|program| turns.get(program));
@@ -198,9 +186,7 @@ impl ReadHost for LocalHost {
                 .map(|answer| match answer {
                     Ok(reply) => reply,
                     Err(thread) => thread.join().unwrap_or_else(|_| {
-                        Err(HostError::Unexpected(
-                            "a thread that reads has ended early".to_owned(),
-                        ))
+                        Err(HostError::Unexpected("a thread that reads has ended early".to_owned()))
                     }),
                 })
                 .collect()
@@ -229,9 +215,7 @@ impl WriteHost for LocalHost {
                 source,
             })?);
         }
-        let replies = self
-            .read(then)
-            .map_err(|error| rules::unread(acts.len(), &error))?;
+        let replies = self.read(then).map_err(|error| rules::unread(acts.len(), &error))?;
         Ok(OperationResults { done, replies })
     }
 }

@@ -1,4 +1,5 @@
-//! A host in memory, for tests: the same answers as a real one, plus errors and crashes wherever a test wants them.
+//! A host in memory, for tests: the same answers as a real one, plus errors and crashes wherever a test wants
+//! them.
 //!
 //! It never sleeps and touches nothing outside itself. What its commands and signals do is up to the test.
 
@@ -11,16 +12,14 @@ use std::time::Duration;
 use self::files::{LastLink, MemoryPlace};
 pub use self::files::{MemoryEntry, MemoryFile};
 use super::{
-    ClientSide, CommandEnding, CommandOutput, ControllingTerminal, FileFound, FileReplacement,
-    FileState, HostError, HostOperation, LinkState, OperationError, OperationFailed,
-    OperationResult, OperationResults, PathExistence, Process, ProcessId, ProcessSignal,
-    ProcessesAbove, ReadHost, ReadReply, ReadRequest, RunConnection, STATE, SshClient,
-    WaitCondition, WaitResult, WriteHost, rules,
+    ClientSide, CommandEnding, CommandOutput, ControllingTerminal, FileFound, FileReplacement, FileState,
+    HostError, HostOperation, LinkState, OperationError, OperationFailed, OperationResult, OperationResults,
+    PathExistence, Process, ProcessId, ProcessSignal, ProcessesAbove, ReadHost, ReadReply, ReadRequest,
+    RunConnection, STATE, SshClient, WaitCondition, WaitResult, WriteHost, rules,
 };
 
 /// What a command does: it may change the world, and says how it ended.
-pub type MemoryProgram =
-    Box<dyn FnMut(&mut MemoryWorld, &super::HostCommand) -> CommandOutput + Send>;
+pub type MemoryProgram = Box<dyn FnMut(&mut MemoryWorld, &super::HostCommand) -> CommandOutput + Send>;
 
 /// What happens when a process gets a signal.
 pub type SignalHandler = Box<dyn FnMut(&mut MemoryWorld, ProcessId, ProcessSignal) + Send>;
@@ -78,19 +77,13 @@ impl MemoryHost {
     /// An empty host.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            world: Arc::default(),
-            holds: None,
-        }
+        Self { world: Arc::default(), holds: None }
     }
 
     /// Another user of the same host, who does not hold its lock.
     #[must_use]
     pub fn another(&self) -> Self {
-        Self {
-            world: Arc::clone(&self.world),
-            holds: None,
-        }
+        Self { world: Arc::clone(&self.world), holds: None }
     }
 
     /// The world, to prepare it and to look at it; nobody else can use it as long as this is held.
@@ -98,12 +91,14 @@ impl MemoryHost {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the act number `place` fail once, undone. Acts count from 0 since the world began, over all batches.
+    /// Lets the act number `place` fail once, undone. Acts count from 0 since the world began, over all
+    /// batches.
     pub fn fail_at(&self, place: usize, error: OperationError) {
         self.world().failures.insert(place, error);
     }
 
-    /// Lets the program die right before act number `place`: from then on everything fails and the world stays as it is.
+    /// Lets the program die right before act number `place`: from then on everything fails and the world
+    /// stays as it is.
     pub fn crash_at(&self, place: usize) {
         self.world().crash = Some(place);
     }
@@ -131,10 +126,7 @@ impl ReadHost for MemoryHost {
     fn read(&self, requests: &[ReadRequest]) -> Result<Vec<ReadReply>, HostError> {
         let mut world = self.world();
         world.check_alive()?;
-        Ok(requests
-            .iter()
-            .map(|request| world.answer(request))
-            .collect())
+        Ok(requests.iter().map(|request| world.answer(request)).collect())
     }
 }
 
@@ -144,15 +136,10 @@ impl WriteHost for MemoryHost {
         world.check_alive()?;
         let life = world.life;
         if world.locked && self.holds != Some(life) {
-            return Err(HostError::Locked {
-                holder: "another user of this world".to_owned(),
-            });
+            return Err(HostError::Locked { holder: "another user of this world".to_owned() });
         }
         world.locked = true;
-        world
-            .files
-            .entry(format!("{STATE}/lock").into_bytes())
-            .or_insert_with(|| MemoryFile::new("").into());
+        world.files.entry(format!("{STATE}/lock").into_bytes()).or_insert_with(|| MemoryFile::new("").into());
         drop(world);
         self.holds = Some(life);
         Ok(())
@@ -172,9 +159,7 @@ impl WriteHost for MemoryHost {
                 source,
             })?);
         }
-        let replies = self
-            .read(then)
-            .map_err(|error| rules::unread(acts.len(), &error))?;
+        let replies = self.read(then).map_err(|error| rules::unread(acts.len(), &error))?;
         Ok(OperationResults { done, replies })
     }
 }
@@ -186,10 +171,7 @@ fn crashed() -> std::io::Error {
 impl MemoryWorld {
     fn check_alive(&self) -> Result<(), HostError> {
         if self.crashed {
-            return Err(HostError::Unreachable {
-                what: "the world".to_owned(),
-                source: crashed(),
-            });
+            return Err(HostError::Unreachable { what: "the world".to_owned(), source: crashed() });
         }
         Ok(())
     }
@@ -201,9 +183,7 @@ impl MemoryWorld {
             ReadRequest::Exists(path) if self.commands.contains_key(path.as_str()) => {
                 ReadReply::Exists(PathExistence::File(super::ExecutePermission::Yes))
             }
-            ReadRequest::Exists(path) => {
-                ReadReply::Exists(self.existence(path.as_str().as_bytes()))
-            }
+            ReadRequest::Exists(path) => ReadReply::Exists(self.existence(path.as_str().as_bytes())),
             ReadRequest::FirstOf(choices) => {
                 let replies = choices.iter().map(|choice| self.answer(choice)).enumerate();
                 let mut there = replies.filter(|(_, reply)| rules::is_there(reply));
@@ -294,9 +274,7 @@ impl MemoryWorld {
             Err(error) => return Err(error.into()),
         };
         if file.links != 1 {
-            return Err(OperationError::NotReplaced(
-                "a file with several hard links",
-            ));
+            return Err(OperationError::NotReplaced("a file with several hard links"));
         }
         if super::Digest::of(&file.bytes) != change.before {
             return Err(OperationError::Changed);
@@ -317,25 +295,14 @@ impl MemoryWorld {
         }
         let Some(mut program) = self.commands.remove(path) else {
             let stderr = b"no such file or directory".to_vec();
-            return CommandOutput {
-                end: CommandEnding::NotStarted,
-                stdout: Vec::new(),
-                stderr,
-            };
+            return CommandOutput { end: CommandEnding::NotStarted, stdout: Vec::new(), stderr };
         };
         if let Some(secret) = &command.secret
-            && !matches!(
-                self.found(secret.file.as_str().as_bytes()),
-                FileFound::File(_)
-            )
+            && !matches!(self.found(secret.file.as_str().as_bytes()), FileFound::File(_))
         {
             self.commands.insert(path.to_owned(), program);
             let stderr = format!("cannot read {}", secret.file).into_bytes();
-            return CommandOutput {
-                end: CommandEnding::NotStarted,
-                stdout: Vec::new(),
-                stderr,
-            };
+            return CommandOutput { end: CommandEnding::NotStarted, stdout: Vec::new(), stderr };
         }
         let mut output = program(self, command);
         // Unless it has put another in its own place.
@@ -350,10 +317,7 @@ impl MemoryWorld {
             return Err(OperationError::NoProcess);
         }
         let Some(mut handler) = self.on_signal.take() else {
-            return Err(OperationError::NoStandIn(format!(
-                "an answer to {}",
-                signal.name()
-            )));
+            return Err(OperationError::NoStandIn(format!("an answer to {}", signal.name())));
         };
         handler(self, id, signal);
         self.on_signal.get_or_insert(handler);
@@ -363,31 +327,24 @@ impl MemoryWorld {
     /// Nothing happens while one waits: what is not so at once comes too late.
     fn wait(&mut self, condition: &WaitCondition, longest: Duration) -> WaitResult {
         let holds = match condition {
-            WaitCondition::Gone(ids) => !self
-                .processes
-                .iter()
-                .any(|process| ids.contains(&process.id)),
+            WaitCondition::Gone(ids) => !self.processes.iter().any(|process| ids.contains(&process.id)),
             WaitCondition::Serving { program, arguments } => {
                 let named = |process: &&Process| process.name == *program;
                 let processes: Vec<_> = self.processes.iter().filter(named).cloned().collect();
                 rules::serving(&processes, arguments).is_some()
             }
-            WaitCondition::Grown { path, beyond, end } => {
-                match self.found(path.as_str().as_bytes()) {
-                    FileFound::File(file) => {
-                        let beyond = usize::try_from(*beyond).unwrap_or(usize::MAX);
-                        rules::ends_with(file.bytes.get(beyond..).unwrap_or_default(), end)
-                    }
-                    FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => false,
+            WaitCondition::Grown { path, beyond, end } => match self.found(path.as_str().as_bytes()) {
+                FileFound::File(file) => {
+                    let beyond = usize::try_from(*beyond).unwrap_or(usize::MAX);
+                    rules::ends_with(file.bytes.get(beyond..).unwrap_or_default(), end)
                 }
-            }
+                FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => false,
+            },
         };
         if holds {
             return WaitResult::InTime;
         }
-        self.now = self
-            .now
-            .saturating_add(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX));
+        self.now = self.now.saturating_add(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX));
         WaitResult::TooLate
     }
 }

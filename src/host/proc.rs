@@ -30,13 +30,7 @@ impl<'a> ProcessStat<'a> {
         // Fields 5 and 6 lie between, then 8 to 21.
         let terminal = fields.nth(2)?.parse().ok()?;
         let start = fields.nth(14)?.parse().ok()?;
-        Some(Self {
-            name,
-            state,
-            parent,
-            terminal,
-            start,
-        })
+        Some(Self { name, state, parent, terminal, start })
     }
 
     /// Neither a zombie nor dead.
@@ -57,19 +51,10 @@ pub(in crate::host) fn split_words(text: &[u8]) -> Vec<Vec<u8>> {
 /// Splits an environment into names and values.
 pub(in crate::host) fn split_environment(text: &[u8]) -> EnvironmentVariables {
     let pair = |word: &[u8]| {
-        let cut = word
-            .iter()
-            .position(|&byte| byte == b'=')
-            .unwrap_or(word.len());
-        (
-            word[..cut].to_vec(),
-            word.get(cut + 1..).unwrap_or_default().to_vec(),
-        )
+        let cut = word.iter().position(|&byte| byte == b'=').unwrap_or(word.len());
+        (word[..cut].to_vec(), word.get(cut + 1..).unwrap_or_default().to_vec())
     };
-    text.split(|&byte| byte == 0)
-        .filter(|word| !word.is_empty())
-        .map(pair)
-        .collect()
+    text.split(|&byte| byte == 0).filter(|word| !word.is_empty()).map(pair).collect()
 }
 
 /// Whether `/proc/PID/status` shows a process in a pid namespace inside ours: it then has a number in each.
@@ -80,7 +65,8 @@ pub(in crate::host) fn is_in_inner_namespace(status: &[u8]) -> bool {
         .is_some_and(|numbers| numbers.trim_ascii().iter().any(u8::is_ascii_whitespace))
 }
 
-/// Whose a process is by `/proc/PID/status`: its real, effective and saved user id, and that of the file system.
+/// Whose a process is by `/proc/PID/status`: its real, effective and saved user id, and that of the file
+/// system.
 pub(in crate::host) fn owner(status: &[u8]) -> ProcessOwner {
     let mut lines = status.split(|&byte| byte == b'\n');
     let Some(ids) = lines.find_map(|line| line.strip_prefix(b"Uid:")) else {
@@ -105,8 +91,9 @@ pub(in crate::host) fn owner_of<'t>(ids: impl Iterator<Item = &'t [u8]>) -> Proc
     }
 }
 
-/// The path of the control group by which systemd knows a process (`/proc/PID/cgroup`): that of the hierarchy that is
-/// systemd's own, or of the one for all. `None` where neither is used: then all processes are in its first group.
+/// The path of the control group by which systemd knows a process (`/proc/PID/cgroup`): that of the hierarchy
+/// that is systemd's own, or of the one for all. `None` where neither is used: then all processes are in its
+/// first group.
 pub(in crate::host) fn control_group(text: &[u8]) -> Option<Vec<u8>> {
     let of = |begin: &[u8]| {
         let mut lines = text.split(|&byte| byte == b'\n');
@@ -127,24 +114,19 @@ pub(in crate::host) fn socket(target: &[u8]) -> Option<u64> {
 
 /// Inode and address of each socket in state LISTEN (0A) of a table like `/proc/net/tcp`.
 pub(in crate::host) fn listening(table: &[u8]) -> impl Iterator<Item = (u64, SocketAddr)> + '_ {
-    table
-        .split(|&byte| byte == b'\n')
-        .skip(1)
-        .filter_map(|line| {
-            // sl local rem st tx:rx tr:when retrnsmt uid timeout inode
-            let mut fields = line
-                .split(u8::is_ascii_whitespace)
-                .filter(|field| !field.is_empty());
-            let local = fields.nth(1)?;
-            if fields.nth(1)? != b"0A" {
-                return None;
-            }
-            let inode = fields.nth(5)?;
-            let (address, port) = std::str::from_utf8(local).ok()?.rsplit_once(':')?;
-            let port = u16::from_str_radix(port, 16).ok()?;
-            let address = SocketAddr::new(address_of(address)?, port);
-            Some((std::str::from_utf8(inode).ok()?.parse().ok()?, address))
-        })
+    table.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
+        // sl local rem st tx:rx tr:when retrnsmt uid timeout inode
+        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        let local = fields.nth(1)?;
+        if fields.nth(1)? != b"0A" {
+            return None;
+        }
+        let inode = fields.nth(5)?;
+        let (address, port) = std::str::from_utf8(local).ok()?.rsplit_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let address = SocketAddr::new(address_of(address)?, port);
+        Some((std::str::from_utf8(inode).ok()?.parse().ok()?, address))
+    })
 }
 
 /// An address as the kernel prints it: words of 32 bits in the order of a little-endian machine.
@@ -183,18 +165,11 @@ mod tests {
 
     #[test]
     fn a_program_may_be_named_like_the_rest_of_the_line() {
-        let text =
-            b"12 (a) Z 1 (b)) S 7 12 12 34816 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100\n";
+        let text = b"12 (a) Z 1 (b)) S 7 12 12 34816 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 99 100\n";
         let stat = ProcessStat::parse(text).unwrap();
         assert_eq!(
             stat,
-            ProcessStat {
-                name: b"a) Z 1 (b)",
-                state: b'S',
-                parent: 7,
-                terminal: 34816,
-                start: 4242
-            }
+            ProcessStat { name: b"a) Z 1 (b)", state: b'S', parent: 7, terminal: 34816, start: 4242 }
         );
     }
 
@@ -209,10 +184,7 @@ mod tests {
     fn words_are_split_at_nul_and_empty_ones_kept() {
         assert_eq!(split_words(b""), Vec::<Vec<u8>>::new());
         assert_eq!(split_words(b"a\0"), [b"a".to_vec()]);
-        assert_eq!(
-            split_words(b"a\0\0b\0\0"),
-            [&b"a"[..], b"", b"b", b""].map(<[u8]>::to_vec)
-        );
+        assert_eq!(split_words(b"a\0\0b\0\0"), [&b"a"[..], b"", b"b", b""].map(<[u8]>::to_vec));
         assert_eq!(split_words(b"sshd: listener"), [b"sshd: listener".to_vec()]);
     }
 
@@ -225,12 +197,8 @@ mod tests {
 
     #[test]
     fn two_numbers_are_a_namespace_inside_ours() {
-        assert!(is_in_inner_namespace(
-            b"Name:\tx\nNSpid:\t40\t1\nNSpgid:\t40\t1\n"
-        ));
-        assert!(!is_in_inner_namespace(
-            b"Name:\tx\nNSpid:\t40\nNSpgid:\t40\n"
-        ));
+        assert!(is_in_inner_namespace(b"Name:\tx\nNSpid:\t40\t1\nNSpgid:\t40\t1\n"));
+        assert!(!is_in_inner_namespace(b"Name:\tx\nNSpid:\t40\nNSpgid:\t40\n"));
         assert!(!is_in_inner_namespace(b"Name:\tx\n"));
     }
 
@@ -251,8 +219,7 @@ mod tests {
     fn the_control_group_is_that_of_systemd() {
         let one = b"0::/system.slice/xinetd.service\n";
         assert_eq!(control_group(one).unwrap(), b"/system.slice/xinetd.service");
-        let two =
-            b"11:devices:/other\n1:name=systemd:/system.slice/a.service\n0::/system.slice/b\n";
+        let two = b"11:devices:/other\n1:name=systemd:/system.slice/a.service\n0::/system.slice/b\n";
         assert_eq!(control_group(two).unwrap(), b"/system.slice/a.service");
         let unused = b"1:name=systemd:/\n0::/system.slice/b.service\n";
         assert_eq!(control_group(unused).unwrap(), b"/system.slice/b.service");
@@ -265,10 +232,7 @@ mod tests {
         let table = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:006E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1001 1 0 100\n   1: 0100007F:006E 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 1002 1 0 100\n   2: 00000000000000000000000000000000:03E3 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1003 1\n";
         assert_eq!(
             listening(table).collect::<Vec<_>>(),
-            [
-                (1001, "127.0.0.1:110".parse().unwrap()),
-                (1003, "[::]:995".parse().unwrap())
-            ]
+            [(1001, "127.0.0.1:110".parse().unwrap()), (1003, "[::]:995".parse().unwrap())]
         );
         assert_eq!(socket(b"socket:[1001]"), Some(1001));
         assert_eq!(socket(b"pipe:[1001]"), None);

@@ -72,19 +72,13 @@ pub enum ProgramFile {
 /// What the kernel puts behind the path of a file that has been removed or replaced since.
 const DELETED: &[u8] = b" (deleted)";
 
-/// What prelink, on hosts of before 2015, gives the old file that it has rewritten: a name with six more characters.
+/// What prelink, on hosts of before 2015, gives the old file that it has rewritten: a name with six more
+/// characters.
 const PRELINKED: &[u8] = b".#prelink#.";
 
 /// Folders in which nobody but root puts programs. A service may have one of its own below.
-const FOLDERS: [&[u8]; 7] = [
-    b"/usr/",
-    b"/bin/",
-    b"/sbin/",
-    b"/lib/",
-    b"/lib64/",
-    b"/opt/",
-    b"/var/qmail/bin/",
-];
+const FOLDERS: [&[u8]; 7] =
+    [b"/usr/", b"/bin/", b"/sbin/", b"/lib/", b"/lib64/", b"/opt/", b"/var/qmail/bin/"];
 
 /// Whether a file is still the one at its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,9 +126,7 @@ pub enum RootProgram {
 }
 
 /// Why a process is not the daemon that it is called.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum ForeignProcess {
     /// A user runs it whom the daemon does not run as.
@@ -210,8 +202,8 @@ impl Process {
         }
     }
 
-    /// Whether root runs the program that the process is called after, or one that is many programs, as BusyBox is; also where
-    /// that cannot be told: for what only makes a run more careful.
+    /// Whether root runs the program that the process is called after, or one that is many programs, as
+    /// BusyBox is; also where that cannot be told: for what only makes a run more careful.
     #[must_use]
     pub fn may_be_roots_applet(&self) -> bool {
         let file = self.file.path().map(|(path, _)| path);
@@ -262,11 +254,7 @@ mod tests {
             "/usr/sbin/couriertcpd (deleted)",
             "/usr/sbin/couriertcpd.#prelink#.aB3xYz (deleted)",
         ] {
-            assert_eq!(
-                of_root("couriertcpd", link).roots(),
-                RootProgram::Own,
-                "{link}"
-            );
+            assert_eq!(of_root("couriertcpd", link).roots(), RootProgram::Own, "{link}");
         }
         for link in [
             "/usr/bin/sudo",
@@ -279,25 +267,13 @@ mod tests {
             "",
         ] {
             let roots = of_root("couriertcpd", link).roots();
-            assert!(
-                matches!(roots, RootProgram::Not(ForeignProcess::File { .. })),
-                "{link}"
-            );
+            assert!(matches!(roots, RootProgram::Not(ForeignProcess::File { .. })), "{link}");
         }
         let genuine = || ProgramFile::of_link(b"/usr/sbin/couriertcpd");
         let not = |owner| process("couriertcpd", owner, genuine()).roots();
-        assert_eq!(
-            not(ProcessOwner::User(1000)),
-            RootProgram::Not(ForeignProcess::User { uid: 1000 })
-        );
-        assert_eq!(
-            not(ProcessOwner::Several),
-            RootProgram::Not(ForeignProcess::SetUser)
-        );
-        assert!(matches!(
-            not(ProcessOwner::Unknown),
-            RootProgram::Unknown(_)
-        ));
+        assert_eq!(not(ProcessOwner::User(1000)), RootProgram::Not(ForeignProcess::User { uid: 1000 }));
+        assert_eq!(not(ProcessOwner::Several), RootProgram::Not(ForeignProcess::SetUser));
+        assert!(matches!(not(ProcessOwner::Unknown), RootProgram::Unknown(_)));
         let unread = ProgramFile::Unknown("permission denied".to_owned());
         let unread = process("couriertcpd", ProcessOwner::User(ROOT), unread);
         assert_eq!(

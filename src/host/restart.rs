@@ -1,7 +1,7 @@
 //! One act that stops a service and starts it again, by its commands or by a job of systemd.
 //!
-//! It is a process of its own session: between the two a service is down, and whoever asked may be killed at any moment.
-//! Whether it took is not looked at here.
+//! It is a process of its own session: between the two a service is down, and whoever asked may be killed at
+//! any moment. Whether it took is not looked at here.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ const SHELL: &str = "/bin/sh";
 const MARK: &str = "mailward-restart";
 const TEXT: &str = include_str!("restart.sh");
 
-/// Starts the session and waits for it. Something follows so that the shell does not make way for `setsid`, which would then
-/// be a leader already, and not wait. The text of what is run is `$0`.
+/// Starts the session and waits for it. Something follows so that the shell does not make way for `setsid`,
+/// which would then be a leader already, and not wait. The text of what is run is `$0`.
 const CALLER: &str = "session=setsid
 command -v setsid >/dev/null 2>&1 || session=
 $session sh -c \"$0\" mailward-restart \"$@\" </dev/null
@@ -63,8 +63,8 @@ pub fn longest(patience: Duration) -> Duration {
 /// The programs of processes that may be such an act.
 pub const PROGRAMS: [&str; 2] = ["sh", SYSTEMCTL];
 
-/// Those of root's among these processes that stop and start a service and have not ended: this act, and what waits for a job of
-/// systemd that does so with one of these units. Any user can give a process such words.
+/// Those of root's among these processes that stop and start a service and have not ended: this act, and what
+/// waits for a job of systemd that does so with one of these units. Any user can give a process such words.
 #[must_use]
 pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
     let services: Vec<String> = units.iter().map(|unit| format!("{unit}.service")).collect();
@@ -76,11 +76,7 @@ pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
             && (services.iter()).any(|service| word(2) == Some(service.as_bytes()));
         process.is_roots() && (session || job)
     };
-    processes
-        .iter()
-        .filter(is_one)
-        .map(|process| process.id)
-        .collect()
+    processes.iter().filter(is_one).map(|process| process.id).collect()
 }
 
 #[cfg(test)]
@@ -116,11 +112,7 @@ mod tests {
         assert!(under_way(ProcessOwner::User(0), "sh", &session));
         assert!(under_way(ProcessOwner::User(0), SYSTEMCTL, &job));
         assert!(!under_way(ProcessOwner::User(0), SYSTEMCTL, &other));
-        for owner in [
-            ProcessOwner::User(1000),
-            ProcessOwner::Several,
-            ProcessOwner::Unknown,
-        ] {
+        for owner in [ProcessOwner::User(1000), ProcessOwner::Several, ProcessOwner::Unknown] {
             assert!(!under_way(owner, "sh", &session));
             assert!(!under_way(owner, SYSTEMCTL, &job));
         }

@@ -24,14 +24,9 @@ pub(super) const TOO_LARGE: &str = "larger than 64 MiB";
 pub(super) fn is_there(reply: &ReadReply) -> bool {
     match reply {
         ReadReply::File(FileFound::Missing) | ReadReply::Exists(PathExistence::Missing) => false,
-        ReadReply::File(FileFound::File(_) | FileFound::NotRegular | FileFound::Unreadable(_)) => {
-            true
-        }
+        ReadReply::File(FileFound::File(_) | FileFound::NotRegular | FileFound::Unreadable(_)) => true,
         ReadReply::Exists(
-            PathExistence::File(_)
-            | PathExistence::Folder
-            | PathExistence::Other
-            | PathExistence::Unknown(_),
+            PathExistence::File(_) | PathExistence::Folder | PathExistence::Other | PathExistence::Unknown(_),
         ) => true,
         ReadReply::Folder(names) => !matches!(names, Ok(None)),
         ReadReply::FirstOf(first) => first.is_some(),
@@ -41,29 +36,20 @@ pub(super) fn is_there(reply: &ReadReply) -> bool {
     }
 }
 
-/// The processes that serve: for each argument list those that have all of it and listen; `None` if one has nobody.
+/// The processes that serve: for each argument list those that have all of it and listen; `None` if one has
+/// nobody.
 ///
 /// A process whose ports cannot be read does not count.
-pub(super) fn serving(
-    processes: &[Process],
-    arguments: &[Vec<String>],
-) -> Option<Vec<Vec<ProcessId>>> {
+pub(super) fn serving(processes: &[Process], arguments: &[Vec<String>]) -> Option<Vec<Vec<ProcessId>>> {
     arguments
         .iter()
         .map(|wanted| {
             let ids: Vec<ProcessId> = processes
                 .iter()
                 .filter(|process| process.may_be_roots())
+                .filter(|process| process.ports.as_ref().is_some_and(|ports| !ports.is_empty()))
                 .filter(|process| {
-                    process
-                        .ports
-                        .as_ref()
-                        .is_some_and(|ports| !ports.is_empty())
-                })
-                .filter(|process| {
-                    wanted
-                        .iter()
-                        .all(|text| process.argv.iter().any(|word| word == text.as_bytes()))
+                    wanted.iter().all(|text| process.argv.iter().any(|word| word == text.as_bytes()))
                 })
                 .map(|process| process.id)
                 .collect();
@@ -74,24 +60,17 @@ pub(super) fn serving(
 
 /// Whether, for each argument list, one of those who served before still does.
 pub(super) fn still_serving(before: &[Vec<ProcessId>], now: &[Vec<ProcessId>]) -> bool {
-    before
-        .iter()
-        .zip(now)
-        .all(|(before, now)| before.iter().any(|id| now.contains(id)))
+    before.iter().zip(now).all(|(before, now)| before.iter().any(|id| now.contains(id)))
 }
 
 /// Whether what came to a file ends with `end`, blank lines aside; nothing new is never enough.
 pub(super) fn ends_with(new: &[u8], end: &str) -> bool {
-    !new.is_empty()
-        && new
-            .trim_ascii_end()
-            .ends_with(end.trim_ascii_end().as_bytes())
+    !new.is_empty() && new.trim_ascii_end().ends_with(end.trim_ascii_end().as_bytes())
 }
 
 /// Why a command cannot be started with these arguments and variables, if so.
 pub(super) fn may_run(command: &HostCommand) -> Result<(), &'static str> {
-    let is_name =
-        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
     if command.arguments.iter().any(|text| text.contains('\0')) {
         return Err("an argument holds a NUL byte");
     }
@@ -118,32 +97,22 @@ pub(super) fn holder(text: &str) -> String {
     }
     line.chars()
         .take(HOLDER_CAP)
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
 }
 
 /// Digits of a window's id.
 const ID: usize = 32;
 
-/// Whether this folder is that of one window: named by its id, in memory or, where there is no such place, below [`STATE`].
+/// Whether this folder is that of one window: named by its id, in memory or, where there is no such place,
+/// below [`STATE`].
 pub(super) fn is_checkpoint(path: &str) -> bool {
     let on_disk = format!("{STATE}/access/");
     let in_memory = format!("{WINDOWS}/");
     let id = (path.strip_prefix(&in_memory))
         .or_else(|| path.strip_prefix(SHARED_WINDOW))
         .or_else(|| path.strip_prefix(&on_disk));
-    id.is_some_and(|id| {
-        id.len() == ID
-            && id
-                .bytes()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    id.is_some_and(|id| id.len() == ID && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Whether everything in this folder is mailward's own, which nobody else may look at.
@@ -151,33 +120,23 @@ pub(super) fn is_private(path: &str) -> bool {
     path.starts_with(STATE) || path == WINDOWS || is_checkpoint(path)
 }
 
-/// Whether this is what makes systemd keep a window's watch: its unit, or the link that a start of the user space follows.
+/// Whether this is what makes systemd keep a window's watch: its unit, or the link that a start of the user
+/// space follows.
 fn is_watch(path: &HostPath) -> bool {
-    let (units, links) = (
-        "/run/systemd/system/",
-        "/run/systemd/system/sysinit.target.wants/",
-    );
+    let (units, links) = ("/run/systemd/system/", "/run/systemd/system/sysinit.target.wants/");
     let text = path.as_str();
-    (text
-        .strip_prefix(links)
-        .or_else(|| text.strip_prefix(units)))
-    .and_then(|name| name.strip_prefix("mailward-revert-"))
-    .and_then(|name| name.strip_suffix(".service"))
-    .is_some_and(|id| is_checkpoint(&format!("{WINDOWS}/{id}")))
+    (text.strip_prefix(links).or_else(|| text.strip_prefix(units)))
+        .and_then(|name| name.strip_prefix("mailward-revert-"))
+        .and_then(|name| name.strip_suffix(".service"))
+        .is_some_and(|id| is_checkpoint(&format!("{WINDOWS}/{id}")))
 }
 
 /// What may be saved: below [`STATE`], the lock apart, and in the folder of a window.
 pub(super) fn may_save(path: &HostPath) -> Result<(), OperationError> {
-    if path
-        .parent()
-        .is_some_and(|folder| is_checkpoint(folder.as_str()))
-    {
+    if path.parent().is_some_and(|folder| is_checkpoint(folder.as_str())) {
         return Ok(());
     }
-    let below = path
-        .as_str()
-        .strip_prefix(STATE)
-        .and_then(|rest| rest.strip_prefix('/'));
+    let below = path.as_str().strip_prefix(STATE).and_then(|rest| rest.strip_prefix('/'));
     match below {
         None => Err(OperationError::NotReplaced("outside mailward's own folder")),
         Some("lock") => Err(OperationError::NotReplaced("the lock")),
@@ -190,13 +149,12 @@ pub(super) fn may_put(path: &HostPath) -> Result<(), OperationError> {
     if [SERVICE_UNIT, INIT_SCRIPT].contains(&path.as_str()) {
         Ok(())
     } else {
-        Err(OperationError::NotReplaced(
-            "not a file that mailward puts there",
-        ))
+        Err(OperationError::NotReplaced("not a file that mailward puts there"))
     }
 }
 
-/// What may be removed: what may be saved or put, a window's own folder and unit, and a [`FileReplacement::temporary`] that a killed run left anywhere.
+/// What may be removed: what may be saved or put, a window's own folder and unit, and a
+/// [`FileReplacement::temporary`] that a killed run left anywhere.
 pub(super) fn may_remove(path: &HostPath) -> Result<(), OperationError> {
     let name = path.name();
     let left_over = name
@@ -223,14 +181,13 @@ pub(super) fn may_remove(path: &HostPath) -> Result<(), OperationError> {
 
 /// What may be decided by giving a file another name: what may be saved, within one folder.
 ///
-/// Two folders may be two file systems, between which `mv` copies; and a name given to itself decides nothing.
+/// Two folders may be two file systems, between which `mv` copies; and a name given to itself decides
+/// nothing.
 pub(super) fn may_decide(from: &HostPath, to: &HostPath) -> Result<(), OperationError> {
     may_save(from)?;
     may_save(to)?;
     if from == to || from.parent() != to.parent() {
-        return Err(OperationError::NotReplaced(
-            "not another name in the same folder",
-        ));
+        return Err(OperationError::NotReplaced("not another name in the same folder"));
     }
     Ok(())
 }

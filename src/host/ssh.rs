@@ -1,7 +1,8 @@
 //! Another host, through the system's own `ssh` and a POSIX shell there; nothing is installed on it.
 //!
-//! A batch is one message to that shell and one reply, over one connection for the whole run. Replies are parsed here and
-//! hashing is done here; the lock, the journal, the history and the backups lie on the host, as when mailward runs there.
+//! A batch is one message to that shell and one reply, over one connection for the whole run. Replies are
+//! parsed here and hashing is done here; the lock, the journal, the history and the backups lie on the host,
+//! as when mailward runs there.
 
 mod acts;
 mod ask;
@@ -31,9 +32,11 @@ pub struct SshDestination {
     pub program: PathBuf,
     /// What `ssh` takes: a host, `user@host`, an alias of its configuration, or a URI.
     pub name: String,
-    /// Options for `ssh`: what begins with a dash is passed as it is, anything else with `-o` (ssh_config(5)).
+    /// Options for `ssh`: what begins with a dash is passed as it is, anything else with `-o`
+    /// (ssh_config(5)).
     pub options: Vec<String>,
-    /// How long the other side may be silent before it is given up, beside the time of what it is asked to do.
+    /// How long the other side may be silent before it is given up, beside the time of what it is asked to
+    /// do.
     pub patience: Duration,
     /// Who gets the terminal's signals.
     pub signals: SignalReceiver,
@@ -75,7 +78,8 @@ pub enum MetadataPolicy {
 pub struct SshHost {
     destination: SshDestination,
     connection: RefCell<SshConnection>,
-    /// What files were last read or written to hold: the host compares bytes, since it cannot be trusted to have a hash.
+    /// What files were last read or written to hold: the host compares bytes, since it cannot be trusted to
+    /// have a hash.
     seen: RefCell<BTreeMap<HostPath, Vec<u8>>>,
     locked: bool,
     deadline: Deadline,
@@ -139,10 +143,7 @@ impl SshHost {
     }
 
     fn unreachable(&self, why: String) -> HostError {
-        HostError::Lost {
-            name: self.destination.name.clone(),
-            source: std::io::Error::other(why),
-        }
+        HostError::Lost { name: self.destination.name.clone(), source: std::io::Error::other(why) }
     }
 
     /// Keeps what was read, for a comparison before it is replaced.
@@ -163,9 +164,8 @@ impl SshHost {
                 (ReadRequest::Folder(folder), ReadReply::Folder(Ok(Some(files)))) => {
                     for (name, found) in files {
                         if let FileFound::File(file) = found
-                            && let Some(path) = std::str::from_utf8(name)
-                                .ok()
-                                .and_then(|name| folder.join(name).ok())
+                            && let Some(path) =
+                                std::str::from_utf8(name).ok().and_then(|name| folder.join(name).ok())
                         {
                             seen.insert(path, file.bytes.clone());
                         }
@@ -251,10 +251,9 @@ impl WriteHost for SshHost {
     ) -> Result<OperationResults, OperationFailed> {
         let failed = |index: usize, source: OperationError| OperationFailed {
             index,
-            what: acts.get(index).map_or_else(
-                || "cannot read the state afterwards".to_owned(),
-                rules::attempt,
-            ),
+            what: acts
+                .get(index)
+                .map_or_else(|| "cannot read the state afterwards".to_owned(), rules::attempt),
             source,
         };
         self.learn(acts).map_err(|error| match self.lost() {

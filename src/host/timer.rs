@@ -1,17 +1,18 @@
-//! The timer that loads packet filter rules as they were before, unless somebody confirms the new ones in time.
+//! The timer that loads packet filter rules as they were before, unless somebody confirms the new ones in
+//! time.
 //!
-//! It is one or two processes of the host that need nothing of whoever starts them: they survive a logout, the end of the
-//! ssh connection and the end of the run, and die with the boot, as the rules do. What they decide over and what they load
-//! lies in the folder of the window, in memory where the host has such a place. Here are the acts that start them, and what
-//! is where; that they do no more is `timer.sh`'s part.
+//! It is one or two processes of the host that need nothing of whoever starts them: they survive a logout,
+//! the end of the ssh connection and the end of the run, and die with the boot, as the rules do. What they
+//! decide over and what they load lies in the folder of the window, in memory where the host has such a
+//! place. Here are the acts that start them, and what is where; that they do no more is `timer.sh`'s part.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CommandEnding, FileReplacement, HostCommand, HostOperation, OperationResult, Process,
-    ProcessId, SHARED_WINDOW, STATE, WINDOWS,
+    CommandEnding, FileReplacement, HostCommand, HostOperation, OperationResult, Process, ProcessId,
+    SHARED_WINDOW, STATE, WINDOWS,
 };
 use crate::model::{HostPath, known};
 
@@ -70,15 +71,16 @@ pub enum TimerLoad {
     },
 }
 
-/// The folder of one window: what its timer loads, and the files whose names say what was decided. Each of these holds the
-/// window's id, and counts for nothing otherwise.
+/// The folder of one window: what its timer loads, and the files whose names say what was decided. Each of
+/// these holds the window's id, and counts for nothing otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CheckpointFolder(HostPath);
 
 impl CheckpointFolder {
-    /// The folder of the window with this id of 32 hexadecimal digits: in memory, so that neither a full nor a read-only
-    /// disk keeps rules from going back; on the disk where `mounts`, the text of [`MOUNTS`], shows no such place.
+    /// The folder of the window with this id of 32 hexadecimal digits: in memory, so that neither a full nor
+    /// a read-only disk keeps rules from going back; on the disk where `mounts`, the text of [`MOUNTS`],
+    /// shows no such place.
     #[must_use]
     pub fn new(mounts: &str, id: &str) -> Self {
         let path = if is_in_memory(mounts, "/run") {
@@ -153,10 +155,7 @@ impl CheckpointFolder {
     /// Makes [`Self::closed`] of [`Self::reverting`], where there is no room to write it.
     #[must_use]
     pub fn closes(&self) -> HostOperation {
-        HostOperation::Decide {
-            from: self.reverting(),
-            to: self.closed(),
-        }
+        HostOperation::Decide { from: self.reverting(), to: self.closed() }
     }
 
     /// Since when the change is live, in milliseconds since the boot.
@@ -181,13 +180,11 @@ impl CheckpointFolder {
     #[must_use]
     pub fn watchers(&self, processes: &[Process]) -> Vec<ProcessId> {
         let script = self.file(SCRIPT);
-        watching(processes)
-            .filter(|(path, _)| path.ends_with(script.as_str()))
-            .map(|(_, id)| id)
-            .collect()
+        watching(processes).filter(|(path, _)| path.ends_with(script.as_str())).map(|(_, id)| id).collect()
     }
 
-    /// What is removed when the window is over and nobody watches any more, after [`Self::starters`]: the folder last.
+    /// What is removed when the window is over and nobody watches any more, after [`Self::starters`]: the
+    /// folder last.
     #[must_use]
     pub fn remains(&self) -> Vec<HostOperation> {
         const NAMES: [&str; 18] = [
@@ -211,19 +208,15 @@ impl CheckpointFolder {
             "closed",
         ];
         // What a run that was killed over a save has left: a folder that holds it would stay.
-        const SAVED: [&str; 7] = [
-            SCRIPT, "open", "live", "closed", REVERT_NFT, REVERT_V4, REVERT_V6,
-        ];
+        const SAVED: [&str; 7] = [SCRIPT, "open", "live", "closed", REVERT_NFT, REVERT_V4, REVERT_V6];
         let saved = SAVED.iter().map(|name| self.file(name));
         let halves = saved.map(|path| self.file(&FileReplacement::temporary(&path)));
         let files = NAMES.iter().map(|name| self.file(name));
-        (files.chain(halves).chain([self.0.clone()]))
-            .map(HostOperation::Remove)
-            .collect()
+        (files.chain(halves).chain([self.0.clone()])).map(HostOperation::Remove).collect()
     }
 
-    /// What is removed when the window is over, so that nobody begins to watch any more: what systemd has of it, and the
-    /// script.
+    /// What is removed when the window is over, so that nobody begins to watch any more: what systemd has of
+    /// it, and the script.
     #[must_use]
     pub fn starters(&self) -> Vec<HostOperation> {
         let unit = format!("mailward-revert-{}.service", self.id());
@@ -231,10 +224,7 @@ impl CheckpointFolder {
             format!("/run/systemd/system/sysinit.target.wants/{unit}"),
             format!("/run/systemd/system/{unit}"),
         ];
-        (units.iter().map(|path| known(path)))
-            .chain([self.file(SCRIPT)])
-            .map(HostOperation::Remove)
-            .collect()
+        (units.iter().map(|path| known(path))).chain([self.file(SCRIPT)]).map(HostOperation::Remove).collect()
     }
 
     fn file(&self, name: &str) -> HostPath {
@@ -245,8 +235,7 @@ impl CheckpointFolder {
 /// Whether a path lies in a file system that is in memory and can be written, by the text of [`MOUNTS`].
 fn is_in_memory(mounts: &str, path: &str) -> bool {
     let holds = |point: &str| {
-        path.strip_prefix(point)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || point == "/")
+        path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || point == "/")
     };
     // Of several at one place the last is on top.
     let mut over: Option<(usize, bool)> = None;
@@ -265,13 +254,12 @@ fn is_in_memory(mounts: &str, path: &str) -> bool {
     over.is_some_and(|(_, fits)| fits)
 }
 
-/// The shells that a host may have as `sh`, by their files' names. With another one a watcher is taken for none, and what it
-/// watches over is watched anew.
-const SHELLS: [&str; 10] = [
-    "sh", "dash", "bash", "ash", "busybox", "ksh", "ksh93", "mksh", "zsh", "yash",
-];
+/// The shells that a host may have as `sh`, by their files' names. With another one a watcher is taken for
+/// none, and what it watches over is watched anew.
+const SHELLS: [&str; 10] = ["sh", "dash", "bash", "ash", "busybox", "ksh", "ksh93", "mksh", "zsh", "yash"];
 
-/// Whether root runs a shell there: a watcher is known by more than its words, which any user can give a process.
+/// Whether root runs a shell there: a watcher is known by more than its words, which any user can give a
+/// process.
 fn is_roots_shell(process: &Process) -> bool {
     let file = process.file.path().map(|(path, _)| path);
     let name = file.and_then(|path| path.rsplit(|&byte| byte == b'/').next());
@@ -301,10 +289,7 @@ pub fn arm(
     load: &TimerLoad,
     texts: &[(&'static str, String)],
 ) -> Vec<HostOperation> {
-    let save = |path: HostPath, text: &str| HostOperation::Save {
-        path,
-        bytes: text.as_bytes().to_vec(),
-    };
+    let save = |path: HostPath, text: &str| HostOperation::Save { path, bytes: text.as_bytes().to_vec() };
     let mut acts = vec![save(folder.file(SCRIPT), SCRIPT_TEXT)];
     acts.extend((texts.iter()).map(|(name, text)| save(folder.file(name), text)));
     acts.push(save(folder.open(), &folder.mark()));
@@ -358,8 +343,8 @@ pub fn armed(done: &[OperationResult]) -> Result<(), String> {
     Err(said.join(" / "))
 }
 
-/// The timer of the version before, which may still wait when this one comes: it lies in mailward's state, and decides by
-/// the name of the record.
+/// The timer of the version before, which may still wait when this one comes: it lies in mailward's state,
+/// and decides by the name of the record.
 pub mod former {
     use super::{DEADLINE, HostCommand, HostOperation, HostPath, ProcessId, TimerStarter};
 
@@ -374,14 +359,11 @@ pub mod former {
     pub fn process(bytes: &[u8]) -> Option<ProcessId> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (pid, start) = text.strip_suffix('\n')?.split_once(' ')?;
-        Some(ProcessId {
-            pid: pid.parse().ok()?,
-            start: start.parse().ok()?,
-        })
+        Some(ProcessId { pid: pid.parse().ok()?, start: start.parse().ok()? })
     }
 
-    /// The acts that end a timer whose matter is decided: only tidiness, since it would find its record gone and end by
-    /// itself when its time has come.
+    /// The acts that end a timer whose matter is decided: only tidiness, since it would find its record gone
+    /// and end by itself when its time has come.
     #[must_use]
     pub fn disarm(starter: &TimerStarter) -> Vec<HostOperation> {
         let stop = |systemctl: &HostPath, verb: &str| {
@@ -389,9 +371,9 @@ pub mod former {
             HostOperation::Run(HostCommand::new(systemctl.clone(), arguments, DEADLINE))
         };
         match starter {
-            TimerStarter::Systemd { systemctl } => ["stop", "reset-failed"]
-                .map(|verb| stop(systemctl, verb))
-                .to_vec(),
+            TimerStarter::Systemd { systemctl } => {
+                ["stop", "reset-failed"].map(|verb| stop(systemctl, verb)).to_vec()
+            }
             TimerStarter::Session => Vec::new(),
         }
     }
@@ -465,10 +447,7 @@ mod tests {
                 "/dev/shm/mailward-ID",
             ),
             ("none / tmpfs rw 0 0\n", "/run/mailward/ID"),
-            (
-                "/dev/vda / ext4 rw 0 0\ntmpfs /running tmpfs rw 0 0\n",
-                "/var/lib/mailward/access/ID",
-            ),
+            ("/dev/vda / ext4 rw 0 0\ntmpfs /running tmpfs rw 0 0\n", "/var/lib/mailward/access/ID"),
             ("", "/var/lib/mailward/access/ID"),
         ] {
             let folder = CheckpointFolder::new(mounts, ID);
@@ -478,9 +457,7 @@ mod tests {
             may_save(&folder.log()).unwrap();
             may_decide(&folder.open(), &folder.confirmed()).unwrap();
             for act in folder.starters().into_iter().chain(folder.remains()) {
-                let HostOperation::Remove(path) = act else {
-                    panic!("{act:?}")
-                };
+                let HostOperation::Remove(path) = act else { panic!("{act:?}") };
                 may_remove(&path).unwrap();
             }
         }

@@ -1,8 +1,9 @@
 //! courier-imap's four listeners: which file decides, what runs, and what changes.
 //!
-//! Each listener is a `couriertcpd` of its own, started by a script that sources two files one after the other; the
-//! later one overrides (seen with the real start scripts, 2002 to 2023). A running couriertcpd keeps the limits of its
-//! command line until it ends: SIGHUP only opens its access file again (tcpd.c), so new limits need a stop and a start.
+//! Each listener is a `couriertcpd` of its own, started by a script that sources two files one after the
+//! other; the later one overrides (seen with the real start scripts, 2002 to 2023). A running couriertcpd
+//! keeps the limits of its command line until it ends: SIGHUP only opens its access file again (tcpd.c), so
+//! new limits need a stop and a start.
 
 mod act;
 mod edits;
@@ -13,9 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::edits::values;
-pub use self::files::{
-    ContentAbsent, CourierFile, CourierFiles, ListenerReading, ParsedCourierFiles,
-};
+pub use self::files::{ContentAbsent, CourierFile, CourierFiles, ListenerReading, ParsedCourierFiles};
 pub use self::running::{CourierProcess, common, unmet};
 use super::LimitsPart;
 use super::panel::{self, PanelCommand, PanelOwnership};
@@ -134,28 +133,19 @@ pub fn wants(desired: &Desired) -> CourierWants {
     for listener in CourierListener::ALL {
         for setting in SETTINGS {
             // A limit of the TLS listener's own comes before the one that covers both.
-            let declared = [listener.service(), listener.plain()]
-                .into_iter()
-                .find_map(|service| {
-                    let limit = desired.limits.get(&service)?;
-                    let declared = match setting {
-                        LimitSetting::PerIp => limit.per_ip.as_ref(),
-                        LimitSetting::Total => limit.total.as_ref(),
-                        LimitSetting::Cps => None,
-                    };
-                    declared.map(|declared| (service, declared))
-                });
+            let declared = [listener.service(), listener.plain()].into_iter().find_map(|service| {
+                let limit = desired.limits.get(&service)?;
+                let declared = match setting {
+                    LimitSetting::PerIp => limit.per_ip.as_ref(),
+                    LimitSetting::Total => limit.total.as_ref(),
+                    LimitSetting::Cps => None,
+                };
+                declared.map(|declared| (service, declared))
+            });
             if let Some((by, declared)) = declared
                 && let ConnectionLimit::Number(value) = declared.value
             {
-                wants.insert(
-                    (listener, setting),
-                    CourierWanted {
-                        value,
-                        declared: declared.clone(),
-                        by,
-                    },
-                );
+                wants.insert((listener, setting), CourierWanted { value, declared: declared.clone(), by });
             }
         }
     }
@@ -165,12 +155,7 @@ pub fn wants(desired: &Desired) -> CourierWants {
 /// Whether the manifest or an owed action concerns Courier.
 #[must_use]
 pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
-    !wants(desired).is_empty()
-        || facts
-            .journal
-            .owed
-            .iter()
-            .any(|owed| owed.daemon == Daemon::Courier)
+    !wants(desired).is_empty() || facts.journal.owed.iter().any(|owed| owed.daemon == Daemon::Courier)
 }
 
 /// Plans Courier's limits.
@@ -198,10 +183,7 @@ pub fn plan(
                     want.by
                 ))
                 .at(super::declared_at(&origin))
-                .hint(format!(
-                    "take [limits.{}] out of this host's manifest",
-                    want.by
-                )),
+                .hint(format!("take [limits.{}] out of this host's manifest", want.by)),
             );
         }
         return part;
@@ -211,13 +193,12 @@ pub fn plan(
         return part;
     }
     let after = match panel {
-        Some(panel) if panel.owns == PanelOwnership::Limits => {
-            edits::provable(&wants, files, &mut part).and_then(|wants| {
+        Some(panel) if panel.owns == PanelOwnership::Limits => edits::provable(&wants, files, &mut part)
+            .and_then(|wants| {
                 let values = panel::plan(&wants, files, panel, &mut part)?;
                 let parsed = files.parse();
                 Some(edits::ListenersAfter { values, parsed })
-            })
-        }
+            }),
         Some(_) | None => edits::plan(&wants, files, &mut part),
     };
     let Some(after) = after else { return part };
@@ -226,16 +207,11 @@ pub fn plan(
 }
 
 /// Another daemon that serves what the manifest declares, if there is one.
-fn in_charge<'a>(
-    facts: &Facts,
-    wants: &'a CourierWants,
-) -> Option<Vec<(&'static str, &'a CourierWanted)>> {
+fn in_charge<'a>(facts: &Facts, wants: &'a CourierWants) -> Option<Vec<(&'static str, &'a CourierWanted)>> {
     let serves = |listener: CourierListener| {
         let mut dovecots = (facts.processes.iter()).filter(|process| process.name == DOVECOT);
         // Of one whose sockets are not known it may be so.
-        dovecots.any(|process| {
-            (process.ports.as_ref()).is_none_or(|ports| ports.contains(&listener.port()))
-        })
+        dovecots.any(|process| (process.ports.as_ref()).is_none_or(|ports| ports.contains(&listener.port())))
     };
     let found: Vec<_> = wants
         .iter()
@@ -251,11 +227,7 @@ pub(crate) fn value(number: u32) -> LimitValue {
     LimitValue::Count(ConnectionLimit::Number(number))
 }
 
-pub(crate) fn declared(
-    listener: CourierListener,
-    setting: LimitSetting,
-    want: &CourierWanted,
-) -> StepCause {
+pub(crate) fn declared(listener: CourierListener, setting: LimitSetting, want: &CourierWanted) -> StepCause {
     StepCause::Declared {
         service: listener.service().name().to_owned(),
         setting,

@@ -1,7 +1,8 @@
 //! The panel's own setting: newer Plesk keeps one value of each limit for all four of Courier's listeners.
 //!
-//! Where its `mailserver` command lists `--set-max-connections`, that command sets the limits, never a hand edit beside
-//! it: the panel would overwrite one (Plesk Obsidian's Administrator's Guide, Mail Server Settings).
+//! Where its `mailserver` command lists `--set-max-connections`, that command sets the limits, never a hand
+//! edit beside it: the panel would overwrite one (Plesk Obsidian's Administrator's Guide, Mail Server
+//! Settings).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,15 +47,9 @@ const fn option(setting: LimitSetting) -> Option<&'static str> {
 /// The command that tells whether the panel owns the limits.
 #[must_use]
 pub fn probe(plesk: &Plesk) -> HostCommand {
-    let command = plesk
-        .root
-        .join("bin/mailserver")
-        .unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
-    HostCommand::new(
-        command,
-        vec!["--help".to_owned()],
-        std::time::Duration::from_secs(60),
-    )
+    let command =
+        plesk.root.join("bin/mailserver").unwrap_or_else(|_| known("/usr/local/psa/bin/mailserver"));
+    HostCommand::new(command, vec!["--help".to_owned()], std::time::Duration::from_secs(60))
 }
 
 impl PanelCommand {
@@ -65,13 +60,10 @@ impl PanelCommand {
         let text = String::from_utf8_lossy(&text);
         let owns = match output.end {
             CommandEnding::NotStarted => PanelOwnership::Nothing,
-            CommandEnding::TimedOut => {
-                PanelOwnership::Unknown("its --help did not end in time".to_owned())
-            }
-            // Which exit code a usage text has is not documented, so the text decides; none at all tells nothing.
-            CommandEnding::Code(_) | CommandEnding::Signal(_)
-                if text.contains("--set-max-connections") =>
-            {
+            CommandEnding::TimedOut => PanelOwnership::Unknown("its --help did not end in time".to_owned()),
+            // Which exit code a usage text has is not documented, so the text decides; none at all tells
+            // nothing.
+            CommandEnding::Code(_) | CommandEnding::Signal(_) if text.contains("--set-max-connections") => {
                 PanelOwnership::Limits
             }
             CommandEnding::Code(_) | CommandEnding::Signal(_) if text.trim().is_empty() => {
@@ -79,10 +71,7 @@ impl PanelCommand {
             }
             CommandEnding::Code(_) | CommandEnding::Signal(_) => PanelOwnership::Nothing,
         };
-        Self {
-            command: command.program.clone(),
-            owns,
-        }
+        Self { command: command.program.clone(), owns }
     }
 
     /// A blocker where it cannot be told who owns the limits.
@@ -92,14 +81,12 @@ impl PanelCommand {
             PanelOwnership::Limits | PanelOwnership::Nothing => None,
             PanelOwnership::Unknown(reason) => Some(PlanBlocker {
                 kind: PlanBlocked::Unknown,
-                diagnostic: Diagnostic::new(
-                    "it cannot be told whether the panel owns Courier's limits",
-                )
-                .because(format!("{}: {reason}", self.command))
-                .hint(format!(
-                    "see what `{}` prints on the host",
-                    printable::command([self.command.as_str(), "--help"])
-                )),
+                diagnostic: Diagnostic::new("it cannot be told whether the panel owns Courier's limits")
+                    .because(format!("{}: {reason}", self.command))
+                    .hint(format!(
+                        "see what `{}` prints on the host",
+                        printable::command([self.command.as_str(), "--help"])
+                    )),
             }),
         }
     }
@@ -112,7 +99,8 @@ pub(super) fn plan(
     panel: &PanelCommand,
     part: &mut LimitsPart,
 ) -> Option<BTreeMap<(CourierListener, LimitSetting), LimitValue>> {
-    // The panel sets all four files at once, so that one that cannot be read matters although it is not named.
+    // The panel sets all four files at once, so that one that cannot be read matters although it is not
+    // named.
     for file in files.0.values() {
         if let Err(ContentAbsent::Unreadable(reason)) = &file.bytes {
             let what = format!("cannot read {}: {reason}", file.path);
@@ -123,18 +111,14 @@ pub(super) fn plan(
     }
     let parsed = files.parse();
     let mut values = courier::values(&parsed);
-    let present: Vec<CourierListener> = CourierListener::ALL
-        .into_iter()
-        .filter(|l| files.bytes(l.file()).is_some())
-        .collect();
+    let present: Vec<CourierListener> =
+        CourierListener::ALL.into_iter().filter(|l| files.bytes(l.file()).is_some()).collect();
     for setting in courier::SETTINGS {
         let Some(option) = option(setting) else {
             continue;
         };
-        let declared: Vec<_> = present
-            .iter()
-            .filter_map(|l| Some((*l, wants.get(&(*l, setting))?)))
-            .collect();
+        let declared: Vec<_> =
+            present.iter().filter_map(|l| Some((*l, wants.get(&(*l, setting))?))).collect();
         let Some((_, first)) = declared.first() else {
             continue;
         };
@@ -142,9 +126,7 @@ pub(super) fn plan(
         if numbers.len() > 1 || declared.len() < present.len() {
             let places: Vec<String> = declared
                 .iter()
-                .map(|(_, want)| {
-                    format!("[limits.{}] {} = {}", want.by, setting.name(), want.value)
-                })
+                .map(|(_, want)| format!("[limits.{}] {} = {}", want.by, setting.name(), want.value))
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect();
@@ -161,33 +143,19 @@ pub(super) fn plan(
             continue;
         }
         let value = courier::value(first.value);
-        let before: BTreeSet<Option<u32>> = present
-            .iter()
-            .map(|l| number(values.get(&(*l, setting))))
-            .collect();
+        let before: BTreeSet<Option<u32>> =
+            present.iter().map(|l| number(values.get(&(*l, setting)))).collect();
         if before.iter().all(|before| *before == Some(first.value)) {
             continue;
         }
-        let argv = |number: u32| {
-            vec![
-                panel.command.to_string(),
-                option.to_owned(),
-                number.to_string(),
-            ]
-        };
-        let mut step = PanelLimitStep {
-            argv: argv(first.value),
-            undo: None,
-            effects: Vec::new(),
-            causes: Vec::new(),
-        };
+        let argv = |number: u32| vec![panel.command.to_string(), option.to_owned(), number.to_string()];
+        let mut step =
+            PanelLimitStep { argv: argv(first.value), undo: None, effects: Vec::new(), causes: Vec::new() };
         if let [Some(old)] = before.iter().copied().collect::<Vec<_>>().as_slice() {
             step.undo = Some(argv(*old));
         }
         for (listener, want) in &declared {
-            let from = values
-                .insert((*listener, setting), value)
-                .unwrap_or(LimitValue::Nothing);
+            let from = values.insert((*listener, setting), value).unwrap_or(LimitValue::Nothing);
             if from != value {
                 let named = if want.by == listener.service() {
                     SettingNamed::ByManifest
@@ -195,13 +163,7 @@ pub(super) fn plan(
                     SettingNamed::Inherits
                 };
                 let service = listener.service().name().to_owned();
-                step.effects.push(LimitEffect {
-                    service,
-                    setting,
-                    from,
-                    to: value,
-                    named,
-                });
+                step.effects.push(LimitEffect { service, setting, from, to: value, named });
                 let cause: StepCause = courier::declared(*listener, setting, want);
                 step.causes.push(cause);
             }

@@ -99,11 +99,7 @@ fn unclear(facts: &Facts) -> Vec<Process> {
     unclear.cloned().collect()
 }
 
-fn courier_entries(
-    desired: Option<&Desired>,
-    facts: &Facts,
-    observed: &Observed,
-) -> Vec<LimitEntry> {
+fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<LimitEntry> {
     let Some(files) = &observed.courier else {
         return Vec::new();
     };
@@ -155,11 +151,7 @@ fn courier_entries(
     entries
 }
 
-fn xinetd_entries(
-    desired: Option<&Desired>,
-    facts: &Facts,
-    observed: &Observed,
-) -> Vec<LimitEntry> {
+fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<LimitEntry> {
     let Some(state) = &observed.xinetd else {
         return Vec::new();
     };
@@ -168,15 +160,9 @@ fn xinetd_entries(
     }
     let wants = desired.map(xinetd::wants).unwrap_or_default();
     let declared = |target: &BlockTarget, attribute: Attribute| {
-        let want = wants
-            .iter()
-            .find(|want| want.target == *target && want.attribute == attribute)?;
+        let want = wants.iter().find(|want| want.target == *target && want.attribute == attribute)?;
         let (layer, line) = (want.origin.layer.clone(), want.origin.line);
-        Some(DeclaredAs {
-            value: want.value,
-            layer,
-            line,
-        })
+        Some(DeclaredAs { value: want.value, layer, line })
     };
     // What xinetd runs with is known where it has loaded the files as they are.
     let process = xinetd::running(&facts.processes).first().copied();
@@ -192,11 +178,7 @@ fn xinetd_entries(
     let reload = reload_problems(state, process);
     let runs_at_all = reload.fatal.is_empty();
     let in_force = |value: LimitValue| {
-        if runs_at_all {
-            value
-        } else {
-            LimitValue::Nothing
-        }
+        if runs_at_all { value } else { LimitValue::Nothing }
     };
     let mut entries = Vec::new();
     for attribute in Attribute::ALL {
@@ -217,11 +199,7 @@ fn xinetd_entries(
                 .iter()
                 .chain(&reload.beside)
                 .cloned()
-                .chain(problems(
-                    state,
-                    attribute,
-                    blocks.iter().map(|at| (&at.path, at.line)),
-                ))
+                .chain(problems(state, attribute, blocks.iter().map(|at| (&at.path, at.line))))
                 .collect(),
             declared: declared(&BlockTarget::Defaults, attribute),
         });
@@ -237,30 +215,20 @@ fn xinetd_entries(
                 ValueSource::Own(at) | ValueSource::Defaults(at) => Some(at),
                 ValueSource::BuiltIn => None,
             };
-            let mut problems = problems(
-                state,
-                attribute,
-                [(&service.path, service.line)].into_iter(),
-            );
+            let mut problems = problems(state, attribute, [(&service.path, service.line)].into_iter());
             let value = in_force(xinetd::in_force(service, attribute));
             problems.splice(0..0, reload.fatal.iter().cloned());
             problems.extend(service.doubts.iter().map(said));
             let value = match &service.state {
                 ServiceState::Offered => value,
                 ServiceState::Disabled => {
-                    problems.push(format!(
-                        "{}:{}: the service is disabled",
-                        service.path, service.line
-                    ));
+                    problems.push(format!("{}:{}: the service is disabled", service.path, service.line));
                     value
                 }
                 ServiceState::Dropped(kind) => {
                     problems.insert(
                         0,
-                        format!(
-                            "{}:{}: xinetd drops the service: {kind}",
-                            service.path, service.line
-                        ),
+                        format!("{}:{}: xinetd drops the service: {kind}", service.path, service.line),
                     );
                     LimitValue::Nothing
                 }
@@ -285,24 +253,17 @@ fn xinetd_entries(
 /// What of a host's files could not be read.
 #[must_use]
 pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
-    let courier = observed
-        .courier
-        .iter()
-        .flat_map(|files| files.0.values())
-        .filter_map(|file| match &file.bytes {
+    let courier =
+        observed.courier.iter().flat_map(|files| files.0.values()).filter_map(|file| match &file.bytes {
             Err(courier::ContentAbsent::Unreadable(reason)) => Some((&file.path, reason)),
             Err(courier::ContentAbsent::Missing) | Ok(_) => None,
         });
-    let xinetd = observed
-        .xinetd
-        .iter()
-        .flat_map(|state| &state.config.problems)
-        .filter_map(|problem| {
-            let XinetdProblemKind::IncludeUnreadable { path, why } = &problem.kind else {
-                return None;
-            };
-            Some((path, why))
-        });
+    let xinetd = observed.xinetd.iter().flat_map(|state| &state.config.problems).filter_map(|problem| {
+        let XinetdProblemKind::IncludeUnreadable { path, why } = &problem.kind else {
+            return None;
+        };
+        Some((path, why))
+    });
     let not_a_file = "it is not a regular file".to_owned();
     let main = observed.xinetd.iter().filter_map(|state| {
         let main = state.tree.files.get(&state.main);
@@ -324,15 +285,10 @@ struct ReloadProblems {
 }
 
 fn reload_problems(state: &xinetd::XinetdFiles, process: Option<&Process>) -> ReloadProblems {
-    let mut found = ReloadProblems {
-        fatal: Vec::new(),
-        beside: Vec::new(),
-    };
+    let mut found = ReloadProblems { fatal: Vec::new(), beside: Vec::new() };
     for problem in &state.config.problems {
         match problem.kind.effect() {
-            ProblemEffect::DaemonExits | ProblemEffect::Unforeseeable => {
-                found.fatal.push(said(problem))
-            }
+            ProblemEffect::DaemonExits | ProblemEffect::Unforeseeable => found.fatal.push(said(problem)),
             ProblemEffect::NotFollowed => found.beside.push(said(problem)),
             ProblemEffect::BlockLost if problem.kind == XinetdProblemKind::SecondDefaults => {
                 found.beside.push(said(problem));
@@ -352,8 +308,7 @@ fn reload_problems(state: &xinetd::XinetdFiles, process: Option<&Process>) -> Re
     });
     if compat && state.inetd == InetdServices::Services {
         found.beside.push(
-            "xinetd runs with -inetd_compat, and the services of /etc/inetd.conf are not listed"
-                .to_owned(),
+            "xinetd runs with -inetd_compat, and the services of /etc/inetd.conf are not listed".to_owned(),
         );
     }
     found

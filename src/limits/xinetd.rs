@@ -1,7 +1,7 @@
 //! xinetd's limits: which block decides, what xinetd runs with as far as that is known, and what changes.
 //!
-//! xinetd takes up new limits at SIGHUP, and open sessions live on (seen with 2.3.14, 2.3.15 and Debian's 2.3.15.3). But
-//! it reads *all* its files then, so that everything that others changed goes live too.
+//! xinetd takes up new limits at SIGHUP, and open sessions live on (seen with 2.3.14, 2.3.15 and Debian's
+//! 2.3.15.3). But it reads *all* its files then, so that everything that others changed goes live too.
 
 mod act;
 mod edits;
@@ -16,15 +16,13 @@ pub use self::edits::problems_of;
 pub use self::loaded::{LoadedXinetdFiles, changed};
 pub use self::losses::XinetdReload;
 use super::LimitsPart;
-use crate::edit::xinetd::{
-    Attribute, FileTree, ServiceEntry, TreeEntry, XinetdConfig, XinetdVersion,
-};
+use crate::edit::xinetd::{Attribute, FileTree, ServiceEntry, TreeEntry, XinetdConfig, XinetdVersion};
 use crate::facts::{Facts, POSTFIX, XINETD};
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::host::{Digest, Process};
 use crate::model::{
-    ConnectionLimit, ConnectionRate, Desired, HostPath, ManifestOrigin, Service, ServiceLimits,
-    XinetdLimits, known,
+    ConnectionLimit, ConnectionRate, Desired, HostPath, ManifestOrigin, Service, ServiceLimits, XinetdLimits,
+    known,
 };
 use crate::plan::{Daemon, FileEdit, LimitSetting, LimitValue, PlanInput, StepCause};
 
@@ -32,10 +30,7 @@ use crate::plan::{Daemon, FileEdit, LimitSetting, LimitValue, PlanInput, StepCau
 pub const DUMP: &str = "/var/run/xinetd.dump";
 
 /// xinetd's own `cps` where nothing sets it (xinetd.conf(5)).
-const BUILT_IN_RATE: ConnectionRate = ConnectionRate {
-    rate: 50,
-    pause: 10,
-};
+const BUILT_IN_RATE: ConnectionRate = ConnectionRate { rate: 50, pause: 10 };
 
 /// xinetd's files as they were read.
 #[derive(Debug, Clone)]
@@ -121,18 +116,14 @@ pub fn main_file(facts: &Facts) -> HostPath {
         arguments.find(|argument| argument.as_slice() == b"-f")?;
         String::from_utf8(arguments.next()?.clone()).ok()
     });
-    given
-        .and_then(|path| HostPath::new(path).ok())
-        .unwrap_or_else(|| known("/etc/xinetd.conf"))
+    given.and_then(|path| HostPath::new(path).ok()).unwrap_or_else(|| known("/etc/xinetd.conf"))
 }
 
-/// The running xinetds; a forked child that has not yet become a server looks like its parent and is left out.
+/// The running xinetds; a forked child that has not yet become a server looks like its parent and is left
+/// out.
 #[must_use]
 pub fn running(processes: &[Process]) -> Vec<&Process> {
-    let all: Vec<&Process> = processes
-        .iter()
-        .filter(|process| process.name == XINETD)
-        .collect();
+    let all: Vec<&Process> = processes.iter().filter(|process| process.name == XINETD).collect();
     let mut first: Vec<&Process> = all
         .iter()
         .filter(|process| !all.iter().any(|other| other.id.pid == process.parent))
@@ -217,23 +208,14 @@ pub const fn in_force(entry: &ServiceEntry, attribute: Attribute) -> LimitValue 
 pub fn default_of(config: &XinetdConfig, attribute: Attribute) -> LimitValue {
     match attribute {
         Attribute::PerSource => LimitValue::Count(
-            config
-                .defaults
-                .per_source()
-                .map_or(ConnectionLimit::Unlimited, |effective| effective.value),
+            config.defaults.per_source().map_or(ConnectionLimit::Unlimited, |effective| effective.value),
         ),
         Attribute::Instances => LimitValue::Count(
-            config
-                .defaults
-                .instances()
-                .map_or(ConnectionLimit::Unlimited, |effective| effective.value),
+            config.defaults.instances().map_or(ConnectionLimit::Unlimited, |effective| effective.value),
         ),
-        Attribute::Cps => LimitValue::Rate(
-            config
-                .defaults
-                .cps()
-                .map_or(BUILT_IN_RATE, |effective| effective.value),
-        ),
+        Attribute::Cps => {
+            LimitValue::Rate(config.defaults.cps().map_or(BUILT_IN_RATE, |effective| effective.value))
+        }
     }
 }
 
@@ -241,17 +223,13 @@ pub fn default_of(config: &XinetdConfig, attribute: Attribute) -> LimitValue {
 #[must_use]
 pub fn wants(desired: &Desired) -> Vec<XinetdWanted> {
     let mut wants = Vec::new();
-    for service in [
-        Service::Ftp,
-        Service::Smtp,
-        Service::Smtps,
-        Service::Submission,
-    ] {
+    for service in [Service::Ftp, Service::Smtp, Service::Smtps, Service::Submission] {
         let Some(ServiceLimits { per_ip, total }) = desired.limits.get(&service) else {
             continue;
         };
         let by = format!("limits.{service}");
-        // `limits.smtp` covers SMTPS where that is not set apart; it is fine with a host that has one of the two.
+        // `limits.smtp` covers SMTPS where that is not set apart; it is fine with a host that has one of the
+        // two.
         let apart = desired.limits.get(&Service::Smtps);
         let (need, covered) = match service {
             Service::Smtp => (ServiceNeed::May, Some(Service::Smtps)),
@@ -265,10 +243,9 @@ pub fn wants(desired: &Desired) -> Vec<XinetdWanted> {
         };
         let per_ip_apart = apart.is_some_and(|apart| apart.per_ip.is_some());
         let total_apart = apart.is_some_and(|apart| apart.total.is_some());
-        for (attribute, declared, apart) in [
-            (Attribute::PerSource, per_ip, per_ip_apart),
-            (Attribute::Instances, total, total_apart),
-        ] {
+        for (attribute, declared, apart) in
+            [(Attribute::PerSource, per_ip, per_ip_apart), (Attribute::Instances, total, total_apart)]
+        {
             let covered = covered.filter(|_| !apart);
             for name in std::iter::once(service).chain(covered) {
                 let target = BlockTarget::Service(name.name().to_owned());
@@ -283,49 +260,28 @@ pub fn wants(desired: &Desired) -> Vec<XinetdWanted> {
             }
         }
     }
-    let blocks = desired
-        .xinetd_services
-        .iter()
-        .map(|(name, limit)| (BlockTarget::Service(name.clone()), limit));
-    for (target, limit) in
-        std::iter::once((BlockTarget::Defaults, &desired.xinetd_defaults)).chain(blocks)
-    {
-        let XinetdLimits {
-            per_source,
-            instances,
-            cps,
-        } = limit;
+    let blocks =
+        desired.xinetd_services.iter().map(|(name, limit)| (BlockTarget::Service(name.clone()), limit));
+    for (target, limit) in std::iter::once((BlockTarget::Defaults, &desired.xinetd_defaults)).chain(blocks) {
+        let XinetdLimits { per_source, instances, cps } = limit;
         let by = match &target {
             BlockTarget::Defaults => "xinetd.defaults".to_owned(),
             BlockTarget::Service(name) => format!("xinetd.services.{name}"),
         };
-        let counts = [
-            (Attribute::PerSource, per_source),
-            (Attribute::Instances, instances),
-        ];
+        let counts = [(Attribute::PerSource, per_source), (Attribute::Instances, instances)];
         let counts = counts.into_iter().filter_map(|(attribute, declared)| {
             let declared = declared.as_ref()?;
-            Some((
-                attribute,
-                LimitValue::Count(declared.value),
-                &declared.origin,
-            ))
+            Some((attribute, LimitValue::Count(declared.value), &declared.origin))
         });
-        let rates = cps
-            .iter()
-            .map(|cps| (Attribute::Cps, LimitValue::Rate(cps.value), &cps.origin));
-        wants.extend(
-            counts
-                .chain(rates)
-                .map(|(attribute, value, origin)| XinetdWanted {
-                    target: target.clone(),
-                    attribute,
-                    value,
-                    origin: origin.clone(),
-                    by: by.clone(),
-                    need: ServiceNeed::Must,
-                }),
-        );
+        let rates = cps.iter().map(|cps| (Attribute::Cps, LimitValue::Rate(cps.value), &cps.origin));
+        wants.extend(counts.chain(rates).map(|(attribute, value, origin)| XinetdWanted {
+            target: target.clone(),
+            attribute,
+            value,
+            origin: origin.clone(),
+            by: by.clone(),
+            need: ServiceNeed::Must,
+        }));
     }
     wants.sort_by(|a, b| (&a.target, a.attribute.name()).cmp(&(&b.target, b.attribute.name())));
     wants
@@ -334,22 +290,12 @@ pub fn wants(desired: &Desired) -> Vec<XinetdWanted> {
 /// Whether the manifest or an owed action concerns xinetd.
 #[must_use]
 pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
-    !wants(desired).is_empty()
-        || facts
-            .journal
-            .owed
-            .iter()
-            .any(|owed| owed.daemon == Daemon::Xinetd)
+    !wants(desired).is_empty() || facts.journal.owed.iter().any(|owed| owed.daemon == Daemon::Xinetd)
 }
 
 /// Plans xinetd's limits.
 #[must_use]
-pub fn plan(
-    desired: &Desired,
-    facts: &Facts,
-    xinetd: &XinetdFiles,
-    deadline: Duration,
-) -> LimitsPart {
+pub fn plan(desired: &Desired, facts: &Facts, xinetd: &XinetdFiles, deadline: Duration) -> LimitsPart {
     let mut part = LimitsPart::default();
     let wants = wants(desired);
     super::others(&[XINETD, POSTFIX], facts, &mut part);
@@ -398,8 +344,7 @@ fn in_charge(wants: &[XinetdWanted], facts: &Facts, part: &mut LimitsPart) {
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len())
-        .any(|checkpoint| checkpoint == part)
+    text.windows(part.len()).any(|checkpoint| checkpoint == part)
 }
 
 fn declared(want: &XinetdWanted) -> StepCause {

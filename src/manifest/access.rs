@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use crate::model::{
-    AccessTable, AddressFamily, AllowedSources, EnforcedBy, MailService, Network, Networks,
-    ServiceAllow, SetName,
+    AccessTable, AddressFamily, AllowedSources, EnforcedBy, MailService, Network, Networks, ServiceAllow,
+    SetName,
 };
 
 use super::keys::{ManifestTable, nearest, short};
@@ -29,36 +29,23 @@ impl TableReader<'_> {
                 let name: &str = key.get_ref();
                 match SetName::new(name) {
                     Ok(set) => {
-                        let leaf =
-                            self.leaf(&ManifestTable::Networks, content, name, values::networks);
+                        let leaf = self.leaf(&ManifestTable::Networks, content, name, values::networks);
                         written.networks.insert(set, leaf);
                     }
-                    Err(error) => self.report(
-                        &key.span(),
-                        ManifestProblem::SetName {
-                            found: short(name),
-                            why: error.why,
-                        },
-                    ),
+                    Err(error) => self
+                        .report(&key.span(), ManifestProblem::SetName { found: short(name), why: error.why }),
                 }
             }
         }
         match self.table(&ManifestTable::Root, root, "access") {
             TableContent::Table(content) => {
                 self.known(&ManifestTable::Sources, content);
-                written.enforce =
-                    self.leaf(&ManifestTable::Sources, content, "enforce", values::enforce);
-                if let TableContent::Table(allow) =
-                    self.table(&ManifestTable::Sources, content, "allow")
-                {
+                written.enforce = self.leaf(&ManifestTable::Sources, content, "enforce", values::enforce);
+                if let TableContent::Table(allow) = self.table(&ManifestTable::Sources, content, "allow") {
                     self.known(&ManifestTable::SourcesAllow, allow);
                     for service in MailService::ALL {
-                        let leaf = self.leaf(
-                            &ManifestTable::SourcesAllow,
-                            allow,
-                            service.name(),
-                            values::allowed,
-                        );
+                        let leaf =
+                            self.leaf(&ManifestTable::SourcesAllow, allow, service.name(), values::allowed);
                         written.allow.insert(service, leaf);
                     }
                 }
@@ -76,22 +63,15 @@ fn key_of(service: MailService) -> String {
 
 /// Judges what the layers say together. With a layer that is no TOML, no set is missed: its line may be lost.
 pub(super) fn judge(written: &WrittenAccess, text: LayerText, judgement: &mut Judgement) {
-    let WrittenAccess {
-        networks,
-        enforce,
-        allow,
-    } = written;
-    let sets: BTreeMap<&SetName, Networks> = networks
-        .iter()
-        .filter_map(|(name, leaf)| Some((name, values_of(leaf.get()?).collect())))
-        .collect();
+    let WrittenAccess { networks, enforce, allow } = written;
+    let sets: BTreeMap<&SetName, Networks> =
+        networks.iter().filter_map(|(name, leaf)| Some((name, values_of(leaf.get()?).collect()))).collect();
     for (name, leaf) in networks {
         let Some(list) = leaf.get() else { continue };
         let key = ManifestTable::Networks.key(name.as_str());
         let whole = sets.get(name).cloned().unwrap_or_default();
         if let Some((mark, problem)) = everybody(&key, list, &whole, || {
-            "no set can hold everybody; in `[access.allow]` the word for it is \"anyone\""
-                .to_owned()
+            "no set can hold everybody; in `[access.allow]` the word for it is \"anyone\"".to_owned()
         }) {
             judgement.problems.push((mark, problem));
         }
@@ -122,21 +102,14 @@ pub(super) fn judge(written: &WrittenAccess, text: LayerText, judgement: &mut Ju
             }
         }
         if *service == MailService::Smtp {
-            judgement
-                .notes
-                .push((mark.clone(), ManifestProblem::InboundMail));
+            judgement.notes.push((mark.clone(), ManifestProblem::InboundMail));
         }
     }
-    if let Some(MarkedValue {
-        value: EnforcedBy::PleskFirewall,
-        mark: enforced,
-    }) = enforce.get()
+    if let Some(MarkedValue { value: EnforcedBy::PleskFirewall, mark: enforced }) = enforce.get()
         && let Some(WrittenLeaf::Set(smtps)) = allow.get(&MailService::Smtps)
     {
         let place = enforced.short();
-        judgement
-            .problems
-            .push((smtps.mark.clone(), ManifestProblem::SmtpsOfPlesk { place }));
+        judgement.problems.push((smtps.mark.clone(), ManifestProblem::SmtpsOfPlesk { place }));
     }
 }
 
@@ -154,10 +127,9 @@ fn judge_list(
     let mut named: BTreeMap<&SetName, &LayerMark> = BTreeMap::new();
     for item in items {
         match &item.value {
-            ListedSource::Network(network) => literal.push(MarkedValue {
-                value: *network,
-                mark: item.mark.clone(),
-            }),
+            ListedSource::Network(network) => {
+                literal.push(MarkedValue { value: *network, mark: item.mark.clone() })
+            }
             ListedSource::Set(set) => {
                 if let Some(_first) = named.insert(set, &item.mark) {
                     let set = set.to_string();
@@ -179,10 +151,9 @@ fn judge_list(
                         if text == LayerText::Whole {
                             let hint = instead_of_set(set, networks);
                             let found = set.to_string();
-                            judgement.problems.push((
-                                item.mark.clone(),
-                                ManifestProblem::UnknownSet { found, hint },
-                            ));
+                            judgement
+                                .problems
+                                .push((item.mark.clone(), ManifestProblem::UnknownSet { found, hint }));
                         }
                     }
                 }
@@ -216,29 +187,19 @@ fn instead_of_set(
     if let Some(WrittenLeaf::Dropped(name, mark)) = networks.get(set) {
         return format!("`{name}` is dropped at {}", mark.short());
     }
-    let known: Vec<&str> = networks
-        .iter()
-        .filter(|(_, leaf)| !leaf.is_silent())
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let known: Vec<&str> =
+        networks.iter().filter(|(_, leaf)| !leaf.is_silent()).map(|(name, _)| name.as_str()).collect();
     let with_words: Vec<&str> = known.iter().copied().chain(["anyone", "nobody"]).collect();
     if let Some(near) = nearest(set.as_str(), &with_words) {
         return format!("did you mean \"{near}\"?");
     }
-    if matches!(
-        set.as_str(),
-        "all" | "any" | "everybody" | "everyone" | "world"
-    ) {
+    if matches!(set.as_str(), "all" | "any" | "everybody" | "everyone" | "world") {
         return "the word for everybody is \"anyone\", alone and without a list".to_owned();
     }
     if known.is_empty() {
         return format!("declare it: `[networks]` with `{set} = [\"203.0.113.0/24\"]` below it");
     }
-    let listed: Vec<String> = known
-        .iter()
-        .take(LISTED)
-        .map(|name| format!("\"{name}\""))
-        .collect();
+    let listed: Vec<String> = known.iter().take(LISTED).map(|name| format!("\"{name}\"")).collect();
     let more = match known.len().saturating_sub(LISTED) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -250,10 +211,7 @@ fn values_of(list: &[MarkedValue<Network>]) -> impl Iterator<Item = Network> + '
     list.iter().map(|marked| marked.value)
 }
 
-fn allowed_of(
-    items: &[MarkedValue<ListedSource>],
-    sets: &BTreeMap<&SetName, Networks>,
-) -> Networks {
+fn allowed_of(items: &[MarkedValue<ListedSource>], sets: &BTreeMap<&SetName, Networks>) -> Networks {
     let literal: Networks = items
         .iter()
         .filter_map(|item| match &item.value {
@@ -269,9 +227,7 @@ fn allowed_of(
 
 /// The family of which a set holds all addresses.
 fn whole_family(networks: &Networks) -> Option<AddressFamily> {
-    AddressFamily::ALL
-        .into_iter()
-        .find(|family| networks.covers(&Networks::all_of(*family)))
+    AddressFamily::ALL.into_iter().find(|family| networks.covers(&Networks::all_of(*family)))
 }
 
 /// A list that holds everybody in pieces.
@@ -282,11 +238,7 @@ fn everybody(
     hint: impl FnOnce() -> String,
 ) -> Option<(LayerMark, ManifestProblem)> {
     let family = whole_family(whole)?;
-    let problem = ManifestProblem::Everybody {
-        key: key.to_owned(),
-        family,
-        hint: hint(),
-    };
+    let problem = ManifestProblem::Everybody { key: key.to_owned(), family, hint: hint() };
     Some((list.first()?.mark.clone(), problem))
 }
 
@@ -329,15 +281,9 @@ fn covered(key: &str, list: &[MarkedValue<Network>]) -> Option<(LayerMark, Manif
 
 /// What the layers declare; what is wrong or dropped is not in it.
 pub(super) fn desired(written: &WrittenAccess) -> AccessTable {
-    let WrittenAccess {
-        networks,
-        enforce,
-        allow,
-    } = written;
-    let sets: BTreeMap<&SetName, Networks> = networks
-        .iter()
-        .filter_map(|(name, leaf)| Some((name, values_of(leaf.get()?).collect())))
-        .collect();
+    let WrittenAccess { networks, enforce, allow } = written;
+    let sets: BTreeMap<&SetName, Networks> =
+        networks.iter().filter_map(|(name, leaf)| Some((name, values_of(leaf.get()?).collect()))).collect();
     let allow = allow.iter().filter_map(|(service, leaf)| {
         let MarkedValue { value, mark } = leaf.get()?.clone();
         let (allowed, mut named) = match value {
@@ -348,22 +294,13 @@ pub(super) fn desired(written: &WrittenAccess) -> AccessTable {
                     ListedSource::Network(_) => None,
                     ListedSource::Set(set) => Some(set.clone()),
                 });
-                (
-                    AllowedSources::Only(allowed_of(&items, &sets)),
-                    named.collect::<Vec<_>>(),
-                )
+                (AllowedSources::Only(allowed_of(&items, &sets)), named.collect::<Vec<_>>())
             }
         };
         named.sort();
         named.dedup();
-        let value = ServiceAllow {
-            allowed,
-            sets: named,
-        };
+        let value = ServiceAllow { allowed, sets: named };
         Some((*service, MarkedValue { value, mark }.declared()))
     });
-    AccessTable {
-        enforce: enforce.get().cloned().map(MarkedValue::declared),
-        allow: allow.collect(),
-    }
+    AccessTable { enforce: enforce.get().cloned().map(MarkedValue::declared), allow: allow.collect() }
 }

@@ -1,4 +1,5 @@
-//! `[panel_access]` of one layer: domains and accounts by the one form that each has, whatever way it is spelled.
+//! `[panel_access]` of one layer: domains and accounts by the one form that each has, whatever way it is
+//! spelled.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -106,9 +107,7 @@ impl TableReader<'_> {
         names: KeyNames,
     ) -> BTreeMap<String, WrittenLeaf<MarkedValue<PanelLogin>>> {
         let mut found = BTreeMap::new();
-        let TableContent::Table(content) =
-            self.table(&ManifestTable::PanelAccess, outer, names.key())
-        else {
+        let TableContent::Table(content) = self.table(&ManifestTable::PanelAccess, outer, names.key()) else {
             return found;
         };
         let table = names.table();
@@ -116,9 +115,7 @@ impl TableReader<'_> {
         for (key, _) in content {
             let name: &str = key.get_ref();
             let at = key.span();
-            let leaf = self.leaf(&table, content, name, |to, key, value| {
-                values::access(to, key, value, &at)
-            });
+            let leaf = self.leaf(&table, content, name, |to, key, value| values::access(to, key, value, &at));
             // The value's own problem is enough where the name is only half of one, for lack of quotes.
             if matches!(leaf, WrittenLeaf::Wrong) {
                 continue;
@@ -130,11 +127,7 @@ impl TableReader<'_> {
                     continue;
                 }
             };
-            let here = SpelledName {
-                name: name.to_owned(),
-                mark: self.marked(&at, ()).mark,
-                at,
-            };
+            let here = SpelledName { name: name.to_owned(), mark: self.marked(&at, ()).mark, at };
             match spelled.entry(canonical.clone()) {
                 Entry::Vacant(entry) => {
                     entry.insert(here);

@@ -1,4 +1,5 @@
-//! For which host the layers are, all together: one run is one host. Which host a run comes to is not known here.
+//! For which host the layers are, all together: one run is one host. Which host a run comes to is not known
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,8 @@ impl HostGuards {
         }
     }
 
-    /// Leaves the manifest for the hosts that all its layers are for, or says which layers are for no common host.
+    /// Leaves the manifest for the hosts that all its layers are for, or says which layers are for no common
+    /// host.
     pub(super) fn settle(
         self,
         written: &mut WrittenManifest,

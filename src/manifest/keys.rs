@@ -41,31 +41,15 @@ pub(super) enum ManifestTable {
     Safety,
 }
 
-const LIMITS: [&str; 8] = [
-    "ftp",
-    "imap",
-    "imaps",
-    "pop3",
-    "pop3s",
-    "smtp",
-    "smtps",
-    "submission",
-];
+const LIMITS: [&str; 8] = ["ftp", "imap", "imaps", "pop3", "pop3s", "smtp", "smtps", "submission"];
 
 impl ManifestTable {
     /// The keys that this version reads; empty where any checked name may stand.
     pub(super) const fn keys(&self) -> &'static [&'static str] {
         match self {
-            Self::Root => &[
-                "version",
-                "host",
-                "limits",
-                "xinetd",
-                "networks",
-                "access",
-                "panel_access",
-                "safety",
-            ],
+            Self::Root => {
+                &["version", "host", "limits", "xinetd", "networks", "access", "panel_access", "safety"]
+            }
             Self::Host => &["name"],
             Self::Limits => &LIMITS,
             Self::Limit(_) => &["per_ip", "total"],
@@ -179,12 +163,8 @@ impl ManifestTable {
                 _ => return None,
             },
             Self::XinetdDefaults | Self::XinetdService(_) => match key {
-                "per_ip" | "maxperip" => {
-                    "here it is called `per_source`, as xinetd has it".to_owned()
-                }
-                "total" | "maxdaemons" => {
-                    "here it is called `instances`, as xinetd has it".to_owned()
-                }
+                "per_ip" | "maxperip" => "here it is called `per_source`, as xinetd has it".to_owned(),
+                "total" | "maxdaemons" => "here it is called `instances`, as xinetd has it".to_owned(),
                 "rate" | "pause" => "write `cps = { rate = 50, pause = \"10s\" }`".to_owned(),
                 _ => return None,
             },
@@ -258,14 +238,8 @@ pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 /// The key as TOML has to write it, cut to a length that fits a line.
 fn quoted(key: &str) -> String {
     let bare = !key.is_empty()
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if bare && key.len() <= 64 {
-        key.to_owned()
-    } else {
-        format!("\"{}\"", short(key))
-    }
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if bare && key.len() <= 64 { key.to_owned() } else { format!("\"{}\"", short(key)) }
 }
 
 /// A text cut to a length that fits a line.
@@ -277,11 +251,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 fn list(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -295,10 +265,7 @@ mod tests {
 
     #[test]
     fn a_near_name_is_found_and_a_far_one_is_not() {
-        assert_eq!(
-            nearest("per_ipp", ManifestTable::Limit(Service::Pop3).keys()),
-            Some("per_ip")
-        );
+        assert_eq!(nearest("per_ipp", ManifestTable::Limit(Service::Pop3).keys()), Some("per_ip"));
         assert_eq!(nearest("imsp", &LIMITS), Some("imap"));
         assert_eq!(nearest("dovecot", &LIMITS), None);
     }

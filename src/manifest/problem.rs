@@ -46,10 +46,7 @@ pub(super) enum ManifestProblem {
     #[error("this is no manifest, so nothing of it is shown")]
     NoManifest,
     #[error("not TOML: {message}")]
-    Syntax {
-        message: String,
-        hint: Option<String>,
-    },
+    Syntax { message: String, hint: Option<String> },
     #[error("{count} more problems in this file are not shown")]
     More { count: usize },
     #[error("`version` is missing")]
@@ -59,56 +56,25 @@ pub(super) enum ManifestProblem {
     #[error("`{key}` is not known")]
     UnknownKey { key: String, hint: String },
     #[error("{key} must be {expected}, not {found}")]
-    WrongType {
-        key: String,
-        expected: &'static str,
-        found: &'static str,
-        hint: String,
-    },
+    WrongType { key: String, expected: &'static str, found: &'static str, hint: String },
     #[error("`{key}` cannot be {found}")]
-    Limit {
-        key: String,
-        found: String,
-        misfit: LimitMisfit,
-        range: LimitRange,
-    },
+    Limit { key: String, found: String, misfit: LimitMisfit, range: LimitRange },
     #[error("`{key}` cannot be \"{found}\"")]
-    Word {
-        key: String,
-        found: String,
-        hint: String,
-    },
+    Word { key: String, found: String, hint: String },
     #[error("`{key}` cannot be {found}")]
-    Number {
-        key: String,
-        found: String,
-        why: Option<&'static str>,
-        hint: String,
-    },
+    Number { key: String, found: String, why: Option<&'static str>, hint: String },
     #[error("`{key}` is not a duration: \"{found}\"")]
     Duration { key: String, found: String },
     #[error("`{key}` must be between {least} and {most}")]
-    DurationRange {
-        key: String,
-        least: &'static str,
-        most: &'static str,
-    },
+    DurationRange { key: String, least: &'static str, most: &'static str },
     #[error("`{key}` is an empty list")]
     EmptyList { key: String, why: &'static str },
     #[error("\"{found}\" cannot be the name of a host")]
-    HostName {
-        found: String,
-        why: &'static str,
-        hint: &'static str,
-    },
+    HostName { found: String, why: &'static str, hint: &'static str },
     #[error("\"{found}\" is not an IP address")]
     Address { found: String, hint: String },
     #[error("\"{found}\" {wrong}")]
-    Network {
-        found: String,
-        wrong: WrongNetwork,
-        hint: String,
-    },
+    Network { found: String, wrong: WrongNetwork, hint: String },
     #[error("\"{found}\" cannot be the name of a set of networks")]
     SetName { found: String, why: &'static str },
     #[error("there is no set \"{found}\"")]
@@ -116,77 +82,29 @@ pub(super) enum ManifestProblem {
     #[error("`{key}` has \"{word}\" beside others")]
     NotAlone { key: String, word: &'static str },
     #[error("`{key}` is every {family} address")]
-    Everybody {
-        key: String,
-        family: AddressFamily,
-        hint: String,
-    },
+    Everybody { key: String, family: AddressFamily, hint: String },
     #[error("Plesk's firewall cannot set `smtps` apart from `smtp`")]
     SmtpsOfPlesk { place: String },
     #[error("{}", covered(.key, *.count))]
-    Covered {
-        key: String,
-        count: usize,
-        one: String,
-        other: String,
-    },
+    Covered { key: String, count: usize, one: String, other: String },
     #[error("`access.allow.smtp` decides who may deliver mail to this host")]
     InboundMail,
     #[error("\"{found}\" cannot be the name of an xinetd service")]
-    ServiceName {
-        found: String,
-        why: &'static str,
-        hint: String,
-    },
+    ServiceName { found: String, why: &'static str, hint: String },
     #[error("`{key}` needs `{missing}` too")]
-    Incomplete {
-        key: String,
-        missing: &'static str,
-        hint: &'static str,
-    },
+    Incomplete { key: String, missing: &'static str, hint: &'static str },
     #[error("`{total}` is {total_value}, which is less than `{each}`")]
-    TotalBelow {
-        total: String,
-        total_value: u32,
-        each: String,
-        each_value: u32,
-        each_place: String,
-    },
+    TotalBelow { total: String, total_value: u32, each: String, each_value: u32, each_place: String },
     #[error("`{one}` and `{other}` are the same setting")]
-    SameSetting {
-        one: String,
-        other: String,
-        other_place: String,
-        fix: SameFix,
-    },
+    SameSetting { one: String, other: String, other_place: String, fix: SameFix },
     #[error("\"{found}\" cannot be {what}")]
-    Name {
-        found: String,
-        what: &'static str,
-        why: String,
-        hint: String,
-    },
+    Name { found: String, what: &'static str, why: String, hint: String },
     #[error("`{one}` and `{other}` are the same {what}")]
-    SameName {
-        one: String,
-        other: String,
-        other_place: String,
-        what: &'static str,
-    },
+    SameName { one: String, other: String, other_place: String, what: &'static str },
     #[error("`{total}` is {total_value}, which is less than twice `{each}`")]
-    TotalBelowTwice {
-        total: String,
-        total_value: u32,
-        each: String,
-        each_value: u32,
-        each_place: String,
-    },
+    TotalBelowTwice { total: String, total_value: u32, each: String, each_value: u32, each_place: String },
     #[error("`{total}` limits all clients, `{each}` none of them")]
-    TotalOfUnlimited {
-        total: String,
-        each: String,
-        total_value: ConnectionLimit,
-    },
+    TotalOfUnlimited { total: String, each: String, total_value: ConnectionLimit },
     #[error("there is nothing to drop: no earlier layer sets `{key}`")]
     NothingToDrop { key: String },
     #[error("{}: one run is for one host", many_hosts(.layers))]
@@ -241,10 +159,7 @@ impl ManifestProblem {
 
 /// An unknown key of a table.
 pub(super) fn unknown(table: &ManifestTable, key: &str) -> ManifestProblem {
-    ManifestProblem::UnknownKey {
-        key: table.key(key),
-        hint: table.instead_of(key),
-    }
+    ManifestProblem::UnknownKey { key: table.key(key), hint: table.instead_of(key) }
 }
 
 fn covered(key: &str, count: usize) -> String {

@@ -10,9 +10,7 @@ use super::problem::{LimitRange, ManifestProblem};
 use super::reader::{LayerText, TableContent, TableReader};
 use super::source::{LayerMark, LayerSource};
 use super::values::{self, found};
-use super::written::{
-    MarkedValue, WrittenLeaf, WrittenLimit, WrittenManifest, WrittenSafety, WrittenXinetd,
-};
+use super::written::{MarkedValue, WrittenLeaf, WrittenLimit, WrittenManifest, WrittenSafety, WrittenXinetd};
 use super::{names, syntax};
 
 /// A layer as read.
@@ -39,12 +37,7 @@ pub(super) fn read(source: &LayerSource) -> ReadLayer {
     let mut reader = TableReader::new(source, errors);
     let top = table.get("version").map_or(0..0, Spanned::span);
     let written = reader.root(&table);
-    ReadLayer {
-        written,
-        text: reader.text(),
-        problems: reader.into_problems(),
-        top: source.mark(&top),
-    }
+    ReadLayer { written, text: reader.text(), problems: reader.into_problems(), top: source.mark(&top) }
 }
 
 impl TableReader<'_> {
@@ -65,10 +58,7 @@ impl TableReader<'_> {
             TableContent::Absent => WrittenLeaf::Absent,
             TableContent::Wrong => WrittenLeaf::Wrong,
         };
-        let mut written = WrittenManifest {
-            host,
-            ..WrittenManifest::default()
-        };
+        let mut written = WrittenManifest { host, ..WrittenManifest::default() };
         if let TableContent::Table(limits) = self.table(&ManifestTable::Root, root, "limits") {
             self.known(&ManifestTable::Limits, limits);
             for service in Service::ALL {
@@ -78,15 +68,9 @@ impl TableReader<'_> {
         }
         if let TableContent::Table(xinetd) = self.table(&ManifestTable::Root, root, "xinetd") {
             self.known(&ManifestTable::Xinetd, xinetd);
-            written.xinetd_defaults = self.xinetd(
-                &ManifestTable::XinetdDefaults,
-                &ManifestTable::Xinetd,
-                xinetd,
-                "defaults",
-            );
-            if let TableContent::Table(services) =
-                self.table(&ManifestTable::Xinetd, xinetd, "services")
-            {
+            written.xinetd_defaults =
+                self.xinetd(&ManifestTable::XinetdDefaults, &ManifestTable::Xinetd, xinetd, "defaults");
+            if let TableContent::Table(services) = self.table(&ManifestTable::Xinetd, xinetd, "services") {
                 for (key, _) in services {
                     let name: &str = key.get_ref();
                     let inner = ManifestTable::XinetdService(name.to_owned());
@@ -116,9 +100,7 @@ impl TableReader<'_> {
         let problem = match value.get_ref() {
             DeValue::Integer(number) => match values::integer(number) {
                 Some(1) => return,
-                Some(_) | None => ManifestProblem::VersionUnknown {
-                    found: number.to_string(),
-                },
+                Some(_) | None => ManifestProblem::VersionUnknown { found: number.to_string() },
             },
             other => ManifestProblem::WrongType {
                 key: "`version`".to_owned(),
@@ -152,10 +134,7 @@ impl TableReader<'_> {
                 }
             }
             TableContent::Absent => WrittenLimit::default(),
-            TableContent::Wrong => WrittenLimit {
-                per_ip: WrittenLeaf::Wrong,
-                total: WrittenLeaf::Wrong,
-            },
+            TableContent::Wrong => WrittenLimit { per_ip: WrittenLeaf::Wrong, total: WrittenLeaf::Wrong },
         }
     }
 
@@ -184,12 +163,7 @@ impl TableReader<'_> {
                 let per_source = self.leaf(table, content, "per_source", count);
                 let instances = self.leaf(table, content, "instances", count);
                 let (rate, pause) = self.cps(table, content);
-                WrittenXinetd {
-                    per_source,
-                    instances,
-                    rate,
-                    pause,
-                }
+                WrittenXinetd { per_source, instances, rate, pause }
             }
             TableContent::Absent => WrittenXinetd::default(),
             TableContent::Wrong => WrittenXinetd {
@@ -207,10 +181,7 @@ impl TableReader<'_> {
         content: &DeTable<'_>,
     ) -> (WrittenLeaf<MarkedValue<u32>>, WrittenLeaf<MarkedValue<u32>>) {
         if let Some((name, mark)) = self.dropped(outer, content, "cps") {
-            return (
-                WrittenLeaf::Dropped(name.clone(), mark.clone()),
-                WrittenLeaf::Dropped(name, mark),
-            );
+            return (WrittenLeaf::Dropped(name.clone(), mark.clone()), WrittenLeaf::Dropped(name, mark));
         }
         match self.table(outer, content, "cps") {
             TableContent::Table(cps) => {
@@ -240,12 +211,9 @@ impl TableReader<'_> {
                         "max_account_changes",
                         values::account_cap,
                     ),
-                    confirm_within: self.leaf(
-                        &table,
-                        safety,
-                        "confirm_within",
-                        |to, key, value| values::duration(to, key, value, values::CONFIRM),
-                    ),
+                    confirm_within: self.leaf(&table, safety, "confirm_within", |to, key, value| {
+                        values::duration(to, key, value, values::CONFIRM)
+                    }),
                     must_reach: self.leaf(&table, safety, "must_reach", values::addresses),
                 }
             }

@@ -1,5 +1,5 @@
-//! The means by which a layer is read: it reports problems at their places, and takes single settings out of tables.
-//! Which tables and settings there are is not known here.
+//! The means by which a layer is read: it reports problems at their places, and takes single settings out of
+//! tables. Which tables and settings there are is not known here.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -50,29 +50,15 @@ pub(super) enum TableContent<'t, 'i> {
 impl<'s> TableReader<'s> {
     /// Begins with a layer, and reports what of it is not UTF-8 and not TOML, once a line.
     pub(super) fn new(source: &'s LayerSource, errors: Vec<toml::de::Error>) -> Self {
-        let text = if errors.is_empty() {
-            LayerText::Whole
-        } else {
-            LayerText::Broken
-        };
-        let mut reader = Self {
-            source,
-            text,
-            problems: Vec::new(),
-            left_out: 0,
-            spoiled: BTreeSet::new(),
-        };
+        let text = if errors.is_empty() { LayerText::Whole } else { LayerText::Broken };
+        let mut reader = Self { source, text, problems: Vec::new(), left_out: 0, spoiled: BTreeSet::new() };
         reader.spoil(errors);
         reader
     }
 
     /// The problems that were reported, and that there are more.
     pub(super) fn into_problems(self) -> Vec<(LayerMark, ManifestProblem)> {
-        let Self {
-            mut problems,
-            left_out,
-            ..
-        } = self;
+        let Self { mut problems, left_out, .. } = self;
         if left_out > 0 {
             problems.sort_by(|(one, _), (other, _)| one.cmp(other));
             if let Some((last, _)) = problems.last() {
@@ -90,12 +76,7 @@ impl<'s> TableReader<'s> {
     fn spoil(&mut self, errors: Vec<toml::de::Error>) {
         let source = self.source;
         for (at, bytes) in source.replaced() {
-            self.spoil_line(
-                &(*at..*at + 1),
-                ManifestProblem::NotUtf8 {
-                    bytes: bytes.clone(),
-                },
-            );
+            self.spoil_line(&(*at..*at + 1), ManifestProblem::NotUtf8 { bytes: bytes.clone() });
         }
         for error in errors {
             let span = error.span().unwrap_or(0..0);
@@ -138,10 +119,7 @@ impl<'s> TableReader<'s> {
 
     /// The place of a value.
     pub(super) fn marked<T>(&self, span: &Range<usize>, value: T) -> MarkedValue<T> {
-        MarkedValue {
-            value,
-            mark: self.source.mark(span),
-        }
+        MarkedValue { value, mark: self.source.mark(span) }
     }
 
     /// The text of a value as written.

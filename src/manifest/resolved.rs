@@ -1,5 +1,5 @@
-//! A desired state that comes back from a file: it is written as a manifest again and read by the one reader, so that nothing
-//! gets in that a manifest could not say. No check of its own stands here.
+//! A desired state that comes back from a file: it is written as a manifest again and read by the one reader,
+//! so that nothing gets in that a manifest could not say. No check of its own stands here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,9 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::failure::Diagnostic;
 use crate::model::{
-    AccessTable, AccountCap, AllowedSources, ConnectionLimit, ConnectionRate, Declared, Desired,
-    MailService, Network, PanelAccess, SafetyRules, Service, ServiceAllow, ServiceLimits, SetName,
-    XinetdLimits,
+    AccessTable, AccountCap, AllowedSources, ConnectionLimit, ConnectionRate, Declared, Desired, MailService,
+    Network, PanelAccess, SafetyRules, Service, ServiceAllow, ServiceLimits, SetName, XinetdLimits,
 };
 
 use super::{ManifestLayer, check_all};
@@ -67,10 +66,7 @@ fn told(problems: &[Diagnostic]) -> String {
 
 /// Reads what is desired as a manifest says it, and compares.
 fn judge(desired: &Desired) -> Result<(), UndeclaredState> {
-    let layer = ManifestLayer {
-        name: "desired".to_owned(),
-        bytes: manifest(desired).into_bytes(),
-    };
+    let layer = ManifestLayer { name: "desired".to_owned(), bytes: manifest(desired).into_bytes() };
     // The sets of its networks are put into each service, so that it may be larger than the manifest was.
     let checked = check_all(&[layer], usize::MAX).map_err(UndeclaredState::Wrong)?;
     if checked.desired.without_places() == desired.clone().without_places() {
@@ -82,15 +78,7 @@ fn judge(desired: &Desired) -> Result<(), UndeclaredState> {
 
 /// What is desired, as a manifest of one layer.
 fn manifest(desired: &Desired) -> String {
-    let Desired {
-        host,
-        limits,
-        xinetd_defaults,
-        xinetd_services,
-        access,
-        panel_access,
-        safety,
-    } = desired;
+    let Desired { host, limits, xinetd_defaults, xinetd_services, access, panel_access, safety } = desired;
     let mut text = "version = 1\n".to_owned();
     if !host.is_empty() {
         let names = host.iter().map(|name| quoted(&name.value));
@@ -111,11 +99,7 @@ fn manifest(desired: &Desired) -> String {
     }
     access_table(&mut text, access);
     accounts(&mut text, panel_access);
-    let SafetyRules {
-        max_account_changes,
-        confirm_within,
-        must_reach,
-    } = safety;
+    let SafetyRules { max_account_changes, confirm_within, must_reach } = safety;
     text.push_str("[safety]\n");
     if let Some(cap) = max_account_changes {
         let cap = match cap.value {
@@ -139,7 +123,8 @@ fn line(text: &mut String, key: &str, value: impl std::fmt::Display) {
     let _ = writeln!(text, "{key} = {value}");
 }
 
-/// A text as TOML has it in quotes: JSON's escapes are among TOML's, and what JSON leaves bare TOML takes or refuses.
+/// A text as TOML has it in quotes: JSON's escapes are among TOML's, and what JSON leaves bare TOML takes or
+/// refuses.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -163,11 +148,7 @@ fn count(text: &mut String, key: &str, declared: Option<&Declared<ConnectionLimi
 }
 
 fn xinetd(text: &mut String, limit: &XinetdLimits) {
-    let XinetdLimits {
-        per_source,
-        instances,
-        cps,
-    } = limit;
+    let XinetdLimits { per_source, instances, cps } = limit;
     count(text, "per_source", per_source.as_ref());
     count(text, "instances", instances.as_ref());
     if let Some(cps) = cps {
@@ -211,10 +192,9 @@ fn access_table(text: &mut String, access: &AccessTable) {
     }
 }
 
-/// Each set with one network of it: one that all services have that name it. What else is in it stands in these anyway.
-fn sets(
-    allow: &BTreeMap<MailService, Declared<ServiceAllow>>,
-) -> BTreeMap<&SetName, Option<Network>> {
+/// Each set with one network of it: one that all services have that name it. What else is in it stands in
+/// these anyway.
+fn sets(allow: &BTreeMap<MailService, Declared<ServiceAllow>>) -> BTreeMap<&SetName, Option<Network>> {
     let mut named: BTreeMap<&SetName, BTreeSet<MailService>> = BTreeMap::new();
     for (service, declared) in allow {
         for set in &declared.value.sets {
@@ -236,12 +216,7 @@ fn sets(
 }
 
 fn accounts(text: &mut String, access: &PanelAccess) {
-    let PanelAccess {
-        default,
-        missing,
-        domains,
-        accounts,
-    } = access;
+    let PanelAccess { default, missing, domains, accounts } = access;
     text.push_str("[panel_access]\n");
     if let Some(default) = default {
         line(text, "default", default.value.word());
@@ -264,10 +239,8 @@ mod tests {
     use crate::model::Networks;
 
     fn desired(text: &str) -> Desired {
-        let layer = ManifestLayer {
-            name: "m.toml".to_owned(),
-            bytes: format!("version = 1\n{text}").into_bytes(),
-        };
+        let layer =
+            ManifestLayer { name: "m.toml".to_owned(), bytes: format!("version = 1\n{text}").into_bytes() };
         check(&[layer]).unwrap().desired
     }
 
@@ -280,19 +253,12 @@ mod tests {
         let sets = sets(&desired.access.allow);
         let shown = |network: &Option<Network>| network.map(|network| network.to_string());
         let shown: Vec<_> = sets.values().map(shown).collect();
-        assert_eq!(
-            shown,
-            [
-                Some("10.0.0.0/8".to_owned()),
-                Some("192.0.2.0/24".to_owned())
-            ]
-        );
+        assert_eq!(shown, [Some("10.0.0.0/8".to_owned()), Some("192.0.2.0/24".to_owned())]);
         assert_eq!(judge(&desired).map_err(|error| error.to_string()), Ok(()));
         // Both services name the set, and have no network of it in common.
         let mut apart = desired;
         let pop3 = apart.access.allow.get_mut(&MailService::Pop3).unwrap();
-        pop3.value.allowed =
-            AllowedSources::Only(Networks::from(Network::parse("198.51.100.7").unwrap()));
+        pop3.value.allowed = AllowedSources::Only(Networks::from(Network::parse("198.51.100.7").unwrap()));
         let wrong = judge(&apart).unwrap_err().to_string();
         assert!(wrong.contains("`networks.b` is an empty list"), "{wrong}");
     }

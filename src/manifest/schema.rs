@@ -1,7 +1,7 @@
 //! The manifest as written, described in types, from which the JSON Schema for editors is generated.
 //!
-//! The reader does not use these types, since it has to find all problems and their places; a test walks the schema
-//! and holds the two together.
+//! The reader does not use these types, since it has to find all problems and their places; a test walks the
+//! schema and holds the two together.
 #![expect(dead_code, reason = "these types are described, never made")]
 
 mod values;
@@ -13,8 +13,8 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 
 use self::values::{
-    AccessOrUnmanaged, AccountCap, Addresses, Duration, Enforce, HostNames, Missing,
-    NetworksOrUnmanaged, Number, OrUnlimited, OrUnmanaged, Sources, Version,
+    AccessOrUnmanaged, AccountCap, Addresses, Duration, Enforce, HostNames, Missing, NetworksOrUnmanaged,
+    Number, OrUnlimited, OrUnmanaged, Sources, Version,
 };
 
 /// The JSON Schema (draft 7) of a manifest.
@@ -53,7 +53,8 @@ fn forbid_null(schema: &mut Schema) {
     }
 }
 
-/// The desired state of a Plesk mail server, for mailward. What is not named is not touched. Of several layered files the later one wins; "unmanaged" drops an inherited value.
+/// The desired state of a Plesk mail server, for mailward. What is not named is not touched. Of several
+/// layered files the later one wins; "unmanaged" drops an inherited value.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, title = "mailward manifest")]
 struct Manifest {
@@ -195,7 +196,8 @@ struct SourceAllow {
     /// POP3, with and without TLS (ports 110 and 995).
     #[schemars(example = ["203.0.113.0/24"])]
     pop3: Option<OrUnmanaged<Sources>>,
-    /// SMTP (port 25), on which other servers deliver mail, and SMTP over TLS (port 465) unless `smtps` sets it apart.
+    /// SMTP (port 25), on which other servers deliver mail, and SMTP over TLS (port 465) unless `smtps` sets
+    /// it apart.
     #[schemars(example = &"anyone")]
     smtp: Option<OrUnmanaged<Sources>>,
     /// SMTP over TLS (port 465) alone; not with Plesk's firewall.
@@ -213,7 +215,8 @@ struct PanelAccess {
     /// For every account that is not named below, and whose domain is not; without it those are left alone.
     #[schemars(example = false)]
     default: Option<OrUnmanaged<bool>>,
-    /// What an account or a domain named below is that the host lacks: "error" (so it is without this key) or "note".
+    /// What an account or a domain named below is that the host lacks: "error" (so it is without this key) or
+    /// "note".
     #[schemars(example = &"error")]
     missing: Option<OrUnmanaged<Missing>>,
     /// By domain, in quotes; an international one in either of its forms.

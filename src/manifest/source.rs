@@ -10,7 +10,8 @@ use super::ManifestLayer;
 /// Longest line that a message carries whole, in characters; a longer one is cut here.
 const SHOWN_CHARACTERS: usize = 400;
 
-/// Characters are counted once a block of so many bytes, so that a column far out on a huge line is found at once.
+/// Characters are counted once a block of so many bytes, so that a column far out on a huge line is found at
+/// once.
 const BLOCK: usize = 1024;
 
 /// A layer decoded for reading.
@@ -68,10 +69,7 @@ impl LayerMark {
 impl LayerSource {
     /// Decodes a layer.
     pub(super) fn new(index: usize, layer: &ManifestLayer) -> Self {
-        let bytes = layer
-            .bytes
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(&layer.bytes);
+        let bytes = layer.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&layer.bytes);
         let mut text = String::with_capacity(bytes.len());
         let mut replaced = Vec::new();
         for chunk in bytes.utf8_chunks() {
@@ -82,28 +80,14 @@ impl LayerSource {
             }
         }
         let starts = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter(|(_, byte)| *byte == b'\n')
-                    .map(|(at, _)| at + 1),
-            )
+            .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1))
             .collect();
         let blocks = text
             .as_bytes()
             .chunks(BLOCK)
-            .scan(0, |before, block| {
-                Some(std::mem::replace(before, *before + characters(block)))
-            })
+            .scan(0, |before, block| Some(std::mem::replace(before, *before + characters(block))))
             .collect();
-        Self {
-            index,
-            name: layer.name.clone(),
-            text,
-            starts,
-            blocks,
-            replaced,
-        }
+        Self { index, name: layer.name.clone(), text, starts, blocks, replaced }
     }
 
     /// The text to parse.
@@ -126,10 +110,7 @@ impl LayerSource {
         let start = floor(&self.text, span.start);
         let number = self.starts.partition_point(|first| *first <= start).max(1);
         let first = self.starts.get(number - 1).copied().unwrap_or_default();
-        let next = self
-            .starts
-            .get(number)
-            .map_or(self.text.len(), |next| next - 1);
+        let next = self.starts.get(number).map_or(self.text.len(), |next| next - 1);
         let whole = self.text.get(first..next).unwrap_or_default();
         let whole = whole.strip_suffix('\r').unwrap_or(whole);
         let last = first + whole.len();
@@ -142,12 +123,7 @@ impl LayerSource {
             width: clamped(self.between(start, end)).max(1),
             text: whole.chars().take(SHOWN_CHARACTERS).collect(),
         };
-        LayerMark {
-            layer: self.index,
-            line: place.line,
-            column: place.column,
-            place,
-        }
+        LayerMark { layer: self.index, line: place.line, column: place.column, place }
     }
 
     /// How many characters start from one place on and before another, which does not come before it.
@@ -164,9 +140,10 @@ impl LayerSource {
         let block = at / BLOCK;
         match self.blocks.get(block) {
             Some(before) => before + characters(&self.text.as_bytes()[block * BLOCK..at]),
-            None => self.blocks.last().map_or(0, |before| {
-                before + characters(&self.text.as_bytes()[(block - 1) * BLOCK..at])
-            }),
+            None => self
+                .blocks
+                .last()
+                .map_or(0, |before| before + characters(&self.text.as_bytes()[(block - 1) * BLOCK..at])),
         }
     }
 }
@@ -194,37 +171,19 @@ mod tests {
     use super::*;
 
     fn place(bytes: &[u8], span: Range<usize>) -> (u32, u32, u32, String) {
-        let source = LayerSource::new(
-            0,
-            &ManifestLayer {
-                name: "m.toml".into(),
-                bytes: bytes.to_vec(),
-            },
-        );
-        let FilePlace {
-            line,
-            column,
-            width,
-            text,
-            ..
-        } = source.mark(&span).place;
+        let source = LayerSource::new(0, &ManifestLayer { name: "m.toml".into(), bytes: bytes.to_vec() });
+        let FilePlace { line, column, width, text, .. } = source.mark(&span).place;
         (line, column, width, text)
     }
 
     #[test]
     fn columns_count_characters_not_bytes() {
-        assert_eq!(
-            place("a\nüö = 1\n".as_bytes(), 9..10),
-            (2, 6, 1, "üö = 1".into())
-        );
+        assert_eq!(place("a\nüö = 1\n".as_bytes(), 9..10), (2, 6, 1, "üö = 1".into()));
     }
 
     #[test]
     fn a_carriage_return_is_part_of_the_line_end() {
-        assert_eq!(
-            place(b"a = 1\r\nb = 2\r\n", 7..14),
-            (2, 1, 5, "b = 2".into())
-        );
+        assert_eq!(place(b"a = 1\r\nb = 2\r\n", 7..14), (2, 1, 5, "b = 2".into()));
     }
 
     #[test]
@@ -242,26 +201,14 @@ mod tests {
     fn columns_are_right_far_out_on_a_long_line() {
         for length in [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5000] {
             let text = "ü".repeat(length);
-            assert_eq!(
-                place(text.as_bytes(), 2 * length - 2..2 * length).1 as usize,
-                length
-            );
-            assert_eq!(
-                place(text.as_bytes(), 2 * length..2 * length).1 as usize,
-                length + 1
-            );
+            assert_eq!(place(text.as_bytes(), 2 * length - 2..2 * length).1 as usize, length);
+            assert_eq!(place(text.as_bytes(), 2 * length..2 * length).1 as usize, length + 1);
         }
     }
 
     #[test]
     fn bytes_that_are_not_utf8_are_remembered() {
-        let source = LayerSource::new(
-            0,
-            &ManifestLayer {
-                name: "m".into(),
-                bytes: b"# caf\xe9\n".to_vec(),
-            },
-        );
+        let source = LayerSource::new(0, &ManifestLayer { name: "m".into(), bytes: b"# caf\xe9\n".to_vec() });
         assert_eq!(source.replaced(), [(5, vec![0xe9])]);
         assert_eq!(source.text(), "# caf\u{fffd}\n");
     }

@@ -20,14 +20,10 @@ pub(super) fn parse(text: &str) -> (DeTable<'_>, Vec<Error>) {
     }
 }
 
-/// The text with blanks instead of each line that has a key and no `=`, and the errors of those lines; `None` where
-/// there is no such line. The parser gives up at the first of them, and would hide all that follows.
+/// The text with blanks instead of each line that has a key and no `=`, and the errors of those lines; `None`
+/// where there is no such line. The parser gives up at the first of them, and would hide all that follows.
 pub(super) fn without_lone_keys(text: &str, errors: &[Error]) -> Option<(String, Vec<Error>)> {
-    let lone: Vec<Error> = errors
-        .iter()
-        .filter(|error| error.message() == LONE_KEY)
-        .cloned()
-        .collect();
+    let lone: Vec<Error> = errors.iter().filter(|error| error.message() == LONE_KEY).cloned().collect();
     if lone.is_empty() {
         return None;
     }
@@ -38,11 +34,7 @@ pub(super) fn without_lone_keys(text: &str, errors: &[Error]) -> Option<(String,
         let first = before.map_or(0, |end| end + 1);
         let after = bytes[at..].iter().position(|byte| *byte == b'\n');
         let last = after.map_or(bytes.len(), |end| at + end);
-        let last = if bytes[first..last].ends_with(b"\r") {
-            last - 1
-        } else {
-            last
-        };
+        let last = if bytes[first..last].ends_with(b"\r") { last - 1 } else { last };
         bytes[first..last].fill(b' ');
     }
     Some((String::from_utf8(bytes).ok()?, lone))
@@ -58,15 +50,11 @@ pub(super) fn problem(message: &str, at: &str) -> ManifestProblem {
         };
     }
     match WORDS.iter().find(|(parser, _, _)| *parser == message) {
-        Some((_, message, hint)) => ManifestProblem::Syntax {
-            message: (*message).to_owned(),
-            hint: Some((*hint).to_owned()),
-        },
+        Some((_, message, hint)) => {
+            ManifestProblem::Syntax { message: (*message).to_owned(), hint: Some((*hint).to_owned()) }
+        }
         None => ManifestProblem::Syntax {
-            message: message
-                .strip_suffix(", expected nothing")
-                .unwrap_or(message)
-                .to_owned(),
+            message: message.strip_suffix(", expected nothing").unwrap_or(message).to_owned(),
             hint: None,
         },
     }
@@ -82,26 +70,10 @@ const WORDS: [(&str, &str, &str); 15] = [
         "this key or table is already there",
         "keep one of the two; a table has one heading with all its keys below it",
     ),
-    (
-        UNQUOTED,
-        "there is no value after `=`",
-        "write a value, or take the line out",
-    ),
-    (
-        LONE_KEY,
-        "`=` is missing after the key",
-        "a setting is `key = value`; a comment begins with `#`",
-    ),
-    (
-        "extra `=`, expected nothing",
-        "one `=` too many",
-        "a setting is `key = value`",
-    ),
-    (
-        "unexpected leading zero, expected nothing",
-        "a number cannot begin with 0",
-        "write 20, not 020",
-    ),
+    (UNQUOTED, "there is no value after `=`", "write a value, or take the line out"),
+    (LONE_KEY, "`=` is missing after the key", "a setting is `key = value`; a comment begins with `#`"),
+    ("extra `=`, expected nothing", "one `=` too many", "a setting is `key = value`"),
+    ("unexpected leading zero, expected nothing", "a number cannot begin with 0", "write 20, not 020"),
     (
         "invalid basic string, expected `\"`",
         "the closing `\"` is missing",
@@ -127,11 +99,7 @@ const WORDS: [(&str, &str, &str); 15] = [
         "`,` or the closing `]` is missing before this",
         "a list is `[\"one\", \"two\"]`",
     ),
-    (
-        "unclosed array, expected `]`",
-        "the closing `]` is missing",
-        "a list is `[\"one\", \"two\"]`",
-    ),
+    ("unclosed array, expected `]`", "the closing `]` is missing", "a list is `[\"one\", \"two\"]`"),
     (
         "unexpected key or value, expected newline, `#`",
         "the line does not end after the value or heading",

@@ -22,8 +22,8 @@ struct NamedLimit<'w> {
     limit: &'w MarkedValue<ConnectionLimit>,
 }
 
-/// Compares what belongs together. With a layer that is no TOML, only within each layer: a line that belongs there
-/// may be missing.
+/// Compares what belongs together. With a layer that is no TOML, only within each layer: a line that belongs
+/// there may be missing.
 pub(super) fn judge(written: &WrittenManifest, text: LayerText) -> Judgement {
     let mut judgement = Judgement::default();
     same_settings(written, &mut judgement);
@@ -52,48 +52,25 @@ const fn plain(service: Service) -> Option<Service> {
 }
 
 /// Services that an xinetd service of the same name is.
-const IN_XINETD: [Service; 4] = [
-    Service::Smtp,
-    Service::Smtps,
-    Service::Submission,
-    Service::Ftp,
-];
+const IN_XINETD: [Service; 4] = [Service::Smtp, Service::Smtps, Service::Submission, Service::Ftp];
 
 /// A limit by its service, with the plain service's where it has none of its own.
-fn in_limits(
-    written: &WrittenManifest,
-    service: Service,
-    setting: LimitPair,
-) -> Option<NamedLimit<'_>> {
+fn in_limits(written: &WrittenManifest, service: Service, setting: LimitPair) -> Option<NamedLimit<'_>> {
     let own = |service: Service| {
         let limit = written.limits.get(&service)?;
         let leaf = setting.of_limit(limit);
-        leaf.get().map(|limit| NamedLimit {
-            name: ManifestTable::Limit(service).key(setting.in_limits()),
-            limit,
-        })
+        leaf.get()
+            .map(|limit| NamedLimit { name: ManifestTable::Limit(service).key(setting.in_limits()), limit })
     };
     own(service).or_else(|| {
-        let untouched = written
-            .limits
-            .get(&service)
-            .is_none_or(|limit| setting.of_limit(limit).is_silent());
+        let untouched = written.limits.get(&service).is_none_or(|limit| setting.of_limit(limit).is_silent());
         own(plain(service)?).filter(|_| untouched)
     })
 }
 
-fn in_xinetd<'w>(
-    written: &'w WrittenManifest,
-    name: &str,
-    setting: LimitPair,
-) -> Option<NamedLimit<'w>> {
-    let limit = setting
-        .of_xinetd(written.xinetd_services.get(name)?)
-        .get()?;
-    Some(NamedLimit {
-        name: ManifestTable::XinetdService(name.to_owned()).key(setting.in_xinetd()),
-        limit,
-    })
+fn in_xinetd<'w>(written: &'w WrittenManifest, name: &str, setting: LimitPair) -> Option<NamedLimit<'w>> {
+    let limit = setting.of_xinetd(written.xinetd_services.get(name)?).get()?;
+    Some(NamedLimit { name: ManifestTable::XinetdService(name.to_owned()).key(setting.in_xinetd()), limit })
 }
 
 /// The two limits on connections at once.
@@ -143,21 +120,17 @@ impl LimitPair {
     }
 }
 
-/// A setting that has one name under `limits` and another under `xinetd.services` must be declared by one of them.
+/// A setting that has one name under `limits` and another under `xinetd.services` must be declared by one of
+/// them.
 fn same_settings(written: &WrittenManifest, judgement: &mut Judgement) {
     for service in IN_XINETD {
         for setting in LimitPair::ALL {
-            let (Some(one), Some(other)) = (
-                in_limits(written, service, setting),
-                in_xinetd(written, service.name(), setting),
-            ) else {
+            let (Some(one), Some(other)) =
+                (in_limits(written, service, setting), in_xinetd(written, service.name(), setting))
+            else {
                 continue;
             };
-            let (first, later) = if one.limit.mark <= other.limit.mark {
-                (one, other)
-            } else {
-                (other, one)
-            };
+            let (first, later) = if one.limit.mark <= other.limit.mark { (one, other) } else { (other, one) };
             let apart = ManifestTable::Limit(service).key(setting.in_limits());
             let fix = if first.name != apart && later.name != apart {
                 SameFix::SetApart { key: apart }
@@ -182,10 +155,8 @@ fn pairs(written: &WrittenManifest) -> Vec<(NamedLimit<'_>, NamedLimit<'_>)> {
     let mut pairs = Vec::new();
     for service in Service::ALL {
         let effective = |setting| {
-            let xinetd = IN_XINETD
-                .contains(&service)
-                .then(|| in_xinetd(written, service.name(), setting))
-                .flatten();
+            let xinetd =
+                IN_XINETD.contains(&service).then(|| in_xinetd(written, service.name(), setting)).flatten();
             in_limits(written, service, setting).or(xinetd)
         };
         pairs.extend(effective(LimitPair::Each).zip(effective(LimitPair::Total)));
@@ -199,10 +170,7 @@ fn pairs(written: &WrittenManifest) -> Vec<(NamedLimit<'_>, NamedLimit<'_>)> {
     for (table, limit) in xinetd {
         let named = |setting: LimitPair| {
             let name = table.key(setting.in_xinetd());
-            setting
-                .of_xinetd(limit)
-                .get()
-                .map(|limit| NamedLimit { name, limit })
+            setting.of_xinetd(limit).get().map(|limit| NamedLimit { name, limit })
         };
         pairs.extend(named(LimitPair::Each).zip(named(LimitPair::Total)));
     }
@@ -264,26 +232,18 @@ fn incomplete_rates(written: &WrittenManifest, text: LayerText, judgement: &mut 
     );
     for (table, limit) in all {
         let (lone, missing, hint) = match (&limit.rate, &limit.pause) {
-            (rate, pause) if rate.get().is_some() && pause.is_silent() => (
-                rate.get(),
-                "pause",
-                "say how long the service then refuses, as `pause = \"10s\"`",
-            ),
-            (rate, pause) if pause.get().is_some() && rate.is_silent() => (
-                pause.get(),
-                "rate",
-                "say above how many connections a second, as `rate = 50`",
-            ),
+            (rate, pause) if rate.get().is_some() && pause.is_silent() => {
+                (rate.get(), "pause", "say how long the service then refuses, as `pause = \"10s\"`")
+            }
+            (rate, pause) if pause.get().is_some() && rate.is_silent() => {
+                (pause.get(), "rate", "say above how many connections a second, as `rate = 50`")
+            }
             _ => continue,
         };
         if let Some(lone) = lone {
             judgement.problems.push((
                 lone.mark.clone(),
-                ManifestProblem::Incomplete {
-                    key: table.key("cps"),
-                    missing,
-                    hint,
-                },
+                ManifestProblem::Incomplete { key: table.key("cps"), missing, hint },
             ));
         }
     }

@@ -48,11 +48,7 @@ pub(super) fn integer(number: &DeInteger<'_>) -> Option<i128> {
 }
 
 /// A value that stands where a table is expected.
-pub(super) fn not_a_table(
-    outer: &ManifestTable,
-    key: &str,
-    value: &DeValue<'_>,
-) -> ManifestProblem {
+pub(super) fn not_a_table(outer: &ManifestTable, key: &str, value: &DeValue<'_>) -> ManifestProblem {
     let name = outer.key(key);
     let hint = match (outer, value) {
         (_, DeValue::Array(_)) if key != "cps" => format!("write `[{name}]` with single brackets"),
@@ -91,12 +87,7 @@ pub(super) fn not_a_table(
         }
         _ => format!("write `[{name}]` with its keys below it"),
     };
-    ManifestProblem::WrongType {
-        key: format!("`{name}`"),
-        expected: "a table",
-        found: found(value),
-        hint,
-    }
+    ManifestProblem::WrongType { key: format!("`{name}`"), expected: "a table", found: found(value), hint }
 }
 
 fn is_digits(text: &str) -> bool {

@@ -1,11 +1,12 @@
-//! The layers' content after reading, before any of it is judged together: leaves that are set, dropped or wrong.
+//! The layers' content after reading, before any of it is judged together: leaves that are set, dropped or
+//! wrong.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::{
-    AccountCap, ConnectionLimit, Declared, EnforcedBy, MailService, MissingAccounts, Network,
-    PanelLogin, Service, SetName,
+    AccountCap, ConnectionLimit, Declared, EnforcedBy, MailService, MissingAccounts, Network, PanelLogin,
+    Service, SetName,
 };
 
 use super::source::LayerMark;
@@ -20,10 +21,7 @@ pub(super) struct MarkedValue<T> {
 impl<T> MarkedValue<T> {
     /// The value as the desired state carries it.
     pub(super) fn declared(self) -> Declared<T> {
-        Declared {
-            value: self.value,
-            origin: self.mark.origin(),
-        }
+        Declared { value: self.value, origin: self.mark.origin() }
     }
 }
 
@@ -130,7 +128,8 @@ pub(super) enum WrittenAllow {
     Nobody,
     /// A list.
     Only(Vec<MarkedValue<ListedSource>>),
-    /// What is good of a list of which something was reported as wrong: whether its sets exist is still judged.
+    /// What is good of a list of which something was reported as wrong: whether its sets exist is still
+    /// judged.
     Broken(Vec<MarkedValue<ListedSource>>),
 }
 
@@ -175,12 +174,7 @@ pub(super) struct WrittenManifest {
 
 impl WrittenPanelAccess {
     fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
-        let Self {
-            default,
-            missing,
-            domains,
-            accounts,
-        } = above;
+        let Self { default, missing, domains, accounts } = above;
         self.default.cover(default, drops);
         self.missing.cover(missing, drops);
         for (domain, access) in domains {
@@ -204,11 +198,7 @@ impl WrittenLimit {
 
 impl WrittenAccess {
     fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
-        let Self {
-            networks,
-            enforce,
-            allow,
-        } = above;
+        let Self { networks, enforce, allow } = above;
         for (name, set) in networks {
             self.networks.entry(name).or_default().cover(set, drops);
         }
@@ -221,12 +211,7 @@ impl WrittenAccess {
 
 impl WrittenXinetd {
     fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
-        let Self {
-            per_source,
-            instances,
-            rate,
-            pause,
-        } = above;
+        let Self { per_source, instances, rate, pause } = above;
         self.per_source.cover(per_source, drops);
         self.instances.cover(instances, drops);
         self.rate.cover(rate, drops);
@@ -237,36 +222,20 @@ impl WrittenXinetd {
 impl WrittenManifest {
     /// Puts a later layer over this one: tables merge, values and lists replace, a drop drops.
     pub(super) fn cover(&mut self, above: Self, drops: &mut DroppedLeaves) {
-        let Self {
-            host,
-            limits,
-            xinetd_defaults,
-            xinetd_services,
-            access: sources,
-            panel_access,
-            safety,
-        } = above;
+        let Self { host, limits, xinetd_defaults, xinetd_services, access: sources, panel_access, safety } =
+            above;
         self.host.cover(host, drops);
         for (service, limit) in limits {
             self.limits.entry(service).or_default().cover(limit, drops);
         }
         self.xinetd_defaults.cover(xinetd_defaults, drops);
         for (name, limit) in xinetd_services {
-            self.xinetd_services
-                .entry(name)
-                .or_default()
-                .cover(limit, drops);
+            self.xinetd_services.entry(name).or_default().cover(limit, drops);
         }
         self.access.cover(sources, drops);
         self.panel_access.cover(panel_access, drops);
-        let WrittenSafety {
-            max_account_changes,
-            confirm_within,
-            must_reach,
-        } = safety;
-        self.safety
-            .max_account_changes
-            .cover(max_account_changes, drops);
+        let WrittenSafety { max_account_changes, confirm_within, must_reach } = safety;
+        self.safety.max_account_changes.cover(max_account_changes, drops);
         self.safety.confirm_within.cover(confirm_within, drops);
         self.safety.must_reach.cover(must_reach, drops);
     }

@@ -25,13 +25,7 @@ pub enum MailService {
 
 impl MailService {
     /// All services, in the order of their names.
-    pub const ALL: [Self; 5] = [
-        Self::Imap,
-        Self::Pop3,
-        Self::Smtp,
-        Self::Smtps,
-        Self::Submission,
-    ];
+    pub const ALL: [Self; 5] = [Self::Imap, Self::Pop3, Self::Smtp, Self::Smtps, Self::Submission];
 
     /// The name in the manifest and in JSON.
     #[must_use]
@@ -88,7 +82,8 @@ impl AllowedSources {
     }
 }
 
-/// The name of a set of networks: `[a-z][a-z0-9_-]*`, up to 64 characters, and none of the words that stand for sets.
+/// The name of a set of networks: `[a-z][a-z0-9_-]*`, up to 64 characters, and none of the words that stand
+/// for sets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SetName(String);
@@ -175,12 +170,7 @@ pub enum EnforcedBy {
 
 impl EnforcedBy {
     /// All of them, as they are listed for people.
-    pub const ALL: [Self; 4] = [
-        Self::Auto,
-        Self::PleskFirewall,
-        Self::Nftables,
-        Self::Iptables,
-    ];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::PleskFirewall, Self::Nftables, Self::Iptables];
 
     /// The name in the manifest and in JSON.
     #[must_use]
@@ -224,7 +214,8 @@ impl AccessTable {
         *self == Self::default()
     }
 
-    /// The ports that a service's entry speaks of: `smtp` leaves 465 to `smtps` where that has an entry of its own.
+    /// The ports that a service's entry speaks of: `smtp` leaves 465 to `smtps` where that has an entry of
+    /// its own.
     #[must_use]
     pub fn ports(&self, service: MailService) -> &'static [u16] {
         match service {
@@ -272,10 +263,7 @@ mod tests {
     #[test]
     fn smtps_set_apart_takes_its_port_from_smtp() {
         let entry = |allowed| Declared {
-            value: ServiceAllow {
-                allowed,
-                sets: Vec::new(),
-            },
+            value: ServiceAllow { allowed, sets: Vec::new() },
             origin: crate::model::ManifestOrigin {
                 layer: "m".into(),
                 line: 1,
@@ -284,13 +272,9 @@ mod tests {
             },
         };
         let mut access = AccessTable::default();
-        access
-            .allow
-            .insert(MailService::Smtp, entry(AllowedSources::Anyone));
+        access.allow.insert(MailService::Smtp, entry(AllowedSources::Anyone));
         assert_eq!(access.ports(MailService::Smtp), [25, 465]);
-        access
-            .allow
-            .insert(MailService::Smtps, entry(AllowedSources::Nobody));
+        access.allow.insert(MailService::Smtps, entry(AllowedSources::Nobody));
         assert_eq!(access.ports(MailService::Smtp), [25]);
         assert_eq!(access.ports(MailService::Smtps), [465]);
     }

@@ -110,9 +110,7 @@ impl Network {
         if !digits {
             return Err(match (address, prefix.parse::<Ipv4Addr>()) {
                 (IpAddr::V4(address), Ok(mask)) => match Ipv4Net::with_netmask(address, mask) {
-                    Ok(net) => NotANetwork::Mask {
-                        corrected: Self(IpNet::V4(net.trunc())),
-                    },
+                    Ok(net) => NotANetwork::Mask { corrected: Self(IpNet::V4(net.trunc())) },
                     Err(_) => NotANetwork::Syntax,
                 },
                 (IpAddr::V4(_) | IpAddr::V6(_), _) => NotANetwork::Syntax,
@@ -132,16 +130,12 @@ impl Network {
             && let Some(address) = v6.addr().to_ipv4_mapped()
             && let Ok(v4) = Ipv4Net::new(address, v6.prefix_len() - 96)
         {
-            return Err(NotANetwork::Mapped {
-                corrected: Self(IpNet::V4(v4.trunc())),
-            });
+            return Err(NotANetwork::Mapped { corrected: Self(IpNet::V4(v4.trunc())) });
         }
         if net.trunc() == net {
             Ok(Self(net))
         } else {
-            Err(NotANetwork::HostBits {
-                corrected: Self(net.trunc()),
-            })
+            Err(NotANetwork::HostBits { corrected: Self(net.trunc()) })
         }
     }
 
@@ -217,7 +211,8 @@ impl From<Network> for String {
     }
 }
 
-/// A set of addresses, IPv4 and IPv6 apart; two are equal when they hold the same addresses, however they were written.
+/// A set of addresses, IPv4 and IPv6 apart; two are equal when they hold the same addresses, however they
+/// were written.
 ///
 /// All operations on two sets are linear in the number of their networks; making one sorts them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -232,14 +227,12 @@ impl Networks {
     #[must_use]
     pub fn all_of(family: AddressFamily) -> Self {
         match family {
-            AddressFamily::Ipv4 => Self {
-                v4: NumberIntervals::of(vec![(0, u32::MAX)]),
-                v6: NumberIntervals::default(),
-            },
-            AddressFamily::Ipv6 => Self {
-                v4: NumberIntervals::default(),
-                v6: NumberIntervals::of(vec![(0, u128::MAX)]),
-            },
+            AddressFamily::Ipv4 => {
+                Self { v4: NumberIntervals::of(vec![(0, u32::MAX)]), v6: NumberIntervals::default() }
+            }
+            AddressFamily::Ipv6 => {
+                Self { v4: NumberIntervals::default(), v6: NumberIntervals::of(vec![(0, u128::MAX)]) }
+            }
         }
     }
 
@@ -249,8 +242,8 @@ impl Networks {
         Self::all_of(AddressFamily::Ipv4).union(&Self::all_of(AddressFamily::Ipv6))
     }
 
-    /// The addresses of ranges, each from its first to its last, both in it; one whose families differ or whose order is
-    /// wrong holds none.
+    /// The addresses of ranges, each from its first to its last, both in it; one whose families differ or
+    /// whose order is wrong holds none.
     pub fn of_ranges(ranges: impl IntoIterator<Item = (IpAddr, IpAddr)>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for range in ranges {
@@ -264,10 +257,7 @@ impl Networks {
                 (IpAddr::V4(_) | IpAddr::V6(_), _) => {}
             }
         }
-        Self {
-            v4: NumberIntervals::of(v4),
-            v6: NumberIntervals::of(v6),
-        }
+        Self { v4: NumberIntervals::of(v4), v6: NumberIntervals::of(v6) }
     }
 
     /// Whether it holds no address.
@@ -289,54 +279,35 @@ impl Networks {
     #[must_use]
     pub fn of_family(&self, family: AddressFamily) -> Self {
         match family {
-            AddressFamily::Ipv4 => Self {
-                v4: self.v4.clone(),
-                v6: NumberIntervals::default(),
-            },
-            AddressFamily::Ipv6 => Self {
-                v4: NumberIntervals::default(),
-                v6: self.v6.clone(),
-            },
+            AddressFamily::Ipv4 => Self { v4: self.v4.clone(), v6: NumberIntervals::default() },
+            AddressFamily::Ipv6 => Self { v4: NumberIntervals::default(), v6: self.v6.clone() },
         }
     }
 
     /// What is in either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self {
-            v4: self.v4.union(&other.v4),
-            v6: self.v6.union(&other.v6),
-        }
+        Self { v4: self.v4.union(&other.v4), v6: self.v6.union(&other.v6) }
     }
 
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        Self {
-            v4: self.v4.intersection(&other.v4),
-            v6: self.v6.intersection(&other.v6),
-        }
+        Self { v4: self.v4.intersection(&other.v4), v6: self.v6.intersection(&other.v6) }
     }
 
     /// What is in this one alone.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        Self {
-            v4: self.v4.difference(&other.v4),
-            v6: self.v6.difference(&other.v6),
-        }
+        Self { v4: self.v4.difference(&other.v4), v6: self.v6.difference(&other.v6) }
     }
 
     /// Whether all of a network is in it; found by bisection.
     #[must_use]
     pub fn holds(&self, network: Network) -> bool {
         match network.0 {
-            IpNet::V4(net) => self
-                .v4
-                .holds(net.network().to_bits(), net.broadcast().to_bits()),
-            IpNet::V6(net) => self
-                .v6
-                .holds(net.network().to_bits(), net.broadcast().to_bits()),
+            IpNet::V4(net) => self.v4.holds(net.network().to_bits(), net.broadcast().to_bits()),
+            IpNet::V6(net) => self.v6.holds(net.network().to_bits(), net.broadcast().to_bits()),
         }
     }
 
@@ -362,16 +333,10 @@ impl Networks {
     /// The fewest ranges that make it up, each with its first and its last address, sorted, IPv4 first.
     pub fn ranges(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
         let v4 = self.v4.iter().map(|(first, last)| {
-            (
-                IpAddr::V4(Ipv4Addr::from_bits(first)),
-                IpAddr::V4(Ipv4Addr::from_bits(last)),
-            )
+            (IpAddr::V4(Ipv4Addr::from_bits(first)), IpAddr::V4(Ipv4Addr::from_bits(last)))
         });
         let v6 = self.v6.iter().map(|(first, last)| {
-            (
-                IpAddr::V6(Ipv6Addr::from_bits(first)),
-                IpAddr::V6(Ipv6Addr::from_bits(last)),
-            )
+            (IpAddr::V6(Ipv6Addr::from_bits(first)), IpAddr::V6(Ipv6Addr::from_bits(last)))
         });
         v4.chain(v6)
     }
@@ -420,22 +385,13 @@ mod tests {
     use super::*;
 
     fn set(texts: &[&str]) -> Networks {
-        texts
-            .iter()
-            .map(|text| Network::parse(text).unwrap())
-            .collect()
+        texts.iter().map(|text| Network::parse(text).unwrap()).collect()
     }
 
     #[test]
     fn sets_are_equal_when_they_hold_the_same_addresses() {
-        assert_eq!(
-            set(&["10.0.0.0/25", "10.0.0.128/25", "10.0.0.7"]),
-            set(&["10.0.0.0/24"])
-        );
-        assert_eq!(
-            set(&["2001:db8::/33", "2001:db8:8000::/33"]),
-            set(&["2001:db8::/32"])
-        );
+        assert_eq!(set(&["10.0.0.0/25", "10.0.0.128/25", "10.0.0.7"]), set(&["10.0.0.0/24"]));
+        assert_eq!(set(&["2001:db8::/33", "2001:db8:8000::/33"]), set(&["2001:db8::/32"]));
         assert_ne!(set(&["0.0.0.0/0"]), set(&["::/0"]));
         assert_eq!(
             set(&["10.0.0.128/25", "2001:db8::1", "10.0.0.0/25"]).to_string(),
@@ -449,12 +405,7 @@ mod tests {
         assert_eq!(all, Networks::everything());
         assert_eq!(all.to_string(), "0.0.0.0/0, ::/0");
         assert!(all.difference(&Networks::everything()).is_empty());
-        assert_eq!(
-            all.difference(&set(&["255.255.255.255", "::/0"]))
-                .iter()
-                .count(),
-            32
-        );
+        assert_eq!(all.difference(&set(&["255.255.255.255", "::/0"])).iter().count(), 32);
     }
 
     #[test]
@@ -500,10 +451,7 @@ mod tests {
     fn a_set_survives_json() {
         let one = set(&["10.0.0.0/23", "10.0.2.0/24", "2001:db8::/48", "192.0.2.1"]);
         let json = serde_json::to_string(&one).unwrap();
-        assert_eq!(
-            json,
-            "[\"10.0.0.0/23\",\"10.0.2.0/24\",\"192.0.2.1\",\"2001:db8::/48\"]"
-        );
+        assert_eq!(json, "[\"10.0.0.0/23\",\"10.0.2.0/24\",\"192.0.2.1\",\"2001:db8::/48\"]");
         assert_eq!(serde_json::from_str::<Networks>(&json).unwrap(), one);
     }
 }

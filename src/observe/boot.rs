@@ -13,12 +13,8 @@ pub(super) struct BootTickets {
 
 pub(super) fn ask(batch: &mut Batch) -> BootTickets {
     BootTickets {
-        files: (paths().into_iter())
-            .map(|path| (path.clone(), batch.file(path)))
-            .collect(),
-        places: (places().into_iter())
-            .map(|path| (path.clone(), batch.exists(path)))
-            .collect(),
+        files: (paths().into_iter()).map(|path| (path.clone(), batch.file(path))).collect(),
+        places: (places().into_iter()).map(|path| (path.clone(), batch.exists(path))).collect(),
     }
 }
 

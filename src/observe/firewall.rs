@@ -8,14 +8,13 @@ use crate::edit::xinetd::XinetdConfig;
 use crate::facts::{Facts, Plesk};
 use crate::firewall::ends::{LocalAddressEvidence, LocalAddressModule};
 use crate::firewall::observed::{
-    LegacyTableNames, NeighbourProgram, ObservedFirewall, PacketEntrance, PleskAnswers, RawFilters,
-    ipvs,
+    LegacyTableNames, NeighbourProgram, ObservedFirewall, PacketEntrance, PleskAnswers, RawFilters, ipvs,
 };
 use crate::firewall::tools::{FilterTools, IptablesVariant, NetfilterSupport, NftablesSupport};
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{
-    CommandOutput, ControllingTerminal, FileFound, HostCommand, HostError, PathExistence, Process,
-    ProcessId, ReadHost,
+    CommandOutput, ControllingTerminal, FileFound, HostCommand, HostError, PathExistence, Process, ProcessId,
+    ReadHost,
 };
 use crate::model::{AddressFamily, HostPath, known};
 
@@ -29,42 +28,19 @@ const PLESK_PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST: usize = 32 * 1024 * 1024;
 
 /// Daemons that make rules, and the programs that a script of Plesk's firewall is run by.
-const PROGRAMS: [&str; 9] = [
-    "firewalld",
-    "dockerd",
-    "firewall-new.sh",
-    "sh",
-    "bash",
-    "dash",
-    "php",
-    "sw-engine",
-    "python3",
-];
+const PROGRAMS: [&str; 9] =
+    ["firewalld", "dockerd", "firewall-new.sh", "sh", "bash", "dash", "php", "sw-engine", "python3"];
 
 /// The programs that wait for a login at a console, and those that somebody is logged in by.
-const LOGINS: [&str; 7] = [
-    "agetty", "getty", "mingetty", "mgetty", "fgetty", "login", "sulogin",
-];
+const LOGINS: [&str; 7] = ["agetty", "getty", "mingetty", "mgetty", "fgetty", "login", "sulogin"];
 
 /// A file that only an installed neighbour has, and one that says that it is off.
 const FILES: [(NeighbourProgram, &str, Option<&str>); 4] = [
-    (
-        NeighbourProgram::Csf,
-        "/etc/csf/csf.conf",
-        Some("/etc/csf/csf.disable"),
-    ),
+    (NeighbourProgram::Csf, "/etc/csf/csf.conf", Some("/etc/csf/csf.disable")),
     (NeighbourProgram::Apf, "/etc/apf/conf.apf", None),
     // It starts at boot, though it may not run now.
-    (
-        NeighbourProgram::Firewalld,
-        "/etc/systemd/system/multi-user.target.wants/firewalld.service",
-        None,
-    ),
-    (
-        NeighbourProgram::Imunify,
-        "/etc/sysconfig/imunify360/imunify360.config",
-        None,
-    ),
+    (NeighbourProgram::Firewalld, "/etc/systemd/system/multi-user.target.wants/firewalld.service", None),
+    (NeighbourProgram::Imunify, "/etc/sysconfig/imunify360/imunify360.config", None),
 ];
 
 /// Requests under way.
@@ -79,23 +55,14 @@ pub(super) struct FirewallTickets {
     processes: Ticket<Vec<Process>>,
     inetd: Ticket<FileFound>,
     addresses: Ticket<FileFound>,
-    files: Vec<(
-        NeighbourProgram,
-        Ticket<PathExistence>,
-        Option<Ticket<PathExistence>>,
-    )>,
+    files: Vec<(NeighbourProgram, Ticket<PathExistence>, Option<Ticket<PathExistence>>)>,
     plesk: Option<PleskTickets>,
 }
 
 #[derive(Default)]
 struct KernelTickets {
     nft: Option<(HostCommand, Ticket<CommandOutput>)>,
-    saved: Vec<(
-        AddressFamily,
-        IptablesVariant,
-        HostCommand,
-        Ticket<CommandOutput>,
-    )>,
+    saved: Vec<(AddressFamily, IptablesVariant, HostCommand, Ticket<CommandOutput>)>,
     versions: Vec<(AddressFamily, Ticket<CommandOutput>)>,
 }
 
@@ -128,10 +95,8 @@ impl LocalAddressTickets {
         let modules = folder.and_then(|folder| {
             let mut files = Vec::new();
             for module in LocalAddressModule::ALL {
-                let paths: Result<Vec<_>, _> = PACKED
-                    .iter()
-                    .map(|ending| folder.join(&format!("{}{ending}", module.file())))
-                    .collect();
+                let paths: Result<Vec<_>, _> =
+                    PACKED.iter().map(|ending| folder.join(&format!("{}{ending}", module.file()))).collect();
                 files.push((module, batch.first_existing(paths.ok()?)));
             }
             Some(ModuleTickets {
@@ -140,10 +105,7 @@ impl LocalAddressTickets {
                 files,
             })
         });
-        Self {
-            matches: matches.into(),
-            modules,
-        }
+        Self { matches: matches.into(), modules }
     }
 
     fn shows(self, answers: &mut Answers) -> Result<LocalAddressEvidence, HostError> {
@@ -157,9 +119,7 @@ impl LocalAddressTickets {
         if let Some(tickets) = self.modules {
             let built_in = match answers.take(tickets.built_in)? {
                 FileFound::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
-                FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => {
-                    String::new()
-                }
+                FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => String::new(),
             };
             let mut found = BTreeSet::new();
             for (module, ticket) in tickets.files {
@@ -237,10 +197,7 @@ pub(super) fn ask(batch: &mut Batch, facts: &Facts) -> FirewallTickets {
                 (*neighbour, batch.exists(known(file)), off)
             })
             .collect(),
-        plesk: facts
-            .plesk
-            .as_ref()
-            .and_then(|plesk| of_plesk(batch, plesk)),
+        plesk: facts.plesk.as_ref().and_then(|plesk| of_plesk(batch, plesk)),
     }
 }
 
@@ -299,16 +256,12 @@ fn of_plesk(batch: &mut Batch, plesk: &Plesk) -> Option<PleskTickets> {
         (command.clone(), batch.output(command))
     };
     let (enabled, list) = (ask("--is-enabled"), ask("--list-json"));
-    Some(PleskTickets {
-        exists: batch.exists(program),
-        enabled,
-        list,
-        ini: (ini.clone(), batch.file(ini)),
-    })
+    Some(PleskTickets { exists: batch.exists(program), enabled, list, ini: (ini.clone(), batch.file(ini)) })
 }
 
 impl FirewallTickets {
-    /// Takes the answers, and asks once more where whether nftables may be asked had to be known first, or where sshd listens.
+    /// Takes the answers, and asks once more where whether nftables may be asked had to be known first, or
+    /// where sshd listens.
     pub(super) fn observed(
         self,
         host: &dyn ReadHost,
@@ -335,13 +288,8 @@ impl FirewallTickets {
             raw.balancer = ipvs::layer(&answers.take(ticket)?);
         }
         let processes = answers.take(self.processes)?;
-        let sshd = KnownListeners {
-            facts,
-            processes: &processes,
-            xinetd,
-            inetd: &answers.take(self.inetd)?,
-        }
-        .sshd(host)?;
+        let sshd = KnownListeners { facts, processes: &processes, xinetd, inetd: &answers.take(self.inetd)? }
+            .sshd(host)?;
         raw.entrances = entrances(&processes, &sshd.ports);
         raw.ssh_ports = sshd.ports;
         raw.may_be_ssh = sshd.suspects;
@@ -400,22 +348,15 @@ fn entrances(processes: &[Process], ssh_ports: &BTreeSet<u16>) -> BTreeSet<Packe
     let is_hidden = |process: &&Process| {
         process.name == "sshd" && process.ports.is_none() && process.may_be_roots_applet()
     };
-    let console = processes
-        .iter()
-        .find(waits)
-        .map(|_| PacketEntrance::Console);
+    let console = processes.iter().find(waits).map(|_| PacketEntrance::Console);
     let ssh = !ssh_ports.is_empty() || processes.iter().any(|process| is_hidden(&process));
-    console
-        .into_iter()
-        .chain(ssh.then_some(PacketEntrance::Ssh))
-        .collect()
+    console.into_iter().chain(ssh.then_some(PacketEntrance::Ssh)).collect()
 }
 
 /// The vendor's article tells to look for `firewall-new.sh` in what `ps` shows.
 fn applies_of_plesk(processes: &[Process]) -> Vec<ProcessId> {
-    let names = |word: &Vec<u8>| {
-        (word.windows(b"firewall-new.sh".len())).any(|part| part == b"firewall-new.sh")
-    };
+    let names =
+        |word: &Vec<u8>| (word.windows(b"firewall-new.sh".len())).any(|part| part == b"firewall-new.sh");
     (processes.iter())
         .filter(|process| process.is_roots() && process.argv.iter().any(names))
         .map(|process| process.id)
@@ -453,18 +394,10 @@ mod tests {
             ("agetty", "/usr/sbin/agetty", PacketEntrance::Console),
             ("getty", "/bin/busybox", PacketEntrance::Console),
         ] {
-            assert_eq!(
-                of(ProcessOwner::User(0), name, file),
-                [entrance].into(),
-                "{name}"
-            );
+            assert_eq!(of(ProcessOwner::User(0), name, file), [entrance].into(), "{name}");
             assert_eq!(of(ProcessOwner::User(1000), name, file), none, "{name}");
             assert_eq!(of(ProcessOwner::Several, name, file), none, "{name}");
-            assert_eq!(
-                of(ProcessOwner::User(0), name, "/usr/bin/sudo"),
-                none,
-                "{name}"
-            );
+            assert_eq!(of(ProcessOwner::User(0), name, "/usr/bin/sudo"), none, "{name}");
         }
     }
 

@@ -5,13 +5,10 @@ use std::time::Duration;
 
 use crate::edit::xinetd::XinetdConfig;
 use crate::facts::{Facts, ServiceManager};
-use crate::firewall::sshd::{
-    ListenerPorts, ListenerService, mail_ports, of_inetd, of_systemd, of_xinetd,
-};
+use crate::firewall::sshd::{ListenerPorts, ListenerService, mail_ports, of_inetd, of_systemd, of_xinetd};
 use crate::host::batch::Batch;
 use crate::host::{
-    CommandEnding, FileFound, HostCommand, HostError, Process, ReadHost, is_session,
-    listening_ports,
+    CommandEnding, FileFound, HostCommand, HostError, Process, ReadHost, is_session, listening_ports,
 };
 use crate::limits::xinetd::running;
 use crate::model::known;
@@ -55,47 +52,35 @@ pub(super) struct KnownListeners<'a> {
 
 fn ports<'p>(processes: impl IntoIterator<Item = &'p Process>) -> BTreeSet<u16> {
     let processes = processes.into_iter();
-    processes
-        .flat_map(|process| process.ports.iter().flatten().copied())
-        .collect()
+    processes.flat_map(|process| process.ports.iter().flatten().copied()).collect()
 }
 
 impl KnownListeners<'_> {
     fn named(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Process> {
-        let named =
-            (self.processes.iter()).filter(|process| names.contains(&process.name.as_str()));
+        let named = (self.processes.iter()).filter(|process| names.contains(&process.name.as_str()));
         named.filter(|process| process.may_be_roots_applet())
     }
 
-    /// Finds out; the host is asked once more where systemd listens on a mail port for somebody, or no port is known.
+    /// Finds out; the host is asked once more where systemd listens on a mail port for somebody, or no port
+    /// is known.
     pub(super) fn sshd(&self, host: &dyn ReadHost) -> Result<SshdListening, HostError> {
         let own = ports(self.named(&["sshd", "dropbear"]));
-        let serves_one =
-            |process: &&Process| process.argv.first().is_some_and(|title| is_session(title));
+        let serves_one = |process: &&Process| process.argv.first().is_some_and(|title| is_session(title));
         // Sessions listen for what they forward.
-        let mut listens = ports(
-            self.named(&["sshd", "dropbear"])
-                .filter(|one| !serves_one(one)),
-        );
+        let mut listens = ports(self.named(&["sshd", "dropbear"]).filter(|one| !serves_one(one)));
         let inetd = match self.inetd {
             FileFound::File(state) => of_inetd(&state.bytes),
             FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => Vec::new(),
         };
         let mut services: Vec<ListenerService> = inetd.clone();
-        services.extend(
-            self.xinetd
-                .into_iter()
-                .flat_map(|config| of_xinetd(config, &listens)),
-        );
+        services.extend(self.xinetd.into_iter().flat_map(|config| of_xinetd(config, &listens)));
         let by_xinetd = ListenerPorts::of(&ports(running(&self.facts.processes)), &services);
         let by_inetd = ListenerPorts::of(&ports(self.named(&["inetd", "inetutils-inetd"])), &inetd);
         listens.extend(by_xinetd.sshd.iter().chain(&by_inetd.sshd));
         let mail = ports((self.facts.processes.iter()).filter(|process| process.name != "xinetd"));
         let mut explained: BTreeSet<u16> = &by_xinetd.others | &by_inetd.others;
         explained.extend(mail);
-        let first = self
-            .named(&["systemd", "init"])
-            .filter(|process| process.id.pid == 1);
+        let first = self.named(&["systemd", "init"]).filter(|process| process.id.pid == 1);
         let held = &(&ports(first) & &mail_ports()) - &(&explained | &listens);
         if !held.is_empty() || listens.is_empty() {
             let (units, listening) = self.ask(host)?;
@@ -104,16 +89,10 @@ impl KnownListeners<'_> {
             explained.extend(by_systemd.others);
             if listens.is_empty() {
                 let suspects = &(&listening & &mail_ports()) - &explained;
-                return Ok(SshdListening {
-                    ports: own,
-                    suspects: Some(suspects),
-                });
+                return Ok(SshdListening { ports: own, suspects: Some(suspects) });
             }
         }
-        Ok(SshdListening {
-            ports: &own | &listens,
-            suspects: None,
-        })
+        Ok(SshdListening { ports: &own | &listens, suspects: None })
     }
 
     /// What systemd says of its units, and all ports on which anything listens.
@@ -122,13 +101,8 @@ impl KnownListeners<'_> {
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| batch.file(known(path)));
         let units = match &self.facts.manager {
             ServiceManager::Systemd { systemctl } => {
-                let words = [
-                    "show",
-                    "--all",
-                    "--property=Id,Listen,Triggers,ExecStart",
-                    "*.socket",
-                    "*.service",
-                ];
+                let words =
+                    ["show", "--all", "--property=Id,Listen,Triggers,ExecStart", "*.socket", "*.service"];
                 let words = words.map(str::to_owned).to_vec();
                 let mut command = HostCommand::new(systemctl.clone(), words, PATIENCE);
                 command.cap = LONGEST;

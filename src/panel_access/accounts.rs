@@ -1,4 +1,5 @@
-//! All mail accounts of a panel as its database has them, kept small: a million of them are some tens of megabytes.
+//! All mail accounts of a panel as its database has them, kept small: a million of them are some tens of
+//! megabytes.
 //!
 //! The client's answer is kept as it came; an account is a few numbers and a place in it.
 
@@ -210,8 +211,8 @@ impl AccountList {
         }
     }
 
-    /// Marks accounts whose user belongs to another account too, or would: logins are unique, so that the user is the one of
-    /// that login.
+    /// Marks accounts whose user belongs to another account too, or would: logins are unique, so that the
+    /// user is the one of that login.
     fn share(&mut self, others: &BTreeSet<String>) {
         if others.is_empty() {
             return;
@@ -238,13 +239,13 @@ impl AccountList {
         }
     }
 
-    /// One account in detail, as far as it was asked for; [`AccountDetails::Gone`] where there is none of this number.
+    /// One account in detail, as far as it was asked for; [`AccountDetails::Gone`] where there is none of
+    /// this number.
     #[must_use]
     pub fn details(&self, id: u32) -> AccountDetails {
-        let row = (self.rows.binary_search_by_key(&id, |row| row.id).ok())
-            .and_then(|place| self.rows.get(place));
-        row.and_then(|row| self.detail(row))
-            .unwrap_or(AccountDetails::Gone)
+        let row =
+            (self.rows.binary_search_by_key(&id, |row| row.id).ok()).and_then(|place| self.rows.get(place));
+        row.and_then(|row| self.detail(row)).unwrap_or(AccountDetails::Gone)
     }
 
     fn detail(&self, row: &AccountRow) -> Option<AccountDetails> {
@@ -256,10 +257,9 @@ impl AccountList {
         };
         let state = next();
         Some(match self.schema {
-            PanelSchema::Permissions => AccountDetails::Permission {
-                link: next().parse().unwrap_or_default(),
-                value: next(),
-            },
+            PanelSchema::Permissions => {
+                AccountDetails::Permission { link: next().parse().unwrap_or_default(), value: next() }
+            }
             PanelSchema::Users => {
                 let own = |said: String, same: &dyn Fn() -> String| match said.as_str() {
                     "=" => same(),
@@ -272,13 +272,7 @@ impl AccountList {
                 let there = !matches!(state.as_str(), "-" | "?");
                 AccountDetails::User {
                     link,
-                    user: there.then_some(PanelUser {
-                        id: link,
-                        login,
-                        email,
-                        role,
-                        locked: state,
-                    }),
+                    user: there.then_some(PanelUser { id: link, login, email, role, locked: state }),
                 }
             }
         })

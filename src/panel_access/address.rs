@@ -17,9 +17,7 @@ const LONGEST_NAME: usize = 245;
 const LONGEST_DOMAIN: usize = 253;
 
 fn no(why: &str) -> NotAName {
-    NotAName {
-        why: why.to_owned(),
-    }
+    NotAName { why: why.to_owned() }
 }
 
 /// The one form of a domain.
@@ -39,11 +37,7 @@ pub fn domain(text: &str) -> Result<String, NotAName> {
         "it ends with a dot"
     } else {
         let ascii = idna::domain_to_ascii(text).map_err(|_| no("it is no domain name"))?;
-        return if is_safe_domain(&ascii) {
-            Ok(ascii)
-        } else {
-            Err(no("it is no domain name"))
-        };
+        return if is_safe_domain(&ascii) { Ok(ascii) } else { Err(no("it is no domain name")) };
     };
     Err(no(problem))
 }
@@ -63,23 +57,20 @@ pub fn account(text: &str) -> Result<String, NotAName> {
         return Err(no("it starts with a dash"));
     }
     if !is_safe_name(name.as_bytes()) {
-        return Err(no(
-            "the part before the @ has a character that the panel's mail accounts do not have",
-        ));
+        return Err(no("the part before the @ has a character that the panel's mail accounts do not have"));
     }
     let of = domain(of)?;
     Ok(format!("{}@{of}", name.to_ascii_lowercase()))
 }
 
-/// Whether a name before the `@` can stand in a command's arguments: printable ASCII that no mail system quotes.
+/// Whether a name before the `@` can stand in a command's arguments: printable ASCII that no mail system
+/// quotes.
 #[must_use]
 pub fn is_safe_name(name: &[u8]) -> bool {
     !name.is_empty()
         && name.len() <= LONGEST_NAME
         && !name.starts_with(b"-")
-        && name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-./=?^_`{|}~".contains(byte))
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-./=?^_`{|}~".contains(byte))
 }
 
 /// Whether a domain is in its ASCII form and can stand in a command's arguments.
@@ -91,9 +82,7 @@ pub fn is_safe_domain(domain: &str) -> bool {
         && domain.split('.').all(|label| {
             !label.is_empty()
                 && label.len() <= 63
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         })
 }
 
@@ -104,18 +93,9 @@ mod tests {
     #[test]
     fn both_forms_of_an_international_domain_and_any_case_are_one() {
         assert_eq!(domain("Bücher.Example").unwrap(), "xn--bcher-kva.example");
-        assert_eq!(
-            domain("xn--BCHER-kva.example").unwrap(),
-            "xn--bcher-kva.example"
-        );
-        assert_eq!(
-            domain("例え.jp").unwrap(),
-            domain("xn--r8jz45g.jp").unwrap()
-        );
-        assert_eq!(
-            account("Owner@Bücher.example").unwrap(),
-            "owner@xn--bcher-kva.example"
-        );
+        assert_eq!(domain("xn--BCHER-kva.example").unwrap(), "xn--bcher-kva.example");
+        assert_eq!(domain("例え.jp").unwrap(), domain("xn--r8jz45g.jp").unwrap());
+        assert_eq!(account("Owner@Bücher.example").unwrap(), "owner@xn--bcher-kva.example");
     }
 
     #[test]
@@ -123,9 +103,7 @@ mod tests {
         for bad in ["", "a b", "a@b.jp", "*.jp", "a.", "a..b", "-a.jp", "a/b"] {
             assert!(domain(bad).is_err(), "{bad:?}");
         }
-        for bad in [
-            "", "a", "@b.jp", "a@", "a b@c.jp", "-a@b.jp", "a@b@c", "ä@b.jp",
-        ] {
+        for bad in ["", "a", "@b.jp", "a@", "a b@c.jp", "-a@b.jp", "a@b@c", "ä@b.jp"] {
             assert!(account(bad).is_err(), "{bad:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! How the panel's database is asked: by its own client, as the vendor's scripts do, with the password from the file that
-//! they take it from.
+//! How the panel's database is asked: by its own client, as the vendor's scripts do, with the password from
+//! the file that they take it from.
 
 use std::time::Duration;
 
@@ -72,26 +72,19 @@ pub fn candidates(plesk: &Plesk, input: &str) -> Vec<HostCommand> {
     let own = plesk.mysql.iter();
     let own = own.flat_map(|folder| ["mysql", "mariadb"].map(|name| folder.join(name)));
     let mut programs: Vec<HostPath> = own.filter_map(Result::ok).collect();
-    for usual in [
-        "/usr/bin/mysql",
-        "/usr/local/mysql/bin/mysql",
-        "/usr/bin/mariadb",
-    ] {
+    for usual in ["/usr/bin/mysql", "/usr/local/mysql/bin/mysql", "/usr/bin/mariadb"] {
         if !programs.iter().any(|program| program.as_str() == usual) {
             programs.push(known(usual));
         }
     }
     let direct = programs.into_iter().map(|program| {
         let mut command = command(program, &[], input);
-        command.secret = Some(SecretVariable {
-            variable: "MYSQL_PWD",
-            file: known(SECRET),
-        });
+        command.secret = Some(SecretVariable { variable: "MYSQL_PWD", file: known(SECRET) });
         command
     });
     // The panel's own wrapper of the client knows the password by itself.
-    let wrapped = ["/usr/sbin/plesk", "/usr/bin/plesk"]
-        .map(|wrapper| command(known(wrapper), &["db"], input));
+    let wrapped =
+        ["/usr/sbin/plesk", "/usr/bin/plesk"].map(|wrapper| command(known(wrapper), &["db"], input));
     direct.chain(wrapped).collect()
 }
 
@@ -127,9 +120,7 @@ pub fn answer(output: CommandOutput) -> Result<Vec<u8>, AccountsUnread> {
     match output.end {
         CommandEnding::TimedOut => Err(AccountsUnread::TimedOut),
         CommandEnding::Signal(signal) => Err(AccountsUnread::Signal(signal)),
-        CommandEnding::NotStarted => Err(AccountsUnread::NotStarted(
-            "the database's client".to_owned(),
-        )),
+        CommandEnding::NotStarted => Err(AccountsUnread::NotStarted("the database's client".to_owned())),
         CommandEnding::Code(_) if output.stdout.len() >= CAP => Err(AccountsUnread::TooLong),
         // Going on after errors, the client's code says little: the marks in its answer do.
         CommandEnding::Code(_) => Ok(output.stdout),
@@ -163,13 +154,15 @@ pub fn accounts(output: CommandOutput, depth: ReadDepth) -> Result<AccountList, 
     })
 }
 
-/// Errors of a query that is meant for the other schema: an unknown or ambiguous column, a table that is not there.
+/// Errors of a query that is meant for the other schema: an unknown or ambiguous column, a table that is not
+/// there.
 const OF_THE_OTHER_SCHEMA: [u32; 3] = [1052, 1054, 1146];
 
-/// The number of the first error that the client prints and that is not usual; the rest of its text is never shown.
+/// The number of the first error that the client prints and that is not usual; the rest of its text is never
+/// shown.
 ///
-/// An error is usual where its number is one of the other schema's, and its line, if the client names it, is one of those
-/// given.
+/// An error is usual where its number is one of the other schema's, and its line, if the client names it, is
+/// one of those given.
 pub(super) fn first_error(stderr: &[u8], usual: &[usize]) -> Option<u32> {
     String::from_utf8_lossy(stderr)
         .lines()
@@ -189,10 +182,7 @@ pub(super) fn first_error(stderr: &[u8], usual: &[usize]) -> Option<u32> {
 /// Why no client could be started.
 #[must_use]
 pub fn none_started(commands: &[HostCommand], exist: &[PathExistence]) -> AccountsUnread {
-    let there = commands
-        .iter()
-        .zip(exist)
-        .find(|(_, existence)| matches!(existence, PathExistence::File(_)));
+    let there = commands.iter().zip(exist).find(|(_, existence)| matches!(existence, PathExistence::File(_)));
     match there {
         Some((command, _)) => AccountsUnread::NotStarted(command.program.to_string()),
         None => AccountsUnread::NoClient(commands.iter().map(|c| c.program.to_string()).collect()),
@@ -204,12 +194,8 @@ impl AccountsUnread {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::NoPlesk | Self::NoSecret => {
-                "take `[panel_access]` out of the manifest of this host"
-            }
-            Self::NoClient(_) => {
-                "install the client, or name its folder as MYSQL_BIN_D in /etc/psa/psa.conf"
-            }
+            Self::NoPlesk | Self::NoSecret => "take `[panel_access]` out of the manifest of this host",
+            Self::NoClient(_) => "install the client, or name its folder as MYSQL_BIN_D in /etc/psa/psa.conf",
             Self::NotStarted(_) => "run mailward as root: the password is in /etc/psa/.psa.shadow",
             Self::Refused { number: 1045 } => {
                 "see whether /root/.my.cnf names another password: the client prefers it to that in /etc/psa/.psa.shadow"
@@ -217,9 +203,7 @@ impl AccountsUnread {
             Self::TimedOut | Self::Signal(_) | Self::Refused { .. } => {
                 "see whether the panel itself works, and the log of its database"
             }
-            Self::TooLong | Self::Misread(_) => {
-                "see what the panel's database holds, and report it"
-            }
+            Self::TooLong | Self::Misread(_) => "see what the panel's database holds, and report it",
         }
     }
 }

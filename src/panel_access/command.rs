@@ -1,9 +1,9 @@
-//! The vendor's own command for mail accounts, the only thing that ever changes one: `bin/mail`, or `mail.sh` in old
-//! releases.
+//! The vendor's own command for mail accounts, the only thing that ever changes one: `bin/mail`, or `mail.sh`
+//! in old releases.
 //!
-//! Its option is `-cp_access` in old releases and `-cp-access` in new ones; which from when is not documented, so its
-//! own `--help` decides. What it prints is read for that and never shown: `--info` of old releases prints passwords, and
-//! is not used at all.
+//! Its option is `-cp_access` in old releases and `-cp-access` in new ones; which from when is not
+//! documented, so its own `--help` decides. What it prints is read for that and never shown: `--info` of old
+//! releases prints passwords, and is not used at all.
 
 use std::time::Duration;
 
@@ -56,15 +56,11 @@ impl MailCommand {
         let text = [output.stdout.as_slice(), b"\n", output.stderr.as_slice()].concat();
         let text = String::from_utf8_lossy(&text);
         let words = || text.split(|c: char| c.is_whitespace() || "[]|<>,".contains(c));
-        let listed = OPTIONS
-            .iter()
-            .find(|option| words().any(|word| word == **option));
+        let listed = OPTIONS.iter().find(|option| words().any(|word| word == **option));
         match (output.end, listed) {
             (CommandEnding::TimedOut, _) => Self::Silent(program, "its --help did not end in time"),
             (_, Some(option)) => Self::Spelled(program, option),
-            (_, None) if text.trim().is_empty() => {
-                Self::Silent(program, "its --help printed nothing")
-            }
+            (_, None) if text.trim().is_empty() => Self::Silent(program, "its --help printed nothing"),
             (_, None) => Self::WithoutOption(program),
         }
     }
@@ -86,10 +82,6 @@ impl VendorCommand {
     #[must_use]
     pub fn give(&self, account: &str, access: PanelLogin) -> HostCommand {
         let arguments = ["--update", account, self.option, access.word()];
-        HostCommand::new(
-            self.program.clone(),
-            arguments.map(str::to_owned).to_vec(),
-            self.deadline,
-        )
+        HostCommand::new(self.program.clone(), arguments.map(str::to_owned).to_vec(), self.deadline)
     }
 }

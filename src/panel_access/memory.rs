@@ -1,8 +1,8 @@
-//! What runs have seen the panel's command do that nobody asked for, kept on the host: a panel that deletes a user on "deny"
-//! must not do so to one account in every nightly run.
+//! What runs have seen the panel's command do that nobody asked for, kept on the host: a panel that deletes a
+//! user on "deny" must not do so to one account in every nightly run.
 //!
-//! It is forgotten when another version of Plesk is installed, when a run that was allowed to try again sees that the command
-//! does what it should, or when the file is removed.
+//! It is forgotten when another version of Plesk is installed, when a run that was allowed to try again sees
+//! that the command does what it should, or when the file is removed.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,10 +56,7 @@ pub enum MemoryUnreadable {
         reason: String,
     },
     /// Another version of mailward wrote it.
-    #[error(
-        "{} has format {format}, this version of mailward reads {FORMAT}",
-        path()
-    )]
+    #[error("{} has format {format}, this version of mailward reads {FORMAT}", path())]
     Format {
         /// What stands there.
         format: u32,
@@ -82,26 +79,17 @@ impl CommandMemory {
             FileFound::Missing => return Ok(Self::default()),
             FileFound::File(state) => state.bytes,
             FileFound::NotRegular => {
-                return Err(MemoryUnreadable::Unreadable {
-                    reason: "it is no regular file".to_owned(),
-                });
+                return Err(MemoryUnreadable::Unreadable { reason: "it is no regular file".to_owned() });
             }
             FileFound::Unreadable(reason) => return Err(MemoryUnreadable::Unreadable { reason }),
         };
-        let damaged = |error: serde_json::Error| MemoryUnreadable::Damaged {
-            reason: error.to_string(),
-        };
+        let damaged = |error: serde_json::Error| MemoryUnreadable::Damaged { reason: error.to_string() };
         let json: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
         let format = json.get("format").and_then(serde_json::Value::as_u64);
         if let Some(format) = format.filter(|format| *format != u64::from(FORMAT)) {
-            return Err(MemoryUnreadable::Format {
-                format: u32::try_from(format).unwrap_or(u32::MAX),
-            });
+            return Err(MemoryUnreadable::Format { format: u32::try_from(format).unwrap_or(u32::MAX) });
         }
-        let KeptEffects {
-            format: _,
-            mut seen,
-        } = serde_json::from_value(json).map_err(damaged)?;
+        let KeptEffects { format: _, mut seen } = serde_json::from_value(json).map_err(damaged)?;
         seen.retain(|seen| seen.version.as_deref() == version);
         Ok(Self { seen })
     }
@@ -131,15 +119,9 @@ impl CommandMemory {
         if self.seen.is_empty() {
             return Ok(HostOperation::Remove(path()));
         }
-        let mut bytes = serde_json::to_vec_pretty(&KeptEffects {
-            format: FORMAT,
-            seen: self.seen.clone(),
-        })?;
+        let mut bytes = serde_json::to_vec_pretty(&KeptEffects { format: FORMAT, seen: self.seen.clone() })?;
         bytes.push(b'\n');
-        Ok(HostOperation::Save {
-            path: path(),
-            bytes,
-        })
+        Ok(HostOperation::Save { path: path(), bytes })
     }
 }
 
@@ -149,12 +131,7 @@ mod tests {
     use crate::host::{FileState, LinkState};
 
     fn found(bytes: &[u8]) -> FileFound {
-        FileFound::File(FileState {
-            bytes: bytes.to_vec(),
-            link: LinkState::Plain,
-            links: 1,
-            changed: 0,
-        })
+        FileFound::File(FileState { bytes: bytes.to_vec(), link: LinkState::Plain, links: 1, changed: 0 })
     }
 
     fn seen(act: AccountAct) -> SeenEffect {
@@ -175,10 +152,7 @@ mod tests {
             panic!("it is saved");
         };
         assert_eq!(at, path());
-        assert_eq!(
-            CommandMemory::read(found(&bytes), Some("11.0.9")).unwrap(),
-            memory
-        );
+        assert_eq!(CommandMemory::read(found(&bytes), Some("11.0.9")).unwrap(), memory);
         for other in [Some("12.5.30"), None] {
             let read = CommandMemory::read(found(&bytes), other).unwrap();
             assert_eq!(read, CommandMemory::default());
@@ -191,23 +165,11 @@ mod tests {
 
     #[test]
     fn what_is_damaged_is_an_error_and_never_nothing() {
-        for bytes in [
-            "",
-            "{",
-            "[]",
-            "{\"format\":1}",
-            "{\"format\":2,\"seen\":[]}",
-        ] {
-            assert!(
-                CommandMemory::read(found(bytes.as_bytes()), None).is_err(),
-                "{bytes}"
-            );
+        for bytes in ["", "{", "[]", "{\"format\":1}", "{\"format\":2,\"seen\":[]}"] {
+            assert!(CommandMemory::read(found(bytes.as_bytes()), None).is_err(), "{bytes}");
         }
         assert!(CommandMemory::read(FileFound::NotRegular, None).is_err());
         assert!(CommandMemory::read(FileFound::Unreadable("no".to_owned()), None).is_err());
-        assert_eq!(
-            CommandMemory::read(FileFound::Missing, None),
-            Ok(CommandMemory::default())
-        );
+        assert_eq!(CommandMemory::read(FileFound::Missing, None), Ok(CommandMemory::default()));
     }
 }

@@ -12,8 +12,7 @@ use super::observed::ObservedPanelAccess;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::model::{Declared, Desired, MissingAccounts, PanelLogin};
 use crate::plan::{
-    AccountAct, AccountChange, AccountProblem, Note, PanelAccessCause, PanelAccessStep,
-    SafetyOverrides,
+    AccountAct, AccountChange, AccountProblem, Note, PanelAccessCause, PanelAccessStep, SafetyOverrides,
 };
 
 /// Most messages of one kind; beyond these only their number.
@@ -41,9 +40,7 @@ enum AccessDecidedBy<'a> {
 impl AccessDecidedBy<'_> {
     const fn access(self) -> PanelLogin {
         match self {
-            Self::Account(declared) | Self::Domain(declared) | Self::Default(declared) => {
-                declared.value
-            }
+            Self::Account(declared) | Self::Domain(declared) | Self::Default(declared) => declared.value,
         }
     }
 }
@@ -75,9 +72,7 @@ pub fn plan(
         Ok(accounts) => accounts,
         Err(unread) => {
             let what = "the accounts' panel access cannot be read";
-            let diagnostic = Diagnostic::new(what)
-                .because(unread.to_string())
-                .hint(unread.hint());
+            let diagnostic = Diagnostic::new(what).because(unread.to_string()).hint(unread.hint());
             part.block(PlanBlocked::Unknown, diagnostic);
             return part;
         }
@@ -112,23 +107,17 @@ pub fn plan(
         }
         changes += 1;
         let act = AccountAct::of(account.state, by.access());
-        let step = steps
-            .entry((account.place, act))
-            .or_insert_with(|| PanelAccessStep {
-                domain: account.domain.name.clone(),
-                access: by.access(),
-                act,
-                count: 0,
-                accounts: Vec::new(),
-                causes: Vec::new(),
-                how: None,
-            });
-        step.count += 1;
-        step.accounts.push(AccountChange {
-            account: account.address(),
-            id: account.id,
-            from: account.state,
+        let step = steps.entry((account.place, act)).or_insert_with(|| PanelAccessStep {
+            domain: account.domain.name.clone(),
+            access: by.access(),
+            act,
+            count: 0,
+            accounts: Vec::new(),
+            causes: Vec::new(),
+            how: None,
         });
+        step.count += 1;
+        step.accounts.push(AccountChange { account: account.address(), id: account.id, from: account.state });
         because(step, by);
     }
     refused.blockers(&mut part);
@@ -160,12 +149,8 @@ pub fn plan(
 /// Adds a cause, once; lines of named accounts are gathered by layer.
 fn because(step: &mut PanelAccessStep, by: AccessDecidedBy<'_>) {
     let cause = match by {
-        AccessDecidedBy::Default(declared) => PanelAccessCause::Default {
-            origin: declared.origin.clone(),
-        },
-        AccessDecidedBy::Domain(declared) => PanelAccessCause::Domain {
-            origin: declared.origin.clone(),
-        },
+        AccessDecidedBy::Default(declared) => PanelAccessCause::Default { origin: declared.origin.clone() },
+        AccessDecidedBy::Domain(declared) => PanelAccessCause::Domain { origin: declared.origin.clone() },
         AccessDecidedBy::Account(declared) => {
             let line = declared.origin.line;
             for cause in &mut step.causes {
@@ -178,10 +163,7 @@ fn because(step: &mut PanelAccessStep, by: AccessDecidedBy<'_>) {
                     return;
                 }
             }
-            PanelAccessCause::Accounts {
-                layer: declared.origin.layer.clone(),
-                lines: vec![line],
-            }
+            PanelAccessCause::Accounts { layer: declared.origin.layer.clone(), lines: vec![line] }
         }
     };
     if !step.causes.contains(&cause) {

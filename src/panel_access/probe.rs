@@ -1,5 +1,5 @@
-//! Each account is read right before and after its change, since no document says what the panel's command does to an
-//! account's user (lock, unlink, or delete it); at the first change of each kind all accounts are.
+//! Each account is read right before and after its change, since no document says what the panel's command
+//! does to an account's user (lock, unlink, or delete it); at the first change of each kind all accounts are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,20 +69,13 @@ impl LookedAccounts {
     /// An account that was asked for.
     #[must_use]
     pub fn account(&self, id: u32) -> AccountDetails {
-        self.accounts
-            .get(&id)
-            .cloned()
-            .unwrap_or(AccountDetails::Gone)
+        self.accounts.get(&id).cloned().unwrap_or(AccountDetails::Gone)
     }
 
     /// Whether a user is there that was asked for.
     #[must_use]
     pub fn user(&self, id: u32) -> FormerUser {
-        if self.users.contains(&id) {
-            FormerUser::There
-        } else {
-            FormerUser::Gone
-        }
+        if self.users.contains(&id) { FormerUser::There } else { FormerUser::Gone }
     }
 }
 
@@ -121,9 +114,7 @@ impl AccountDetails {
             Self::Permission { .. } => Some(PanelLogin::Denied),
             Self::User { link: 0, .. } => Some(PanelLogin::Denied),
             Self::User { user: None, .. } => None,
-            Self::User {
-                user: Some(user), ..
-            } => match user.locked.as_str() {
+            Self::User { user: Some(user), .. } => match user.locked.as_str() {
                 "0" => Some(PanelLogin::Granted),
                 "1" => Some(PanelLogin::Denied),
                 _ => None,
@@ -142,15 +133,9 @@ impl AccountDetails {
             Self::Permission { link, value } => {
                 format!("permissions {link}, panel access {value}")
             }
-            Self::User {
-                link: 0, user: _, ..
-            } => "no panel user".to_owned(),
-            Self::User {
-                link, user: None, ..
-            } => format!("panel user {link}, which is not there"),
-            Self::User {
-                user: Some(user), ..
-            } => {
+            Self::User { link: 0, user: _, .. } => "no panel user".to_owned(),
+            Self::User { link, user: None, .. } => format!("panel user {link}, which is not there"),
+            Self::User { user: Some(user), .. } => {
                 let locked = match user.locked.as_str() {
                     "0" => "active".to_owned(),
                     "1" => "locked".to_owned(),
@@ -160,10 +145,7 @@ impl AccountDetails {
                     email if *email == user.login => String::new(),
                     email => format!("the e-mail address {email:?}, "),
                 };
-                format!(
-                    "panel user {} {LOGIN}{:?}, {email}role {}, {locked}",
-                    user.id, user.login, user.role
-                )
+                format!("panel user {} {LOGIN}{:?}, {email}role {}, {locked}", user.id, user.login, user.role)
             }
         };
         printable::printable(&text).into_owned()
@@ -172,11 +154,7 @@ impl AccountDetails {
 
 /// The question for some accounts' details, and which of some users are there.
 #[must_use]
-pub fn question(
-    panel: &ObservedPanelAccess,
-    accounts: &[u32],
-    users: &[u32],
-) -> Option<HostCommand> {
+pub fn question(panel: &ObservedPanelAccess, accounts: &[u32], users: &[u32]) -> Option<HostCommand> {
     let schema = panel.accounts.as_ref().ok()?.schema;
     let mut command = panel.client.clone()?;
     let input = match schema {
@@ -217,23 +195,10 @@ pub fn looked(output: CommandOutput) -> Result<LookedAccounts, AccountsUnread> {
                 looked.users.insert(parsed(id)?);
             }
             [mark, "account", account, link, value] if *mark == MARK => {
-                let details = AccountDetails::Permission {
-                    link: parsed(link)?,
-                    value: (*value).to_owned(),
-                };
+                let details = AccountDetails::Permission { link: parsed(link)?, value: (*value).to_owned() };
                 looked.accounts.insert(parsed(account)?, details);
             }
-            [
-                mark,
-                "account",
-                account,
-                link,
-                id,
-                login,
-                email,
-                role,
-                locked,
-            ] if *mark == MARK => {
+            [mark, "account", account, link, id, login, email, role, locked] if *mark == MARK => {
                 let id = parsed(id)?;
                 let user = PanelUser {
                     id,
@@ -242,10 +207,7 @@ pub fn looked(output: CommandOutput) -> Result<LookedAccounts, AccountsUnread> {
                     role: (*role).to_owned(),
                     locked: (*locked).to_owned(),
                 };
-                let details = AccountDetails::User {
-                    link: parsed(link)?,
-                    user: (id != 0).then_some(user),
-                };
+                let details = AccountDetails::User { link: parsed(link)?, user: (id != 0).then_some(user) };
                 looked.accounts.insert(parsed(account)?, details);
             }
             _ => return Err(row()),
@@ -270,12 +232,7 @@ pub fn judge(
         return CommandEffect::Nothing;
     }
     let surprise = match (before, after) {
-        (
-            AccountDetails::Permission { link, .. },
-            AccountDetails::Permission {
-                link: now, value, ..
-            },
-        ) => {
+        (AccountDetails::Permission { link, .. }, AccountDetails::Permission { link: now, value, .. }) => {
             let given = match access {
                 PanelLogin::Granted => value == "true",
                 PanelLogin::Denied => value != "true",
@@ -284,35 +241,21 @@ pub fn judge(
             let same = link == now || (*link == 0 && access == PanelLogin::Granted);
             (!given || !same).then_some(CommandSurprise::OtherPermissions)
         }
-        (
-            AccountDetails::User { link: 0, .. },
-            AccountDetails::User {
-                user: Some(user), ..
-            },
-        ) => {
+        (AccountDetails::User { link: 0, .. }, AccountDetails::User { user: Some(user), .. }) => {
             // A user was made for it: it must be the account's own.
             let own = |said: &str| address::account(said) == address::account(account);
             let expected = access == PanelLogin::Granted && user.locked == "0" && own(&user.login);
             (!expected).then_some(CommandSurprise::OtherUser)
         }
         (
-            AccountDetails::User {
-                link,
-                user: Some(old_user),
-            },
-            AccountDetails::User {
-                link: now,
-                user: Some(user),
-            },
+            AccountDetails::User { link, user: Some(old_user) },
+            AccountDetails::User { link: now, user: Some(user) },
         ) => {
             let locked = match access {
                 PanelLogin::Granted => "0",
                 PanelLogin::Denied => "1",
             };
-            let same = PanelUser {
-                locked: user.locked.clone(),
-                ..old_user.clone()
-            };
+            let same = PanelUser { locked: user.locked.clone(), ..old_user.clone() };
             if link != now {
                 Some(CommandSurprise::OtherUser)
             } else if *user != same || user.locked != locked {
@@ -328,21 +271,15 @@ pub fn judge(
                 FormerUser::Gone => CommandSurprise::UserDeleted,
             })
         }
-        (
-            AccountDetails::Gone | AccountDetails::Permission { .. } | AccountDetails::User { .. },
-            _,
-        ) => Some(CommandSurprise::OtherUser),
+        (AccountDetails::Gone | AccountDetails::Permission { .. } | AccountDetails::User { .. }, _) => {
+            Some(CommandSurprise::OtherUser)
+        }
     };
     let Some(surprise) = surprise else {
         return CommandEffect::AsExpected;
     };
     let mut seen = format!("before: {}; now: {}", before.words(), after.words());
-    if let (
-        AccountDetails::User {
-            user: Some(was), ..
-        },
-        AccountDetails::User { link, .. },
-    ) = (before, after)
+    if let (AccountDetails::User { user: Some(was), .. }, AccountDetails::User { link, .. }) = (before, after)
         && *link != was.id
     {
         seen.push_str(match old {
@@ -376,32 +313,17 @@ mod tests {
         let judged = |before: &AccountDetails, after: &AccountDetails, access| {
             judge(account, before, after, access, FormerUser::There)
         };
-        assert_eq!(
-            judged(&user(7, "0"), &user(7, "1"), PanelLogin::Denied),
-            CommandEffect::AsExpected
-        );
-        assert_eq!(
-            judged(&user(7, "1"), &user(7, "0"), PanelLogin::Granted),
-            CommandEffect::AsExpected
-        );
-        assert_eq!(
-            judged(&user(0, ""), &user(9, "0"), PanelLogin::Granted),
-            CommandEffect::AsExpected
-        );
-        assert_eq!(
-            judged(&user(7, "0"), &user(7, "0"), PanelLogin::Denied),
-            CommandEffect::Nothing
-        );
+        assert_eq!(judged(&user(7, "0"), &user(7, "1"), PanelLogin::Denied), CommandEffect::AsExpected);
+        assert_eq!(judged(&user(7, "1"), &user(7, "0"), PanelLogin::Granted), CommandEffect::AsExpected);
+        assert_eq!(judged(&user(0, ""), &user(9, "0"), PanelLogin::Granted), CommandEffect::AsExpected);
+        assert_eq!(judged(&user(7, "0"), &user(7, "0"), PanelLogin::Denied), CommandEffect::Nothing);
         let CommandEffect::Otherwise { surprise, seen } =
             judged(&user(7, "0"), &user(0, ""), PanelLogin::Denied)
         else {
             panic!("an unlinked user is not expected");
         };
         assert_eq!(surprise, CommandSurprise::UserUnlinked);
-        assert!(
-            seen.contains("the old user is there without the account"),
-            "{seen}"
-        );
+        assert!(seen.contains("the old user is there without the account"), "{seen}");
         assert!(matches!(
             judged(&user(7, "0"), &user(8, "1"), PanelLogin::Denied),
             CommandEffect::Otherwise { .. }
@@ -414,10 +336,7 @@ mod tests {
 
     #[test]
     fn a_permission_may_vanish_or_turn_false() {
-        let permission = |value: &str| AccountDetails::Permission {
-            link: 3,
-            value: value.to_owned(),
-        };
+        let permission = |value: &str| AccountDetails::Permission { link: 3, value: value.to_owned() };
         for after in ["", "false"] {
             assert_eq!(
                 judge(
@@ -431,13 +350,7 @@ mod tests {
             );
         }
         assert!(matches!(
-            judge(
-                "a@b.jp",
-                &permission(""),
-                &permission("no"),
-                PanelLogin::Granted,
-                FormerUser::Gone
-            ),
+            judge("a@b.jp", &permission(""), &permission("no"), PanelLogin::Granted, FormerUser::Gone),
             CommandEffect::Otherwise { .. }
         ));
     }

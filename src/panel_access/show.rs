@@ -55,12 +55,7 @@ pub enum AccountNaming {
 #[must_use]
 pub fn shown(accounts: &AccountList, names: AccountNaming) -> ShownAccounts {
     let mut domains: Vec<DomainEntry> = (accounts.domains().iter())
-        .map(|domain| DomainEntry {
-            domain: domain.name.clone(),
-            accounts: 0,
-            access: 0,
-            problems: 0,
-        })
+        .map(|domain| DomainEntry { domain: domain.name.clone(), accounts: 0, access: 0, problems: 0 })
         .collect();
     let mut list: Vec<MailAccount<'_>> = Vec::new();
     for account in accounts.iter() {

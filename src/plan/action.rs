@@ -62,17 +62,7 @@ impl ActionVerb {
 
 /// A daemon whose limits mailward manages.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Daemon {
@@ -106,9 +96,7 @@ pub enum ActionCost {
 }
 
 /// What an action would make live besides the plan's own changes.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "also", rename_all = "kebab-case")]
 pub enum AlsoLiveSessions {
     /// A variable of Courier's file differs from what the running daemon was started with.
@@ -185,8 +173,8 @@ pub enum ActionMethod {
     },
 }
 
-/// How one service is stopped and started, as one act that goes on when whoever asked for it is killed: between the two
-/// nothing is served.
+/// How one service is stopped and started, as one act that goes on when whoever asked for it is killed:
+/// between the two nothing is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceControl {
     /// By one job of systemd, which starts it also where it does not run.
@@ -212,11 +200,7 @@ impl ServiceControl {
     #[must_use]
     pub fn restart(&self, gone: &[ProcessId]) -> HostCommand {
         match self {
-            Self::Job {
-                systemctl,
-                unit,
-                patience,
-            } => restart::job(systemctl, unit, *patience),
+            Self::Job { systemctl, unit, patience } => restart::job(systemctl, unit, *patience),
             Self::Pair { script, patience } => restart::commands(script, *patience, gone),
         }
     }

@@ -1,7 +1,7 @@
 //! The fingerprint: sha256 over canonical JSON of what a plan does.
 //!
-//! It holds no path, no digest, no host and no place in a manifest, so that equal changes on many hosts have one
-//! fingerprint and one review approves them all.
+//! It holds no path, no digest, no host and no place in a manifest, so that equal changes on many hosts have
+//! one fingerprint and one review approves them all.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccountAct, AccountChange, BootStep, FileEdit, FilterBackend, FirewallStep, LimitEffect,
-    PanelAccessStep, PanelLimitStep, RetireStep, ServiceAction, Step,
+    AccountAct, AccountChange, BootStep, FileEdit, FilterBackend, FirewallStep, LimitEffect, PanelAccessStep,
+    PanelLimitStep, RetireStep, ServiceAction, Step,
 };
 use crate::host::Digest;
 
@@ -24,7 +24,8 @@ impl Fingerprint {
     /// The fingerprint of some steps.
     #[must_use]
     pub fn of(steps: &[Step]) -> Self {
-        // An owed action may stand alone; edits and actions are sets, since their order is ours, not the manifest's.
+        // An owed action may stand alone; edits and actions are sets, since their order is ours, not the
+        // manifest's.
         let done: BTreeSet<String> = steps.iter().map(|step| what(step).to_string()).collect();
         let canonical = done.into_iter().collect::<Vec<_>>().join("\n");
         let digest = Digest::of(canonical.as_bytes()).to_string();
@@ -35,10 +36,7 @@ impl Fingerprint {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("mw1-")?;
-        let valid = digits.len() == 12
-            && digits
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let valid = digits.len() == 12 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         valid.then(|| Self(text.to_owned()))
     }
 }
@@ -52,24 +50,11 @@ impl fmt::Display for Fingerprint {
 /// What a step does; `serde_json`'s maps are sorted, so the text is canonical.
 fn what(step: &Step) -> Json {
     match step {
-        Step::Edit(FileEdit {
-            path: _,
-            before: _,
-            lines,
-            effects,
-            causes: _,
-            bytes: _,
-            old: _,
-        }) => json!({
+        Step::Edit(FileEdit { path: _, before: _, lines, effects, causes: _, bytes: _, old: _ }) => json!({
             "edit": lines.iter().map(|line| json!(line.kind)).collect::<Vec<_>>(),
             "effects": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
-        Step::Panel(PanelLimitStep {
-            argv: _,
-            undo: _,
-            effects,
-            causes: _,
-        }) => json!({
+        Step::Panel(PanelLimitStep { argv: _, undo: _, effects, causes: _ }) => json!({
             "panel": effects.iter().map(effect).collect::<Vec<_>>(),
         }),
         Step::PanelAccess(step) => change(step),
@@ -82,17 +67,8 @@ fn what(step: &Step) -> Json {
             how: _,
             guard: _,
         }) => json!({ "sources": allowlists, "way": way, "within": within(*way, *confirm_within) }),
-        Step::Boot(BootStep {
-            boot,
-            way,
-            paths: _,
-            how: _,
-        }) => json!({ "boot": boot, "way": way }),
-        Step::Retire(RetireStep {
-            way,
-            instead,
-            how: _,
-        }) => json!({ "retire": way, "instead": instead }),
+        Step::Boot(BootStep { boot, way, paths: _, how: _ }) => json!({ "boot": boot, "way": way }),
+        Step::Retire(RetireStep { way, instead, how: _ }) => json!({ "retire": way, "instead": instead }),
         Step::Action(ServiceAction {
             verb,
             daemon,
@@ -124,15 +100,7 @@ const fn within(way: FilterBackend, seconds: u32) -> Option<u32> {
 }
 
 fn change(step: &PanelAccessStep) -> Json {
-    let PanelAccessStep {
-        domain,
-        access,
-        act,
-        count: _,
-        accounts,
-        causes: _,
-        how: _,
-    } = step;
+    let PanelAccessStep { domain, access, act, count: _, accounts, causes: _, how: _ } = step;
     let names = |change: &AccountChange| json!(change.account);
     let accounts = accounts.iter().map(names).collect::<Vec<_>>();
     let mut change = json!({ "panel_access": domain, "access": access, "accounts": accounts });
@@ -145,12 +113,6 @@ fn change(step: &PanelAccessStep) -> Json {
 }
 
 fn effect(effect: &LimitEffect) -> Json {
-    let LimitEffect {
-        service,
-        setting,
-        from,
-        to,
-        named: _,
-    } = effect;
+    let LimitEffect { service, setting, from, to, named: _ } = effect;
     json!({ "service": service, "setting": setting, "from": from, "to": to })
 }

@@ -1,4 +1,5 @@
-//! Changes of who may reach mail services: the rules that enforce it, what brings them back at boot, and rules that go.
+//! Changes of who may reach mail services: the rules that enforce it, what brings them back at boot, and
+//! rules that go.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,17 +8,7 @@ use crate::model::{AllowedSources, HostPath, MailService, ManifestOrigin, Networ
 
 /// What enforces allowed source networks on a host.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum FilterBackend {
@@ -51,7 +42,8 @@ impl FilterBackend {
     }
 }
 
-/// Who may reach services changes. It goes live provisionally, and back by itself unless it is confirmed in time.
+/// Who may reach services changes. It goes live provisionally, and back by itself unless it is confirmed in
+/// time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FirewallStep {
@@ -60,7 +52,8 @@ pub struct FirewallStep {
     /// Each service whose rules change.
     #[serde(rename = "gates")]
     pub allowlists: Vec<AllowlistChange>,
-    /// Who gains or loses which service by it, all other rules of the host considered; differs from host to host.
+    /// Who gains or loses which service by it, all other rules of the host considered; differs from host to
+    /// host.
     pub effects: Vec<ReachChange>,
     /// How long it stays without a confirmation, in seconds.
     pub confirm_within: u32,
@@ -70,7 +63,8 @@ pub struct FirewallStep {
     #[serde(skip)]
     #[schemars(skip)]
     pub how: Option<Box<LoadMethod>>,
-    /// How a boot is made to take back what nobody confirms, before it goes live; none where it does already. Never saved.
+    /// How a boot is made to take back what nobody confirms, before it goes live; none where it does already.
+    /// Never saved.
     #[serde(skip)]
     #[schemars(skip)]
     pub guard: Option<Box<BootMethod>>,
@@ -85,7 +79,8 @@ pub struct AllowlistChange {
     pub service: MailService,
     /// Its TCP ports.
     pub ports: Vec<u16>,
-    /// By the same rules before: `"anyone"`, `"nobody"`, or `{ "only": [networks] }`; none where they do not tell.
+    /// By the same rules before: `"anyone"`, `"nobody"`, or `{ "only": [networks] }`; none where they do not
+    /// tell.
     #[schemars(with = "serde_json::Value")]
     pub from: Option<AllowedSources>,
     /// Afterwards.

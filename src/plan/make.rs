@@ -32,21 +32,17 @@ pub fn make(
 ) -> Result<Plan, Vec<PlanBlocker>> {
     guard(desired, &facts.names)?;
     let mut blockers = Vec::new();
-    blockers.extend(facts.journal_unread.iter().map(|unread| PlanBlocker {
-        kind: PlanBlocked::Unknown,
-        diagnostic: unread.clone(),
-    }));
+    blockers.extend(
+        facts
+            .journal_unread
+            .iter()
+            .map(|unread| PlanBlocker { kind: PlanBlocked::Unknown, diagnostic: unread.clone() }),
+    );
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
         let none = courier::CourierFiles::default();
         let files = observed.courier.as_ref().unwrap_or(&none);
-        parts.push(courier::plan(
-            desired,
-            facts,
-            files,
-            observed.panel.as_ref(),
-            deadline,
-        ));
+        parts.push(courier::plan(desired, facts, files, observed.panel.as_ref(), deadline));
     }
     if let Some(xinetd) = &observed.xinetd
         && xinetd::concerns(desired, facts)
@@ -54,29 +50,16 @@ pub fn make(
         parts.push(limits::xinetd::plan(desired, facts, xinetd, deadline));
     }
     let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut notes: Vec<Note> = advice
-        .iter()
-        .map(|advice| Note::Advice(Box::new(advice.clone())))
-        .collect();
-    for LimitsPart {
-        edits: e,
-        panel,
-        actions: a,
-        notes: n,
-        blockers: b,
-    } in parts
-    {
+    let mut notes: Vec<Note> = advice.iter().map(|advice| Note::Advice(Box::new(advice.clone()))).collect();
+    for LimitsPart { edits: e, panel, actions: a, notes: n, blockers: b } in parts {
         edits.extend(e);
         panels.extend(panel);
         actions.extend(a);
         notes.extend(n);
         blockers.extend(b);
     }
-    let panel_access::plan::PanelAccessPart {
-        steps: accounts,
-        notes: left,
-        blockers: refused,
-    } = panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
+    let panel_access::plan::PanelAccessPart { steps: accounts, notes: left, blockers: refused } =
+        panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
     notes.extend(left);
     blockers.extend(refused);
     let firewall = firewall::plan::plan(desired, facts, observed, allowed, deadline);
@@ -89,11 +72,12 @@ pub fn make(
     }
     edits.sort_by(|a, b| a.path.cmp(&b.path));
     actions.sort_by(|a, b| (a.verb, &a.unit).cmp(&(b.verb, &b.unit)));
-    let settled = if facts.journal.owed.iter().all(|owed| {
-        actions
-            .iter()
-            .any(|action| action.daemon == owed.daemon && action.unit == owed.unit)
-    }) {
+    let settled = if facts
+        .journal
+        .owed
+        .iter()
+        .all(|owed| actions.iter().any(|action| action.daemon == owed.daemon && action.unit == owed.unit))
+    {
         OwedActionSettled::Nothing
     } else {
         OwedActionSettled::Some
@@ -133,11 +117,7 @@ pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<Plan
         return Ok(());
     }
     let is: Vec<&str> = names.iter().map(String::as_str).collect();
-    let is = if is.is_empty() {
-        "unknown".to_owned()
-    } else {
-        is.join(", ")
-    };
+    let is = if is.is_empty() { "unknown".to_owned() } else { is.join(", ") };
     Err(vec![PlanBlocker {
         kind: PlanBlocked::Refused,
         diagnostic: Diagnostic::new("this manifest is for another host")
@@ -150,15 +130,7 @@ pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<Plan
 /// The files that a plan is made from, with their digests, by path.
 #[must_use]
 pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
-    let Observed {
-        courier,
-        panel: _,
-        xinetd,
-        accounts: _,
-        firewall: _,
-        boot: _,
-        connection: _,
-    } = observed;
+    let Observed { courier, panel: _, xinetd, accounts: _, firewall: _, boot: _, connection: _ } = observed;
     let courier = courier.iter().flat_map(courier::CourierFiles::inputs);
     let courier = courier.map(|(path, digest)| PlanInput { path, digest });
     let xinetd = xinetd.iter().flat_map(xinetd::XinetdFiles::inputs);
@@ -171,31 +143,18 @@ pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
 fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step]) -> Vec<Note> {
     let edits = || steps.iter().filter_map(Step::as_edit);
     let mut notes = Vec::new();
-    let files = observed
-        .courier
-        .as_ref()
-        .filter(|_| courier::concerns(desired, facts));
+    let files = observed.courier.as_ref().filter(|_| courier::concerns(desired, facts));
     for file in files.iter().flat_map(|files| files.0.values()) {
-        let edited = edits()
-            .find(|edit| edit.path == file.path)
-            .map(|edit| &edit.bytes);
+        let edited = edits().find(|edit| edit.path == file.path).map(|edit| &edit.bytes);
         let Some(bytes) = edited.or(file.bytes.as_ref().ok()) else {
             continue;
         };
         for problem in shellvars::ShellFile::parse(bytes).problems() {
             let effect = problem.kind.to_string();
-            notes.push(Note::Problem {
-                path: file.path.clone(),
-                line: problem.spot.line,
-                effect,
-            });
+            notes.push(Note::Problem { path: file.path.clone(), line: problem.spot.line, effect });
         }
     }
-    if let Some(state) = observed
-        .xinetd
-        .as_ref()
-        .filter(|_| xinetd::concerns(desired, facts))
-    {
+    if let Some(state) = observed.xinetd.as_ref().filter(|_| xinetd::concerns(desired, facts)) {
         let after = edits().next().map(|_| state.after(edits()));
         for problem in &after.as_ref().unwrap_or(&state.config).problems {
             // Package managers' and editors' left-overs in the folder are skipped by design.
@@ -203,11 +162,7 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
                 || problem.kind.effect() == ProblemEffect::Warning;
             if !usual {
                 let effect = problem.kind.to_string();
-                notes.push(Note::Problem {
-                    path: problem.path.clone(),
-                    line: problem.spot.line,
-                    effect,
-                });
+                notes.push(Note::Problem { path: problem.path.clone(), line: problem.spot.line, effect });
             }
         }
     }

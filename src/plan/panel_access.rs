@@ -40,19 +40,10 @@ pub struct AccountChange {
     pub from: AccountState,
 }
 
-/// What is done to an account. These are different things to the panel, and each is approved and tried out by itself.
+/// What is done to an account. These are different things to the panel, and each is approved and tried out by
+/// itself.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountAct {
@@ -74,9 +65,7 @@ impl AccountAct {
     pub const fn of(from: AccountState, access: PanelLogin) -> Self {
         match (from, access) {
             (AccountState::Forbidden | AccountState::Permitted, PanelLogin::Denied) => Self::Forbid,
-            (AccountState::Forbidden | AccountState::Permitted, PanelLogin::Granted) => {
-                Self::Permit
-            }
+            (AccountState::Forbidden | AccountState::Permitted, PanelLogin::Granted) => Self::Permit,
             (_, PanelLogin::Denied) => Self::Lock,
             (AccountState::NoUser, PanelLogin::Granted) => Self::CreateUser,
             (_, PanelLogin::Granted) => Self::Unlock,
@@ -98,17 +87,7 @@ impl AccountAct {
 
 /// What the panel's command was seen to do that nobody asked for.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandSurprise {
@@ -146,17 +125,7 @@ impl CommandSurprise {
 
 /// What the panel's database says of an account.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountState {
@@ -243,17 +212,7 @@ pub enum PanelAccessCause {
 
 /// Why the access of an account is not changed, whatever a manifest says.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountProblem {

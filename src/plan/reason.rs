@@ -50,7 +50,8 @@ pub enum StepCause {
         #[schemars(with = "Vec<String>")]
         paths: Vec<HostPath>,
     },
-    /// The daemon still executes a file that was replaced or removed since it started, as by the upgrade of a package.
+    /// The daemon still executes a file that was replaced or removed since it started, as by the upgrade of a
+    /// package.
     ProgramReplaced {
         /// The service.
         service: String,

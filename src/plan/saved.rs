@@ -1,8 +1,9 @@
 //! Saved plans: read back with care, since they pass through files, reviews and other people's hands.
 //!
-//! A saved plan is a plan with a digest over all of it, by which a change of the file is noticed. The digest is no signature:
-//! who can write the file can make another. What holds then is that what is desired passes the manifest's checks, that it is
-//! planned anew, and that nothing is done but the steps that stand in the file.
+//! A saved plan is a plan with a digest over all of it, by which a change of the file is noticed. The digest
+//! is no signature: who can write the file can make another. What holds then is that what is desired passes
+//! the manifest's checks, that it is planned anew, and that nothing is done but the steps that stand in the
+//! file.
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -179,9 +180,7 @@ pub fn of_json(mut json: Json) -> Result<Plan, SavedPlanError> {
     if Fingerprint::of(&plan.steps) == plan.fingerprint {
         Ok(plan)
     } else {
-        changed(PlanMisfit::Fingerprint {
-            stated: plan.fingerprint,
-        })
+        changed(PlanMisfit::Fingerprint { stated: plan.fingerprint })
     }
 }
 

@@ -1,15 +1,16 @@
 //! Compares a plan that was agreed with the plan that the host needs now.
 //!
-//! A step that has meanwhile been satisfied is no difference. Line numbers and digests are none either: what counts is
-//! what is done and why, so that an unrelated comment does not make a plan stale, and a changed meaning does.
+//! A step that has meanwhile been satisfied is no difference. Line numbers and digests are none either: what
+//! counts is what is done and why, so that an unrelated comment does not make a plan stale, and a changed
+//! meaning does.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
 use super::{
-    AccountAct, BootStep, FileEdit, FirewallStep, HostId, PanelAccessStep, PanelLimitStep, Plan,
-    RetireStep, ServiceAction, Step,
+    AccountAct, BootStep, FileEdit, FirewallStep, HostId, PanelAccessStep, PanelLimitStep, Plan, RetireStep,
+    ServiceAction, Step,
 };
 use crate::firewall::boot::way_of;
 use crate::model::PanelLogin;
@@ -45,11 +46,7 @@ pub fn compare(agreed: &Plan, now: &Plan) -> Result<(), StaleReason> {
             | Step::Retire(_) => (!known.contains(&essence(step))).then(|| step.clone()),
         })
         .collect();
-    if steps.is_empty() {
-        Ok(())
-    } else {
-        Err(StaleReason::Steps(steps))
-    }
+    if steps.is_empty() { Ok(()) } else { Err(StaleReason::Steps(steps)) }
 }
 
 /// Whether a plan was agreed for this host.
@@ -68,15 +65,9 @@ pub fn same_host(agreed: &Plan, host: &HostId) -> Result<(), StaleReason> {
 fn accounts(agreed: &Plan) -> BTreeSet<(&str, PanelLogin, AccountAct)> {
     (agreed.steps.iter())
         .flat_map(|step| match step {
-            Step::PanelAccess(PanelAccessStep {
-                access,
-                act,
-                accounts,
-                ..
-            }) => {
+            Step::PanelAccess(PanelAccessStep { access, act, accounts, .. }) => {
                 let each = accounts.iter();
-                each.map(|change| (change.account.as_str(), *access, *act))
-                    .collect()
+                each.map(|change| (change.account.as_str(), *access, *act)).collect()
             }
             Step::Edit(_)
             | Step::Panel(_)
@@ -94,23 +85,14 @@ fn not_agreed(
     agreed: &BTreeSet<(&str, PanelLogin, AccountAct)>,
 ) -> Option<PanelAccessStep> {
     let mut rest = step.clone();
-    rest.accounts
-        .retain(|change| !agreed.contains(&(change.account.as_str(), step.access, step.act)));
+    rest.accounts.retain(|change| !agreed.contains(&(change.account.as_str(), step.access, step.act)));
     rest.count = rest.accounts.len();
     (rest.count > 0).then_some(rest)
 }
 
 fn essence(step: &Step) -> Json {
     match step {
-        Step::Edit(FileEdit {
-            path,
-            before: _,
-            lines,
-            effects,
-            causes: _,
-            bytes: _,
-            old: _,
-        }) => json!({
+        Step::Edit(FileEdit { path, before: _, lines, effects, causes: _, bytes: _, old: _ }) => json!({
             "path": path,
             "lines": lines
                 .iter()
@@ -118,12 +100,7 @@ fn essence(step: &Step) -> Json {
                 .collect::<Vec<_>>(),
             "effects": effects,
         }),
-        Step::Panel(PanelLimitStep {
-            argv,
-            undo,
-            effects,
-            causes: _,
-        }) => {
+        Step::Panel(PanelLimitStep { argv, undo, effects, causes: _ }) => {
             json!({ "argv": argv, "undo": undo, "effects": effects })
         }
         Step::Firewall(FirewallStep {
@@ -136,21 +113,12 @@ fn essence(step: &Step) -> Json {
             how: _,
             guard: _,
         }) => json!({ "way": way, "gates": allowlists, "confirm_within": confirm_within }),
-        Step::Boot(BootStep {
-            boot,
-            way,
-            paths,
-            how: _,
-        }) => {
+        Step::Boot(BootStep { boot, way, paths, how: _ }) => {
             // The hook itself may be there already, from a change that was taken back.
             let rules: Vec<_> = paths.iter().filter(|path| way_of(path).is_some()).collect();
             json!({ "boot": boot, "way": way, "rules": rules })
         }
-        Step::Retire(RetireStep {
-            way,
-            instead,
-            how: _,
-        }) => json!({ "retire": way, "instead": instead }),
+        Step::Retire(RetireStep { way, instead, how: _ }) => json!({ "retire": way, "instead": instead }),
         // Compared account by account.
         Step::PanelAccess(_) => Json::Null,
         Step::Action(ServiceAction {

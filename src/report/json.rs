@@ -20,7 +20,8 @@ pub struct ShowDocument {
     /// A change of access that waits for its confirmation, or what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Note>,
-    /// What there is to say of own rules in force that are not those that were confirmed last, or not those that wait.
+    /// What there is to say of own rules in force that are not those that were confirmed last, or not those
+    /// that wait.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
     /// Who reaches each mail service, and which rules decide.

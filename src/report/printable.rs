@@ -1,6 +1,7 @@
 //! Text from files and hosts made safe to show: nothing in it can control the terminal or reorder the line.
 //!
-//! In text bytes that are no UTF-8 stand as [`text`] writes them, so that nothing is lost and no two names become one.
+//! In text bytes that are no UTF-8 stand as [`text`] writes them, so that nothing is lost and no two names
+//! become one.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -18,9 +19,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Bytes as text, without loss: what is UTF-8 stays; any other byte is NUL and two hex digits, and so is NUL itself.
+/// Bytes as text, without loss: what is UTF-8 stays; any other byte is NUL and two hex digits, and so is NUL
+/// itself.
 ///
-/// This is how such bytes stand in JSON (`"\u0000ff"` for the byte 255). No path holds NUL, so that no two are alike.
+/// This is how such bytes stand in JSON (`"\u0000ff"` for the byte 255). No path holds NUL, so that no two
+/// are alike.
 #[must_use]
 pub fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -62,9 +65,7 @@ pub fn bytes(text: &str) -> Vec<u8> {
 fn raw(text: &str) -> Option<u8> {
     let digits = text.get(..2)?;
     let lower = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    (digits.bytes().all(lower))
-        .then(|| u8::from_str_radix(digits, 16).ok())
-        .flatten()
+    (digits.bytes().all(lower)).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// A word of a command that a person may copy into a shell: one word, whatever it holds.
@@ -140,10 +141,9 @@ pub(crate) const fn is_unsafe(character: char) -> bool {
     match character {
         // C0, DEL and C1 control terminals.
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-        // Soft hyphen, the grapheme joiner, direction marks, zero-width characters, line separators, overrides, isolates.
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => {
-            true
-        }
+        // Soft hyphen, the grapheme joiner, direction marks, zero-width characters, line separators,
+        // overrides, isolates.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
         // Fillers and vowels that have no shape, selectors of a variant.
         '\u{115f}'..='\u{1160}'
         | '\u{17b4}'..='\u{17b5}'
@@ -190,31 +190,15 @@ mod tests {
 
     #[test]
     fn a_word_of_a_command_is_one_word_for_a_shell() {
-        for word in [
-            "plain/a-b.c",
-            "",
-            "two words; rm -rf /",
-            "it's",
-            "a$b`c`\"d\"",
-        ] {
+        for word in ["plain/a-b.c", "", "two words; rm -rf /", "it's", "a$b`c`\"d\""] {
             let script = format!("printf %s {}", quoted(word));
-            let said = std::process::Command::new("sh")
-                .args(["-c", &script])
-                .output()
-                .unwrap();
+            let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&said.stdout), word);
         }
-        for word in [
-            b"a\x1b[2J\n'\\b".as_slice(),
-            b"\xff\xc3'",
-            "\u{202e}x".as_bytes(),
-        ] {
+        for word in [b"a\x1b[2J\n'\\b".as_slice(), b"\xff\xc3'", "\u{202e}x".as_bytes()] {
             let script = format!("printf %s {}", quoted(&text(word)));
             assert!(!script.contains(char::is_control), "{script}");
-            let said = std::process::Command::new("bash")
-                .args(["-c", &script])
-                .output()
-                .unwrap();
+            let said = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
             assert_eq!(said.stdout, word, "{script}");
         }
     }

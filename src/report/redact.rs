@@ -1,7 +1,7 @@
 //! Takes the names of mail accounts out of what is shown, for plans that go into public reviews.
 //!
-//! Domains and numbers stay. A plan's fingerprint stays too, so that the review of what is shown approves the plan itself;
-//! who knows all but one of its accounts could use it to confirm a guess of that one.
+//! Domains and numbers stay. A plan's fingerprint stays too, so that the review of what is shown approves the
+//! plan itself; who knows all but one of its accounts could use it to confirm a guess of that one.
 
 use std::borrow::Cow;
 
@@ -59,37 +59,25 @@ fn note(note: &mut Note) {
     }
 }
 
-/// A message without the names of accounts, and without its line of a manifest: that may hold any of them, and where it was
-/// cut a part of one. Its place stays.
+/// A message without the names of accounts, and without its line of a manifest: that may hold any of them,
+/// and where it was cut a part of one. Its place stays.
 #[must_use]
 pub fn diagnostic(diagnostic: &Diagnostic) -> Diagnostic {
-    let Diagnostic {
-        what,
-        place,
-        why,
-        hint,
-    } = diagnostic;
+    let Diagnostic { what, place, why, hint } = diagnostic;
     Diagnostic {
         what: message(what),
-        place: place.as_ref().map(|place| FilePlace {
-            text: String::new(),
-            ..place.clone()
-        }),
+        place: place.as_ref().map(|place| FilePlace { text: String::new(), ..place.clone() }),
         why: why.as_deref().map(message),
         hint: hint.as_deref().map(message),
     }
 }
 
 fn step(step: &mut Step) {
-    if let Step::PanelAccess(PanelAccessStep {
-        accounts, causes, ..
-    }) = step
-    {
+    if let Step::PanelAccess(PanelAccessStep { accounts, causes, .. }) = step {
         accounts.clear();
         for cause in causes {
             match cause {
-                PanelAccessCause::Default { origin: place }
-                | PanelAccessCause::Domain { origin: place } => {
+                PanelAccessCause::Default { origin: place } | PanelAccessCause::Domain { origin: place } => {
                     origin(place);
                 }
                 PanelAccessCause::Accounts { .. } => {}
@@ -99,12 +87,7 @@ fn step(step: &mut Step) {
 }
 
 fn desired(desired: &mut Desired) {
-    let PanelAccess {
-        default,
-        missing,
-        domains,
-        accounts,
-    } = &mut desired.panel_access;
+    let PanelAccess { default, missing, domains, accounts } = &mut desired.panel_access;
     accounts.clear();
     let origins = (default.iter_mut().map(|declared| &mut declared.origin))
         .chain(missing.iter_mut().map(|declared| &mut declared.origin))
@@ -132,7 +115,8 @@ const KEY: &str = "panel_access.accounts.";
 /// What follows a name that was to be an address.
 const NO_ADDRESS: &str = " cannot be a mail address";
 
-/// A message without the names of accounts, whatever way it has them: as addresses, as logins, as keys of a manifest.
+/// A message without the names of accounts, whatever way it has them: as addresses, as logins, as keys of a
+/// manifest.
 fn message(text: &str) -> String {
     let mut text = text.to_owned();
     if let Some(at) = text.find(KEY) {
@@ -250,14 +234,8 @@ mod tests {
                 "`panel_access.accounts.\"a.very.long.name\u{2026}\"` and `panel_access.accounts.anna` are the same account",
                 "`panel_access.accounts.…` are the same account",
             ),
-            (
-                "\"anna\" cannot be a mail address",
-                "\"…\" cannot be a mail address",
-            ),
-            (
-                "did you mean anna@example.jp?",
-                "did you mean …@example.jp?",
-            ),
+            ("\"anna\" cannot be a mail address", "\"…\" cannot be a mail address"),
+            ("did you mean anna@example.jp?", "did you mean …@example.jp?"),
             (
                 "\"we'ird name@example.jp\" is gone; ben@example.jp is new",
                 "\"…@example.jp\" is gone; …@example.jp is new",

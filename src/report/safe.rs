@@ -1,7 +1,8 @@
 //! The one kind of text that leaves the program: what comes from elsewhere is escaped in it, by its type.
 //!
-//! Lines end and colours change only where the program says so; a line feed, an escape or a direction mark within what is
-//! said is written out. No method takes text as it is but for [`SafeText::own`], which takes the program's own words.
+//! Lines end and colours change only where the program says so; a line feed, an escape or a direction mark
+//! within what is said is written out. No method takes text as it is but for [`SafeText::own`], which takes
+//! the program's own words.
 
 use std::fmt::{self, Write as _};
 use std::ops::Deref;
@@ -26,39 +27,28 @@ impl SafeText {
     /// No text yet.
     #[must_use]
     pub const fn new(colour: Colour) -> Self {
-        Self {
-            shown: String::new(),
-            colour,
-        }
+        Self { shown: String::new(), colour }
     }
 
     /// The program's own words, line feeds among them.
     #[must_use]
     pub fn own(words: &'static str) -> Self {
-        Self {
-            shown: words.to_owned(),
-            colour: Colour::Off,
-        }
+        Self { shown: words.to_owned(), colour: Colour::Off }
     }
 
     /// What the program makes of its own definitions alone, such as a manual page.
     #[must_use]
     pub const fn generated(text: String) -> Self {
-        Self {
-            shown: text,
-            colour: Colour::Off,
-        }
+        Self { shown: text, colour: Colour::Off }
     }
 
     /// What a renderer has made of text that was escaped before it.
     pub(super) const fn rendered(text: String) -> Self {
-        Self {
-            shown: text,
-            colour: Colour::Off,
-        }
+        Self { shown: text, colour: Colour::Off }
     }
 
-    /// A value as indented JSON with a final line feed; what JSON itself leaves as it is and a terminal does not is escaped.
+    /// A value as indented JSON with a final line feed; what JSON itself leaves as it is and a terminal does
+    /// not is escaped.
     ///
     /// # Errors
     /// Only where a value cannot be written as JSON, which none of ours can fail.
@@ -77,10 +67,7 @@ impl SafeText {
             }
         }
         shown.push('\n');
-        Ok(Self {
-            shown,
-            colour: Colour::Off,
-        })
+        Ok(Self { shown, colour: Colour::Off })
     }
 
     /// Says something on this line.
@@ -170,14 +157,12 @@ mod tests {
 
     use super::*;
 
-    const HOSTILE: &str =
-        "a\u{1b}[2J\r\n\tfingerprint mw1-\u{9b}1m\u{7f}\u{202e}\u{200b}\u{0}ff\u{e0041}b";
+    const HOSTILE: &str = "a\u{1b}[2J\r\n\tfingerprint mw1-\u{9b}1m\u{7f}\u{202e}\u{200b}\u{0}ff\u{e0041}b";
 
     #[test]
     fn nothing_that_is_said_ends_a_line_or_changes_a_colour() {
         let mut text = SafeText::new(Colour::On);
-        text.line(HOSTILE)
-            .painted(AnsiColor::Red.on_default(), HOSTILE);
+        text.line(HOSTILE).painted(AnsiColor::Red.on_default(), HOSTILE);
         let mut lines = text.lines();
         let (plain, red) = (lines.next().unwrap(), lines.next().unwrap());
         assert_eq!(lines.next(), None);

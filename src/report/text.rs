@@ -42,23 +42,12 @@ pub fn value(value: LimitValue) -> String {
 
 /// `pop3 per_ip: 4 → 20`.
 fn effect(effect: &LimitEffect) -> String {
-    let LimitEffect {
-        service,
-        setting,
-        from,
-        to,
-        named,
-    } = effect;
+    let LimitEffect { service, setting, from, to, named } = effect;
     let along = match named {
         SettingNamed::ByManifest => "",
         SettingNamed::Inherits => " (inherits)",
     };
-    format!(
-        "{service} {}: {} → {}{along}",
-        setting.name(),
-        value(*from),
-        value(*to)
-    )
+    format!("{service} {}: {} → {}{along}", setting.name(), value(*from), value(*to))
 }
 
 /// `1 file`, `2 files`.

@@ -30,14 +30,8 @@ fn a_host_that_nothing_can_enforce_access_on_is_told_and_left_as_it_is() {
     for (enforce, told) in [
         ("auto", "nothing on this host can enforce `access`"),
         ("nftables", "nft is not installed"),
-        (
-            "iptables",
-            "iptables-save and iptables-restore is not installed",
-        ),
-        (
-            "plesk-firewall",
-            "there is no Plesk firewall with a command",
-        ),
+        ("iptables", "iptables-save and iptables-restore is not installed"),
+        ("plesk-firewall", "there is no Plesk firewall with a command"),
     ] {
         let text = format!(
             "version = 1\n[access]\nenforce = \"{enforce}\"\n[access.allow]\nimap = [\"203.0.113.0/24\"]\n"
@@ -59,11 +53,8 @@ fn a_host_that_nothing_can_enforce_access_on_is_told_and_left_as_it_is() {
         }
     }
     assert!(!copy.path().join("var/lib/mailward/history").exists());
-    let output = Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .arg("validate")
-        .arg(&manifest)
-        .output_in_time()
-        .unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_mailward")).arg("validate").arg(&manifest).output_in_time().unwrap();
     assert_eq!(output.status.code(), Some(0));
 }
 
@@ -86,16 +77,11 @@ fn many(number: u32) -> String {
 #[test]
 fn ten_thousand_networks_in_one_service_are_read_in_time_linear_in_their_number() {
     let time = |number: u32| {
-        let layer = ManifestLayer {
-            name: "many.toml".to_owned(),
-            bytes: many(number).into_bytes(),
-        };
+        let layer = ManifestLayer { name: "many.toml".to_owned(), bytes: many(number).into_bytes() };
         let begun = Instant::now();
         let checked = check(&[layer]).unwrap();
         let taken = begun.elapsed();
-        let AllowedSources::Only(networks) = &checked.desired.access.allow[&MailService::Imap]
-            .value
-            .allowed
+        let AllowedSources::Only(networks) = &checked.desired.access.allow[&MailService::Imap].value.allowed
         else {
             panic!("no list");
         };
@@ -104,11 +90,6 @@ fn ten_thousand_networks_in_one_service_are_read_in_time_linear_in_their_number(
         taken
     };
     let (few, many) = (fastest(|| time(10_000)), fastest(|| time(40_000)));
-    crate::support::covered(&format!(
-        "10,000 networks are read in {few:?}, 40,000 in {many:?}"
-    ));
-    assert!(
-        many < few * 10 + Duration::from_millis(200),
-        "10,000: {few:?}, 40,000: {many:?}"
-    );
+    crate::support::covered(&format!("10,000 networks are read in {few:?}, 40,000 in {many:?}"));
+    assert!(many < few * 10 + Duration::from_millis(200), "10,000: {few:?}, 40,000: {many:?}");
 }

@@ -1,5 +1,5 @@
-//! Who may reach mail services, on real kernels: what goes live, what goes back by itself, what a confirmation makes last, and
-//! who may confirm. Clients on networks of their own are the judges.
+//! Who may reach mail services, on real kernels: what goes live, what goes back by itself, what a
+//! confirmation makes last, and who may confirm. Clients on networks of their own are the judges.
 
 mod confirmed;
 mod displaced;
@@ -53,9 +53,7 @@ impl Scene {
     pub(crate) fn new(kind: Kind, enforce: &str, seconds: &str) -> Option<Self> {
         let mut host = Host::start_with(kind, Layout::Debian)?;
         let net = host.network();
-        let text = DECLARED
-            .replace("ENFORCE", enforce)
-            .replace("SECONDS", seconds);
+        let text = DECLARED.replace("ENFORCE", enforce).replace("SECONDS", seconds);
         host.write(MANIFEST, text);
         Some(Self { host, net })
     }
@@ -108,9 +106,7 @@ impl Scene {
 
     pub(crate) fn wait_until_open(&self) {
         self.host.wait_until("the change goes back", || {
-            Family::ALL
-                .into_iter()
-                .all(|family| self.stranger().reaches(143, family) == Reach::Connects)
+            Family::ALL.into_iter().all(|family| self.stranger().reaches(143, family) == Reach::Connects)
         });
     }
 }
@@ -118,14 +114,8 @@ impl Scene {
 impl Scene {
     /// Runs the program on the host, where neither ssh nor a terminal is.
     pub(crate) fn run(&self, words: &str) -> Output {
-        let argv: Vec<&str> = ["/usr/local/bin/mailward"]
-            .into_iter()
-            .chain(words.split(' '))
-            .collect();
-        self.host
-            .command(&argv)
-            .within(Duration::from_secs(60))
-            .run()
+        let argv: Vec<&str> = ["/usr/local/bin/mailward"].into_iter().chain(words.split(' ')).collect();
+        self.host.command(&argv).within(Duration::from_secs(60)).run()
     }
 
     /// Applies the manifest; it must come to wait.
@@ -174,26 +164,19 @@ impl Scene {
 
     /// A file of access in the program's state.
     pub(crate) fn state(&self, name: &str) -> bool {
-        self.host
-            .exists(&format!("/var/lib/mailward/access/{name}"))
+        self.host.exists(&format!("/var/lib/mailward/access/{name}"))
     }
 
     /// The history's newest entry, or one before it.
     pub(crate) fn history(&self, back: usize) -> serde_json::Value {
-        let script = format!(
-            "cat \"$(ls -t /var/lib/mailward/history/*.json | sed -n {}p)\"",
-            back + 1
-        );
+        let script = format!("cat \"$(ls -t /var/lib/mailward/history/*.json | sed -n {}p)\"", back + 1);
         let text = self.host.run(&["sh", "-c", &script]).success();
         serde_json::from_str(&text).expect("the history is JSON")
     }
 
     /// What the newest entry of the history calls the run.
     pub(crate) fn result(&self) -> String {
-        self.history(0)["result"]
-            .as_str()
-            .expect("a word")
-            .to_owned()
+        self.history(0)["result"].as_str().expect("a word").to_owned()
     }
 }
 

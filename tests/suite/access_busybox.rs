@@ -1,4 +1,5 @@
-//! Who may reach mail services, on a host that has BusyBox for its userland and iptables alone: everything over ssh.
+//! Who may reach mail services, on a host that has BusyBox for its userland and iptables alone: everything
+//! over ssh.
 
 use std::time::Duration;
 
@@ -30,10 +31,7 @@ fn a_host_with_iptables_alone_is_restricted_and_confirmed_over_ssh() {
     let ssh = host.ssh().at_client(&office, Family::V4);
     let plan = run(&ssh, &["plan"]);
     assert_eq!(plan.code(), 2, "{plan:#?}");
-    assert!(
-        plan.stdout.contains("mailward's own iptables chain"),
-        "{plan:#?}"
-    );
+    assert!(plan.stdout.contains("mailward's own iptables chain"), "{plan:#?}");
     let mut session = stranger.open(143, Family::V4);
     session.greeting().expect("a greeting");
     let applied = run(&ssh, &["apply", "--yes"]);

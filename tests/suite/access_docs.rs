@@ -1,4 +1,5 @@
-//! The commands of `docs/access.md`, run as they stand there against real hosts, also the way back in; and its manifest.
+//! The commands of `docs/access.md`, run as they stand there against real hosts, also the way back in; and
+//! its manifest.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -46,30 +47,9 @@ struct Page {
 impl Page {
     fn read() -> Self {
         let blocks: [String; 10] = blocks("sh").try_into().expect("ten blocks");
-        let [
-            from_here,
-            on_the_host,
-            drift,
-            fleet,
-            revert,
-            no_table,
-            no_chains,
-            no_unit,
-            no_script,
-            look,
-        ] = blocks;
-        Self {
-            from_here,
-            on_the_host,
-            drift,
-            fleet,
-            revert,
-            no_table,
-            no_chains,
-            no_unit,
-            no_script,
-            look,
-        }
+        let [from_here, on_the_host, drift, fleet, revert, no_table, no_chains, no_unit, no_script, look] =
+            blocks;
+        Self { from_here, on_the_host, drift, fleet, revert, no_table, no_chains, no_unit, no_script, look }
     }
 }
 
@@ -82,11 +62,7 @@ struct Desk {
 
 impl Desk {
     fn new(hosts: &[(&str, Kind)], manifest: &str) -> Option<Self> {
-        let mut desk = Self {
-            folder: tempfile::tempdir().unwrap(),
-            hosts: Vec::new(),
-            ways: Vec::new(),
-        };
+        let mut desk = Self { folder: tempfile::tempdir().unwrap(), hosts: Vec::new(), ways: Vec::new() };
         for (name, kind) in hosts {
             let mut host = Host::start_with(*kind, Layout::Debian)?;
             let net = host.network();
@@ -100,14 +76,10 @@ impl Desk {
         desk.put("hosts", &format!("{}\n", names.join("\n")));
         std::fs::create_dir(desk.at("bin")).unwrap();
         let config = desk.at("config").display().to_string();
-        desk.put(
-            "bin/ssh",
-            &format!("#!/bin/sh\nexec /usr/bin/ssh -F {config} \"$@\"\n"),
-        );
+        desk.put("bin/ssh", &format!("#!/bin/sh\nexec /usr/bin/ssh -F {config} \"$@\"\n"));
         let all = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(desk.at("bin/ssh"), all).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mailward"), desk.at("bin/mailward"))
-            .unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mailward"), desk.at("bin/mailward")).unwrap();
         Some(desk)
     }
 
@@ -122,9 +94,8 @@ impl Desk {
     /// Runs a script in the folder.
     fn run(&self, script: &str) -> Output {
         let folder = self.folder.path().display();
-        let script = format!(
-            "cd {folder}; export HOME={folder} LC_ALL=C.UTF-8 PATH={folder}/bin:$PATH; {script}"
-        );
+        let script =
+            format!("cd {folder}; export HOME={folder} LC_ALL=C.UTF-8 PATH={folder}/bin:$PATH; {script}");
         let run = self.ways[0].command(&["sh", "-c", &script]);
         run.within(Duration::from_secs(150)).run()
     }
@@ -156,10 +127,7 @@ fn the_manifest_of_the_page_on_access_has_no_errors() {
     let examples = blocks("toml");
     assert_eq!(examples.len(), 1);
     for text in examples {
-        let layer = ManifestLayer {
-            name: "docs/access.md".to_owned(),
-            bytes: text.into_bytes(),
-        };
+        let layer = ManifestLayer { name: "docs/access.md".to_owned(), bytes: text.into_bytes() };
         assert_eq!(check(&[layer]).expect("no errors").notes, []);
     }
 }
@@ -231,14 +199,8 @@ fn the_way_back_in_with_own_chains_is_as_the_page_on_access_says() {
 /// Ways by which own chains come to stand in more than one place, or more than once.
 const STATES: [(&str, &str); 6] = [
     ("as applied", ":"),
-    (
-        "loaded by the hook twice",
-        "/etc/init.d/mailward-access restart; /etc/init.d/mailward-access restart",
-    ),
-    (
-        "restored by others",
-        "netfilter-persistent save; netfilter-persistent start",
-    ),
+    ("loaded by the hook twice", "/etc/init.d/mailward-access restart; /etc/init.d/mailward-access restart"),
+    ("restored by others", "netfilter-persistent save; netfilter-persistent start"),
     (
         "added by others to what is there",
         "netfilter-persistent save; IPTABLES_RESTORE_NOFLUSH=yes netfilter-persistent start",
@@ -280,9 +242,7 @@ fn the_way_back_in_with_own_chains_opens_the_ports_however_they_came_to_stand() 
         let restore = "#!/bin/sh\nexec /usr/sbin/netfilter-persistent start\n";
         let host = &desk.hosts[0].0;
         host.write_as("/etc/rcS.d/S10netfilter-persistent", 0o755, restore);
-        let script = [&page.no_chains, &page.no_script]
-            .map(String::as_str)
-            .concat();
+        let script = [&page.no_chains, &page.no_script].map(String::as_str).concat();
         desk.on(0, &script).success();
         desk.on(0, "netfilter-persistent save").success();
         desk.hosts[0].0.reboot();
@@ -295,20 +255,12 @@ fn ansible_confirms_over_a_connection_of_its_own_only() {
     let Some(desk) = Desk::new(&[("mx1", Kind::SysV)], MANIFEST) else {
         return;
     };
-    assert!(
-        Path::new("/usr/bin/ansible-playbook").exists(),
-        "Debian package ansible-core is installed"
-    );
-    let [play] = &blocks("yaml")[..] else {
-        panic!()
-    };
+    assert!(Path::new("/usr/bin/ansible-playbook").exists(), "Debian package ansible-core is installed");
+    let [play] = &blocks("yaml")[..] else { panic!() };
     desk.put("inventory", "[mail]\nmx1\n");
     let (before, after) = play.split_once("    - name: A new connection").unwrap();
     let (_, after) = after.split_once("    - name: Keep it").unwrap();
-    desk.put(
-        "shared.yaml",
-        &format!("{before}    - name: Keep it{after}"),
-    );
+    desk.put("shared.yaml", &format!("{before}    - name: Keep it{after}"));
     desk.put("play.yaml", play);
     let run = |play: &str| desk.run(&format!("ansible-playbook -i inventory {play}"));
     let shared = run("shared.yaml");

@@ -1,6 +1,7 @@
-//! A change of access that nobody confirmed, end to end: the built program, the real tools of each packet filter, on hosts
-//! where something goes wrong meanwhile. Whatever it is, the kernel has the rules of before once the time is up, every
-//! command says so, and the next run that may write settles it and leaves nothing lying about.
+//! A change of access that nobody confirmed, end to end: the built program, the real tools of each packet
+//! filter, on hosts where something goes wrong meanwhile. Whatever it is, the kernel has the rules of before
+//! once the time is up, every command says so, and the next run that may write settles it and leaves nothing
+//! lying about.
 
 mod clock;
 mod full;
@@ -96,13 +97,7 @@ impl Site {
         let once = folder.path().join("ssh");
         std::fs::write(&once, ONCE).expect("a file");
         std::fs::set_permissions(&once, std::fs::Permissions::from_mode(0o755)).expect("a file");
-        Self {
-            case,
-            seconds,
-            ssh: scene.ssh(),
-            scene,
-            folder,
-        }
+        Self { case, seconds, ssh: scene.ssh(), scene, folder }
     }
 
     /// Runs a script in the host, which must succeed.
@@ -148,10 +143,7 @@ impl Site {
     /// Starts a run whose end nobody waits for here.
     fn start(&self, words: &str, said: Stdio) -> Child {
         let mut command = self.once(words).into_command();
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(said);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         command.spawn().expect("it starts")
     }
 
@@ -180,15 +172,10 @@ impl Site {
         let text = || std::fs::read_to_string(&said).expect("a file");
         let mut child = self.start("apply --yes", file.into());
         let mut code = None;
-        self.scene
-            .host
-            .wait_until("it ends, or a change waits", || {
-                code = child
-                    .try_wait()
-                    .expect("the child is ours")
-                    .map(|status| status.code().expect("a code"));
-                code.is_some() || text().contains("confirm over a new connection")
-            });
+        self.scene.host.wait_until("it ends, or a change waits", || {
+            code = child.try_wait().expect("the child is ours").map(|status| status.code().expect("a code"));
+            code.is_some() || text().contains("confirm over a new connection")
+        });
         if let Some(code) = code {
             return (code, text());
         }
@@ -198,7 +185,8 @@ impl Site {
         (3, text())
     }
 
-    /// What `plan`, `check` and `show` say: the first two with this exit code, the last two with this first word.
+    /// What `plan`, `check` and `show` say: the first two with this exit code, the last two with this first
+    /// word.
     fn tells(&self, code: i32, check: &str, show: Option<&str>) {
         let case = self.case;
         let plan = self.run("plan");
@@ -228,20 +216,11 @@ impl Site {
     fn goes_back(&self, begun: Instant, before: &str) {
         self.scene.wait_until_open();
         let took = begun.elapsed();
-        assert!(
-            took < Duration::from_secs(self.seconds + 8),
-            "{:?}: {took:?}",
-            self.case
-        );
+        assert!(took < Duration::from_secs(self.seconds + 8), "{:?}: {took:?}", self.case);
         // Of iptables, one family after the other.
         let end = Instant::now() + Duration::from_secs(5);
         while in_force(&self.scene.rules()) != in_force(before) && Instant::now() < end {}
-        assert_eq!(
-            in_force(&self.scene.rules()),
-            in_force(before),
-            "{:?}",
-            self.case
-        );
+        assert_eq!(in_force(&self.scene.rules()), in_force(before), "{:?}", self.case);
         self.scene.assert_open();
     }
 
@@ -266,10 +245,8 @@ impl Site {
 
     /// Has everybody let in again after a confirmation.
     fn opens(&self) {
-        self.sh(
-            "nft delete table inet mailward 2>/dev/null; for p in iptables ip6tables; do \
-             $p -t raw -D PREROUTING -j MAILWARD; $p -t mangle -D INPUT -j MAILWARD; done 2>/dev/null; :",
-        );
+        self.sh("nft delete table inet mailward 2>/dev/null; for p in iptables ip6tables; do \
+             $p -t raw -D PREROUTING -j MAILWARD; $p -t mangle -D INPUT -j MAILWARD; done 2>/dev/null; :");
     }
 
     /// Nothing of a window is anywhere.
@@ -289,28 +266,19 @@ impl Site {
     fn watchers(&self) -> Vec<u32> {
         let processes = self.scene.host.processes().into_iter();
         let is_one = |argv: &[String]| {
-            argv.get(1)
-                .is_some_and(|script| script.ends_with("/revert.sh"))
+            argv.get(1).is_some_and(|script| script.ends_with("/revert.sh"))
                 && argv.get(2).is_some_and(|verb| verb == "watch")
         };
-        processes
-            .filter(|process| is_one(&process.argv))
-            .map(|process| process.pid)
-            .collect()
+        processes.filter(|process| is_one(&process.argv)).map(|process| process.pid).collect()
     }
 }
 
-/// All rules, without what a timer cannot take away in one transaction: a chain that is empty, and the jump to it.
+/// All rules, without what a timer cannot take away in one transaction: a chain that is empty, and the jump
+/// to it.
 fn in_force(rules: &str) -> Vec<&str> {
-    let is_empty = [
-        "-A PREROUTING -j MAILWARD",
-        "-A INPUT -j MAILWARD",
-        "jump MAILWARD",
-    ];
+    let is_empty = ["-A PREROUTING -j MAILWARD", "-A INPUT -j MAILWARD", "jump MAILWARD"];
     let is_left = |line: &&str| {
-        !line.starts_with(":MAILWARD")
-            && !line.starts_with("chain MAILWARD")
-            && !is_empty.contains(line)
+        !line.starts_with(":MAILWARD") && !line.starts_with("chain MAILWARD") && !is_empty.contains(line)
     };
     rules.lines().filter(is_left).collect()
 }

@@ -8,21 +8,13 @@ use crate::support::host::Host;
 
 /// The golden cases whose lists are planned.
 const CASES: [(&str, &str); 2] = [
-    (
-        "long",
-        include_str!("../manifest/a-list-of-more-than-4096-characters-is-read/manifest.toml"),
-    ),
-    (
-        "overlapping",
-        include_str!("../manifest/networks-that-others-cover-are-a-note/manifest.toml"),
-    ),
+    ("long", include_str!("../manifest/a-list-of-more-than-4096-characters-is-read/manifest.toml")),
+    ("overlapping", include_str!("../manifest/networks-that-others-cover-are-a-note/manifest.toml")),
 ];
 
 fn allowlists(host: &Host, enforce: &str, manifest: &str) -> Value {
-    let manifest = manifest.replace(
-        "[access.allow]",
-        &format!("[access]\nenforce = \"{enforce}\"\n[access.allow]"),
-    );
+    let manifest =
+        manifest.replace("[access.allow]", &format!("[access]\nenforce = \"{enforce}\"\n[access.allow]"));
     let output = host
         .command(&["mailward", "plan", "--format", "json", "-"])
         .stdin(manifest)

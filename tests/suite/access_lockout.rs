@@ -1,5 +1,5 @@
-//! Nobody is locked out by accident: a plan that would shut out the operator or an address of `must_reach` is refused, by
-//! `plan` and by `apply`, here, over ssh, under sudo and for a folder, and nothing is touched.
+//! Nobody is locked out by accident: a plan that would shut out the operator or an address of `must_reach` is
+//! refused, by `plan` and by `apply`, here, over ssh, under sudo and for a folder, and nothing is touched.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// A host whose sshd listens on the port of submission too, as some do that are to be reached through other firewalls.
+    /// A host whose sshd listens on the port of submission too, as some do that are to be reached through
+    /// other firewalls.
     fn new() -> Option<Self> {
         let mut host = Host::prepare(Kind::Systemd, Layout::Debian)?;
         host.boot();
@@ -87,10 +88,7 @@ fn the_operator_is_not_locked_out_by_own_rules() {
             refused(&there.run(), &whom);
         }
         let operator = scene.ssh(&stranger, Family::V4).user(OPERATOR);
-        let sudo = over(
-            &operator,
-            &format!("sudo -n mailward apply --yes {MANIFEST}"),
-        );
+        let sudo = over(&operator, &format!("sudo -n mailward apply --yes {MANIFEST}"));
         refused(&sudo, "your own address 198.18.3.1");
         assert_eq!(before, scene.rules(), "{enforce}");
     }
@@ -106,10 +104,7 @@ fn an_address_that_must_reach_is_not_locked_out() {
     let Some(scene) = Scene::new() else { return };
     let office = scene.ssh(&scene.net.client("office"), Family::V4);
     for address in ["198.18.3.1", "2001:db8:3::1"] {
-        scene.declare(
-            "nftables",
-            &format!("[safety]\nmust_reach = [\"{address}\"]\n"),
-        );
+        scene.declare("nftables", &format!("[safety]\nmust_reach = [\"{address}\"]\n"));
         let before = scene.rules();
         for command in ["plan", "apply --yes"] {
             let output = over(&office, &format!("mailward {command} {MANIFEST}"));
@@ -151,11 +146,7 @@ fn a_plan_for_a_folder_is_refused_too() {
     assert_ne!(text, moved);
     std::fs::write(&path, moved).unwrap();
     let layer = copy.path().join("must.toml");
-    std::fs::write(
-        &layer,
-        "version = 1\n[safety]\nmust_reach = [\"192.0.2.9\"]\n",
-    )
-    .unwrap();
+    std::fs::write(&layer, "version = 1\n[safety]\nmust_reach = [\"192.0.2.9\"]\n").unwrap();
     for command in [&["plan"][..], &["apply", "--yes"]] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_mailward"))
             .args(command)
@@ -167,10 +158,7 @@ fn a_plan_for_a_folder_is_refused_too() {
         assert_eq!(output.status.code(), Some(7), "{output:?}");
         let told = [output.stdout, output.stderr].concat();
         let told = String::from_utf8_lossy(&told);
-        assert!(
-            told.contains("192.0.2.9 to port 587 (ssh) would be shut out"),
-            "{told}"
-        );
+        assert!(told.contains("192.0.2.9 to port 587 (ssh) would be shut out"), "{told}");
     }
     let rules = std::fs::read_to_string(copy.path().join("var/lib/stand-in/iptables")).unwrap();
     assert!(!rules.contains("MAILWARD"), "{rules}");
@@ -249,9 +237,7 @@ fn where_systemd_listens_for_sshd_nobody_is_locked_out() {
         };
         if accept == "no" {
             let text = "[Socket]\nListenStream=\nListenStream=993\n";
-            scene
-                .host
-                .write("/etc/systemd/system/ssh.socket.d/port.conf", text);
+            scene.host.write("/etc/systemd/system/ssh.socket.d/port.conf", text);
         } else {
             // As CentOS has it.
             let text = "[Socket]\nListenStream=993\nAccept=yes\n";
@@ -261,11 +247,7 @@ fn where_systemd_listens_for_sshd_nobody_is_locked_out() {
                 "[Service]\nExecStartPre=/bin/mkdir -p /run/sshd\nExecStart=-/usr/sbin/sshd -i\nStandardInput=socket\n",
             );
         }
-        let unit = if accept == "no" {
-            "ssh.socket"
-        } else {
-            "sshd.socket"
-        };
+        let unit = if accept == "no" { "ssh.socket" } else { "sshd.socket" };
         scene.host.run(&["systemctl", "daemon-reload"]).success();
         scene.host.run(&["systemctl", "start", unit]).success();
         scene.host.wait_for_ports(&[993]);
@@ -273,19 +255,10 @@ fn where_systemd_listens_for_sshd_nobody_is_locked_out() {
         // Another program that systemd listens for is none of sshd's.
         scene.host.run(&["systemctl", "stop", unit]).success();
         let _ = scene.host.run(&["systemctl", "stop", "ssh.service"]);
-        scene.host.write(
-            "/etc/systemd/system/webmail.socket",
-            "[Socket]\nListenStream=993\n",
-        );
-        scene.host.write(
-            "/etc/systemd/system/webmail.service",
-            "[Service]\nExecStart=/bin/sleep 1000\n",
-        );
+        scene.host.write("/etc/systemd/system/webmail.socket", "[Socket]\nListenStream=993\n");
+        scene.host.write("/etc/systemd/system/webmail.service", "[Service]\nExecStart=/bin/sleep 1000\n");
         scene.host.run(&["systemctl", "daemon-reload"]).success();
-        scene
-            .host
-            .run(&["systemctl", "start", "webmail.socket"])
-            .success();
+        scene.host.run(&["systemctl", "start", "webmail.socket"]).success();
         scene.restricts("imap", MUST);
         let plan = scene.run("plan");
         assert_eq!(plan.code(), 2, "{plan:#?}");
@@ -302,13 +275,7 @@ fn where_xinetd_starts_sshd_nobody_is_locked_out() {
     // xinetd reads inetd's file where it is told to.
     let inetd = "submission\tstream\ttcp\tnowait\troot\t/usr/sbin/sshd\tsshd -i\n";
     for (kind, text) in [
-        (
-            Kind::SysV,
-            service(
-                "submission\n{",
-                "server = /usr/sbin/sshd\n\tserver_args = -i",
-            ),
-        ),
+        (Kind::SysV, service("submission\n{", "server = /usr/sbin/sshd\n\tserver_args = -i")),
         (
             Kind::SysV,
             service(
@@ -318,10 +285,7 @@ fn where_xinetd_starts_sshd_nobody_is_locked_out() {
         ),
         (
             Kind::Systemd,
-            service(
-                "elsewhere\n{\n\ttype = UNLISTED\n\tport = 587",
-                "redirect = 127.0.0.1 2222",
-            ),
+            service("elsewhere\n{\n\ttype = UNLISTED\n\tport = 587", "redirect = 127.0.0.1 2222"),
         ),
         (Kind::SysV, inetd.to_owned()),
     ] {
@@ -331,10 +295,7 @@ fn where_xinetd_starts_sshd_nobody_is_locked_out() {
         scene.host.run(&["mkdir", "-p", "/run/sshd"]).success();
         if text == inetd {
             scene.host.write("/etc/inetd.conf", &text);
-            scene.host.write(
-                "/etc/default/xinetd",
-                "INETD_COMPAT=Yes\nXINETD_OPTS=-stayalive\n",
-            );
+            scene.host.write("/etc/default/xinetd", "INETD_COMPAT=Yes\nXINETD_OPTS=-stayalive\n");
         } else {
             scene.host.write("/etc/xinetd.d/other", &text);
         }
@@ -342,13 +303,7 @@ fn where_xinetd_starts_sshd_nobody_is_locked_out() {
         if text.contains("redirect") {
             scene
                 .host
-                .run(&[
-                    "/usr/sbin/sshd",
-                    "-o",
-                    "ListenAddress=127.0.0.1:2222",
-                    "-o",
-                    "Port=2222",
-                ])
+                .run(&["/usr/sbin/sshd", "-o", "ListenAddress=127.0.0.1:2222", "-o", "Port=2222"])
                 .success();
             scene.host.wait_for_ports(&[2222]);
         }
@@ -373,10 +328,7 @@ fn where_sshd_may_listen_on_a_port_that_is_restricted_nothing_is_planned() {
         // Nothing listens there.
         let plan = scene.run("plan");
         assert_eq!(plan.code(), 2, "{plan:#?}");
-        assert!(
-            plan.stdout.contains("where sshd listens is not known"),
-            "{plan:#?}"
-        );
+        assert!(plan.stdout.contains("where sshd listens is not known"), "{plan:#?}");
         scene.host.exec_detached(&["nc.openbsd", "-l", "-k", "587"]);
         scene.host.wait_for_ports(&[587]);
         for words in ["plan", "apply --yes", "check"] {

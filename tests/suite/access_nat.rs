@@ -1,5 +1,6 @@
-//! Address translation of others, on real hosts and from outside: what is restricted is restricted at both of its ends, and what
-//! a host forwards to others is left alone. By an own table of nftables, and by chains of both kinds of iptables.
+//! Address translation of others, on real hosts and from outside: what is restricted is restricted at both of
+//! its ends, and what a host forwards to others is left alone. By an own table of nftables, and by chains of
+//! both kinds of iptables.
 
 mod forms;
 mod older;
@@ -16,13 +17,11 @@ pub(crate) enum By {
     Iptables(PacketFilter),
 }
 
-pub(crate) const ALL: [By; 3] = [
-    By::Nftables,
-    By::Iptables(PacketFilter::Nft),
-    By::Iptables(PacketFilter::Legacy),
-];
+pub(crate) const ALL: [By; 3] =
+    [By::Nftables, By::Iptables(PacketFilter::Nft), By::Iptables(PacketFilter::Legacy)];
 
-/// A client of the host that stands beside it, in a namespace of its own, and serves 993; it is the host of another name, too.
+/// A client of the host that stands beside it, in a namespace of its own, and serves 993; it is the host of
+/// another name, too.
 const CONTAINER: &str = "
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
@@ -70,7 +69,8 @@ impl By {
         Some(scene)
     }
 
-    /// Has what comes to a port of the host go to another one, here (`redirect`) or in the container (`dnat`).
+    /// Has what comes to a port of the host go to another one, here (`redirect`) or in the container
+    /// (`dnat`).
     fn translates(self, scene: &Scene, from: u16, to: To) {
         let script = match self {
             Self::Nftables => {
@@ -100,11 +100,10 @@ impl By {
                          --dst-type LOCAL -j {target}\n"
                     )
                 });
-                let hairpin = [("iptables", "172.20.0.0/24"), ("ip6tables", "fd20::/64")].map(
-                    |(program, from)| {
+                let hairpin =
+                    [("iptables", "172.20.0.0/24"), ("ip6tables", "fd20::/64")].map(|(program, from)| {
                         format!("{program} -t nat -A POSTROUTING -s {from} -o c0 -j MASQUERADE\n")
-                    },
-                );
+                    });
                 lines.concat() + &hairpin.concat()
             }
         };
@@ -125,11 +124,7 @@ fn outsiders(scene: &Scene, port: u16, expected: Reach) {
         let reach = scene.stranger().reaches(port, family);
         assert_eq!(reach, expected, "a stranger at {port} over {family:?}");
         let reach = scene.office().reaches(port, family);
-        assert_eq!(
-            reach,
-            Reach::Connects,
-            "the office at {port} over {family:?}"
-        );
+        assert_eq!(reach, Reach::Connects, "the office at {port} over {family:?}");
     }
 }
 
@@ -212,9 +207,8 @@ fn a_container_behind_a_restricted_port_is_restricted_and_other_hosts_behind_thi
             return;
         };
         let inside = |scene: &Scene, target: &str| {
-            let script = format!(
-                "nsenter -t $(cat /run/container) -n timeout 2 bash -c '</dev/tcp/{target}/993'"
-            );
+            let script =
+                format!("nsenter -t $(cat /run/container) -n timeout 2 bash -c '</dev/tcp/{target}/993'");
             scene.host.command(&["sh", "-c", &script]).run().code() == 0
         };
         scene.host.run(&["sh", "-euc", CONTAINER]).success();
@@ -241,10 +235,7 @@ fn a_container_behind_a_restricted_port_is_restricted_and_other_hosts_behind_thi
         assert!(!inside(&scene, "192.0.2.1"), "{by:?}");
         assert!(inside(&scene, "192.0.2.77"), "{by:?}");
         checked(&scene);
-        scene.declare(
-            "imap = [\"office\", ",
-            "imap = [\"office\", \"172.20.0.0/24\", ",
-        );
+        scene.declare("imap = [\"office\", ", "imap = [\"office\", \"172.20.0.0/24\", ");
         scene.apply_for_good();
         // Hairpin: its own address comes back to it by the translation, under the address of the host.
         assert!(inside(&scene, "192.0.2.1"), "{by:?}");

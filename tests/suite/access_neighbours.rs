@@ -1,5 +1,6 @@
-//! Beside real programs that have rules of their own: each is started, reloaded and stopped, before and after two boots. What
-//! is confirmed stays, or a check says that it is gone. By an own table of nftables, and by chains of both kinds of iptables.
+//! Beside real programs that have rules of their own: each is started, reloaded and stopped, before and after
+//! two boots. What is confirmed stays, or a check says that it is gone. By an own table of nftables, and by
+//! chains of both kinds of iptables.
 
 mod docker;
 mod flushing;
@@ -59,31 +60,18 @@ impl Beside {
 
     fn holds_at(&self, port: u16, when: &str) {
         let (silent, connects) = (Reach::Silent, Reach::Connects);
-        assert_eq!(
-            self.reach(port),
-            [silent, silent, connects, connects],
-            "{:?}, {when}",
-            self.by
-        );
+        assert_eq!(self.reach(port), [silent, silent, connects, connects], "{:?}, {when}", self.by);
         let (code, said) = self.check();
         assert_eq!(code, 0, "{:?}, {when}: {said}", self.by);
     }
 
     /// Everybody gets in, a check says so, and an apply ends it.
     fn gone(&self, when: &str) {
-        assert_eq!(
-            self.reach(143),
-            [Reach::Connects; 4],
-            "{:?}, {when}",
-            self.by
-        );
+        assert_eq!(self.reach(143), [Reach::Connects; 4], "{:?}, {when}", self.by);
         let (code, said) = self.check();
         assert_eq!(code, 2, "{:?}, {when}: {said}", self.by);
         let plan = self.scene.plan();
-        assert!(
-            plan.1.contains("the rules are gone from the kernel"),
-            "{plan:?}"
-        );
+        assert!(plan.1.contains("the rules are gone from the kernel"), "{plan:?}");
         self.scene.apply_for_good();
         self.holds(&format!("{when}, and applied again"));
     }

@@ -1,5 +1,6 @@
-//! Who may reach mail services by Plesk's own firewall, with a stand-in for its command that loads real rules: what goes
-//! live, what goes back, what a confirmation makes last. Clients on networks of their own are the judges.
+//! Who may reach mail services by Plesk's own firewall, with a stand-in for its command that loads real
+//! rules: what goes live, what goes back, what a confirmation makes last. Clients on networks of their own
+//! are the judges.
 
 mod confirmed;
 mod killed;
@@ -46,11 +47,7 @@ impl Scene {
         let net = host.network();
         let firewall = Firewall::install(&host, era);
         firewall.confirm_within(&host, checkpoint);
-        let scene = Self {
-            host,
-            net,
-            firewall,
-        };
+        let scene = Self { host, net, firewall };
         scene.declare(OFFICE);
         Some(scene)
     }
@@ -74,9 +71,7 @@ impl Scene {
 
     /// A new connection from the office each time.
     fn ssh(&self) -> Ssh {
-        self.host
-            .ssh()
-            .at_client(&self.client("office"), Family::V4)
+        self.host.ssh().at_client(&self.client("office"), Family::V4)
     }
 
     /// Runs mailward in the host over a new connection.
@@ -103,7 +98,8 @@ impl Scene {
         code(&self.check(), 0);
     }
 
-    /// Whether strangers are shut out of IMAP over both families; the office never is, nor anybody of anything else.
+    /// Whether strangers are shut out of IMAP over both families; the office never is, nor anybody of
+    /// anything else.
     fn imap_is_shut(&self) -> bool {
         let mut shut = Vec::new();
         for port in [143, 993] {

@@ -1,6 +1,6 @@
-//! Who reaches the mail services, as `show` tells it, beside what becomes of real connections through the same rules: no
-//! rules, those of nftables, of both kinds of iptables, of Plesk's firewall, and mailward's own; on the host, over ssh and
-//! as a user who may read none of it.
+//! Who reaches the mail services, as `show` tells it, beside what becomes of real connections through the
+//! same rules: no rules, those of nftables, of both kinds of iptables, of Plesk's firewall, and mailward's
+//! own; on the host, over ssh and as a user who may read none of it.
 
 mod below_root;
 
@@ -51,9 +51,7 @@ fn filter(network: &str) -> String {
 
 /// Before connection tracking.
 fn raw(port: u16, network: &str) -> String {
-    format!(
-        "*raw\n-A PREROUTING ! -i lo -p tcp --syn --dport {port} ! -s {network} -j DROP\nCOMMIT\n"
-    )
+    format!("*raw\n-A PREROUTING ! -i lo -p tcp --syn --dport {port} ! -s {network} -j DROP\nCOMMIT\n")
 }
 
 fn load(host: &Host, program: &[&str], rules: &str) {
@@ -135,28 +133,20 @@ fn deciders(access: &Value, port: u16) -> Vec<(String, String)> {
 
 fn assert_decided(access: &Value, port: u16, expected: &[(&str, &str)]) {
     let found = deciders(access, port);
-    let found: Vec<(&str, &str)> = (found.iter())
-        .map(|(rule, owner)| (rule.as_str(), owner.as_str()))
-        .collect();
+    let found: Vec<(&str, &str)> =
+        (found.iter()).map(|(rule, owner)| (rule.as_str(), owner.as_str())).collect();
     assert_eq!(found, expected, "{access:#}");
 }
 
 fn allowlists() -> Vec<PortAllowlist> {
-    let office: Networks = OFFICE
-        .map(|text| Network::parse(text).unwrap())
-        .into_iter()
-        .collect();
+    let office: Networks = OFFICE.map(|text| Network::parse(text).unwrap()).into_iter().collect();
     let only_four = office.of_family(model::AddressFamily::Ipv4);
     [
         (MailService::Pop3, AllowedSources::Only(office)),
         (MailService::Imap, AllowedSources::Only(only_four)),
         (MailService::Submission, AllowedSources::Nobody),
     ]
-    .map(|(service, allowed)| PortAllowlist {
-        service,
-        ports: service.ports(),
-        allowed,
-    })
+    .map(|(service, allowed)| PortAllowlist { service, ports: service.ports(), allowed })
     .into()
 }
 
@@ -174,34 +164,16 @@ fn what_nftables_lets_in_is_shown_as_connections_find_it_here_and_over_ssh() {
     load(&host, &["nft", "-f", "-"], NFT);
     let access = shown(&host);
     agrees(&access, &net);
-    assert_decided(
-        &access,
-        995,
-        &[("nft table inet guard, chain pop3, rule 3", "other")],
-    );
-    assert_decided(
-        &access,
-        587,
-        &[("nft table inet guard, chain input, rule 5", "other")],
-    );
+    assert_decided(&access, 995, &[("nft table inet guard, chain pop3, rule 3", "other")]);
+    assert_decided(&access, 587, &[("nft table inet guard, chain input, rule 5", "other")]);
 
-    load(
-        &host,
-        &["nft", "-f", "-"],
-        &nft::script(&allowlists(), NatEnds::Both),
-    );
+    load(&host, &["nft", "-f", "-"], &nft::script(&allowlists(), NatEnds::Both));
     let access = shown(&host);
     agrees(&access, &net);
-    assert_eq!(
-        access["own"],
-        serde_json::json!(["nft table inet mailward"])
-    );
+    assert_eq!(access["own"], serde_json::json!(["nft table inet mailward"]));
     let rule = ("nft table inet mailward, chain input, rule 5", "mailward");
     let theirs = ("nft table inet guard, chain pop3, rule 3", "other");
-    let early = (
-        "nft table inet mailward, chain prerouting, rule 4",
-        "mailward",
-    );
+    let early = ("nft table inet mailward, chain prerouting, rule 4", "mailward");
     assert_decided(&access, 110, &[early, rule, theirs]);
 
     let office = net.client("office");
@@ -265,10 +237,7 @@ table ip raw {
     let rule = "*filter\n-A INPUT -p tcp -m multiport --dports 110,995 ! -s 198.18.1.0/24 -j DROP\nCOMMIT\n";
     load(&host, &["iptables-nft-restore", "--noflush"], rule);
     let saved = host.run(&["iptables-nft-save"]).success();
-    assert!(
-        !saved.contains("198.18.2.0"),
-        "it shows sets after all: {saved}"
-    );
+    assert!(!saved.contains("198.18.2.0"), "it shows sets after all: {saved}");
     let access = shown(&host);
     agrees(&access, &net);
     let rule = ("iptables table filter, chain INPUT, rule 2", "other");
@@ -284,10 +253,7 @@ fn what_each_kind_of_iptables_lets_in_is_shown_as_connections_find_it() {
     };
     let net = host.network();
     host.boot();
-    for (which, kind) in [
-        (PacketFilter::Nft, "-nft"),
-        (PacketFilter::Legacy, "-legacy"),
-    ] {
+    for (which, kind) in [(PacketFilter::Nft, "-nft"), (PacketFilter::Legacy, "-legacy")] {
         host.packet_filter_is(which);
         // The other kind's commands are what a plain name must not hide.
         restore(&host, kind, filter);
@@ -317,12 +283,7 @@ fn what_each_kind_of_iptables_lets_in_is_shown_as_connections_find_it() {
         (model::AddressFamily::Ipv4, "iptables-legacy-restore"),
         (model::AddressFamily::Ipv6, "ip6tables-legacy-restore"),
     ] {
-        let rules = replacement(
-            &allowlists(),
-            family,
-            NatEnds::Both,
-            &PresentChains::default(),
-        );
+        let rules = replacement(&allowlists(), family, NatEnds::Both, &PresentChains::default());
         load(&host, &[program, "--noflush"], &rules.unwrap());
     }
     let access = shown(&host);
@@ -388,20 +349,11 @@ fn a_user_who_may_not_read_packet_filters_is_told_so_and_nothing_is_said_to_be_o
         return;
     };
     load(&host, &["nft", "-f", "-"], NFT);
-    let mut argv = vec![
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-    ];
+    let mut argv = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     argv.extend(SHOW);
     let output = host.run(&argv);
     assert_eq!(output.code(), 11, "{output:#?}");
-    assert!(
-        output
-            .stderr
-            .contains("who reaches the mail services cannot be read")
-    );
+    assert!(output.stderr.contains("who reaches the mail services cannot be read"));
     let shown: Value = serde_json::from_str(&output.stdout).unwrap();
     for entry in shown["access"]["services"].as_array().unwrap() {
         assert_eq!(entry["reached_by"], "unknown", "{entry:#}");

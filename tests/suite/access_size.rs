@@ -1,5 +1,5 @@
-//! Ten thousand networks in one service, on real kernels: right for the clients at their edges, one list in the kernel, and
-//! one network more is a plan of one network.
+//! Ten thousand networks in one service, on real kernels: right for the clients at their edges, one list in
+//! the kernel, and one network more is a plan of one network.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -24,8 +24,9 @@ enum From {
     Ssh,
 }
 
-/// A manifest with so many networks of each family, none of which touches another, among which are the office's two, the
-/// first address of the vpn, and the first half of the network of `six`; further ones come last.
+/// A manifest with so many networks of each family, none of which touches another, among which are the
+/// office's two, the first address of the vpn, and the first half of the network of `six`; further ones come
+/// last.
 fn manifest(enforce: &str, number: u32, further: &[&str]) -> String {
     let mut listed = vec![
         "198.18.1.0/24".to_owned(),
@@ -103,12 +104,7 @@ impl Scene {
             ("office", "2001:db8:1::1", Family::V6, Reach::Connects),
             ("vpn", "2001:db8:2::1", Family::V6, Reach::Silent),
             ("six", "2001:db8:4::1", Family::V6, Reach::Connects),
-            (
-                "six",
-                "2001:db8:4::7fff:ffff:ffff:ffff",
-                Family::V6,
-                Reach::Connects,
-            ),
+            ("six", "2001:db8:4::7fff:ffff:ffff:ffff", Family::V6, Reach::Connects),
             ("six", "2001:db8:4:0:8000::", Family::V6, Reach::Silent),
             ("stranger", "2001:db8:3::1", Family::V6, Reach::Silent),
             ("stranger", "2001:db8:3::9", Family::V6, further),
@@ -131,8 +127,8 @@ impl Scene {
         let json: Value = serde_json::from_str(&text).unwrap();
         let objects = json["nftables"].as_array().unwrap();
         let rules = objects.iter().filter(|object| object["rule"].is_object());
-        let sets = (objects.iter())
-            .filter_map(|object| Some(object["set"].as_object()?["elem"].as_array()?.len()));
+        let sets =
+            (objects.iter()).filter_map(|object| Some(object["set"].as_object()?["elem"].as_array()?.len()));
         (rules.count(), sets.collect())
     }
 
@@ -162,10 +158,7 @@ fn one_more(scene: &Scene, enforce: &str) {
     let planned = scene.run(&["plan"], &manifest(enforce, NETWORKS, &FURTHER));
     assert_eq!(planned.code(), 2, "{planned:#?}");
     let text = planned.stdout;
-    assert!(
-        text.contains("opened to 198.18.3.8/29, 2001:db8:3::8/125"),
-        "{text}"
-    );
+    assert!(text.contains("opened to 198.18.3.8/29, 2001:db8:3::8/125"), "{text}");
     assert!(text.contains("and 9997 more → "), "{text}");
     assert!(text.len() < 2_000, "{text}");
     scene.apply(&manifest(enforce, NETWORKS, &FURTHER));
@@ -198,9 +191,7 @@ fn ten_thousand_networks_are_one_list_of_their_service_in_iptables() {
         // Loopback and two ports; the networks and what is dropped behind them; the mark.
         let expected = |networks: usize| {
             let chains = [("", 3), ("-imap", networks + 1), ("-own", 1)];
-            chains
-                .map(|(name, rules)| (name.to_owned(), rules))
-                .to_vec()
+            chains.map(|(name, rules)| (name.to_owned(), rules)).to_vec()
         };
         scene.apply(&manifest("iptables", NETWORKS, &[]));
         for save in ["iptables-save", "ip6tables-save"] {

@@ -7,7 +7,8 @@ use crate::real_apply::liar;
 use crate::support::host::{Family, Host, Kind, Layout, Net, Output, Reach};
 use crate::support::panel::{Generation, Knob, PanelWorld, When};
 
-/// All that is declared: four connections from one address become twenty, two accounts lose the panel, IMAP is for the office.
+/// All that is declared: four connections from one address become twenty, two accounts lose the panel, IMAP
+/// is for the office.
 const DECLARED: &str = r#"version = 1
 [limits.pop3]
 per_ip = 20
@@ -62,9 +63,7 @@ impl Scene {
     }
 
     fn mailward(&self, words: &str) -> Output {
-        let argv: Vec<&str> = std::iter::once("/usr/local/bin/mailward")
-            .chain(words.split(' '))
-            .collect();
+        let argv: Vec<&str> = std::iter::once("/usr/local/bin/mailward").chain(words.split(' ')).collect();
         let run = self.host().command(&argv);
         run.within(Duration::from_secs(120)).run()
     }
@@ -168,10 +167,9 @@ fn killed_in_turn(kind: Kind) {
         let run = ["/usr/local/bin/mailward", "apply", "--yes", MANIFEST];
         let killed = scene.world.run_within(after, &run);
         println!("{kind:?}: killed after {after:.2} s: {:?}", killed.status);
-        // Nobody is shut out for longer than the window; what was done stays or is owed, and no port stays closed.
-        scene.host().wait_until("nobody is shut out", || {
-            scene.reaches("stranger") == [Reach::Connects; 2]
-        });
+        // Nobody is shut out for longer than the window; what was done stays or is owed, and no port stays
+        // closed.
+        scene.host().wait_until("nobody is shut out", || scene.reaches("stranger") == [Reach::Connects; 2]);
         scene.host().wait_for_ports(&[25, 110, 143, 993, 995]);
         scene.apply_for_good(MANIFEST);
         scene.is_as_declared();

@@ -1,5 +1,5 @@
-//! Every stream and every wait has an end: another side that says too much, too slowly or nothing, a run's own time, a host
-//! without `/proc`, and files beyond all use.
+//! Every stream and every wait has an end: another side that says too much, too slowly or nothing, a run's
+//! own time, a host without `/proc`, and files beyond all use.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,7 +22,8 @@ struct Desk {
 }
 
 impl Desk {
-    /// Another side that has begun its reply to the first message, and goes on with this; `$key` marks its end.
+    /// Another side that has begun its reply to the first message, and goes on with this; `$key` marks its
+    /// end.
     fn answering(script: &str) -> Self {
         Self::ssh(&format!(
             "while IFS= read -r line; do case $line in key=*) key=${{line#key=}}; key=${{key%% *}}; break ;; esac; done\n\
@@ -34,11 +35,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("m.toml"), MANIFEST).unwrap();
         let ssh = folder.path().join("ssh");
-        fs::write(
-            &ssh,
-            format!("#!/bin/sh\necho $$ >\"${{0%/*}}/pid\"\n{script}"),
-        )
-        .unwrap();
+        fs::write(&ssh, format!("#!/bin/sh\necho $$ >\"${{0%/*}}/pid\"\n{script}")).unwrap();
         fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
         Self { folder }
     }
@@ -63,9 +60,7 @@ impl Desk {
 }
 
 fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr]
-        .map(|bytes| String::from_utf8_lossy(bytes))
-        .concat()
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
 const ENOUGH: u32 = 800_000;
@@ -84,10 +79,7 @@ fn what_is_told_on_standard_error_is_no_answer() {
     let desk = Desk::answering("while :; do echo wait >&2; sleep 0.2; done");
     let (code, said, took) = desk.run(ENOUGH, "plan --ssh-timeout 2");
     assert_eq!(code, Some(11), "{said}");
-    assert!(
-        said.contains("no answer for 2 s: wait / wait / wait"),
-        "{said}"
-    );
+    assert!(said.contains("no answer for 2 s: wait / wait / wait"), "{said}");
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
@@ -98,8 +90,7 @@ fn a_reply_without_end_is_given_up_at_128_mib() {
     assert_eq!(code, Some(11), "{said}");
     assert!(said.contains("more than 128 MiB"), "{said}");
     // A little less is read, and found to be no answer.
-    let desk =
-        Desk::answering("head -c 134000000 /dev/zero; printf '%s end\\n' \"$key\"; cat >/dev/null");
+    let desk = Desk::answering("head -c 134000000 /dev/zero; printf '%s end\\n' \"$key\"; cat >/dev/null");
     let (code, said, _) = desk.run(ENOUGH, "plan --ssh-timeout 60");
     assert_eq!(code, Some(11), "{said}");
     assert!(said.contains("does not fit the question"), "{said}");
@@ -121,10 +112,7 @@ fn a_run_ends_at_its_deadline_whatever_the_other_side_does() {
             let desk = Desk::answering(script);
             let (code, said, took) = desk.run(ENOUGH, &format!("{command} --deadline 2"));
             assert_eq!(code, Some(11), "{said}");
-            assert!(
-                said.contains("the run has taken the 2 s that it may"),
-                "{said}"
-            );
+            assert!(said.contains("the run has taken the 2 s that it may"), "{said}");
             assert!(took < Duration::from_secs(20), "{took:?}");
         }
     }
@@ -142,13 +130,7 @@ fn slow(root: &Path, service: &str, seconds: u32) {
 fn on(root: &Path, arguments: &[&str]) -> Output {
     let manifest = root.join("m.toml");
     fs::write(&manifest, MANIFEST).unwrap();
-    Command::new(BINARY)
-        .args(arguments)
-        .arg("--root")
-        .arg(root)
-        .arg(&manifest)
-        .output_in_time()
-        .unwrap()
+    Command::new(BINARY).args(arguments).arg("--root").arg(root).arg(&manifest).output_in_time().unwrap()
 }
 
 #[test]
@@ -166,17 +148,9 @@ fn after_the_journal_no_step_begins_beyond_the_deadline_and_the_undo_has_its_own
     assert!(text.contains("no further step begins"), "{text}");
     assert!(text.contains("not tried"), "{text}");
     assert_eq!(files.map(|file| fs::read(file).unwrap()), before, "{text}");
-    assert!(
-        !root.join("var/lib/mailward/journal.json").exists(),
-        "{text}"
-    );
+    assert!(!root.join("var/lib/mailward/journal.json").exists(), "{text}");
     // With time enough the same run does all of it.
-    assert_eq!(
-        on(root, &["apply", "--yes", "--deadline", "60"])
-            .status
-            .code(),
-        Some(0)
-    );
+    assert_eq!(on(root, &["apply", "--yes", "--deadline", "60"]).status.code(), Some(0));
 }
 
 #[test]
@@ -205,24 +179,11 @@ fn a_host_without_proc_is_left_by_the_shell_that_asked_it() {
 /// Runs a plan with little memory and time, of which something comes.
 fn little(root: &Path, arguments: &str) -> (Option<i32>, String) {
     let manifest = root.join("m.toml");
-    fs::write(
-        &manifest,
-        "version = 1\n[limits.pop3]\nper_ip = 20\n[limits.smtp]\nper_ip = 40\n",
-    )
-    .unwrap();
+    fs::write(&manifest, "version = 1\n[limits.pop3]\nper_ip = 20\n[limits.smtp]\nper_ip = 40\n").unwrap();
     let script = format!("ulimit -v 400000; exec {BINARY} {arguments} --root \"$0\" \"$1\"");
     let began = Instant::now();
-    let output = Command::new("sh")
-        .args(["-c", &script])
-        .arg(root)
-        .arg(&manifest)
-        .output_in_time()
-        .unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        began.elapsed()
-    );
+    let output = Command::new("sh").args(["-c", &script]).arg(root).arg(&manifest).output_in_time().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     (output.status.code(), said(&output))
 }
 

@@ -1,4 +1,5 @@
-//! The time that a run may take: before the journal no wait goes beyond it, later no step begins; the undo has time of its own.
+//! The time that a run may take: before the journal no wait goes beyond it, later no step begins; the undo
+//! has time of its own.
 
 use std::fs;
 use std::path::Path;
@@ -27,9 +28,7 @@ fn apply(root: &Path, manifest: &str, options: &[&str]) -> (Output, Duration) {
 }
 
 fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr]
-        .map(|bytes| String::from_utf8_lossy(bytes))
-        .concat()
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
 fn journal(root: &Path) -> bool {
@@ -49,16 +48,14 @@ fn before_the_journal_no_wait_for_a_daemon_goes_beyond_the_deadline() {
     let (output, took) = apply(root, XINETD, &["--deadline", "3"]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(11), "{text}");
-    assert!(
-        text.contains("the run has taken the 3 s that it may"),
-        "{text}"
-    );
+    assert!(text.contains("the run has taken the 3 s that it may"), "{text}");
     assert!(took < Duration::from_secs(20), "{took:?}: {text}");
     assert_eq!(fs::read(&file).unwrap(), before, "{text}");
     assert!(!journal(root), "{text}");
 }
 
-/// The undo begins when the run's time is up; what hangs in it ends by its own limit, and the rest of it is done.
+/// The undo begins when the run's time is up; what hangs in it ends by its own limit, and the rest of it is
+/// done.
 #[test]
 fn what_hangs_in_an_undo_ends_by_its_own_limit_and_the_rest_is_undone() {
     let copy = office_copy();

@@ -1,5 +1,5 @@
-//! Killed anywhere, failed anywhere: an apply on the example's host is killed at every system call of its own that changes
-//! something, and each such call is made to fail, one after the other.
+//! Killed anywhere, failed anywhere: an apply on the example's host is killed at every system call of its own
+//! that changes something, and each such call is made to fail, one after the other.
 //!
 //! `MAILWARD_SWEEP=N` takes every N-th point only.
 
@@ -17,11 +17,7 @@ use crate::support::office_copy;
 use crate::support::strace::{Fault, Point, count, inject};
 
 const MANIFEST: &str = "version = 1\n[limits.pop3]\nper_ip = 20\n[limits.smtp]\nper_ip = 40\n";
-const FILES: [&str; 3] = [
-    "etc/courier-imap/pop3d",
-    "etc/xinetd.d/smtp_psa",
-    "etc/xinetd.d/smtps_psa",
-];
+const FILES: [&str; 3] = ["etc/courier-imap/pop3d", "etc/xinetd.d/smtp_psa", "etc/xinetd.d/smtps_psa"];
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailward");
 
 fn arguments(root: &Path, command: &str) -> Vec<String> {
@@ -30,23 +26,14 @@ fn arguments(root: &Path, command: &str) -> Vec<String> {
     if command == "apply" {
         arguments.push("--yes".to_owned());
     }
-    let more = [
-        "--action-timeout",
-        "10",
-        "--root",
-        root.to_str().unwrap(),
-        manifest.to_str().unwrap(),
-    ];
+    let more = ["--action-timeout", "10", "--root", root.to_str().unwrap(), manifest.to_str().unwrap()];
     arguments.extend(more.map(str::to_owned));
     arguments
 }
 
 fn run(root: &Path, command: &str) -> Output {
     let arguments = arguments(root, command);
-    Command::new(&arguments[0])
-        .args(&arguments[1..])
-        .output_in_time()
-        .unwrap()
+    Command::new(&arguments[0]).args(&arguments[1..]).output_in_time().unwrap()
 }
 
 fn copy() -> tempfile::TempDir {
@@ -56,10 +43,7 @@ fn copy() -> tempfile::TempDir {
 }
 
 fn files(root: &Path) -> Vec<Vec<u8>> {
-    FILES
-        .iter()
-        .map(|file| fs::read(root.join(file)).unwrap())
-        .collect()
+    FILES.iter().map(|file| fs::read(root.join(file)).unwrap()).collect()
 }
 
 /// The running `per_ip` of POP3 and POP3S.
@@ -71,12 +55,7 @@ fn running(root: &Path) -> Vec<String> {
         };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if text.starts_with("/usr/sbin/couriertcpd") && text.contains("pop3login") {
-            found.push(
-                text.split('\0')
-                    .find(|word| word.starts_with("-maxperip="))
-                    .unwrap()
-                    .to_owned(),
-            );
+            found.push(text.split('\0').find(|word| word.starts_with("-maxperip=")).unwrap().to_owned());
         }
     }
     found.sort();
@@ -87,17 +66,12 @@ fn running(root: &Path) -> Vec<String> {
 fn loaded(root: &Path) -> Vec<String> {
     let state = fs::read_to_string(root.join("var/lib/stand-in/xinetd.state")).unwrap();
     let lines = state.lines().map(str::trim);
-    lines
-        .filter(|line| line.starts_with("PER_SOURCE"))
-        .map(str::to_owned)
-        .collect()
+    lines.filter(|line| line.starts_with("PER_SOURCE")).map(str::to_owned).collect()
 }
 
 fn left_lying_about(root: &Path) -> Vec<String> {
     let mut left = Vec::new();
-    let mut folders: Vec<_> = ["etc", "var/lib/mailward"]
-        .map(|folder| root.join(folder))
-        .into();
+    let mut folders: Vec<_> = ["etc", "var/lib/mailward"].map(|folder| root.join(folder)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
@@ -130,11 +104,7 @@ struct State {
 
 impl State {
     fn of(root: &Path) -> Self {
-        Self {
-            files: files(root),
-            courier: running(root),
-            xinetd: loaded(root),
-        }
+        Self { files: files(root), courier: running(root), xinetd: loaded(root) }
     }
 }
 
@@ -145,17 +115,9 @@ fn judge(expected: &Expected, point: &Point, fault: &Fault) -> Result<(), String
     let arguments = arguments(root, "apply");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let output = inject(&arguments, point, fault);
-    let told = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let say = |what: &str| {
-        Err(format!(
-            "{point:?} {fault:?}: {what}\n{:?}\n{told}",
-            output.status
-        ))
-    };
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let say = |what: &str| Err(format!("{point:?} {fault:?}: {what}\n{:?}\n{told}", output.status));
     let after = State::of(root);
     let whole = expected.old.files.iter().zip(&expected.new.files);
     for (now, (old, new)) in after.files.iter().zip(whole) {
@@ -189,11 +151,7 @@ fn judge(expected: &Expected, point: &Point, fault: &Fault) -> Result<(), String
         return say(&format!("afterwards: {check:?}"));
     }
     let left = left_lying_about(root);
-    if left.is_empty() {
-        Ok(())
-    } else {
-        say(&format!("left lying about: {left:?}"))
-    }
+    if left.is_empty() { Ok(()) } else { say(&format!("left lying about: {left:?}")) }
 }
 
 #[test]
@@ -207,21 +165,13 @@ fn an_apply_that_is_killed_or_fails_at_any_call_leaves_whole_files_and_the_next_
         .into_iter()
         .filter(|point| !point.arguments.starts_with("1,") && !point.arguments.starts_with("2,"))
         .collect();
-    let expected = Expected {
-        old,
-        new: State::of(first.path()),
-    };
+    let expected = Expected { old, new: State::of(first.path()) };
     assert_ne!(expected.old.files, expected.new.files);
     assert_eq!(expected.old.courier, ["-maxperip=4"; 2]);
     assert_eq!(expected.new.courier, ["-maxperip=20"; 2]);
     assert_ne!(expected.old.xinetd, expected.new.xinetd);
     let every = std::env::var("MAILWARD_SWEEP").map_or(1, |text| text.parse().unwrap());
-    let faults = [
-        Fault::Kill,
-        Fault::Error("ENOSPC"),
-        Fault::Error("EIO"),
-        Fault::Error("EACCES"),
-    ];
+    let faults = [Fault::Kill, Fault::Error("ENOSPC"), Fault::Error("EIO"), Fault::Error("EACCES")];
     let cases: Vec<(&Point, &Fault)> = points
         .iter()
         .step_by(every)
@@ -248,11 +198,5 @@ fn an_apply_that_is_killed_or_fails_at_any_call_leaves_whole_files_and_the_next_
         points.len()
     ));
     let wrong = wrong.into_inner().unwrap();
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong.join("\n\n")
-    );
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
 }

@@ -1,5 +1,5 @@
-//! The tests' own Plesk Firewall: real rules come from its command, they are taken back unless another session of ssh
-//! confirms them, and it goes wrong when asked.
+//! The tests' own Plesk Firewall: real rules come from its command, they are taken back unless another
+//! session of ssh confirms them, and it goes wrong when asked.
 
 use std::time::Duration;
 
@@ -40,15 +40,8 @@ fn pop3_is_shut(net: &Net) -> bool {
         assert!(!shut("office", family));
         assert_eq!(net.client("vpn").reaches(143, family), Reach::Connects);
     }
-    let strangers = [
-        shut("stranger", Family::V4),
-        shut("stranger", Family::V6),
-        shut("six", Family::V6),
-    ];
-    assert!(
-        strangers.iter().all(|&it| it == strangers[0]),
-        "{strangers:?}"
-    );
+    let strangers = [shut("stranger", Family::V4), shut("stranger", Family::V6), shut("six", Family::V6)];
+    assert!(strangers.iter().all(|&it| it == strangers[0]), "{strangers:?}");
     strangers[0]
 }
 
@@ -97,10 +90,7 @@ fn only_another_connection_of_ssh_confirms_and_then_the_boot_brings_the_rules_ba
         assert_eq!(firewall.active_sources(&host, "pop3").join(","), OFFICE);
         assert_ne!(firewall.id(&host, "pop3"), id, "ids are given anew");
         assert!(pop3_is_shut(&net));
-        assert!(
-            before.exchange("QUIT").starts_with("+OK"),
-            "open sessions stay"
-        );
+        assert!(before.exchange("QUIT").starts_with("+OK"), "open sessions stay");
         host.reboot();
         host.wait_until("the firewall's service is through", || pop3_is_shut(&net));
     }
@@ -158,8 +148,7 @@ fn an_apply_removes_the_rules_of_docker_and_imunify_and_spares_those_of_fail2ban
             assert!(!rules.contains(gone), "{gone} in {rules}");
         }
         assert!(rules.contains("-j f2b-postfix"), "{rules}");
-        host.run(&["nft", "list", "table", "inet", "other"])
-            .success();
+        host.run(&["nft", "list", "table", "inet", "other"]).success();
     }
 }
 
@@ -262,8 +251,7 @@ fn each_answer_to_what_is_not_documented_can_be_had() {
     assert_ne!(run(&["--confirm"]).code(), 0);
     let fake = "SSH_CLIENT='127.0.0.1 65535 22' ";
     firewall.settle(&host);
-    let line =
-        format!("SSH_CLIENT='192.0.2.9 1 22' {SETTINGS} --apply && {fake} {SETTINGS} --confirm");
+    let line = format!("SSH_CLIENT='192.0.2.9 1 22' {SETTINGS} --apply && {fake} {SETTINGS} --confirm");
     host.run(&["sh", "-c", &line]).success();
 
     run(&["--disable"]).success();

@@ -1,5 +1,5 @@
-//! What makes a run of the tests hold on other machines: nothing is there but what `tests/packages.txt` brings, wherever the
-//! clone lies, and what the list names gets installed.
+//! What makes a run of the tests hold on other machines: nothing is there but what `tests/packages.txt`
+//! brings, wherever the clone lies, and what the list names gets installed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,16 +25,14 @@ const LISTED: [(&str, &str); 7] = [
     ("xinetd", "/etc/init.d/xinetd"),
 ];
 
-/// Runs a script of `sh` on this machine as it would be fresh, with the packages of another list if there is one.
+/// Runs a script of `sh` on this machine as it would be fresh, with the packages of another list if there is
+/// one.
 fn fresh(list: Option<&Path>, script: &str) -> Output {
     let mut command = Command::new(FRESH);
     if let Some(list) = list {
         command.env("MAILWARD_TEST_PACKAGES", list);
     }
-    command
-        .args(["sh", "-euc", script])
-        .output_in_time()
-        .expect("tests/fresh runs")
+    command.args(["sh", "-euc", script]).output_in_time().expect("tests/fresh runs")
 }
 
 fn said(output: Output) -> String {
@@ -50,18 +48,11 @@ fn what_the_list_lacks_is_not_there() {
     let looked = LISTED.map(|(package, file)| format!("! test -e {file} || echo {package}\n"));
     let look = looked.concat();
     let all = LISTED.map(|(package, _)| package);
-    assert_eq!(
-        said(fresh(None, &look)).lines().collect::<Vec<_>>(),
-        all,
-        "with the whole list"
-    );
+    assert_eq!(said(fresh(None, &look)).lines().collect::<Vec<_>>(), all, "with the whole list");
     let folder = tempfile::tempdir().unwrap();
     let list = fs::read_to_string(format!("{TESTS}/packages.txt")).unwrap();
-    let shorter: String = list
-        .lines()
-        .filter(|line| !all.contains(line))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let shorter: String =
+        list.lines().filter(|line| !all.contains(line)).map(|line| format!("{line}\n")).collect();
     assert_eq!(list.lines().count() - shorter.lines().count(), all.len());
     let path = folder.path().join("packages.txt");
     fs::write(&path, shorter).unwrap();
@@ -81,10 +72,7 @@ fn what_belongs_to_no_package_is_not_there() {
         ls -A /usr/local/bin /usr/local/sbin
         test -e "$0/packages.txt""#;
     let said = said(fresh(None, &script.replace("$0", TESTS)));
-    assert_eq!(
-        said,
-        format!("{PATH}\n/usr/local/bin:\n\n/usr/local/sbin:\n")
-    );
+    assert_eq!(said, format!("{PATH}\n/usr/local/bin:\n\n/usr/local/sbin:\n"));
 }
 
 #[test]
@@ -94,10 +82,7 @@ fn no_host_of_such_a_run_has_the_clone() {
     }
     let mut command = Command::new(FRESH);
     command.arg(own::suite());
-    let output = command
-        .args(own::hidden("fresh::hidden_host"))
-        .output_in_time()
-        .expect("tests/fresh runs");
+    let output = command.args(own::hidden("fresh::hidden_host")).output_in_time().expect("tests/fresh runs");
     assert!(said(output).contains("1 passed"));
 }
 
@@ -142,8 +127,8 @@ fn this_test_program_is_started_by_the_one_helper_that_knows_where_it_can_be_see
     assert_eq!(found, [Path::new(TESTS).join("suite/support/own.rs")]);
 }
 
-/// Runs the installation beside stand-ins for apt and dpkg, where apt succeeds the n-th time, and before it a script; how it
-/// ended, and what was run.
+/// Runs the installation beside stand-ins for apt and dpkg, where apt succeeds the n-th time, and before it a
+/// script; how it ended, and what was run.
 fn install(succeeds: u32, before: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
     let tool = |name: &str, script: &str| {

@@ -5,10 +5,7 @@ use std::process::Command;
 use crate::support::in_time::CommandInTime as _;
 
 fn mailward(arguments: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args(arguments)
-        .output_in_time()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_mailward")).args(arguments).output_in_time().unwrap()
 }
 
 #[test]
@@ -20,8 +17,7 @@ fn the_schemas_on_disk_are_current() {
             std::fs::write(&path, &printed).unwrap();
         }
         let printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
-        let kept: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(printed, kept, "{path} is stale; run with MAILWARD_BLESS=1");
     }
 }
@@ -31,21 +27,11 @@ fn what_the_commands_print_as_json_fits_its_schema() {
     let tree = "examples/office/host";
     let manifest = "examples/office/mailward.toml";
     for (document, arguments) in [
-        (
-            "plan",
-            vec!["plan", "--root", tree, "--format", "json", manifest],
-        ),
-        (
-            "show",
-            vec!["show", "--root", tree, "--format", "json", manifest],
-        ),
-        (
-            "check",
-            vec!["check", "--root", tree, "--format", "json", manifest],
-        ),
+        ("plan", vec!["plan", "--root", tree, "--format", "json", manifest]),
+        ("show", vec!["show", "--root", tree, "--format", "json", manifest]),
+        ("check", vec!["check", "--root", tree, "--format", "json", manifest]),
     ] {
-        let printed: serde_json::Value =
-            serde_json::from_slice(&mailward(&arguments).stdout).unwrap();
+        let printed: serde_json::Value = serde_json::from_slice(&mailward(&arguments).stdout).unwrap();
         let schema: serde_json::Value =
             serde_json::from_slice(&mailward(&["schema", document]).stdout).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
@@ -61,23 +47,11 @@ fn what_the_commands_print_as_json_fits_its_schema() {
 fn completions_and_manual_pages_are_printed_for_every_shell_and_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = mailward(&["completions", shell]);
-        assert!(
-            output.status.success() && !output.stdout.is_empty(),
-            "{shell}"
-        );
+        assert!(output.status.success() && !output.stdout.is_empty(), "{shell}");
     }
-    for command in [
-        "plan",
-        "apply",
-        "confirm",
-        "revert",
-        "check",
-        "show",
-        "validate",
-        "schema",
-        "completions",
-        "man",
-    ] {
+    for command in
+        ["plan", "apply", "confirm", "revert", "check", "show", "validate", "schema", "completions", "man"]
+    {
         let output = mailward(&["man", command]);
         assert!(output.status.success(), "{command}");
         assert!(output.stdout.starts_with(b".ie"), "{command}");

@@ -1,5 +1,5 @@
-//! What every host must do alike: each case runs on the host in memory, on a stand-in's folder and, where that makes
-//! sense, on this machine.
+//! What every host must do alike: each case runs on the host in memory, on a stand-in's folder and, where
+//! that makes sense, on this machine.
 
 /// Makes a test of a case for each of the named benches.
 macro_rules! contract {
@@ -40,8 +40,8 @@ mod unseen;
 mod untouched;
 
 use mailward::host::{
-    Digest, FileFound, FileReplacement, FileState, HostCommand, HostOperation, OperationResult,
-    ReadReply, ReadRequest, WriteHost,
+    Digest, FileFound, FileReplacement, FileState, HostCommand, HostOperation, OperationResult, ReadReply,
+    ReadRequest, WriteHost,
 };
 use mailward::model::HostPath;
 use std::time::Duration;
@@ -88,11 +88,7 @@ fn act(host: &mut dyn WriteHost, act: HostOperation) -> Result<(), String> {
 fn replacing(path: HostPath, before: &[u8], bytes: &[u8]) -> HostOperation {
     let before = Digest::of(before);
     let bytes = bytes.to_vec();
-    HostOperation::Replace(FileReplacement {
-        path,
-        before,
-        bytes,
-    })
+    HostOperation::Replace(FileReplacement { path, before, bytes })
 }
 
 fn command(program: HostPath, arguments: &[&str]) -> HostCommand {

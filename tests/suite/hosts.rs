@@ -1,4 +1,5 @@
-//! Hosts that differ from the example's: another daemon in charge, a panel that owns the limits, files that are odd.
+//! Hosts that differ from the example's: another daemon in charge, a panel that owns the limits, files that
+//! are odd.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,23 +13,14 @@ fn on(command: &str, root: &Path, manifest: &str, more: &[&str]) -> Output {
     let path = root.join("manifest.toml");
     fs::write(&path, format!("version = 1\n{manifest}")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args([
-            command,
-            "--root",
-            root.to_str().unwrap(),
-            path.to_str().unwrap(),
-        ])
+        .args([command, "--root", root.to_str().unwrap(), path.to_str().unwrap()])
         .args(more)
         .output_in_time()
         .unwrap()
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn refused(root: &Path, manifest: &str, code: i32, words: &[&str]) {
@@ -44,11 +36,7 @@ fn refused(root: &Path, manifest: &str, code: i32, words: &[&str]) {
 fn daemon(root: &Path, pid: u32, name: &str, argv: &[&str], port: u16) {
     process(root, pid, name, argv, (0, argv[0]));
     let inode = pid * 64;
-    symlink(
-        format!("socket:[{inode}]"),
-        root.join(format!("proc/{pid}/fd/3")),
-    )
-    .unwrap();
+    symlink(format!("socket:[{inode}]"), root.join(format!("proc/{pid}/fd/3"))).unwrap();
     let table = root.join("proc/net/tcp");
     let text = fs::read_to_string(&table).unwrap();
     let line = format!(
@@ -63,10 +51,7 @@ fn process(root: &Path, pid: u32, name: &str, argv: &[&str], (uid, file): (u32, 
     fs::create_dir_all(folder.join("fd")).unwrap();
     let rest = "S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4000 0 0";
     fs::write(folder.join("stat"), format!("{pid} ({name}) {rest}\n")).unwrap();
-    let cmdline: Vec<u8> = argv
-        .iter()
-        .flat_map(|word| [word.as_bytes(), b"\0"].concat())
-        .collect();
+    let cmdline: Vec<u8> = argv.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
     fs::write(folder.join("cmdline"), cmdline).unwrap();
     fs::write(folder.join("environ"), b"").unwrap();
     let status = format!("Name:\t{name}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n");
@@ -86,21 +71,10 @@ fn stop(root: &Path, service: &str) {
 #[test]
 fn dovecot_in_charge_is_an_error_that_names_it() {
     let copy = office_copy();
-    for service in [
-        "courier-imapd",
-        "courier-imaps",
-        "courier-pop3d",
-        "courier-pop3s",
-    ] {
+    for service in ["courier-imapd", "courier-imaps", "courier-pop3d", "courier-pop3s"] {
         stop(copy.path(), service);
     }
-    daemon(
-        copy.path(),
-        4001,
-        "dovecot",
-        &["/usr/sbin/dovecot", "-F"],
-        110,
-    );
+    daemon(copy.path(), 4001, "dovecot", &["/usr/sbin/dovecot", "-F"], 110);
     let words = ["Dovecot serves pop3 here", "per_ip = 20", "[limits.pop3]"];
     refused(copy.path(), "[limits.pop3]\nper_ip = 20\n", 4, &words);
 }
@@ -110,13 +84,7 @@ fn postfix_in_charge_is_an_error_that_names_it() {
     let copy = office_copy();
     fs::remove_file(copy.path().join("etc/xinetd.d/smtp_psa")).unwrap();
     fs::remove_file(copy.path().join("etc/xinetd.d/smtps_psa")).unwrap();
-    daemon(
-        copy.path(),
-        4002,
-        "master",
-        &["/usr/libexec/postfix/master", "-w"],
-        25,
-    );
+    daemon(copy.path(), 4002, "master", &["/usr/libexec/postfix/master", "-w"], 25);
     let words = ["Postfix serves smtp here", "[limits.smtp]"];
     refused(copy.path(), "[limits.smtp]\nper_ip = 20\n", 4, &words);
 }
@@ -125,21 +93,14 @@ fn postfix_in_charge_is_an_error_that_names_it() {
 fn a_service_that_xinetd_lacks_is_an_error_with_the_nearest_name() {
     let copy = office_copy();
     let words = ["no service `smtp_alt`", "did you mean"];
-    refused(
-        copy.path(),
-        "[xinetd.services.smtp_alt]\nper_source = 20\n",
-        4,
-        &words,
-    );
+    refused(copy.path(), "[xinetd.services.smtp_alt]\nper_source = 20\n", 4, &words);
 }
 
 #[test]
 fn a_value_that_the_shell_computes_is_refused_with_its_line() {
     let copy = office_copy();
     let file = copy.path().join("etc/courier-imap/pop3d");
-    let bytes = fs::read_to_string(&file)
-        .unwrap()
-        .replace("MAXPERIP=4", "MAXPERIP=$MAXDAEMONS");
+    let bytes = fs::read_to_string(&file).unwrap().replace("MAXPERIP=4", "MAXPERIP=$MAXDAEMONS");
     fs::write(&file, bytes).unwrap();
     let words = ["MAXPERIP=$MAXDAEMONS", "/etc/courier-imap/pop3d:"];
     refused(copy.path(), "[limits.pop3]\nper_ip = 20\n", 7, &words);
@@ -152,30 +113,19 @@ fn a_limit_in_tcpdopts_is_refused() {
     let mut bytes = fs::read_to_string(&file).unwrap();
     bytes.push_str("TCPDOPTS=\"-nodnslookup -maxperip=2\"\n");
     fs::write(&file, bytes).unwrap();
-    refused(
-        copy.path(),
-        "[limits.pop3]\nper_ip = 20\n",
-        7,
-        &["TCPDOPTS"],
-    );
+    refused(copy.path(), "[limits.pop3]\nper_ip = 20\n", 7, &["TCPDOPTS"]);
 }
 
 #[test]
 fn a_broken_line_is_repaired_and_the_plan_says_that_it_was_not_in_force() {
     let copy = office_copy();
     let file = copy.path().join("etc/xinetd.d/smtp_psa");
-    let bytes = fs::read_to_string(&file)
-        .unwrap()
-        .replace("}", "\tper_source = 15 # ticket\n}");
+    let bytes = fs::read_to_string(&file).unwrap().replace("}", "\tper_source = 15 # ticket\n}");
     fs::write(&file, bytes).unwrap();
     let manifest = "[limits.smtp]\nper_ip = 15\n";
     let output = on("plan", copy.path(), manifest, &[]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(
-        said(&output).contains("was not in force"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("was not in force"), "{}", said(&output));
     assert!(
         !said(&output).contains("note: /etc/xinetd.d/smtp_psa"),
         "what is repaired is no problem any more: {}",
@@ -185,26 +135,16 @@ fn a_broken_line_is_repaired_and_the_plan_says_that_it_was_not_in_force() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let bytes = fs::read_to_string(&file).unwrap();
     assert!(bytes.contains("# ticket\n"), "the comment is lost: {bytes}");
-    assert_eq!(
-        on("plan", copy.path(), manifest, &[]).status.code(),
-        Some(0)
-    );
+    assert_eq!(on("plan", copy.path(), manifest, &[]).status.code(), Some(0));
 }
 
 #[test]
 fn a_bad_number_in_the_defaults_is_an_error_before_anything_is_written() {
     let copy = office_copy();
     let file = copy.path().join("etc/xinetd.conf");
-    let bytes = fs::read_to_string(&file)
-        .unwrap()
-        .replace("= 50\n", "= fifty\n");
+    let bytes = fs::read_to_string(&file).unwrap().replace("= 50\n", "= fifty\n");
     fs::write(&file, &bytes).unwrap();
-    refused(
-        copy.path(),
-        "[xinetd.defaults]\nper_source = 20\n",
-        7,
-        &["xinetd would exit"],
-    );
+    refused(copy.path(), "[xinetd.defaults]\nper_source = 20\n", 7, &["xinetd would exit"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), bytes);
 }
 
@@ -216,12 +156,7 @@ fn a_service_that_is_offered_and_would_vanish_keeps_xinetd_from_being_reloaded()
     fs::write(&file, bytes.replace("server ", "per_source=3\n\tserver ")).unwrap();
     let smtp = copy.path().join("etc/xinetd.d/smtp_psa");
     let before = fs::read(&smtp).unwrap();
-    let output = on(
-        "apply",
-        copy.path(),
-        "[limits.smtp]\nper_ip = 15\n",
-        &["--yes"],
-    );
+    let output = on("apply", copy.path(), "[limits.smtp]\nper_ip = 15\n", &["--yes"]);
     assert_eq!(output.status.code(), Some(7), "{}", said(&output));
     assert!(said(&output).contains("ftp"), "{}", said(&output));
     assert_eq!(fs::read(&smtp).unwrap(), before);
@@ -235,20 +170,10 @@ fn links_and_unreadable_things_in_a_files_place_are_refused_by_name() {
     let kept = copy.path().join("etc/courier-imap/pop3d.kept");
     fs::rename(&file, &kept).unwrap();
     symlink("pop3d.kept", &file).unwrap();
-    refused(
-        copy.path(),
-        manifest,
-        7,
-        &["symbolic link", "/etc/courier-imap/pop3d"],
-    );
+    refused(copy.path(), manifest, 7, &["symbolic link", "/etc/courier-imap/pop3d"]);
     fs::remove_file(&file).unwrap();
     fs::hard_link(&kept, &file).unwrap();
-    refused(
-        copy.path(),
-        manifest,
-        7,
-        &["hard links", "/etc/courier-imap/pop3d"],
-    );
+    refused(copy.path(), manifest, 7, &["hard links", "/etc/courier-imap/pop3d"]);
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     refused(copy.path(), manifest, 11, &["/etc/courier-imap/pop3d"]);
@@ -272,23 +197,11 @@ fn a_daemon_that_does_not_run_is_not_started_and_a_note_says_so() {
     let manifest = "[limits.pop3]\nper_ip = 20\n";
     let output = on("apply", copy.path(), manifest, &["--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(
-        said(&output).contains("courier does not run for pop3s"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("courier does not run for pop3s"), "{}", said(&output));
     let show = on("show", copy.path(), manifest, &["--format", "json"]);
     let show: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
-    let entry = show["limits"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|entry| entry["service"] == "pop3s")
-        .unwrap();
-    assert_eq!(
-        (&entry["value"], &entry["running"]),
-        (&20.into(), &serde_json::Value::Null)
-    );
+    let entry = show["limits"].as_array().unwrap().iter().find(|entry| entry["service"] == "pop3s").unwrap();
+    assert_eq!((&entry["value"], &entry["running"]), (&20.into(), &serde_json::Value::Null));
 }
 
 fn panel(root: &Path, mode: &str) {
@@ -299,8 +212,7 @@ fn panel(root: &Path, mode: &str) {
     fs::write(root.join("var/lib/stand-in/panel"), mode).unwrap();
 }
 
-const BOTH: &str =
-    "[limits.pop3]\nper_ip = 20\ntotal = 80\n[limits.imap]\nper_ip = 20\ntotal = 80\n";
+const BOTH: &str = "[limits.pop3]\nper_ip = 20\ntotal = 80\n[limits.imap]\nper_ip = 20\ntotal = 80\n";
 
 #[test]
 fn where_the_panel_owns_the_limits_its_command_sets_them() {
@@ -310,15 +222,8 @@ fn where_the_panel_owns_the_limits_its_command_sets_them() {
         let output = on("apply", copy.path(), BOTH, &["--yes"]);
         assert_eq!(output.status.code(), Some(0), "{mode:?}: {}", said(&output));
         let log = fs::read_to_string(copy.path().join("var/lib/stand-in/panel.log")).unwrap();
-        assert_eq!(
-            log,
-            "--set-max-connections-per-ip 20\n--set-max-connections 80\n"
-        );
-        assert_eq!(
-            on("check", copy.path(), BOTH, &[]).status.code(),
-            Some(0),
-            "{mode:?}"
-        );
+        assert_eq!(log, "--set-max-connections-per-ip 20\n--set-max-connections 80\n");
+        assert_eq!(on("check", copy.path(), BOTH, &[]).status.code(), Some(0), "{mode:?}");
     }
 }
 
@@ -326,19 +231,9 @@ fn where_the_panel_owns_the_limits_its_command_sets_them() {
 fn different_values_where_the_panel_has_one_are_an_error() {
     let copy = office_copy();
     panel(copy.path(), "");
-    refused(
-        copy.path(),
-        "[limits.pop3]\nper_ip = 20\n",
-        4,
-        &["the panel has one per_ip"],
-    );
+    refused(copy.path(), "[limits.pop3]\nper_ip = 20\n", 4, &["the panel has one per_ip"]);
     let different = "[limits.pop3]\nper_ip = 20\n[limits.imap]\nper_ip = 30\n";
-    refused(
-        copy.path(),
-        different,
-        4,
-        &["[limits.imap] per_ip = 30", "[limits.pop3] per_ip = 20"],
-    );
+    refused(copy.path(), different, 4, &["[limits.imap] per_ip = 30", "[limits.pop3] per_ip = 20"]);
 }
 
 #[test]
@@ -347,11 +242,7 @@ fn a_panel_that_says_yes_and_does_nothing_is_found_out() {
     panel(copy.path(), "lies");
     let output = on("apply", copy.path(), BOTH, &["--yes"]);
     assert_eq!(output.status.code(), Some(8), "{}", said(&output));
-    assert!(
-        said(&output).contains("did not change"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("did not change"), "{}", said(&output));
 }
 
 #[test]
@@ -364,17 +255,11 @@ fn a_daemon_that_runs_with_another_value_than_its_file_is_restarted_though_no_fi
     let plan = on("plan", copy.path(), manifest, &[]);
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
     let text = said(&plan);
-    assert!(
-        text.contains("pop3 runs with per_ip = 4, and shall have 20"),
-        "{text}"
-    );
+    assert!(text.contains("pop3 runs with per_ip = 4, and shall have 20"), "{text}");
     assert!(!text.contains("edit /"), "{text}");
     let applied = on("apply", copy.path(), manifest, &["--yes"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
-    assert_eq!(
-        on("check", copy.path(), manifest, &[]).status.code(),
-        Some(0)
-    );
+    assert_eq!(on("check", copy.path(), manifest, &[]).status.code(), Some(0));
 }
 
 #[test]
@@ -385,18 +270,11 @@ fn a_service_that_xinetd_drops_is_shown_with_that_problem() {
     fs::write(&file, text.replace("server ", "per_source=3\n\tserver ")).unwrap();
     let show = on("show", copy.path(), "", &["--format", "json"]);
     let show: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
-    let mut ftp = show["limits"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|entry| entry["service"] == "ftp");
+    let mut ftp = show["limits"].as_array().unwrap().iter().filter(|entry| entry["service"] == "ftp");
     let entry = ftp.next().expect("it is listed");
     assert_eq!(entry["value"], serde_json::Value::Null);
     let problems = entry["problems"].to_string();
-    assert!(
-        problems.contains("/etc/xinetd.d/ftp_psa:") && problems.contains("drops"),
-        "{problems}"
-    );
+    assert!(problems.contains("/etc/xinetd.d/ftp_psa:") && problems.contains("drops"), "{problems}");
 }
 
 #[test]
@@ -409,33 +287,17 @@ fn what_others_changed_in_the_daemons_files_is_listed_by_name_and_without_its_va
     let ftp = copy.path().join("etc/xinetd.d/ftp_psa");
     let text = fs::read_to_string(&ftp).unwrap();
     fs::write(&ftp, text.replace("instances", "# note\n\tinstances")).unwrap();
-    let plan = on(
-        "plan",
-        copy.path(),
-        "[limits.pop3]\nper_ip = 20\n[limits.smtp]\nper_ip = 20\n",
-        &[],
-    );
+    let plan = on("plan", copy.path(), "[limits.pop3]\nper_ip = 20\n[limits.smtp]\nper_ip = 20\n", &[]);
     let text = said(&plan);
-    assert!(
-        text.contains("also makes live: a changed POP3_LOG_DELETIONS for pop3"),
-        "{text}"
-    );
-    assert!(
-        text.contains("since xinetd read /etc/xinetd.d/ftp_psa"),
-        "{text}"
-    );
+    assert!(text.contains("also makes live: a changed POP3_LOG_DELETIONS for pop3"), "{text}");
+    assert!(text.contains("since xinetd read /etc/xinetd.d/ftp_psa"), "{text}");
     assert!(!text.contains("canary"), "{text}");
 }
 
 #[test]
 fn what_changes_within_a_line_is_emphasised_where_there_is_colour() {
     let copy = office_copy();
-    let plan = on(
-        "plan",
-        copy.path(),
-        "[limits.pop3]\nper_ip = 20\n",
-        &["--color", "always"],
-    );
+    let plan = on("plan", copy.path(), "[limits.pop3]\nper_ip = 20\n", &["--color", "always"]);
     let text = said(&plan);
     // Red and green for the line, bold and underlined for the part that differs.
     assert!(text.contains("\u{1b}[31m- "), "{text:?}");
@@ -474,12 +336,7 @@ fn files_that_cannot_be_read_are_no_state_as_desired_where_the_panel_owns_them()
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
     }
-    refused(
-        copy.path(),
-        BOTH,
-        11,
-        &["cannot read /etc/courier-imap/imapd"],
-    );
+    refused(copy.path(), BOTH, 11, &["cannot read /etc/courier-imap/imapd"]);
 }
 
 #[test]
@@ -498,17 +355,15 @@ fn several_defaults_are_added_where_there_is_no_block() {
     let copy = office_copy();
     let conf = copy.path().join("etc/xinetd.conf");
     fs::write(&conf, "includedir /etc/xinetd.d\n").unwrap();
-    let manifest = "[xinetd.defaults]\nper_source = 20\ninstances = 60\ncps = { rate = 25, pause = \"30s\" }\n";
+    let manifest =
+        "[xinetd.defaults]\nper_source = 20\ninstances = 60\ncps = { rate = 25, pause = \"30s\" }\n";
     let output = on("apply", copy.path(), manifest, &["--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let text = fs::read_to_string(&conf).unwrap();
     for line in ["per_source", "instances", "cps"] {
         assert_eq!(text.matches(line).count(), 1, "{text}");
     }
-    assert_eq!(
-        on("check", copy.path(), manifest, &[]).status.code(),
-        Some(0)
-    );
+    assert_eq!(on("check", copy.path(), manifest, &[]).status.code(), Some(0));
 }
 
 #[test]
@@ -519,11 +374,7 @@ fn show_names_an_xinetd_conf_that_is_no_file() {
     fs::create_dir(&conf).unwrap();
     let output = on("show", copy.path(), "", &[]);
     assert_eq!(output.status.code(), Some(11), "{}", said(&output));
-    assert!(
-        said(&output).contains("cannot read /etc/xinetd.conf"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("cannot read /etc/xinetd.conf"), "{}", said(&output));
 }
 
 #[test]

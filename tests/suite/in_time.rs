@@ -60,10 +60,7 @@ fn a_child_that_ends_is_told_as_without_a_limit() {
     let script = "cat; head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; exit 7";
     let output = sh(script).output_within(PATIENCE).unwrap();
     assert_eq!(output.status.code(), Some(7));
-    assert_eq!(
-        (output.stdout.len(), output.stderr.len()),
-        (300_000, 300_000)
-    );
+    assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 300_000));
     assert_eq!(sh("exit 3").wait_within(PATIENCE).unwrap().code(), Some(3));
 }
 

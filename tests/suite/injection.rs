@@ -1,5 +1,5 @@
-//! Proves that strace's injection means what the sweeps take it to mean: calls count by their own name, in the
-//! program itself only, and a fault comes before the call has run.
+//! Proves that strace's injection means what the sweeps take it to mean: calls count by their own name, in
+//! the program itself only, and a fault comes before the call has run.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -14,10 +14,7 @@ fn script(file: &str) -> [&str; 5] {
 }
 
 fn named<'a>(points: &'a [Point], syscall: &str) -> Vec<&'a Point> {
-    points
-        .iter()
-        .filter(|point| point.syscall == syscall)
-        .collect()
+    points.iter().filter(|point| point.syscall == syscall).collect()
 }
 
 #[test]

@@ -1,10 +1,5 @@
 //! The one test binary: every module is a group of cases against the public library or the built program.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 mod access;
 mod access_apply;

@@ -25,9 +25,7 @@ fn every_example_is_a_manifest_without_errors() {
         let base = "version = 1\n[limits.ftp]\nper_ip = 5\n";
         let layers = ["base.toml", "docs/manifest.md"].map(|name| ManifestLayer {
             name: name.to_owned(),
-            bytes: if name == "base.toml" { base } else { example }
-                .as_bytes()
-                .to_vec(),
+            bytes: if name == "base.toml" { base } else { example }.as_bytes().to_vec(),
         });
         let checked = check(&layers).unwrap_or_else(|problems| panic!("{example}\n{problems:#?}"));
         assert_eq!(checked.notes, [], "{example}");
@@ -55,9 +53,6 @@ fn every_key_is_described() {
     keys(&schema(), &mut found);
     assert!(found.len() > 20);
     for key in found {
-        assert!(
-            document.contains(&key),
-            "docs/manifest.md does not name {key}"
-        );
+        assert!(document.contains(&key), "docs/manifest.md does not name {key}");
     }
 }

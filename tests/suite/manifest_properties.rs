@@ -9,10 +9,7 @@ use proptest::prelude::*;
 use crate::shown::judge;
 
 fn layer(bytes: impl Into<Vec<u8>>) -> ManifestLayer {
-    ManifestLayer {
-        name: "m.toml".into(),
-        bytes: bytes.into(),
-    }
+    ManifestLayer { name: "m.toml".into(), bytes: bytes.into() }
 }
 
 /// The desired state without the places that declare it.
@@ -160,19 +157,10 @@ fn judge_calmly(layers: &[ManifestLayer]) {
         }
     };
     for diagnostic in &diagnostics {
-        let place = diagnostic
-            .place
-            .as_ref()
-            .expect("a problem of a layer has a place");
+        let place = diagnostic.place.as_ref().expect("a problem of a layer has a place");
         let length = place.text.chars().count();
-        assert!(
-            place.line > 0 && place.column > 0 && place.width > 0,
-            "{place:?}"
-        );
-        assert!(
-            length >= 400 || place.column as usize <= length + 1,
-            "{place:?}"
-        );
+        assert!(place.line > 0 && place.column > 0 && place.width > 0, "{place:?}");
+        assert!(length >= 400 || place.column as usize <= length + 1, "{place:?}");
         assert!(!place.text.contains('\n'), "{place:?}");
     }
     let shown = render(&diagnostics, severity, Colour::Off);
@@ -199,29 +187,16 @@ fn ten_megabytes_of_anything_are_answered() {
         format!("version = 1\nhost.name = \"{}\"\n", endless("x")),
         format!("version = 1\n\"{}\" = 1\n", endless("x")),
         format!("version = 1\nsafety.must_reach = [{}]\n", endless("7,")),
-        (0..size / 12)
-            .map(|number| format!("k{number} = 1\n"))
-            .collect(),
+        (0..size / 12).map(|number| format!("k{number} = 1\n")).collect(),
         format!(
             "version = 1\nxinetd.services = {{ {} }}\n",
-            (0..size / 30)
-                .map(|number| format!("s{number}={{per_source=1}}"))
-                .collect::<Vec<_>>()
-                .join(",")
+            (0..size / 30).map(|number| format!("s{number}={{per_source=1}}")).collect::<Vec<_>>().join(",")
         ),
     ] {
         let start: String = text.chars().take(40).collect();
         let begun = std::time::Instant::now();
-        let version = if text.starts_with("version") {
-            ""
-        } else {
-            "version = 1\n"
-        };
+        let version = if text.starts_with("version") { "" } else { "version = 1\n" };
         judge_calmly(&[layer(format!("{version}{text}"))]);
-        assert!(
-            begun.elapsed().as_secs() < 60,
-            "{start:?} took {:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed().as_secs() < 60, "{start:?} took {:?}", begun.elapsed());
     }
 }

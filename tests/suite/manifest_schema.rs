@@ -11,10 +11,7 @@ fn root() -> &'static Path {
 }
 
 fn errors(text: &str) -> Vec<String> {
-    match check(&[ManifestLayer {
-        name: "m.toml".into(),
-        bytes: text.as_bytes().to_vec(),
-    }]) {
+    match check(&[ManifestLayer { name: "m.toml".into(), bytes: text.as_bytes().to_vec() }]) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.into_iter().map(|problem| problem.what).collect(),
     }
@@ -27,8 +24,7 @@ fn as_json(text: &[u8]) -> Option<Value> {
         match toml {
             DeValue::String(text) => Value::from(text.as_ref()),
             DeValue::Integer(number) => {
-                let whole =
-                    i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX);
+                let whole = i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX);
                 i64::try_from(whole).map_or_else(|_| Value::from(whole as f64), Value::from)
             }
             DeValue::Float(number) => Value::from(number.as_str().parse::<f64>().unwrap_or(0.5)),
@@ -39,10 +35,7 @@ fn as_json(text: &[u8]) -> Option<Value> {
         }
     }
     fn object(table: &toml::de::DeTable<'_>) -> Value {
-        table
-            .iter()
-            .map(|(key, inner)| (key.get_ref().to_string(), value(inner.get_ref())))
-            .collect()
+        table.iter().map(|(key, inner)| (key.get_ref().to_string(), value(inner.get_ref()))).collect()
     }
     let text = std::str::from_utf8(text).ok()?;
     let table = toml::de::DeTable::parse(text).ok()?;
@@ -52,10 +45,7 @@ fn as_json(text: &[u8]) -> Option<Value> {
 #[test]
 fn the_schema_on_disk_is_current() {
     let path = root().join("schema/manifest.schema.json");
-    let now = format!(
-        "{}\n",
-        serde_json::to_string_pretty(&schema()).expect("JSON")
-    );
+    let now = format!("{}\n", serde_json::to_string_pretty(&schema()).expect("JSON"));
     if std::env::var_os("MAILWARD_BLESS").is_some_and(|value| value == "1") {
         fs::write(&path, &now).expect("a writable schema folder");
     }
@@ -65,22 +55,12 @@ fn the_schema_on_disk_is_current() {
 
 /// All settings that a schema lists, as a dotted key with an example value; tables that hold names get one.
 fn settings(schema: &Value, path: &str, found: &mut Vec<(String, Value)>) {
-    let alternatives = schema["anyOf"]
-        .as_array()
-        .cloned()
-        .unwrap_or_else(|| vec![schema.clone()]);
+    let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
     for one in &alternatives {
         if let Some(properties) = one["properties"].as_object() {
-            assert_eq!(
-                one["additionalProperties"],
-                Value::Bool(false),
-                "{path} is not closed"
-            );
+            assert_eq!(one["additionalProperties"], Value::Bool(false), "{path} is not closed");
             for (key, inner) in properties {
-                assert!(
-                    inner["description"].is_string(),
-                    "{path}.{key} has no description"
-                );
+                assert!(inner["description"].is_string(), "{path}.{key} has no description");
                 settings(inner, &dotted(path, key), found);
             }
             return;
@@ -102,11 +82,7 @@ fn settings(schema: &Value, path: &str, found: &mut Vec<(String, Value)>) {
 }
 
 fn dotted(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn all_settings() -> Vec<(String, Value)> {
@@ -132,19 +108,10 @@ fn the_reader_takes_every_setting_of_the_schema() {
             [""; 0],
             "{path} = {example}"
         );
-        assert_eq!(
-            errors(&format!("version = 1\n{path} = \"unmanaged\"\n")),
-            [""; 0],
-            "{path} unmanaged"
-        );
-        assert_ne!(
-            errors(&format!("version = 1\n{path} = 1979-05-27\n")),
-            [""; 0],
-            "{path} takes a date"
-        );
+        assert_eq!(errors(&format!("version = 1\n{path} = \"unmanaged\"\n")), [""; 0], "{path} unmanaged");
+        assert_ne!(errors(&format!("version = 1\n{path} = 1979-05-27\n")), [""; 0], "{path} takes a date");
         // Where the key is a name, another one is as good.
-        if path == "networks.some_name" || path.contains("name") && path.starts_with("panel_access")
-        {
+        if path == "networks.some_name" || path.contains("name") && path.starts_with("panel_access") {
             continue;
         }
         let misspelt = errors(&format!("version = 1\n{path}x = {example}\n"));
@@ -155,20 +122,10 @@ fn the_reader_takes_every_setting_of_the_schema() {
 /// The keys that the reader's own messages list where nothing near is known.
 fn listed_by_reader(table: &str) -> Vec<String> {
     let text = format!("version = 1\n{table}qqqqqqqq = 1\n");
-    let problems = check(&[ManifestLayer {
-        name: "m".into(),
-        bytes: text.into_bytes(),
-    }])
-    .expect_err("an unknown key");
+    let problems =
+        check(&[ManifestLayer { name: "m".into(), bytes: text.into_bytes() }]).expect_err("an unknown key");
     let hint = problems[0].hint.clone().expect("a hint");
-    hint.split("; ")
-        .next()
-        .unwrap_or_default()
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    hint.split("; ").next().unwrap_or_default().split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[test]
@@ -191,23 +148,15 @@ fn the_schema_has_every_key_that_the_reader_knows() {
     ] {
         let mut at = &schema;
         for part in table.split_terminator('.') {
-            let object = at["anyOf"]
-                .as_array()
-                .map_or(at, |alternatives| &alternatives[0]);
+            let object = at["anyOf"].as_array().map_or(at, |alternatives| &alternatives[0]);
             at = match object["properties"].get(part) {
                 Some(inner) => inner,
                 None => &object["additionalProperties"],
             };
         }
-        let object = at["anyOf"]
-            .as_array()
-            .map_or(at, |alternatives| &alternatives[0]);
-        let mut in_schema: Vec<String> = object["properties"]
-            .as_object()
-            .expect("a table")
-            .keys()
-            .cloned()
-            .collect();
+        let object = at["anyOf"].as_array().map_or(at, |alternatives| &alternatives[0]);
+        let mut in_schema: Vec<String> =
+            object["properties"].as_object().expect("a table").keys().cloned().collect();
         let mut in_reader = listed_by_reader(table);
         in_schema.sort();
         in_reader.sort();
@@ -215,7 +164,8 @@ fn the_schema_has_every_key_that_the_reader_knows() {
     }
 }
 
-/// Problems that a schema cannot see: they lie between values, or in how the text is written (1.0 is an integer to it).
+/// Problems that a schema cannot see: they lie between values, or in how the text is written (1.0 is an
+/// integer to it).
 fn only_the_reader_sees(what: &str) -> bool {
     [
         "which is less than",
@@ -250,17 +200,9 @@ fn schema_and_reader_agree_on_every_case() {
                 continue;
             };
             let problems = errors(&String::from_utf8_lossy(&bytes));
-            let problems: Vec<&String> = problems
-                .iter()
-                .filter(|what| !only_the_reader_sees(what))
-                .collect();
+            let problems: Vec<&String> = problems.iter().filter(|what| !only_the_reader_sees(what)).collect();
             compared += 1;
-            assert_eq!(
-                validator.is_valid(&json),
-                problems.is_empty(),
-                "{}: {problems:?}",
-                file.display()
-            );
+            assert_eq!(validator.is_valid(&json), problems.is_empty(), "{}: {problems:?}", file.display());
         }
     }
     assert!(compared >= 40, "only {compared} layers were compared");

@@ -42,10 +42,7 @@ fn apply_within(root: &Path, manifest: &str, seconds: &str) -> Output {
 
 /// The managed files; None for one that is no file.
 fn files(root: &Path) -> Vec<Option<Vec<u8>>> {
-    FILES
-        .iter()
-        .map(|file| fs::read(root.join(file)).ok())
-        .collect()
+    FILES.iter().map(|file| fs::read(root.join(file)).ok()).collect()
 }
 
 /// The running limits of Courier's listeners, and those of xinetd as it has loaded them.
@@ -65,9 +62,7 @@ fn running(root: &Path) -> Vec<String> {
     }
     found.sort();
     let state = fs::read_to_string(root.join("var/lib/stand-in/xinetd.state")).unwrap_or_default();
-    let limits = state
-        .lines()
-        .filter(|line| line.trim_start().starts_with("PER_SOURCE"));
+    let limits = state.lines().filter(|line| line.trim_start().starts_with("PER_SOURCE"));
     found.extend(limits.map(str::to_owned));
     found
 }
@@ -76,8 +71,8 @@ fn owes(root: &Path) -> bool {
     root.join("var/lib/mailward/journal.json").exists()
 }
 
-/// Asks a stand-in to misbehave in an apply, which must end with `code` and the files as they were. Once the stand-in
-/// behaves, the next apply must do everything.
+/// Asks a stand-in to misbehave in an apply, which must end with `code` and the files as they were. Once the
+/// stand-in behaves, the next apply must do everything.
 fn misbehaves(stand_in: &str, word: &str, code: i32) {
     let copy = office_copy();
     let root = copy.path();
@@ -86,15 +81,8 @@ fn misbehaves(stand_in: &str, word: &str, code: i32) {
     fs::write(&ask, format!("{word}\n")).unwrap();
     let began = Instant::now();
     let output = apply(root, MANIFEST);
-    assert!(
-        began.elapsed() < Duration::from_secs(60),
-        "a time limit of two seconds"
-    );
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{stand_in} {word}: {output:?}"
-    );
+    assert!(began.elapsed() < Duration::from_secs(60), "a time limit of two seconds");
+    assert_eq!(output.status.code(), Some(code), "{stand_in} {word}: {output:?}");
     assert!(files(root) == old_files, "{stand_in} {word}: {output:?}");
     match code {
         8 | 11 => {
@@ -106,22 +94,16 @@ fn misbehaves(stand_in: &str, word: &str, code: i32) {
     }
     fs::remove_file(&ask).unwrap();
     let next = apply_within(root, MANIFEST, "20");
-    assert_eq!(
-        next.status.code(),
-        Some(0),
-        "{stand_in} {word}, then: {next:?}"
-    );
+    assert_eq!(next.status.code(), Some(0), "{stand_in} {word}, then: {next:?}");
     let good = office_copy();
-    assert_eq!(
-        apply_within(good.path(), MANIFEST, "20").status.code(),
-        Some(0)
-    );
+    assert_eq!(apply_within(good.path(), MANIFEST, "20").status.code(), Some(0));
     assert!(files(root) == files(good.path()), "{stand_in} {word}");
     assert_eq!(running(root), running(good.path()), "{stand_in} {word}");
     assert!(!owes(root), "{stand_in} {word}");
 }
 
-/// Puts something else in the place of a managed file; an apply must end with `code`, say `why`, and do nothing.
+/// Puts something else in the place of a managed file; an apply must end with `code`, say `why`, and do
+/// nothing.
 fn in_place_of_pop3d(put: impl Fn(&Path), code: i32, why: &str) {
     let copy = office_copy();
     let root = copy.path();
@@ -167,8 +149,8 @@ fn a_manifest_that_is_not_there_is_told_and_nothing_is_done() {
     let before = (files(copy.path()), running(copy.path()));
     let output = apply(copy.path(), "/nowhere/mailward.toml");
     assert_eq!(output.status.code(), Some(4), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("/nowhere/mailward.toml"), "{said}");
     assert!((files(copy.path()), running(copy.path())) == before);
     assert!(!copy.path().join("var/lib/mailward/history").exists());
@@ -230,21 +212,14 @@ fn an_xinetd_that_died_and_did_not_start_is_owed_and_started_by_the_next_apply()
         .arg(MANIFEST)
         .output_in_time()
         .unwrap();
-    assert_eq!(
-        plan.status.code(),
-        Some(3),
-        "a dead xinetd is never as desired: {plan:?}"
-    );
+    assert_eq!(plan.status.code(), Some(3), "a dead xinetd is never as desired: {plan:?}");
     fs::write(&script, works).unwrap();
     fs::remove_file(root.join("var/lib/stand-in/xinetd.hup")).unwrap();
     let next = apply_within(root, MANIFEST, "20");
     assert_eq!(next.status.code(), Some(0), "{next:?}");
     assert!(xinetd_runs(root) && !owes(root));
     let good = office_copy();
-    assert_eq!(
-        apply_within(good.path(), MANIFEST, "20").status.code(),
-        Some(0)
-    );
+    assert_eq!(apply_within(good.path(), MANIFEST, "20").status.code(), Some(0));
     assert!(files(root) == files(good.path()));
     assert_eq!(running(root), running(good.path()));
 }
@@ -254,13 +229,7 @@ fn the_defaults_that_xinetd_runs_with_count_for_a_roll_back() {
     let copy = office_copy();
     let root = copy.path();
     // Every service has a value of its own, so that only `defaults` itself changes.
-    for name in [
-        "ftp_psa",
-        "poppassd_psa",
-        "smtp_psa",
-        "smtps_psa",
-        "submission_psa",
-    ] {
+    for name in ["ftp_psa", "poppassd_psa", "smtp_psa", "smtps_psa", "submission_psa"] {
         let path = root.join("etc/xinetd.d").join(name);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replacen("{", "{\n\tper_source = 5", 1)).unwrap();

@@ -1,5 +1,5 @@
-//! The tests' own network: its clients reach what nothing shuts, and only what rules leave open, over both versions of IP
-//! and with every packet filter; a reboot loses rules as a real one does.
+//! The tests' own network: its clients reach what nothing shuts, and only what rules leave open, over both
+//! versions of IP and with every packet filter; a reboot loses rules as a real one does.
 
 use std::time::Duration;
 
@@ -63,12 +63,10 @@ fn script(host: &Host, rules: &str) -> &'static str {
 fn at_boot(host: &Host, script: &str) {
     match host.kind() {
         Kind::Systemd => {
-            let unit =
-                format!("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={script}\n");
+            let unit = format!("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={script}\n");
             let folder = "/etc/systemd/system";
             host.write(&format!("{folder}/guard.service"), unit);
-            let link =
-                host.path_on_machine(&format!("{folder}/multi-user.target.wants/guard.service"));
+            let link = host.path_on_machine(&format!("{folder}/multi-user.target.wants/guard.service"));
             std::os::unix::fs::symlink("../guard.service", link).unwrap();
         }
         Kind::SysV | Kind::BusyBox => {
@@ -88,11 +86,7 @@ fn open_to_all(host: &Host, net: &Net) {
         for family in client.families() {
             for port in SERVED {
                 let reach = client.reaches(port, family);
-                assert_eq!(
-                    reach,
-                    Reach::Connects,
-                    "{client:?} to {port} over {family:?}"
-                );
+                assert_eq!(reach, Reach::Connects, "{client:?} to {port} over {family:?}");
             }
             assert_eq!(client.reaches(4190, family), Reach::Refused);
         }
@@ -106,11 +100,7 @@ fn pop3_open_to_the_office_only(host: &Host, net: &Net) {
     }
     for client in net.clients() {
         for family in client.families() {
-            let expected = if client.name() == "office" {
-                Reach::Connects
-            } else {
-                Reach::Silent
-            };
+            let expected = if client.name() == "office" { Reach::Connects } else { Reach::Silent };
             let reach = client.reaches(110, family);
             assert_eq!(reach, expected, "{client:?} over {family:?}");
             assert_eq!(client.reaches(143, family), Reach::Connects);
@@ -187,11 +177,7 @@ fn filter_rules_with_the_state_match_do_the_same_with_both_kinds_of_iptables() {
         pop3_open_to_the_office_only(&host, &net);
         assert!(before.exchange("QUIT").starts_with("+OK"));
         let nft = host.run(&["nft", "list", "ruleset"]).success();
-        assert_eq!(
-            nft.contains("dport 110"),
-            which == PacketFilter::Nft,
-            "{nft}"
-        );
+        assert_eq!(nft.contains("dport 110"), which == PacketFilter::Nft, "{nft}");
         let reject = "iptables -I INPUT -p tcp --dport 143 -j REJECT --reject-with tcp-reset";
         host.run(&["sh", "-c", reject]).success();
         let office = net.client("office");
@@ -221,11 +207,7 @@ fn ssh_from_a_client_is_seen_with_the_clients_address() {
     let net = host.network();
     for client in net.clients() {
         for family in client.families() {
-            let seen = (host.ssh())
-                .at_client(&client, family)
-                .bare("echo $SSH_CLIENT")
-                .run()
-                .success();
+            let seen = (host.ssh()).at_client(&client, family).bare("echo $SSH_CLIENT").run().success();
             let address = client.address(family).to_string();
             assert_eq!(seen.split(' ').next(), Some(address.as_str()));
         }
@@ -242,11 +224,7 @@ fn a_test_that_is_stopped_while_it_connects_still_tells_silence() {
     host.run(&[script(&host, NFT)]).success();
     let own = std::process::id();
     let mut stop = std::process::Command::new("sh")
-        .args([
-            "-c",
-            "sleep 0.2; kill -STOP $1; sleep 0.1; kill -CONT $1",
-            "sh",
-        ])
+        .args(["-c", "sleep 0.2; kill -STOP $1; sleep 0.1; kill -CONT $1", "sh"])
         .arg(own.to_string())
         .spawn()
         .unwrap();

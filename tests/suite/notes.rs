@@ -1,5 +1,5 @@
-//! Which notes are told, and by whom: `plan`, `check` and `apply` tell all of them, as text and as JSON, also where there is
-//! nothing to do.
+//! Which notes are told, and by whom: `plan`, `check` and `apply` tell all of them, as text and as JSON, also
+//! where there is nothing to do.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,8 +10,8 @@ use mailward::firewall::observed::PacketEntrance;
 use mailward::host::ForeignProcess;
 use mailward::model::{ConnectionLimit, HostPath};
 use mailward::plan::{
-    AccountProblem, Daemon, DisplacingRules, FilterBackend, LimitSetting, LimitValue, Note, Plan,
-    SkipReason, saved,
+    AccountProblem, Daemon, DisplacingRules, FilterBackend, LimitSetting, LimitValue, Note, Plan, SkipReason,
+    saved,
 };
 use mailward::report::text::{self, AccountDetail};
 use mailward::report::{Colour, json, redact};
@@ -24,21 +24,13 @@ use crate::support::office_copy;
 pub fn each() -> Vec<(Note, &'static str)> {
     let count = |number| LimitValue::Count(ConnectionLimit::Number(number));
     let advice = |what: &str| {
-        let place = FilePlace {
-            file: "m.toml".to_owned(),
-            line: 3,
-            column: 1,
-            width: 1,
-            text: String::new(),
-        };
+        let place =
+            FilePlace { file: "m.toml".to_owned(), line: 3, column: 1, width: 1, text: String::new() };
         Box::new(Diagnostic::new(what).at(place))
     };
     let notes = vec![
         (
-            Note::NotRunning {
-                daemon: Daemon::Courier,
-                services: vec!["pop3".to_owned()],
-            },
+            Note::NotRunning { daemon: Daemon::Courier, services: vec!["pop3".to_owned()] },
             "courier does not run for pop3",
         ),
         (
@@ -80,46 +72,20 @@ pub fn each() -> Vec<(Note, &'static str)> {
             Note::Missing(advice("this host has no domain gone.example")),
             "m.toml:3: this host has no domain gone.example",
         ),
-        (
-            Note::Advice(advice("the manifest manages nothing")),
-            "m.toml:3: the manifest manages nothing",
-        ),
+        (Note::Advice(advice("the manifest manages nothing")), "m.toml:3: the manifest manages nothing"),
         (Note::Waits { seconds: 40 }, "goes back by itself in 40 s"),
+        (Note::Unwatched { seconds: 40 }, "the timer that would take it back in 40 s has ended"),
         (
-            Note::Unwatched { seconds: 40 },
-            "the timer that would take it back in 40 s has ended",
-        ),
-        (
-            Note::ToConfirm {
-                at: vec![PacketEntrance::Ssh],
-            },
+            Note::ToConfirm { at: vec![PacketEntrance::Ssh] },
             "confirmed over a new ssh connection from outside",
         ),
+        (Note::NeverConfirmed { way: FilterBackend::Nftables }, "was never confirmed as it is"),
+        (Note::Displaced { by: DisplacingRules::Before }, "the rules of before are there already"),
         (
-            Note::NeverConfirmed {
-                way: FilterBackend::Nftables,
-            },
-            "was never confirmed as it is",
-        ),
-        (
-            Note::Displaced {
-                by: DisplacingRules::Before,
-            },
-            "the rules of before are there already",
-        ),
-        (
-            Note::Stranger {
-                program: "xinetd".to_owned(),
-                foreign: ForeignProcess::User { uid: 1000 },
-            },
+            Note::Stranger { program: "xinetd".to_owned(), foreign: ForeignProcess::User { uid: 1000 } },
             "a process called `xinetd` is not the daemon",
         ),
-        (
-            Note::Remark {
-                text: "pop3 stays restricted".to_owned(),
-            },
-            "pop3 stays restricted",
-        ),
+        (Note::Remark { text: "pop3 stays restricted".to_owned() }, "pop3 stays restricted"),
     ];
     for (note, _) in &notes {
         // A new kind belongs into the list.
@@ -148,12 +114,7 @@ fn plans() -> [Plan; 2] {
     let of = |manifest: &str| {
         let copy = office_copy();
         let path = copy.path().join("plan.json");
-        let planned = on(
-            "plan",
-            copy.path(),
-            manifest,
-            &["-o", path.to_str().unwrap()],
-        );
+        let planned = on("plan", copy.path(), manifest, &["-o", path.to_str().unwrap()]);
         assert!(matches!(planned.status.code(), Some(0 | 2)), "{planned:?}");
         let mut plan = saved::read(&std::fs::read(&path).unwrap()).unwrap();
         plan.notes.clear();
@@ -204,10 +165,7 @@ fn every_note_is_told_once_by_plan_check_and_apply() {
 
             let json = serde_json::to_value(&note).unwrap();
             let document = saved::document(&plan).unwrap();
-            assert_eq!(
-                serde_json::to_value(document).unwrap()["notes"],
-                Json::Array(vec![json.clone()])
-            );
+            assert_eq!(serde_json::to_value(document).unwrap()["notes"], Json::Array(vec![json.clone()]));
             let checked = json::CheckDocument {
                 format: 1,
                 summary: text::drift(&plan),
@@ -248,11 +206,9 @@ fn a_service_that_is_not_named_any_more_is_told_by_every_command() {
 
     let more = format!("{one}[limits.pop3]\nper_ip = 9\n");
     for (manifest, pending) in [(one, 0), ("", 0), (more.as_str(), 2)] {
-        for (command, arguments, code) in [
-            ("plan", vec![], pending),
-            ("check", vec![], pending),
-            ("apply", vec!["--yes"], 0),
-        ] {
+        for (command, arguments, code) in
+            [("plan", vec![], pending), ("check", vec![], pending), ("apply", vec!["--yes"], 0)]
+        {
             for format in ["json", "text"] {
                 let again = office_copy_of(root);
                 let mut arguments = arguments.clone();
@@ -271,10 +227,7 @@ fn a_service_that_is_not_named_any_more_is_told_by_every_command() {
     // It has no plan; who reaches the service, and why, is what it shows.
     let show = on("show", root, one, &[]);
     let show = said(&show);
-    assert!(
-        !show.contains("note:") && show.contains("MAILWARD"),
-        "{show}"
-    );
+    assert!(!show.contains("note:") && show.contains("MAILWARD"), "{show}");
 }
 
 /// Another copy of a host as it is now.

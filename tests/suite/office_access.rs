@@ -1,5 +1,5 @@
-//! The second layer of the example, who may reach its mail services: planned, applied, confirmed and taken back in a copy of
-//! its host.
+//! The second layer of the example, who may reach its mail services: planned, applied, confirmed and taken
+//! back in a copy of its host.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -68,10 +68,9 @@ fn the_commands_of_the_examples_readme_do_what_it_says() {
     let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
     let mut ended = Vec::new();
     for line in lines.filter(|line| line.starts_with("cp ") || line.starts_with("cargo ")) {
-        let line = line.replace("/tmp/", &place).replace(
-            "cargo run --release --quiet --",
-            env!("CARGO_BIN_EXE_mailward"),
-        );
+        let line = line
+            .replace("/tmp/", &place)
+            .replace("cargo run --release --quiet --", env!("CARGO_BIN_EXE_mailward"));
         let run = Command::new("sh").args(["-c", &line]).output_in_time();
         ended.push(run.unwrap().status.code().unwrap());
     }
@@ -99,14 +98,12 @@ fn both_layers_are_one_plan_and_the_first_alone_is_as_before() {
 }
 
 #[test]
-fn a_kernel_that_cannot_tell_its_own_addresses_is_refused_where_others_translate_a_restricted_port()
-{
+fn a_kernel_that_cannot_tell_its_own_addresses_is_refused_where_others_translate_a_restricted_port() {
     const NAT: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
         -A PREROUTING -p tcp -m tcp --dport 993 -j REDIRECT --to-ports 10993\nCOMMIT\n";
-    for (program, names, code) in [
-        ("iptables", "proc/net/ip_tables_names", 2),
-        ("ip6tables", "proc/net/ip6_tables_names", 7),
-    ] {
+    for (program, names, code) in
+        [("iptables", "proc/net/ip_tables_names", 2), ("ip6tables", "proc/net/ip6_tables_names", 7)]
+    {
         let copy = office_copy();
         let root = copy.path();
         std::fs::write(root.join("var/lib/stand-in").join(program), NAT).unwrap();
@@ -114,9 +111,8 @@ fn a_kernel_that_cannot_tell_its_own_addresses_is_refused_where_others_translate
         let plan = on("plan", root, &[ACCESS]);
         assert_eq!(plan.status.code(), Some(code), "{plan:?}");
         let said = text(&plan) + &String::from_utf8(plan.stderr).unwrap();
-        let named = said.contains(
-            "ip6tables table nat, chain PREROUTING, rule 1, may take packets to 993 (imap)",
-        );
+        let named =
+            said.contains("ip6tables table nat, chain PREROUTING, rule 1, may take packets to 993 (imap)");
         assert_eq!(named, code == 7, "{said}");
     }
 }
@@ -132,9 +128,8 @@ fn a_port_that_the_kernels_load_balancer_serves_is_unclear() {
         let shown = text(&on("show", root, &["--format", "json"]));
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         let services = shown["access"]["services"].as_array().unwrap();
-        let entry = (services.iter())
-            .find(|entry| entry["port"] == port && entry["family"] == family)
-            .unwrap();
+        let entry =
+            (services.iter()).find(|entry| entry["port"] == port && entry["family"] == family).unwrap();
         entry["reached_by"].as_str().unwrap().to_owned()
     };
     // The tree shows that its kernel filters, so that it is asked.
@@ -159,10 +154,7 @@ fn both_layers_are_applied_confirmed_and_then_as_desired() {
     // Its kernel knows addresses of its own by their kind for IPv4 alone.
     assert!(four.contains("-m addrtype --dst-type LOCAL"), "{four}");
     assert!(!six.contains("addrtype"), "{six}");
-    assert!(
-        !six.contains("-A PREROUTING") && six.contains("-A INPUT -j MAILWARD"),
-        "{six}"
-    );
+    assert!(!six.contains("-A PREROUTING") && six.contains("-A INPUT -j MAILWARD"), "{six}");
     assert!(six.contains("-A MAILWARD-pop3 -s 2001:db8:51::/48 -j RETURN"));
     // Nothing of it would come back at a boot, not even where others had saved it.
     let state = root.join("var/lib/mailward/access");
@@ -237,16 +229,9 @@ fn a_load_that_does_nothing_is_found_out_and_one_that_fails_is_undone() {
     for wish in ["lie", "fail"] {
         let copy = office_copy();
         let root = copy.path();
-        std::fs::write(
-            root.join("var/lib/stand-in/iptables.restore"),
-            format!("{wish}\n"),
-        )
-        .unwrap();
+        std::fs::write(root.join("var/lib/stand-in/iptables.restore"), format!("{wish}\n")).unwrap();
         let applied = on("apply", root, &["--yes", ACCESS]);
-        assert!(
-            matches!(applied.status.code(), Some(8 | 9)),
-            "{wish}: {applied:?}"
-        );
+        assert!(matches!(applied.status.code(), Some(8 | 9)), "{wish}: {applied:?}");
         assert_eq!(own_lines(root), 0, "{wish}");
         std::fs::remove_file(root.join("var/lib/stand-in/iptables.restore")).unwrap();
         let again = on("apply", root, &["--yes", ACCESS]);
@@ -314,10 +299,7 @@ fn nobody_watches_over_a_stand_in_that_was_thrown_away() {
     let folder = path.rsplit(' ').next().unwrap().to_owned();
     let watch = || {
         let mut pgrep = Command::new("pgrep");
-        let found = (pgrep
-            .args(["-f", &format!("{folder}/.* watch ")])
-            .output_in_time())
-        .unwrap();
+        let found = (pgrep.args(["-f", &format!("{folder}/.* watch ")]).output_in_time()).unwrap();
         text(&found).lines().count()
     };
     assert_eq!(watch(), 2);

@@ -1,5 +1,5 @@
-//! The example's host planned and applied by the built program: what the README shows, and the promises that need no real
-//! daemon.
+//! The example's host planned and applied by the built program: what the README shows, and the promises that
+//! need no real daemon.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -11,10 +11,7 @@ use crate::support::office_copy;
 const MANIFEST: &str = "examples/office/mailward.toml";
 
 fn mailward(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args(arguments)
-        .output_in_time()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_mailward")).args(arguments).output_in_time().unwrap()
 }
 
 fn on(command: &str, root: &Path, more: &[&str]) -> Output {
@@ -33,20 +30,12 @@ fn the_readme_shows_the_plan_of_the_example() {
     let output = on("plan", Path::new("examples/office/host"), &[MANIFEST]);
     assert_eq!(output.status.code(), Some(2));
     let readme = std::fs::read_to_string("README.md").unwrap();
-    let shown = readme
-        .split("```text\n")
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
+    let shown = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
     let printed = text(&output);
     let mut rest = printed.as_str();
     // What the README leaves out stands there as an ellipsis.
     for part in shown.split("…\n") {
-        let at = rest
-            .find(part)
-            .unwrap_or_else(|| panic!("{part:?} is not in {rest}"));
+        let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} is not in {rest}"));
         rest = &rest[at + part.len()..];
     }
     assert_eq!(rest, "", "the README ends before the plan does");
@@ -60,19 +49,13 @@ fn after_an_apply_the_plan_is_empty_and_a_second_apply_changes_nothing() {
     let plan = on("plan", copy.path(), &[MANIFEST]);
     assert_eq!(plan.status.code(), Some(0), "{}", text(&plan));
     let processes = |root: &Path| {
-        let mut names: Vec<_> = std::fs::read_dir(root.join("proc"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let mut names: Vec<_> =
+            std::fs::read_dir(root.join("proc")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     };
     let before = processes(copy.path());
-    let history = |root: &Path| {
-        std::fs::read_dir(root.join("var/lib/mailward/history"))
-            .unwrap()
-            .count()
-    };
+    let history = |root: &Path| std::fs::read_dir(root.join("var/lib/mailward/history")).unwrap().count();
     let entries = history(copy.path());
     let second = on("apply", copy.path(), &["--yes", MANIFEST]);
     assert_eq!(second.status.code(), Some(0));
@@ -83,11 +66,7 @@ fn after_an_apply_the_plan_is_empty_and_a_second_apply_changes_nothing() {
 #[test]
 fn deferred_restarts_stay_owed_and_the_next_apply_runs_them() {
     let copy = office_copy();
-    let first = on(
-        "apply",
-        copy.path(),
-        &["--yes", "--defer-restarts", MANIFEST],
-    );
+    let first = on("apply", copy.path(), &["--yes", "--defer-restarts", MANIFEST]);
     assert_eq!(first.status.code(), Some(3), "{first:?}");
     let check = on("check", copy.path(), &[MANIFEST]);
     assert_eq!(check.status.code(), Some(3), "{}", text(&check));
@@ -100,11 +79,7 @@ fn deferred_restarts_stay_owed_and_the_next_apply_runs_them() {
 #[test]
 fn a_daemon_stopped_by_somebody_after_its_restart_was_put_off_is_not_started() {
     let copy = office_copy();
-    let first = on(
-        "apply",
-        copy.path(),
-        &["--yes", "--defer-restarts", MANIFEST],
-    );
+    let first = on("apply", copy.path(), &["--yes", "--defer-restarts", MANIFEST]);
     assert_eq!(first.status.code(), Some(3), "{first:?}");
     let stopped = Command::new(copy.path().join("etc/init.d/courier-pop3d"))
         .arg("stop")
@@ -117,10 +92,7 @@ fn a_daemon_stopped_by_somebody_after_its_restart_was_put_off_is_not_started() {
     let show = on("show", copy.path(), &["--format", "json"]);
     let show: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
     let entries = show["limits"].as_array().unwrap();
-    let pop3 = entries
-        .iter()
-        .find(|entry| entry["service"] == "pop3")
-        .unwrap();
+    let pop3 = entries.iter().find(|entry| entry["service"] == "pop3").unwrap();
     assert_eq!(pop3["running"], serde_json::Value::Null);
     assert!(!copy.path().join("var/lib/mailward/journal.json").exists());
 }
@@ -128,11 +100,7 @@ fn a_daemon_stopped_by_somebody_after_its_restart_was_put_off_is_not_started() {
 #[test]
 fn the_example_is_a_host_on_which_nothing_else_is_pending() {
     let output = on("plan", Path::new("examples/office/host"), &[MANIFEST]);
-    assert!(
-        !text(&output).contains("also makes live"),
-        "{}",
-        text(&output)
-    );
+    assert!(!text(&output).contains("also makes live"), "{}", text(&output));
 }
 
 #[test]
@@ -143,16 +111,8 @@ fn a_daemon_that_does_not_come_up_is_rolled_back() {
     let mode = std::fs::Permissions::from_mode(0o640);
     std::fs::set_permissions(&file, mode).unwrap();
     // The stand-in's start says 0 and nothing runs, as the real one does with a bad value.
-    std::fs::write(
-        copy.path().join("var/lib/stand-in/courier-pop3d.start"),
-        "lie\n",
-    )
-    .unwrap();
-    let output = on(
-        "apply",
-        copy.path(),
-        &["--yes", "--action-timeout", "1", MANIFEST],
-    );
+    std::fs::write(copy.path().join("var/lib/stand-in/courier-pop3d.start"), "lie\n").unwrap();
+    let output = on("apply", copy.path(), &["--yes", "--action-timeout", "1", MANIFEST]);
     // The daemon cannot be brought back either, since its start still lies: that is no roll-back.
     assert_eq!(output.status.code(), Some(9), "{output:?}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
@@ -168,12 +128,7 @@ fn a_saved_plan_is_applied_or_stale() {
     let copy = office_copy();
     let plan = copy.path().join("plan.json");
     let plan = plan.to_str().unwrap();
-    assert_eq!(
-        on("plan", copy.path(), &["-o", plan, MANIFEST])
-            .status
-            .code(),
-        Some(2)
-    );
+    assert_eq!(on("plan", copy.path(), &["-o", plan, MANIFEST]).status.code(), Some(2));
     let defaults = copy.path().join("etc/xinetd.conf");
     let bytes = std::fs::read_to_string(&defaults).unwrap();
     // A comment is no difference.
@@ -191,11 +146,7 @@ fn a_saved_plan_is_applied_or_stale() {
 #[test]
 fn another_fingerprint_than_expected_is_refused() {
     let copy = office_copy();
-    let output = on(
-        "apply",
-        copy.path(),
-        &["--yes", "--expect", "mw1-000000000000", MANIFEST],
-    );
+    let output = on("apply", copy.path(), &["--yes", "--expect", "mw1-000000000000", MANIFEST]);
     assert_eq!(output.status.code(), Some(6));
     assert!(!copy.path().join("var/lib/mailward/history").exists());
 }
@@ -212,14 +163,18 @@ fn the_order_of_sections_changes_neither_steps_nor_fingerprint() {
     let copy = office_copy();
     let one = copy.path().join("one.toml");
     let two = copy.path().join("two.toml");
-    std::fs::write(&one, "version = 1\n[limits.pop3]\nper_ip = 9\n[limits.smtp]\nper_ip = 8\n[limits.imap]\nper_ip = 7\n").unwrap();
-    std::fs::write(&two, "version = 1\n[limits.imap]\nper_ip = 7\n[limits.smtp]\nper_ip = 8\n[limits.pop3]\nper_ip = 9\n").unwrap();
+    std::fs::write(
+        &one,
+        "version = 1\n[limits.pop3]\nper_ip = 9\n[limits.smtp]\nper_ip = 8\n[limits.imap]\nper_ip = 7\n",
+    )
+    .unwrap();
+    std::fs::write(
+        &two,
+        "version = 1\n[limits.imap]\nper_ip = 7\n[limits.smtp]\nper_ip = 8\n[limits.pop3]\nper_ip = 9\n",
+    )
+    .unwrap();
     let plan = |path: &Path| {
-        let output = on(
-            "plan",
-            copy.path(),
-            &["--format", "json", path.to_str().unwrap()],
-        );
+        let output = on("plan", copy.path(), &["--format", "json", path.to_str().unwrap()]);
         let mut plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         forget_origins(&mut plan);
         plan
@@ -247,11 +202,7 @@ fn a_fingerprint_that_was_reviewed_is_accepted_and_so_is_nothing_to_do() {
     let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
     let fingerprint = plan["fingerprint"].as_str().unwrap();
     for _ in 0..2 {
-        let output = on(
-            "apply",
-            copy.path(),
-            &["--yes", "--expect", fingerprint, MANIFEST],
-        );
+        let output = on("apply", copy.path(), &["--yes", "--expect", fingerprint, MANIFEST]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
 }
@@ -265,10 +216,7 @@ fn a_history_entry_holds_the_values_before_and_backups_the_bytes() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let state = copy.path().join("var/lib/mailward");
     let only = |folder: &Path| {
-        let mut entries: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .collect();
+        let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
         assert_eq!(entries.len(), 1, "{entries:?}");
         entries.pop().unwrap()
     };
@@ -276,18 +224,8 @@ fn a_history_entry_holds_the_values_before_and_backups_the_bytes() {
     let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
     assert_eq!(entry["result"], "applied");
     let steps = entry["steps"].as_array().unwrap();
-    let edit = steps
-        .iter()
-        .find(|step| step["step"]["path"] == "/etc/courier-imap/pop3d")
-        .unwrap();
+    let edit = steps.iter().find(|step| step["step"]["path"] == "/etc/courier-imap/pop3d").unwrap();
     let effect = &edit["step"]["effects"][0];
-    assert_eq!(
-        (&effect["from"], &effect["to"]),
-        (&4.into(), &20.into()),
-        "{edit}"
-    );
-    assert_eq!(
-        std::fs::read(only(&state.join("backups")).join("1-pop3d")).unwrap(),
-        before
-    );
+    assert_eq!((&effect["from"], &effect["to"]), (&4.into(), &20.into()), "{edit}");
+    assert_eq!(std::fs::read(only(&state.join("backups")).join("1-pop3d")).unwrap(), before);
 }

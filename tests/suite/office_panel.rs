@@ -1,5 +1,5 @@
-//! The panel access of the example's accounts through the built program: what is printed and written, what is withheld,
-//! and a panel that misbehaves.
+//! The panel access of the example's accounts through the built program: what is printed and written, what is
+//! withheld, and a panel that misbehaves.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,27 +22,15 @@ fn on(command: &str, root: &Path, manifest: &str, more: &[&str]) -> Output {
     if command != "show" {
         arguments.push(path.to_str().unwrap());
     }
-    Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args(arguments)
-        .args(more)
-        .output_in_time()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_mailward")).args(arguments).args(more).output_in_time().unwrap()
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn wish(root: &Path, what: &str, word: &str) {
-    fs::write(
-        root.join("var/lib/stand-in").join(what),
-        format!("{word}\n"),
-    )
-    .unwrap();
+    fs::write(root.join("var/lib/stand-in").join(what), format!("{word}\n")).unwrap();
 }
 
 fn table(root: &Path, name: &str) -> String {
@@ -85,21 +73,13 @@ fn a_plan_names_the_first_accounts_all_of_them_or_none() {
     fs::write(&users, fs::read_to_string(&users).unwrap() + &more).unwrap();
     let manifest = format!("{DENY}[safety]\nmax_account_changes = \"100%\"\n");
     let brief = said(&on("plan", copy.path(), &manifest, &[]));
-    assert!(
-        brief.contains("  example.net: sato, staff100, staff101 and 8 more\n"),
-        "{brief}"
-    );
+    assert!(brief.contains("  example.net: sato, staff100, staff101 and 8 more\n"), "{brief}");
     let full = said(&on("plan", copy.path(), &manifest, &["--verbose"]));
     assert!(full.contains("staff108, staff109\n"), "{full}");
     let redacted = on("plan", copy.path(), &manifest, &["--redact-accounts"]);
     let text = said(&redacted);
     assert!(text.contains("  example.net: 11 accounts\n"), "{text}");
-    let json_text = said(&on(
-        "plan",
-        copy.path(),
-        &manifest,
-        &["--redact-accounts", "--format", "json"],
-    ));
+    let json_text = said(&on("plan", copy.path(), &manifest, &["--redact-accounts", "--format", "json"]));
     for name in ["sato", "staff100", "anna", "info@"] {
         assert!(!text.contains(name), "{name} is in {text}");
         assert!(!json_text.contains(name), "{name} is in {json_text}");
@@ -126,19 +106,10 @@ fn a_redacted_plan_cannot_be_applied_and_a_saved_one_holds_the_accounts() {
         "plan",
         copy.path(),
         DENY,
-        &[
-            "--redact-accounts",
-            "--format",
-            "json",
-            "-o",
-            saved.to_str().unwrap(),
-        ],
+        &["--redact-accounts", "--format", "json", "-o", saved.to_str().unwrap()],
     );
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
-    assert_eq!(
-        fs::metadata(&saved).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&saved).unwrap().permissions().mode() & 0o777, 0o600);
     let redacted = copy.path().join("redacted.json");
     fs::write(&redacted, &plan.stdout).unwrap();
     let apply = |plan: &Path| {
@@ -161,10 +132,7 @@ fn a_redacted_plan_cannot_be_applied_and_a_saved_one_holds_the_accounts() {
 fn show_counts_by_domain_lists_with_accounts_and_gives_entries_as_json() {
     let copy = office_copy();
     let counts = said(&on("show", copy.path(), "", &[]));
-    assert!(
-        counts.contains("\nDOMAIN          ACCOUNTS  PANEL ACCESS\nexample.jp "),
-        "{counts}"
-    );
+    assert!(counts.contains("\nDOMAIN          ACCOUNTS  PANEL ACCESS\nexample.jp "), "{counts}");
     assert!(!counts.contains("anna@"), "{counts}");
     let list = said(&on("show", copy.path(), "", &["--accounts"]));
     let row = |account: &str| {
@@ -175,11 +143,7 @@ fn show_counts_by_domain_lists_with_accounts_and_gives_entries_as_json() {
     assert_eq!(row("anna@"), "anna@example.jp yes", "{list}");
     assert_eq!(row("dora@"), "dora@example.jp no", "{list}");
     let reason = "its panel user is a customer, a reseller or the administrator";
-    assert_eq!(
-        row("info@example"),
-        format!("info@example.jp yes {reason}"),
-        "{list}"
-    );
+    assert_eq!(row("info@example"), format!("info@example.jp yes {reason}"), "{list}");
     let json_text = on("show", copy.path(), "", &["--format", "json"]);
     let shown = json(&json_text);
     let entries = shown["panel_access"]["accounts"].as_array().unwrap();
@@ -190,12 +154,7 @@ fn show_counts_by_domain_lists_with_accounts_and_gives_entries_as_json() {
             "account": "anna@example.jp", "domain": "example.jp", "access": true, "problems": []
         })
     );
-    let redacted = json(&on(
-        "show",
-        copy.path(),
-        "",
-        &["--format", "json", "--redact-accounts"],
-    ));
+    let redacted = json(&on("show", copy.path(), "", &["--format", "json", "--redact-accounts"]));
     assert_eq!(redacted["panel_access"]["accounts"], serde_json::json!([]));
     assert_eq!(redacted["panel_access"]["domains"][0]["accounts"], 16);
 }
@@ -204,12 +163,7 @@ fn show_counts_by_domain_lists_with_accounts_and_gives_entries_as_json() {
 fn accounts_are_changed_and_no_secret_is_printed_or_written() {
     let copy = office_copy();
     let outcome = copy.path().join("outcome.json");
-    let output = on(
-        "apply",
-        copy.path(),
-        DENY,
-        &["--yes", "--outcome", outcome.to_str().unwrap()],
-    );
+    let output = on("apply", copy.path(), DENY, &["--yes", "--outcome", outcome.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(on("plan", copy.path(), DENY, &[]).status.code(), Some(0));
     let mut texts = vec![said(&output), fs::read_to_string(&outcome).unwrap()];
@@ -226,10 +180,7 @@ fn accounts_are_changed_and_no_secret_is_printed_or_written() {
 #[test]
 fn the_password_is_on_no_argument_list_and_only_the_client_gets_it() {
     let copy = office_copy();
-    for (script, name) in [
-        ("usr/bin/mysql", "mysql"),
-        ("usr/local/psa/bin/mail", "mail"),
-    ] {
+    for (script, name) in [("usr/bin/mysql", "mysql"), ("usr/local/psa/bin/mail", "mail")] {
         let path = copy.path().join(script);
         let text = fs::read_to_string(&path).unwrap();
         let spy = format!(
@@ -249,29 +200,17 @@ fn the_password_is_on_no_argument_list_and_only_the_client_gets_it() {
 
 #[test]
 fn a_database_that_is_down_or_cut_short_is_unknown_never_no_drift() {
-    for (word, told) in [
-        ("down", "error 2002: the server does not answer"),
-        ("cut", "the answer ends in the middle"),
-    ] {
+    for (word, told) in
+        [("down", "error 2002: the server does not answer"), ("cut", "the answer ends in the middle")]
+    {
         let copy = office_copy();
         wish(copy.path(), "mysql", word);
-        for (command, more) in [
-            ("plan", vec![]),
-            ("check", vec![]),
-            ("apply", vec!["--yes"]),
-            ("show", vec![]),
-        ] {
+        for (command, more) in
+            [("plan", vec![]), ("check", vec![]), ("apply", vec!["--yes"]), ("show", vec![])]
+        {
             let output = on(command, copy.path(), DENY, &more);
-            assert_eq!(
-                output.status.code(),
-                Some(11),
-                "{command} {word}: {}",
-                said(&output)
-            );
-            let folded = said(&output)
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ");
+            assert_eq!(output.status.code(), Some(11), "{command} {word}: {}", said(&output));
+            let folded = said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(folded.contains(told), "{command} {word}: {}", said(&output));
         }
     }
@@ -284,12 +223,7 @@ fn a_panel_that_misbehaves_leaves_the_host_as_it_was_or_says_what_it_did() {
         wish(copy.path(), "mail", word);
         let before = (table(copy.path(), "mail"), table(copy.path(), "smb_users"));
         let output = on("apply", copy.path(), DENY, &["--yes"]);
-        assert_eq!(
-            output.status.code(),
-            Some(code),
-            "{word}: {}",
-            said(&output)
-        );
+        assert_eq!(output.status.code(), Some(code), "{word}: {}", said(&output));
         let after = (table(copy.path(), "mail"), table(copy.path(), "smb_users"));
         if word == "unlink" {
             assert_eq!(before.1, after.1);
@@ -319,18 +253,9 @@ fn a_command_that_hangs_is_ended_at_its_time_limit() {
     let copy = office_copy();
     wish(copy.path(), "mail", "hang");
     let start = std::time::Instant::now();
-    let output = on(
-        "apply",
-        copy.path(),
-        DENY,
-        &["--yes", "--action-timeout", "1"],
-    );
+    let output = on("apply", copy.path(), DENY, &["--yes", "--action-timeout", "1"]);
     assert_eq!(output.status.code(), Some(8), "{}", said(&output));
-    assert!(
-        said(&output).contains("did not end within 1 s"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("did not end within 1 s"), "{}", said(&output));
     assert!(start.elapsed().as_secs() < 60);
 }
 
@@ -340,26 +265,12 @@ fn more_changes_than_allowed_are_refused_and_the_command_line_allows_them_for_on
     let manifest = format!("{DENY}[safety]\nmax_account_changes = 3\n");
     let refused = on("plan", copy.path(), &manifest, &[]);
     assert_eq!(refused.status.code(), Some(7), "{}", said(&refused));
-    assert!(
-        said(&refused).contains("--allow account-changes=5"),
-        "{}",
-        said(&refused)
-    );
-    let allowed = on(
-        "plan",
-        copy.path(),
-        &manifest,
-        &["--allow", "account-changes=5"],
-    );
+    assert!(said(&refused).contains("--allow account-changes=5"), "{}", said(&refused));
+    let allowed = on("plan", copy.path(), &manifest, &["--allow", "account-changes=5"]);
     assert_eq!(allowed.status.code(), Some(2), "{}", said(&allowed));
     let other = on("plan", copy.path(), &manifest, &["--allow", "everything"]);
     assert_eq!(other.status.code(), Some(4));
-    let applied = on(
-        "apply",
-        copy.path(),
-        &manifest,
-        &["--yes", "--allow", "account-changes=5"],
-    );
+    let applied = on("apply", copy.path(), &manifest, &["--yes", "--allow", "account-changes=5"]);
     assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
 }
 
@@ -371,23 +282,11 @@ fn a_failed_restart_gives_the_accounts_nothing_and_a_failed_account_gives_the_fi
     let manifest = format!("[limits.pop3]\nper_ip = 20\n{DENY}");
     let output = on("apply", copy.path(), &manifest, &["--yes"]);
     assert_eq!(output.status.code(), Some(8), "{}", said(&output));
-    assert_eq!(
-        fs::read(copy.path().join("etc/courier-imap/pop3d")).unwrap(),
-        pop3d
-    );
+    assert_eq!(fs::read(copy.path().join("etc/courier-imap/pop3d")).unwrap(), pop3d);
     fs::remove_file(copy.path().join("var/lib/stand-in/mail")).unwrap();
     wish(copy.path(), "courier-pop3d.start", "lie");
     let users = table(copy.path(), "smb_users");
-    let output = on(
-        "apply",
-        copy.path(),
-        &manifest,
-        &["--yes", "--action-timeout", "2"],
-    );
-    assert!(
-        matches!(output.status.code(), Some(8 | 9)),
-        "{}",
-        said(&output)
-    );
+    let output = on("apply", copy.path(), &manifest, &["--yes", "--action-timeout", "2"]);
+    assert!(matches!(output.status.code(), Some(8 | 9)), "{}", said(&output));
     assert_eq!(table(copy.path(), "smb_users"), users);
 }

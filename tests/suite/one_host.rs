@@ -1,4 +1,5 @@
-//! One run is one host: layers of two hosts, files that are judged one by one, and a guard that comes before all else.
+//! One run is one host: layers of two hosts, files that are judged one by one, and a guard that comes before
+//! all else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,10 +21,7 @@ struct Desk {
 
 impl Desk {
     fn new(manifests: &[(&str, &str)]) -> Self {
-        let desk = Self {
-            manifests: TempDir::new().unwrap(),
-            host: office_copy(),
-        };
+        let desk = Self { manifests: TempDir::new().unwrap(), host: office_copy() };
         for (name, text) in manifests {
             let text = format!("version = 1\n{text}");
             fs::write(desk.manifests.path().join(name), text).unwrap();
@@ -84,14 +82,8 @@ fn layers_of_two_hosts_are_an_error_before_anything_else_whatever_their_order() 
     let desk = Desk::new(&[("mx0.toml", mx0), ("mx1.toml", &mx1)]);
     let before = desk.files();
     for (layers, words) in [
-        (
-            ["mx0.toml", "mx1.toml"],
-            "mx0.toml is for mx0, mx1.toml for mx1: one run is for one host",
-        ),
-        (
-            ["mx1.toml", "mx0.toml"],
-            "mx1.toml is for mx1, mx0.toml for mx0: one run is for one host",
-        ),
+        (["mx0.toml", "mx1.toml"], "mx0.toml is for mx0, mx1.toml for mx1: one run is for one host"),
+        (["mx1.toml", "mx0.toml"], "mx1.toml is for mx1, mx0.toml for mx0: one run is for one host"),
     ] {
         for command in ["plan", "check", "show", "apply"] {
             let mut arguments = layers.to_vec();
@@ -125,23 +117,10 @@ fn each_file_is_validated_by_itself_and_the_worst_decides() {
     let desk = Desk::new(&[
         ("a.toml", "[limits.pop3]\nper_ip = 20\ntotal = 8\n"),
         ("b.toml", POP3),
-        (
-            "c.toml",
-            "[host]\nname = \"mx1\"\n[limits.imap]\nper_ip = 2\n",
-        ),
-        (
-            "d.toml",
-            "[host]\nname = \"mx2\"\n[limits.imap]\nper_ip = 2\n",
-        ),
+        ("c.toml", "[host]\nname = \"mx1\"\n[limits.imap]\nper_ip = 2\n"),
+        ("d.toml", "[host]\nname = \"mx2\"\n[limits.imap]\nper_ip = 2\n"),
     ]);
-    let output = desk.run(&[
-        "validate",
-        "a.toml",
-        "b.toml",
-        "missing.toml",
-        "c.toml",
-        "d.toml",
-    ]);
+    let output = desk.run(&["validate", "a.toml", "b.toml", "missing.toml", "c.toml", "d.toml"]);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let text = said(&output);
     assert!(text.contains("a.toml:4:9"), "{text}");
@@ -162,18 +141,9 @@ fn each_file_is_validated_by_itself_and_the_worst_decides() {
 #[test]
 fn files_are_validated_as_layers_where_that_is_said() {
     let desk = Desk::new(&[
-        (
-            "base.toml",
-            "[networks]\noffice = [\"203.0.113.0/24\"]\n[limits.pop3]\ntotal = 80\n",
-        ),
-        (
-            "mx1.toml",
-            "[host]\nname = \"mx1\"\n[access.allow]\npop3 = [\"office\"]\n",
-        ),
-        (
-            "mx2.toml",
-            "[host]\nname = \"mx2\"\n[limits.pop3]\nper_ip = 90\n",
-        ),
+        ("base.toml", "[networks]\noffice = [\"203.0.113.0/24\"]\n[limits.pop3]\ntotal = 80\n"),
+        ("mx1.toml", "[host]\nname = \"mx1\"\n[access.allow]\npop3 = [\"office\"]\n"),
+        ("mx2.toml", "[host]\nname = \"mx2\"\n[limits.pop3]\nper_ip = 90\n"),
     ]);
     let output = desk.run(&["validate", "base.toml", "mx1.toml"]);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
@@ -192,24 +162,16 @@ fn files_are_validated_as_layers_where_that_is_said() {
 fn the_hook_of_pre_commit_judges_each_file_that_it_is_given_by_itself() {
     let hooks = fs::read_to_string(".pre-commit-hooks.yaml").unwrap();
     let value = |key: &str| {
-        let mut values = hooks
-            .lines()
-            .filter_map(|line| line.trim_start_matches(['-', ' ']).strip_prefix(key));
-        values
-            .next()
-            .unwrap_or_else(|| panic!("no {key} in {hooks}"))
-            .trim()
-            .to_owned()
+        let mut values =
+            hooks.lines().filter_map(|line| line.trim_start_matches(['-', ' ']).strip_prefix(key));
+        values.next().unwrap_or_else(|| panic!("no {key} in {hooks}")).trim().to_owned()
     };
     let entry = value("entry:");
     let words: Vec<&str> = entry.split_whitespace().collect();
     let (program, arguments) = words.split_first().unwrap();
     assert_eq!(*program, "mailward");
     assert_eq!(value("types:"), "[toml]");
-    let desk = Desk::new(&[
-        ("a.toml", "[limits.pop3]\nper_ip = 20\ntotal = 8\n"),
-        ("b.toml", POP3),
-    ]);
+    let desk = Desk::new(&[("a.toml", "[limits.pop3]\nper_ip = 20\ntotal = 8\n"), ("b.toml", POP3)]);
     // pre-commit puts the names of the files behind the entry.
     let output = desk.run(&[arguments, &["a.toml", "b.toml"]].concat());
     assert_eq!(output.status.code(), Some(4), "{output:?}");
@@ -220,17 +182,13 @@ fn the_hook_of_pre_commit_judges_each_file_that_it_is_given_by_itself() {
 /// The one thing that is said of a wrong host.
 fn refused_as_wrong(output: &Output) {
     assert_eq!(output.status.code(), Some(7), "{output:?}");
-    assert!(
-        said(output).contains("this manifest is for another host"),
-        "{output:?}"
-    );
+    assert!(said(output).contains("this manifest is for another host"), "{output:?}");
     assert_eq!(errors(output), 1, "{}", said(output));
 }
 
 #[test]
 fn on_a_wrong_host_the_guard_is_all_that_is_judged() {
-    let manifest =
-        format!("[host]\nname = \"mx9\"\n{POP3}[xinetd.services.none]\nper_source = 4\n");
+    let manifest = format!("[host]\nname = \"mx9\"\n{POP3}[xinetd.services.none]\nper_source = 4\n");
     let desk = Desk::new(&[("mx9.toml", &manifest)]);
     // What the plan needs cannot be read, nor what kind of host it is.
     let file = desk.host.path().join("etc/courier-imap/pop3d");
@@ -274,20 +232,13 @@ fn on_a_wrong_host_nothing_is_locked_and_nothing_that_a_killed_run_left_is_settl
     let unguarded = desk.on_host("plan", &["-o", "q.json", "mx1.toml"]);
     refused_as_wrong(&unguarded);
     fs::write(desk.host.path().join("proc/sys/kernel/hostname"), "mx1\n").unwrap();
-    fs::write(
-        desk.manifests.path().join("any.toml"),
-        format!("version = 1\n{POP3}"),
-    )
-    .unwrap();
+    fs::write(desk.manifests.path().join("any.toml"), format!("version = 1\n{POP3}")).unwrap();
     let saved = desk.on_host("plan", &["-o", "q.json", "any.toml"]);
     assert_eq!(saved.status.code(), Some(2), "{saved:?}");
     fs::write(desk.host.path().join("proc/sys/kernel/hostname"), "mx2\n").unwrap();
     let output = desk.on_host("apply", &["--yes", "q.json"]);
     assert_eq!(output.status.code(), Some(6), "{output:?}");
-    assert!(
-        said(&output).contains("this plan was made for mx1"),
-        "{output:?}"
-    );
+    assert!(said(&output).contains("this plan was made for mx1"), "{output:?}");
     let journal = fs::read_to_string(state.join("journal.json")).unwrap();
     assert_eq!(journal, killed, "the run of another host was settled");
 }

@@ -1,4 +1,5 @@
-//! The operator's own files: what somebody else has put in their place, and what a file holds that is no manifest.
+//! The operator's own files: what somebody else has put in their place, and what a file holds that is no
+//! manifest.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
@@ -14,10 +15,7 @@ use crate::support::office_copy;
 const MANIFEST: &str = "examples/office/mailward.toml";
 
 fn mailward(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mailward"))
-        .args(arguments)
-        .output_in_time()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_mailward")).args(arguments).output_in_time().unwrap()
 }
 
 fn fifo(path: &Path) {
@@ -25,19 +23,16 @@ fn fifo(path: &Path) {
 }
 
 fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr]
-        .map(|bytes| String::from_utf8_lossy(bytes))
-        .concat()
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
 #[test]
 fn no_plan_and_no_outcome_is_written_into_a_pipe_that_somebody_put_there() {
     let copy = office_copy();
     let root = copy.path().to_str().unwrap();
-    for (name, arguments) in [
-        ("plan.json", vec!["plan", "-o"]),
-        ("outcome.json", vec!["apply", "--yes", "--outcome"]),
-    ] {
+    for (name, arguments) in
+        [("plan.json", vec!["plan", "-o"]), ("outcome.json", vec!["apply", "--yes", "--outcome"])]
+    {
         for reader in [true, false] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);
@@ -45,19 +40,14 @@ fn no_plan_and_no_outcome_is_written_into_a_pipe_that_somebody_put_there() {
             // A stranger who waits for what comes, or nobody, for whom a writer would wait for ever.
             let stranger = reader.then(|| {
                 let mut options = OpenOptions::new();
-                options
-                    .read(true)
-                    .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+                options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
                 options.open(&path).unwrap()
             });
             let mut all = arguments.clone();
             all.extend([path.to_str().unwrap(), "--root", root, MANIFEST]);
             let output = mailward(&all);
             assert_eq!(output.status.code(), Some(4), "{output:?}");
-            assert!(
-                said(&output).contains("a pipe, a socket or a device"),
-                "{output:?}"
-            );
+            assert!(said(&output).contains("a pipe, a socket or a device"), "{output:?}");
             if let Some(mut stranger) = stranger {
                 let mut read = Vec::new();
                 let _ = stranger.read_to_end(&mut read);
@@ -76,14 +66,7 @@ fn what_stands_behind_a_link_is_not_written_into() {
     fs::write(&file, "somebody's").unwrap();
     let link = folder.path().join("plan.json");
     let plan = |link: &Path| {
-        mailward(&[
-            "plan",
-            "-o",
-            link.to_str().unwrap(),
-            "--root",
-            "examples/office/host",
-            MANIFEST,
-        ])
+        mailward(&["plan", "-o", link.to_str().unwrap(), "--root", "examples/office/host", MANIFEST])
     };
     symlink(&pipe, &link).unwrap();
     assert_eq!(plan(&link).status.code(), Some(4));
@@ -98,14 +81,7 @@ fn what_stands_behind_a_link_is_not_written_into() {
 #[test]
 fn a_plan_goes_to_the_programs_own_streams_and_to_dev_null() {
     for place in ["/dev/stdout", "/proc/self/fd/1", "/dev/fd/1", "/dev/null"] {
-        let output = mailward(&[
-            "plan",
-            "-o",
-            place,
-            "--root",
-            "examples/office/host",
-            MANIFEST,
-        ]);
+        let output = mailward(&["plan", "-o", place, "--root", "examples/office/host", MANIFEST]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
     }
     let script = format!(
@@ -113,11 +89,8 @@ fn a_plan_goes_to_the_programs_own_streams_and_to_dev_null() {
         env!("CARGO_BIN_EXE_mailward")
     );
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .arg(folder.path().join("plan"))
-        .output_in_time()
-        .unwrap();
+    let output =
+        Command::new("bash").args(["-c", &script]).arg(folder.path().join("plan")).output_in_time().unwrap();
     assert!(output.stdout.starts_with(b"{\n  \"format\""), "{output:?}");
 }
 
@@ -134,10 +107,7 @@ fn a_manifest_that_is_a_pipe_is_not_waited_for() {
         arguments.push(path.to_str().unwrap());
         let output = mailward(&arguments);
         assert_eq!(output.status.code(), Some(4), "{output:?}");
-        assert!(
-            said(&output).contains("a pipe, a socket or a device"),
-            "{output:?}"
-        );
+        assert!(said(&output).contains("a pipe, a socket or a device"), "{output:?}");
     }
 }
 
@@ -164,21 +134,10 @@ fn nothing_is_shown_of_a_file_that_is_no_manifest() {
             vec!["check", "--root", "examples/office/host", name],
             vec!["show", "--root", "examples/office/host", name],
             vec!["apply", "--yes", "--root", "examples/office/host", name],
-            vec![
-                "apply",
-                "--yes",
-                "--format",
-                "json",
-                "--root",
-                "examples/office/host",
-                name,
-            ],
+            vec!["apply", "--yes", "--format", "json", "--root", "examples/office/host", name],
         ] {
             let output = mailward(&arguments);
-            assert!(
-                matches!(output.status.code(), Some(4 | 6)),
-                "{text:?}: {output:?}"
-            );
+            assert!(matches!(output.status.code(), Some(4 | 6)), "{text:?}: {output:?}");
             assert!(!said(&output).contains("SECRET"), "{text:?}: {output:?}");
         }
     }
@@ -189,30 +148,17 @@ fn a_plan_of_more_than_a_machine_should_read_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.json");
     for text in [
-        format!(
-            "{{\"format\": 1, \"steps\": [{}0]}}",
-            "0,".repeat(15_000_000)
-        ),
-        format!(
-            "{{\"format\": 1, \"steps\": \"{}\"}}",
-            "x".repeat(60_000_000)
-        ),
+        format!("{{\"format\": 1, \"steps\": [{}0]}}", "0,".repeat(15_000_000)),
+        format!("{{\"format\": 1, \"steps\": \"{}\"}}", "x".repeat(60_000_000)),
     ] {
         fs::write(&path, text).unwrap();
         let script = format!(
             "ulimit -v 600000; exec {} apply --yes --root examples/office/host \"$0\"",
             env!("CARGO_BIN_EXE_mailward")
         );
-        let output = Command::new("sh")
-            .args(["-c", &script])
-            .arg(&path)
-            .output_in_time()
-            .unwrap();
+        let output = Command::new("sh").args(["-c", &script]).arg(&path).output_in_time().unwrap();
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         let said = said(&output);
-        assert!(
-            said.contains("larger than") || said.contains("more values than"),
-            "{said}"
-        );
+        assert!(said.contains("larger than") || said.contains("more values than"), "{said}");
     }
 }

@@ -1,5 +1,5 @@
-//! Panel access of mail accounts, planned and applied on a panel in memory: both schemas, accounts that are not simply mail
-//! users, and a vendor's command that lies, fails, or does something else.
+//! Panel access of mail accounts, planned and applied on a panel in memory: both schemas, accounts that are
+//! not simply mail users, and a vendor's command that lies, fails, or does something else.
 
 mod applied;
 mod panel;
@@ -21,24 +21,15 @@ use mailward::plan::{ACTION_DEADLINE, Plan, SafetyOverrides, Step, make};
 use self::panel::Host;
 
 fn desired(manifest: &str) -> Desired {
-    let layer = ManifestLayer {
-        name: "m.toml".to_owned(),
-        bytes: format!("version = 1\n{manifest}").into_bytes(),
-    };
+    let layer =
+        ManifestLayer { name: "m.toml".to_owned(), bytes: format!("version = 1\n{manifest}").into_bytes() };
     check(&[layer]).unwrap().desired
 }
 
 fn try_plan(host: &dyn ReadHost, desired: &Desired) -> Result<Plan, Vec<PlanBlocker>> {
     let facts = Facts::read(host).unwrap();
     let observed = Observed::read(host, &facts, ObserveScope::Of(desired)).unwrap();
-    make(
-        desired,
-        &[],
-        &facts,
-        &observed,
-        ACTION_DEADLINE,
-        &SafetyOverrides::default(),
-    )
+    make(desired, &[], &facts, &observed, ACTION_DEADLINE, &SafetyOverrides::default())
 }
 
 fn plan(host: &Host, manifest: &str) -> Plan {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::support::host::Host;
 use crate::support::panel::{
-    CANARY, Generation, HOSTILE_NAMES, Knob, OnFalse, OnTrue, PanelWorld, Spelling, When,
-    bulk_access, bulk_address, small_world,
+    CANARY, Generation, HOSTILE_NAMES, Knob, OnFalse, OnTrue, PanelWorld, Spelling, When, bulk_access,
+    bulk_address, small_world,
 };
 
 /// The query that the vendor's own come to, up to 9.
@@ -29,9 +29,7 @@ fn query(generation: Generation) -> &'static str {
 
 /// What the panel's client prints for the vendor's query.
 fn asked(world: &PanelWorld) -> BTreeMap<String, bool> {
-    let text = world
-        .client(&["-N", "-B", "-r", "-e", query(world.generation())])
-        .success();
+    let text = world.client(&["-N", "-B", "-r", "-e", query(world.generation())]).success();
     text.lines()
         .map(|line| {
             let (address, access) = line.split_once('\t').unwrap();
@@ -41,10 +39,7 @@ fn asked(world: &PanelWorld) -> BTreeMap<String, bool> {
 }
 
 fn expected(generation: Generation) -> BTreeMap<String, bool> {
-    small_world(generation)
-        .iter()
-        .map(|known| (known.address.to_owned(), known.access))
-        .collect()
+    small_world(generation).iter().map(|known| (known.address.to_owned(), known.access)).collect()
 }
 
 const MAIL: &str = "/usr/local/psa/bin/mail";
@@ -80,9 +75,8 @@ fn a_hundred_thousand_accounts_are_there_in_seconds() {
         let world = PanelWorld::tree(generation);
         world.empty();
         world.fill_bulk(100_000, 2_000);
-        let bulk: BTreeMap<_, _> = (0..100_000)
-            .map(|number| (bulk_address(number, 2_000), bulk_access(number)))
-            .collect();
+        let bulk: BTreeMap<_, _> =
+            (0..100_000).map(|number| (bulk_address(number, 2_000), bulk_access(number))).collect();
         assert!(asked(&world) == bulk);
         assert!(world.accesses() == bulk);
     }
@@ -96,18 +90,8 @@ fn nobody_gets_in_without_the_password_of_admin() {
         assert_eq!(output.code(), 1, "{output:?}");
         assert!(output.stderr.contains("Access denied"), "{output:?}");
     }
-    assert_eq!(
-        world
-            .run(&["/usr/sbin/plesk", "db", "-Nse", "SELECT 1"])
-            .success(),
-        "1\n"
-    );
-    assert_eq!(
-        world
-            .run(&["/usr/sbin/plesk", "db", "SELECT 1 AS x"])
-            .success(),
-        "x\n1\n"
-    );
+    assert_eq!(world.run(&["/usr/sbin/plesk", "db", "-Nse", "SELECT 1"]).success(), "1\n");
+    assert_eq!(world.run(&["/usr/sbin/plesk", "db", "SELECT 1 AS x"]).success(), "x\n1\n");
 }
 
 #[test]
@@ -123,10 +107,7 @@ fn hostile_names_are_stored_and_changed_as_they_are() {
             update(&world, &address, other).success();
         }
         for (place, name) in HOSTILE_NAMES.iter().enumerate() {
-            assert_eq!(
-                world.access(&format!("{name}@example.net")),
-                Some(place % 2 == 1)
-            );
+            assert_eq!(world.access(&format!("{name}@example.net")), Some(place % 2 == 1));
         }
         assert_eq!(world.accesses().len(), before.len());
         assert!(!world.root().join("pwned").exists());
@@ -157,11 +138,7 @@ fn what_cannot_be_is_refused_with_code_1_and_a_reason() {
         let world = PanelWorld::tree(generation);
         let before = world.contents();
         let good = option(generation);
-        let bad = if good == "-cp_access" {
-            "-cp-access"
-        } else {
-            "-cp_access"
-        };
+        let bad = if good == "-cp_access" { "-cp-access" } else { "-cp_access" };
         for (address, option, value, why) in [
             ("bogus@example.jp", good, "true", "exist"),
             ("owner@日本語.jp", good, "true", "exist"),
@@ -178,10 +155,7 @@ fn what_cannot_be_is_refused_with_code_1_and_a_reason() {
         assert!(help.contains(good) && !help.contains(bad));
         world.set_spelling(Spelling::Missing);
         assert!(!world.run(&[MAIL, "--help"]).success().contains("-cp"));
-        assert_eq!(
-            world.updates()[2],
-            format!("mail --update owner@example.jp {bad} true")
-        );
+        assert_eq!(world.updates()[2], format!("mail --update owner@example.jp {bad} true"));
     }
 }
 
@@ -192,9 +166,7 @@ fn the_old_info_shows_access_and_password_and_the_new_one_neither() {
         let text = world.run(&[MAIL, "--info", "owner@example.jp"]).success();
         assert_eq!(text.contains("CP Access:          true\n"), shows, "{text}");
         assert_eq!(text.contains(CANARY), shows, "{text}");
-        assert!(
-            text.contains("\nSUCCESS: Gathering information for 'owner@example.jp' complete\n")
-        );
+        assert!(text.contains("\nSUCCESS: Gathering information for 'owner@example.jp' complete\n"));
     }
 }
 
@@ -245,10 +217,7 @@ fn each_misbehaviour_is_what_it_says() {
         match &knob {
             Knob::Slow(seconds) => assert!(begin.elapsed().as_secs_f64() > *seconds),
             Knob::PrintPassword => assert!(output.stderr.contains(CANARY), "{output:?}"),
-            Knob::Meddle(_) => assert_eq!(
-                world.sql("SELECT roleId FROM smb_users WHERE id = 11;"),
-                "4\n"
-            ),
+            Knob::Meddle(_) => assert_eq!(world.sql("SELECT roleId FROM smb_users WHERE id = 11;"), "4\n"),
             _ => {}
         }
         update(&world, address, "true").success();
@@ -272,10 +241,7 @@ fn an_update_that_hangs_has_or_has_not_done_it_first() {
     for (knob, done) in [(Knob::HangBefore, false), (Knob::HangAfter, true)] {
         world.behave();
         world.misbehave(&knob, When::Always);
-        let output = world.run_within(
-            0.5,
-            &[MAIL, "-u", "owner@example.jp", "-cp_access", "false"],
-        );
+        let output = world.run_within(0.5, &[MAIL, "-u", "owner@example.jp", "-cp_access", "false"]);
         assert_eq!(output.signal(), Some(9), "{output:?}");
         assert_eq!(world.access("owner@example.jp"), Some(!done), "{knob:?}");
     }
@@ -290,10 +256,7 @@ fn a_killed_server_comes_back_with_all_that_was_done() {
     assert_eq!(output.code(), 1);
     // The kernel may still take a connection that nobody answers.
     let said = ["Can't connect", "Lost connection"];
-    assert!(
-        said.iter().any(|text| output.stderr.contains(text)),
-        "{output:?}"
-    );
+    assert!(said.iter().any(|text| output.stderr.contains(text)), "{output:?}");
     let output = update(&world, "info@example.jp", "true");
     assert_eq!(output.code(), 1);
     world.start_database();
@@ -312,10 +275,9 @@ fn a_killed_server_comes_back_with_all_that_was_done() {
 
 #[test]
 fn a_private_host_has_the_panel_at_its_real_paths() {
-    for (start, generation) in [
-        (Host::systemd as fn() -> Option<Host>, Generation::Ten),
-        (Host::init, Generation::Nine),
-    ] {
+    for (start, generation) in
+        [(Host::systemd as fn() -> Option<Host>, Generation::Ten), (Host::init, Generation::Nine)]
+    {
         let Some(host) = start() else { return };
         let mut world = PanelWorld::in_host(host, generation);
         assert_eq!(asked(&world), expected(generation));

@@ -1,5 +1,5 @@
-//! Panel access on a real MariaDB with either of the vendor's schemas, through the built program: what is read, what is
-//! changed, and what is left behind by a vendor's command that misbehaves.
+//! Panel access on a real MariaDB with either of the vendor's schemas, through the built program: what is
+//! read, what is changed, and what is left behind by a vendor's command that misbehaves.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::support::in_time::CommandInTime as _;
 use crate::support::panel::{
-    CANARY, Generation, HOSTILE_NAMES, Knob, OnFalse, PanelWorld, Spelling, When, bulk_access,
-    bulk_address, small_world,
+    CANARY, Generation, HOSTILE_NAMES, Knob, OnFalse, PanelWorld, Spelling, When, bulk_access, bulk_address,
+    small_world,
 };
 
 const DENY: &str = "[panel_access]\ndefault = false\n[safety]\nmax_account_changes = \"100%\"\n";
@@ -30,28 +30,16 @@ fn command(world: &PanelWorld, verb: &str, manifest: &str, more: &[&str]) -> Com
 }
 
 fn on(world: &PanelWorld, verb: &str, manifest: &str, more: &[&str]) -> Output {
-    command(world, verb, manifest, more)
-        .output_in_time()
-        .unwrap()
+    command(world, verb, manifest, more).output_in_time().unwrap()
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn apply(world: &PanelWorld) -> Output {
     let outcome = world.root().join("outcome.json");
-    let more = [
-        "--yes",
-        "--action-timeout",
-        "4",
-        "--outcome",
-        outcome.to_str().unwrap(),
-    ];
+    let more = ["--yes", "--action-timeout", "4", "--outcome", outcome.to_str().unwrap()];
     let output = on(world, "apply", DENY, &more);
     no_secret(world.root(), &output);
     output
@@ -89,10 +77,7 @@ fn shown(world: &PanelWorld) -> BTreeMap<String, (bool, bool)> {
     let entry = |account: &Value| {
         let access = account["access"].as_bool().unwrap();
         let problems = !account["problems"].as_array().unwrap().is_empty();
-        (
-            account["account"].as_str().unwrap().to_owned(),
-            (access, problems),
-        )
+        (account["account"].as_str().unwrap().to_owned(), (access, problems))
     };
     accounts.iter().map(entry).collect()
 }
@@ -137,11 +122,7 @@ fn an_apply_changes_the_simple_mail_users_alone_and_converges() {
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         let now = world.accesses();
         for account in small_world(generation) {
-            assert!(
-                now[account.address] || !account.plain,
-                "{}",
-                account.address
-            );
+            assert!(now[account.address] || !account.plain, "{}", account.address);
         }
     }
 }
@@ -152,10 +133,7 @@ fn names_that_were_made_to_break_things_stay_data() {
         let world = PanelWorld::tree(generation);
         world.fill_hostile();
         let shown = shown(&world);
-        assert_eq!(
-            shown.len(),
-            small_world(generation).len() + HOSTILE_NAMES.len()
-        );
+        assert_eq!(shown.len(), small_world(generation).len() + HOSTILE_NAMES.len());
         let output = apply(&world);
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         let now = world.accesses();
@@ -192,11 +170,7 @@ fn a_panel_that_does_anything_but_lock_a_user_is_stopped_at_the_first_account() 
             OnFalse::Dangle => "which is not there",
         };
         assert!(said(&output).contains(seen), "{way:?}: {}", said(&output));
-        assert!(
-            said(&output).contains("cannot be undone"),
-            "{}",
-            said(&output)
-        );
+        assert!(said(&output).contains("cannot be undone"), "{}", said(&output));
     }
 }
 
@@ -210,18 +184,10 @@ fn an_update_that_goes_wrong_is_undone_or_told_and_the_next_run_converges() {
                 world.misbehave(knob, When::At(at));
                 let output = apply(&world);
                 let what = format!("{generation:?} {knob:?} at {at}");
-                assert_eq!(
-                    output.status.code(),
-                    Some(*code),
-                    "{what}: {}",
-                    said(&output)
-                );
+                assert_eq!(output.status.code(), Some(*code), "{what}: {}", said(&output));
                 if *code == 9 {
                     let told = said(&output);
-                    assert!(
-                        told.contains("whose state is not known now"),
-                        "{what}: {told}"
-                    );
+                    assert!(told.contains("whose state is not known now"), "{what}: {told}");
                     world.start_database();
                 } else {
                     assert_eq!(world.contents(), before, "{what}");
@@ -257,12 +223,9 @@ fn a_password_that_the_vendors_command_prints_is_nowhere() {
 #[test]
 fn what_happens_to_an_account_besides_while_it_is_changed_ends_the_run() {
     // Between the reads around one account's change it cannot be told from what the panel did.
-    for (knob, at) in [
-        (Knob::role_changes(), 1),
-        (Knob::vanish(), 1),
-        (Knob::role_changes(), 3),
-        (Knob::vanish(), 3),
-    ] {
+    for (knob, at) in
+        [(Knob::role_changes(), 1), (Knob::vanish(), 1), (Knob::role_changes(), 3), (Knob::vanish(), 3)]
+    {
         let world = PanelWorld::tree(Generation::Ten);
         world.misbehave(&knob, When::At(at));
         let output = apply(&world);
@@ -311,11 +274,7 @@ fn an_undo_that_gives_back_something_else_is_no_roll_back() {
     world.misbehave(&Knob::role_changes(), When::At(5));
     let output = apply(&world);
     assert_eq!(output.status.code(), Some(9), "{}", said(&output));
-    assert!(
-        said(&output).contains("is not as it was"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("is not as it was"), "{}", said(&output));
 }
 
 #[test]
@@ -352,12 +311,7 @@ fn an_option_that_the_help_does_not_list_is_not_used() {
     assert_eq!(world.updates(), [""; 0]);
     world.set_spelling(Spelling::Hyphen);
     assert_eq!(apply(&world).status.code(), Some(0));
-    assert!(
-        world
-            .updates()
-            .iter()
-            .all(|call| call.contains(" -cp-access false"))
-    );
+    assert!(world.updates().iter().all(|call| call.contains(" -cp-access false")));
 }
 
 #[test]
@@ -387,13 +341,9 @@ fn a_run_killed_among_the_accounts_is_completed_by_the_next() {
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         assert_eq!(on(&world, "check", DENY, &[]).status.code(), Some(0));
         let history = fs::read_dir(world.root().join("var/lib/mailward/history")).unwrap();
-        let texts: Vec<String> = history
-            .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
-            .collect();
-        let killed = texts
-            .iter()
-            .find(|text| text.contains("\"killed\""))
-            .unwrap();
+        let texts: Vec<String> =
+            history.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+        let killed = texts.iter().find(|text| text.contains("\"killed\"")).unwrap();
         assert!(killed.contains("accounts that it changed: "), "{killed}");
     }
 }

@@ -1,5 +1,6 @@
-//! The built program against real daemons: a manifest that raises limits is applied in a private host, by the program
-//! there and by one on this side of a real sshd, and what the host's clients see before and after is what counts.
+//! The built program against real daemons: a manifest that raises limits is applied in a private host, by the
+//! program there and by one on this side of a real sshd, and what the host's clients see before and after is
+//! what counts.
 
 mod broken;
 mod deferred;
@@ -29,15 +30,8 @@ const SMTP: &str = "/etc/xinetd.d/smtp_psa";
 const SMTPS: &str = "/etc/xinetd.d/smtps_psa";
 
 /// Every file that [`MANIFEST`] may change or that daemons read beside it.
-const FILES: [&str; 7] = [
-    POP3D,
-    "/etc/courier/pop3d-ssl",
-    IMAPD,
-    "/etc/courier/imapd-ssl",
-    XINETD_CONF,
-    SMTP,
-    SMTPS,
-];
+const FILES: [&str; 7] =
+    [POP3D, "/etc/courier/pop3d-ssl", IMAPD, "/etc/courier/imapd-ssl", XINETD_CONF, SMTP, SMTPS];
 
 /// A host and where the program runs that manages it.
 struct Place {
@@ -76,22 +70,17 @@ impl Place {
     }
 
     fn inside(host: Host) -> Self {
-        Self {
-            host,
-            way: Way::Inside,
-        }
+        Self { host, way: Way::Inside }
     }
 
     /// Over an sshd that the host has, once it is switched on.
     fn over(host: Host, ssh: Ssh) -> Self {
-        Self {
-            host,
-            way: Way::Ssh(Box::new(ssh)),
-        }
+        Self { host, way: Way::Ssh(Box::new(ssh)) }
     }
 }
 
-/// Runs a case on fresh hosts of each kind, with the program on the host and with it on this side of its sshd.
+/// Runs a case on fresh hosts of each kind, with the program on the host and with it on this side of its
+/// sshd.
 fn on_each_kind(case: impl Fn(&mut Place)) {
     on_each_kind_with(|_| {}, case);
 }
@@ -142,30 +131,20 @@ fn contents(host: &Host) -> Vec<(&'static str, Vec<u8>)> {
 /// The numbers of the processes that listen for mail: those of couriertcpd and xinetd, with their arguments.
 fn daemons(host: &Host) -> Vec<(u32, Vec<String>)> {
     let listens = |argv: &[String]| {
-        argv.first()
-            .is_some_and(|name| name.ends_with("/couriertcpd") || name.ends_with("sbin/xinetd"))
+        argv.first().is_some_and(|name| name.ends_with("/couriertcpd") || name.ends_with("sbin/xinetd"))
     };
     let all = host.processes().into_iter();
-    all.filter(|process| listens(&process.argv))
-        .map(|process| (process.pid, process.argv))
-        .collect()
+    all.filter(|process| listens(&process.argv)).map(|process| (process.pid, process.argv)).collect()
 }
 
 /// The number of the couriertcpd process that listens on `port`.
 fn listener(host: &Host, port: u16) -> u32 {
     let argv = host.couriertcpd(port).expect("the daemon runs");
     let mut all = daemons(host).into_iter();
-    all.find(|(_, other)| *other == argv)
-        .expect("it still runs")
-        .0
+    all.find(|(_, other)| *other == argv).expect("it still runs").0
 }
 
 /// The entries of the folder that holds the history, by name; none before the first run.
 fn history(host: &Host) -> String {
-    host.run(&[
-        "sh",
-        "-c",
-        "ls -1 /var/lib/mailward/history 2>/dev/null || :",
-    ])
-    .success()
+    host.run(&["sh", "-c", "ls -1 /var/lib/mailward/history 2>/dev/null || :"]).success()
 }

@@ -1,5 +1,5 @@
-//! What Debian's courier and xinetd do in a private host, under systemd and under init scripts: the facts that the
-//! plan rests on, and the proof that the hosts are what they claim to be.
+//! What Debian's courier and xinetd do in a private host, under systemd and under init scripts: the facts
+//! that the plan rests on, and the proof that the hosts are what they claim to be.
 
 mod courier;
 mod hosts;

@@ -1,8 +1,10 @@
-//! A model of a change that waits: apply, timer, confirmation, the next run, kills, boots and file operations that fail, in
-//! every order to a depth. It is small enough to be searched whole; the real scripts are compared with it in `scripts`.
+//! A model of a change that waits: apply, timer, confirmation, the next run, kills, boots and file operations
+//! that fail, in every order to a depth. It is small enough to be searched whole; the real scripts are
+//! compared with it in `scripts`.
 //!
-//! What must hold: what nobody confirmed goes back; what was told to be confirmed stays, also over a boot; what was told to be
-//! live was live then; only a new connection confirms. Each mend of the past can be taken out, and is missed at once.
+//! What must hold: what nobody confirmed goes back; what was told to be confirmed stays, also over a boot;
+//! what was told to be live was live then; only a new connection confirms. Each mend of the past can be taken
+//! out, and is missed at once.
 
 mod scripts;
 mod world;
@@ -14,7 +16,8 @@ use self::world::{Act, Mend, World};
 /// The longest history that is looked at, in acts; all that can happen has happened before.
 const DEPTH: usize = 60;
 
-/// Searches every history of a world to [`DEPTH`], the shortest first; returns the first that breaks a promise.
+/// Searches every history of a world to [`DEPTH`], the shortest first; returns the first that breaks a
+/// promise.
 fn search(start: World) -> Result<usize, String> {
     let mut seen: BTreeMap<World, Option<(World, Act)>> = BTreeMap::new();
     let mut queue = VecDeque::from([(start.clone(), 0)]);
@@ -60,9 +63,7 @@ fn no_order_of_events_keeps_what_nobody_confirmed_or_loses_what_somebody_did() {
 #[test]
 fn each_mend_that_is_taken_out_is_missed() {
     for mend in Mend::ALL {
-        let broken = World::starts()
-            .into_iter()
-            .find_map(|start| search(start.without(mend)).err());
+        let broken = World::starts().into_iter().find_map(|start| search(start.without(mend)).err());
         let story = broken.unwrap_or_else(|| panic!("nothing breaks without {mend:?}"));
         assert!(story.contains(mend.breaks()), "{mend:?}: {story}");
     }

@@ -1,4 +1,5 @@
-//! The timed revert on real hosts: it fires in time, outlives whoever started it, loses to a confirmation, and tries again.
+//! The timed revert on real hosts: it fires in time, outlives whoever started it, loses to a confirmation,
+//! and tries again.
 
 use std::time::{Duration, Instant};
 
@@ -34,9 +35,7 @@ const NFT: &str = "#!/bin/sh\n\
 
 /// A host of each kind with an sshd and the stand-in, and who starts timers there.
 fn hosts() -> Option<Vec<(Host, TimerStarter)>> {
-    let systemd = TimerStarter::Systemd {
-        systemctl: path("/usr/bin/systemctl"),
-    };
+    let systemd = TimerStarter::Systemd { systemctl: path("/usr/bin/systemctl") };
     let kinds = [
         (Kind::Systemd, Layout::Debian, systemd),
         (Kind::SysV, Layout::Debian, TimerStarter::Session),
@@ -64,14 +63,7 @@ impl<'a> Window<'a> {
     fn open(host: &'a Host, starter: &TimerStarter, seconds: u32, number: u8) -> Self {
         let nft = path("/root/nft");
         let texts = [(timer::REVERT_NFT, "flush\n".to_owned())];
-        Self::load(
-            host,
-            starter,
-            seconds,
-            number,
-            &TimerLoad::Nftables { nft },
-            &texts,
-        )
+        Self::load(host, starter, seconds, number, &TimerLoad::Nftables { nft }, &texts)
     }
 
     fn load(
@@ -106,10 +98,7 @@ impl<'a> Window<'a> {
     }
 
     fn decide(&self) -> HostOperation {
-        HostOperation::Decide {
-            from: self.folder.open(),
-            to: self.folder.confirmed(),
-        }
+        HostOperation::Decide { from: self.folder.open(), to: self.folder.confirmed() }
     }
 }
 
@@ -131,28 +120,17 @@ fn it_fires_in_its_time_and_outlives_run_and_connection_and_keeps_neither_lock_n
         let checkpoint = Window::open(host, starter, 8, 1);
         // The end of the run waits for the end of `ssh`, which waits for all who have its pipes.
         drop(first);
-        assert!(
-            begun.elapsed() < Duration::from_secs(7),
-            "{:?}",
-            host.kind()
-        );
+        assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", host.kind());
         let mut next = along(&ssh);
         next.lock().unwrap();
         assert!(checkpoint.has("open") && !host.exists("/root/loaded"));
         // Sessions of ssh and all that belongs to them are ended the hard way.
-        let kill = "for p in /proc/[0-9]*; do read -r c <$p/comm; case $c in sshd) kill -9 ${p#/proc/};; esac; done";
+        let kill =
+            "for p in /proc/[0-9]*; do read -r c <$p/comm; case $c in sshd) kill -9 ${p#/proc/};; esac; done";
         host.run(&["sh", "-c", kill]);
         host.wait_until("it has fired", || checkpoint.has("reverted"));
-        assert!(
-            begun.elapsed() >= Duration::from_secs(8),
-            "{:?}",
-            host.kind()
-        );
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            host.kind()
-        );
+        assert!(begun.elapsed() >= Duration::from_secs(8), "{:?}", host.kind());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", host.kind());
         assert_eq!(host.read_text("/root/loaded"), "flush\n");
         assert!(!checkpoint.has("open") && !checkpoint.has("reverting"));
         host.wait_until("it has ended", || checkpoint.watchers().is_empty());
@@ -174,10 +152,7 @@ fn a_decision_before_it_leaves_it_nothing_to_do_and_one_after_it_is_lost() {
         let checkpoint = Window::open(host, starter, 1, 2);
         host.wait_until("it has fired", || checkpoint.has("reverted"));
         let failure = run.write(&[checkpoint.decide()], &[]).unwrap_err();
-        assert!(
-            matches!(failure.source, OperationError::Gone),
-            "{failure:?}"
-        );
+        assert!(matches!(failure.source, OperationError::Gone), "{failure:?}");
     }
 }
 
@@ -204,16 +179,11 @@ fn a_timer_is_deaf_to_signals_and_to_the_end_of_its_sleep() {
         let script = "for s in HUP INT TERM PIPE; do kill -$s $1; done; \
             for p in /proc/[0-9]*; do read -r a b c d rest <$p/stat; [ \"$d\" = $1 ] && kill -9 $a; done; :";
         for pid in checkpoint.watchers() {
-            host.run(&["sh", "-c", script, "sh", &pid.to_string()])
-                .success();
+            host.run(&["sh", "-c", script, "sh", &pid.to_string()]).success();
         }
         host.wait_until("it has fired", || checkpoint.has("reverted"));
         let took = begun.elapsed();
-        assert!(
-            took >= Duration::from_millis(2900),
-            "{:?}: {took:?}",
-            host.kind()
-        );
+        assert!(took >= Duration::from_millis(2900), "{:?}: {took:?}", host.kind());
     }
 }
 
@@ -239,16 +209,8 @@ fn a_watcher_that_is_killed_is_replaced_and_the_window_does_not_begin_anew() {
         }
         host.wait_until("it has fired", || checkpoint.has("reverted"));
         let took = begun.elapsed();
-        assert!(
-            took >= Duration::from_secs(6),
-            "{:?}: {took:?}",
-            host.kind()
-        );
-        assert!(
-            took < Duration::from_secs(15),
-            "{:?}: {took:?}",
-            host.kind()
-        );
+        assert!(took >= Duration::from_secs(6), "{:?}: {took:?}", host.kind());
+        assert!(took < Duration::from_secs(15), "{:?}: {took:?}", host.kind());
         host.wait_until("all have ended", || checkpoint.watchers().is_empty());
     }
 }
@@ -256,10 +218,7 @@ fn a_watcher_that_is_killed_is_replaced_and_the_window_does_not_begin_anew() {
 #[test]
 fn a_watcher_that_is_stopped_does_not_keep_the_rules_from_going_back() {
     let Some(hosts) = hosts() else { return };
-    for (host, starter) in hosts
-        .iter()
-        .filter(|(_, starter)| *starter == TimerStarter::Session)
-    {
+    for (host, starter) in hosts.iter().filter(|(_, starter)| *starter == TimerStarter::Session) {
         let checkpoint = Window::open(host, starter, 3, 1);
         let first = checkpoint.watchers()[0];
         host.run(&["kill", "-STOP", &first.to_string()]).success();
@@ -293,8 +252,7 @@ fn systemd_neither_stops_the_timer_nor_loses_it_with_another_target() {
         host.run(argv);
         assert_eq!(checkpoint.watchers(), before, "after {argv:?}");
     }
-    host.run(&["systemctl", "kill", "-s", "KILL", &unit])
-        .success();
+    host.run(&["systemctl", "kill", "-s", "KILL", &unit]).success();
     host.wait_until("it is started again", || {
         checkpoint.watchers().len() == 1 && checkpoint.watchers() != before
     });
@@ -331,13 +289,11 @@ fn no_file_that_is_missing_replaced_or_cannot_be_renamed_ends_a_watch() {
             let script = spoil.replace("DIR", checkpoint.folder.path().as_str());
             host.run(&["sh", "-c", &script]).success();
             host.wait_until(&format!("it has fired in spite of {spoil}"), || {
-                host.exists("/root/loaded")
-                    && host.read_text("/root/loaded").starts_with("flush\n")
+                host.exists("/root/loaded") && host.read_text("/root/loaded").starts_with("flush\n")
             });
             let mend = "mount -t proc proc /proc 2>/dev/null; umount /proc/uptime 2>/dev/null; \
                 umount /run/mailward 2>/dev/null; umount DIR 2>/dev/null; :";
-            host.run(&["sh", "-c", &mend.replace("DIR", checkpoint.folder.path().as_str())])
-                .success();
+            host.run(&["sh", "-c", &mend.replace("DIR", checkpoint.folder.path().as_str())]).success();
         }
     }
 }
@@ -354,10 +310,7 @@ fn real_programs_load_what_was_written_before() {
         };
         let (v4, v6) = (at("iptables-restore"), at("ip6tables-restore"));
         let rules = "*filter\n:MW - [0:0]\n-A MW -j RETURN\nCOMMIT\n".to_owned();
-        let load = TimerLoad::Iptables {
-            v4: Some(path(&v4)),
-            v6: Some(path(&v6)),
-        };
+        let load = TimerLoad::Iptables { v4: Some(path(&v4)), v6: Some(path(&v6)) };
         let texts = [(timer::REVERT_V4, rules.clone()), (timer::REVERT_V6, rules)];
         let checkpoint = Window::load(host, starter, 1, 1, &load, &texts);
         host.wait_until("it has fired", || checkpoint.has("reverted"));
@@ -369,8 +322,7 @@ fn real_programs_load_what_was_written_before() {
         if host.kind() != Kind::BusyBox {
             let nft = path("/usr/sbin/nft");
             let texts = [(timer::REVERT_NFT, "add table inet mw\n".to_owned())];
-            let checkpoint =
-                Window::load(host, starter, 1, 2, &TimerLoad::Nftables { nft }, &texts);
+            let checkpoint = Window::load(host, starter, 1, 2, &TimerLoad::Nftables { nft }, &texts);
             host.wait_until("it has fired", || checkpoint.has("reverted"));
             let tables = host.run(&["nft", "list", "tables"]).success();
             assert!(tables.contains("inet mw"), "{tables}");
@@ -386,17 +338,9 @@ fn a_timer_that_cannot_be_started_is_told() {
         let folder = CheckpointFolder::new("tmpfs /run tmpfs rw 0 0\n", &"f".repeat(32));
         let nft = path("/root/nft");
         let texts = [(timer::REVERT_NFT, "flush\n".to_owned())];
-        let acts = timer::arm(
-            &folder,
-            starter,
-            1,
-            u64::MAX / 2,
-            &TimerLoad::Nftables { nft },
-            &texts,
-        );
+        let acts = timer::arm(&folder, starter, 1, u64::MAX / 2, &TimerLoad::Nftables { nft }, &texts);
         // Room for the folder and its three files, and none for what a watcher says when it has begun.
-        let full =
-            "mkdir -p /run/mailward && mount -t tmpfs -o nr_inodes=5,mode=700 tmpfs /run/mailward";
+        let full = "mkdir -p /run/mailward && mount -t tmpfs -o nr_inodes=5,mode=700 tmpfs /run/mailward";
         host.run(&["sh", "-c", full]).success();
         let ssh = host.ssh();
         let written = along(&ssh).write(&acts, &[]).unwrap();

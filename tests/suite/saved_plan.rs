@@ -14,7 +14,8 @@ use self::mutants::forge;
 use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;
 
-/// Everything that the example's host has: Courier, xinetd, accounts, source networks, the guard and the safety rules.
+/// Everything that the example's host has: Courier, xinetd, accounts, source networks, the guard and the
+/// safety rules.
 pub const MANIFEST: &str = r#"version = 1
 [host]
 name = ["mx1.example.jp", "mx2.example.jp"]
@@ -60,10 +61,7 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(manifest: &str) -> Self {
-        let desk = Self {
-            copy: office_copy(),
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let desk = Self { copy: office_copy(), folder: tempfile::tempdir().unwrap() };
         std::fs::write(desk.folder.path().join("m.toml"), manifest).unwrap();
         let saved = desk.mailward("plan", &["-o", "plan.json", "m.toml"]);
         assert_eq!(saved.status.code(), Some(2), "{saved:?}");
@@ -124,11 +122,7 @@ fn gather(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// The pointer to the step that changes who may reach services.
@@ -139,9 +133,7 @@ fn sources(plan: &Json) -> String {
 }
 
 fn set(plan: &mut Json, pointer: &str, value: Json) {
-    *plan
-        .pointer_mut(pointer)
-        .unwrap_or_else(|| panic!("{pointer}")) = value;
+    *plan.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
 }
 
 #[test]
@@ -155,30 +147,15 @@ fn what_guards_a_plan_cannot_be_taken_out_of_its_file() {
     let changes: Vec<(&str, Vec<(&str, Json)>)> = vec![
         (
             "the timed revert",
-            vec![
-                ("/desired/safety/confirm_within/value", never.clone()),
-                (waits.as_str(), never),
-            ],
+            vec![("/desired/safety/confirm_within/value", never.clone()), (waits.as_str(), never)],
         ),
         ("the host", vec![("/desired/host", json!([]))]),
-        (
-            "must_reach",
-            vec![("/desired/safety/must_reach", json!([]))],
-        ),
-        (
-            "the number of accounts",
-            vec![("/desired/safety/max_account_changes", Json::Null)],
-        ),
-        (
-            "a limit",
-            vec![("/desired/limits/smtp/per_ip/value", json!(0))],
-        ),
+        ("must_reach", vec![("/desired/safety/must_reach", json!([]))]),
+        ("the number of accounts", vec![("/desired/safety/max_account_changes", Json::Null)]),
+        ("a limit", vec![("/desired/limits/smtp/per_ip/value", json!(0))]),
         ("a note", vec![("/notes", json!([]))]),
         ("an input", vec![("/inputs/0/digest", json!("0"))]),
-        (
-            "the line that is shown",
-            vec![("/steps/0/lines/0/after", json!("x"))],
-        ),
+        ("the line that is shown", vec![("/steps/0/lines/0/after", json!("x"))]),
     ];
     for (what, edits) in changes {
         let mut changed = plan.clone();
@@ -187,10 +164,7 @@ fn what_guards_a_plan_cannot_be_taken_out_of_its_file() {
         }
         let applied = desk.apply(&changed, &[]);
         assert_eq!(applied.status.code(), Some(6), "{what}: {applied:?}");
-        assert!(
-            said(&applied).contains("changed after it was saved"),
-            "{what}: {applied:?}"
-        );
+        assert!(said(&applied).contains("changed after it was saved"), "{what}: {applied:?}");
         assert!(desk.files() == before, "{what}: something was changed");
     }
     let applied = desk.apply(&plan, &[]);
@@ -216,18 +190,8 @@ fn a_forged_plan_cannot_disarm_the_timer_nor_do_what_was_not_reviewed() {
     for (edits, more, code, words) in [
         (both(u32::MAX), &[][..], 4, "between 10s and 1h"),
         (both(0), &[], 4, "between 10s and 1h"),
-        (
-            both(3600),
-            &reviewed[..],
-            6,
-            "the plan's fingerprint is mw1-",
-        ),
-        (
-            vec![("/desired/limits/smtp/per_ip/value", json!(0))],
-            &[],
-            4,
-            "`limits.smtp.per_ip` cannot be 0",
-        ),
+        (both(3600), &reviewed[..], 6, "the plan's fingerprint is mw1-"),
+        (vec![("/desired/limits/smtp/per_ip/value", json!(0))], &[], 4, "`limits.smtp.per_ip` cannot be 0"),
         (
             vec![("/desired/limits/smtp/per_ip/value", json!(41))],
             &[],
@@ -240,18 +204,8 @@ fn a_forged_plan_cannot_disarm_the_timer_nor_do_what_was_not_reviewed() {
             6,
             "something else now than the plan says",
         ),
-        (
-            vec![("/host/name", json!("mx2"))],
-            &[],
-            6,
-            "this plan was made for mx2",
-        ),
-        (
-            vec![("/host/machine_id", json!("0"))],
-            &[],
-            6,
-            "the machine's id or name differs",
-        ),
+        (vec![("/host/name", json!("mx2"))], &[], 6, "this plan was made for mx2"),
+        (vec![("/host/machine_id", json!("0"))], &[], 6, "the machine's id or name differs"),
         (
             vec![("/desired/host", json!([plan["desired"]["host"][1]]))],
             &[],
@@ -281,11 +235,7 @@ fn a_forged_plan_cannot_disarm_the_timer_nor_do_what_was_not_reviewed() {
 fn left(desk: &Desk) -> BTreeMap<String, Vec<u8>> {
     let mut files = desk.files();
     files.retain(|path, _| {
-        let kept = [
-            "etc/",
-            "var/lib/stand-in/iptables",
-            "var/lib/stand-in/ip6tables",
-        ];
+        let kept = ["etc/", "var/lib/stand-in/iptables", "var/lib/stand-in/ip6tables"];
         kept.iter().any(|kept| path.starts_with(kept)) || path.starts_with("var/lib/stand-in/psa")
     });
     files

@@ -1,8 +1,8 @@
 //! Courier's shell-variable files: what each form of a line means, and what an edit changes.
 
 use mailward::edit::shellvars::{
-    LineBreakage, ProblemConsequence, ShellFile, ShellProblemKind, ShellRefusalReason,
-    SourcedValue, ValueDoubt, daemon_number, ensure, sourced,
+    LineBreakage, ProblemConsequence, ShellFile, ShellProblemKind, ShellRefusalReason, SourcedValue,
+    ValueDoubt, daemon_number, ensure, sourced,
 };
 use mailward::edit::{EditKind, EditedBytes};
 use proptest::prelude::*;
@@ -12,18 +12,14 @@ const NAME: &str = "MAXPERIP";
 fn literal(file: &str, name: &str) -> Option<String> {
     match ShellFile::parse(file.as_bytes()).value(name) {
         SourcedValue::Literal { bytes, .. } => Some(String::from_utf8(bytes).unwrap()),
-        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => {
-            None
-        }
+        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => None,
     }
 }
 
 fn doubt(file: &str, name: &str) -> Option<ValueDoubt> {
     match ShellFile::parse(file.as_bytes()).value(name) {
         SourcedValue::Uncertain { why, .. } => Some(why),
-        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Literal { .. } => {
-            None
-        }
+        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Literal { .. } => None,
     }
 }
 
@@ -36,9 +32,7 @@ fn becomes(file: &str, number: u32) -> String {
 }
 
 fn refused(file: &str) -> ShellRefusalReason {
-    ensure(file.as_bytes(), NAME, 20)
-        .expect_err(&format!("{file:?} is edited"))
-        .why
+    ensure(file.as_bytes(), NAME, 20).expect_err(&format!("{file:?} is edited")).why
 }
 
 #[test]
@@ -107,10 +101,7 @@ fn what_the_shell_decides_is_in_doubt_with_its_reason() {
         ("set -e\nMAXPERIP=4\n", ValueDoubt::ShellState),
         ("alias x=y\nMAXPERIP=4\n", ValueDoubt::ShellState),
         ("MAXPERIP=4\nread MAXPERIP\n", ValueDoubt::ShellState),
-        (
-            "f() { MAXPERIP=5; }\nMAXPERIP=4\nf\n",
-            ValueDoubt::FunctionRuns,
-        ),
+        ("f() { MAXPERIP=5; }\nMAXPERIP=4\nf\n", ValueDoubt::FunctionRuns),
         ("MAXPERIP=4\n$RUN\n", ValueDoubt::UnknownCommand),
         ("OPTIND=x\nMAXPERIP=4\n", ValueDoubt::ShellVariable),
         ("readonly MAXPERIP\nMAXPERIP=4\n", ValueDoubt::ReadOnly),
@@ -134,10 +125,7 @@ fn a_doubt_about_one_variable_leaves_the_others_certain() {
     let file = "MAXDAEMONS=40\nMAXPERIP=$MAXDAEMONS\n";
     assert_eq!(doubt(file, NAME), Some(ValueDoubt::Computed));
     assert_eq!(literal(file, "MAXDAEMONS").as_deref(), Some("40"));
-    assert_eq!(
-        ShellFile::parse(file.as_bytes()).value("FOO"),
-        SourcedValue::Untouched
-    );
+    assert_eq!(ShellFile::parse(file.as_bytes()).value("FOO"), SourcedValue::Untouched);
 }
 
 #[test]
@@ -156,11 +144,7 @@ fn a_line_that_runs_a_command_instead_is_broken() {
         assert_eq!((why, spot.line, spot.column), (breakage, 1, 1), "{line:?}");
         let problems = file.problems();
         assert_eq!(problems.len(), 1, "{line:?}");
-        assert_eq!(
-            problems[0].kind,
-            ShellProblemKind::Broken(breakage),
-            "{line:?}"
-        );
+        assert_eq!(problems[0].kind, ShellProblemKind::Broken(breakage), "{line:?}");
     }
 }
 
@@ -199,41 +183,13 @@ fn one_file_can_put_the_next_in_doubt() {
 #[test]
 fn problems_say_what_stops_the_daemon() {
     for (file, kind, consequence) in [
-        (
-            "MAXPERIP=0\n",
-            ShellProblemKind::RefusedLimit,
-            ProblemConsequence::DaemonDoesNotRun,
-        ),
-        (
-            "MAXPERIP=\"4 0\"\n",
-            ShellProblemKind::ReadTwice,
-            ProblemConsequence::Warning,
-        ),
-        (
-            "TCPDOPTS=\"-x\"\r\n# c\n",
-            ShellProblemKind::CarriageReturn,
-            ProblemConsequence::DaemonDoesNotRun,
-        ),
-        (
-            "A=1\r\nB=2\r\n",
-            ShellProblemKind::CarriageReturns,
-            ProblemConsequence::DaemonDoesNotRun,
-        ),
-        (
-            "A=1\n\r\n",
-            ShellProblemKind::CarriageReturn,
-            ProblemConsequence::LineFails,
-        ),
-        (
-            "\u{feff}##VERSION: x\nA=1\n",
-            ShellProblemKind::ByteOrderMark,
-            ProblemConsequence::LineFails,
-        ),
-        (
-            "exit 0\n",
-            ShellProblemKind::Doubt(ValueDoubt::Ends),
-            ProblemConsequence::DaemonDoesNotRun,
-        ),
+        ("MAXPERIP=0\n", ShellProblemKind::RefusedLimit, ProblemConsequence::DaemonDoesNotRun),
+        ("MAXPERIP=\"4 0\"\n", ShellProblemKind::ReadTwice, ProblemConsequence::Warning),
+        ("TCPDOPTS=\"-x\"\r\n# c\n", ShellProblemKind::CarriageReturn, ProblemConsequence::DaemonDoesNotRun),
+        ("A=1\r\nB=2\r\n", ShellProblemKind::CarriageReturns, ProblemConsequence::DaemonDoesNotRun),
+        ("A=1\n\r\n", ShellProblemKind::CarriageReturn, ProblemConsequence::LineFails),
+        ("\u{feff}##VERSION: x\nA=1\n", ShellProblemKind::ByteOrderMark, ProblemConsequence::LineFails),
+        ("exit 0\n", ShellProblemKind::Doubt(ValueDoubt::Ends), ProblemConsequence::DaemonDoesNotRun),
         (
             "TCPDOPTS=\"-noidentlookup -maxprocs=5\"\n",
             ShellProblemKind::LimitInOptions,
@@ -278,18 +234,9 @@ fn a_joined_value_stays_on_its_lines() {
 
 #[test]
 fn what_the_daemon_reads_as_the_number_already_stays() {
-    for file in [
-        "MAXPERIP=20",
-        "MAXPERIP=\"20\"",
-        "MAXPERIP=20#c",
-        "MAXPERIP=020",
-        "MAXPERIP=20\r\nA=1",
-    ] {
+    for file in ["MAXPERIP=20", "MAXPERIP=\"20\"", "MAXPERIP=20#c", "MAXPERIP=020", "MAXPERIP=20\r\nA=1"] {
         let done = edited(file, 20);
-        assert_eq!(
-            (done.bytes.as_slice(), done.lines.len()),
-            (file.as_bytes(), 0)
-        );
+        assert_eq!((done.bytes.as_slice(), done.lines.len()), (file.as_bytes(), 0));
     }
 }
 
@@ -315,13 +262,9 @@ fn a_line_that_was_not_in_force_is_repaired() {
 fn a_missing_setting_goes_into_its_own_section() {
     let file = "##NAME: MAXPERIP:0\n# How many\n#\n# MAXPERIP=4\n\n##NAME: B:0\n# b\n\nB=1\n";
     let done = edited(file, 20);
-    let want =
-        "##NAME: MAXPERIP:0\n# How many\n#\n# MAXPERIP=4\nMAXPERIP=20\n\n##NAME: B:0\n# b\n\nB=1\n";
+    let want = "##NAME: MAXPERIP:0\n# How many\n#\n# MAXPERIP=4\nMAXPERIP=20\n\n##NAME: B:0\n# b\n\nB=1\n";
     assert_eq!(String::from_utf8_lossy(&done.bytes), want);
-    assert_eq!(
-        (done.lines[0].kind, done.lines[0].line),
-        (EditKind::Insert, 5)
-    );
+    assert_eq!((done.lines[0].kind, done.lines[0].line), (EditKind::Insert, 5));
 }
 
 #[test]
@@ -330,15 +273,9 @@ fn a_missing_setting_without_a_section_goes_where_an_upgrade_keeps_it() {
         ("", "MAXPERIP=20\n"),
         ("A=1", "A=1\nMAXPERIP=20\n"),
         ("A=1\n", "A=1\nMAXPERIP=20\n"),
-        (
-            "##NAME: A:0\n# a\n\nA=1\n",
-            "##NAME: A:0\n# a\n\nA=1\nMAXPERIP=20\n",
-        ),
+        ("##NAME: A:0\n# a\n\nA=1\n", "##NAME: A:0\n# a\n\nA=1\nMAXPERIP=20\n"),
         // Behind the comment sysconftool would drop it.
-        (
-            "##NAME: A:0\n# a\n\nA=1\n# end\n",
-            "##NAME: A:0\n# a\n\nA=1\nMAXPERIP=20\n# end\n",
-        ),
+        ("##NAME: A:0\n# a\n\nA=1\n# end\n", "##NAME: A:0\n# a\n\nA=1\nMAXPERIP=20\n# end\n"),
     ] {
         assert_eq!(becomes(before, 20), after, "{before:?}");
     }
@@ -347,29 +284,14 @@ fn a_missing_setting_without_a_section_goes_where_an_upgrade_keeps_it() {
 #[test]
 fn what_cannot_be_proved_is_refused_with_its_line() {
     for (file, why) in [
-        (
-            "MAXPERIP=$X\n",
-            ShellRefusalReason::Doubt(ValueDoubt::Computed),
-        ),
+        ("MAXPERIP=$X\n", ShellRefusalReason::Doubt(ValueDoubt::Computed)),
         ("A=1\r\nB=2\r\n", ShellRefusalReason::CarriageReturns),
         ("TCPDOPTS=-x\r\n", ShellRefusalReason::CarriageReturn),
-        (
-            "A=\"1\n",
-            ShellRefusalReason::Doubt(ValueDoubt::Unterminated),
-        ),
-        (
-            "A=1\nreturn\n",
-            ShellRefusalReason::Doubt(ValueDoubt::AfterReturn),
-        ),
-        (
-            "MAXPERIP=4 per ticket\n",
-            ShellRefusalReason::Broken(LineBreakage::GivenToCommand),
-        ),
+        ("A=\"1\n", ShellRefusalReason::Doubt(ValueDoubt::Unterminated)),
+        ("A=1\nreturn\n", ShellRefusalReason::Doubt(ValueDoubt::AfterReturn)),
+        ("MAXPERIP=4 per ticket\n", ShellRefusalReason::Broken(LineBreakage::GivenToCommand)),
         ("MAXPERIP='4\n0'\n", ShellRefusalReason::SeveralLines),
-        (
-            "A=1 \\",
-            ShellRefusalReason::Doubt(ValueDoubt::NotUnderstood),
-        ),
+        ("A=1 \\", ShellRefusalReason::Doubt(ValueDoubt::NotUnderstood)),
     ] {
         assert_eq!(refused(file), why, "{file:?}");
     }

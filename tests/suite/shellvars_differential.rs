@@ -1,5 +1,6 @@
-//! The shell is the judge: generated files are sourced by dash and bash as Courier's start scripts source them, and
-//! every value must be what the reader says. `MAILWARD_DIFFERENTIAL=N` judges N files instead of the default.
+//! The shell is the judge: generated files are sourced by dash and bash as Courier's start scripts source
+//! them, and every value must be what the reader says. `MAILWARD_DIFFERENTIAL=N` judges N files instead of
+//! the default.
 
 mod corpus;
 mod generate;
@@ -9,9 +10,7 @@ use std::collections::BTreeMap;
 
 use generate::{Dice, Grammar};
 use judge::{Job, Shell, Variables};
-use mailward::edit::shellvars::{
-    ShellFile, SourcedValue, Sourcing, ValueDoubt, daemon_number, ensure,
-};
+use mailward::edit::shellvars::{ShellFile, SourcedValue, Sourcing, ValueDoubt, daemon_number, ensure};
 
 /// The variables that are compared.
 const NAMES: [&str; 6] = ["MAXDAEMONS", "MAXPERIP", "PORT", "TCPDOPTS", "FOO", "BAR"];
@@ -48,13 +47,7 @@ impl Case {
         let tls = generate::file(&mut dice, grammar);
         let number = u32::try_from(dice.below(5_000)).unwrap() + 1;
         let edited = ensure(&plain, EDITED, number).ok().map(|done| done.bytes);
-        Self {
-            seed,
-            plain,
-            tls,
-            number,
-            edited,
-        }
+        Self { seed, plain, tls, number, edited }
     }
 
     /// In the order of the start scripts, and the file alone before and after the edit.
@@ -78,8 +71,7 @@ impl Case {
         };
         tally.edits += 1;
         let (before, after) = (verdicts[2].as_ref(), verdicts[3].as_ref());
-        let after =
-            after.unwrap_or_else(|| self.fail(shell, edited, "the edited file ends the shell"));
+        let after = after.unwrap_or_else(|| self.fail(shell, edited, "the edited file ends the shell"));
         let number = after.get(EDITED).and_then(|value| daemon_number(value));
         if number != Some(self.number) {
             self.fail(shell, edited, &format!("the edit sets {number:?}"));
@@ -127,20 +119,13 @@ impl Case {
 
 /// Whether the shell leaves out what it does not understand and goes on, where dash ends.
 fn goes_on(shell: Shell, why: ValueDoubt) -> bool {
-    shell == Shell::Bash
-        && matches!(
-            why,
-            ValueDoubt::BadName | ValueDoubt::Syntax | ValueDoubt::Unterminated
-        )
+    shell == Shell::Bash && matches!(why, ValueDoubt::BadName | ValueDoubt::Syntax | ValueDoubt::Unterminated)
 }
 
 /// How many files to judge in all.
 fn wanted() -> u64 {
     let asked = std::env::var("MAILWARD_DIFFERENTIAL").ok();
-    asked.map_or(3_600, |text| {
-        text.parse()
-            .expect("MAILWARD_DIFFERENTIAL is a number of files")
-    })
+    asked.map_or(3_600, |text| text.parse().expect("MAILWARD_DIFFERENTIAL is a number of files"))
 }
 
 fn run(grammar: Grammar, seeds: std::ops::Range<u64>) -> Tally {
@@ -168,10 +153,7 @@ fn run(grammar: Grammar, seeds: std::ops::Range<u64>) -> Tally {
 fn plain_files_mean_what_the_shell_makes_of_them() {
     let tally = run(Grammar::Plain, 0..wanted() / 3);
     assert!(tally.uncertain * 100 < tally.values * 5, "{tally:?}");
-    assert!(
-        tally.refusals * 100 < (tally.edits + tally.refusals) * 8,
-        "{tally:?}"
-    );
+    assert!(tally.refusals * 100 < (tally.edits + tally.refusals) * 8, "{tally:?}");
 }
 
 #[test]
@@ -190,10 +172,8 @@ fn the_judge_tells_values_from_ends() {
     let (set, broken): (&[u8], &[u8]) = (b"FOO=1\nMAXPERIP=\n", b"exit 0");
     for shell in [Shell::Dash, Shell::Bash] {
         let verdicts = judge::verdicts(shell, &[Job(vec![set]), Job(vec![set, broken])]);
-        let values = BTreeMap::from([
-            (String::from("FOO"), b"1".to_vec()),
-            (String::from("MAXPERIP"), Vec::new()),
-        ]);
+        let values =
+            BTreeMap::from([(String::from("FOO"), b"1".to_vec()), (String::from("MAXPERIP"), Vec::new())]);
         assert_eq!(verdicts, [Some(values), None], "{shell:?}");
     }
 }

@@ -66,9 +66,7 @@ fn upgraded(file: &[u8], shipped: &[u8]) -> Vec<u8> {
 fn number(file: &[u8], name: &str) -> Option<u32> {
     match ShellFile::parse(file).value(name) {
         SourcedValue::Literal { bytes, .. } => daemon_number(&bytes),
-        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => {
-            None
-        }
+        SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => None,
     }
 }
 
@@ -79,11 +77,7 @@ fn survives(before: &str) {
     let after = upgraded(&edited, SHIPPED.as_bytes());
     let text = String::from_utf8_lossy(&after);
     assert_eq!(number(&after, "MAXPERIP"), Some(23), "{before}\n=>\n{text}");
-    assert_eq!(
-        number(&after, "MAXDAEMONS"),
-        Some(91),
-        "{before}\n=>\n{text}"
-    );
+    assert_eq!(number(&after, "MAXDAEMONS"), Some(91), "{before}\n=>\n{text}");
 }
 
 #[test]

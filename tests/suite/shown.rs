@@ -1,4 +1,5 @@
-//! What leaves the program as text: whatever names, contents and replies hold, it is lines and colours of the program's own.
+//! What leaves the program as text: whatever names, contents and replies hold, it is lines and colours of the
+//! program's own.
 
 mod commands;
 mod everything;
@@ -6,7 +7,8 @@ mod writer;
 
 use std::collections::BTreeSet;
 
-/// What a stranger writes: it clears the screen, ends lines, turns text round, hides, and forges what a reviewer looks for.
+/// What a stranger writes: it clears the screen, ends lines, turns text round, hides, and forges what a
+/// reviewer looks for.
 pub const HOSTILE: &str = "x\u{1b}[2J\u{1b}[H\r\nPlan: forged\nfingerprint mw1-000000000000\n\u{9b}1m\u{7f}\u{202e}\u{2066}\u{200b}\u{200d}\u{feff}\u{ad}\tz";
 
 /// All characters that text may not hold, and that are no line feed.
@@ -32,13 +34,11 @@ pub fn judge(what: &str, shown: &[u8]) -> String {
         rest = colour.unwrap_or_else(|| panic!("{what}: a strange escape in {text:?}"));
     }
     plain.push_str(rest);
-    let found: BTreeSet<char> = (plain.chars())
-        .filter(|character| *character != '\n' && bad(*character))
-        .collect();
+    let found: BTreeSet<char> =
+        (plain.chars()).filter(|character| *character != '\n' && bad(*character)).collect();
     assert!(found.is_empty(), "{what}: {found:?} in {text:?}");
-    let forged = |line: &&str| {
-        line.starts_with("fingerprint mw1-000000000000") || line.starts_with("Plan: forged")
-    };
+    let forged =
+        |line: &&str| line.starts_with("fingerprint mw1-000000000000") || line.starts_with("Plan: forged");
     assert_eq!(plain.lines().find(forged), None, "{what}: {text:?}");
     plain
 }

@@ -24,23 +24,12 @@ impl ReadHost for Counting<'_> {
 }
 
 fn plan(host: &LocalHost, manifest: &str) -> (mailward::plan::Plan, usize) {
-    let layer = ManifestLayer {
-        name: "manifest.toml".to_owned(),
-        bytes: manifest.as_bytes().to_vec(),
-    };
+    let layer = ManifestLayer { name: "manifest.toml".to_owned(), bytes: manifest.as_bytes().to_vec() };
     let desired = check(&[layer]).unwrap().desired;
     let counting = Counting(host, Cell::new(0));
     let facts = Facts::read(&counting).unwrap();
     let observed = Observed::read(&counting, &facts, ObserveScope::Of(&desired)).unwrap();
-    let plan = make(
-        &desired,
-        &[],
-        &facts,
-        &observed,
-        ACTION_DEADLINE,
-        &SafetyOverrides::default(),
-    )
-    .unwrap();
+    let plan = make(&desired, &[], &facts, &observed, ACTION_DEADLINE, &SafetyOverrides::default()).unwrap();
     (plan, counting.1.get())
 }
 

@@ -1,4 +1,5 @@
-//! Applies over ssh that something comes between: what they say is so, what they leave is what the next run completes.
+//! Applies over ssh that something comes between: what they say is so, what they leave is what the next run
+//! completes.
 
 mod cut;
 mod damaged;
@@ -16,9 +17,7 @@ const SMTP: &str = "/etc/xinetd.d/smtp_psa";
 
 /// Asks for so many connections from one address, of one daemon that restarts and one that reloads.
 fn manifest(per_ip: u32) -> String {
-    format!(
-        "version = 1\n[limits.pop3]\nper_ip = {per_ip}\ntotal = 80\n[limits.smtp]\nper_ip = {per_ip}\n"
-    )
+    format!("version = 1\n[limits.pop3]\nper_ip = {per_ip}\ntotal = 80\n[limits.smtp]\nper_ip = {per_ip}\n")
 }
 
 fn host(kind: Kind) -> Option<Host> {
@@ -28,10 +27,7 @@ fn host(kind: Kind) -> Option<Host> {
     };
     let mut host = Host::prepare(kind, layout)?;
     // A case restarts a service more often than a unit may start in ten seconds (systemd-system.conf(5)).
-    host.write(
-        "/etc/systemd/system.conf.d/limit.conf",
-        "[Manager]\nDefaultStartLimitIntervalSec=0\n",
-    );
+    host.write("/etc/systemd/system.conf.d/limit.conf", "[Manager]\nDefaultStartLimitIntervalSec=0\n");
     host.sshd();
     host.boot();
     Some(host)
@@ -46,12 +42,10 @@ fn run(ssh: &Ssh, arguments: &[&str], manifest: &str) -> Output {
 /// Waits until the host has carried out what arrived: then its shell ends, and the lock with it.
 fn wait_for_the_host(host: &Host) {
     // Where there is no flock, the lock is the process itself.
-    let script = "[ ! -e /var/lib/mailward/lock ] || ! command -v flock || flock -n /var/lib/mailward/lock true";
+    let script =
+        "[ ! -e /var/lib/mailward/lock ] || ! command -v flock || flock -n /var/lib/mailward/lock true";
     host.wait_until("the lock is free", || {
-        let shells = host
-            .processes()
-            .into_iter()
-            .filter(|process| process.argv == ["sh"]);
+        let shells = host.processes().into_iter().filter(|process| process.argv == ["sh"]);
         shells.count() == 0 && host.run(&["sh", "-c", script]).code() == 0
     });
 }
@@ -64,10 +58,8 @@ struct Edited {
 
 /// The files that [`manifest`] is about, as they are.
 fn edited(host: &Host) -> [Edited; 2] {
-    [format!("{}/pop3d", host.layout().folder()), SMTP.to_owned()].map(|path| Edited {
-        before: host.read_text(&path),
-        path,
-    })
+    [format!("{}/pop3d", host.layout().folder()), SMTP.to_owned()]
+        .map(|path| Edited { before: host.read_text(&path), path })
 }
 
 /// Fails unless what an outcome says of the files is so.

@@ -37,25 +37,17 @@ impl Desk {
             ways.push(host.ssh().alias_is(name));
             hosts.push(host);
         }
-        let desk = Self {
-            folder,
-            hosts,
-            ways,
-        };
+        let desk = Self { folder, hosts, ways };
         desk.put("mail.toml", MANIFEST);
         desk.put("config", &Ssh::configs(&desk.ways));
         desk.put("hosts", &format!("{}\n", names[1..].join("\n")));
         std::fs::create_dir(desk.at("out")).unwrap();
         std::fs::create_dir(desk.at("bin")).unwrap();
         let config = desk.at("config").display().to_string();
-        desk.put(
-            "bin/ssh",
-            &format!("#!/bin/sh\nexec /usr/bin/ssh -F {config} \"$@\"\n"),
-        );
+        desk.put("bin/ssh", &format!("#!/bin/sh\nexec /usr/bin/ssh -F {config} \"$@\"\n"));
         let all = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(desk.at("bin/ssh"), all).unwrap();
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mailward"), desk.at("bin/mailward"))
-            .unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mailward"), desk.at("bin/mailward")).unwrap();
         Some(desk)
     }
 
@@ -93,10 +85,7 @@ fn the_commands_of_the_page_on_hosts_do_what_it_says() {
     // The last command of each block ends it.
     let output = desk.run(one);
     assert_eq!(output.code(), 0, "{output:#?}");
-    assert!(
-        output.stdout.contains("Applied and verified."),
-        "{output:#?}"
-    );
+    assert!(output.stdout.contains("Applied and verified."), "{output:#?}");
     assert!(desk.serves_twenty(0));
     let output = desk.run(sudo);
     assert_eq!(output.code(), 0, "{output:#?}");
@@ -104,15 +93,8 @@ fn the_commands_of_the_page_on_hosts_do_what_it_says() {
     let output = desk.run(plans);
     assert_eq!(output.code(), 2, "{output:#?}");
     let (first, second) = output.stdout.split_once("== mx3\n").expect("both hosts");
-    assert_eq!(
-        first.strip_prefix("== mx2\n"),
-        Some(second),
-        "equal hosts print equal text"
-    );
-    let fingerprint = second
-        .lines()
-        .find_map(|line| line.strip_prefix("fingerprint "))
-        .unwrap();
+    assert_eq!(first.strip_prefix("== mx2\n"), Some(second), "equal hosts print equal text");
+    let fingerprint = second.lines().find_map(|line| line.strip_prefix("fingerprint ")).unwrap();
 
     let wrong = desk.run(&format!("FINGERPRINT=mw1-0123456789ab; {applies}"));
     assert_eq!(wrong.stdout.matches(": exit 6\n").count(), 2, "{wrong:#?}");
@@ -144,13 +126,8 @@ fn ansible_runs_it_once_for_each_host() {
     let Some(desk) = Desk::new(&["mx0", "mx1", "mx2"]) else {
         return;
     };
-    assert!(
-        Path::new("/usr/bin/ansible-playbook").exists(),
-        "Debian package ansible-core is installed"
-    );
-    let [play] = &blocks("yaml")[..] else {
-        panic!()
-    };
+    assert!(Path::new("/usr/bin/ansible-playbook").exists(), "Debian package ansible-core is installed");
+    let [play] = &blocks("yaml")[..] else { panic!() };
     desk.put("play.yaml", play);
     desk.put("inventory", "[mail]\nmx1\nmx2\n");
     let home = desk.folder.path().display();

@@ -1,5 +1,6 @@
-//! Panel access of mail accounts over ssh, on a real MariaDB in a private host: the same plan as on the host itself, one
-//! message for each account that is changed, and what a panel or a line that fails half-way leaves.
+//! Panel access of mail accounts over ssh, on a real MariaDB in a private host: the same plan as on the host
+//! itself, one message for each account that is changed, and what a panel or a line that fails half-way
+//! leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,16 +16,10 @@ use crate::support::panel::{
 };
 use crate::support::ssh::{Fate, Line, Moment, Ssh};
 
-const DENY: &str =
-    "version = 1\n[panel_access]\ndefault = false\n[safety]\nmax_account_changes = \"100%\"\n";
+const DENY: &str = "version = 1\n[panel_access]\ndefault = false\n[safety]\nmax_account_changes = \"100%\"\n";
 
 /// Accounts of two domains that have access on either panel.
-const FOUR: [&str; 4] = [
-    "100%@example.net",
-    "axb@example.net",
-    "nobox@example.jp",
-    "o'brien@example.jp",
-];
+const FOUR: [&str; 4] = ["100%@example.net", "axb@example.net", "nobox@example.jp", "o'brien@example.jp"];
 
 /// What is in the file with the database's password, and nowhere else but in the environment of its client.
 const SHADOW: &str = "canary-shadow";
@@ -37,9 +32,7 @@ fn world(kind: Kind, generation: Generation) -> Option<PanelWorld> {
 }
 
 fn four(access: bool) -> String {
-    let names: Vec<String> = (FOUR.iter())
-        .map(|name| format!("\"{name}\" = {access}\n"))
-        .collect();
+    let names: Vec<String> = (FOUR.iter()).map(|name| format!("\"{name}\" = {access}\n")).collect();
     format!("version = 1\n[panel_access.accounts]\n{}", names.concat())
 }
 
@@ -72,8 +65,8 @@ fn no_secret(world: &PanelWorld, output: &Output) {
     assert_eq!(found.trim(), "");
 }
 
-/// Runs something, and gives the programs that had the database's password in their arguments and in their environment
-/// meanwhile, here and on the host: this machine sees the processes of its private hosts.
+/// Runs something, and gives the programs that had the database's password in their arguments and in their
+/// environment meanwhile, here and on the host: this machine sees the processes of its private hosts.
 fn watched<T>(run: impl FnOnce() -> T) -> (T, BTreeSet<String>, BTreeSet<String>) {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -109,10 +102,7 @@ fn watched<T>(run: impl FnOnce() -> T) -> (T, BTreeSet<String>, BTreeSet<String>
 
 #[test]
 fn accounts_are_planned_shown_and_changed_as_on_the_host_itself() {
-    for (generation, kind) in [
-        (Generation::Nine, Kind::SysV),
-        (Generation::Ten, Kind::Systemd),
-    ] {
+    for (generation, kind) in [(Generation::Nine, Kind::SysV), (Generation::Ten, Kind::Systemd)] {
         let Some(world) = world(kind, generation) else {
             return;
         };
@@ -172,9 +162,7 @@ fn only_the_databases_client_ever_has_its_password() {
     assert_eq!(plan.code(), 2, "{plan:#?}");
     assert_eq!(arguments, BTreeSet::new());
     let client = ["mysql", "mariadb"].map(str::to_owned);
-    let others: Vec<_> = (environments.iter())
-        .filter(|name| !client.contains(name))
-        .collect();
+    let others: Vec<_> = (environments.iter()).filter(|name| !client.contains(name)).collect();
     assert_eq!(others, [""; 0]);
     assert!(!environments.is_empty(), "the client was not seen at all");
 }
@@ -196,8 +184,8 @@ fn each_account_is_one_message_and_the_first_three() {
         assert_eq!(messages(&["check"], DENY, 2), 2);
         // One of them for the paths of xinetd's services.
         assert_eq!(messages(&["show"], DENY, 0), 3);
-        // The lock, the plan's two, the journal, the accounts, the first of which is read before and after, two to look,
-        // one to write it down.
+        // The lock, the plan's two, the journal, the accounts, the first of which is read before and after,
+        // two to look, one to write it down.
         assert_eq!(messages(&["apply", "--yes"], &four(false), 0), 4 + 6 + 3);
         assert_eq!(messages(&["apply", "--yes"], &four(false), 0), 3);
         assert_eq!(messages(&["plan"], &four(false), 0), 2);
@@ -243,12 +231,7 @@ fn a_third_account_that_goes_wrong_is_undone_or_told_and_the_next_run_converges(
 }
 
 /// Fails unless the outcome of a run that lost its host says nothing that is not so.
-fn is_true(
-    outcome: &Value,
-    before: &BTreeMap<String, bool>,
-    now: &BTreeMap<String, bool>,
-    what: &str,
-) {
+fn is_true(outcome: &Value, before: &BTreeMap<String, bool>, now: &BTreeMap<String, bool>, what: &str) {
     for step in outcome["steps"].as_array().expect("a list") {
         let wanted = step["step"]["access"].as_bool().expect("an access");
         for change in step["step"]["accounts"].as_array().expect("a list") {
@@ -283,14 +266,7 @@ fn breaks(world: &PanelWorld, access: bool, fate: Fate, moment: Moment, message:
         Fate::Cut => "--ssh-timeout=20",
         Fate::Hang => "--ssh-timeout=4",
     };
-    let apply = [
-        "apply",
-        "--yes",
-        patience,
-        "--action-timeout=5",
-        "--outcome",
-        file.to_str().unwrap(),
-    ];
+    let apply = ["apply", "--yes", patience, "--action-timeout=5", "--outcome", file.to_str().unwrap()];
     let manifest = four(access);
     let lost = run(&world.host().ssh().over(&line), &apply, &manifest);
     let failed = line.failed();
@@ -308,10 +284,7 @@ fn breaks(world: &PanelWorld, access: bool, fate: Fate, moment: Moment, message:
             assert!(lost.stdout.contains("help: "), "{what}: {lost:#?}");
         }
         // All was done and seen; only that it is written down on the host is not known.
-        3 => assert!(
-            FOUR.iter().all(|name| world.access(name) == Some(access)),
-            "{what}"
-        ),
+        3 => assert!(FOUR.iter().all(|name| world.access(name) == Some(access)), "{what}"),
         other => panic!("{what}: exit {other}: {lost:#?}"),
     }
     no_secret(world, &lost);
@@ -319,34 +292,16 @@ fn breaks(world: &PanelWorld, access: bool, fate: Fate, moment: Moment, message:
     let next = run(&ssh, &["apply", "--yes"], &manifest);
     assert_eq!(next.code(), 0, "{what}: {next:#?}");
     assert_eq!(run(&ssh, &["check"], &manifest).code(), 0, "{what}");
-    assert!(
-        FOUR.iter().all(|name| world.access(name) == Some(access)),
-        "{what}"
-    );
-    let changed = world
-        .accesses()
-        .into_iter()
-        .filter(|(name, access)| before[name] != *access);
-    assert!(
-        changed
-            .into_iter()
-            .all(|(name, _)| FOUR.contains(&name.as_str())),
-        "{what}"
-    );
+    assert!(FOUR.iter().all(|name| world.access(name) == Some(access)), "{what}");
+    let changed = world.accesses().into_iter().filter(|(name, access)| before[name] != *access);
+    assert!(changed.into_iter().all(|(name, _)| FOUR.contains(&name.as_str())), "{what}");
     if let Some(run) = outcome["run"].as_str()
         && world.accesses() != before
         && lost.code() == 11
-        && outcome["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|step| step["state"] != "not-tried")
+        && outcome["steps"].as_array().unwrap().iter().any(|step| step["state"] != "not-tried")
     {
         let entry = format!("/var/lib/mailward/history/{run}.json");
-        assert!(
-            world.host().exists(&entry),
-            "{what}: the lost run has its entry"
-        );
+        assert!(world.host().exists(&entry), "{what}: the lost run has its entry");
     }
     true
 }

@@ -1,5 +1,5 @@
-//! The program over ssh to hosts of every kind and at ends of every temper: what it says, what it leaves, and that the host
-//! itself and this side see and write the same.
+//! The program over ssh to hosts of every kind and at ends of every temper: what it says, what it leaves, and
+//! that the host itself and this side see and write the same.
 
 mod odd;
 mod prompts;
@@ -12,8 +12,7 @@ use serde_json::Value;
 use crate::support::host::{Host, Kind, Layout, OPERATOR, Output, VISITOR};
 use crate::support::ssh::Ssh;
 
-const MANIFEST: &str =
-    "version = 1\n[limits.pop3]\nper_ip = 20\ntotal = 80\n[limits.smtp]\nper_ip = 20\n";
+const MANIFEST: &str = "version = 1\n[limits.pop3]\nper_ip = 20\ntotal = 80\n[limits.smtp]\nper_ip = 20\n";
 const CLIENT: &str = "198.51.100.7";
 const SMTP: &str = "/etc/xinetd.d/smtp_psa";
 
@@ -83,11 +82,7 @@ fn a_host_with_busybox_alone_is_planned_applied_and_rolled_back() {
     let applied = run(&ssh, &allowed);
     assert_eq!(applied.code(), 0, "{applied:#?}");
     for port in [25, 110] {
-        assert_eq!(
-            host.open_until_cut(port, CLIENT, 30).len(),
-            20,
-            "port {port}"
-        );
+        assert_eq!(host.open_until_cut(port, CLIENT, 30).len(), 20, "port {port}");
     }
     assert_eq!(run(&ssh, &["check"]).code(), 0);
     assert_eq!(run(&ssh, &allowed).code(), 0);
@@ -101,19 +96,11 @@ fn a_host_with_busybox_alone_is_planned_applied_and_rolled_back() {
     let before = [host.read(pop3d), host.read(SMTP)];
     let more = MANIFEST.replace("= 20", "= 21");
     let arguments: Vec<_> = allowed.into_iter().chain(["-"]).collect();
-    let failed = ssh
-        .mailward(&arguments)
-        .stdin(more)
-        .within(Duration::from_secs(120))
-        .run();
+    let failed = ssh.mailward(&arguments).stdin(more).within(Duration::from_secs(120)).run();
     assert_eq!(failed.code(), 8, "{failed:#?}");
     assert_eq!(before, [host.read(pop3d), host.read(SMTP)]);
     for port in [25, 110] {
-        assert_eq!(
-            host.open_until_cut(port, CLIENT, 30).len(),
-            20,
-            "port {port}"
-        );
+        assert_eq!(host.open_until_cut(port, CLIENT, 30).len(), 20, "port {port}");
     }
     assert_eq!(run(&ssh, &["check"]).code(), 0);
 }
@@ -136,16 +123,7 @@ fn this_side_and_the_host_itself_see_and_write_the_same() {
         let fingerprint = fingerprint.as_str().expect("a text");
 
         // Files are changed from here, what that owes is done there, and the other way round.
-        let deferred = run(
-            &ssh,
-            &[
-                "apply",
-                "--yes",
-                "--defer-restarts",
-                "--expect",
-                fingerprint,
-            ],
-        );
+        let deferred = run(&ssh, &["apply", "--yes", "--defer-restarts", "--expect", fingerprint]);
         assert_eq!(deferred.code(), 3, "{kind:?}: {deferred:#?}");
         let (here, there) = (run(&ssh, &["plan"]), inside(&host, &["plan"]));
         assert_eq!((here.code(), &here.stdout), (3, &there.stdout), "{kind:?}");
@@ -153,20 +131,13 @@ fn this_side_and_the_host_itself_see_and_write_the_same() {
         assert_eq!(applied.code(), 0, "{kind:?}: {applied:#?}");
         assert_eq!(run(&ssh, &["check"]).code(), 0, "{kind:?}");
         assert_eq!(host.open_until_cut(110, CLIENT, 30).len(), 20);
-        let history = host
-            .run(&["sh", "-c", "ls /var/lib/mailward/history | wc -l"])
-            .success();
+        let history = host.run(&["sh", "-c", "ls /var/lib/mailward/history | wc -l"]).success();
         assert_eq!(history.trim(), "2", "{kind:?}");
         let modes = host
-            .run(&[
-                "sh",
-                "-c",
-                "cd /var/lib/mailward; stat -c '%a %U %n' . lock history history/* backups",
-            ])
+            .run(&["sh", "-c", "cd /var/lib/mailward; stat -c '%a %U %n' . lock history history/* backups"])
             .success();
         for line in modes.lines() {
-            let folder =
-                line.ends_with(" .") || line.ends_with("history") || line.ends_with("backups");
+            let folder = line.ends_with(" .") || line.ends_with("history") || line.ends_with("backups");
             let mode = if folder { "700 root" } else { "600 root" };
             assert!(line.starts_with(mode), "{kind:?}: {modes}");
         }
@@ -175,14 +146,9 @@ fn this_side_and_the_host_itself_see_and_write_the_same() {
         let holding = "flock -n /var/lib/mailward/lock sleep 3";
         host.exec_detached(&["sh", "-c", holding]);
         host.wait_until("the lock is held", || {
-            host.run(&["flock", "-n", "/var/lib/mailward/lock", "true"])
-                .code()
-                != 0
+            host.run(&["flock", "-n", "/var/lib/mailward/lock", "true"]).code() != 0
         });
-        for locked in [
-            run(&ssh, &["apply", "--yes"]),
-            inside(&host, &["apply", "--yes"]),
-        ] {
+        for locked in [run(&ssh, &["apply", "--yes"]), inside(&host, &["apply", "--yes"])] {
             assert_eq!(locked.code(), 5, "{kind:?}: {locked:#?}");
         }
     }
@@ -222,11 +188,7 @@ fn noise_and_other_login_shells_are_no_obstacle() {
     assert_eq!(expected.code(), 2, "{expected:#?}");
     let is_the_same = |host: &Host, what: &str| {
         let output = run(&host.ssh(), &["plan"]);
-        assert_eq!(
-            (output.code(), &output.stdout),
-            (2, &expected.stdout),
-            "{what}: {output:#?}"
-        );
+        assert_eq!((output.code(), &output.stdout), (2, &expected.stdout), "{what}: {output:#?}");
         assert_eq!(output.stderr, "", "{what}");
     };
     host.write("/etc/banner", "Authorised use only.\n");
@@ -269,10 +231,7 @@ fn where_no_shell_answers_the_reason_is_told() {
             let output = run(ssh, arguments);
             assert_eq!(output.code(), 11, "{why}: {output:#?}");
             assert!(told(&output).contains(why), "{why}: {output:#?}");
-            assert!(
-                told(&output).contains("cannot reach mx1 over ssh"),
-                "{output:#?}"
-            );
+            assert!(told(&output).contains("cannot reach mx1 over ssh"), "{output:#?}");
             assert!(begun.elapsed() < Duration::from_secs(30));
         }
     };
@@ -280,10 +239,7 @@ fn where_no_shell_answers_the_reason_is_told() {
     fails(&host.ssh(), "exit code 3 before a POSIX shell answered");
     host.remove("/root/.bashrc");
     host.sshd_with(&["ForceCommand internal-sftp"]);
-    fails(
-        &host.ssh().option("ConnectTimeout", "5"),
-        "before a POSIX shell answered",
-    );
+    fails(&host.ssh().option("ConnectTimeout", "5"), "before a POSIX shell answered");
     host.sshd_with(&[]);
     host.login_shell("root", "/usr/sbin/nologin");
     fails(&host.ssh(), "not available");
@@ -305,33 +261,19 @@ fn a_slow_link_and_shared_connections_are_fine() {
         return;
     };
     let expected = run(&host.ssh(), &["plan"]).stdout;
-    for ssh in [
-        host.ssh().slow(Duration::from_millis(100)),
-        host.ssh().warm(),
-        host.ssh().auto_master(),
-    ] {
+    for ssh in [host.ssh().slow(Duration::from_millis(100)), host.ssh().warm(), host.ssh().auto_master()] {
         for _ in 0..2 {
             let output = run(&ssh, &["plan"]);
-            assert_eq!(
-                (output.code(), &output.stdout),
-                (2, &expected),
-                "{output:#?}"
-            );
+            assert_eq!((output.code(), &output.stdout), (2, &expected), "{output:#?}");
         }
     }
-    let applied = run(
-        &host.ssh().slow(Duration::from_millis(100)),
-        &["apply", "--yes"],
-    );
+    let applied = run(&host.ssh().slow(Duration::from_millis(100)), &["apply", "--yes"]);
     assert_eq!(applied.code(), 0, "{applied:#?}");
 }
 
 #[test]
 fn a_full_or_read_only_disk_changes_nothing() {
-    for (kind, layout) in [
-        (Kind::SysV, Layout::Debian),
-        (Kind::BusyBox, Layout::PleskSplit),
-    ] {
+    for (kind, layout) in [(Kind::SysV, Layout::Debian), (Kind::BusyBox, Layout::PleskSplit)] {
         let Some(host) = host(kind, layout) else {
             return;
         };
@@ -348,11 +290,7 @@ fn a_full_or_read_only_disk_changes_nothing() {
         assert!(matches!(full.code(), 8 | 9 | 11), "{kind:?}: {full:#?}");
         assert!(told(&full).contains("No space left on device"), "{full:#?}");
         assert_eq!(before, host.read(SMTP));
-        let left = host.run(&[
-            "sh",
-            "-c",
-            "ls -A /etc/xinetd.d /etc/courier* | grep mailward || :",
-        ]);
+        let left = host.run(&["sh", "-c", "ls -A /etc/xinetd.d /etc/courier* | grep mailward || :"]);
         assert_eq!(left.success(), "", "{kind:?}");
     }
     let Some(host) = host(Kind::SysV, Layout::Debian) else {
@@ -363,8 +301,5 @@ fn a_full_or_read_only_disk_changes_nothing() {
     assert_eq!(plan.code(), 2, "{plan:#?}");
     let applied = run(&host.ssh(), &["apply", "--yes"]);
     assert_eq!(applied.code(), 11, "{applied:#?}");
-    assert!(
-        told(&applied).contains("Read-only file system"),
-        "{applied:#?}"
-    );
+    assert!(told(&applied).contains("Read-only file system"), "{applied:#?}");
 }

@@ -1,4 +1,5 @@
-//! Bad surroundings: readers and terminals that go away, signals, other users, disks that are full or read-only.
+//! Bad surroundings: readers and terminals that go away, signals, other users, disks that are full or
+//! read-only.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,10 +23,7 @@ fn copy(manifest: &str) -> tempfile::TempDir {
 
 fn mailward(root: &Path, command: &str, more: &[&str]) -> Command {
     let mut run = Command::new(PROGRAM);
-    run.args([command, "--root"])
-        .arg(root)
-        .arg(root.join("manifest.toml"))
-        .args(more);
+    run.args([command, "--root"]).arg(root).arg(root.join("manifest.toml")).args(more);
     run
 }
 
@@ -49,16 +47,7 @@ fn root_for(what: &str) -> bool {
 /// Runs a script in a mount namespace of its own.
 fn in_own_mounts(script: &str, root: &Path) -> Output {
     Command::new("unshare")
-        .args([
-            "-m",
-            "--propagation",
-            "private",
-            "sh",
-            "-euc",
-            script,
-            "sh",
-            PROGRAM,
-        ])
+        .args(["-m", "--propagation", "private", "sh", "-euc", script, "sh", PROGRAM])
         .arg(root)
         .output_in_time()
         .expect("unshare runs (Debian package util-linux)")
@@ -75,14 +64,7 @@ fn a_terminal_that_has_gone_away_does_not_stop_an_apply() {
         .status_in_time()
         .unwrap();
     assert_eq!(status.code(), Some(0));
-    assert_eq!(
-        code(
-            &mailward(copy.path(), "check", &[])
-                .output_in_time()
-                .unwrap()
-        ),
-        Some(0)
-    );
+    assert_eq!(code(&mailward(copy.path(), "check", &[]).output_in_time().unwrap()), Some(0));
 }
 
 #[test]
@@ -91,15 +73,11 @@ fn a_signal_ends_an_apply_between_two_steps_and_what_was_done_is_undone() {
     let before = pop3d(copy.path());
     fs::write(copy.path().join("var/lib/stand-in/xinetd.dump"), "late\n").unwrap();
     let outcome = copy.path().join("outcome.json");
-    let child = mailward(
-        copy.path(),
-        "apply",
-        &["--yes", "--outcome", outcome.to_str().unwrap()],
-    )
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .unwrap();
+    let child = mailward(copy.path(), "apply", &["--yes", "--outcome", outcome.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let end = Instant::now() + Duration::from_secs(30);
     while pop3d(copy.path()) == before {
         assert!(Instant::now() < end, "nothing was written");
@@ -111,10 +89,7 @@ fn a_signal_ends_an_apply_between_two_steps_and_what_was_done_is_undone() {
     assert_eq!(code(&output), Some(8), "{output:?}");
     assert_eq!(pop3d(copy.path()), before);
     let told = fs::read_to_string(outcome).unwrap();
-    assert!(
-        told.contains("interrupted by SIGTERM") && told.contains("rolled-back"),
-        "{told}"
-    );
+    assert!(told.contains("interrupted by SIGTERM") && told.contains("rolled-back"), "{told}");
 }
 
 #[test]
@@ -132,9 +107,7 @@ fn a_second_run_at_the_same_time_is_told_who_holds_the_lock() {
         assert!(Instant::now() < end, "no lock is taken");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let second = mailward(copy.path(), "apply", &["--yes"])
-        .output_in_time()
-        .unwrap();
+    let second = mailward(copy.path(), "apply", &["--yes"]).output_in_time().unwrap();
     assert_eq!(code(&second), Some(5), "{second:?}");
     let said = String::from_utf8_lossy(&second.stdout).into_owned();
     assert!(said.contains(&format!("pid {}", first.id())), "{said}");
@@ -175,25 +148,14 @@ fn another_user_is_told_what_it_cannot_read_and_never_that_there_is_no_drift() {
     let copy = copy(POP3);
     let as_nobody = |command: &str| {
         Command::new("setpriv")
-            .args([
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-                PROGRAM,
-                command,
-                "--root",
-            ])
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", PROGRAM, command, "--root"])
             .arg(copy.path())
             .arg(copy.path().join("manifest.toml"))
             .output_in_time()
             .expect("setpriv runs (Debian package util-linux)")
     };
     fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let open = Command::new("chmod")
-        .args(["-R", "a+rX"])
-        .arg(copy.path())
-        .status()
-        .unwrap();
+    let open = Command::new("chmod").args(["-R", "a+rX"]).arg(copy.path()).status().unwrap();
     assert!(open.success());
     let output = as_nobody("plan");
     assert_eq!(code(&output), Some(2), "{output:?}");
@@ -203,10 +165,7 @@ fn another_user_is_told_what_it_cannot_read_and_never_that_there_is_no_drift() {
         let output = as_nobody(command);
         assert_eq!(code(&output), Some(11), "{output:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(
-            said.contains("cannot read /etc/courier-imap/pop3d"),
-            "{said}"
-        );
+        assert!(said.contains("cannot read /etc/courier-imap/pop3d"), "{said}");
     }
 }
 
@@ -250,16 +209,9 @@ fn what_a_file_holds_cannot_control_the_terminal() {
     let copy = copy(POP3);
     let file = copy.path().join("etc/courier-imap/pop3d");
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(
-        &file,
-        text.replace("MAXPERIP=4", "MAXPERIP=4 # \u{1b}[31mred\u{7}"),
-    )
-    .unwrap();
+    fs::write(&file, text.replace("MAXPERIP=4", "MAXPERIP=4 # \u{1b}[31mred\u{7}")).unwrap();
     let output = mailward(copy.path(), "plan", &[]).output_in_time().unwrap();
     assert_eq!(code(&output), Some(2), "{output:?}");
-    assert!(
-        !output.stdout.contains(&0x1b) && !output.stdout.contains(&7),
-        "{output:?}"
-    );
+    assert!(!output.stdout.contains(&0x1b) && !output.stdout.contains(&7), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("\\u{1b}[31mred"));
 }

@@ -1,4 +1,5 @@
-//! `docs/trust.md` promises nothing without a test: every test that it names exists, and every promise names one.
+//! `docs/trust.md` promises nothing without a test: every test that it names exists, and every promise names
+//! one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,9 +20,7 @@ fn gather(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|end| end == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             for after in text.split("#[test]\n").skip(1) {
-                let line = after
-                    .lines()
-                    .find(|line| !line.trim_start().starts_with('#'));
+                let line = after.lines().find(|line| !line.trim_start().starts_with('#'));
                 if let Some(name) = line.and_then(|line| line.trim_start().strip_prefix("fn ")) {
                     let name = name.split('(').next().unwrap();
                     found.insert(format!("{inside}::{name}"));
@@ -48,10 +47,7 @@ fn every_promise_names_tests_and_every_test_that_is_named_exists() {
         let names: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test shows: {promise}");
         for name in names {
-            assert!(
-                tests.contains(name),
-                "there is no test {name}, for: {promise}"
-            );
+            assert!(tests.contains(name), "there is no test {name}, for: {promise}");
             named += 1;
         }
     }
@@ -60,21 +56,10 @@ fn every_promise_names_tests_and_every_test_that_is_named_exists() {
 
 #[test]
 fn who_could_do_something_is_on_the_page() {
-    let headings: Vec<&str> = DOCS
-        .lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .collect();
-    for who in [
-        "root",
-        "unprivileged user",
-        "broken into",
-        "saved plan from a stranger",
-        "vendor's command",
-    ] {
-        assert!(
-            headings.iter().any(|heading| heading.contains(who)),
-            "{who}: {headings:?}"
-        );
+    let headings: Vec<&str> = DOCS.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    for who in ["root", "unprivileged user", "broken into", "saved plan from a stranger", "vendor's command"]
+    {
+        assert!(headings.iter().any(|heading| heading.contains(who)), "{who}: {headings:?}");
     }
     assert_eq!(DOCS.matches("Not promised:").count(), 5);
 }

@@ -1,4 +1,5 @@
-//! An upgrade of mailward itself: what the version before has left on a host, at whatever point, is carried on by this one.
+//! An upgrade of mailward itself: what the version before has left on a host, at whatever point, is carried
+//! on by this one.
 //!
 //! `tests/upgrade` holds the states, made by the program of that version; `tests/upgrade/README.md` says how.
 
@@ -54,12 +55,7 @@ fn states(prefix: &str) -> Vec<PathBuf> {
 /// The example's host in such a state.
 fn host(state: &Path) -> TempDir {
     let copy = office_copy();
-    let status = Command::new("tar")
-        .arg("-xzpf")
-        .arg(state)
-        .arg("-C")
-        .arg(copy.path())
-        .status_in_time();
+    let status = Command::new("tar").arg("-xzpf").arg(state).arg("-C").arg(copy.path()).status_in_time();
     assert!(status.unwrap().success());
     copy
 }
@@ -88,9 +84,7 @@ fn code(what: &str, output: &Output) -> i32 {
 
 fn left_lying_about(root: &Path) -> Vec<PathBuf> {
     let mut left = Vec::new();
-    let mut folders: Vec<_> = ["etc", "var/lib/mailward"]
-        .map(|name| root.join(name))
-        .into();
+    let mut folders: Vec<_> = ["etc", "var/lib/mailward"].map(|name| root.join(name)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
@@ -124,11 +118,7 @@ fn limits_that_the_version_before_was_killed_over_or_put_off_are_completed() {
         let run = killed_run(root);
         let owed = root.join("var/lib/mailward/journal.json").exists();
         let plan = mailward(root, &["plan", LIMITS]);
-        assert!(
-            matches!(code(&what, &plan), 2 | 3),
-            "{what}: {}",
-            said(&plan)
-        );
+        assert!(matches!(code(&what, &plan), 2 | 3), "{what}: {}", said(&plan));
         if state.ends_with("limits-deferred.tar.gz") {
             assert!(owed, "{what}");
             assert_eq!(plan.status.code(), Some(3), "{what}: {}", said(&plan));
@@ -143,8 +133,7 @@ fn limits_that_the_version_before_was_killed_over_or_put_off_are_completed() {
         if let Some(run) = run {
             killed += 1;
             let entry = root.join(format!("var/lib/mailward/history/{run}.json"));
-            let entry =
-                fs::read_to_string(&entry).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let entry = fs::read_to_string(&entry).unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(entry.contains("\"result\": \"killed\""), "{what}: {entry}");
         }
     }
@@ -168,11 +157,7 @@ fn a_service_that_the_version_before_left_stopped_is_started() {
         assert!(stopped.unwrap().success());
         let apply = mailward(root, &["apply", "--yes", LIMITS]);
         assert_eq!(apply.status.code(), Some(0), "{}", said(&apply));
-        assert!(
-            said(&apply).contains("start courier-pop3d"),
-            "{}",
-            said(&apply)
-        );
+        assert!(said(&apply).contains("start courier-pop3d"), "{}", said(&apply));
         started += 1;
     }
     assert!(started > 3, "{started}");
@@ -201,9 +186,7 @@ fn prolong(root: &Path) -> Option<u64> {
 fn own_rules(root: &Path) -> usize {
     let rules = |name: &str| fs::read_to_string(root.join("var/lib/stand-in").join(name)).unwrap();
     let all = rules("iptables") + &rules("ip6tables");
-    all.lines()
-        .filter(|line| line.starts_with("-A MAILWARD-imap"))
-        .count()
+    all.lines().filter(|line| line.starts_with("-A MAILWARD-imap")).count()
 }
 
 const CONFIRM: [&str; 3] = ["confirm", "--allow", "unproven-confirm"];
@@ -283,19 +266,13 @@ fn a_change_of_access_of_the_version_before_is_carried_on_wherever_it_was() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while let Some((state, first, time)) =
-                    cases.get(next.fetch_add(1, Ordering::Relaxed))
-                {
+                while let Some((state, first, time)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     carries_on(state, *first, *time);
                 }
             });
         }
     });
-    crate::support::covered(&format!(
-        "{} ways on from {} states",
-        cases.len(),
-        states.len()
-    ));
+    crate::support::covered(&format!("{} ways on from {} states", cases.len(), states.len()));
 }
 
 #[test]
@@ -305,26 +282,14 @@ fn what_the_version_before_confirmed_is_no_change_and_its_boot_files_bring_it_ba
         let host = host(&state);
         let root = host.path();
         let check = mailward(root, &["check", ACCESS]);
-        assert!(
-            matches!(code(&what, &check), 0 | 2),
-            "{what}: {}",
-            said(&check)
-        );
-        assert!(
-            !said(&check).contains("never confirmed"),
-            "{what}: {}",
-            said(&check)
-        );
+        assert!(matches!(code(&what, &check), 0 | 2), "{what}: {}", said(&check));
+        assert!(!said(&check).contains("never confirmed"), "{what}: {}", said(&check));
         let before = own_rules(root);
         assert!(before >= 3);
         // A boot: the kernel has nothing, and the script of that version loads what was confirmed.
         let pristine = Path::new("examples/office/host/var/lib/stand-in");
         for name in ["iptables", "ip6tables"] {
-            fs::copy(
-                pristine.join(name),
-                root.join("var/lib/stand-in").join(name),
-            )
-            .unwrap();
+            fs::copy(pristine.join(name), root.join("var/lib/stand-in").join(name)).unwrap();
         }
         let booted = Command::new("sh")
             .arg(root.join("etc/init.d/mailward-access"))
@@ -333,16 +298,8 @@ fn what_the_version_before_confirmed_is_no_change_and_its_boot_files_bring_it_ba
             .output_in_time()
             .unwrap();
         let check = mailward(root, &["check", ACCESS]);
-        assert!(
-            matches!(code(&what, &check), 0 | 2),
-            "{what}: {}",
-            said(&check)
-        );
-        assert!(
-            !said(&check).contains("never confirmed"),
-            "{what}: {}",
-            said(&check)
-        );
+        assert!(matches!(code(&what, &check), 0 | 2), "{what}: {}", said(&check));
+        assert!(!said(&check).contains("never confirmed"), "{what}: {}", said(&check));
         if booted.status.success() {
             assert_eq!(own_rules(root), before, "{what}: {booted:?}");
         }
@@ -399,18 +356,10 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
             let until = prolong(root).unwrap();
             let checkpoint = fs::read(root.join("var/lib/mailward/access/window.json")).unwrap();
             let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
-            let folder = checkpoint["folder"]
-                .as_str()
-                .unwrap()
-                .trim_start_matches('/');
+            let folder = checkpoint["folder"].as_str().unwrap().trim_start_matches('/');
             let started = Command::new("sh")
                 .arg(root.join(folder).join("revert.sh"))
-                .args([
-                    "start",
-                    "600",
-                    &until.div_ceil(1000).to_string(),
-                    "iptables",
-                ])
+                .args(["start", "600", &until.div_ceil(1000).to_string(), "iptables"])
                 .arg(root.join("sbin/iptables-restore"))
                 .arg(root.join("sbin/ip6tables-restore"))
                 .arg("")
@@ -435,16 +384,9 @@ fn the_timer_of_the_version_before_obeys_the_decisions_of_this_one() {
                     assert_eq!(own_rules(root), before, "{what}");
                     let plan = mailward(root, &["plan", ACCESS]);
                     assert_eq!(code(&what, &plan), 2, "{what}: {}", said(&plan));
-                    assert!(
-                        !said(&plan).contains("never confirmed"),
-                        "{what}: {}",
-                        said(&plan)
-                    );
+                    assert!(!said(&plan).contains("never confirmed"), "{what}: {}", said(&plan));
                     let boot = fs::read_to_string(root.join("var/lib/mailward/access/boot.v4"));
-                    assert!(
-                        boot.unwrap().contains("-A MAILWARD-imap -s 203.0.113.0/24"),
-                        "{what}"
-                    );
+                    assert!(boot.unwrap().contains("-A MAILWARD-imap -s 203.0.113.0/24"), "{what}");
                 }
                 First::Apply | First::Revert => {
                     let output = mailward(root, &["revert"]);

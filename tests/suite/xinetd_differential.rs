@@ -1,6 +1,7 @@
 //! xinetd judges our reading of its files and our edits: generated trees, and files found in the wild.
 //!
-//! `MAILWARD_DIFFERENTIAL=N` runs N trees from the seed on (default below), `MAILWARD_SEED=N` begins elsewhere.
+//! `MAILWARD_DIFFERENTIAL=N` runs N trees from the seed on (default below), `MAILWARD_SEED=N` begins
+//! elsewhere.
 
 mod daemon;
 mod generate;
@@ -13,8 +14,8 @@ use std::path::Path;
 
 use mailward::edit::xinetd::dump::{DaemonSeen, DumpDifference, XinetdDump};
 use mailward::edit::xinetd::{
-    Attribute, BlockRef, FileTree, ProblemEffect, ServiceSocket, ServiceState, TreeEntry,
-    XinetdConfig, ensure,
+    Attribute, BlockRef, FileTree, ProblemEffect, ServiceSocket, ServiceState, TreeEntry, XinetdConfig,
+    ensure,
 };
 use mailward::model::HostPath;
 
@@ -35,22 +36,13 @@ fn number(variable: &str, default: u64) -> u64 {
 
 /// A service as both sides can be asked for it.
 fn line(name: &str, id: &str, port: Option<&str>, limits: [String; 3]) -> String {
-    format!(
-        "{name} id={id} port={} {}",
-        port.unwrap_or("?"),
-        limits.join(" / ")
-    )
+    format!("{name} id={id} port={} {}", port.unwrap_or("?"), limits.join(" / "))
 }
 
 /// The ids of services whose fate is unclear: xinetd's own verdict on them counts, whatever it is.
 fn unclear(config: &XinetdConfig) -> BTreeSet<String> {
-    let doubted = config
-        .services
-        .iter()
-        .filter(|service| !service.doubts.is_empty());
-    doubted
-        .map(|service| service.id.to_ascii_lowercase())
-        .collect()
+    let doubted = config.services.iter().filter(|service| !service.doubts.is_empty());
+    doubted.map(|service| service.id.to_ascii_lowercase()).collect()
 }
 
 fn ours(config: &XinetdConfig) -> Vec<String> {
@@ -106,15 +98,7 @@ fn agree(what: &str, case: &Case, config: &XinetdConfig, verdict: &Verdict) {
         let problems: Vec<String> = config
             .problems
             .iter()
-            .map(|p| {
-                format!(
-                    "{}:{} {}: {}",
-                    p.path,
-                    p.spot.line,
-                    p.text.escape_ascii(),
-                    p.kind
-                )
-            })
+            .map(|p| format!("{}:{} {}: {}", p.path, p.spot.line, p.text.escape_ascii(), p.kind))
             .collect();
         panic!(
             "{what}: we disagree with xinetd\nwe:\n{ours}\nxinetd:\n{theirs}\nour problems:\n{}\nits log:\n{}\n{}",
@@ -143,8 +127,7 @@ fn agree(what: &str, case: &Case, config: &XinetdConfig, verdict: &Verdict) {
     if our != their {
         complain(&our.join("\n"), &their.join("\n"));
     }
-    let show =
-        |p: Option<String>, i: Option<String>, c: Option<String>| format!("{p:?} {i:?} {c:?}");
+    let show = |p: Option<String>, i: Option<String>, c: Option<String>| format!("{p:?} {i:?} {c:?}");
     let our = show(
         config.defaults.per_source().map(|v| v.value.to_string()),
         config.defaults.instances().map(|v| v.value.to_string()),
@@ -158,10 +141,7 @@ fn agree(what: &str, case: &Case, config: &XinetdConfig, verdict: &Verdict) {
     if our != their {
         complain(&our, &their);
     }
-    let seen = DaemonSeen {
-        loaded: config.files.iter().cloned().collect(),
-        ..DaemonSeen::default()
-    };
+    let seen = DaemonSeen { loaded: config.files.iter().cloned().collect(), ..DaemonSeen::default() };
     let mut differences = dump.differs(config, &seen);
     differences.retain(|difference| match difference {
         DumpDifference::Vanishes { id }
@@ -171,10 +151,7 @@ fn agree(what: &str, case: &Case, config: &XinetdConfig, verdict: &Verdict) {
         DumpDifference::DaemonExits => true,
     });
     if !differences.is_empty() {
-        complain(
-            &format!("{differences:?}"),
-            "no difference from its own files",
-        );
+        complain(&format!("{differences:?}"), "no difference from its own files");
     }
 }
 
@@ -185,10 +162,7 @@ fn xinetd_has_what_we_read_and_what_we_ensure() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
-    let (first, count) = (
-        number("MAILWARD_SEED", 1),
-        number("MAILWARD_DIFFERENTIAL", TREES),
-    );
+    let (first, count) = (number("MAILWARD_SEED", 1), number("MAILWARD_DIFFERENTIAL", TREES));
     let seeds: Vec<u64> = (first..first + count).collect();
     let mut tally: BTreeMap<&str, usize> = BTreeMap::new();
     for batch in seeds.chunks(BATCH) {
@@ -212,12 +186,7 @@ fn xinetd_has_what_we_read_and_what_we_ensure() {
             if let Some(wish) = wish {
                 let (case, verdict) = judged.next().unwrap();
                 let config = case.config();
-                agree(
-                    &format!("seed {seed}, after {}", wish.what),
-                    case,
-                    &config,
-                    verdict,
-                );
+                agree(&format!("seed {seed}, after {}", wish.what), case, &config, verdict);
                 wish.is_fulfilled(seed, case, &config, verdict, &mut tally);
             }
             let (case, verdict) = judged.next().unwrap();
@@ -225,8 +194,7 @@ fn xinetd_has_what_we_read_and_what_we_ensure() {
             agree(&format!("seed {seed}"), case, &config, verdict);
             *tally.entry("trees").or_default() += 1;
             *tally.entry("services offered").or_default() += ours(&config).len();
-            *tally.entry("services not offered").or_default() +=
-                config.services.len() - ours(&config).len();
+            *tally.entry("services not offered").or_default() += config.services.len() - ours(&config).len();
             *tally.entry("services that are unclear").or_default() += unclear(&config).len();
             *tally.entry("daemons that exit").or_default() += usize::from(config.daemon_exits());
             for problem in &config.problems {
@@ -250,10 +218,7 @@ fn xinetd_has_what_we_read_and_what_we_ensure() {
     }
     println!("compared with xinetd: {tally:?}");
     let of = |what: &str| tally.get(what).copied().unwrap_or_default();
-    assert!(
-        of("edits") > of("refusals"),
-        "most edits are made: {tally:?}"
-    );
+    assert!(of("edits") > of("refusals"), "most edits are made: {tally:?}");
 }
 
 /// An edit of a case, and what must then be so.
@@ -268,12 +233,8 @@ struct Wish {
 
 fn wish(dice: &mut Dice, case: &Case, tally: &mut BTreeMap<&str, usize>) -> Option<Wish> {
     let config = case.config();
-    let mut blocks: Vec<(HostPath, BlockRef)> = config
-        .defaults
-        .blocks
-        .iter()
-        .map(|at| (at.path.clone(), BlockRef::Defaults))
-        .collect();
+    let mut blocks: Vec<(HostPath, BlockRef)> =
+        config.defaults.blocks.iter().map(|at| (at.path.clone(), BlockRef::Defaults)).collect();
     blocks.extend(config.services.iter().map(|service| {
         let line = service.line;
         (service.path.clone(), BlockRef::Service { line })
@@ -287,11 +248,7 @@ fn wish(dice: &mut Dice, case: &Case, tally: &mut BTreeMap<&str, usize>) -> Opti
         Attribute::Cps => dice.of(&["50 10", "7 8", "1000 1"]),
         Attribute::PerSource | Attribute::Instances => dice.of(&["20", "3", "UNLIMITED", "400"]),
     };
-    let file = path
-        .as_str()
-        .strip_prefix(&format!("{}/", case.dir.display()))
-        .unwrap()
-        .to_owned();
+    let file = path.as_str().strip_prefix(&format!("{}/", case.dir.display())).unwrap().to_owned();
     let what = format!("{file} {block:?} {} = {value}", attribute.name());
     let before = &case.files[&file];
     let edited = match ensure(before, block, attribute, value) {
@@ -320,14 +277,7 @@ fn wish(dice: &mut Dice, case: &Case, tally: &mut BTreeMap<&str, usize>) -> Opti
     for bytes in files.values_mut() {
         *bytes = replace(bytes, dir, &after);
     }
-    Some(Wish {
-        what,
-        files,
-        file,
-        block,
-        attribute,
-        value: value.to_lowercase(),
-    })
+    Some(Wish { what, files, file, block, attribute, value: value.to_lowercase() })
 }
 
 fn replace(bytes: &[u8], what: &str, with: &str) -> Vec<u8> {
@@ -391,8 +341,7 @@ impl Wish {
                 let values = dump.services.iter().filter(|running| {
                     running.id == service.id
                         && running.port == port
-                        && service.identity["protocol"][0]
-                            .eq_ignore_ascii_case(running.protocol.as_bytes())
+                        && service.identity["protocol"][0].eq_ignore_ascii_case(running.protocol.as_bytes())
                 });
                 let first = values.clone().next().map(value);
                 let mut values = values.map(value);
@@ -422,10 +371,7 @@ fn block(name: &str, port: u16, lines: &str) -> String {
         ("server", "/bin/cat"),
         ("port", &port.to_string()),
     ] {
-        if !lines
-            .lines()
-            .any(|line| line.starts_with(&format!("{attribute} =")))
-        {
+        if !lines.lines().any(|line| line.starts_with(&format!("{attribute} ="))) {
             text.push_str(&format!("\t{attribute} = {value}\n"));
         }
     }
@@ -444,16 +390,8 @@ fn a_reload_ends_the_services_that_we_say_it_ends() {
     let cases: [(&str, String, String); 17] = [
         ("nothing", plain.clone(), plain.clone()),
         ("a limit", plain.clone(), with("per_source = 3")),
-        (
-            "two limits",
-            with("cps = 3 4\ninstances = 3"),
-            plain.clone(),
-        ),
-        (
-            "a default",
-            defaults("per_source = 5"),
-            defaults("per_source = 6"),
-        ),
+        ("two limits", with("cps = 3 4\ninstances = 3"), plain.clone()),
+        ("a default", defaults("per_source = 5"), defaults("per_source = 6")),
         ("a bad default", plain.clone(), defaults("per_source = x")),
         ("gone", plain.clone(), block("b", 2002, "")),
         ("disabled", plain.clone(), with("disable = yes")),
@@ -463,26 +401,10 @@ fn a_reload_ends_the_services_that_we_say_it_ends() {
         ("port as octal digits", plain.clone(), with("port = 02001")),
         ("wait", plain.clone(), with("wait = yes")),
         ("id", plain.clone(), with("id = other")),
-        (
-            "protocol",
-            plain.clone(),
-            with("protocol = udp\nsocket_type = dgram\nwait = yes"),
-        ),
-        (
-            "user, server_args",
-            plain.clone(),
-            with("user = daemon\nserver_args = -u"),
-        ),
-        (
-            "renamed under its id",
-            with("id = x"),
-            block("c", 2001, "id = x") + &block("b", 2002, ""),
-        ),
-        (
-            "moved in the file",
-            plain.clone(),
-            block("b", 2002, "") + &block("a", 2001, ""),
-        ),
+        ("protocol", plain.clone(), with("protocol = udp\nsocket_type = dgram\nwait = yes")),
+        ("user, server_args", plain.clone(), with("user = daemon\nserver_args = -u")),
+        ("renamed under its id", with("id = x"), block("c", 2001, "id = x") + &block("b", 2002, "")),
+        ("moved in the file", plain.clone(), block("b", 2002, "") + &block("a", 2001, "")),
     ];
     let scratch = tempfile::tempdir().unwrap();
     let folders: Vec<Case> = cases
@@ -499,13 +421,9 @@ fn a_reload_ends_the_services_that_we_say_it_ends() {
     for ((case, verdict), (what, _, after)) in folders.iter().zip(judge(&folders)).zip(&cases) {
         let mut tree = FileTree::default();
         let main = case.path("xinetd.conf");
-        tree.files
-            .insert(main.clone(), TreeEntry::File(after.clone().into_bytes()));
+        tree.files.insert(main.clone(), TreeEntry::File(after.clone().into_bytes()));
         let config = XinetdConfig::read(&main, &tree);
-        let differences = verdict
-            .dump
-            .unwrap()
-            .differs(&config, &DaemonSeen::default());
+        let differences = verdict.dump.unwrap().differs(&config, &DaemonSeen::default());
         let Some(after) = verdict.after else {
             assert_eq!(differences, [DumpDifference::DaemonExits], "{what}");
             continue;
@@ -531,18 +449,9 @@ fn a_reload_ends_the_services_that_we_say_it_ends() {
                 .map(str::to_owned)
                 .collect()
         };
-        assert_eq!(
-            ended,
-            logged(" deactivated"),
-            "{what}: {differences:?}\n{}",
-            verdict.log
-        );
+        assert_eq!(ended, logged(" deactivated"), "{what}: {differences:?}\n{}", verdict.log);
         let new = format!("new={} ", fresh.len());
-        assert!(
-            verdict.log.contains(&new),
-            "{what}: {differences:?}\n{}",
-            verdict.log
-        );
+        assert!(verdict.log.contains(&new), "{what}: {differences:?}\n{}", verdict.log);
         assert_eq!(
             after.differs(&config, &DaemonSeen::default()),
             [],
@@ -571,10 +480,7 @@ const HOST: &[&str] = &[
 #[test]
 fn xinetd_has_what_we_read_in_files_from_the_wild() {
     let Some(corpus) = std::env::var_os("MAILWARD_CORPUS") else {
-        not_run(
-            "the xinetd files of the corpus",
-            "MAILWARD_CORPUS naming it",
-        );
+        not_run("the xinetd files of the corpus", "MAILWARD_CORPUS naming it");
         return;
     };
     if !is_root() {
@@ -611,11 +517,7 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
         let name = case.dir.display();
         let config = case.config();
         let Some(dump) = &verdict.dump else {
-            assert!(
-                config.daemon_exits(),
-                "{name}: the daemon exits\n{}",
-                verdict.log
-            );
+            assert!(config.daemon_exits(), "{name}: the daemon exits\n{}", verdict.log);
             continue;
         };
         let (our, their) = (ours_by_id(&config), theirs(dump, &BTreeSet::new()));
@@ -639,12 +541,7 @@ fn xinetd_has_what_we_read_in_files_from_the_wild() {
             }
         }
         if !host {
-            assert_eq!(
-                our.len(),
-                their.len(),
-                "{name}: {our:?} {their:?}\n{}",
-                verdict.log
-            );
+            assert_eq!(our.len(), their.len(), "{name}: {our:?} {their:?}\n{}", verdict.log);
         }
     }
     println!(
@@ -688,8 +585,7 @@ fn limit_all(bytes: &mut Vec<u8>) -> Limits {
     let mut limits = Limits::default();
     // From the last block to the first: an edit moves only what is behind it.
     let mut tree = FileTree::default();
-    tree.files
-        .insert(main.clone(), TreeEntry::File(bytes.clone()));
+    tree.files.insert(main.clone(), TreeEntry::File(bytes.clone()));
     let config = XinetdConfig::read(&main, &tree);
     let services = config.services.iter().rev().map(|service| service.line);
     for line in services {

@@ -1,8 +1,8 @@
 //! Edits of xinetd files: what differs, byte for byte, and what is refused.
 
 use mailward::edit::xinetd::{
-    Attribute, BlockRef, FileTree, ServiceState, TreeEntry, XinetdConfig, XinetdFile,
-    XinetdProblemKind, XinetdRefusal, ensure, ensure_defaults_block,
+    Attribute, BlockRef, FileTree, ServiceState, TreeEntry, XinetdConfig, XinetdFile, XinetdProblemKind,
+    XinetdRefusal, ensure, ensure_defaults_block,
 };
 use mailward::edit::{EditKind, EditedBytes, LineEdit};
 use mailward::model::HostPath;
@@ -38,10 +38,7 @@ fn a_set_value_changes_in_place_and_nothing_else_does() {
     let lines = becomes("\tper_source\t=  4  \n", "\tper_source\t=  20  \n");
     assert_eq!(kinds(&lines), [(EditKind::Change, 3)]);
     assert_eq!(lines[0].block.as_deref(), Some("service smtp"));
-    assert_eq!(
-        lines[0].before.as_deref(),
-        Some(b"\tper_source\t=  4  ".as_slice())
-    );
+    assert_eq!(lines[0].before.as_deref(), Some(b"\tper_source\t=  4  ".as_slice()));
     assert_eq!(lines[0].after, b"\tper_source\t=  20  ");
 }
 
@@ -57,39 +54,25 @@ fn a_value_that_means_the_same_stays_as_it_is_written() {
 
 #[test]
 fn the_first_of_two_lines_is_the_one_that_changes() {
-    becomes(
-        " per_source = 4\n per_source = 7\n",
-        " per_source = 20\n per_source = 7\n",
-    );
+    becomes(" per_source = 4\n per_source = 7\n", " per_source = 20\n per_source = 7\n");
 }
 
 #[test]
 fn a_carriage_return_behind_a_number_stays() {
     becomes(" per_source = 4\r\n", " per_source = 20\r\n");
     let edited = per_source(&service(" per_source = 4\r\n"), "UNLIMITED");
-    assert_eq!(
-        edited.bytes,
-        service(" per_source = UNLIMITED\n").as_bytes()
-    );
+    assert_eq!(edited.bytes, service(" per_source = UNLIMITED\n").as_bytes());
 }
 
 #[test]
 fn a_comment_behind_a_value_moves_to_a_line_of_its_own() {
-    let lines = becomes(
-        "    per_source  = 10 # per ticket 7\n",
-        "    # per ticket 7\n    per_source  = 20\n",
-    );
-    assert_eq!(
-        kinds(&lines),
-        [(EditKind::Insert, 3), (EditKind::Repair, 4)]
-    );
+    let lines =
+        becomes("    per_source  = 10 # per ticket 7\n", "    # per ticket 7\n    per_source  = 20\n");
+    assert_eq!(kinds(&lines), [(EditKind::Insert, 3), (EditKind::Repair, 4)]);
     becomes(" per_source = 10#x\n", " #x\n per_source = 20\n");
     becomes(" per_source = # none\n", " # none\n per_source = 20\n");
     becomes(" per_source=10 # x\n", " # x\n per_source = 20\n");
-    becomes(
-        " per_source = 10 at most\n",
-        " # at most\n per_source = 20\n",
-    );
+    becomes(" per_source = 10 at most\n", " # at most\n per_source = 20\n");
 }
 
 #[test]
@@ -113,22 +96,13 @@ fn a_line_that_is_ignored_is_repaired() {
 
 #[test]
 fn an_ignored_line_is_left_alone_where_a_later_one_is_in_force() {
-    becomes(
-        " per_source = 10 # old\n per_source = 4\n",
-        " per_source = 10 # old\n per_source = 20\n",
-    );
+    becomes(" per_source = 10 # old\n per_source = 4\n", " per_source = 10 # old\n per_source = 20\n");
 }
 
 #[test]
 fn a_dropping_line_is_repaired_even_where_a_good_one_follows() {
-    becomes(
-        " per_source=10\n per_source = 4\n",
-        " per_source = 20\n per_source = 4\n",
-    );
-    becomes(
-        " per_source = 4\n per_source=10\n",
-        " per_source = 20\n per_source = 20\n",
-    );
+    becomes(" per_source=10\n per_source = 4\n", " per_source = 20\n per_source = 4\n");
+    becomes(" per_source = 4\n per_source=10\n", " per_source = 20\n per_source = 20\n");
 }
 
 #[test]
@@ -138,14 +112,8 @@ fn a_missing_setting_goes_where_the_daemon_reads_it_and_looks_like_its_neighbour
         "\tsocket_type     = stream\n\twait            = no\n\tper_source      = 20\n\n\t# end\n",
     );
     assert_eq!(kinds(&lines), [(EditKind::Insert, 5)]);
-    becomes(
-        " wait = no\n disable = yes\n",
-        " wait = no\n per_source = 20\n disable = yes\n",
-    );
-    becomes(
-        "\tflags\t\t= IPv6\n\twait\t\t= no\n",
-        "\tflags\t\t= IPv6\n\twait\t\t= no\n\tper_source\t= 20\n",
-    );
+    becomes(" wait = no\n disable = yes\n", " wait = no\n per_source = 20\n disable = yes\n");
+    becomes("\tflags\t\t= IPv6\n\twait\t\t= no\n", "\tflags\t\t= IPv6\n\twait\t\t= no\n\tper_source\t= 20\n");
     becomes(" nice = 5\r\n", " nice = 5\r\n per_source = 20\r\n");
     becomes("", "\tper_source = 20\n");
 }
@@ -160,13 +128,7 @@ fn a_rate_keeps_its_spacing_and_the_number_that_stays() {
 #[test]
 fn defaults_have_one_winner_in_a_file() {
     let text = "defaults\n{\n instances = 5\n instances = 6\n}\n";
-    let edited = ensure(
-        text.as_bytes(),
-        BlockRef::Defaults,
-        Attribute::Instances,
-        "9",
-    )
-    .unwrap();
+    let edited = ensure(text.as_bytes(), BlockRef::Defaults, Attribute::Instances, "9").unwrap();
     assert_eq!(edited.bytes, text.replace('5', "9").as_bytes());
 }
 
@@ -192,8 +154,7 @@ fn a_defaults_block_goes_before_all_that_is_read_and_behind_the_heading_comment(
 
 #[test]
 fn what_cannot_be_proved_is_refused_with_its_place() {
-    let refuse =
-        |text: &str| ensure(text.as_bytes(), SERVICE, Attribute::PerSource, "20").unwrap_err();
+    let refuse = |text: &str| ensure(text.as_bytes(), SERVICE, Attribute::PerSource, "20").unwrap_err();
     let at = |refusal: XinetdRefusal| match refusal {
         XinetdRefusal::BlockLost { spot, why } => (spot.line, why),
         other => panic!("{other:?}"),
@@ -209,70 +170,39 @@ fn what_cannot_be_proved_is_refused_with_its_place() {
     let braceless = refuse("service smtp {\n wait = no\n}\n");
     let why = XinetdProblemKind::MissingBrace;
     assert!(matches!(braceless, XinetdRefusal::NoBlock { why: Some(found), .. } if found == why));
-    let swallowed = ensure(
-        b"junk\nservice smtp\n{\n}\n",
-        BlockRef::Service { line: 2 },
-        Attribute::PerSource,
-        "20",
-    );
-    assert!(matches!(
-        swallowed,
-        Err(XinetdRefusal::NoBlock {
-            why: Some(XinetdProblemKind::Swallowed),
-            ..
-        })
-    ));
+    let swallowed =
+        ensure(b"junk\nservice smtp\n{\n}\n", BlockRef::Service { line: 2 }, Attribute::PerSource, "20");
+    assert!(matches!(swallowed, Err(XinetdRefusal::NoBlock { why: Some(XinetdProblemKind::Swallowed), .. })));
 }
 
 #[test]
 fn a_value_that_xinetd_would_not_keep_is_refused() {
     let text = service("");
-    for value in [
-        "2147483648",
-        "-1",
-        "",
-        "abc",
-        "1 2",
-        "5\n}\n",
-        "0x10",
-        " 5",
-        "20 ",
-    ] {
+    for value in ["2147483648", "-1", "", "abc", "1 2", "5\n}\n", "0x10", " 5", "20 "] {
         let refused = ensure(text.as_bytes(), SERVICE, Attribute::PerSource, value);
-        assert!(
-            matches!(refused, Err(XinetdRefusal::Value { .. })),
-            "{value:?}"
-        );
+        assert!(matches!(refused, Err(XinetdRefusal::Value { .. })), "{value:?}");
     }
     for value in ["50", "50 10 1", "50  10", "UNLIMITED 1"] {
         let refused = ensure(text.as_bytes(), SERVICE, Attribute::Cps, value);
-        assert!(
-            matches!(refused, Err(XinetdRefusal::Value { .. })),
-            "{value:?}"
-        );
+        assert!(matches!(refused, Err(XinetdRefusal::Value { .. })), "{value:?}");
     }
 }
 
 fn read(text: &[u8]) -> XinetdConfig {
     let main = HostPath::new("/etc/xinetd.conf").unwrap();
     let mut tree = FileTree::default();
-    tree.files
-        .insert(main.clone(), TreeEntry::File(text.to_vec()));
+    tree.files.insert(main.clone(), TreeEntry::File(text.to_vec()));
     XinetdConfig::read(&main, &tree)
 }
 
 #[test]
 fn a_repair_gives_a_swallowed_service_back() {
-    let body = "type = UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nuser = root\nserver = /bin/cat\n";
-    let text = format!(
-        "service a\n{{\n{body}port = 1\nper_source\n}}\nservice b\n{{\n{body}port = 2\n}}\n# end\n"
-    );
+    let body =
+        "type = UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nuser = root\nserver = /bin/cat\n";
+    let text =
+        format!("service a\n{{\n{body}port = 1\nper_source\n}}\nservice b\n{{\n{body}port = 2\n}}\n# end\n");
     let states = |text: &[u8]| -> Vec<(String, bool)> {
-        read(text)
-            .services
-            .into_iter()
-            .map(|s| (s.name, s.state == ServiceState::Offered))
-            .collect()
+        read(text).services.into_iter().map(|s| (s.name, s.state == ServiceState::Offered)).collect()
     };
     assert!(states(text.as_bytes()).iter().all(|(_, offered)| !offered));
     let edited = per_source(&text, "20");
@@ -291,13 +221,7 @@ fn a_thousand_blocks_and_ten_megabytes_take_linear_time() {
     assert_eq!(edited.lines.len(), 1);
     // A debug build takes a few seconds; anything quadratic takes minutes.
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
-    for hostile in [
-        "service a\n{\n",
-        "x",
-        "service a\n{\nx\n}\n",
-        "a=",
-        "include /etc/xinetd.conf\n",
-    ] {
+    for hostile in ["service a\n{\n", "x", "service a\n{\nx\n}\n", "a=", "include /etc/xinetd.conf\n"] {
         let _ = read(hostile.repeat(200_000 / hostile.len()).as_bytes());
     }
 }
@@ -345,10 +269,7 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn blocks() -> impl Strategy<Value = BlockRef> {
-    prop_oneof![
-        Just(BlockRef::Defaults),
-        (1u32..20).prop_map(|line| BlockRef::Service { line }),
-    ]
+    prop_oneof![Just(BlockRef::Defaults), (1u32..20).prop_map(|line| BlockRef::Service { line }),]
 }
 
 proptest! {

@@ -1,4 +1,5 @@
-//! What xinetd would drop, or end over, at a reload: a plan refuses it by file, line and attribute, and `show` says it.
+//! What xinetd would drop, or end over, at a reload: a plan refuses it by file, line and attribute, and
+//! `show` says it.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +17,7 @@ const UNRELATED: &str = "version = 1\n[limits.submission]\nper_ip = 20\n";
 
 fn mailward(command: &str, root: &Path, manifest: Option<&str>, more: &[&str]) -> Output {
     let mut run = Command::new(env!("CARGO_BIN_EXE_mailward"));
-    run.args([command, "--root", root.to_str().unwrap()])
-        .args(more);
+    run.args([command, "--root", root.to_str().unwrap()]).args(more);
     if let Some(manifest) = manifest {
         let path = root.join("manifest.toml");
         fs::write(&path, manifest).unwrap();
@@ -27,11 +27,7 @@ fn mailward(command: &str, root: &Path, manifest: Option<&str>, more: &[&str]) -
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn plan(root: &Path) -> (Option<i32>, String) {
@@ -47,7 +43,8 @@ fn refused(root: &Path, words: &[&str]) {
     }
 }
 
-/// Gives the service of a file one more line, which is the last before its `}`, and none of the same attribute before.
+/// Gives the service of a file one more line, which is the last before its `}`, and none of the same
+/// attribute before.
 fn with_line(root: &Path, path: &str, line: &str) {
     let path = root.join(path);
     let name = line.split_whitespace().next().unwrap();
@@ -65,13 +62,11 @@ fn with_line(root: &Path, path: &str, line: &str) {
 fn shown(root: &Path) -> Vec<Value> {
     let output = mailward("show", root, None, &["--format", "json"]);
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    shown["limits"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{shown}"))
-        .clone()
+    shown["limits"].as_array().unwrap_or_else(|| panic!("{shown}")).clone()
 }
 
-/// What `show` says of the limit of connections from one address of a service: its value, and all its problems.
+/// What `show` says of the limit of connections from one address of a service: its value, and all its
+/// problems.
 fn per_source(root: &Path, service: &str) -> (Value, String) {
     let entries = shown(root);
     let entry = entries
@@ -109,20 +104,10 @@ fn a_value_that_drops_a_served_service_is_refused_by_file_line_and_attribute() {
         let copy = office_copy();
         with_line(copy.path(), SMTP, line);
         let attribute = line.split(' ').next().unwrap();
-        refused(
-            copy.path(),
-            &[
-                "would end the service smtp",
-                "/etc/xinetd.d/smtp_psa:",
-                attribute,
-            ],
-        );
+        refused(copy.path(), &["would end the service smtp", "/etc/xinetd.d/smtp_psa:", attribute]);
         let (value, problems) = per_source(copy.path(), "smtp");
         assert_eq!(value, Value::Null, "{line}");
-        assert!(
-            problems.contains("xinetd drops the service"),
-            "{line}: {problems}"
-        );
+        assert!(problems.contains("xinetd drops the service"), "{line}: {problems}");
     }
 }
 
@@ -131,20 +116,14 @@ fn a_line_that_drops_a_served_service_for_what_the_host_has_is_refused() {
     for (line, why) in [
         ("port = 26", "/etc/services has port 25"),
         ("protocol = udp", "no sockets of this socket_type"),
-        (
-            "log_type = FILE /no/such/folder/log",
-            "cannot open the log file",
-        ),
+        ("log_type = FILE /no/such/folder/log", "cannot open the log file"),
         ("type = INTERNAL", "no built-in server"),
         ("socket_type = dgram", "xinetd does not offer this service"),
         ("log_on_success = TRAFFIC", "TRAFFIC"),
     ] {
         let copy = office_copy();
         with_line(copy.path(), SMTP, line);
-        refused(
-            copy.path(),
-            &["would end the service smtp", "/etc/xinetd.d/smtp_psa:", why],
-        );
+        refused(copy.path(), &["would end the service smtp", "/etc/xinetd.d/smtp_psa:", why]);
     }
 }
 
@@ -166,10 +145,7 @@ fn a_value_in_defaults_that_ends_xinetd_is_refused_and_shown() {
         for service in ["defaults", "smtp"] {
             let (value, problems) = per_source(copy.path(), service);
             assert_eq!(value, Value::Null, "{line}: {service}");
-            assert!(
-                problems.contains("in defaults and exits"),
-                "{line}: {problems}"
-            );
+            assert!(problems.contains("in defaults and exits"), "{line}: {problems}");
         }
     }
 }
@@ -180,10 +156,7 @@ fn an_include_of_itself_is_refused_and_shown() {
     let conf = copy.path().join(CONF);
     let text = fs::read_to_string(&conf).unwrap() + "include /etc/xinetd.conf\n";
     fs::write(&conf, text).unwrap();
-    refused(
-        copy.path(),
-        &["cannot be foreseen", "/etc/xinetd.conf:", "includes itself"],
-    );
+    refused(copy.path(), &["cannot be foreseen", "/etc/xinetd.conf:", "includes itself"]);
     let (value, problems) = per_source(copy.path(), "smtp");
     assert_eq!(value, Value::Null);
     assert!(problems.contains("includes itself"), "{problems}");
@@ -191,28 +164,18 @@ fn an_include_of_itself_is_refused_and_shown() {
 
 #[test]
 fn files_that_xinetd_reads_and_mailward_does_not_are_refused_and_shown() {
-    for include in [
-        "include xinetd.more\n",
-        "includedir /etc/../etc/xinetd.more\n",
-    ] {
+    for include in ["include xinetd.more\n", "includedir /etc/../etc/xinetd.more\n"] {
         let copy = office_copy();
         let conf = copy.path().join(CONF);
         let text = fs::read_to_string(&conf).unwrap() + include;
         fs::write(&conf, text).unwrap();
         refused(copy.path(), &["mailward does not", "/etc/xinetd.conf:"]);
         let (_, problems) = per_source(copy.path(), "defaults");
-        assert!(
-            problems.contains("xinetd reads this file and mailward does not"),
-            "{problems}"
-        );
+        assert!(problems.contains("xinetd reads this file and mailward does not"), "{problems}");
     }
     let copy = office_copy();
     let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"b\xfcro");
-    fs::write(
-        copy.path().join("etc/xinetd.d").join(name),
-        "service x\n{\n}\n",
-    )
-    .unwrap();
+    fs::write(copy.path().join("etc/xinetd.d").join(name), "service x\n{\n}\n").unwrap();
     refused(copy.path(), &["mailward does not", "/etc/xinetd.conf:"]);
     let (_, problems) = per_source(copy.path(), "defaults");
     assert!(
@@ -237,16 +200,12 @@ fn a_second_defaults_block_in_one_file_is_shown() {
 fn one_port_twice_by_name_and_number_is_shown() {
     let copy = office_copy();
     let smtp = fs::read_to_string(copy.path().join(SMTP)).unwrap();
-    let other = smtp
-        .replace("service smtp", "service mail25")
-        .replace("{\n", "{\n\ttype = UNLISTED\n\tport = 25\n");
+    let other =
+        smtp.replace("service smtp", "service mail25").replace("{\n", "{\n\ttype = UNLISTED\n\tport = 25\n");
     fs::write(copy.path().join("etc/xinetd.d/zz"), other).unwrap();
     let (value, problems) = per_source(copy.path(), "mail25");
     assert_eq!(value, Value::Null);
-    assert!(
-        problems.contains("an earlier one has the same port"),
-        "{problems}"
-    );
+    assert!(problems.contains("an earlier one has the same port"), "{problems}");
 }
 
 #[test]
@@ -255,11 +214,7 @@ fn what_cannot_be_told_stops_a_reload_and_is_shown() {
     with_line(copy.path(), SMTP, "redirect = localhost 25");
     refused(
         copy.path(),
-        &[
-            "cannot be shown that the service smtp survives",
-            "/etc/xinetd.d/smtp_psa:",
-            "redirect",
-        ],
+        &["cannot be shown that the service smtp survives", "/etc/xinetd.d/smtp_psa:", "redirect"],
     );
     let (_, problems) = per_source(copy.path(), "smtp");
     assert!(problems.contains("cannot be told"), "{problems}");
@@ -269,14 +224,7 @@ fn what_cannot_be_told_stops_a_reload_and_is_shown() {
 fn a_service_on_another_address_is_seen_by_the_plan() {
     let copy = office_copy();
     with_line(copy.path(), SMTP, "bind = 127.0.0.1");
-    refused(
-        copy.path(),
-        &[
-            "would restart the service smtp",
-            "another address",
-            "/etc/xinetd.d/smtp_psa:",
-        ],
-    );
+    refused(copy.path(), &["would restart the service smtp", "another address", "/etc/xinetd.d/smtp_psa:"]);
 }
 
 #[test]
@@ -295,8 +243,7 @@ fn a_folder_that_cannot_be_read_is_said_and_not_as_desired() {
         let mut run = Command::new("setpriv");
         run.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
         run.arg(env!("CARGO_BIN_EXE_mailward"));
-        run.args([command, "--root", copy.path().to_str().unwrap()])
-            .args(more);
+        run.args([command, "--root", copy.path().to_str().unwrap()]).args(more);
         said(&run.output_in_time().unwrap())
     };
     if !rustix::process::geteuid().is_root() {
@@ -304,11 +251,8 @@ fn a_folder_that_cannot_be_read_is_said_and_not_as_desired() {
         return;
     }
     let manifest = copy.path().join("manifest.toml");
-    fs::write(
-        &manifest,
-        "version = 1\n[limits.imap]\nper_ip = 4\n[limits.submission]\nper_ip = 10\n",
-    )
-    .unwrap();
+    fs::write(&manifest, "version = 1\n[limits.imap]\nper_ip = 4\n[limits.submission]\nper_ip = 10\n")
+        .unwrap();
     change("0644", &manifest);
     change("0700", &copy.path().join("etc/xinetd.d"));
     change("0600", &copy.path().join("etc/courier-imap/imapd"));
@@ -318,14 +262,8 @@ fn a_folder_that_cannot_be_read_is_said_and_not_as_desired() {
     assert!(!shown.contains("set nowhere"), "{shown}");
     for command in ["plan", "check"] {
         let told = nobody(command, &[manifest]);
-        assert!(
-            told.contains("cannot read /etc/xinetd.d"),
-            "{command}: {told}"
-        );
-        assert!(
-            told.contains("cannot read /etc/courier-imap/imapd"),
-            "{command}: {told}"
-        );
+        assert!(told.contains("cannot read /etc/xinetd.d"), "{command}: {told}");
+        assert!(told.contains("cannot read /etc/courier-imap/imapd"), "{command}: {told}");
         assert!(!told.contains("as desired"), "{command}: {told}");
         assert!(!told.contains("set nowhere"), "{command}: {told}");
     }
@@ -347,8 +285,7 @@ fn a_bad_limit_that_the_later_file_overrides_is_not_fatal() {
     let entries = shown(copy.path());
     let value = |service: &str| {
         let mut entries = entries.iter();
-        let entry =
-            entries.find(|entry| entry["service"] == service && entry["key"] == "MAXDAEMONS");
+        let entry = entries.find(|entry| entry["service"] == service && entry["key"] == "MAXDAEMONS");
         entry.unwrap()["value"].clone()
     };
     assert_eq!(value("imap"), 40);

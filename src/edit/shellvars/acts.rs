@@ -15,23 +15,12 @@ pub(super) enum CommandCertainty {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ShellAct {
     /// A variable gets a value: the written one, unless there is a doubt.
-    Assign {
-        name: Range<usize>,
-        value: Range<usize>,
-        doubt: Option<ValueDoubt>,
-    },
-    /// A line names a variable and does not set it. `repair` is what stands for the value, where that is clear.
-    Broken {
-        name: Range<usize>,
-        line: Range<usize>,
-        why: LineBreakage,
-        repair: Option<Range<usize>>,
-    },
+    Assign { name: Range<usize>, value: Range<usize>, doubt: Option<ValueDoubt> },
+    /// A line names a variable and does not set it. `repair` is what stands for the value, where that is
+    /// clear.
+    Broken { name: Range<usize>, line: Range<usize>, why: LineBreakage, repair: Option<Range<usize>> },
     /// A variable cannot be assigned from here on.
-    ReadOnly {
-        name: Range<usize>,
-        sure: CommandCertainty,
-    },
+    ReadOnly { name: Range<usize>, sure: CommandCertainty },
     /// A function of this name exists from here on.
     Define { name: Range<usize> },
     /// A command runs that does nothing to variables, unless a function has its name.
@@ -51,10 +40,7 @@ impl ShellAct {
             }
             Self::Broken { repair, .. } => *repair = None,
             Self::Return { at } => {
-                *self = Self::Doubt {
-                    at: at.clone(),
-                    why: ValueDoubt::MayEnd,
-                };
+                *self = Self::Doubt { at: at.clone(), why: ValueDoubt::MayEnd };
             }
             Self::Doubt { why, .. } => {
                 if why.ends() {

@@ -9,11 +9,10 @@ use super::words::{FieldSplitting, JoinedLines, ShellWord, is_name, name_length,
 use super::{LineBreakage, ValueDoubt};
 
 /// Builtins that neither set a variable nor end the shell, whatever their arguments.
-const HARMLESS: [&[u8]; 7] = [
-    b"[", b"echo", b"false", b"test", b"true", b"ulimit", b"umask",
-];
+const HARMLESS: [&[u8]; 7] = [b"[", b"echo", b"false", b"test", b"true", b"ulimit", b"umask"];
 
-/// Builtins whose prefix assignments stay and whose failures end the shell (POSIX: special built-in utilities).
+/// Builtins whose prefix assignments stay and whose failures end the shell (POSIX: special built-in
+/// utilities).
 const SPECIAL: [&[u8]; 16] = [
     b".",
     b":",
@@ -147,10 +146,7 @@ impl SimpleCommand {
             is_of_the_shell(&source[name.clone()]).then_some(name)
         });
         if let Some(at) = shell_variable {
-            acts.push(ShellAct::Doubt {
-                at,
-                why: ValueDoubt::ShellVariable,
-            });
+            acts.push(ShellAct::Doubt { at, why: ValueDoubt::ShellVariable });
         }
         match self.words.split_first() {
             None => {
@@ -171,13 +167,7 @@ impl SimpleCommand {
         }
     }
 
-    fn run(
-        &self,
-        source: &[u8],
-        command: &ShellWord,
-        arguments: &[ShellWord],
-        acts: &mut Vec<ShellAct>,
-    ) {
+    fn run(&self, source: &[u8], command: &ShellWord, arguments: &[ShellWord], acts: &mut Vec<ShellAct>) {
         let at = command.range.clone();
         let raw = &source[at.clone()];
         let name = unquote(raw);
@@ -205,8 +195,7 @@ impl SimpleCommand {
             b"export" | b"readonly" => return declare(source, &name, arguments, acts),
             b"unset" => return unset(source, arguments, acts),
             b"return" => {
-                let status =
-                    |word: &ShellWord| source[word.range.clone()].iter().all(u8::is_ascii_digit);
+                let status = |word: &ShellWord| source[word.range.clone()].iter().all(u8::is_ascii_digit);
                 match arguments {
                     [] => return acts.push(ShellAct::Return { at }),
                     [word] if status(word) => return acts.push(ShellAct::Return { at }),
@@ -225,8 +214,7 @@ impl SimpleCommand {
             }
             b"printf" => {
                 let plain = arguments.first().is_some_and(|word| {
-                    word.computed.is_none()
-                        && !unquote(&source[word.range.clone()]).starts_with(b"-")
+                    word.computed.is_none() && !unquote(&source[word.range.clone()]).starts_with(b"-")
                 });
                 (!plain).then_some(ValueDoubt::ShellState)
             }
@@ -241,13 +229,7 @@ impl SimpleCommand {
     }
 
     /// Notes the variables that the command only gets in its environment, or that it takes for its own name.
-    fn given(
-        &self,
-        source: &[u8],
-        command: &ShellWord,
-        arguments: &[ShellWord],
-        acts: &mut Vec<ShellAct>,
-    ) {
+    fn given(&self, source: &[u8], command: &ShellWord, arguments: &[ShellWord], acts: &mut Vec<ShellAct>) {
         let end = arguments.last().unwrap_or(command).range.end;
         for (length, word) in &self.assignments {
             let start = word.range.start;
@@ -269,29 +251,17 @@ impl SimpleCommand {
         let numeric = |range: &Range<usize>| {
             let text = &source[range.clone()];
             text.iter().any(u8::is_ascii_digit)
-                && text
-                    .iter()
-                    .all(|byte| byte.is_ascii_digit() || b"\"'\r".contains(byte))
+                && text.iter().all(|byte| byte.is_ascii_digit() || b"\"'\r".contains(byte))
         };
         let (why, value) = match (text, arguments) {
-            (b"=", [_]) => (
-                LineBreakage::SpacedEquals,
-                Some(first.range.end..first.range.end),
-            ),
+            (b"=", [_]) => (LineBreakage::SpacedEquals, Some(first.range.end..first.range.end)),
             (b"=", [_, value]) => (LineBreakage::SpacedEquals, Some(value.range.clone())),
-            ([b'=', ..], [_]) => (
-                LineBreakage::SpacedEquals,
-                Some(first.range.start + 1..first.range.end),
-            ),
+            ([b'=', ..], [_]) => (LineBreakage::SpacedEquals, Some(first.range.start + 1..first.range.end)),
             ([b'=', ..], _) => (LineBreakage::SpacedEquals, None),
-            (_, [value]) if numeric(&value.range) => {
-                (LineBreakage::NoEquals, Some(value.range.clone()))
-            }
+            (_, [value]) if numeric(&value.range) => (LineBreakage::NoEquals, Some(value.range.clone())),
             _ => return,
         };
-        let literal = arguments
-            .iter()
-            .all(|word| word.computed.is_none() && word.joined == JoinedLines::No);
+        let literal = arguments.iter().all(|word| word.computed.is_none() && word.joined == JoinedLines::No);
         acts.push(ShellAct::Broken {
             name: command.range.clone(),
             line: command.range.start..end,
@@ -334,19 +304,12 @@ fn declare(source: &[u8], command: &[u8], arguments: &[ShellWord], acts: &mut Ve
         let plain = raw.starts_with(name);
         if !plain {
             // A quoted name: which variable it is, and nothing else, is looked at.
-            acts.push(ShellAct::Doubt {
-                at: at.clone(),
-                why: ValueDoubt::NotUnderstood,
-            });
+            acts.push(ShellAct::Doubt { at: at.clone(), why: ValueDoubt::NotUnderstood });
             continue;
         }
         let name = at.start..at.start + length;
         if text.contains(&b'=') {
-            let doubt = if assigns {
-                word.computed
-            } else {
-                Some(ValueDoubt::NotUnderstood)
-            };
+            let doubt = if assigns { word.computed } else { Some(ValueDoubt::NotUnderstood) };
             acts.push(ShellAct::Assign {
                 name: name.clone(),
                 value: (at.start + length + 1).min(at.end)..at.end,
@@ -354,10 +317,7 @@ fn declare(source: &[u8], command: &[u8], arguments: &[ShellWord], acts: &mut Ve
             });
         }
         if command == b"readonly" {
-            acts.push(ShellAct::ReadOnly {
-                name,
-                sure: CommandCertainty::Always,
-            });
+            acts.push(ShellAct::ReadOnly { name, sure: CommandCertainty::Always });
         }
     }
 }
@@ -370,16 +330,9 @@ fn unset(source: &[u8], arguments: &[ShellWord], acts: &mut Vec<ShellAct>) {
             continue;
         }
         acts.push(if is_name(raw) && !is_of_the_shell(raw) {
-            ShellAct::Assign {
-                name: at.clone(),
-                value: at,
-                doubt: Some(ValueDoubt::Unset),
-            }
+            ShellAct::Assign { name: at.clone(), value: at, doubt: Some(ValueDoubt::Unset) }
         } else {
-            ShellAct::Doubt {
-                at,
-                why: ValueDoubt::ShellState,
-            }
+            ShellAct::Doubt { at, why: ValueDoubt::ShellState }
         });
     }
 }

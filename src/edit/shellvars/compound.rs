@@ -176,19 +176,14 @@ impl ShellParser<'_> {
         self.close(start)?;
         self.lines()?;
         let compound = self.peek() == Some(b'(')
-            || matches!(
-                self.reserved(),
-                Some(b"{" | b"if" | b"while" | b"until" | b"for" | b"case")
-            );
+            || matches!(self.reserved(), Some(b"{" | b"if" | b"while" | b"until" | b"for" | b"case"));
         if !compound {
             return Err(self.stop(start, ValueDoubt::Unportable));
         }
         let first = self.acts.len();
         self.command(CommandCertainty::Maybe)?;
         self.acts.truncate(first);
-        self.acts.push(ShellAct::Define {
-            name: name.range.clone(),
-        });
+        self.acts.push(ShellAct::Define { name: name.range.clone() });
         Ok(())
     }
 

@@ -52,8 +52,9 @@ pub enum ShellRefusalReason {
 
 /// Makes the file assign `number` to `name`, for couriertcpd.
 ///
-/// The winning assignment changes in place, and only the value's bytes; a broken line that is all there is becomes one
-/// that the shell reads; a missing one goes where sysconftool keeps it. A value that already means the number stays.
+/// The winning assignment changes in place, and only the value's bytes; a broken line that is all there is
+/// becomes one that the shell reads; a missing one goes where sysconftool keeps it. A value that already
+/// means the number stays.
 ///
 /// # Errors
 /// [`ShellRefusal`] where it cannot be proved that the file then sets just this variable to just this number.
@@ -89,10 +90,7 @@ pub fn ensure(bytes: &[u8], name: &str, number: u32) -> Result<EditedBytes, Shel
         };
         vec![ByteReplacement::new(held.value.clone(), text, kind)]
     } else if let Some(broken) = shell.broken(name) {
-        let repaired = broken
-            .repair
-            .as_ref()
-            .and_then(|value| restyled(file.text(value), number));
+        let repaired = broken.repair.as_ref().and_then(|value| restyled(file.text(value), number));
         let Some(value) = repaired else {
             return Err(refuse(&broken.line, ShellRefusalReason::Broken(broken.why)));
         };
@@ -134,38 +132,22 @@ fn unreadable(file: &ShellFile, shell: &Sourcing<'_>) -> Result<(), ShellRefusal
             && problem.kind == ShellProblemKind::CarriageReturn
     });
     match fatal {
-        Some(problem) => Err(refusal(
-            file,
-            problem.spot,
-            ShellRefusalReason::CarriageReturn,
-        )),
+        Some(problem) => Err(refusal(file, problem.spot, ShellRefusalReason::CarriageReturn)),
         None => Ok(()),
     }
 }
 
 fn refusal(file: &ShellFile, spot: FileLine, why: ShellRefusalReason) -> ShellRefusal {
     let line = usize::try_from(spot.line).unwrap_or(usize::MAX) - 1;
-    ShellRefusal {
-        spot,
-        line: file.line_text(line).to_vec(),
-        why,
-    }
+    ShellRefusal { spot, line: file.line_text(line).to_vec(), why }
 }
 
 fn unchanged(bytes: &[u8]) -> EditedBytes {
-    EditedBytes {
-        bytes: bytes.to_vec(),
-        lines: Vec::new(),
-    }
+    EditedBytes { bytes: bytes.to_vec(), lines: Vec::new() }
 }
 
 /// Why the new bytes do not do what they should; none where they do.
-fn proved(
-    before: &Sourcing<'_>,
-    bytes: &[u8],
-    name: &str,
-    number: u32,
-) -> Option<ShellRefusalReason> {
+fn proved(before: &Sourcing<'_>, bytes: &[u8], name: &str, number: u32) -> Option<ShellRefusalReason> {
     let file = ShellFile::parse(bytes);
     let after = Sourcing::of([&file]);
     match after.value(name).value {
@@ -181,8 +163,8 @@ fn proved(
     (old != new).then_some(ShellRefusalReason::NoPlace)
 }
 
-/// A value's source with another number in it: the same quotes, the same joined lines, the same CR before the line's
-/// end. None where the value itself holds a line end.
+/// A value's source with another number in it: the same quotes, the same joined lines, the same CR before the
+/// line's end. None where the value itself holds a line end.
 fn restyled(source: &[u8], number: u32) -> Option<Vec<u8>> {
     let joined = source.windows(2).filter(|pair| *pair == b"\\\n").count();
     let ends = source.iter().filter(|byte| **byte == b'\n').count();
@@ -190,9 +172,7 @@ fn restyled(source: &[u8], number: u32) -> Option<Vec<u8>> {
         return None;
     }
     let quote = match source {
-        [first @ (b'"' | b'\''), inner @ .., last] if first == last && !inner.contains(first) => {
-            Some(*first)
-        }
+        [first @ (b'"' | b'\''), inner @ .., last] if first == last && !inner.contains(first) => Some(*first),
         _ => None,
     };
     let mut text = Vec::with_capacity(source.len());
@@ -221,10 +201,7 @@ impl ByteReplacement {
     }
 
     fn apply(&self, file: &ShellFile) -> EditedBytes {
-        let (before, after) = (
-            &file.bytes[..self.range.start],
-            &file.bytes[self.range.end..],
-        );
+        let (before, after) = (&file.bytes[..self.range.start], &file.bytes[self.range.end..]);
         let mut bytes = before.to_vec();
         if self.kind == EditKind::Insert {
             if !before.is_empty() && !before.ends_with(b"\n") {
@@ -247,11 +224,7 @@ impl ByteReplacement {
         }
         bytes.extend(&self.text);
         bytes.extend(after);
-        let edited = ShellFile {
-            lines: super::line_starts(&bytes),
-            bytes,
-            acts: Vec::new(),
-        };
+        let edited = ShellFile { lines: super::line_starts(&bytes), bytes, acts: Vec::new() };
         let first = file.line_of(self.range.start);
         let last = file.line_of(self.range.end);
         let lines = (first..=last)
@@ -264,9 +237,6 @@ impl ByteReplacement {
                 after: edited.line_text(line).to_vec(),
             })
             .collect();
-        EditedBytes {
-            bytes: edited.bytes,
-            lines,
-        }
+        EditedBytes { bytes: edited.bytes, lines }
     }
 }

@@ -1,6 +1,8 @@
-//! The grammar of the shell, as far as dash and bash read it alike: a file becomes the flat list of what it does.
+//! The grammar of the shell, as far as dash and bash read it alike: a file becomes the flat list of what it
+//! does.
 //!
-//! The reading ends at the first thing that is not certain; what that means for the variables is decided elsewhere.
+//! The reading ends at the first thing that is not certain; what that means for the variables is decided
+//! elsewhere.
 
 mod between;
 mod lists;
@@ -74,10 +76,7 @@ impl<'a> ShellParser<'a> {
 
     pub(super) fn stop(&self, start: usize, why: ValueDoubt) -> ReadingStop {
         let end = self.at.max(start + 1).min(self.source.len().max(start));
-        ReadingStop {
-            at: start..end,
-            why,
-        }
+        ReadingStop { at: start..end, why }
     }
 
     /// The current depth, unless one more level would be too deep.

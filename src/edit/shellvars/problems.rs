@@ -12,14 +12,7 @@ use super::{FileLine, LineBreakage, ShellFile, SourcedValue, Sourcing, ValueDoub
 const LIMITS: [&str; 2] = ["MAXDAEMONS", "MAXPERIP"];
 
 /// The variables that a start script pastes into a command line for a second shell, where each is one word.
-const PASTED_WORDS: [&str; 6] = [
-    "ADDRESS",
-    "MAILDIRPATH",
-    "PIDFILE",
-    "PORT",
-    "SSLADDRESS",
-    "SSLPORT",
-];
+const PASTED_WORDS: [&str; 6] = ["ADDRESS", "MAILDIRPATH", "PIDFILE", "PORT", "SSLADDRESS", "SSLPORT"];
 
 /// The variables that a start script pastes so, where they may be several words.
 const PASTED_LISTS: [&str; 3] = ["LOGGEROPTS", "SSLLOGGEROPTS", "TCPDOPTS"];
@@ -61,9 +54,7 @@ impl ShellProblemKind {
     #[must_use]
     pub const fn is_of_a_value(self) -> bool {
         match self {
-            Self::RefusedLimit | Self::ReadTwice | Self::LimitInOptions | Self::CarriageReturn => {
-                true
-            }
+            Self::RefusedLimit | Self::ReadTwice | Self::LimitInOptions | Self::CarriageReturn => true,
             Self::Doubt(_) | Self::Broken(_) | Self::CarriageReturns | Self::ByteOrderMark => false,
         }
     }
@@ -80,16 +71,12 @@ impl fmt::Display for ShellProblemKind {
             Self::CarriageReturn => {
                 f.write_str("a carriage return is read as a command or becomes part of an option")
             }
-            Self::ByteOrderMark => {
-                f.write_str("a byte order mark makes a command of the first line")
-            }
+            Self::ByteOrderMark => f.write_str("a byte order mark makes a command of the first line"),
             Self::RefusedLimit => f.write_str("couriertcpd refuses to start with this limit"),
-            Self::ReadTwice => {
-                f.write_str("the start script hands this value to a second shell, which reads it as more than one word")
-            }
-            Self::LimitInOptions => {
-                f.write_str("a limit in the options wins over MAXDAEMONS and MAXPERIP")
-            }
+            Self::ReadTwice => f.write_str(
+                "the start script hands this value to a second shell, which reads it as more than one word",
+            ),
+            Self::LimitInOptions => f.write_str("a limit in the options wins over MAXDAEMONS and MAXPERIP"),
         }
     }
 }
@@ -109,27 +96,15 @@ pub enum ProblemConsequence {
 pub(super) fn of(file: &ShellFile) -> Vec<ShellProblem> {
     let mut problems = Vec::new();
     let mut note = |at: &Range<usize>, kind, consequence| {
-        problems.push(ShellProblem {
-            spot: file.spot(at),
-            kind,
-            consequence,
-        });
+        problems.push(ShellProblem { spot: file.spot(at), kind, consequence });
     };
     if carriage_returns_throughout(file) {
         let at = 0..file.line_text(0).len();
-        note(
-            &at,
-            ShellProblemKind::CarriageReturns,
-            ProblemConsequence::DaemonDoesNotRun,
-        );
+        note(&at, ShellProblemKind::CarriageReturns, ProblemConsequence::DaemonDoesNotRun);
     }
     let marked = file.bytes.starts_with("\u{feff}".as_bytes());
     if marked {
-        note(
-            &(0..3),
-            ShellProblemKind::ByteOrderMark,
-            ProblemConsequence::LineFails,
-        );
+        note(&(0..3), ShellProblemKind::ByteOrderMark, ProblemConsequence::LineFails);
     }
     for act in &file.acts {
         match act {
@@ -141,18 +116,10 @@ pub(super) fn of(file: &ShellFile) -> Vec<ShellProblem> {
                 note(at, ShellProblemKind::Doubt(*why), consequence);
             }
             ShellAct::Broken { line, why, .. } => {
-                note(
-                    line,
-                    ShellProblemKind::Broken(*why),
-                    ProblemConsequence::LineFails,
-                );
+                note(line, ShellProblemKind::Broken(*why), ProblemConsequence::LineFails);
             }
             ShellAct::Run { name } if file.text(name).ends_with(b"\r") => {
-                note(
-                    name,
-                    ShellProblemKind::CarriageReturn,
-                    ProblemConsequence::LineFails,
-                );
+                note(name, ShellProblemKind::CarriageReturn, ProblemConsequence::LineFails);
             }
             ShellAct::Assign { .. }
             | ShellAct::ReadOnly { .. }
@@ -182,34 +149,29 @@ pub(super) fn of(file: &ShellFile) -> Vec<ShellProblem> {
 
 /// Whether each of at least two lines ends in CR LF.
 pub(super) fn carriage_returns_throughout(file: &ShellFile) -> bool {
-    file.lines.len() > 2
-        && file.lines[1..]
-            .iter()
-            .all(|next| file.bytes[..next - 1].ends_with(b"\r"))
+    file.lines.len() > 2 && file.lines[1..].iter().all(|next| file.bytes[..next - 1].ends_with(b"\r"))
 }
 
 /// Problems of the values that win within the file.
 fn values(file: &ShellFile, shell: &Sourcing<'_>, problems: &mut Vec<ShellProblem>) {
-    let mut check =
-        |name: &str, judge: fn(&[u8]) -> Option<(ShellProblemKind, ProblemConsequence)>| {
-            let Some(held) = shell.held(name).filter(|held| held.doubt.is_none()) else {
-                return;
-            };
-            if let Some((kind, consequence)) = judge(&unquote(file.text(&held.value))) {
-                problems.push(ShellProblem {
-                    spot: file.spot(&(held.name.start..held.value.end)),
-                    kind,
-                    consequence,
-                });
-            }
+    let mut check = |name: &str, judge: fn(&[u8]) -> Option<(ShellProblemKind, ProblemConsequence)>| {
+        let Some(held) = shell.held(name).filter(|held| held.doubt.is_none()) else {
+            return;
         };
+        if let Some((kind, consequence)) = judge(&unquote(file.text(&held.value))) {
+            problems.push(ShellProblem {
+                spot: file.spot(&(held.name.start..held.value.end)),
+                kind,
+                consequence,
+            });
+        }
+    };
     for name in LIMITS {
         check(name, |value| match daemon_number(value) {
             Some(_) => None,
-            None if value.iter().all(|byte| is_inert(*byte) || *byte == b'\r') => Some((
-                ShellProblemKind::RefusedLimit,
-                ProblemConsequence::DaemonDoesNotRun,
-            )),
+            None if value.iter().all(|byte| is_inert(*byte) || *byte == b'\r') => {
+                Some((ShellProblemKind::RefusedLimit, ProblemConsequence::DaemonDoesNotRun))
+            }
             None => Some((ShellProblemKind::ReadTwice, ProblemConsequence::Warning)),
         });
     }
@@ -233,19 +195,15 @@ fn values(file: &ShellFile, shell: &Sourcing<'_>, problems: &mut Vec<ShellProble
     // couriertcpd compares whole option names and addresses; its port goes through `atoi`.
     for name in ["ADDRESS", "SSLADDRESS", "TCPDOPTS"] {
         check(name, |value| {
-            value.contains(&b'\r').then_some((
-                ShellProblemKind::CarriageReturn,
-                ProblemConsequence::DaemonDoesNotRun,
-            ))
+            value
+                .contains(&b'\r')
+                .then_some((ShellProblemKind::CarriageReturn, ProblemConsequence::DaemonDoesNotRun))
         });
     }
     check("TCPDOPTS", |value| {
         let mut words = value.split(|byte| matches!(byte, b' ' | b'\t'));
         words
             .any(|word| word.starts_with(b"-maxprocs=") || word.starts_with(b"-maxperip="))
-            .then_some((
-                ShellProblemKind::LimitInOptions,
-                ProblemConsequence::Warning,
-            ))
+            .then_some((ShellProblemKind::LimitInOptions, ProblemConsequence::Warning))
     });
 }

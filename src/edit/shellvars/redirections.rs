@@ -41,10 +41,7 @@ impl ShellParser<'_> {
             _ => b">",
         };
         self.at += sign.len();
-        if matches!(
-            self.source[self.at..],
-            [b'(' | b'&' | b'<' | b'>' | b'|', ..] | [b'\\', b'\n', ..]
-        ) {
+        if matches!(self.source[self.at..], [b'(' | b'&' | b'<' | b'>' | b'|', ..] | [b'\\', b'\n', ..]) {
             return Err(self.stop(start, ValueDoubt::Unportable));
         }
         self.blanks()?;
@@ -56,28 +53,17 @@ impl ShellParser<'_> {
         }
         match sign {
             b"<<" | b"<<-" => {
-                let strange = target.computed.is_some()
-                    || target.joined == JoinedLines::Yes
-                    || source.contains(&b'\n');
+                let strange =
+                    target.computed.is_some() || target.joined == JoinedLines::Yes || source.contains(&b'\n');
                 if strange {
                     return Err(self.stop(start, ValueDoubt::NotUnderstood));
                 }
-                let quoted = source
-                    .iter()
-                    .any(|byte| matches!(byte, b'\'' | b'"' | b'\\'));
+                let quoted = source.iter().any(|byte| matches!(byte, b'\'' | b'"' | b'\\'));
                 self.here_documents.push(HereDocument {
                     start,
                     delimiter: unquote(source),
-                    body: if quoted {
-                        HereBody::Literal
-                    } else {
-                        HereBody::Expanded
-                    },
-                    tabs: if sign == b"<<-" {
-                        LeadingTabs::Stripped
-                    } else {
-                        LeadingTabs::Kept
-                    },
+                    body: if quoted { HereBody::Literal } else { HereBody::Expanded },
+                    tabs: if sign == b"<<-" { LeadingTabs::Stripped } else { LeadingTabs::Kept },
                 });
             }
             // bash: `>&file` is another sign. dash has descriptors of one digit only.
@@ -97,9 +83,7 @@ impl ShellParser<'_> {
             self.at += length.map_or(rest.len(), |length| length + 1);
             let text = match document.tabs {
                 LeadingTabs::Kept => line,
-                LeadingTabs::Stripped => {
-                    &line[line.iter().take_while(|byte| **byte == b'\t').count()..]
-                }
+                LeadingTabs::Stripped => &line[line.iter().take_while(|byte| **byte == b'\t').count()..],
             };
             if text == document.delimiter {
                 return Ok(());

@@ -1,9 +1,10 @@
 //! Where sysconftool keeps a setting over a package upgrade (sysconftool(7)).
 //!
-//! `##NAME: name:revision` begins a section; its description is the `#` lines that follow; from the first other line
-//! on, what is no `#` line is the setting that is kept, up to the next `#` line.
+//! `##NAME: name:revision` begins a section; its description is the `#` lines that follow; from the first
+//! other line on, what is no `#` line is the setting that is kept, up to the next `#` line.
 
-/// The places where a new line for a setting may go, best first. Each is where a line begins, or the end of the file.
+/// The places where a new line for a setting may go, best first. Each is where a line begins, or the end of
+/// the file.
 pub(super) fn places(bytes: &[u8], name: &str) -> Vec<usize> {
     let mut own = None;
     let mut last_kept = None;

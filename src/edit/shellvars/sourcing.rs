@@ -69,16 +69,10 @@ impl<'a> Sourcing<'a> {
     #[must_use]
     pub fn value(&self, name: &str) -> SourcedVariable {
         if let Some((file, value)) = self.doubt() {
-            return SourcedVariable {
-                file: Some(file),
-                value,
-            };
+            return SourcedVariable { file: Some(file), value };
         }
         if let Some(held) = self.held.get(name.as_bytes()) {
-            return SourcedVariable {
-                file: Some(held.file),
-                value: self.read(held),
-            };
+            return SourcedVariable { file: Some(held.file), value: self.read(held) };
         }
         match self.broken.get(name.as_bytes()) {
             Some(broken) => SourcedVariable {
@@ -88,10 +82,7 @@ impl<'a> Sourcing<'a> {
                     why: broken.why,
                 },
             },
-            None => SourcedVariable {
-                file: None,
-                value: SourcedValue::Untouched,
-            },
+            None => SourcedVariable { file: None, value: SourcedValue::Untouched },
         }
     }
 
@@ -106,18 +97,13 @@ impl<'a> Sourcing<'a> {
     /// Every variable that is provably a literal in the end, by name, with the file that decides.
     pub fn assignments(&self) -> impl Iterator<Item = (usize, ShellAssignment)> + '_ {
         let certain = self.doubt.is_none();
-        self.held
-            .iter()
-            .filter(move |_| certain)
-            .filter_map(|(name, held)| match self.read(held) {
-                SourcedValue::Literal { bytes, spot } => {
-                    let name = String::from_utf8_lossy(name).into_owned();
-                    Some((held.file, ShellAssignment { name, bytes, spot }))
-                }
-                SourcedValue::Untouched
-                | SourcedValue::Broken { .. }
-                | SourcedValue::Uncertain { .. } => None,
-            })
+        self.held.iter().filter(move |_| certain).filter_map(|(name, held)| match self.read(held) {
+            SourcedValue::Literal { bytes, spot } => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                Some((held.file, ShellAssignment { name, bytes, spot }))
+            }
+            SourcedValue::Untouched | SourcedValue::Broken { .. } | SourcedValue::Uncertain { .. } => None,
+        })
     }
 
     pub(super) fn held(&self, name: &str) -> Option<&HeldValue> {
@@ -145,10 +131,7 @@ impl<'a> Sourcing<'a> {
         let spot = file.spot(&(held.name.start..held.value.end));
         match held.doubt {
             Some(why) => SourcedValue::Uncertain { spot, why },
-            None => SourcedValue::Literal {
-                bytes: unquote(file.text(&held.value)),
-                spot,
-            },
+            None => SourcedValue::Literal { bytes: unquote(file.text(&held.value)), spot },
         }
     }
 
@@ -161,13 +144,8 @@ impl<'a> Sourcing<'a> {
                 ShellAct::Assign { name, value, doubt } => {
                     let text = file.text(name);
                     if let Some(sure) = self.read_only.get(text) {
-                        let certain =
-                            *sure == CommandCertainty::Always && doubt.is_none() && !returned;
-                        let why = if certain {
-                            ValueDoubt::ReadOnly
-                        } else {
-                            ValueDoubt::MayEnd
-                        };
+                        let certain = *sure == CommandCertainty::Always && doubt.is_none() && !returned;
+                        let why = if certain { ValueDoubt::ReadOnly } else { ValueDoubt::MayEnd };
                         self.give_up(index, name.clone(), why);
                     }
                     let late = returned.then_some(ValueDoubt::AfterReturn);
@@ -179,12 +157,7 @@ impl<'a> Sourcing<'a> {
                     };
                     self.held.insert(text, held);
                 }
-                ShellAct::Broken {
-                    name,
-                    line,
-                    why,
-                    repair,
-                } => {
+                ShellAct::Broken { name, line, why, repair } => {
                     let text = file.text(name);
                     if *why == LineBreakage::GivenToCommand && self.read_only.contains_key(text) {
                         self.give_up(index, name.clone(), ValueDoubt::MayEnd);
@@ -199,11 +172,7 @@ impl<'a> Sourcing<'a> {
                     self.broken.insert(text, broken);
                 }
                 ShellAct::ReadOnly { name, sure } => {
-                    let sure = if returned {
-                        CommandCertainty::Maybe
-                    } else {
-                        *sure
-                    };
+                    let sure = if returned { CommandCertainty::Maybe } else { *sure };
                     let known = self.read_only.entry(file.text(name)).or_insert(sure);
                     if sure == CommandCertainty::Always {
                         *known = sure;

@@ -1,7 +1,7 @@
 //! Words of the shell: where they end, and whether their value is written there or computed.
 //!
-//! Only what dash and bash read alike is read here; the first thing that they may read differently ends the reading.
-//! Nothing is expanded.
+//! Only what dash and bash read alike is read here; the first thing that they may read differently ends the
+//! reading. Nothing is expanded.
 
 use std::ops::Range;
 
@@ -56,10 +56,9 @@ pub(super) fn is_name(text: &[u8]) -> bool {
 /// How many bytes at the beginning are a variable's name; 0 where none are.
 pub(super) fn name_length(text: &[u8]) -> usize {
     match text.first() {
-        Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => text
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-            .count(),
+        Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => {
+            text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
+        }
         _ => 0,
     }
 }
@@ -192,7 +191,8 @@ impl ShellParser<'_> {
         Err(self.stop(start, ValueDoubt::Unterminated))
     }
 
-    /// A line end inside quotes while a here-document waits for its body is read differently by different shells.
+    /// A line end inside quotes while a here-document waits for its body is read differently by different
+    /// shells.
     fn line_in_word(&self, start: usize) -> GrammarResult<()> {
         if self.awaits_here_document() {
             return Err(self.stop(start, ValueDoubt::Unportable));
@@ -218,10 +218,7 @@ impl ShellParser<'_> {
             }
             // bash translates `$"text"`; the text ends at the same place for both shells.
             [b'"', ..] if quotes == QuoteContext::None => self.at += 1,
-            [
-                b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!' | b'0'..=b'9',
-                ..,
-            ] => self.at += 2,
+            [b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!' | b'0'..=b'9', ..] => self.at += 2,
             _ => match name_length(rest) {
                 0 => {
                     self.at += 1;
@@ -245,10 +242,7 @@ impl ShellParser<'_> {
         let counted = matches!(rest, [b'#', next, ..] if *next != b'}');
         let from = self.at + usize::from(counted);
         let length = match &self.source[from..] {
-            [
-                b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!' | b'0'..=b'9',
-                ..,
-            ] => 1,
+            [b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!' | b'0'..=b'9', ..] => 1,
             text => name_length(text),
         };
         if length == 0 {
@@ -276,8 +270,8 @@ impl ShellParser<'_> {
             match byte {
                 b'}' => return Ok(()),
                 b'$' if name_length(&self.source[self.at..]) > 0 => {}
-                b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b',' | b'+' | b'=' | b'%' | b'#'
-                | b'*' | b'?' | b' ' => {}
+                b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b',' | b'+' | b'=' | b'%' | b'#' | b'*' | b'?'
+                | b' ' => {}
                 _ if byte.is_ascii_alphanumeric() => {}
                 _ => break,
             }
@@ -291,10 +285,7 @@ impl ShellParser<'_> {
         self.at += 3;
         loop {
             self.arithmetic_blanks();
-            let digits = self.source[self.at..]
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let digits = self.source[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
             let zero = self.source[self.at..].starts_with(b"0") && digits > 1;
             if digits == 0 || digits > 8 || zero {
                 return Err(self.stop(start, ValueDoubt::MayEnd));
@@ -354,11 +345,7 @@ impl ShellParser<'_> {
         let inner = ShellParser::new(&script, depth + 1).script();
         if let Err(ReadingStop { why, .. }) = inner {
             // Shells do not look at all of this text before it runs, and then only a shell of its own ends.
-            let why = if why.ends() {
-                ValueDoubt::NotUnderstood
-            } else {
-                why
-            };
+            let why = if why.ends() { ValueDoubt::NotUnderstood } else { why };
             return Err(self.stop(start, why));
         }
         word.computed = Some(ValueDoubt::Computed);

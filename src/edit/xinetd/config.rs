@@ -67,7 +67,8 @@ pub struct AttributeAssignment {
 /// The `defaults` of all files together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct XinetdDefaults {
-    /// The headings of the `defaults` blocks that xinetd reads, in order; the first line to set an attribute wins.
+    /// The headings of the `defaults` blocks that xinetd reads, in order; the first line to set an attribute
+    /// wins.
     pub blocks: Vec<FilePosition>,
     /// The lines that it accepts, in order.
     pub assignments: Vec<AttributeAssignment>,
@@ -83,19 +84,13 @@ impl XinetdDefaults {
     /// The default of `per_source`, where a line sets it.
     #[must_use]
     pub fn per_source(&self) -> Option<EffectiveValue<ConnectionLimit>> {
-        count(
-            self.attribute(Attribute::PerSource.name()),
-            ValueSource::Defaults,
-        )
+        count(self.attribute(Attribute::PerSource.name()), ValueSource::Defaults)
     }
 
     /// The default of `instances`, where a line sets it.
     #[must_use]
     pub fn instances(&self) -> Option<EffectiveValue<ConnectionLimit>> {
-        count(
-            self.attribute(Attribute::Instances.name()),
-            ValueSource::Defaults,
-        )
+        count(self.attribute(Attribute::Instances.name()), ValueSource::Defaults)
     }
 
     /// The default of `cps`, where a line sets it.
@@ -108,7 +103,8 @@ impl XinetdDefaults {
 /// Whether xinetd offers a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceState {
-    /// It does, as far as the files tell: a missing server, user or name in `/etc/services` can still prevent it.
+    /// It does, as far as the files tell: a missing server, user or name in `/etc/services` can still prevent
+    /// it.
     Offered,
     /// `disable = yes`, `disabled = …`, or not among `enabled = …`.
     Disabled,
@@ -146,7 +142,8 @@ pub struct ServiceEntry {
 }
 
 impl ServiceEntry {
-    /// The first accepted line of an attribute in the service's own block, by the attribute's lower-case name.
+    /// The first accepted line of an attribute in the service's own block, by the attribute's lower-case
+    /// name.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&AttributeAssignment> {
         self.assignments.iter().find(|a| a.name == name)
@@ -194,7 +191,8 @@ impl XinetdConfig {
         self.has(ProblemEffect::DaemonExits)
     }
 
-    /// Whether xinetd would read memory that holds anything: then nothing here is certain, not even that it runs.
+    /// Whether xinetd would read memory that holds anything: then nothing here is certain, not even that it
+    /// runs.
     #[must_use]
     pub fn is_unforeseeable(&self) -> bool {
         self.has(ProblemEffect::Unforeseeable)
@@ -205,28 +203,18 @@ impl XinetdConfig {
     }
 }
 
-pub(super) const UNLIMITED: EffectiveValue<ConnectionLimit> = EffectiveValue {
-    value: ConnectionLimit::Unlimited,
-    from: ValueSource::BuiltIn,
-};
+pub(super) const UNLIMITED: EffectiveValue<ConnectionLimit> =
+    EffectiveValue { value: ConnectionLimit::Unlimited, from: ValueSource::BuiltIn };
 
-pub(super) const BUILT_IN_RATE: EffectiveValue<ConnectionRate> = EffectiveValue {
-    value: ConnectionRate {
-        rate: 50,
-        pause: 10,
-    },
-    from: ValueSource::BuiltIn,
-};
+pub(super) const BUILT_IN_RATE: EffectiveValue<ConnectionRate> =
+    EffectiveValue { value: ConnectionRate { rate: 50, pause: 10 }, from: ValueSource::BuiltIn };
 
 pub(super) fn count(
     line: Option<&AttributeAssignment>,
     from: fn(FilePosition) -> ValueSource,
 ) -> Option<EffectiveValue<ConnectionLimit>> {
     let line = line?;
-    Some(EffectiveValue {
-        value: attribute::count(line.values.first()?)?,
-        from: from(line.at.clone()),
-    })
+    Some(EffectiveValue { value: attribute::count(line.values.first()?)?, from: from(line.at.clone()) })
 }
 
 pub(super) fn rate(
@@ -235,8 +223,5 @@ pub(super) fn rate(
 ) -> Option<EffectiveValue<ConnectionRate>> {
     let line = line?;
     let values: Vec<&[u8]> = line.values.iter().map(Vec::as_slice).collect();
-    Some(EffectiveValue {
-        value: attribute::rate(&values)?,
-        from: from(line.at.clone()),
-    })
+    Some(EffectiveValue { value: attribute::rate(&values)?, from: from(line.at.clone()) })
 }

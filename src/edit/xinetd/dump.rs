@@ -1,7 +1,7 @@
 //! What a running xinetd says of itself: the state that it appends to `/var/run/xinetd.dump` at SIGUSR1.
 //!
-//! Also what reading a [`Config`](super::Config) at SIGHUP would do to that daemon. Nothing here sends a signal or
-//! reads the file.
+//! Also what reading a [`Config`](super::Config) at SIGHUP would do to that daemon. Nothing here sends a
+//! signal or reads the file.
 
 use crate::model::{ConnectionLimit, ConnectionRate};
 
@@ -95,10 +95,8 @@ impl XinetdDump {
                         let number = version.split_whitespace().last();
                         dump.version = number.and_then(XinetdVersion::parse);
                     } else if let Some(name) = text.strip_prefix("Service = ") {
-                        dump.services.push(DumpedService {
-                            name: name.to_owned(),
-                            ..DumpedService::default()
-                        });
+                        dump.services
+                            .push(DumpedService { name: name.to_owned(), ..DumpedService::default() });
                     } else if text.starts_with("config_file = ") {
                         dump.config_file = Some(line["config_file = ".len()..].to_vec());
                     }
@@ -129,19 +127,13 @@ impl XinetdDump {
     /// The `per_source` in force for a service of this dump.
     #[must_use]
     pub fn per_source(&self, service: &DumpedService) -> ConnectionLimit {
-        service
-            .per_source
-            .or(self.per_source)
-            .unwrap_or(ConnectionLimit::Unlimited)
+        service.per_source.or(self.per_source).unwrap_or(ConnectionLimit::Unlimited)
     }
 
     /// The `instances` in force for a service of this dump.
     #[must_use]
     pub fn instances(&self, service: &DumpedService) -> ConnectionLimit {
-        service
-            .instances
-            .or(self.instances)
-            .unwrap_or(ConnectionLimit::Unlimited)
+        service.instances.or(self.instances).unwrap_or(ConnectionLimit::Unlimited)
     }
 
     /// The `cps` in force for a service of this dump.
@@ -194,10 +186,7 @@ fn count(text: &str) -> Option<ConnectionLimit> {
 /// `max conn:50 wait:10`.
 fn rate(text: &str) -> Option<ConnectionRate> {
     let (rate, pause) = text.strip_prefix("max conn:")?.split_once(" wait:")?;
-    Some(ConnectionRate {
-        rate: rate.parse().ok()?,
-        pause: pause.trim().parse().ok()?,
-    })
+    Some(ConnectionRate { rate: rate.parse().ok()?, pause: pause.trim().parse().ok()? })
 }
 
 #[cfg(test)]
@@ -209,21 +198,10 @@ mod tests {
     #[test]
     fn a_dump_is_read_in_full() {
         let dump = XinetdDump::last(ONE.as_bytes()).unwrap();
-        assert_eq!(
-            dump.config_file.as_deref(),
-            Some(b"/etc/xinetd.conf".as_slice())
-        );
-        let [service] = dump.services.as_slice() else {
-            panic!("{dump:?}")
-        };
-        assert_eq!(
-            (service.name.as_str(), service.id.as_str()),
-            ("a", "smtp-1")
-        );
-        assert_eq!(
-            (service.state.as_str(), service.port),
-            ("Active", Some(40001))
-        );
+        assert_eq!(dump.config_file.as_deref(), Some(b"/etc/xinetd.conf".as_slice()));
+        let [service] = dump.services.as_slice() else { panic!("{dump:?}") };
+        assert_eq!((service.name.as_str(), service.id.as_str()), ("a", "smtp-1"));
+        assert_eq!((service.state.as_str(), service.port), ("Active", Some(40001)));
         assert_eq!(service.bind.as_deref(), Some("localhost"));
         assert_eq!(dump.per_source(service), ConnectionLimit::Unlimited);
         assert_eq!(dump.instances(service), ConnectionLimit::Number(7));

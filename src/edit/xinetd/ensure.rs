@@ -1,14 +1,13 @@
 //! Makes one attribute of one block have a value, touching nothing else.
 //!
-//! Every edit is checked by reading the result again: where the block does not then have the value, or any other block
-//! reads differently, the answer is a refusal and never the edit.
+//! Every edit is checked by reading the result again: where the block does not then have the value, or any
+//! other block reads differently, the answer is a refusal and never the edit.
 
 use crate::edit::{EditedBytes, FileLine, LineEdit};
 
 use super::attribute::{self, Attribute};
 use super::file::{
-    AttributeFate, AttributeLine, BlockEnd, BlockHeading, DisabledBlocks, FileItem, XinetdBlock,
-    XinetdFile,
+    AttributeFate, AttributeLine, BlockEnd, BlockHeading, DisabledBlocks, FileItem, XinetdBlock, XinetdFile,
 };
 use super::host::XinetdHost;
 use super::problem::XinetdProblemKind;
@@ -87,8 +86,8 @@ pub enum XinetdRefusal {
 
 /// Makes `attribute` have `value` in that block of this file. Idempotent.
 ///
-/// A value that is set changes in place; a line that xinetd ignores or chokes on is repaired in place, a comment behind
-/// it moving to a line of its own; only where there is no line at all, one is added.
+/// A value that is set changes in place; a line that xinetd ignores or chokes on is repaired in place, a
+/// comment behind it moving to a line of its own; only where there is no line at all, one is added.
 ///
 /// # Errors
 /// A [`XinetdRefusal`] where the result cannot be shown to be what was asked for.
@@ -99,10 +98,7 @@ pub fn ensure(
     value: &str,
 ) -> Result<EditedBytes, XinetdRefusal> {
     let wanted = AttributeWish::new(attribute, value)?;
-    let mut edited = EditedBytes {
-        bytes: bytes.to_vec(),
-        lines: Vec::new(),
-    };
+    let mut edited = EditedBytes { bytes: bytes.to_vec(), lines: Vec::new() };
     let before = XinetdFile::parse_as(bytes, DisabledBlocks::ReadsOn);
     let mut file = before.clone();
     for _ in 0..MAX_EDITS {
@@ -118,18 +114,11 @@ pub fn ensure(
         file = XinetdFile::parse_as(&edited.bytes, DisabledBlocks::ReadsOn);
         change.note(&mut edited.lines);
     }
-    Err(XinetdRefusal::Unproved {
-        spot: spot_of_heading(block),
-    })
+    Err(XinetdRefusal::Unproved { spot: spot_of_heading(block) })
 }
 
 fn values<'f>(file: &'f XinetdFile, setting: &AttributeLine) -> Vec<&'f [u8]> {
-    setting
-        .parts
-        .values
-        .iter()
-        .map(|at| file.text(at))
-        .collect()
+    setting.parts.values.iter().map(|at| file.text(at)).collect()
 }
 
 /// The blocks that decide: a service's own, or all `defaults` of the file that are read.
@@ -139,9 +128,7 @@ fn find(file: &XinetdFile, heading: BlockRef) -> Result<Vec<&XinetdBlock>, Xinet
         match item {
             FileItem::Block(block) => match (&block.heading, heading) {
                 (BlockHeading::Defaults, BlockRef::Defaults) => found.push(block),
-                (BlockHeading::Service { .. }, BlockRef::Service { line })
-                    if block.line.number == line =>
-                {
+                (BlockHeading::Service { .. }, BlockRef::Service { line }) if block.line.number == line => {
                     found.push(block);
                 }
                 (BlockHeading::Defaults | BlockHeading::Service { .. }, _) => {}
@@ -149,9 +136,7 @@ fn find(file: &XinetdFile, heading: BlockRef) -> Result<Vec<&XinetdBlock>, Xinet
             FileItem::Stumble { line, at, kind, .. } => {
                 let meant = match heading {
                     BlockRef::Service { line: wanted } => line.number == wanted,
-                    BlockRef::Defaults => {
-                        found.is_empty() && file.text(at).starts_with(b"defaults")
-                    }
+                    BlockRef::Defaults => found.is_empty() && file.text(at).starts_with(b"defaults"),
                 };
                 if meant {
                     return Err(XinetdRefusal::NoBlock {
@@ -186,11 +171,7 @@ const fn spot_of_heading(heading: BlockRef) -> FileLine {
         BlockRef::Defaults => 1,
         BlockRef::Service { line } => line,
     };
-    FileLine {
-        line,
-        column: 1,
-        width: 1,
-    }
+    FileLine { line, column: 1, width: 1 }
 }
 
 /// The next change towards the wish; none where it is fulfilled.
@@ -212,9 +193,8 @@ fn next_change(
     }
     let mut ignored = None;
     let mut specified = super::file::SpecifiedAttributes::default();
-    for (block, setting) in blocks
-        .iter()
-        .flat_map(|block| block.settings.iter().map(move |setting| (block, setting)))
+    for (block, setting) in
+        blocks.iter().flat_map(|block| block.settings.iter().map(move |setting| (block, setting)))
     {
         let fate = match block.heading {
             BlockHeading::Service { .. } => setting.fate,
@@ -252,11 +232,7 @@ fn next_change(
 }
 
 /// Refuses a block that ends in a way that no edit of the attribute mends.
-fn readable(
-    file: &XinetdFile,
-    block: &XinetdBlock,
-    wish: &AttributeWish,
-) -> Result<(), XinetdRefusal> {
+fn readable(file: &XinetdFile, block: &XinetdBlock, wish: &AttributeWish) -> Result<(), XinetdRefusal> {
     for setting in &block.settings {
         if let AttributeFate::Bad(known) = setting.fate
             && known.name != wish.attribute.name()
@@ -268,18 +244,14 @@ fn readable(
         }
     }
     match &block.end {
-        BlockEnd::Closed(_)
-        | BlockEnd::ClosedBad(_)
-        | BlockEnd::Disabled(_)
-        | BlockEnd::DisabledBad(_) => Ok(()),
+        BlockEnd::Closed(_) | BlockEnd::ClosedBad(_) | BlockEnd::Disabled(_) | BlockEnd::DisabledBad(_) => {
+            Ok(())
+        }
         BlockEnd::Broken { line, kind } => {
             if wish.is_meant_by(file.line_text(*line)) {
                 Ok(())
             } else {
-                Err(XinetdRefusal::BlockLost {
-                    spot: file.spot_of_line(*line),
-                    why: kind.clone(),
-                })
+                Err(XinetdRefusal::BlockLost { spot: file.spot_of_line(*line), why: kind.clone() })
             }
         }
         BlockEnd::Unclosed => Err(XinetdRefusal::BlockLost {
@@ -293,15 +265,13 @@ fn label(file: &XinetdFile, block: &XinetdBlock) -> String {
     match &block.heading {
         BlockHeading::Defaults => "defaults".to_owned(),
         BlockHeading::Service { name } => {
-            format!(
-                "service {}",
-                crate::report::printable::text(file.text(name))
-            )
+            format!("service {}", crate::report::printable::text(file.text(name)))
         }
     }
 }
 
-/// Whether all that xinetd read before is there after, in the same order. A repair may give back what was skipped.
+/// Whether all that xinetd read before is there after, in the same order. A repair may give back what was
+/// skipped.
 fn is_kept(before: &XinetdFile, after: &XinetdFile) -> bool {
     let mut after = outline(after);
     outline(before)

@@ -1,7 +1,7 @@
 //! One file as xinetd takes it apart: blocks, includes, and what it skips.
 //!
-//! Nothing here knows of other files: what `defaults` in another file set, and which service is a duplicate, is the
-//! business of [`super::Config`].
+//! Nothing here knows of other files: what `defaults` in another file set, and which service is a duplicate,
+//! is the business of [`super::Config`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -100,10 +100,7 @@ pub(super) enum BlockEnd {
     /// Read no further than `disable`, when a bad value had disabled the service.
     DisabledBad(LineRange),
     /// Given up at this line.
-    Broken {
-        line: LineRange,
-        kind: XinetdProblemKind,
-    },
+    Broken { line: LineRange, kind: XinetdProblemKind },
     /// The file ends before the block does.
     Unclosed,
 }
@@ -176,12 +173,7 @@ impl SpecifiedAttributes {
 
 impl AttributeParts {
     /// What xinetd's parser for the attribute makes of the values.
-    pub(super) fn verdict(
-        &self,
-        known: KnownAttribute,
-        bytes: &[u8],
-        host: &XinetdHost,
-    ) -> ValueVerdict {
+    pub(super) fn verdict(&self, known: KnownAttribute, bytes: &[u8], host: &XinetdHost) -> ValueVerdict {
         let values: Vec<&[u8]> = self.values.iter().map(|at| &bytes[at.clone()]).collect();
         attribute::verdict(known.check, self.operator, &values, host)
     }
@@ -201,10 +193,7 @@ impl XinetdFile {
     }
 
     pub(super) fn parse_as(bytes: &[u8], disabled: DisabledBlocks) -> Self {
-        Self {
-            bytes: bytes.to_vec(),
-            items: parser::items(bytes, disabled, &XinetdHost::default()),
-        }
+        Self { bytes: bytes.to_vec(), items: parser::items(bytes, disabled, &XinetdHost::default()) }
     }
 
     /// Takes a file apart as the xinetd of a host does.
@@ -213,10 +202,7 @@ impl XinetdFile {
             HasChange::Yes | HasChange::Unclear => DisabledBlocks::Stops,
             HasChange::No => DisabledBlocks::ReadsOn,
         };
-        Self {
-            bytes: bytes.to_vec(),
-            items: parser::items(bytes, disabled, host),
-        }
+        Self { bytes: bytes.to_vec(), items: parser::items(bytes, disabled, host) }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -250,22 +236,14 @@ impl XinetdFile {
         let text = &self.bytes[line.start..line.end];
         let blank = |b: &u8| super::reader::is_space(*b);
         let start = text.iter().position(|b| !blank(b)).unwrap_or(0);
-        let end = text
-            .iter()
-            .rposition(|b| !blank(b))
-            .map_or(text.len(), |at| at + 1);
+        let end = text.iter().rposition(|b| !blank(b)).map_or(text.len(), |at| at + 1);
         Self::spot(line, &(line.start + start..line.start + end))
     }
 }
 
 impl From<RawLine> for LineRange {
     fn from(raw: RawLine) -> Self {
-        Self {
-            start: raw.start,
-            end: raw.end,
-            number: raw.number,
-            cut: raw.cut,
-        }
+        Self { start: raw.start, end: raw.end, number: raw.number, cut: raw.cut }
     }
 }
 

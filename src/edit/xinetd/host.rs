@@ -1,6 +1,8 @@
-//! What xinetd asks the host about words in its files: users, groups, protocols, ports, programs; and its own version.
+//! What xinetd asks the host about words in its files: users, groups, protocols, ports, programs; and its own
+//! version.
 //!
-//! Nothing here reads a file; the caller brings what it has read, and what was not read is *not known*, never "no".
+//! Nothing here reads a file; the caller brings what it has read, and what was not read is *not known*, never
+//! "no".
 
 mod names;
 mod version;
@@ -74,10 +76,7 @@ impl XinetdHost {
     }
 
     pub(super) fn standing(&self, path: &HostPath) -> PathStanding {
-        self.paths
-            .get(path)
-            .copied()
-            .unwrap_or(PathStanding::Unknown)
+        self.paths.get(path).copied().unwrap_or(PathStanding::Unknown)
     }
 
     fn ask<T>(&self, question: impl FnOnce(&NameDatabases) -> HostAnswer<T>) -> HostAnswer<T> {
@@ -85,15 +84,13 @@ impl XinetdHost {
     }
 }
 
-/// A path as a host path: repeated and final slashes and `.` do not matter. None where it is relative or has `..`.
+/// A path as a host path: repeated and final slashes and `.` do not matter. None where it is relative or has
+/// `..`.
 pub(super) fn host_path(text: &[u8]) -> Option<HostPath> {
     let text = std::str::from_utf8(text).ok()?;
     if !text.starts_with('/') {
         return None;
     }
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     HostPath::new(format!("/{}", parts.join("/"))).ok()
 }

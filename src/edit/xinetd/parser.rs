@@ -114,18 +114,10 @@ impl XinetdParser<'_> {
         let skip = match &end {
             BlockEnd::Closed(_) | BlockEnd::ClosedBad(_) => false,
             // Read on, such a block has its `}` behind it already.
-            BlockEnd::Disabled(_) | BlockEnd::DisabledBad(_) => {
-                self.disabled == DisabledBlocks::Stops
-            }
+            BlockEnd::Disabled(_) | BlockEnd::DisabledBad(_) => self.disabled == DisabledBlocks::Stops,
             BlockEnd::Broken { .. } | BlockEnd::Unclosed => true,
         };
-        self.items.push(FileItem::Block(XinetdBlock {
-            heading,
-            line,
-            brace,
-            settings,
-            end,
-        }));
+        self.items.push(FileItem::Block(XinetdBlock { heading, line, brace, settings, end }));
         if skip {
             self.skip();
         }
@@ -177,10 +169,8 @@ impl XinetdParser<'_> {
                     bad = true;
                 }
                 AttributeFate::Set(known) if known.name == "disable" => {
-                    disabled = parts
-                        .values
-                        .first()
-                        .is_some_and(|at| attribute::is(&self.bytes[at.clone()], "yes"));
+                    disabled =
+                        parts.values.first().is_some_and(|at| attribute::is(&self.bytes[at.clone()], "yes"));
                     // `disable = no` takes a bad value's verdict back.
                     bad = false;
                 }
@@ -196,11 +186,7 @@ impl XinetdParser<'_> {
                 && self.disabled == DisabledBlocks::Stops
                 && matches!(heading, BlockHeading::Service { .. })
             {
-                let end = if bad {
-                    BlockEnd::DisabledBad(line)
-                } else {
-                    BlockEnd::Disabled(line)
-                };
+                let end = if bad { BlockEnd::DisabledBad(line) } else { BlockEnd::Disabled(line) };
                 return (settings, end);
             }
         }
@@ -217,10 +203,7 @@ impl XinetdParser<'_> {
             if let [keyword, name, ..] = words.as_slice()
                 && attribute::is(&self.bytes[keyword.clone()], "service")
             {
-                last.push(FileItem::Swallowed {
-                    line: LineRange::from(raw),
-                    name: name.clone(),
-                });
+                last.push(FileItem::Swallowed { line: LineRange::from(raw), name: name.clone() });
             }
         }
         self.items.append(&mut last);
@@ -233,11 +216,6 @@ impl XinetdParser<'_> {
         kind: XinetdProblemKind,
         service: Option<Range<usize>>,
     ) {
-        self.items.push(FileItem::Stumble {
-            line,
-            at,
-            kind,
-            service,
-        });
+        self.items.push(FileItem::Stumble { line, at, kind, service });
     }
 }

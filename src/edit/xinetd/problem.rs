@@ -39,7 +39,8 @@ pub enum ProblemEffect {
     Unclear,
     /// The daemon exits, with exit code 0, at start and at SIGHUP.
     DaemonExits,
-    /// The daemon reads, and overwrites, memory behind its buffer: it has crashed, and changed other services' limits.
+    /// The daemon reads, and overwrites, memory behind its buffer: it has crashed, and changed other
+    /// services' limits.
     Unforeseeable,
 }
 
@@ -190,7 +191,8 @@ pub enum XinetdDoubt {
     Earlier,
     /// Whether a portmapper runs, which an RPC service needs when it begins.
     Portmapper,
-    /// A bad value, and a later line that enables the service all the same: some of the value may be in force.
+    /// A bad value, and a later line that enables the service all the same: some of the value may be in
+    /// force.
     Enabled,
 }
 
@@ -200,7 +202,9 @@ impl fmt::Display for XinetdDoubt {
             Self::Version(change) => return write!(f, "the versions of xinetd differ ({change})"),
             Self::Build => "builds of xinetd differ",
             Self::Number => "C libraries read a number of this form in different ways",
-            Self::Name => "this host's own files do not have the name, or could not be read, and it may ask elsewhere",
+            Self::Name => {
+                "this host's own files do not have the name, or could not be read, and it may ask elsewhere"
+            }
             Self::Path => "only an absolute path without `..` means the same at every start",
             Self::Program => "it is not known what stands at the path",
             Self::Address => "it is a name, and what the resolver will say is not known",
@@ -227,10 +231,9 @@ impl XinetdProblemKind {
             | Self::AlreadySet
             | Self::OperatorNotAllowed
             | Self::WrongValueCount { .. } => ProblemEffect::LineIgnored,
-            Self::IncludeMissing
-            | Self::IncludeUnreadable { .. }
-            | Self::NotRegular
-            | Self::NameSkipped => ProblemEffect::FileSkipped,
+            Self::IncludeMissing | Self::IncludeUnreadable { .. } | Self::NotRegular | Self::NameSkipped => {
+                ProblemEffect::FileSkipped
+            }
             Self::IncludePath | Self::NameNotText { .. } => ProblemEffect::NotFollowed,
             Self::BadValue
             | Self::Swallowed

@@ -1,9 +1,9 @@
 //! Lines as xinetd's own input buffer hands them out, byte for byte.
 //!
-//! xinetd reads a file in pieces of 8 KiB, ends each line by writing a NUL over its line feed, and parses in place. Three
-//! things follow that no line splitter shows: a line that fills the buffer is cut; a NUL in the file ends its line; and
-//! an attribute name with nothing behind it is read on into the following line. This file does the same on a copy, and
-//! keeps every offset an offset into the file.
+//! xinetd reads a file in pieces of 8 KiB, ends each line by writing a NUL over its line feed, and parses in
+//! place. Three things follow that no line splitter shows: a line that fills the buffer is cut; a NUL in the
+//! file ends its line; and an attribute name with nothing behind it is read on into the following line. This
+//! file does the same on a copy, and keeps every offset an offset into the file.
 
 use std::ops::Range;
 
@@ -70,14 +70,7 @@ pub(super) struct InputReader<'a> {
 
 impl<'a> InputReader<'a> {
     pub(super) fn new(file: &'a [u8]) -> Self {
-        Self {
-            file,
-            memory: file.to_vec(),
-            next: 0,
-            loaded: 0,
-            counted: 0,
-            line: 1,
-        }
+        Self { file, memory: file.to_vec(), next: 0, loaded: 0, counted: 0, line: 1 }
     }
 
     /// The next line that is neither blank nor a comment.
@@ -143,10 +136,7 @@ impl<'a> InputReader<'a> {
             }
             at += 1;
         };
-        let name_end = self.memory[name..at]
-            .iter()
-            .position(|&b| b == 0)
-            .map_or(at, |length| name + length);
+        let name_end = self.memory[name..at].iter().position(|&b| b == 0).map_or(at, |length| name + length);
         self.memory[at] = 0;
         if stop == b'=' {
             return Err(NotAnAttribute::NoSpaceBeforeOperator);
@@ -164,22 +154,13 @@ impl<'a> InputReader<'a> {
                 if self.peek(at, line)? != b'=' {
                     return Err(NotAnAttribute::BadOperator);
                 }
-                if sign == b'+' {
-                    AssignOperator::Add
-                } else {
-                    AssignOperator::Remove
-                }
+                if sign == b'+' { AssignOperator::Add } else { AssignOperator::Remove }
             }
             _ => return Err(NotAnAttribute::BadOperator),
         };
         at += 1;
         let operator_at = operator_start..at;
-        Ok(AttributeParts {
-            name: name..name_end,
-            operator,
-            operator_at,
-            values: self.values(at, line)?,
-        })
+        Ok(AttributeParts { name: name..name_end, operator, operator_at, values: self.values(at, line)? })
     }
 
     /// Splits what follows an operator at blanks and tabs, up to the first NUL.
@@ -239,12 +220,7 @@ impl<'a> InputReader<'a> {
                 }
             }
         }
-        let line = RawLine {
-            start,
-            end: end.unwrap_or(self.loaded),
-            number: self.number_at(start),
-            cut,
-        };
+        let line = RawLine { start, end: end.unwrap_or(self.loaded), number: self.number_at(start), cut };
         self.next = self.loaded;
         if let Some(end) = end {
             if !cut {
@@ -256,22 +232,14 @@ impl<'a> InputReader<'a> {
     }
 
     fn find_line_feed(&self, from: usize) -> Option<usize> {
-        self.memory[from..self.loaded]
-            .iter()
-            .position(|&b| b == b'\n')
-            .map(|length| from + length)
+        self.memory[from..self.loaded].iter().position(|&b| b == b'\n').map(|length| from + length)
     }
 
     /// Counts the file's own line feeds: the buffer loses some where a scan runs on.
     fn number_at(&mut self, offset: usize) -> u32 {
-        let passed = self.file[self.counted..offset]
-            .iter()
-            .filter(|&&b| b == b'\n')
-            .count();
+        let passed = self.file[self.counted..offset].iter().filter(|&&b| b == b'\n').count();
         self.counted = offset;
-        self.line = self
-            .line
-            .saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
+        self.line = self.line.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
         self.line
     }
 }

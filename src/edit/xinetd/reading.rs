@@ -1,4 +1,5 @@
-//! Walks the files in xinetd's order: follows includes, and turns blocks into services, defaults and problems.
+//! Walks the files in xinetd's order: follows includes, and turns blocks into services, defaults and
+//! problems.
 
 mod includes;
 mod settings;
@@ -11,8 +12,8 @@ use crate::model::HostPath;
 
 use super::attribute::{self, Attribute, KnownAttribute, ValueVerdict};
 use super::config::{
-    AttributeAssignment, BUILT_IN_RATE, FilePosition, ServiceEntry, ServiceState, UNLIMITED,
-    ValueSource, XinetdConfig, count, rate,
+    AttributeAssignment, BUILT_IN_RATE, FilePosition, ServiceEntry, ServiceState, UNLIMITED, ValueSource,
+    XinetdConfig, count, rate,
 };
 use super::file::{
     AttributeFate, AttributeLine, BlockEnd, BlockHeading, FileItem, LineRange, SpecifiedAttributes,
@@ -70,12 +71,7 @@ pub(super) fn read(main: &HostPath, tree: &FileTree) -> XinetdConfig {
             reading.wanted.insert(WantedPath::File(main.clone()));
         }
     }
-    let ConfigReading {
-        mut config,
-        wanted,
-        pending,
-        ..
-    } = reading;
+    let ConfigReading { mut config, wanted, pending, .. } = reading;
     config.wanted = wanted.into_iter().collect();
     services::settle(&mut config, pending, &tree.host);
     config
@@ -99,17 +95,8 @@ impl ConfigReading<'_> {
         for item in &file.items {
             match item {
                 FileItem::Block(block) => self.block(path, &file, block),
-                FileItem::Include {
-                    folder,
-                    path: at,
-                    line,
-                } => self.include(path, &file, *folder, at, *line),
-                FileItem::Stumble {
-                    line,
-                    at,
-                    kind,
-                    service,
-                } => {
+                FileItem::Include { folder, path: at, line } => self.include(path, &file, *folder, at, *line),
+                FileItem::Stumble { line, at, kind, service } => {
                     self.problem(path, &file, *line, at, kind.clone());
                     if let Some(name) = service {
                         self.lost(path, &file, *line, name, kind.clone());
@@ -135,8 +122,7 @@ impl ConfigReading<'_> {
             let fate = match block.heading {
                 BlockHeading::Defaults => {
                     let known = attribute::in_defaults(file.text(&setting.parts.name));
-                    self.specified
-                        .judge(known, &setting.parts, file.bytes(), &self.tree.host)
+                    self.specified.judge(known, &setting.parts, file.bytes(), &self.tree.host)
                 }
                 BlockHeading::Service { .. } => setting.fate,
             };
@@ -161,8 +147,8 @@ impl ConfigReading<'_> {
             };
             doubts.extend(doubt.map(|doubt| doubtful(path, file, setting, doubt)));
         }
-        let reads_on = XinetdVersion::has(self.tree.host.version, VersionChange::StopsAtDisable)
-            == HasChange::No;
+        let reads_on =
+            XinetdVersion::has(self.tree.host.version, VersionChange::StopsAtDisable) == HasChange::No;
         let (disabled, lost) = match &block.end {
             BlockEnd::Closed(_) => {
                 // A `disable = no` behind a bad value takes its verdict back, and what it left may count.
@@ -175,10 +161,7 @@ impl ConfigReading<'_> {
             }
             BlockEnd::Disabled(_) => (Some(DisabledBy::Itself), None),
             BlockEnd::ClosedBad(_) => (Some(DisabledBy::BadValue), None),
-            BlockEnd::DisabledBad(_) => (
-                Some(DisabledBy::BadValue),
-                Some(XinetdProblemKind::BadValue),
-            ),
+            BlockEnd::DisabledBad(_) => (Some(DisabledBy::BadValue), Some(XinetdProblemKind::BadValue)),
             BlockEnd::Broken { line, kind } => {
                 self.problem_line(path, file, *line, kind.clone());
                 (None, Some(kind.clone()))
@@ -190,10 +173,10 @@ impl ConfigReading<'_> {
         };
         match &block.heading {
             BlockHeading::Defaults => {
-                self.config.defaults.blocks.push(FilePosition {
-                    path: path.clone(),
-                    line: block.line.number,
-                });
+                self.config
+                    .defaults
+                    .blocks
+                    .push(FilePosition { path: path.clone(), line: block.line.number });
                 let before = self.traffic;
                 self.traffic = services::logs_traffic(&assignments, before, AssignMeaning::Adds);
                 self.config.defaults.assignments.append(&mut assignments);
@@ -203,15 +186,9 @@ impl ConfigReading<'_> {
                 let pending = match (lost, &block.end) {
                     (Some(kind), _) => PendingService::Lost(kind),
                     (None, BlockEnd::Disabled(_)) if !reads_on => PendingService::Off,
-                    (None, _) => PendingService::Listed {
-                        disabled,
-                        traffic: self.traffic,
-                    },
+                    (None, _) => PendingService::Listed { disabled, traffic: self.traffic },
                 };
-                let read = BlockRead {
-                    assignments,
-                    doubts,
-                };
+                let read = BlockRead { assignments, doubts };
                 self.service(path, file, block.line, name, read, pending);
             }
         }
@@ -225,14 +202,7 @@ impl ConfigReading<'_> {
         name: &Range<usize>,
         kind: XinetdProblemKind,
     ) {
-        self.service(
-            path,
-            file,
-            line,
-            name,
-            BlockRead::default(),
-            PendingService::Lost(kind),
-        );
+        self.service(path, file, line, name, BlockRead::default(), PendingService::Lost(kind));
     }
 
     fn service(
@@ -244,10 +214,7 @@ impl ConfigReading<'_> {
         read: BlockRead,
         pending: PendingService,
     ) {
-        let BlockRead {
-            assignments,
-            doubts,
-        } = read;
+        let BlockRead { assignments, doubts } = read;
         let text = crate::report::printable::text;
         let name = text(file.text(name));
         let id = assignments
@@ -277,23 +244,13 @@ impl ConfigReading<'_> {
     fn main_problem(&mut self, path: &HostPath, kind: XinetdProblemKind) {
         self.config.problems.push(XinetdProblem {
             path: path.clone(),
-            spot: FileLine {
-                line: 1,
-                column: 1,
-                width: 1,
-            },
+            spot: FileLine { line: 1, column: 1, width: 1 },
             text: Vec::new(),
             kind,
         });
     }
 
-    fn problem_line(
-        &mut self,
-        path: &HostPath,
-        file: &XinetdFile,
-        line: LineRange,
-        kind: XinetdProblemKind,
-    ) {
+    fn problem_line(&mut self, path: &HostPath, file: &XinetdFile, line: LineRange, kind: XinetdProblemKind) {
         let spot = file.spot_of_line(line);
         self.push(path, file, line, spot, kind);
     }
@@ -336,12 +293,7 @@ fn problem(
     spot: FileLine,
     kind: XinetdProblemKind,
 ) -> XinetdProblem {
-    XinetdProblem {
-        path: path.clone(),
-        spot,
-        text: file.line_text(line).to_vec(),
-        kind,
-    }
+    XinetdProblem { path: path.clone(), spot, text: file.line_text(line).to_vec(), kind }
 }
 
 fn doubtful(
@@ -364,15 +316,7 @@ fn assignment(
     AttributeAssignment {
         name: known.name,
         operator: setting.parts.operator,
-        values: setting
-            .parts
-            .values
-            .iter()
-            .map(|at| file.text(at).to_vec())
-            .collect(),
-        at: FilePosition {
-            path: path.clone(),
-            line: setting.line.number,
-        },
+        values: setting.parts.values.iter().map(|at| file.text(at).to_vec()).collect(),
+        at: FilePosition { path: path.clone(), line: setting.line.number },
     }
 }

@@ -1,4 +1,5 @@
-//! What only the whole configuration shows: inherited limits, disabled and enabled lists, missing attributes, duplicates.
+//! What only the whole configuration shows: inherited limits, disabled and enabled lists, missing attributes,
+//! duplicates.
 
 mod refused;
 mod socket;
@@ -10,8 +11,8 @@ use crate::model::{ConnectionLimit, ConnectionRate, HostPath};
 
 use super::attribute;
 use super::config::{
-    AttributeAssignment, BUILT_IN_RATE, EffectiveValue, ServiceEntry, ServiceState, UNLIMITED,
-    ValueSource, XinetdConfig, XinetdDefaults,
+    AttributeAssignment, BUILT_IN_RATE, EffectiveValue, ServiceEntry, ServiceState, UNLIMITED, ValueSource,
+    XinetdConfig, XinetdDefaults,
 };
 use super::host::{HasChange, VersionChange, XinetdHost, XinetdVersion, host_path};
 use super::problem::{XinetdDoubt, XinetdProblem, XinetdProblemKind};
@@ -41,23 +42,16 @@ pub(super) fn settle(config: &mut XinetdConfig, pending: Vec<PendingService>, ho
             PendingService::Lost(kind) => ServiceState::Dropped(kind),
             PendingService::Off => {
                 if is_enabled == Some(true)
-                    && XinetdVersion::has(host.version, VersionChange::StopsAtDisable)
-                        == HasChange::Unclear
+                    && XinetdVersion::has(host.version, VersionChange::StopsAtDisable) == HasChange::Unclear
                 {
-                    config
-                        .problems
-                        .push(heading_problem(service, XinetdProblemKind::BuildsDiffer));
+                    config.problems.push(heading_problem(service, XinetdProblemKind::BuildsDiffer));
                     doubt(service, XinetdDoubt::Version(VersionChange::StopsAtDisable));
                 }
                 ServiceState::Disabled
             }
-            PendingService::Listed {
-                disabled: verdict, ..
-            } => match (is_enabled, verdict) {
+            PendingService::Listed { disabled: verdict, .. } => match (is_enabled, verdict) {
                 (Some(false), _) => ServiceState::Disabled,
-                (None, Some(DisabledBy::BadValue)) => {
-                    ServiceState::Dropped(XinetdProblemKind::BadValue)
-                }
+                (None, Some(DisabledBy::BadValue)) => ServiceState::Dropped(XinetdProblemKind::BadValue),
                 (None, Some(DisabledBy::Itself)) => ServiceState::Disabled,
                 // An entry in `enabled` takes even a bad value's verdict back.
                 (Some(true), _) | (None, None) if disabled.contains(&fold(&service.id)) => {
@@ -67,9 +61,7 @@ pub(super) fn settle(config: &mut XinetdConfig, pending: Vec<PendingService>, ho
                     doubt(service, XinetdDoubt::Enabled);
                     ServiceState::Offered
                 }
-                (Some(true), Some(DisabledBy::Itself) | None) | (None, None) => {
-                    ServiceState::Offered
-                }
+                (Some(true), Some(DisabledBy::Itself) | None) | (None, None) => ServiceState::Offered,
             },
         };
         inherited.fill(service);
@@ -78,11 +70,7 @@ pub(super) fn settle(config: &mut XinetdConfig, pending: Vec<PendingService>, ho
         let (socket, unsure) = ServiceSocket::of(service, host);
         service.socket = Some(socket.clone());
         if service.state == ServiceState::Offered {
-            let circumstances = ServiceCircumstances {
-                traffic,
-                log_type: inherited.log_type(service),
-                host,
-            };
+            let circumstances = ServiceCircumstances { traffic, log_type: inherited.log_type(service), host };
             let judged = refused::judge(service, &circumstances);
             for why in judged.doubts {
                 doubt(service, why);
@@ -108,10 +96,7 @@ pub(super) fn settle(config: &mut XinetdConfig, pending: Vec<PendingService>, ho
         }
     }
     config.services = services;
-    config.paths = paths
-        .into_iter()
-        .filter(|path| !host.paths.contains_key(path))
-        .collect();
+    config.paths = paths.into_iter().filter(|path| !host.paths.contains_key(path)).collect();
 }
 
 /// The sockets of the services so far.
@@ -142,11 +127,7 @@ impl ServiceSockets {
         fails: Option<XinetdProblemKind>,
     ) -> Option<XinetdProblemKind> {
         let clash = |other| socket.duplicates(other).max(socket.collides(other));
-        if self
-            .unsure
-            .iter()
-            .any(|other| clash(other) != SocketClash::No)
-        {
+        if self.unsure.iter().any(|other| clash(other) != SocketClash::No) {
             doubt(service, XinetdDoubt::Earlier);
         }
         let refused = self.judge(service, socket.clone(), fails);
@@ -161,9 +142,7 @@ impl ServiceSockets {
         fails: Option<XinetdProblemKind>,
     ) -> Option<XinetdProblemKind> {
         let rpc = service.has_word("type", "RPC");
-        let worst = |clashes: &mut dyn Iterator<Item = SocketClash>| {
-            clashes.max().unwrap_or(SocketClash::No)
-        };
+        let worst = |clashes: &mut dyn Iterator<Item = SocketClash>| clashes.max().unwrap_or(SocketClash::No);
         let duplicate = match worst(&mut self.listed.iter().map(|other| socket.duplicates(other))) {
             // Programs of the same address have numbers and versions of their own.
             SocketClash::Yes | SocketClash::Perhaps if rpc => SocketClash::Perhaps,
@@ -209,12 +188,7 @@ fn looked_at(inherited: &InheritedValues, service: &ServiceEntry) -> Vec<HostPat
     };
     let log = log.and_then(|path| host_path(path));
     let folder = log.as_ref().and_then(HostPath::parent);
-    server
-        .filter_map(|path| host_path(path))
-        .chain(log)
-        .chain(folder)
-        .chain([socket::ipv6_table()])
-        .collect()
+    server.filter_map(|path| host_path(path)).chain(log).chain(folder).chain([socket::ipv6_table()]).collect()
 }
 
 /// The ids in all `enabled` or `disabled` lines; none where there is no such line.
@@ -222,12 +196,7 @@ fn looked_at(inherited: &InheritedValues, service: &ServiceEntry) -> Vec<HostPat
 /// Every operator adds, even `-=`.
 fn listed(config: &XinetdConfig, name: &str) -> Option<BTreeSet<Vec<u8>>> {
     let mut ids = None;
-    for line in config
-        .defaults
-        .assignments
-        .iter()
-        .filter(|a| a.name == name)
-    {
+    for line in config.defaults.assignments.iter().filter(|a| a.name == name) {
         let ids = ids.get_or_insert_with(BTreeSet::new);
         ids.extend(line.values.iter().map(|id| id.to_ascii_lowercase()));
     }
@@ -304,11 +273,7 @@ pub(super) enum AssignMeaning {
 }
 
 /// Whether `log_on_success` has TRAFFIC in it after these lines.
-pub(super) fn logs_traffic(
-    lines: &[AttributeAssignment],
-    before: bool,
-    set: AssignMeaning,
-) -> bool {
+pub(super) fn logs_traffic(lines: &[AttributeAssignment], before: bool, set: AssignMeaning) -> bool {
     let mut traffic = before;
     for line in lines.iter().filter(|line| line.name == "log_on_success") {
         let named = line.values.iter().any(|v| attribute::is(v, "TRAFFIC"));
@@ -341,10 +306,7 @@ fn identify(inherited: &InheritedValues, service: &mut ServiceEntry) {
             .map(|word| word.as_bytes().to_vec())
             .collect()
     };
-    let mut types = words(
-        "type",
-        &["RPC", "INTERNAL", "UNLISTED", "TCPMUX", "TCPMUXPLUS"],
-    );
+    let mut types = words("type", &["RPC", "INTERNAL", "UNLISTED", "TCPMUX", "TCPMUXPLUS"]);
     if service.has_word("flags", "SENSOR") && !service.has_word("type", "INTERNAL") {
         types.insert(0, b"INTERNAL".to_vec());
     }
@@ -359,15 +321,9 @@ fn identify(inherited: &InheritedValues, service: &mut ServiceEntry) {
     identity.insert("flags".to_owned(), words("flags", &["IPv4", "IPv6"]));
     // xinetd derives one from the other.
     let value = |identity: &BTreeMap<String, Vec<Vec<u8>>>, name: &str| {
-        identity
-            .get(name)
-            .and_then(|values| values.first())
-            .map(|value: &Vec<u8>| value.to_ascii_lowercase())
+        identity.get(name).and_then(|values| values.first()).map(|value: &Vec<u8>| value.to_ascii_lowercase())
     };
-    match (
-        value(&identity, "socket_type").as_deref(),
-        value(&identity, "protocol").as_deref(),
-    ) {
+    match (value(&identity, "socket_type").as_deref(), value(&identity, "protocol").as_deref()) {
         (Some(b"stream"), None) => {
             identity.insert("protocol".to_owned(), vec![b"tcp".to_vec()]);
         }
@@ -388,11 +344,7 @@ fn identify(inherited: &InheritedValues, service: &mut ServiceEntry) {
 fn heading_problem(service: &ServiceEntry, kind: XinetdProblemKind) -> XinetdProblem {
     XinetdProblem {
         path: service.path.clone(),
-        spot: FileLine {
-            line: service.line,
-            column: 1,
-            width: 1,
-        },
+        spot: FileLine { line: service.line, column: 1, width: 1 },
         text: format!("service {}", service.name).into_bytes(),
         kind,
     }

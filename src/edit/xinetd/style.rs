@@ -20,32 +20,18 @@ pub(super) struct LineStyle {
 }
 
 impl LineStyle {
-    /// The style of the nearest attribute line above `near` (or of the block's last), else of the first below.
+    /// The style of the nearest attribute line above `near` (or of the block's last), else of the first
+    /// below.
     pub(super) fn of(file: &XinetdFile, block: &XinetdBlock, near: Option<LineRange>) -> Self {
         let limit = near.map_or(usize::MAX, |line| line.start);
         let whole = |setting: &&AttributeLine| setting.parts.operator_at.end <= setting.line.end;
-        let above = block
-            .settings
-            .iter()
-            .filter(whole)
-            .rfind(|setting| setting.line.start < limit);
-        let below = block
-            .settings
-            .iter()
-            .filter(whole)
-            .find(|setting| setting.line.start > limit);
-        above
-            .or(below)
-            .map_or_else(Self::plain, |setting| Self::of_setting(file, setting))
+        let above = block.settings.iter().filter(whole).rfind(|setting| setting.line.start < limit);
+        let below = block.settings.iter().filter(whole).find(|setting| setting.line.start > limit);
+        above.or(below).map_or_else(Self::plain, |setting| Self::of_setting(file, setting))
     }
 
     fn plain() -> Self {
-        Self {
-            indent: b"\t".to_vec(),
-            before: b" ".to_vec(),
-            after: b" ".to_vec(),
-            column: 0,
-        }
+        Self { indent: b"\t".to_vec(), before: b" ".to_vec(), after: b" ".to_vec(), column: 0 }
     }
 
     fn of_setting(file: &XinetdFile, setting: &AttributeLine) -> Self {
@@ -57,10 +43,10 @@ impl LineStyle {
         };
         let line = &bytes[setting.line.start..setting.line.end];
         let start = line.iter().position(|&b| !is_space(b)).unwrap_or(0);
-        let after = parts.values.first().map_or_else(
-            || b" ".to_vec(),
-            |at| blank(&bytes[parts.operator_at.end..at.start]),
-        );
+        let after = parts
+            .values
+            .first()
+            .map_or_else(|| b" ".to_vec(), |at| blank(&bytes[parts.operator_at.end..at.start]));
         Self {
             indent: blank(&line[..start]),
             before: blank(&bytes[parts.name.end..parts.operator_at.start]),

@@ -19,8 +19,8 @@ pub enum TreeEntry {
     Unreadable(String),
 }
 
-/// What is known of the host's files. Observation fills it, and asks [`Config::wanted`](super::Config::wanted) for
-/// what is missing.
+/// What is known of the host's files. Observation fills it, and asks
+/// [`Config::wanted`](super::Config::wanted) for what is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileTree {
     /// Single paths.

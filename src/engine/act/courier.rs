@@ -8,8 +8,8 @@ use crate::facts::{COURIERTCPD, DaemonJudge, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{
-    CommandEnding, HostCommand, HostError, HostOperation, OperationResult, OperationResults,
-    Process, ProcessId, ReadReply, ReadRequest, WaitCondition, WaitResult, WriteHost,
+    CommandEnding, HostCommand, HostError, HostOperation, OperationResult, OperationResults, Process,
+    ProcessId, ReadReply, ReadRequest, WaitCondition, WaitResult, WriteHost,
 };
 use crate::limits::courier::{self, CourierListener, SETTINGS, common};
 use crate::plan::{RunningExpectation, ServiceControl};
@@ -63,10 +63,7 @@ impl AfterRestart {
 
 impl CourierRestart<'_> {
     /// Stops and starts the service and compares what runs then.
-    pub(in crate::engine) fn carry_out(
-        &self,
-        host: &mut dyn WriteHost,
-    ) -> Result<(), ApplyFailure> {
+    pub(in crate::engine) fn carry_out(&self, host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
         let command = self.control.restart(self.processes);
         let seen = self.run(host, &command)?;
         let mut messages = self.complaints(&seen);
@@ -86,28 +83,13 @@ impl CourierRestart<'_> {
     }
 
     /// Stops and starts it, and looks until what is expected runs or is not to be expected any more.
-    fn run(
-        &self,
-        host: &mut dyn WriteHost,
-        command: &HostCommand,
-    ) -> Result<AfterRestart, ApplyFailure> {
-        let Self {
-            control,
-            processes,
-            expects,
-            ..
-        } = self;
-        let serving = WaitCondition::Serving {
-            program: COURIERTCPD,
-            arguments: self.arguments.to_vec(),
-        };
+    fn run(&self, host: &mut dyn WriteHost, command: &HostCommand) -> Result<AfterRestart, ApplyFailure> {
+        let Self { control, processes, expects, .. } = self;
+        let serving = WaitCondition::Serving { program: COURIERTCPD, arguments: self.arguments.to_vec() };
         let soon = self.deadline.min(Duration::from_secs(20));
         let mut acts = Vec::new();
         if !processes.is_empty() {
-            acts.push(HostOperation::Await(
-                WaitCondition::Gone(processes.to_vec()),
-                soon,
-            ));
+            acts.push(HostOperation::Await(WaitCondition::Gone(processes.to_vec()), soon));
         }
         acts.push(HostOperation::Await(serving.clone(), soon));
         let mut batch = Batch::default();
@@ -117,10 +99,7 @@ impl CourierRestart<'_> {
             Ok::<_, HostError>(self.judge.judge(processes).all())
         };
         let written = run(host, control, command, &acts, batch.requests())?;
-        let mut seen = AfterRestart {
-            processes: look(written.replies)?,
-            done: written.done,
-        };
+        let mut seen = AfterRestart { processes: look(written.replies)?, done: written.done };
         // A job may start the service before what it stopped has let go of its ports; then another one does.
         if let ServiceControl::Job { .. } = control
             && is_missing(expects, &seen.processes)
@@ -130,18 +109,14 @@ impl CourierRestart<'_> {
             seen.processes = look(again.replies)?;
             seen.done.extend(again.done);
         }
-        // Listeners come up one after the other, and one with the same limits may have been taken for another: one that is
-        // not there yet is looked at again for a while.
+        // Listeners come up one after the other, and one with the same limits may have been taken for
+        // another: one that is not there yet is looked at again for a while.
         let mut looks = LOOKS;
         while looks > 0
             && !courier::unmet(expects, &seen.processes).is_empty()
             && seen.served(WaitResult::InTime)
         {
-            looks = if is_missing(expects, &seen.processes) {
-                looks - 1
-            } else {
-                0
-            };
+            looks = if is_missing(expects, &seen.processes) { looks - 1 } else { 0 };
             let wait = HostOperation::Await(serving.clone(), Duration::from_secs(2));
             let again = host.write(&[wait], batch.requests())?;
             seen.processes = look(again.replies)?;
@@ -154,10 +129,8 @@ impl CourierRestart<'_> {
     fn complaints(&self, seen: &AfterRestart) -> Vec<Diagnostic> {
         let mut messages = Vec::new();
         let is_still_there = |old: &&ProcessId| seen.processes.iter().any(|one| one.id == **old);
-        let still: Vec<String> = (self.processes.iter())
-            .filter(is_still_there)
-            .map(|old| old.pid.to_string())
-            .collect();
+        let still: Vec<String> =
+            (self.processes.iter()).filter(is_still_there).map(|old| old.pid.to_string()).collect();
         if !still.is_empty() {
             let what = format!("couriertcpd did not stop (pid {})", still.join(", "));
             let how = super::restart_line(self.control);
@@ -171,9 +144,7 @@ impl CourierRestart<'_> {
             }
         }
         if messages.is_empty() && seen.served(WaitResult::TooLate) {
-            messages.push(Diagnostic::new(
-                "couriertcpd runs, but does not listen on its port",
-            ));
+            messages.push(Diagnostic::new("couriertcpd runs, but does not listen on its port"));
         }
         messages
     }
@@ -195,7 +166,8 @@ fn run(
                 Some(OperationResult::Ran(output)) => output.end == CommandEnding::Code(0),
                 Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => true,
             };
-            // Where it failed nothing may come up any more, and as long as that is waited for nothing is served.
+            // Where it failed nothing may come up any more, and as long as that is waited for nothing is
+            // served.
             let hurried = |wait: &HostOperation| match wait {
                 HostOperation::Await(condition, longest) if !done => {
                     HostOperation::Await(condition.clone(), (*longest).min(AFTER_FAILURE))
@@ -212,18 +184,15 @@ fn run(
 }
 
 fn running<'p>(service: &str, processes: &'p [Process]) -> Vec<courier::CourierProcess<'p>> {
-    let listener = CourierListener::ALL
-        .into_iter()
-        .find(|listener| listener.service().name() == service);
-    listener
-        .map(|listener| courier::CourierProcess::of(listener, processes))
-        .unwrap_or_default()
+    let listener = CourierListener::ALL.into_iter().find(|listener| listener.service().name() == service);
+    listener.map(|listener| courier::CourierProcess::of(listener, processes)).unwrap_or_default()
 }
 
 /// How long a daemon is waited for whose service manager says that it did not start.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// How often a listener that is not there after a start is looked for again, which takes a fifth of a second each time.
+/// How often a listener that is not there after a start is looked for again, which takes a fifth of a second
+/// each time.
 const LOOKS: u32 = 15;
 
 /// Whether a listener that is expected does not run at all.
@@ -237,19 +206,12 @@ fn is_missing(expects: &[RunningExpectation], processes: &[Process]) -> bool {
 }
 
 fn missed(expectation: &RunningExpectation, processes: &[Process]) -> Diagnostic {
-    let RunningExpectation {
-        service,
-        setting,
-        value,
-    } = expectation;
+    let RunningExpectation { service, setting, value } = expectation;
     let wanted = text::value(*value);
     let running = running(service, processes);
     if running.is_empty() {
         return Diagnostic::new(format!("{service} does not run"));
     }
     let has = text::value(common(&running, *setting));
-    Diagnostic::new(format!(
-        "{service} runs with {} = {has}, not {wanted}",
-        setting.name()
-    ))
+    Diagnostic::new(format!("{service} runs with {} = {has}, not {wanted}", setting.name()))
 }

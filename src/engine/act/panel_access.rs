@@ -1,8 +1,8 @@
-//! Changes panel access, one account after the other, by the vendor's command; judges by the database, never by what the
-//! command says. Its output is not shown: that of old releases may hold passwords.
+//! Changes panel access, one account after the other, by the vendor's command; judges by the database, never
+//! by what the command says. Its output is not shown: that of old releases may hold passwords.
 //!
-//! Each account is read right before and right after its own change. Around the first change of each kind all accounts are,
-//! so that nothing is done to others unseen, and at the end they are again.
+//! Each account is read right before and right after its own change. Around the first change of each kind all
+//! accounts are, so that nothing is done to others unseen, and at the end they are again.
 
 mod after;
 mod look;
@@ -14,9 +14,7 @@ use self::look::AccountLook;
 use super::super::outcome::StepState;
 use super::super::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::failure::Diagnostic;
-use crate::host::{
-    CommandEnding, CommandOutput, HostCommand, OperationResult, ReadHost, WriteHost,
-};
+use crate::host::{CommandEnding, CommandOutput, HostCommand, OperationResult, ReadHost, WriteHost};
 use crate::model::PanelLogin;
 use crate::panel_access::accounts::{AccountDifference, AccountList};
 use crate::panel_access::memory::SeenEffect;
@@ -108,9 +106,8 @@ impl ApplyRun<'_> {
         let steps: Vec<(usize, PanelAccessStep)> = (self.plan.steps.iter().enumerate())
             .filter_map(|(index, step)| Some((index, step.as_panel_access()?.clone())))
             .collect();
-        let ids: Vec<u32> = (steps.iter())
-            .flat_map(|(_, step)| step.accounts.iter().map(|change| change.id))
-            .collect();
+        let ids: Vec<u32> =
+            (steps.iter()).flat_map(|(_, step)| step.accounts.iter().map(|change| change.id)).collect();
         let mut done = 0;
         let mut ahead = None;
         for (index, step) in steps {
@@ -176,13 +173,7 @@ impl ApplyRun<'_> {
         let after = seen.account(change.id);
         let user = seen.user(before.user());
         let did = probe::judge(&change.account, &before, &after, step.access, user);
-        let result = AccountResult {
-            kind,
-            given,
-            after,
-            did,
-            others,
-        };
+        let result = AccountResult { kind, given, after, did, others };
         self.judge_change(host, change, result)?;
         Ok(next.map(|next| seen.account(next)))
     }
@@ -212,13 +203,7 @@ impl ApplyRun<'_> {
         change: &AccountChange,
         result: AccountResult,
     ) -> Result<(), ApplyFailure> {
-        let AccountResult {
-            kind,
-            given,
-            after,
-            did,
-            others,
-        } = result;
+        let AccountResult { kind, given, after, did, others } = result;
         let (act, _) = kind;
         if !others.is_empty() {
             self.access.others = SideEffects::Changed;
@@ -233,10 +218,9 @@ impl ApplyRun<'_> {
                 Ok(())
             }
             // Between the look at it and its turn somebody has removed it, and the command found nothing.
-            CommandEffect::Otherwise {
-                surprise: CommandSurprise::AccountGone,
-                ..
-            } if given.is_err() && others.is_empty() => {
+            CommandEffect::Otherwise { surprise: CommandSurprise::AccountGone, .. }
+                if given.is_err() && others.is_empty() =>
+            {
                 self.access.called.remove(&change.id);
                 self.access.passed.insert(change.id, AccountSkip::Changed);
                 Ok(())
@@ -301,9 +285,7 @@ impl ApplyRun<'_> {
         let beside = AccountList::differences(before, now)
             .iter()
             .filter(|difference| match difference {
-                AccountDifference::Account { id, .. } | AccountDifference::Gone { id, .. } => {
-                    *id != account
-                }
+                AccountDifference::Account { id, .. } | AccountDifference::Gone { id, .. } => *id != account,
                 // People make accounts at any time; this command makes none.
                 AccountDifference::New { .. } => false,
                 // Its user belonged to no account before, or does not any more; its permissions were made.
@@ -337,18 +319,10 @@ impl ApplyRun<'_> {
         };
         let version = panel.version.clone();
         let mut memory = panel.memory.clone().unwrap_or_default();
-        memory.remember(SeenEffect {
-            act,
-            surprise,
-            version,
-            run,
-        });
+        memory.remember(SeenEffect { act, surprise, version, run });
         panel.memory = Ok(memory.clone());
         let kept = match memory.keep() {
-            Ok(keep) => host
-                .write(&[keep], &[])
-                .map(|_| ())
-                .map_err(|error| Diagnostic::of(&error)),
+            Ok(keep) => host.write(&[keep], &[]).map(|_| ()).map_err(|error| Diagnostic::of(&error)),
             Err(error) => Err(Diagnostic::of(&error)),
         };
         if let Err(why) = kept {
@@ -394,11 +368,7 @@ fn beside(change: &AccountChange, others: &[String]) -> Diagnostic {
 
 fn told(change: &AccountChange, now: Option<AccountState>) -> String {
     let words = now.map_or("gone", AccountState::words);
-    format!(
-        "{} is {words} (it was {})",
-        change.account,
-        change.from.words()
-    )
+    format!("{} is {words} (it was {})", change.account, change.from.words())
 }
 
 /// Accounts of one kind that are named in a message.
@@ -417,24 +387,16 @@ pub(in crate::engine) fn first<T: AsRef<str>>(told: &[T]) -> String {
 /// How the vendor's command ended.
 fn given(command: &HostCommand, done: Option<&OperationResult>) -> Result<(), ApplyFailure> {
     match done {
-        Some(OperationResult::Ran(CommandOutput {
-            end: CommandEnding::Code(0),
-            ..
-        })) => Ok(()),
+        Some(OperationResult::Ran(CommandOutput { end: CommandEnding::Code(0), .. })) => Ok(()),
         Some(OperationResult::Ran(output)) => Err(ended(command, output.end).into()),
         Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
-            Err(Diagnostic::new(format!(
-                "it is not known what became of `{}`",
-                super::line(command)
-            ))
-            .into())
+            Err(Diagnostic::new(format!("it is not known what became of `{}`", super::line(command))).into())
         }
     }
 }
 
 fn ended(command: &HostCommand, end: CommandEnding) -> Diagnostic {
-    super::how_it_ended(command, end)
-        .because("what it printed is not shown, since it may hold a password")
+    super::how_it_ended(command, end).because("what it printed is not shown, since it may hold a password")
 }
 
 #[cfg(test)]

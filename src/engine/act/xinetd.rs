@@ -8,16 +8,16 @@ use crate::facts::{DaemonJudge, XINETD};
 use crate::failure::Diagnostic;
 use crate::host::batch::{self, Answers, Batch};
 use crate::host::{
-    FileFound, HostOperation, OperationResult, ProcessId, ProcessSignal, WaitCondition, WaitResult,
-    WriteHost,
+    FileFound, HostOperation, OperationResult, ProcessId, ProcessSignal, WaitCondition, WaitResult, WriteHost,
 };
 use crate::limits::xinetd::{self, DUMP};
 use crate::model::known;
 use crate::plan::{RunningExpectation, ServiceControl};
 use crate::report::text;
 
-/// How long xinetd may take to write its dump: it asks the resolver for the name of each address that a service binds, and a
-/// resolver with three silent servers takes half a minute for one (`resolv.conf(5)`: 5 s, twice).
+/// How long xinetd may take to write its dump: it asks the resolver for the name of each address that a
+/// service binds, and a resolver with three silent servers takes half a minute for one (`resolv.conf(5)`: 5
+/// s, twice).
 pub(super) const DUMP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Sends signals to xinetd, the last of which makes it write its dump, and reads the new part of it.
@@ -32,18 +32,12 @@ pub(in crate::engine) fn dump(
         FileFound::File(state) => state.bytes.len(),
         FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => 0,
     };
-    let mut acts: Vec<HostOperation> = first
-        .iter()
-        .map(|signal| HostOperation::Signal(process, *signal))
-        .collect();
+    let mut acts: Vec<HostOperation> =
+        first.iter().map(|signal| HostOperation::Signal(process, *signal)).collect();
     acts.push(HostOperation::Signal(process, ProcessSignal::User1));
     let beyond = size as u64;
     acts.push(HostOperation::Await(
-        WaitCondition::Grown {
-            path: path.clone(),
-            beyond,
-            end: "END OF DUMP",
-        },
+        WaitCondition::Grown { path: path.clone(), beyond, end: "END OF DUMP" },
         deadline,
     ));
     let mut batch = Batch::default();
@@ -66,11 +60,7 @@ pub(in crate::engine) fn dump(
     if written.done.last() != Some(&OperationResult::Awaited(WaitResult::InTime)) {
         return Err(silent());
     }
-    state
-        .bytes
-        .get(size..)
-        .and_then(XinetdDump::last)
-        .ok_or_else(silent)
+    state.bytes.get(size..).and_then(XinetdDump::last).ok_or_else(silent)
 }
 
 /// Makes xinetd read its files, and compares its own dump with what is expected.
@@ -80,13 +70,9 @@ pub(in crate::engine) fn reload(
     expects: &[RunningExpectation],
     deadline: Duration,
 ) -> Result<XinetdDump, ApplyFailure> {
-    let mut dumped = dump(
-        host,
-        process,
-        &[ProcessSignal::Hangup],
-        deadline.min(DUMP_DEADLINE),
-    )?;
-    // A signal that came while xinetd was busy may have been answered in the other order; a second dump tells.
+    let mut dumped = dump(host, process, &[ProcessSignal::Hangup], deadline.min(DUMP_DEADLINE))?;
+    // A signal that came while xinetd was busy may have been answered in the other order; a second dump
+    // tells.
     if !xinetd::unmet(expects, &dumped).is_empty() {
         dumped = dump(host, process, &[], deadline.min(DUMP_DEADLINE))?;
     }
@@ -94,7 +80,8 @@ pub(in crate::engine) fn reload(
     Ok(dumped)
 }
 
-/// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new process.
+/// Starts an xinetd that a reload ended, compares its own dump with what is expected, and gives the new
+/// process.
 pub(in crate::engine) fn start(
     host: &mut dyn WriteHost,
     judge: &DaemonJudge,
@@ -103,10 +90,7 @@ pub(in crate::engine) fn start(
     deadline: Duration,
 ) -> Result<ProcessId, ApplyFailure> {
     let acts = [HostOperation::Await(
-        WaitCondition::Serving {
-            program: XINETD,
-            arguments: vec![Vec::new()],
-        },
+        WaitCondition::Serving { program: XINETD, arguments: vec![Vec::new()] },
         deadline.min(DUMP_DEADLINE),
     )];
     let mut batch = Batch::default();
@@ -130,24 +114,14 @@ pub(in crate::engine) fn start(
 fn took(expects: &[RunningExpectation], dumped: &XinetdDump) -> Result<(), ApplyFailure> {
     let messages: Vec<Diagnostic> = xinetd::unmet(expects, dumped)
         .into_iter()
-        .map(
-            |RunningExpectation {
-                 service,
-                 setting,
-                 value,
-             }| {
-                let wanted = text::value(*value);
-                let name = setting.name();
-                let what = format!("xinetd did not take up {name} = {wanted} for {service}");
-                Diagnostic::new(what).because("its own dump says otherwise")
-            },
-        )
+        .map(|RunningExpectation { service, setting, value }| {
+            let wanted = text::value(*value);
+            let name = setting.name();
+            let what = format!("xinetd did not take up {name} = {wanted} for {service}");
+            Diagnostic::new(what).because("its own dump says otherwise")
+        })
         .collect();
-    if messages.is_empty() {
-        Ok(())
-    } else {
-        Err(messages.into())
-    }
+    if messages.is_empty() { Ok(()) } else { Err(messages.into()) }
 }
 
 /// The values of a dump for the services that some expectations are about.
@@ -156,18 +130,12 @@ pub(in crate::engine) fn dumped_values(
     dump: &XinetdDump,
 ) -> Vec<RunningExpectation> {
     let value = |service: &str, setting| xinetd::dumped(dump, service, setting).first().copied();
-    let known = expects.iter().filter_map(
-        |RunningExpectation {
-             service,
-             setting,
-             value: _,
-         }| {
-            Some(RunningExpectation {
-                service: service.clone(),
-                setting: *setting,
-                value: value(service, *setting)?,
-            })
-        },
-    );
+    let known = expects.iter().filter_map(|RunningExpectation { service, setting, value: _ }| {
+        Some(RunningExpectation {
+            service: service.clone(),
+            setting: *setting,
+            value: value(service, *setting)?,
+        })
+    });
     known.collect()
 }

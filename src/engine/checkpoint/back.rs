@@ -44,12 +44,10 @@ pub(super) fn take_back(
     let Some(load) = &checkpoint.load else {
         return super::plesk::reset(cx.host, checkpoint, booted, cx.deadline);
     };
-    // Whatever the programs say and whatever happened meanwhile, a boot included: what the kernel has decides.
-    let loaded = if is_back(cx.host, checkpoint, cx.deadline)? {
-        Ok(())
-    } else {
-        restore(cx.host, load, cx.deadline)
-    };
+    // Whatever the programs say and whatever happened meanwhile, a boot included: what the kernel has
+    // decides.
+    let loaded =
+        if is_back(cx.host, checkpoint, cx.deadline)? { Ok(()) } else { restore(cx.host, load, cx.deadline) };
     let Err(failure) = loaded else {
         tidy(cx, checkpoint)?;
         return if is_back(cx.host, checkpoint, cx.deadline)? {
@@ -72,11 +70,7 @@ fn not_back() -> Diagnostic {
 }
 
 /// Loads the files that were written beforehand.
-fn restore(
-    host: &mut dyn WriteHost,
-    load: &TimerLoad,
-    deadline: Duration,
-) -> Result<(), ApplyFailure> {
+fn restore(host: &mut dyn WriteHost, load: &TimerLoad, deadline: Duration) -> Result<(), ApplyFailure> {
     match load {
         TimerLoad::Nftables { nft } => {
             let arguments = vec!["-f".to_owned(), boot::state("revert.nft").to_string()];
@@ -100,10 +94,7 @@ fn restore(
 }
 
 /// Takes away what a script could not: empty chains that were not there before.
-pub(super) fn tidy(
-    cx: &mut WindowContext<'_>,
-    checkpoint: &Checkpoint,
-) -> Result<(), ApplyFailure> {
+pub(super) fn tidy(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<(), ApplyFailure> {
     if checkpoint.way != FilterBackend::Iptables {
         return Ok(());
     }
@@ -116,10 +107,7 @@ pub(super) fn tidy(
     };
     let [was_v4, was_v6] = texts(cx.host, ["revert.v4", "revert.v6"])?;
     let mut loading = LoadContext::of_run(cx.host, cx.deadline);
-    for (restore, was, family) in [
-        (v4, was_v4, AddressFamily::Ipv4),
-        (v6, was_v6, AddressFamily::Ipv6),
-    ] {
+    for (restore, was, family) in [(v4, was_v4, AddressFamily::Ipv4), (v6, was_v6, AddressFamily::Ipv6)] {
         let (Some(restore), Some(was)) = (restore, was) else {
             continue;
         };
@@ -146,9 +134,7 @@ fn has_allowlists(
     Ok(match table {
         None => nft::rules(allowlists, NatEnds::Both).is_empty(),
         // A version before made it for one end.
-        Some(table) => NatEnds::ALL
-            .into_iter()
-            .any(|ends| table.is_made_of(allowlists, ends)),
+        Some(table) => NatEnds::ALL.into_iter().any(|ends| table.is_made_of(allowlists, ends)),
     })
 }
 
@@ -214,10 +200,9 @@ pub(super) fn is_back(
             }
         }
         Some(TimerLoad::Iptables { v4, v6 }) => {
-            for (restore, name, family) in [
-                (v4, "revert.v4", AddressFamily::Ipv4),
-                (v6, "revert.v6", AddressFamily::Ipv6),
-            ] {
+            for (restore, name, family) in
+                [(v4, "revert.v4", AddressFamily::Ipv4), (v6, "revert.v6", AddressFamily::Ipv6)]
+            {
                 let Some(restore) = restore else {
                     continue;
                 };

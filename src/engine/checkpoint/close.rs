@@ -9,14 +9,15 @@ use crate::firewall::boot;
 use crate::host::batch::{self, Answers, Batch};
 use crate::host::timer::CheckpointFolder;
 use crate::host::{
-    FileFound, HostError, HostOperation, OperationResult, ProcessId, ReadHost, STATE,
-    WaitCondition, WaitResult, WriteHost, timer,
+    FileFound, HostError, HostOperation, OperationResult, ProcessId, ReadHost, STATE, WaitCondition,
+    WaitResult, WriteHost, timer,
 };
 use crate::model::{HostPath, known};
 
 use super::record::{Checkpoint, files};
 
-/// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried again.
+/// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried
+/// again.
 pub(super) const LEFT: [&str; 12] = [
     "revert.nft",
     "revert.v4",
@@ -32,8 +33,8 @@ pub(super) const LEFT: [&str; 12] = [
     "confirmed.json",
 ];
 
-/// How long watchers may take to find that their window is over: they look four times a second, those of a shell that knows
-/// whole seconds once.
+/// How long watchers may take to find that their window is over: they look four times a second, those of a
+/// shell that knows whole seconds once.
 const NOTICE: Duration = Duration::from_secs(5);
 
 /// What to do about what could not be removed.
@@ -50,7 +51,8 @@ pub(super) enum CheckpointFate {
     StaysUnfinished,
 }
 
-/// What the end of a window leaves to tell: it changes nothing of what became of the change, and the next run tries again.
+/// What the end of a window leaves to tell: it changes nothing of what became of the change, and the next run
+/// tries again.
 #[derive(Debug)]
 #[must_use = "what could not be written down or removed is told"]
 pub(super) struct ClosedCheckpoint {
@@ -71,7 +73,8 @@ pub(super) enum WatchEnd {
     MayLoad,
 }
 
-/// Writes down in the history what became of a change, ends what watches over it, and removes what it left in the state.
+/// Writes down in the history what became of a change, ends what watches over it, and removes what it left in
+/// the state.
 pub(super) fn close(
     host: &mut dyn WriteHost,
     checkpoint: &Checkpoint,
@@ -82,10 +85,7 @@ pub(super) fn close(
     let (outcome, watchers) = match left(host, checkpoint).failing_with_hint(UNTIDY) {
         Ok(left) => left,
         Err(unread) => {
-            return ClosedCheckpoint {
-                told: unread.messages,
-                watch: WatchEnd::MayLoad,
-            };
+            return ClosedCheckpoint { told: unread.messages, watch: WatchEnd::MayLoad };
         }
     };
     let entry = outcome.map(|outcome| concluded(outcome, fate, message));
@@ -117,8 +117,7 @@ pub(super) fn close(
         // It must find that its window is over, and the next run must find that this is left.
         Ok(WatchEnd::MayLoad) => {
             told.push(
-                Diagnostic::new("a timer of the change has not noticed yet that it is over")
-                    .hint(UNTIDY),
+                Diagnostic::new("a timer of the change has not noticed yet that it is over").hint(UNTIDY),
             );
             WatchEnd::MayLoad
         }
@@ -130,8 +129,8 @@ pub(super) fn close(
     ClosedCheckpoint { told, watch }
 }
 
-/// Does in one message what [`save`] and [`end_watch`] do in several, in the same order; none where any of it failed,
-/// and then they do it again one by one, each of which may fail for itself.
+/// Does in one message what [`save`] and [`end_watch`] do in several, in the same order; none where any of it
+/// failed, and then they do it again one by one, each of which may fail for itself.
 fn at_once(
     host: &mut dyn WriteHost,
     checkpoint: &Checkpoint,
@@ -148,14 +147,13 @@ fn at_once(
     }
     acts.push(closing_mark(folder));
     acts.extend(folder.starters());
-    let waits = (!watchers.is_empty())
-        .then(|| HostOperation::Await(WaitCondition::Gone(watchers.to_vec()), NOTICE));
+    let waits =
+        (!watchers.is_empty()).then(|| HostOperation::Await(WaitCondition::Gone(watchers.to_vec()), NOTICE));
     acts.extend(waits.clone());
     let mut batch = Batch::default();
     let processes = batch.processes(vec![timer::PROGRAM]);
     let written = host.write(&acts, batch.requests()).ok()?;
-    if waits.is_some() && written.done.last() != Some(&OperationResult::Awaited(WaitResult::InTime))
-    {
+    if waits.is_some() && written.done.last() != Some(&OperationResult::Awaited(WaitResult::InTime)) {
         return Some(WatchEnd::MayLoad);
     }
     let processes = Answers::new(written.replies).take(processes).ok()?;
@@ -166,10 +164,7 @@ fn at_once(
 
 /// Tells whoever watches that the window is over.
 fn closing_mark(folder: &CheckpointFolder) -> HostOperation {
-    HostOperation::Save {
-        path: folder.closed(),
-        bytes: folder.mark().into_bytes(),
-    }
+    HostOperation::Save { path: folder.closed(), bytes: folder.mark().into_bytes() }
 }
 
 /// Writes an entry of the history.
@@ -222,13 +217,9 @@ fn gone(host: &mut dyn WriteHost, watchers: Vec<ProcessId>) -> Result<WatchEnd, 
     }
 }
 
-/// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its name says what
-/// became of the change, since the folder that says so goes before it.
-fn tidy(
-    host: &mut dyn WriteHost,
-    checkpoint: &Checkpoint,
-    fate: CheckpointFate,
-) -> Result<(), ApplyFailure> {
+/// Removes what a window left, and the record last: without it nobody would look for the rest. Until then its
+/// name says what became of the change, since the folder that says so goes before it.
+fn tidy(host: &mut dyn WriteHost, checkpoint: &Checkpoint, fate: CheckpointFate) -> Result<(), ApplyFailure> {
     let bytes = serde_json::to_vec_pretty(checkpoint)?;
     let path = match fate {
         CheckpointFate::Back => files::reverted(),
@@ -240,10 +231,7 @@ fn tidy(
         HostOperation::Remove(files::reverting()),
     ];
     acts.extend((checkpoint.folder.iter()).flat_map(CheckpointFolder::remains));
-    acts.extend(
-        LEFT.iter()
-            .map(|name| HostOperation::Remove(boot::state(name))),
-    );
+    acts.extend(LEFT.iter().map(|name| HostOperation::Remove(boot::state(name))));
     let _written = host.write(&acts, &[])?;
     Ok(())
 }
@@ -269,18 +257,12 @@ fn left(
 /// The outcome of the run that made a change, with what became of the change.
 fn concluded(mut outcome: Outcome, fate: CheckpointFate, message: Option<Diagnostic>) -> Outcome {
     let (change, later, verdict) = match fate {
-        CheckpointFate::Back => (
-            StepState::Undone,
-            StepState::NotTried,
-            OutcomeVerdict::RolledBack,
-        ),
+        CheckpointFate::Back => (StepState::Undone, StepState::NotTried, OutcomeVerdict::RolledBack),
         CheckpointFate::Stays => (StepState::Done, StepState::Done, OutcomeVerdict::Applied),
         // How far it came is for the next plan to see.
-        CheckpointFate::StaysUnfinished => (
-            StepState::Done,
-            StepState::Unknown,
-            OutcomeVerdict::PartlyApplied,
-        ),
+        CheckpointFate::StaysUnfinished => {
+            (StepState::Done, StepState::Unknown, OutcomeVerdict::PartlyApplied)
+        }
     };
     for step in &mut outcome.steps {
         if step.step.as_firewall().is_some() {
@@ -290,10 +272,7 @@ fn concluded(mut outcome: Outcome, fate: CheckpointFate, message: Option<Diagnos
         }
     }
     // What else the run did was done and verified before.
-    let others = outcome
-        .steps
-        .iter()
-        .any(|step| step.state == StepState::Done);
+    let others = outcome.steps.iter().any(|step| step.state == StepState::Done);
     outcome.conclude(match fate {
         CheckpointFate::Back if others => OutcomeVerdict::PartlyApplied,
         // What was put off is still owed.
@@ -310,10 +289,8 @@ fn history_path(run: &str) -> HostPath {
 
 /// The history entry of a run; none where it has none, or one of another version.
 pub(super) fn history(host: &dyn ReadHost, run: &str) -> Result<Option<Outcome>, ApplyFailure> {
-    Ok(
-        match batch::ask(host, |batch| batch.file(history_path(run)))? {
-            FileFound::File(state) => serde_json::from_slice(&state.bytes).ok(),
-            FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => None,
-        },
-    )
+    Ok(match batch::ask(host, |batch| batch.file(history_path(run)))? {
+        FileFound::File(state) => serde_json::from_slice(&state.bytes).ok(),
+        FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => None,
+    })
 }

@@ -74,24 +74,13 @@ pub(super) fn begin(
         return Err(unread.into());
     }
     runs::killed_run(host, &mut facts, deadline)?;
-    let now = settle::now(&mut WindowContext {
-        host,
-        facts: &facts,
-        deadline,
-    })?;
+    let now = settle::now(&mut WindowContext { host, facts: &facts, deadline })?;
     Ok((facts, now))
 }
 
-fn try_confirm(
-    host: &mut dyn WriteHost,
-    request: &ConfirmRequest,
-) -> Result<Outcome, ApplyFailure> {
+fn try_confirm(host: &mut dyn WriteHost, request: &ConfirmRequest) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, request.deadline)?;
-    let cx = &mut WindowContext {
-        host,
-        facts: &facts,
-        deadline: request.deadline,
-    };
+    let cx = &mut WindowContext { host, facts: &facts, deadline: request.deadline };
     match now {
         CheckpointStanding::Nothing => nothing_waits(cx.host, cx.facts),
         CheckpointStanding::TakenBack => {
@@ -102,10 +91,7 @@ fn try_confirm(
         }
         CheckpointStanding::Confirmed(checkpoint) => Ok(conclude(cx, &checkpoint)),
         CheckpointStanding::Open(checkpoint, ..)
-            if request
-                .run
-                .as_ref()
-                .is_some_and(|run| *run != checkpoint.run) =>
+            if request.run.as_ref().is_some_and(|run| *run != checkpoint.run) =>
         {
             let message = Diagnostic::new("another run's change of access waits by now")
                 .because(format!("it was made by the run {}", checkpoint.run))
@@ -113,11 +99,7 @@ fn try_confirm(
             Ok(said(OutcomeVerdict::Refused, message))
         }
         CheckpointStanding::Open(checkpoint, seconds, told) => {
-            let open = OpenChange {
-                checkpoint: &checkpoint,
-                seconds,
-                told,
-            };
+            let open = OpenChange { checkpoint: &checkpoint, seconds, told };
             match keep(cx, open, request)? {
                 Kept::Stays => Ok(conclude(cx, &checkpoint)),
                 Kept::Not(outcome) => Ok(*outcome),
@@ -138,9 +120,7 @@ fn nothing_waits(host: &dyn ReadHost, facts: &Facts) -> Result<Outcome, ApplyFai
             "{}: something has changed it, or brought back what was taken back",
             unconfirmed::words(&found)
         ))
-        .hint(
-            "apply the manifest, which has its rules confirmed; `mailward revert` takes them back",
-        );
+        .hint("apply the manifest, which has its rules confirmed; `mailward revert` takes them back");
     Ok(said(OutcomeVerdict::Refused, message))
 }
 
@@ -173,11 +153,7 @@ fn keep(
     open: OpenChange<'_>,
     request: &ConfirmRequest,
 ) -> Result<Kept, ApplyFailure> {
-    let OpenChange {
-        checkpoint,
-        seconds,
-        told,
-    } = open;
+    let OpenChange { checkpoint, seconds, told } = open;
     let (since, connection) = since_and_connection(cx.host, checkpoint)?;
     if request.proof == ConfirmProof::Needed
         && let Err(why) = proof::proof(checkpoint.by.as_ref(), since, &connection)
@@ -212,17 +188,14 @@ fn keep(
     };
     if checkpoint.folder.is_none() {
         // It finds its file gone in any case.
-        let _ = cx
-            .host
-            .write(&timer::former::disarm(&cx.facts.starter), &[]);
+        let _ = cx.host.write(&timer::former::disarm(&cx.facts.starter), &[]);
     }
     let Some(why) = unsaved else {
         return Ok(Kept::Stays);
     };
-    let message = Diagnostic::new(
-        "the change is confirmed, but that cannot be written down: a reboot takes it back",
-    )
-    .hint("see to the reason, then run `mailward confirm` again");
+    let message =
+        Diagnostic::new("the change is confirmed, but that cannot be written down: a reboot takes it back")
+            .hint("see to the reason, then run `mailward confirm` again");
     Ok(Outcome::without_run(OutcomeVerdict::PartlyApplied, vec![message, why]).into())
 }
 
@@ -235,12 +208,8 @@ fn conclude(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Outcome {
     }
     let services = checkpoint.desired.access.allow.keys();
     let services: Vec<&str> = services.map(|service| service.name()).collect();
-    let what = format!(
-        "the change of access to {} is confirmed, and stays",
-        services.join(", ")
-    );
-    let message =
-        Diagnostic::new(what).because(format!("it was made by the run {}", checkpoint.run));
+    let what = format!("the change of access to {} is confirmed, and stays", services.join(", "));
+    let message = Diagnostic::new(what).because(format!("it was made by the run {}", checkpoint.run));
     let mut outcome = said(OutcomeVerdict::Confirmed, message);
     let closed = close(cx.host, checkpoint, CheckpointFate::Stays, None);
     if closed.watch == WatchEnd::MayLoad {
@@ -268,8 +237,7 @@ pub(super) fn may_go_back() -> Diagnostic {
 fn went_back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<Outcome, ApplyFailure> {
     let _decided = decide(cx.host, checkpoint, CheckpointDecision::TakeBack)
         .failing_as(OutcomeVerdict::PartlyApplied)?;
-    let taken =
-        take_back(cx, checkpoint, BootSince::No).failing_as(OutcomeVerdict::PartlyApplied)?;
+    let taken = take_back(cx, checkpoint, BootSince::No).failing_as(OutcomeVerdict::PartlyApplied)?;
     let message = match taken {
         TakenBack::Back => Diagnostic::new("Plesk's firewall did not keep the change")
             .because("its confirmation took no effect, and its own time was up")
@@ -281,12 +249,7 @@ fn went_back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<Outc
             ));
         }
     };
-    let closed = close(
-        cx.host,
-        checkpoint,
-        CheckpointFate::Back,
-        Some(message.clone()),
-    );
+    let closed = close(cx.host, checkpoint, CheckpointFate::Back, Some(message.clone()));
     let mut outcome = said(OutcomeVerdict::RolledBack, message);
     outcome.messages.extend(closed.told);
     Ok(outcome)
@@ -304,8 +267,7 @@ fn still_there(cx: &WindowContext<'_>, checkpoint: &Checkpoint) -> Result<(), Ap
         &SafetyOverrides::everything(),
     );
     let refused = |why: Vec<Diagnostic>| {
-        let back =
-            checkpoint.load.is_some() && is_back(cx.host, checkpoint, cx.deadline).unwrap_or(false);
+        let back = checkpoint.load.is_some() && is_back(cx.host, checkpoint, cx.deadline).unwrap_or(false);
         let mut first = Diagnostic::new("the rules are not what was applied: nothing is confirmed")
             .hint("take it back with `mailward revert`, then plan again");
         if back {
@@ -322,12 +284,7 @@ fn still_there(cx: &WindowContext<'_>, checkpoint: &Checkpoint) -> Result<(), Ap
             Made::Now | Made::Before => Ok(()),
             Made::Otherwise => Err(refused(Vec::new())),
         },
-        Err(blockers) => Err(refused(
-            blockers
-                .into_iter()
-                .map(|blocker| blocker.diagnostic)
-                .collect(),
-        )),
+        Err(blockers) => Err(refused(blockers.into_iter().map(|blocker| blocker.diagnostic).collect())),
     }
 }
 
@@ -346,14 +303,7 @@ pub(super) fn finished(
 ) -> Result<Finished, ApplyFailure> {
     let allowed = SafetyOverrides::everything();
     let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&checkpoint.desired))?;
-    let plan = plan::make(
-        &checkpoint.desired,
-        &[],
-        cx.facts,
-        &observed,
-        cx.deadline,
-        &allowed,
-    )?;
+    let plan = plan::make(&checkpoint.desired, &[], cx.facts, &observed, cx.deadline, &allowed)?;
     let made = made(cx.host, &observed, &plan)?;
     if made == Made::Otherwise {
         // What was to take over is not in force: what did it before must stay.

@@ -28,46 +28,32 @@ pub(in crate::engine) fn carry_out(
             }
             Some(RetireMethod::Iptables { families }) => {
                 let mut cx = LoadContext::of_run(host, deadline);
-                (families.iter()).try_for_each(|(_, restore, script)| {
-                    load::script_of_iptables(&mut cx, restore, script)
-                })
+                (families.iter())
+                    .try_for_each(|(_, restore, script)| load::script_of_iptables(&mut cx, restore, script))
             }
             None => Err(no_way()),
         },
-        Step::Edit(_)
-        | Step::Panel(_)
-        | Step::Action(_)
-        | Step::PanelAccess(_)
-        | Step::Firewall(_) => Ok(()),
+        Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) | Step::Firewall(_) => Ok(()),
     }
 }
 
 fn no_way() -> ApplyFailure {
-    ApplyFailure::from(Diagnostic::new(
-        "the plan does not say how this is done: plan again on this host",
-    ))
+    ApplyFailure::from(Diagnostic::new("the plan does not say how this is done: plan again on this host"))
 }
 
 /// Makes a boot do something about the own rules.
 pub(super) fn hook(host: &mut dyn WriteHost, how: &BootMethod) -> Result<(), ApplyFailure> {
     let mut acts: Vec<HostOperation> = (how.save.iter())
-        .map(|(path, text)| HostOperation::Save {
-            path: path.clone(),
-            bytes: text.as_bytes().to_vec(),
-        })
+        .map(|(path, text)| HostOperation::Save { path: path.clone(), bytes: text.as_bytes().to_vec() })
         .collect();
-    acts.extend(
-        how.put
-            .iter()
-            .map(|(path, text, executable)| HostOperation::Put {
-                path: path.clone(),
-                bytes: text.as_bytes().to_vec(),
-                mode: match executable {
-                    ExecutePermission::Yes => FileMode::Program,
-                    ExecutePermission::No => FileMode::Plain,
-                },
-            }),
-    );
+    acts.extend(how.put.iter().map(|(path, text, executable)| HostOperation::Put {
+        path: path.clone(),
+        bytes: text.as_bytes().to_vec(),
+        mode: match executable {
+            ExecutePermission::Yes => FileMode::Program,
+            ExecutePermission::No => FileMode::Plain,
+        },
+    }));
     let first = acts.len();
     acts.extend(how.run.iter().cloned().map(HostOperation::Run));
     acts.extend(how.remove.iter().cloned().map(HostOperation::Remove));

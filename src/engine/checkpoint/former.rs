@@ -1,4 +1,5 @@
-//! A change that a version before made live and this one is asked to confirm: its rules are those that it loaded.
+//! A change that a version before made live and this one is asked to confirm: its rules are those that it
+//! loaded.
 
 use super::back::texts;
 use crate::engine::ApplyFailure;
@@ -19,11 +20,7 @@ pub(super) enum Made {
 }
 
 /// How the rules are made that a plan would change, or leaves as they are.
-pub(super) fn made(
-    host: &dyn ReadHost,
-    observed: &Observed,
-    plan: &Plan,
-) -> Result<Made, ApplyFailure> {
+pub(super) fn made(host: &dyn ReadHost, observed: &Observed, plan: &Plan) -> Result<Made, ApplyFailure> {
     let Some(step) = plan.steps.iter().find_map(|step| step.as_firewall()) else {
         return Ok(Made::Now);
     };

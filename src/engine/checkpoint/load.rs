@@ -10,9 +10,7 @@ use crate::firewall::boot;
 use crate::firewall::methods::{FamilyLoadMethod, LoadMethod};
 use crate::firewall::plesk::{PleskRuleAction, PleskRuleChange};
 use crate::host::timer::CheckpointFolder;
-use crate::host::{
-    CommandEnding, CommandOutput, HostCommand, HostOperation, OperationResult, WriteHost,
-};
+use crate::host::{CommandEnding, CommandOutput, HostCommand, HostOperation, OperationResult, WriteHost};
 use crate::model::{HostPath, known};
 
 /// The most that a list of networks is kept of what a program prints, in bytes.
@@ -29,7 +27,8 @@ const WINDOW: &str = "MAILWARD_WINDOW";
 enum RulesLoader<'a> {
     /// The run, which waits for its end.
     Run,
-    /// The timer of this window as well: it ends the program before it loads what was before, whatever became of the run.
+    /// The timer of this window as well: it ends the program before it loads what was before, whatever became
+    /// of the run.
     Window(&'a CheckpointFolder),
 }
 
@@ -58,11 +57,7 @@ pub(super) struct LoadContext<'a> {
 impl<'a> LoadContext<'a> {
     /// Loads for which the run alone answers.
     pub(super) fn of_run(host: &'a mut dyn WriteHost, deadline: Duration) -> Self {
-        Self {
-            host,
-            loader: RulesLoader::Run,
-            deadline,
-        }
+        Self { host, loader: RulesLoader::Run, deadline }
     }
 }
 
@@ -74,16 +69,10 @@ pub(super) fn load(
     deadline: Duration,
 ) -> Result<(), ApplyFailure> {
     let folder = checkpoint.folder.clone();
-    let loader = folder
-        .as_ref()
-        .map_or(RulesLoader::Run, RulesLoader::Window);
+    let loader = folder.as_ref().map_or(RulesLoader::Run, RulesLoader::Window);
     match how {
         LoadMethod::Nftables { .. } | LoadMethod::Iptables { .. } => {
-            let mut cx = LoadContext {
-                host,
-                loader,
-                deadline,
-            };
+            let mut cx = LoadContext { host, loader, deadline };
             own(&mut cx, how)
         }
         LoadMethod::PleskFirewall { .. } => super::plesk::apply(host, how, checkpoint),
@@ -94,9 +83,9 @@ pub(super) fn load(
 pub(super) fn own(cx: &mut LoadContext<'_>, how: &LoadMethod) -> Result<(), ApplyFailure> {
     match how {
         LoadMethod::Nftables { nft, script, .. } => script_of_nft(cx, nft, "load.nft", script),
-        LoadMethod::Iptables { families, .. } => families
-            .iter()
-            .try_for_each(|family| family_of_iptables(cx, family)),
+        LoadMethod::Iptables { families, .. } => {
+            families.iter().try_for_each(|family| family_of_iptables(cx, family))
+        }
         LoadMethod::PleskFirewall { .. } => Ok(()),
     }
 }
@@ -112,28 +101,22 @@ pub(super) fn script_of_nft(
     let arguments = vec!["-f".to_owned(), path.to_string()];
     let command = (cx.loader).starts(HostCommand::new(nft.clone(), arguments, cx.deadline));
     let acts = [
-        HostOperation::Save {
-            path,
-            bytes: script.as_bytes().to_vec(),
-        },
+        HostOperation::Save { path, bytes: script.as_bytes().to_vec() },
         HostOperation::Run(command.clone()),
     ];
     let written = cx.host.write(&acts, &[])?;
     judge(&command, written.done.get(1))
 }
 
-fn family_of_iptables(
-    cx: &mut LoadContext<'_>,
-    family: &FamilyLoadMethod,
-) -> Result<(), ApplyFailure> {
+fn family_of_iptables(cx: &mut LoadContext<'_>, family: &FamilyLoadMethod) -> Result<(), ApplyFailure> {
     let Some(script) = &family.script else {
         return Ok(());
     };
     script_of_iptables(cx, &family.restore, script)
 }
 
-/// Loads a script of iptables; other rules stay. Tries again as long as somebody else holds the lock of iptables: exit code 4
-/// (iptables(8)).
+/// Loads a script of iptables; other rules stay. Tries again as long as somebody else holds the lock of
+/// iptables: exit code 4 (iptables(8)).
 pub(super) fn script_of_iptables(
     cx: &mut LoadContext<'_>,
     restore: &HostPath,
@@ -155,21 +138,16 @@ pub(super) fn script_of_iptables(
                 tries -= 1;
                 pause(cx.host)?;
             }
-            Some(
-                OperationResult::Ran(_) | OperationResult::Quietly | OperationResult::Awaited(_),
-            )
-            | None => return Err(failed),
+            Some(OperationResult::Ran(_) | OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
+                return Err(failed);
+            }
         }
     }
 }
 
 /// Lets a second pass.
 pub(super) fn pause(host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
-    let command = HostCommand::new(
-        known("/bin/sleep"),
-        vec!["1".to_owned()],
-        Duration::from_secs(10),
-    );
+    let command = HostCommand::new(known("/bin/sleep"), vec!["1".to_owned()], Duration::from_secs(10));
     let _written = host.write(&[HostOperation::Run(command)], &[])?;
     Ok(())
 }
@@ -198,12 +176,11 @@ fn extended(command: &HostCommand, words: &[&str]) -> HostCommand {
     command
 }
 
-/// The same with the ssh connection that it looks at: mailward gives its commands no other variable of its own session.
+/// The same with the ssh connection that it looks at: mailward gives its commands no other variable of its
+/// own session.
 pub(super) fn with(command: &HostCommand, words: &[&str], client: &str) -> HostCommand {
     let mut command = extended(command, words);
-    command
-        .environment
-        .push(("SSH_CLIENT".to_owned(), client.to_owned()));
+    command.environment.push(("SSH_CLIENT".to_owned(), client.to_owned()));
     command
 }
 
@@ -214,22 +191,12 @@ pub(super) fn run(host: &mut dyn WriteHost, command: HostCommand) -> Result<(), 
 }
 
 /// Whether a command ended with 0.
-pub(super) fn judge(
-    command: &HostCommand,
-    done: Option<&OperationResult>,
-) -> Result<(), ApplyFailure> {
+pub(super) fn judge(command: &HostCommand, done: Option<&OperationResult>) -> Result<(), ApplyFailure> {
     match done {
-        Some(OperationResult::Ran(CommandOutput {
-            end: CommandEnding::Code(0),
-            ..
-        })) => Ok(()),
+        Some(OperationResult::Ran(CommandOutput { end: CommandEnding::Code(0), .. })) => Ok(()),
         Some(OperationResult::Ran(output)) => Err(failed_command(command, output).into()),
         Some(OperationResult::Quietly | OperationResult::Awaited(_)) | None => {
-            Err(Diagnostic::new(format!(
-                "it is not known what became of {}",
-                command.program
-            ))
-            .into())
+            Err(Diagnostic::new(format!("it is not known what became of {}", command.program)).into())
         }
     }
 }

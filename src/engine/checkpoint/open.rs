@@ -18,8 +18,8 @@ use crate::firewall::{iptables, nft};
 use crate::host::batch::{self, Answers, Batch, Ticket};
 use crate::host::timer::{self, CheckpointFolder, TimerLoad};
 use crate::host::{
-    CommandEnding, CommandOutput, FileFound, HostCommand, HostOperation, OperationResult,
-    ProcessId, ReadHost, RunConnection, WINDOWS, WaitCondition, WaitResult, WriteHost,
+    CommandEnding, CommandOutput, FileFound, HostCommand, HostOperation, OperationResult, ProcessId,
+    ReadHost, RunConnection, WINDOWS, WaitCondition, WaitResult, WriteHost,
 };
 use crate::model::{AddressFamily, Desired, HostPath, known};
 use crate::observe::{ObserveScope, Observed};
@@ -39,15 +39,15 @@ pub(in crate::engine) enum FirewallPhase {
 }
 
 impl ApplyRun<'_> {
-    /// Changes who may reach services, where the plan says so; without such a change, what comes after one is done at once.
+    /// Changes who may reach services, where the plan says so; without such a change, what comes after one is
+    /// done at once.
     pub(in crate::engine) fn change_firewall(
         &mut self,
         host: &mut dyn WriteHost,
         watch: &mut dyn RunWatcher,
     ) -> Result<FirewallPhase, ApplyFailure> {
         let steps = self.plan.steps.clone();
-        let change =
-            (steps.iter().enumerate()).find_map(|(index, step)| Some((index, step.as_firewall()?)));
+        let change = (steps.iter().enumerate()).find_map(|(index, step)| Some((index, step.as_firewall()?)));
         let phase = match change {
             Some((index, step)) => {
                 interrupted(watch)?;
@@ -87,10 +87,9 @@ impl ApplyRun<'_> {
     /// Writes down and arms what takes the change back, then makes it live and looks at the kernel.
     fn open(&mut self, host: &mut dyn WriteHost, step: &FirewallStep) -> Result<(), ApplyFailure> {
         let Some(how) = step.how.as_deref() else {
-            return Err(Diagnostic::new(
-                "the plan does not say how this is done: plan again on this host",
-            )
-            .into());
+            return Err(
+                Diagnostic::new("the plan does not say how this is done: plan again on this host").into()
+            );
         };
         let deadline = self.request.deadline;
         if let Some(guard) = &step.guard {
@@ -113,9 +112,8 @@ impl ApplyRun<'_> {
         };
         let record = serde_json::to_vec_pretty(&checkpoint)?;
         // What an earlier window left is not this one's.
-        let mut acts: Vec<HostOperation> = (LEFT.iter())
-            .map(|name| HostOperation::Remove(boot::state(name)))
-            .collect();
+        let mut acts: Vec<HostOperation> =
+            (LEFT.iter()).map(|name| HostOperation::Remove(boot::state(name))).collect();
         let save = |name: &str, text: &str| HostOperation::Save {
             path: boot::state(name),
             bytes: text.as_bytes().to_vec(),
@@ -123,19 +121,9 @@ impl ApplyRun<'_> {
         if let Some((_, texts)) = &back {
             acts.extend(texts.iter().map(|(name, text)| save(name, text)));
         }
-        acts.push(HostOperation::Save {
-            path: files::open(),
-            bytes: record,
-        });
+        acts.push(HostOperation::Save { path: files::open(), bytes: record });
         if let (Some((load, texts)), Some(folder)) = (&back, &checkpoint.folder) {
-            acts.extend(timer::arm(
-                folder,
-                &self.starter,
-                seconds,
-                checkpoint.until,
-                load,
-                texts,
-            ));
+            acts.extend(timer::arm(folder, &self.starter, seconds, checkpoint.until, load, texts));
         }
         let written = host.write(&acts, &[])?;
         if back.is_some() {
@@ -155,27 +143,21 @@ impl ApplyRun<'_> {
         if checkpoint.load.is_none() {
             // The vendor's command took its time. No timer looks for the record.
             let bytes = serde_json::to_vec_pretty(&checkpoint)?;
-            let act = HostOperation::Save {
-                path: files::open(),
-                bytes,
-            };
+            let act = HostOperation::Save { path: files::open(), bytes };
             let _written = host.write(&[act], &[])?;
         }
         if checkpoint.load.is_some() {
             // Who comes in from now on has passed the new rules. The record itself is the timer's to rename.
             let BootClock { uptime, .. } = BootClock::read(host)?;
-            let act = HostOperation::Save {
-                path: checkpoint.live(),
-                bytes: uptime.to_string().into_bytes(),
-            };
+            let act = HostOperation::Save { path: checkpoint.live(), bytes: uptime.to_string().into_bytes() };
             let _written = host.write(&[act], &[])?;
         }
         let allowed = self.request.allowed;
         nothing_left(host, &checkpoint.desired, deadline, allowed, Made::Now).map(|_| ())
     }
 
-    /// Looks whether the change that this run made still waits, last of all: its timer may have come before everything was
-    /// seen to be right and written down.
+    /// Looks whether the change that this run made still waits, last of all: its timer may have come before
+    /// everything was seen to be right and written down.
     pub(in crate::engine) fn still_waits(&self, host: &dyn ReadHost) -> Result<(), ApplyFailure> {
         let remembered = RememberedChange::read(host, self.waits_in.as_ref())?;
         if remembered.is_open(self.outcome.run.as_deref().unwrap_or_default()) {
@@ -241,8 +223,8 @@ struct CheckpointPlace {
     folder: CheckpointFolder,
 }
 
-/// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it would load what is
-/// not from before this change.
+/// Where a window's files will lie, and who opens it. A watcher of an earlier window must have ended: it
+/// would load what is not from before this change.
 fn place(host: &mut dyn WriteHost, id: &str) -> Result<CheckpointPlace, ApplyFailure> {
     let mut batch = Batch::default();
     let clock = BootClock::ask(&mut batch);
@@ -268,26 +250,18 @@ fn place(host: &mut dyn WriteHost, id: &str) -> Result<CheckpointPlace, ApplyFai
         let act = HostOperation::Await(WaitCondition::Gone(earlier), EARLIER_GRACE);
         let written = host.write(&[act], &[])?;
         if written.done != [OperationResult::Awaited(WaitResult::InTime)] {
-            return Err(Diagnostic::new(
-                "the timer of an earlier change of access is still running",
-            )
-            .because(format!(
-                "process {} has not noticed that its change is decided",
-                first.pid
-            ))
-            .hint("see what keeps it, end it with `kill -9`, then apply again")
-            .into());
+            return Err(Diagnostic::new("the timer of an earlier change of access is still running")
+                .because(format!("process {} has not noticed that its change is decided", first.pid))
+                .hint("see what keeps it, end it with `kill -9`, then apply again")
+                .into());
         }
     }
-    // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does no harm.
+    // Nobody watches and no record speaks of what a window left that could not be tidied; that it stays does
+    // no harm.
     for folder in CheckpointFolder::left(&names) {
         let _ = host.write(&[folder.starters(), folder.remains()].concat(), &[]);
     }
-    Ok(CheckpointPlace {
-        clock,
-        connection,
-        folder: CheckpointFolder::new(&mounts, id),
-    })
+    Ok(CheckpointPlace { clock, connection, folder: CheckpointFolder::new(&mounts, id) })
 }
 
 /// What a program prints that only reads.
@@ -316,9 +290,7 @@ fn text_of(command: &HostCommand, output: CommandOutput) -> Result<String, Apply
         CommandEnding::Code(_)
         | CommandEnding::Signal(_)
         | CommandEnding::TimedOut
-        | CommandEnding::NotStarted => {
-            Err(crate::engine::act::failed_command(command, &output).into())
-        }
+        | CommandEnding::NotStarted => Err(crate::engine::act::failed_command(command, &output).into()),
     }
 }
 
@@ -354,17 +326,16 @@ impl SavedTables {
     }
 }
 
-/// Since when a change is live, and the ssh connection by which this run stands on the host. How long the host is up is
-/// asked in the same message, a moment before the connection: facts may be seconds old by then, and a connection that is new
-/// would seem to be from before the change.
+/// Since when a change is live, and the ssh connection by which this run stands on the host. How long the
+/// host is up is asked in the same message, a moment before the connection: facts may be seconds old by then,
+/// and a connection that is new would seem to be from before the change.
 pub(super) fn since_and_connection(
     host: &dyn ReadHost,
     checkpoint: &Checkpoint,
 ) -> Result<(LiveSince, RunConnection), ApplyFailure> {
     let mut batch = Batch::default();
     // Where its run did not get so far as to say, it is not known.
-    let live =
-        (checkpoint.load.as_ref()).map(|_| (checkpoint.live(), batch.file(checkpoint.live())));
+    let live = (checkpoint.load.as_ref()).map(|_| (checkpoint.live(), batch.file(checkpoint.live())));
     let clock = BootClock::ask(&mut batch);
     let connection = batch.connection();
     let mut answers = batch.read(host)?;
@@ -379,8 +350,8 @@ pub(super) fn since_and_connection(
     Ok((LiveSince { live, uptime }, answers.take(connection)?))
 }
 
-/// Looks at the host again: nothing of access may be left to do but what waits for a confirmation, and what this version would
-/// change of rules that stay as a version before made them.
+/// Looks at the host again: nothing of access may be left to do but what waits for a confirmation, and what
+/// this version would change of rules that stay as a version before made them.
 pub(super) fn nothing_left(
     host: &dyn ReadHost,
     desired: &Desired,
@@ -402,11 +373,9 @@ pub(super) fn nothing_left(
             if left.is_empty() {
                 return Ok(facts);
             }
-            Err(
-                Diagnostic::new("the kernel's rules are not what they should be")
-                    .because(text::steps_in_brief(&left))
-                    .into(),
-            )
+            Err(Diagnostic::new("the kernel's rules are not what they should be")
+                .because(text::steps_in_brief(&left))
+                .into())
         }
         Err(blockers) => Err(blockers.into()),
     }

@@ -1,8 +1,9 @@
-//! The vendor's own window of Plesk's firewall: its apply, its confirmation, and what follows when it takes a change back.
+//! The vendor's own window of Plesk's firewall: its apply, its confirmation, and what follows when it takes a
+//! change back.
 //!
-//! What its command says is never taken for what it did. A change is live when the kernel has the whole planned list; it
-//! is confirmed when the process that would take it back is gone and the kernel still has it; and it is back when that
-//! process is gone and the kernel has what the list says again.
+//! What its command says is never taken for what it did. A change is live when the kernel has the whole
+//! planned list; it is confirmed when the process that would take it back is gone and the kernel still has
+//! it; and it is back when that process is gone and the kernel has what the list says again.
 
 mod look;
 
@@ -24,14 +25,15 @@ use crate::model::HostPath;
 /// How much longer than its window the vendor's process may take.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// How long the kernel may stay as it is, in looks a second apart, before nothing more is expected of an apply.
+/// How long the kernel may stay as it is, in looks a second apart, before nothing more is expected of an
+/// apply.
 const STILL: u32 = 3;
 
 /// The most looks at the kernel that an apply gets.
 const LOOKS: u32 = 30;
 
-/// With more than this left of a window, in milliseconds, what was active is loaded at once; with less, the vendor does it
-/// soon, and two scripts at the same time would spoil each other.
+/// With more than this left of a window, in milliseconds, what was active is loaded at once; with less, the
+/// vendor does it soon, and two scripts at the same time would spoil each other.
 const WORTH_IT: u64 = 10_000;
 
 /// Sets the rules, applies them, and waits until the kernel has the whole planned list.
@@ -40,14 +42,7 @@ pub(super) fn apply(
     how: &LoadMethod,
     checkpoint: &mut Checkpoint,
 ) -> Result<(), ApplyFailure> {
-    let LoadMethod::PleskFirewall {
-        command,
-        changes,
-        before,
-        list,
-        allowlists,
-    } = how
-    else {
+    let LoadMethod::PleskFirewall { command, changes, before, list, allowlists } = how else {
         return Ok(());
     };
     for change in changes {
@@ -57,12 +52,10 @@ pub(super) fn apply(
     let set = look(host, checkpoint)?;
     let now = set.list()?;
     if !kernel::same(&now, list) && !kernel::same(&now, before) {
-        return Err(
-            Diagnostic::new("the rules of Plesk's firewall are not what was set")
-                .because("somebody edits them at the same time, or its ids have changed meanwhile")
-                .hint("nothing was applied; plan again")
-                .into(),
-        );
+        return Err(Diagnostic::new("the rules of Plesk's firewall are not what was set")
+            .because("somebody edits them at the same time, or its ids have changed meanwhile")
+            .hint("nothing was applied; plan again")
+            .into());
     }
     let length = checkpoint.until.saturating_sub(checkpoint.opened);
     run(host, with(command, &["--apply"], &variable(&checkpoint.by)))?;
@@ -78,18 +71,12 @@ pub(super) fn apply(
             checkpoint.until = began.saturating_add(length);
             return Ok(());
         };
-        still = if last.as_ref() == Some(&seen.kernel) {
-            still + 1
-        } else {
-            0
-        };
+        still = if last.as_ref() == Some(&seen.kernel) { still + 1 } else { 0 };
         last = Some(seen.kernel);
         if still >= STILL {
-            return Err(look::told(
-                "the kernel's rules are not what Plesk's firewall was told",
-                &wrong,
-            )
-            .into());
+            return Err(
+                look::told("the kernel's rules are not what Plesk's firewall was told", &wrong).into()
+            );
         }
         pause(host)?;
     }
@@ -184,12 +171,9 @@ pub(super) fn reset(
         list = seen.list()?;
     }
     if let Some(wrong) = seen.unexplained(&list) {
-        return Err(look::told(
-            "the kernel's rules are not those of Plesk's firewall",
-            &wrong,
-        )
-        .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there")
-        .into());
+        return Err(look::told("the kernel's rules are not those of Plesk's firewall", &wrong)
+            .hint("see the rules in Plesk, Tools & Settings > Firewall, and apply them there")
+            .into());
     }
     Ok(match seen.as_applied(checkpoint) {
         Some(_) => TakenBack::Back,
@@ -198,18 +182,11 @@ pub(super) fn reset(
     })
 }
 
-/// Runs the script of what was confirmed last, as the vendor's service does at boot and its window at its end.
-fn load_active(
-    host: &mut dyn WriteHost,
-    facts: &Facts,
-    deadline: Duration,
-) -> Result<(), ApplyFailure> {
-    let script: Option<HostPath> = (facts.plesk.as_ref()).and_then(|plesk| {
-        plesk
-            .root
-            .join("var/modules/firewall/firewall-active.sh")
-            .ok()
-    });
+/// Runs the script of what was confirmed last, as the vendor's service does at boot and its window at its
+/// end.
+fn load_active(host: &mut dyn WriteHost, facts: &Facts, deadline: Duration) -> Result<(), ApplyFailure> {
+    let script: Option<HostPath> = (facts.plesk.as_ref())
+        .and_then(|plesk| plesk.root.join("var/modules/firewall/firewall-active.sh").ok());
     match script {
         Some(script) => run(host, HostCommand::new(script, Vec::new(), deadline)),
         None => Ok(()),
@@ -217,11 +194,7 @@ fn load_active(
 }
 
 /// Waits until no apply of the vendor's waits any more; false where one still does.
-fn await_gone(
-    host: &mut dyn WriteHost,
-    seen: &PleskSeen,
-    patience: Duration,
-) -> Result<bool, ApplyFailure> {
+fn await_gone(host: &mut dyn WriteHost, seen: &PleskSeen, patience: Duration) -> Result<bool, ApplyFailure> {
     let act = HostOperation::Await(WaitCondition::Gone(seen.applies.clone()), patience);
     let done = host.write(&[act], &[])?;
     Ok(look::came(&done))
@@ -254,8 +227,8 @@ fn quiet(
     Ok(seen)
 }
 
-/// `SSH_CLIENT` as sshd sets it: the client's address and port, and the own port (ssh(1)). Without a connection it is what
-/// published set-up scripts give, since the command may want one.
+/// `SSH_CLIENT` as sshd sets it: the client's address and port, and the own port (ssh(1)). Without a
+/// connection it is what published set-up scripts give, since the command may want one.
 fn variable(by: &Option<SshClient>) -> String {
     by.as_ref().map_or_else(
         || "127.0.0.1 65535 22".to_owned(),

@@ -1,4 +1,5 @@
-//! What a confirmation must show: that its connection was made since the change, and came through the filter from outside.
+//! What a confirmation must show: that its connection was made since the change, and came through the filter
+//! from outside.
 //!
 //! What cannot be shown to be so is not so. Pure.
 
@@ -29,18 +30,14 @@ pub(super) struct LiveSince {
 pub(super) enum UnprovenReason {
     #[error("it comes by the connection that made the change, and open connections always live on")]
     Same,
-    #[error(
-        "it comes by a connection that was there before the change, and open connections always live on"
-    )]
+    #[error("it comes by a connection that was there before the change, and open connections always live on")]
     Older,
     #[error(
         "its connection comes from this host itself ({}), and the host's own packets always get in",
         .0.address
     )]
     Inside(SshClient),
-    #[error(
-        "where its connection comes from cannot be told: sshd's variable SSH_CONNECTION is gone"
-    )]
+    #[error("where its connection comes from cannot be told: sshd's variable SSH_CONNECTION is gone")]
     Nobody,
     #[error(
         "whether {} is another machine cannot be told: the host's own addresses cannot be read",
@@ -96,8 +93,8 @@ pub(super) fn proof(
     }
 }
 
-/// Whether a connection was accepted after the change went live: each is as old as its own clock says, so that no clock that
-/// was set meanwhile matters.
+/// Whether a connection was accepted after the change went live: each is as old as its own clock says, so
+/// that no clock that was set meanwhile matters.
 fn is_newer(connection: &RunConnection, since: LiveSince) -> bool {
     let Some(accepted) = connection.since else {
         return false;
@@ -126,9 +123,7 @@ pub(super) fn refusal(
 
 /// What gets in anew and confirms, as the one who came this way would type it on another machine.
 fn anew(connection: &RunConnection) -> String {
-    let port = (connection.client.as_ref())
-        .and_then(|client| client.server_port)
-        .filter(|port| *port != 22);
+    let port = (connection.client.as_ref()).and_then(|client| client.server_port).filter(|port| *port != 22);
     let port = port.map_or(String::new(), |port| format!("-p {port} "));
     match connection.login.as_deref() {
         None => format!("ssh -o ControlPath=none {port}HOST mailward confirm"),
@@ -145,19 +140,11 @@ mod tests {
     use super::*;
 
     fn client(port: u16) -> SshClient {
-        SshClient {
-            address: [203, 0, 113, 9].into(),
-            port,
-            server_address: None,
-            server_port: Some(22),
-        }
+        SshClient { address: [203, 0, 113, 9].into(), port, server_address: None, server_port: Some(22) }
     }
 
     /// Live for ten seconds.
-    const SINCE: LiveSince = LiveSince {
-        live: Some(50_000),
-        uptime: 60_000,
-    };
+    const SINCE: LiveSince = LiveSince { live: Some(50_000), uptime: 60_000 };
 
     fn new() -> RunConnection {
         RunConnection {
@@ -186,20 +173,14 @@ mod tests {
             let older = judged(|one| (one.terminal, one.since) = (terminal, Some(90_000)));
             assert_eq!(older, Err(UnprovenReason::Older));
         }
-        assert_eq!(
-            judged(|one| one.client = Some(client(6))),
-            Err(UnprovenReason::Same)
-        );
+        assert_eq!(judged(|one| one.client = Some(client(6))), Err(UnprovenReason::Same));
         assert_eq!(judged(|one| one.since = None), Err(UnprovenReason::Older));
         assert_eq!(judged(|one| one.client = None), Err(UnprovenReason::Nobody));
         let inside = judged(|one| one.side = ClientSide::Inside);
         assert_eq!(inside, Err(UnprovenReason::Inside(client(7))));
         let unknown = judged(|one| one.side = ClientSide::Unknown);
         assert_eq!(unknown, Err(UnprovenReason::Side(client(7))));
-        let since = LiveSince {
-            live: None,
-            ..SINCE
-        };
+        let since = LiveSince { live: None, ..SINCE };
         assert_eq!(proof(None, since, &new()), Err(UnprovenReason::Older));
     }
 
@@ -238,9 +219,7 @@ mod tests {
         let told = |change: &dyn Fn(&mut RunConnection), site| {
             let mut connection = new();
             change(&mut connection);
-            refusal(&UnprovenReason::Older, &connection, site, 41)
-                .hint
-                .unwrap()
+            refusal(&UnprovenReason::Older, &connection, site, 41).hint.unwrap()
         };
         let here = told(&|_| (), ConfirmSite::Here);
         assert_eq!(
@@ -250,10 +229,7 @@ mod tests {
         let operator = told(
             &|one| {
                 one.login = Some("operator".to_owned());
-                one.client = Some(SshClient {
-                    server_port: Some(2222),
-                    ..client(7)
-                });
+                one.client = Some(SshClient { server_port: Some(2222), ..client(7) });
             },
             ConfirmSite::Here,
         );
@@ -262,9 +238,6 @@ mod tests {
         let nobody = told(&|one| one.login = None, ConfirmSite::Here);
         assert!(nobody.contains("none HOST mailward confirm`"), "{nobody}");
         let elsewhere = told(&|_| (), ConfirmSite::Elsewhere);
-        assert!(
-            elsewhere.starts_with("run `mailward confirm --host HOST` on"),
-            "{elsewhere}"
-        );
+        assert!(elsewhere.starts_with("run `mailward confirm --host HOST` on"), "{elsewhere}");
     }
 }

@@ -38,8 +38,8 @@ pub struct Checkpoint {
     pub by: Option<SshClient>,
     /// What the timer loads; none where the vendor's own window takes the change back.
     pub load: Option<TimerLoad>,
-    /// Where the timer looks for a decision. Without it the record's own name is what decides: there is no timer, or it is
-    /// that of the version before.
+    /// Where the timer looks for a decision. Without it the record's own name is what decides: there is no
+    /// timer, or it is that of the version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<CheckpointFolder>,
 }
@@ -243,10 +243,7 @@ impl FolderTickets {
             true => CheckpointDecidable::Yes,
             false => CheckpointDecidable::No,
         };
-        let watched = WatchedFolder {
-            watchers: folder.watchers(&processes),
-            decidable,
-        };
+        let watched = WatchedFolder { watchers: folder.watchers(&processes), decidable };
         let waiting = if confirmed {
             WaitingCheckpoint::Confirmed(checkpoint)
         } else if reverted || closed {
@@ -264,7 +261,8 @@ impl FolderTickets {
 pub(super) type LookedCheckpoint = (WaitingCheckpoint, Option<WatchedFolder>);
 
 impl WaitingCheckpoint {
-    /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and [`files::confirmed`].
+    /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and
+    /// [`files::confirmed`].
     ///
     /// # Errors
     /// What to tell where one of them cannot be read: whether something waits must never be guessed.
@@ -299,24 +297,18 @@ impl WaitingCheckpoint {
         Ok(read(files::reverted(), reverted)?.map_or(Self::Nothing, Self::Reverted))
     }
 
-    /// Looks into the folder of a window that its record calls open: what was decided there, and who watches over it. A trip
-    /// of its own, made only where a change waits.
+    /// Looks into the folder of a window that its record calls open: what was decided there, and who watches
+    /// over it. A trip of its own, made only where a change waits.
     ///
     /// # Errors
     /// [`HostError`] where the host cannot be asked; inside, what to tell where a file cannot be read.
-    pub fn look(
-        self,
-        host: &dyn ReadHost,
-    ) -> Result<Result<LookedCheckpoint, Box<Diagnostic>>, HostError> {
+    pub fn look(self, host: &dyn ReadHost) -> Result<Result<LookedCheckpoint, Box<Diagnostic>>, HostError> {
         let (checkpoint, folder) = match self {
             Self::Open(checkpoint) => match checkpoint.folder.clone() {
                 Some(folder) => (checkpoint, folder),
                 None => return Ok(Ok((Self::Open(checkpoint), None))),
             },
-            other @ (Self::Nothing
-            | Self::Reverting(_)
-            | Self::Reverted(_)
-            | Self::Confirmed(_)) => {
+            other @ (Self::Nothing | Self::Reverting(_) | Self::Reverted(_) | Self::Confirmed(_)) => {
                 return Ok(Ok((other, None)));
             }
         };
@@ -346,11 +338,7 @@ fn unreadable(path: &HostPath, reason: &str) -> Box<Diagnostic> {
 
 fn foreign(path: &HostPath, why: &str) -> Box<Diagnostic> {
     let what = format!("{path} is not a record that this version of mailward can read");
-    Box::new(
-        Diagnostic::new(what)
-            .because(why)
-            .hint("use the version of mailward that wrote it"),
-    )
+    Box::new(Diagnostic::new(what).because(why).hint("use the version of mailward that wrote it"))
 }
 
 #[cfg(test)]

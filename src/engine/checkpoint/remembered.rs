@@ -1,4 +1,5 @@
-//! What a host remembers of a change of access that waits, asked alone: to look at one record costs no whole set of facts.
+//! What a host remembers of a change of access that waits, asked alone: to look at one record costs no whole
+//! set of facts.
 
 use super::record::{Checkpoint, FolderTickets, RecordTickets, TimeLeft, WaitingCheckpoint};
 use crate::facts::BootClock;
@@ -18,11 +19,9 @@ pub(super) struct RememberedChange {
 }
 
 impl RememberedChange {
-    /// Reads the record, and with it what the folder of its window shows, in one trip where the caller knows the folder.
-    pub(super) fn read(
-        host: &dyn ReadHost,
-        folder: Option<&CheckpointFolder>,
-    ) -> Result<Self, HostError> {
+    /// Reads the record, and with it what the folder of its window shows, in one trip where the caller knows
+    /// the folder.
+    pub(super) fn read(host: &dyn ReadHost, folder: Option<&CheckpointFolder>) -> Result<Self, HostError> {
         let mut batch = Batch::default();
         let record = RecordTickets::ask(&mut batch);
         let clock = BootClock::ask(&mut batch);
@@ -43,11 +42,7 @@ impl RememberedChange {
             Ok((waiting, _)) => (waiting, None),
             Err(unread) => (WaitingCheckpoint::default(), Some(*unread)),
         };
-        Ok(Self {
-            waiting,
-            unread,
-            clock,
-        })
+        Ok(Self { waiting, unread, clock })
     }
 
     /// The change of a run, where it is live and has time left.

@@ -29,11 +29,7 @@ pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {
 fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, ApplyFailure> {
     let (facts, now) = begin(host, deadline)?;
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
-    let mut cx = WindowContext {
-        host,
-        facts: &facts,
-        deadline,
-    };
+    let mut cx = WindowContext { host, facts: &facts, deadline };
     let checkpoint = match now {
         CheckpointStanding::Nothing => {
             let nothing = "no change of access waits for a confirmation";
@@ -58,15 +54,14 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
     }
     let message = Diagnostic::new("the change of access was taken back by `mailward revert`");
     let closed = close(cx.host, &checkpoint, CheckpointFate::Back, Some(message));
-    let mut outcome = said(
-        OutcomeVerdict::Reverted,
-        "the change of access is taken back: the rules are those of before",
-    );
+    let mut outcome =
+        said(OutcomeVerdict::Reverted, "the change of access is taken back: the rules are those of before");
     outcome.messages.extend(closed.told);
     Ok(outcome)
 }
 
-/// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought them.
+/// Where nothing waits, own rules that nobody has confirmed are taken back all the same, whatever brought
+/// them.
 fn never_confirmed(cx: &mut WindowContext<'_>, nothing: &str) -> Result<Outcome, ApplyFailure> {
     let found = unconfirmed::take_back(cx).failing_as(OutcomeVerdict::PartlyApplied)?;
     let (verdict, message) = if found.is_empty() {
@@ -87,7 +82,8 @@ fn too_late() -> Outcome {
     Outcome::without_run(OutcomeVerdict::Refused, vec![message])
 }
 
-/// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on trying.
+/// Loads what was before, and only then calls the timer off: as long as that does not succeed it goes on
+/// trying.
 fn back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<TakenBack, ApplyFailure> {
     let taken = take_back(cx, checkpoint, BootSince::No)?;
     let decision = match taken {
@@ -99,9 +95,7 @@ fn back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<TakenBack
         (CheckpointDecider::ByUs(_) | CheckpointDecider::ByOthers, Some(_)) => {}
         (CheckpointDecider::ByUs(_), None) => {
             // It finds its file gone in any case.
-            let _ = cx
-                .host
-                .write(&timer::former::disarm(&cx.facts.starter), &[]);
+            let _ = cx.host.write(&timer::former::disarm(&cx.facts.starter), &[]);
         }
         // It loads the same.
         (CheckpointDecider::ByOthers, None) => wait_for_timer(cx.host, checkpoint)?,
@@ -139,10 +133,7 @@ impl ApplyRun<'_> {
     }
 
     /// Returns what to tell beside that it is back.
-    fn take_firewall_back(
-        &self,
-        host: &mut dyn WriteHost,
-    ) -> Result<Vec<Diagnostic>, ApplyFailure> {
+    fn take_firewall_back(&self, host: &mut dyn WriteHost) -> Result<Vec<Diagnostic>, ApplyFailure> {
         let facts = Facts::read(host)?;
         if let Some(unread) = facts.waiting_unread {
             return Err(unread.into());
@@ -155,11 +146,7 @@ impl ApplyRun<'_> {
             // It failed before anything was written down, and so before anything was changed.
             WaitingCheckpoint::Nothing => return Ok(Vec::new()),
         };
-        let mut cx = WindowContext {
-            host,
-            facts: &facts,
-            deadline: self.request.deadline,
-        };
+        let mut cx = WindowContext { host, facts: &facts, deadline: self.request.deadline };
         if matches!(facts.waiting, WaitingCheckpoint::Reverting(_)) {
             wait_for_timer(cx.host, checkpoint)?;
         }

@@ -1,4 +1,5 @@
-//! What has become of a change that waited: looked at under the lock, and brought to its end where its time is up.
+//! What has become of a change that waited: looked at under the lock, and brought to its end where its time
+//! is up.
 
 use std::time::Duration;
 
@@ -16,8 +17,7 @@ use crate::firewall::boot;
 use crate::host::batch::Batch;
 use crate::host::timer::{self, CheckpointFolder};
 use crate::host::{
-    FileFound, HostOperation, OperationError, OperationResult, ReadHost, WaitCondition, WaitResult,
-    WriteHost,
+    FileFound, HostOperation, OperationError, OperationResult, ReadHost, WaitCondition, WaitResult, WriteHost,
 };
 use crate::model::known;
 
@@ -38,9 +38,7 @@ pub(in crate::engine) enum CheckpointStanding {
 }
 
 /// Looks where a change stands, and ends one whose time is up.
-pub(in crate::engine) fn now(
-    cx: &mut WindowContext<'_>,
-) -> Result<CheckpointStanding, ApplyFailure> {
+pub(in crate::engine) fn now(cx: &mut WindowContext<'_>) -> Result<CheckpointStanding, ApplyFailure> {
     let facts = cx.facts;
     let left = |checkpoint: &Checkpoint| checkpoint.left(facts.boot.as_deref(), facts.uptime);
     let booted = |checkpoint: &Checkpoint| match left(checkpoint) {
@@ -49,16 +47,10 @@ pub(in crate::engine) fn now(
     };
     match &facts.waiting {
         WaitingCheckpoint::Nothing => Ok(CheckpointStanding::Nothing),
-        WaitingCheckpoint::Confirmed(checkpoint) => {
-            Ok(CheckpointStanding::Confirmed(checkpoint.clone()))
-        }
+        WaitingCheckpoint::Confirmed(checkpoint) => Ok(CheckpointStanding::Confirmed(checkpoint.clone())),
         WaitingCheckpoint::Open(checkpoint) => match left(checkpoint) {
-            TimeLeft::Seconds(seconds) if is_unwatched(facts) => {
-                watched_again(cx, checkpoint, seconds)
-            }
-            TimeLeft::Seconds(seconds) => {
-                Ok(CheckpointStanding::Open(checkpoint.clone(), seconds, None))
-            }
+            TimeLeft::Seconds(seconds) if is_unwatched(facts) => watched_again(cx, checkpoint, seconds),
+            TimeLeft::Seconds(seconds) => Ok(CheckpointStanding::Open(checkpoint.clone(), seconds, None)),
             TimeLeft::Nothing => {
                 wait_for_timer(cx.host, checkpoint)?;
                 match read(cx.host, checkpoint)? {
@@ -69,9 +61,7 @@ pub(in crate::engine) fn now(
                     }
                     WaitingCheckpoint::Reverting(checkpoint) => end(cx, checkpoint, BootSince::No),
                     WaitingCheckpoint::Reverted(checkpoint) => timer_was_right(cx, checkpoint),
-                    WaitingCheckpoint::Confirmed(checkpoint) => {
-                        Ok(CheckpointStanding::Confirmed(checkpoint))
-                    }
+                    WaitingCheckpoint::Confirmed(checkpoint) => Ok(CheckpointStanding::Confirmed(checkpoint)),
                     WaitingCheckpoint::Nothing => Ok(CheckpointStanding::Nothing),
                 }
             }
@@ -105,9 +95,7 @@ pub(in crate::engine) enum EarlierReading {
 }
 
 /// Lets a run begin only where no change waits, and ends one whose time is up.
-pub(in crate::engine) fn before_a_run(
-    cx: &mut WindowContext<'_>,
-) -> Result<EarlierReading, ApplyFailure> {
+pub(in crate::engine) fn before_a_run(cx: &mut WindowContext<'_>) -> Result<EarlierReading, ApplyFailure> {
     if let Some(unread) = &cx.facts.waiting_unread {
         return Err(unread.clone().into());
     }
@@ -120,30 +108,22 @@ pub(in crate::engine) fn before_a_run(
             Ok(EarlierReading::Anew)
         }
         CheckpointStanding::Open(_, seconds, told) => {
-            let message =
-                Diagnostic::new("a change of access waits for its confirmation on this host")
-                    .because(format!(
-                        "unless it is confirmed, it is taken back in {seconds} s"
-                    ))
-                    .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
+            let message = Diagnostic::new("a change of access waits for its confirmation on this host")
+                .because(format!("unless it is confirmed, it is taken back in {seconds} s"))
+                .hint("`mailward confirm` keeps it, `mailward revert` takes it back at once");
             let messages = std::iter::once(message).chain(told).collect();
             Err(ApplyFailure::new(OutcomeVerdict::Locked, messages))
         }
     }
 }
 
-/// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record stays, for the
-/// next run: it is never asked again for what was confirmed.
-pub(super) fn complete(
-    cx: &mut WindowContext<'_>,
-    checkpoint: &Checkpoint,
-) -> Result<(), ApplyFailure> {
+/// Does what comes after a confirmation that was decided and not done. Where that does not succeed the record
+/// stays, for the next run: it is never asked again for what was confirmed.
+pub(super) fn complete(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<(), ApplyFailure> {
     let finished = finished(cx, checkpoint)
         .failing_after(|| {
-            Diagnostic::new(
-                "an earlier change of access is confirmed, but what follows did not succeed",
-            )
-            .hint("see to the reason, then run `mailward confirm`, or this again")
+            Diagnostic::new("an earlier change of access is confirmed, but what follows did not succeed")
+                .hint("see to the reason, then run `mailward confirm`, or this again")
         })
         .failing_as(OutcomeVerdict::PartlyApplied)?;
     let fate = match finished {
@@ -171,8 +151,8 @@ pub fn is_unwatched(facts: &Facts) -> bool {
         && (facts.watched.as_ref()).is_some_and(|watched| watched.watchers.is_empty())
 }
 
-/// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing else would take
-/// it back.
+/// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing
+/// else would take it back.
 fn watched_again(
     cx: &mut WindowContext<'_>,
     checkpoint: &Checkpoint,
@@ -181,9 +161,7 @@ fn watched_again(
     let checkpoint = Box::new(checkpoint.clone());
     match watch_again(cx.host, cx.facts, &checkpoint, seconds) {
         Ok(()) => {
-            let told = Diagnostic::new(
-                "the timer that takes the change back had ended: it is started again",
-            );
+            let told = Diagnostic::new("the timer that takes the change back had ended: it is started again");
             Ok(CheckpointStanding::Open(checkpoint, seconds, Some(told)))
         }
         Err(why) => match decide(cx.host, &checkpoint, CheckpointDecision::TakeBack)
@@ -191,15 +169,14 @@ fn watched_again(
         {
             Ok(now) => Ok(now),
             Err(more) => Err(why.and(more.messages)).failing_after(|| {
-                Diagnostic::new(
-                    "the timer that takes the change back has ended, and does not start again",
-                )
+                Diagnostic::new("the timer that takes the change back has ended, and does not start again")
             }),
         },
     }
 }
 
-/// Starts the timer of a window again, for the time that is left; what it loads is what was written down before.
+/// Starts the timer of a window again, for the time that is left; what it loads is what was written down
+/// before.
 fn watch_again(
     host: &mut dyn WriteHost,
     facts: &Facts,
@@ -210,18 +187,10 @@ fn watch_again(
         return Ok(());
     };
     let names = [timer::REVERT_NFT, timer::REVERT_V4, timer::REVERT_V6];
-    let texts: Vec<_> = (names.into_iter().zip(texts(host, names)?))
-        .filter_map(|(name, text)| Some((name, text?)))
-        .collect();
+    let texts: Vec<_> =
+        (names.into_iter().zip(texts(host, names)?)).filter_map(|(name, text)| Some((name, text?))).collect();
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-    let acts = timer::arm(
-        folder,
-        &facts.starter,
-        seconds,
-        checkpoint.until,
-        load,
-        &texts,
-    );
+    let acts = timer::arm(folder, &facts.starter, seconds, checkpoint.until, load, &texts);
     let written = host.write(&acts, &[])?;
     match timer::armed(&written.done) {
         Ok(()) => Ok(()),
@@ -230,10 +199,7 @@ fn watch_again(
 }
 
 /// What has become of a change by now.
-pub(super) fn read(
-    host: &dyn ReadHost,
-    checkpoint: &Checkpoint,
-) -> Result<WaitingCheckpoint, ApplyFailure> {
+pub(super) fn read(host: &dyn ReadHost, checkpoint: &Checkpoint) -> Result<WaitingCheckpoint, ApplyFailure> {
     let remembered = RememberedChange::read(host, checkpoint.folder.as_ref())?;
     match remembered.unread {
         Some(unread) => Err(unread.into()),
@@ -260,40 +226,33 @@ pub(super) enum CheckpointDecider {
     ByOthers,
 }
 
-/// Decides what becomes of a change: one rename, of which only one succeeds. Where a timer of this version waits that is done
-/// in the window's folder, and a confirmation then makes it last by the record's name.
+/// Decides what becomes of a change: one rename, of which only one succeeds. Where a timer of this version
+/// waits that is done in the window's folder, and a confirmation then makes it last by the record's name.
 pub(super) fn decide(
     host: &mut dyn WriteHost,
     checkpoint: &Checkpoint,
     decision: CheckpointDecision,
 ) -> Result<CheckpointDecider, ApplyFailure> {
     let (first, second) = match (&checkpoint.folder, decision) {
-        (Some(folder), CheckpointDecision::Confirm) => (
-            (folder.open(), folder.confirmed()),
-            Some((files::open(), files::confirmed())),
-        ),
+        (Some(folder), CheckpointDecision::Confirm) => {
+            ((folder.open(), folder.confirmed()), Some((files::open(), files::confirmed())))
+        }
         (Some(folder), CheckpointDecision::TakeBack) => ((folder.open(), folder.reverting()), None),
         (None, CheckpointDecision::Confirm) => ((files::open(), files::confirmed()), None),
         (None, CheckpointDecision::TakeBack) => ((files::open(), files::reverting()), None),
     };
-    let acts: Vec<HostOperation> = (std::iter::once(first).chain(second))
-        .map(|(from, to)| HostOperation::Decide { from, to })
-        .collect();
+    let acts: Vec<HostOperation> =
+        (std::iter::once(first).chain(second)).map(|(from, to)| HostOperation::Decide { from, to }).collect();
     match host.write(&acts, &[]) {
         Ok(_) => Ok(CheckpointDecider::ByUs(None)),
         Err(error) if error.index > 0 => Ok(CheckpointDecider::ByUs(Some(Diagnostic::of(&error)))),
-        Err(error) if matches!(error.source, OperationError::Gone) => {
-            Ok(CheckpointDecider::ByOthers)
-        }
+        Err(error) if matches!(error.source, OperationError::Gone) => Ok(CheckpointDecider::ByOthers),
         Err(error) => Err(Diagnostic::of(&error).into()),
     }
 }
 
 /// Waits until the timer has done its work, if there is one.
-pub(super) fn wait_for_timer(
-    host: &mut dyn WriteHost,
-    checkpoint: &Checkpoint,
-) -> Result<(), ApplyFailure> {
+pub(super) fn wait_for_timer(host: &mut dyn WriteHost, checkpoint: &Checkpoint) -> Result<(), ApplyFailure> {
     let mut batch = Batch::default();
     let former = batch.file(known(timer::former::PROCESS));
     let processes = batch.processes(vec![timer::PROGRAM]);
@@ -319,18 +278,12 @@ pub(super) fn wait_for_timer(
             | OperationResult::Ran(_),
         )
         | None => {
-            let log = checkpoint
-                .folder
-                .as_ref()
-                .map_or_else(|| boot::state("revert.log"), CheckpointFolder::log);
-            Err(
-                Diagnostic::new("the timer is still taking the change of access back")
-                    .because(format!(
-                        "the rules of before could not be loaded yet; see {log}"
-                    ))
-                    .hint("try again in a minute")
-                    .into(),
-            )
+            let log =
+                checkpoint.folder.as_ref().map_or_else(|| boot::state("revert.log"), CheckpointFolder::log);
+            Err(Diagnostic::new("the timer is still taking the change of access back")
+                .because(format!("the rules of before could not be loaded yet; see {log}"))
+                .hint("try again in a minute")
+                .into())
         }
     }
 }
@@ -364,20 +317,14 @@ fn end(
         TakenBack::Back => ended(cx.host, &checkpoint),
         TakenBack::Stays => {
             // The vendor's own: it has no folder.
-            let act = HostOperation::Decide {
-                from: files::reverting(),
-                to: files::confirmed(),
-            };
+            let act = HostOperation::Decide { from: files::reverting(), to: files::confirmed() };
             let _written = (cx.host.write(&[act], &[]))?;
             Ok(CheckpointStanding::Confirmed(checkpoint))
         }
     }
 }
 
-fn ended(
-    host: &mut dyn WriteHost,
-    checkpoint: &Checkpoint,
-) -> Result<CheckpointStanding, ApplyFailure> {
+fn ended(host: &mut dyn WriteHost, checkpoint: &Checkpoint) -> Result<CheckpointStanding, ApplyFailure> {
     let message = Diagnostic::new("the change of access was taken back: nobody confirmed it");
     // A record that cannot be removed is found again by the next run, which takes back what is back.
     let _told = close(host, checkpoint, CheckpointFate::Back, Some(message));

@@ -1,4 +1,5 @@
-//! Own rules that are in force and that nobody has confirmed, while no change waits: others have brought them back.
+//! Own rules that are in force and that nobody has confirmed, while no change waits: others have brought them
+//! back.
 
 use super::context::WindowContext;
 use super::load::{self, LoadContext};
@@ -16,10 +17,7 @@ use crate::plan::FilterBackend;
 pub(super) type UnconfirmedBackends = Vec<(FilterBackend, Vec<PortAllowlist>)>;
 
 /// Looks for them.
-pub(super) fn look(
-    host: &dyn ReadHost,
-    facts: &Facts,
-) -> Result<UnconfirmedBackends, ApplyFailure> {
+pub(super) fn look(host: &dyn ReadHost, facts: &Facts) -> Result<UnconfirmedBackends, ApplyFailure> {
     observe(host, facts).map(|(found, _)| found)
 }
 
@@ -42,8 +40,8 @@ fn observe(
     Ok((found, Some(observed)))
 }
 
-/// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are; returns which they
-/// were.
+/// Makes own rules that nobody has confirmed those that were confirmed last, and looks whether they are;
+/// returns which they were.
 pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<UnconfirmedBackends, ApplyFailure> {
     let (found, observed) = observe(cx.host, cx.facts)?;
     let Some(observed) = observed else {
@@ -53,22 +51,16 @@ pub(super) fn take_back(cx: &mut WindowContext<'_>) -> Result<UnconfirmedBackend
         return Ok(found);
     };
     for (way, allowlists) in &found {
-        let how = back_to_confirmed(
-            cx.facts,
-            access,
-            boot,
-            (*way, allowlists.as_slice()),
-            cx.deadline,
-        )?;
+        let how = back_to_confirmed(cx.facts, access, boot, (*way, allowlists.as_slice()), cx.deadline)?;
         if let Some(how) = how {
             load::own(&mut LoadContext::of_run(cx.host, cx.deadline), &how)?;
         }
     }
     // Loading them may have changed what the kernel shows.
     if !found.is_empty() && !look(cx.host, &Facts::read(cx.host)?)?.is_empty() {
-        return Err(Diagnostic::new("the rules that were confirmed last are not in the kernel").hint(
-                "look at the rules with `nft list ruleset` or `iptables-save`, then run it again",
-            ).into());
+        return Err(Diagnostic::new("the rules that were confirmed last are not in the kernel")
+            .hint("look at the rules with `nft list ruleset` or `iptables-save`, then run it again")
+            .into());
     }
     Ok(found)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    BootObserved, EARLY_LINK, LINKS, LOADER_NAME, RULES, SCRIPT, SCRIPT_PATH, SERVICE, UNIT,
-    UNIT_PATH, WANTED, loader, state,
+    BootObserved, EARLY_LINK, LINKS, LOADER_NAME, RULES, SCRIPT, SCRIPT_PATH, SERVICE, UNIT, UNIT_PATH,
+    WANTED, loader, state,
 };
 use crate::facts::ServiceManager;
 use crate::firewall::methods::BootMethod;
@@ -49,10 +49,7 @@ fn rules(
         FilterBackend::Iptables => {
             let present = iptables::PresentChains::default();
             // Both always: IPv6 may be switched on before the next apply.
-            for (family, name) in [
-                (AddressFamily::Ipv4, "boot.v4"),
-                (AddressFamily::Ipv6, "boot.v6"),
-            ] {
+            for (family, name) in [(AddressFamily::Ipv4, "boot.v4"), (AddressFamily::Ipv6, "boot.v6")] {
                 let ends = access.ends_of_iptables(family);
                 if let Some(script) = iptables::replacement(allowlists, family, ends, &present) {
                     rules.insert(name, script);
@@ -64,16 +61,14 @@ fn rules(
 }
 
 impl BootSite<'_> {
-    /// What has to be done so that a boot takes back what nobody has confirmed, whoever brings it; none where that is so, and
-    /// where there is no way to have anything done at boot. The files of rules stay: they say what was confirmed last. Those of
-    /// allowlists that are taken over join them.
+    /// What has to be done so that a boot takes back what nobody has confirmed, whoever brings it; none where
+    /// that is so, and where there is no way to have anything done at boot. The files of rules stay: they say
+    /// what was confirmed last. Those of allowlists that are taken over join them.
     #[must_use]
     pub fn guard(&self, adopted: &[(FilterBackend, Vec<PortAllowlist>)]) -> Option<BootMethod> {
         let mut how = BootMethod::default();
-        let taken =
-            (adopted.iter()).flat_map(|(way, allowlists)| rules(*way, allowlists, self.firewall));
-        how.save
-            .extend(taken.map(|(name, text)| (state(name), text)));
+        let taken = (adopted.iter()).flat_map(|(way, allowlists)| rules(*way, allowlists, self.firewall));
+        how.save.extend(taken.map(|(name, text)| (state(name), text)));
         if self.observed.can_hook(self.manager) {
             self.hook(&mut how);
         }
@@ -117,28 +112,27 @@ impl BootSite<'_> {
                     .collect(),
             };
             let folders: Vec<HostPath> = match self.manager {
-                ServiceManager::Systemd { .. } => [UNIT_PATH, WANTED]
-                    .map(known)
-                    .iter()
-                    .filter_map(HostPath::parent)
-                    .collect(),
-                ServiceManager::SysV => (self.observed.links().into_iter())
-                    .filter_map(|link| known(link).parent())
-                    .collect(),
+                ServiceManager::Systemd { .. } => {
+                    [UNIT_PATH, WANTED].map(known).iter().filter_map(HostPath::parent).collect()
+                }
+                ServiceManager::SysV => {
+                    (self.observed.links().into_iter()).filter_map(|link| known(link).parent()).collect()
+                }
             };
             how.run.push(self.sync(&folders));
         }
     }
 
-    /// Has the links in these folders outlast a power cut, since neither systemd nor ln sees to that. Tools before 2015 take
-    /// no name and write everything to the disk, and so it is without one.
+    /// Has the links in these folders outlast a power cut, since neither systemd nor ln sees to that. Tools
+    /// before 2015 take no name and write everything to the disk, and so it is without one.
     fn sync(&self, folders: &[HostPath]) -> HostCommand {
         let folders = folders.iter().map(HostPath::to_string).collect();
         HostCommand::new(known("/bin/sync"), folders, self.deadline)
     }
 
-    /// What has to be done so that a boot brings back the rules of these allowlists and no others; none where that is so. On a
-    /// host that has no way for it they are written down all the same: they are what was confirmed last.
+    /// What has to be done so that a boot brings back the rules of these allowlists and no others; none where
+    /// that is so. On a host that has no way for it they are written down all the same: they are what was
+    /// confirmed last.
     #[must_use]
     pub fn step(&self, way: FilterBackend, allowlists: &[PortAllowlist]) -> Option<BootStep> {
         let wanted = rules(way, allowlists, self.firewall);
@@ -170,12 +164,7 @@ impl BootSite<'_> {
         }
         paths.extend(how.remove.iter().cloned());
         paths.sort();
-        (how != BootMethod::default()).then(|| BootStep {
-            boot,
-            way,
-            paths,
-            how: Some(Box::new(how)),
-        })
+        (how != BootMethod::default()).then(|| BootStep { boot, way, paths, how: Some(Box::new(how)) })
     }
 
     /// What has to be done so that a boot brings back no rules; none where it brings back none.
@@ -199,11 +188,7 @@ impl BootSite<'_> {
                 if observed.place(WANTED) || observed.is_there(UNIT_PATH) =>
             {
                 let arguments = vec!["disable".to_owned(), SERVICE.to_owned()];
-                how.run.push(HostCommand::new(
-                    systemctl.clone(),
-                    arguments,
-                    self.deadline,
-                ));
+                how.run.push(HostCommand::new(systemctl.clone(), arguments, self.deadline));
             }
             ServiceManager::Systemd { .. } | ServiceManager::SysV => {}
         }

@@ -1,13 +1,14 @@
 //! One line `-A CHAIN …` → conditions and what the rule does.
 //!
-//! iptables up to 1.4.3 writes `-s ! NETWORK`, later ones `! -s NETWORK`; old ones write masks, new ones prefixes.
+//! iptables up to 1.4.3 writes `-s ! NETWORK`, later ones `! -s NETWORK`; old ones write masks, new ones
+//! prefixes.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::target::target;
 use crate::firewall::rules::{
-    FilterRule, FlagMatch, HookPoint, MatchSense, PacketEnd, PacketTraffic, PortSet, RuleMatch,
-    RuleProtocol, RuleTarget, is_flag,
+    FilterRule, FlagMatch, HookPoint, MatchSense, PacketEnd, PacketTraffic, PortSet, RuleMatch, RuleProtocol,
+    RuleTarget, is_flag,
 };
 use crate::model::{AddressFamily, Network, Networks, NotANetwork};
 
@@ -32,7 +33,8 @@ pub(super) fn words(line: &str) -> Option<Vec<String>> {
     (!quoted).then_some(found)
 }
 
-/// The chain and its new rules: two where a rule goes to a chain and does not come back. `None` if it is no rule.
+/// The chain and its new rules: two where a rule goes to a chain and does not come back. `None` if it is no
+/// rule.
 pub(super) fn rules(
     words: &[String],
     family: AddressFamily,
@@ -72,10 +74,7 @@ pub(super) fn rules(
         };
         let values = match free(option) {
             Some(values) => values.min(after.len()),
-            None => after
-                .iter()
-                .take_while(|word| !word.starts_with('-') && **word != "!")
-                .count(),
+            None => after.iter().take_while(|word| !word.starts_with('-') && **word != "!").count(),
         };
         let (own, next) = after.split_at(values);
         if condition(&mut when, family, point, is, option, own).is_none() {
@@ -88,10 +87,7 @@ pub(super) fn rules(
         }
         rest = next;
     }
-    let mut rules = vec![FilterRule {
-        when: when.clone(),
-        then,
-    }];
+    let mut rules = vec![FilterRule { when: when.clone(), then }];
     rules.extend(goes.map(|then| FilterRule { when, then }));
     Some(((*chain).to_owned(), rules))
 }
@@ -99,15 +95,14 @@ pub(super) fn rules(
 /// How many values an option has whose text is free, so that it may look like an option.
 fn free(option: &str) -> Option<usize> {
     match option {
-        "--comment" | "--string" | "--hex-string" | "--name" | "--hashlimit-name" | "--helper"
-        | "--path" | "--object-pinned" | "--bytecode" | "--u32" | "--nfacct-name" | "--genre" => {
-            Some(1)
-        }
+        "--comment" | "--string" | "--hex-string" | "--name" | "--hashlimit-name" | "--helper" | "--path"
+        | "--object-pinned" | "--bytecode" | "--u32" | "--nfacct-name" | "--genre" => Some(1),
         _ => None,
     }
 }
 
-/// Adds a condition; `None` if it is not understood. One that is not understood may hold or not; none changes anything.
+/// Adds a condition; `None` if it is not understood. One that is not understood may hold or not; none changes
+/// anything.
 fn condition(
     when: &mut RuleMatch,
     family: AddressFamily,
@@ -120,10 +115,7 @@ fn condition(
         // What follows them says all.
         (
             "-m" | "--match",
-            [
-                "tcp" | "multiport" | "comment" | "state" | "conntrack" | "addrtype" | "iprange"
-                | "pkttype",
-            ],
+            ["tcp" | "multiport" | "comment" | "state" | "conntrack" | "addrtype" | "iprange" | "pkttype"],
         )
         | ("--comment", _) => Some(()),
         ("-p" | "--protocol", [protocol]) => {
@@ -148,22 +140,16 @@ fn condition(
         ("--src-range", [range]) => {
             when.narrow_address(point, PacketEnd::Source, family, is, &addresses(range)?)
         }
-        ("--dst-range", [range]) => when.narrow_address(
-            point,
-            PacketEnd::Destination,
-            family,
-            is,
-            &addresses(range)?,
-        ),
+        ("--dst-range", [range]) => {
+            when.narrow_address(point, PacketEnd::Destination, family, is, &addresses(range)?)
+        }
         ("-i" | "--in-interface", [name]) => match point.traffic {
             PacketTraffic::Arriving => when.narrow_interfaces(is, &[name], '+'),
             PacketTraffic::Answers | PacketTraffic::Leaving => None,
         },
         ("-o" | "--out-interface", [name]) => match point.traffic {
             PacketTraffic::Arriving => None,
-            PacketTraffic::Answers | PacketTraffic::Leaving => {
-                when.narrow_interfaces(is, &[name], '+')
-            }
+            PacketTraffic::Answers | PacketTraffic::Leaving => when.narrow_interfaces(is, &[name], '+'),
         },
         // The first part of a packet that came in several is not meant.
         ("-f" | "--fragment", []) => {
@@ -248,16 +234,13 @@ fn addresses(range: &str) -> Option<Networks> {
 fn network(text: &str) -> Option<Network> {
     match Network::parse(text) {
         Ok(network)
-        | Err(
-            NotANetwork::Mask { corrected: network } | NotANetwork::HostBits { corrected: network },
-        ) => Some(network),
+        | Err(NotANetwork::Mask { corrected: network } | NotANetwork::HostBits { corrected: network }) => {
+            Some(network)
+        }
         Err(NotANetwork::Syntax) => {
             // A mask of IPv6, or one of IPv4 in a form that no prefix has.
             let (address, mask) = text.split_once('/')?;
-            let (address, mask) = (
-                address.parse::<IpAddr>().ok()?,
-                mask.parse::<IpAddr>().ok()?,
-            );
+            let (address, mask) = (address.parse::<IpAddr>().ok()?, mask.parse::<IpAddr>().ok()?);
             let prefix = match mask {
                 IpAddr::V4(mask) => prefix_of(u128::from(Ipv4Addr::to_bits(mask)) << 96)?,
                 IpAddr::V6(mask) => prefix_of(mask.to_bits())?,

@@ -2,8 +2,7 @@
 
 use super::{CHAIN, MARK, NatEnd, chain_of, is_own};
 use crate::firewall::rules::{
-    ConnectionStage, FilterRule, PortSet, RuleInterfaces, RuleMatch, RuleProtocol, RuleSet,
-    RuleTarget,
+    ConnectionStage, FilterRule, PortSet, RuleInterfaces, RuleMatch, RuleProtocol, RuleSet, RuleTarget,
 };
 use crate::model::MailService;
 
@@ -34,7 +33,8 @@ pub fn mark_of(rules: &RuleSet, end: NatEnd) -> ChainOwnership {
     }
 }
 
-/// Whether this is a chain of a version that set no mark; a change that it took back left them empty, and the jump.
+/// Whether this is a chain of a version that set no mark; a change that it took back left them empty, and the
+/// jump.
 fn is_former(name: &str, rules: &[FilterRule]) -> bool {
     match rules.split_first() {
         None => true,
@@ -50,32 +50,18 @@ fn is_former(name: &str, rules: &[FilterRule]) -> bool {
 
 /// Whether a rule is for first packets to one port, and drops them or looks at the list of a service.
 fn is_dispatch(rule: &FilterRule) -> bool {
-    let RuleMatch {
-        family: _,
-        protocol,
-        ports,
-        sources,
-        on,
-        stage,
-        unknown,
-    } = &rule.when;
+    let RuleMatch { family: _, protocol, ports, sources, on, stage, unknown } = &rule.when;
     let then = match &rule.then {
         RuleTarget::Drop => true,
-        RuleTarget::Jump(to) => MailService::ALL
-            .into_iter()
-            .any(|service| *to == chain_of(service)),
-        RuleTarget::Accept | RuleTarget::Return | RuleTarget::Continue | RuleTarget::Unknown(_) => {
-            false
-        }
+        RuleTarget::Jump(to) => MailService::ALL.into_iter().any(|service| *to == chain_of(service)),
+        RuleTarget::Accept | RuleTarget::Return | RuleTarget::Continue | RuleTarget::Unknown(_) => false,
     };
     let about_mail = (ports.as_ref()).is_some_and(|ports| {
         let mut all = MailService::ALL.into_iter().flat_map(MailService::ports);
         all.any(|port| *ports == PortSet::single(&[*port]))
     });
     let plain = sources.is_none() && *on == RuleInterfaces::Any && unknown.is_empty();
-    then && about_mail
-        && plain
-        && (*protocol, *stage) == (RuleProtocol::Tcp, Some(ConnectionStage::Opening))
+    then && about_mail && plain && (*protocol, *stage) == (RuleProtocol::Tcp, Some(ConnectionStage::Opening))
 }
 
 /// Whether rules are networks that go back, and drop all others.
@@ -84,15 +70,8 @@ fn is_list(rules: &[FilterRule]) -> bool {
         return false;
     };
     let is_network = |rule: &FilterRule| {
-        let others = RuleMatch {
-            sources: None,
-            ..rule.when.clone()
-        };
-        rule.then == RuleTarget::Return
-            && rule.when.sources.is_some()
-            && others == RuleMatch::default()
+        let others = RuleMatch { sources: None, ..rule.when.clone() };
+        rule.then == RuleTarget::Return && rule.when.sources.is_some() && others == RuleMatch::default()
     };
-    networks.iter().all(is_network)
-        && last.when == RuleMatch::default()
-        && last.then == RuleTarget::Drop
+    networks.iter().all(is_network) && last.when == RuleMatch::default() && last.then == RuleTarget::Drop
 }

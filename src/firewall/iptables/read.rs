@@ -52,15 +52,11 @@ impl ChainsByName {
         family: AddressFamily,
         point: HookPoint,
     ) -> Option<(BTreeMap<String, Vec<FilterRule>>, RuleNumbers)> {
-        let mut rules: BTreeMap<String, Vec<FilterRule>> = self
-            .rules
-            .keys()
-            .map(|chain| (chain.clone(), Vec::new()))
-            .collect();
+        let mut rules: BTreeMap<String, Vec<FilterRule>> =
+            self.rules.keys().map(|chain| (chain.clone(), Vec::new())).collect();
         let mut parts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for words in &self.lines {
-            let (chain, new) =
-                arguments::rules(words, family, point, |name| self.rules.contains_key(name))?;
+            let (chain, new) = arguments::rules(words, family, point, |name| self.rules.contains_key(name))?;
             parts.entry(chain.clone()).or_default().push(new.len());
             rules.entry(chain).or_default().extend(new);
         }
@@ -82,14 +78,10 @@ fn point(table: &str, chain: &str) -> HookPoint {
     };
     match chain {
         "OUTPUT" => HookPoint::early(PacketTraffic::Answers, priority),
-        "POSTROUTING" => HookPoint {
-            traffic: PacketTraffic::Answers,
-            ..HookPoint::INPUT
-        },
-        // The rules of `INPUT` are not told from those of `PREROUTING`, which may be reached by the same chains.
-        _ if matches!(table, "raw" | "mangle" | "nat") => {
-            HookPoint::early(PacketTraffic::Arriving, priority)
-        }
+        "POSTROUTING" => HookPoint { traffic: PacketTraffic::Answers, ..HookPoint::INPUT },
+        // The rules of `INPUT` are not told from those of `PREROUTING`, which may be reached by the same
+        // chains.
+        _ if matches!(table, "raw" | "mangle" | "nat") => HookPoint::early(PacketTraffic::Arriving, priority),
         _ => HookPoint::INPUT,
     }
 }
@@ -116,11 +108,7 @@ pub struct OwnFamilyChains {
 /// # Errors
 /// [`IptablesError`] if it is something else; a rule that is not understood is no error.
 pub fn parse(family: AddressFamily, text: &str) -> Result<SavedTables, IptablesError> {
-    let mut saved = SavedTables {
-        family,
-        tables: BTreeMap::new(),
-        incompatible: BTreeSet::new(),
-    };
+    let mut saved = SavedTables { family, tables: BTreeMap::new(), incompatible: BTreeSet::new() };
     let mut open: Option<(String, ChainsByName)> = None;
     for (index, line) in text.lines().enumerate() {
         let wrong = || IptablesError::Line { line: index + 1 };
@@ -130,9 +118,7 @@ pub fn parse(family: AddressFamily, text: &str) -> Result<SavedTables, IptablesE
                 .split_once("Table `")
                 .and_then(|(_, rest)| rest.split_once('\''))
                 .filter(|(_, rest)| rest.contains("incompatible"));
-            saved
-                .incompatible
-                .extend(table.map(|(table, _)| table.to_owned()));
+            saved.incompatible.extend(table.map(|(table, _)| table.to_owned()));
         } else if line.is_empty() {
         } else if let Some(table) = line.strip_prefix('*') {
             if open.is_some() {
@@ -156,9 +142,7 @@ pub fn parse(family: AddressFamily, text: &str) -> Result<SavedTables, IptablesE
                 "-" => None,
                 _ => Some(ChainPolicy::Unknown),
             };
-            chains
-                .policies
-                .extend(policy.map(|policy| (name.to_owned(), policy)));
+            chains.policies.extend(policy.map(|policy| (name.to_owned(), policy)));
             chains.rules.entry(name.to_owned()).or_default();
         } else {
             let (_, chains) = open.as_mut().ok_or_else(wrong)?;
@@ -172,8 +156,8 @@ pub fn parse(family: AddressFamily, text: &str) -> Result<SavedTables, IptablesE
 }
 
 impl SavedTables {
-    /// The rules that a hook of the kernel goes through in a table. A table that is not loaded lets everything pass; one
-    /// that iptables cannot show decides in ways that are unknown.
+    /// The rules that a hook of the kernel goes through in a table. A table that is not loaded lets
+    /// everything pass; one that iptables cannot show decides in ways that are unknown.
     #[must_use]
     pub fn hook(&self, table: &str, chain: &str) -> RuleSet {
         self.rules(table, chain, point(table, chain))
@@ -182,10 +166,7 @@ impl SavedTables {
     /// The same for packets that this host sends to itself, as they go out.
     #[must_use]
     pub fn leaving(&self, table: &str, chain: &str) -> RuleSet {
-        let point = HookPoint {
-            traffic: PacketTraffic::Leaving,
-            ..point(table, chain)
-        };
+        let point = HookPoint { traffic: PacketTraffic::Leaving, ..point(table, chain) };
         self.rules(table, chain, point)
     }
 
@@ -203,12 +184,8 @@ impl SavedTables {
             (None, _) => BTreeMap::new(),
             (Some(known), PacketTraffic::Arriving) => known.rules.clone(),
             // Most have nothing there.
-            (Some(known), _) if (known.rules.get(chain)).is_none_or(Vec::is_empty) => {
-                BTreeMap::new()
-            }
-            (Some(known), _) => (known.read(self.family, point))
-                .map(|(rules, _)| rules)
-                .unwrap_or_default(),
+            (Some(known), _) if (known.rules.get(chain)).is_none_or(Vec::is_empty) => BTreeMap::new(),
+            (Some(known), _) => (known.read(self.family, point)).map(|(rules, _)| rules).unwrap_or_default(),
         };
         let mut set = RuleSet {
             family: Some(self.family),
@@ -255,9 +232,7 @@ impl SavedTables {
             for (index, rule) in content.iter().enumerate() {
                 match &rule.then {
                     RuleTarget::Jump(to)
-                        if to == CHAIN
-                            && name == end.hook()
-                            && rule.when == RuleMatch::default() =>
+                        if to == CHAIN && name == end.hook() && rule.when == RuleMatch::default() =>
                     {
                         jumps += 1;
                         before.get_or_insert_with(|| content[..index].to_vec());
@@ -305,7 +280,5 @@ impl SavedTables {
 /// Whether a chain has a name of mailward's.
 #[must_use]
 pub fn is_own(chain: &str) -> bool {
-    chain
-        .strip_prefix(CHAIN)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    chain.strip_prefix(CHAIN).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }

@@ -40,11 +40,7 @@ impl<'v> NamedSet<'v> {
         }
         Some(Self {
             items,
-            elements: if set.get("map").is_some() {
-                SetElements::Unknown
-            } else {
-                SetElements::read(items)
-            },
+            elements: if set.get("map").is_some() { SetElements::Unknown } else { SetElements::read(items) },
         })
     }
 }
@@ -60,9 +56,7 @@ impl SetElements {
             return ports.map_or(Self::Unknown, |ports| Self::Ports(PortSet::of(ports)));
         }
         let ranges: Option<Vec<(IpAddr, IpAddr)>> = items.into_iter().map(addresses).collect();
-        ranges.map_or(Self::Unknown, |ranges| {
-            Self::Networks(Networks::of_ranges(ranges))
-        })
+        ranges.map_or(Self::Unknown, |ranges| Self::Networks(Networks::of_ranges(ranges)))
     }
 }
 
@@ -75,24 +69,19 @@ pub(super) fn list<'v>(value: &'v Value<'v>) -> &'v [Value<'v>] {
             Some(one) => std::slice::from_ref(one),
             None => std::slice::from_ref(value),
         },
-        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
-            std::slice::from_ref(value)
-        }
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => std::slice::from_ref(value),
     }
 }
 
-/// An element without what is kept beside it and decides nothing: a counter, a timeout, a comment. `None` where something
-/// else is.
+/// An element without what is kept beside it and decides nothing: a counter, a timeout, a comment. `None`
+/// where something else is.
 pub(super) fn bare<'v>(value: &'v Value<'v>) -> Option<&'v Value<'v>> {
     let Some(element) = value.get("elem").and_then(Value::as_object) else {
         return Some(value);
     };
-    let harmless = element.iter().all(|(key, _)| {
-        matches!(
-            key,
-            "val" | "timeout" | "expires" | "comment" | "counter" | "last"
-        )
-    });
+    let harmless = element
+        .iter()
+        .all(|(key, _)| matches!(key, "val" | "timeout" | "expires" | "comment" | "counter" | "last"));
     harmless.then(|| element.get("val"))?
 }
 

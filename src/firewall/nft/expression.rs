@@ -5,8 +5,7 @@
 use super::elements::{SetElements, SetLookup, bare, list, words};
 use super::value::Value;
 use crate::firewall::rules::{
-    FlagMatch, HookPoint, MatchSense, PacketEnd, PacketTraffic, PortSet, RuleMatch, RuleProtocol,
-    is_flag,
+    FlagMatch, HookPoint, MatchSense, PacketEnd, PacketTraffic, PortSet, RuleMatch, RuleProtocol, is_flag,
 };
 use crate::model::{AddressFamily, Networks};
 
@@ -85,11 +84,9 @@ fn field(left: &Value) -> Option<PacketField> {
             ("ip6", "nexthdr") => PacketField::Transport(Some(AddressFamily::Ipv6)),
             ("tcp", "sport" | "dport") => PacketField::Port(RuleProtocol::Tcp, end?),
             ("th", "sport" | "dport") => PacketField::Port(RuleProtocol::Any, end?),
-            (
-                "udp" | "udplite" | "icmp" | "icmpv6" | "igmp" | "sctp" | "dccp" | "esp" | "ah"
-                | "comp",
-                _,
-            ) => PacketField::OfOthers,
+            ("udp" | "udplite" | "icmp" | "icmpv6" | "igmp" | "sctp" | "dccp" | "esp" | "ah" | "comp", _) => {
+                PacketField::OfOthers
+            }
             _ => return None,
         });
     }
@@ -242,13 +239,7 @@ fn family(value: &Value) -> Option<Option<AddressFamily>> {
 }
 
 /// Adds that a port is above or below a number.
-fn compared(
-    when: &mut RuleMatch,
-    op: &str,
-    left: &Value,
-    right: &Value,
-    point: HookPoint,
-) -> Option<()> {
+fn compared(when: &mut RuleMatch, op: &str, left: &Value, right: &Value, point: HookPoint) -> Option<()> {
     let Some(PacketField::Port(protocol, end)) = field(left) else {
         return None;
     };
@@ -265,23 +256,12 @@ fn compared(
 }
 
 fn is_flags(left: &Value) -> bool {
-    let of = |value: &Value| {
-        value["payload"]["protocol"] == "tcp" && value["payload"]["field"] == "flags"
-    };
-    of(left)
-        || left["&"]
-            .as_array()
-            .is_some_and(|both| both.first().is_some_and(of))
+    let of = |value: &Value| value["payload"]["protocol"] == "tcp" && value["payload"]["field"] == "flags";
+    of(left) || left["&"].as_array().is_some_and(|both| both.first().is_some_and(of))
 }
 
 /// Flags of TCP.
-fn flags(
-    when: &mut RuleMatch,
-    op: &str,
-    left: &Value,
-    right: &Value,
-    point: HookPoint,
-) -> Option<()> {
+fn flags(when: &mut RuleMatch, op: &str, left: &Value, right: &Value, point: HookPoint) -> Option<()> {
     let set = flag_names(right)?;
     let Some(both) = left.get("&") else {
         let (is, flags) = match op {
@@ -310,10 +290,7 @@ fn flags(
 
 /// All flags are looked at.
 const fn exactly_all<'f>(set: &'f [&'f str]) -> FlagMatch<'f> {
-    FlagMatch::Exactly {
-        of: &["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"],
-        set,
-    }
+    FlagMatch::Exactly { of: &["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"], set }
 }
 
 /// The names of flags; `None` where something else is there.

@@ -1,4 +1,5 @@
-//! What stands in the own table that mailward never makes, whatever allowlists it has: what decides nothing, too.
+//! What stands in the own table that mailward never makes, whatever allowlists it has: what decides nothing,
+//! too.
 //!
 //! Rules that could be mailward's are compared by what they let in; this finds all the others.
 
@@ -6,8 +7,8 @@ use super::value::Value;
 use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, elements, suffix};
 use crate::model::{AddressFamily, MailService};
 
-/// What a rule, a set or another object of the own table has that mailward never writes, in a few words; none where it could
-/// be mailward's.
+/// What a rule, a set or another object of the own table has that mailward never writes, in a few words; none
+/// where it could be mailward's.
 pub(super) fn of_object(kind: &str, object: &Value) -> Option<String> {
     let name = object["name"].as_str().unwrap_or_default();
     match kind {
@@ -92,19 +93,12 @@ fn of_set(set: &Value, name: &str) -> Option<String> {
 }
 
 /// The sets that no rule looks at, among these names.
-pub(super) fn unused<'n>(
-    names: impl IntoIterator<Item = &'n str>,
-    rules: &[&Value],
-) -> Vec<String> {
+pub(super) fn unused<'n>(names: impl IntoIterator<Item = &'n str>, rules: &[&Value]) -> Vec<String> {
     let mut words = Vec::new();
     for rule in rules {
         strings(&rule["expr"], &mut words);
     }
-    let used = |name: &str| {
-        words
-            .iter()
-            .any(|word| word.strip_prefix('@') == Some(name))
-    };
+    let used = |name: &str| words.iter().any(|word| word.strip_prefix('@') == Some(name));
     (names.into_iter())
         .filter(|name| !used(name))
         .map(|name| format!("the set {name}, which no rule looks at"))

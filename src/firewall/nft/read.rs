@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::elements::{self, NamedSet, SetLookup};
 use super::value::{Fields, Value};
 use super::{CHAIN, EARLY, EARLY_PRIORITY, MARK, PRIORITY, TABLE, foreign, statement};
-use crate::firewall::rules::{
-    ChainPolicy, FilterRule, HookPoint, PacketTraffic, RuleNumbers, RuleSet,
-};
+use crate::firewall::rules::{ChainPolicy, FilterRule, HookPoint, PacketTraffic, RuleNumbers, RuleSet};
 use crate::firewall::{NatEnds, PortAllowlist};
 use crate::model::AddressFamily;
 
@@ -50,7 +48,8 @@ pub struct NftTable {
     pub mark: TableOwnership,
     /// Its base chains, sorted by hook and priority; none while it is known to be dormant.
     pub base: Vec<BaseChain>,
-    /// What stands in mailward's own table that mailward never makes, in a few words each; empty for others' tables.
+    /// What stands in mailward's own table that mailward never makes, in a few words each; empty for others'
+    /// tables.
     pub foreign: Vec<String>,
 }
 
@@ -59,8 +58,8 @@ pub struct NftTable {
 pub enum TableOwnership {
     /// It has the name and the comment of mailward's table.
     Own,
-    /// It has the name, and nothing that mailward does not make, but not the comment: mailward's where what is left of it is
-    /// what was written down.
+    /// It has the name, and nothing that mailward does not make, but not the comment: mailward's where what
+    /// is left of it is what was written down.
     Rest,
     /// It has the name, but not the comment: somebody else's, or somebody has changed it.
     NameAlone,
@@ -75,29 +74,18 @@ impl NftTable {
     /// The rules of each hook, without chains that no packet comes to from there.
     #[must_use]
     pub fn own_rules(&self) -> Vec<RuleSet> {
-        self.base
-            .iter()
-            .map(|chain| chain.rules.reached())
-            .collect()
+        self.base.iter().map(|chain| chain.rules.reached()).collect()
     }
 
     /// Whether it is what the script for these allowlists makes, and nothing beside it.
     #[must_use]
     pub fn is_made_of(&self, allowlists: &[PortAllowlist], ends: NatEnds) -> bool {
         let hooks: &[(&str, i64, &str)] = match ends {
-            NatEnds::Both => &[
-                ("input", PRIORITY, CHAIN),
-                ("prerouting", EARLY_PRIORITY, EARLY),
-            ],
+            NatEnds::Both => &[("input", PRIORITY, CHAIN), ("prerouting", EARLY_PRIORITY, EARLY)],
             NatEnds::InputAlone => &[("input", PRIORITY, CHAIN)],
         };
         let at_hooks = self.base.iter().map(|chain| {
-            let BaseChain {
-                hook,
-                priority,
-                rules,
-                ..
-            } = chain;
+            let BaseChain { hook, priority, rules, .. } = chain;
             (hook.as_str(), *priority, rules.start.as_str())
         });
         let no_others = (self.base.iter().flat_map(|chain| chain.rules.chains.keys()))
@@ -147,7 +135,8 @@ struct ListedTable<'v> {
     whole: Vec<(&'v str, &'v Value<'v>)>,
 }
 
-/// Reads what `nft -j list table inet mailward` or `nft -j list ruleset` printed: the own table, if it is there.
+/// Reads what `nft -j list table inet mailward` or `nft -j list ruleset` printed: the own table, if it is
+/// there.
 ///
 /// # Errors
 /// [`NftError`] if it is not what nft prints.
@@ -171,9 +160,7 @@ pub fn tables(json: &[u8]) -> Result<Vec<NftTable>, NftError> {
             continue;
         };
         if kind == "table" {
-            let table = found
-                .entry((text(object, "family"), text(object, "name")))
-                .or_default();
+            let table = found.entry((text(object, "family"), text(object, "name"))).or_default();
             table.flags = object.get("flags");
             if is_own(text(object, "family"), text(object, "name")) {
                 table.whole.push((kind, object));
@@ -197,18 +184,13 @@ pub fn tables(json: &[u8]) -> Result<Vec<NftTable>, NftError> {
                 let table = found.entry(of).or_default();
                 let chain = table.chains.entry(text(object, "chain")).or_default();
                 chain.marked |= object["comment"].as_str() == Some(MARK);
-                chain
-                    .rules
-                    .push(object["expr"].as_array().unwrap_or_default());
+                chain.rules.push(object["expr"].as_array().unwrap_or_default());
             }
             // What decides nothing by itself: counters, limits, helpers, flow tables.
             _ => {}
         }
     }
-    Ok(found
-        .into_iter()
-        .map(|((family, name), listed)| whole(family, name, &listed))
-        .collect())
+    Ok(found.into_iter().map(|((family, name), listed)| whole(family, name, &listed)).collect())
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
@@ -230,10 +212,7 @@ fn base<'v>(chain: &'v Value<'v>) -> Option<ChainBase<'v>> {
 fn heed(flags: &Value, base: &mut Vec<BaseChain>) {
     let mut words = Vec::new();
     elements::words(flags, &mut words);
-    if words
-        .iter()
-        .all(|word| matches!(*word, "owner" | "persist"))
-    {
+    if words.iter().all(|word| matches!(*word, "owner" | "persist")) {
         return;
     }
     if words == ["dormant"] {
@@ -253,10 +232,8 @@ fn is_own(family: &str, name: &str) -> bool {
 
 /// What of the own table mailward never makes.
 fn not_made(listed: &ListedTable<'_>) -> Vec<String> {
-    let rules: Vec<&Value> = (listed.whole.iter())
-        .filter(|(kind, _)| *kind == "rule")
-        .map(|(_, rule)| *rule)
-        .collect();
+    let rules: Vec<&Value> =
+        (listed.whole.iter()).filter(|(kind, _)| *kind == "rule").map(|(_, rule)| *rule).collect();
     (listed.whole.iter())
         .filter_map(|(kind, object)| foreign::of_object(kind, object))
         .chain(foreign::unused(listed.sets.keys().copied(), &rules))
@@ -272,23 +249,16 @@ fn whole(family: &str, name: &str, listed: &ListedTable<'_>) -> NftTable {
         (true, false) => TableOwnership::NameAlone,
         (false, _) => TableOwnership::Other,
     };
-    let statements = || {
-        listed
-            .chains
-            .values()
-            .flat_map(|chain| chain.rules.iter().copied())
-    };
+    let statements = || listed.chains.values().flat_map(|chain| chain.rules.iter().copied());
     let changed: BTreeSet<&str> = statements().flat_map(statement::changed_sets).collect();
     let sets: BTreeMap<&str, NamedSet<'_>> = (listed.sets.iter())
         .filter(|(name, _)| !changed.contains(*name))
         .filter_map(|(name, set)| Some((*name, NamedSet::read(set)?)))
         .collect();
-    let mut read: BTreeMap<HookPoint, (BTreeMap<String, Vec<FilterRule>>, RuleNumbers)> =
-        BTreeMap::new();
+    let mut read: BTreeMap<HookPoint, (BTreeMap<String, Vec<FilterRule>>, RuleNumbers)> = BTreeMap::new();
     let mut rules = |point: HookPoint, start: &str, policy: ChainPolicy| {
-        let (chains, numbers) = read
-            .entry(point)
-            .or_insert_with(|| chains(family, listed, point, &|name| sets.get(name)));
+        let (chains, numbers) =
+            read.entry(point).or_insert_with(|| chains(family, listed, point, &|name| sets.get(name)));
         let rules = RuleSet {
             family: match family {
                 // Addresses of IPv6 are asked for in other ways.
@@ -320,11 +290,7 @@ fn whole(family: &str, name: &str, listed: &ListedTable<'_>) -> NftTable {
         });
     }
     base.sort_by(|one, other| {
-        (&one.hook, one.priority, &one.rules.start).cmp(&(
-            &other.hook,
-            other.priority,
-            &other.rules.start,
-        ))
+        (&one.hook, one.priority, &one.rules.start).cmp(&(&other.hook, other.priority, &other.rules.start))
     });
     if let Some(flags) = listed.flags {
         heed(flags, &mut base);
@@ -337,29 +303,19 @@ fn whole(family: &str, name: &str, listed: &ListedTable<'_>) -> NftTable {
         foreign: match mark {
             // Sets that no rule looks at are what is left of it.
             TableOwnership::Rest => Vec::new(),
-            TableOwnership::Own | TableOwnership::NameAlone | TableOwnership::Other => {
-                not_made(listed)
-            }
+            TableOwnership::Own | TableOwnership::NameAlone | TableOwnership::Other => not_made(listed),
         },
     }
 }
 
-/// Where the rules of a hook are gone through, and where those are that packets of this host to itself come to, too.
+/// Where the rules of a hook are gone through, and where those are that packets of this host to itself come
+/// to, too.
 fn points(hook: &str, priority: i64) -> (HookPoint, Option<HookPoint>) {
-    let settled = |traffic| HookPoint {
-        traffic,
-        ..HookPoint::INPUT
-    };
+    let settled = |traffic| HookPoint { traffic, ..HookPoint::INPUT };
     let early = |traffic| HookPoint::early(traffic, priority);
     match hook {
-        "output" => (
-            early(PacketTraffic::Answers),
-            Some(early(PacketTraffic::Leaving)),
-        ),
-        "postrouting" => (
-            settled(PacketTraffic::Answers),
-            Some(settled(PacketTraffic::Leaving)),
-        ),
+        "output" => (early(PacketTraffic::Answers), Some(early(PacketTraffic::Leaving))),
+        "postrouting" => (settled(PacketTraffic::Answers), Some(settled(PacketTraffic::Leaving))),
         "egress" => (settled(PacketTraffic::Answers), None),
         "input" => (HookPoint::INPUT, None),
         "prerouting" => (early(PacketTraffic::Arriving), None),

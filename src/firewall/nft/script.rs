@@ -1,6 +1,7 @@
 //! Reads an own script again: which allowlists it makes.
 //!
-//! Only what [`super::script`] writes is understood, however it is broken into lines; anything else is no script.
+//! Only what [`super::script`] writes is understood, however it is broken into lines; anything else is no
+//! script.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +87,8 @@ fn set<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Networks> {
     (words.next()? == "}").then(|| networks.into_iter().collect())
 }
 
-/// A chain's rules: what comes first to pass in any case, then a block for each allowlist, which ends with its drop.
+/// A chain's rules: what comes first to pass in any case, then a block for each allowlist, which ends with
+/// its drop.
 fn chain<'s>(
     words: &mut impl Iterator<Item = &'s str>,
     name: &str,
@@ -168,11 +170,7 @@ fn allowlist(ports: &[u16], networks: Networks) -> Option<PortAllowlist> {
     Some(PortAllowlist {
         service,
         ports,
-        allowed: if networks.is_empty() {
-            AllowedSources::Nobody
-        } else {
-            AllowedSources::Only(networks)
-        },
+        allowed: if networks.is_empty() { AllowedSources::Nobody } else { AllowedSources::Only(networks) },
     })
 }
 
@@ -189,11 +187,7 @@ mod tests {
 
     fn example() -> Vec<PortAllowlist> {
         let office = only(&["198.51.100.7", "203.0.113.0/24", "2001:db8::/32"]);
-        let allowlist = |service, ports, allowed| PortAllowlist {
-            service,
-            ports,
-            allowed,
-        };
+        let allowlist = |service, ports, allowed| PortAllowlist { service, ports, allowed };
         vec![
             allowlist(MailService::Imap, &[143, 993], office),
             allowlist(MailService::Pop3, &[110, 995], AllowedSources::Nobody),

@@ -1,14 +1,12 @@
 //! The statements of one nftables rule, as JSON → rules.
 //!
-//! The list is that of libnftables-json(5) and of `json.c` in nftables. What is not in it, or is not modelled, makes what
-//! becomes of the packet unclear; nothing unknown ever counts as going on.
+//! The list is that of libnftables-json(5) and of `json.c` in nftables. What is not in it, or is not
+//! modelled, makes what becomes of the packet unclear; nothing unknown ever counts as going on.
 
 use super::elements::{SetLookup, bare, list};
 use super::expression::{is_one_of, matched};
 use super::value::{Fields, Value};
-use crate::firewall::rules::{
-    FilterRule, HookPoint, MatchSense, PacketPath, RuleMatch, RuleTarget,
-};
+use crate::firewall::rules::{FilterRule, HookPoint, MatchSense, PacketPath, RuleMatch, RuleTarget};
 use crate::model::AddressFamily;
 
 /// More elements of a map of several keys than this are not looked at one by one.
@@ -50,14 +48,12 @@ enum ReturnPath {
 /// Whether a rule has a match or a target of iptables, which nft lists by its name at most.
 #[must_use]
 pub fn is_of_iptables(rule: &FilterRule) -> bool {
-    rule.when
-        .unknown
-        .iter()
-        .any(|text| text.starts_with("{\"xt\":"))
+    rule.when.unknown.iter().any(|text| text.starts_with("{\"xt\":"))
 }
 
-/// Whether a rule may be about one family although nft does not list that: of `meta nfproto ipv6 tcp dport 25 reject with
-/// tcp reset` in a table of both, nft 1.0.6 lists neither the family nor that it left it out.
+/// Whether a rule may be about one family although nft does not list that: of
+/// `meta nfproto ipv6 tcp dport 25 reject with tcp reset` in a table of both, nft 1.0.6 lists neither the
+/// family nor that it left it out.
 pub(super) fn hides_family(statements: &[Value]) -> bool {
     let reset = |statement: &Value| statement["reject"]["type"] == "tcp reset";
     let place = statements.iter().position(reset);
@@ -73,13 +69,10 @@ pub(super) fn hides_family(statements: &[Value]) -> bool {
 /// The names of sets that a rule changes when packets come to it.
 pub(super) fn changed_sets<'v>(statements: &'v [Value<'v>]) -> impl Iterator<Item = &'v str> {
     statements.iter().filter_map(|statement| {
-        let change = [&statement["set"], &statement["map"]]
-            .into_iter()
-            .find(|change| change.as_object().is_some())?;
+        let change =
+            [&statement["set"], &statement["map"]].into_iter().find(|change| change.as_object().is_some())?;
         // Of a map the key is called as the statement is.
-        ["set", "map"]
-            .into_iter()
-            .find_map(|key| change[key].as_str()?.strip_prefix('@'))
+        ["set", "map"].into_iter().find_map(|key| change[key].as_str()?.strip_prefix('@'))
     })
 }
 
@@ -97,14 +90,13 @@ fn kind<'v>(name: &str, content: &'v Value, point: HookPoint) -> StatementKind<'
             Some(_) => StatementKind::Sometimes,
         },
         // A set that is full takes no more, and its own statements may limit.
-        "limit" | "quota" | "ct count" | "connlimit" | "set" | "map" | "meter" => {
-            StatementKind::Sometimes
-        }
+        "limit" | "quota" | "ct count" | "connlimit" | "set" | "map" | "meter" => StatementKind::Sometimes,
         "mangle" => mangled(content, point),
         "xt" => StatementKind::OfIptables,
-        "notrack" | "queue" | "snat" | "dnat" | "masquerade" | "redirect" | "tproxy"
-        | "synproxy" | "fwd" | "dup" | "flow" | "reset" | "secmark" | "ct helper"
-        | "ct timeout" | "ct expectation" | "tunnel" => StatementKind::Changes,
+        "notrack" | "queue" | "snat" | "dnat" | "masquerade" | "redirect" | "tproxy" | "synproxy" | "fwd"
+        | "dup" | "flow" | "reset" | "secmark" | "ct helper" | "ct timeout" | "ct expectation" | "tunnel" => {
+            StatementKind::Changes
+        }
         // One that came into being later.
         _ => StatementKind::Changes,
     }
@@ -129,8 +121,7 @@ fn mangled(content: &Value, point: HookPoint) -> StatementKind<'static> {
         false
     };
     let value = &content["value"];
-    let always =
-        matches!(value, Value::Number(_) | Value::String(_)) || value.get("meta").is_some();
+    let always = matches!(value, Value::Number(_) | Value::String(_)) || value.get("meta").is_some();
     match (harmless, always) {
         (true, true) => StatementKind::Nothing,
         // Where there is no such value, the rule ends.
@@ -158,21 +149,13 @@ fn goal(name: &str, content: &Value) -> Option<VerdictGoal> {
         "jump" | "goto" => RuleTarget::Jump(target()?),
         _ => return None,
     };
-    let back = if name == "goto" {
-        ReturnPath::ToCaller
-    } else {
-        ReturnPath::Here
-    };
+    let back = if name == "goto" { ReturnPath::ToCaller } else { ReturnPath::Here };
     Some(VerdictGoal { then, back })
 }
 
-/// The rules that these statements are: several where the rule goes to a chain and does not come back, or looks its verdict
-/// up.
-pub(super) fn rules(
-    statements: &[Value],
-    point: HookPoint,
-    sets: &SetLookup<'_, '_>,
-) -> Vec<FilterRule> {
+/// The rules that these statements are: several where the rule goes to a chain and does not come back, or
+/// looks its verdict up.
+pub(super) fn rules(statements: &[Value], point: HookPoint, sets: &SetLookup<'_, '_>) -> Vec<FilterRule> {
     let mut when = RuleMatch::default();
     let mut changed = None;
     let mut of_iptables = None;
@@ -208,15 +191,15 @@ pub(super) fn rules(
                     when.narrow_family(family);
                 }
                 let goal = match (changed, &goal.then) {
-                    // It is dropped whatever was changed before; but what changes a packet may pass it over, and the rule.
+                    // It is dropped whatever was changed before; but what changes a packet may pass it over,
+                    // and the rule.
                     (Some(text), RuleTarget::Drop) => {
                         when.unknown.push(text);
                         goal
                     }
-                    (Some(text), _) => VerdictGoal {
-                        then: RuleTarget::Unknown(text),
-                        back: ReturnPath::Here,
-                    },
+                    (Some(text), _) => {
+                        VerdictGoal { then: RuleTarget::Unknown(text), back: ReturnPath::Here }
+                    }
                     (None, _) => goal,
                 };
                 return goal.of(when);
@@ -233,31 +216,22 @@ impl VerdictGoal {
     fn of(self, when: RuleMatch) -> Vec<FilterRule> {
         let caller = match self.back {
             ReturnPath::Here => None,
-            ReturnPath::ToCaller => Some(FilterRule {
-                when: when.clone(),
-                then: RuleTarget::Return,
-            }),
+            ReturnPath::ToCaller => Some(FilterRule { when: when.clone(), then: RuleTarget::Return }),
         };
         let then = self.then;
-        std::iter::once(FilterRule { when, then })
-            .chain(caller)
-            .collect()
+        std::iter::once(FilterRule { when, then }).chain(caller).collect()
     }
 }
 
-/// The rules of a map of verdicts: one for each verdict, with all keys that lead to it, and the one for all others last.
+/// The rules of a map of verdicts: one for each verdict, with all keys that lead to it, and the one for all
+/// others last.
 fn looked_up(
     when: &RuleMatch,
     content: &Value,
     point: HookPoint,
     sets: &SetLookup<'_, '_>,
 ) -> Vec<FilterRule> {
-    let unclear = || {
-        vec![FilterRule {
-            when: when.clone(),
-            then: RuleTarget::Unknown(content.to_string()),
-        }]
-    };
+    let unclear = || vec![FilterRule { when: when.clone(), then: RuleTarget::Unknown(content.to_string()) }];
     let (key, data) = (&content["key"], &content["data"]);
     let items = match data.as_str() {
         Some(name) => name.strip_prefix('@').and_then(sets).map(|set| set.items),

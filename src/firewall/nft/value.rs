@@ -1,5 +1,6 @@
-//! A value of the JSON that nft prints, borrowed from the text: a list of ten thousand networks has thirty thousand objects
-//! of one field or two, for which a tree and a text of its own each cost more than all that is then done with them.
+//! A value of the JSON that nft prints, borrowed from the text: a list of ten thousand networks has thirty
+//! thousand objects of one field or two, for which a tree and a text of its own each cost more than all that
+//! is then done with them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -64,9 +65,7 @@ impl<'j> Value<'j> {
     pub(super) fn as_array(&self) -> Option<&[Self]> {
         match self {
             Self::Array(items) => Some(items),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::Object(_) => {
-                None
-            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::Object(_) => None,
         }
     }
 
@@ -225,8 +224,7 @@ mod tests {
 
     #[test]
     fn of_a_field_that_is_given_twice_the_last_counts() {
-        let value: Value<'_> =
-            serde_json::from_str("{\"b\": 1, \"a\": 2, \"b\": \"x\", \"c\": 3}").unwrap();
+        let value: Value<'_> = serde_json::from_str("{\"b\": 1, \"a\": 2, \"b\": \"x\", \"c\": 3}").unwrap();
         assert_eq!(value["b"], "x");
         assert_eq!(value["a"].as_u64(), Some(2));
         assert_eq!(value["d"], Value::Null);

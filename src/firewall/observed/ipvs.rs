@@ -1,7 +1,7 @@
 //! The kernel's load balancer: which of its services takes connections to a port, and hands them to others.
 //!
-//! What is in `/proc/net/ip_vs` is read as a layer of its own, behind the filters at `input`. Nothing else of it is known, so
-//! that a port which it serves at any address is unclear.
+//! What is in `/proc/net/ip_vs` is read as a layer of its own, behind the filters at `input`. Nothing else of
+//! it is known, so that a port which it serves at any address is unclear.
 
 use super::layers::{FilterLayer, NetfilterHook, RulePlace};
 use crate::firewall::rules::{
@@ -21,9 +21,9 @@ const PRIORITY: i64 = 98;
 pub fn layer(found: &FileFound) -> Option<FilterLayer> {
     let rules: Vec<FilterRule> = match found {
         FileFound::Missing => Vec::new(),
-        FileFound::File(state) => (String::from_utf8_lossy(&state.bytes).lines().skip(1))
-            .filter_map(service)
-            .collect(),
+        FileFound::File(state) => {
+            (String::from_utf8_lossy(&state.bytes).lines().skip(1)).filter_map(service).collect()
+        }
         FileFound::NotRegular | FileFound::Unreadable(_) => {
             vec![unclear(PATH, RuleMatch::default())]
         }
@@ -40,10 +40,7 @@ pub fn layer(found: &FileFound) -> Option<FilterLayer> {
 /// The rule that a line is; none where it is the heading, a real server, or of another protocol than TCP.
 fn service(line: &str) -> Option<FilterRule> {
     let mut words = line.split_whitespace();
-    let mut when = RuleMatch {
-        protocol: RuleProtocol::Tcp,
-        ..RuleMatch::default()
-    };
+    let mut when = RuleMatch { protocol: RuleProtocol::Tcp, ..RuleMatch::default() };
     match words.next()? {
         // By a mark of packets, whichever port they are for.
         "FWM" => {}
@@ -66,10 +63,7 @@ fn service(line: &str) -> Option<FilterRule> {
 }
 
 fn unclear(text: &str, when: RuleMatch) -> FilterRule {
-    FilterRule {
-        when,
-        then: RuleTarget::Unknown(text.to_owned()),
-    }
+    FilterRule { when, then: RuleTarget::Unknown(text.to_owned()) }
 }
 
 #[cfg(test)]
@@ -80,18 +74,12 @@ mod tests {
     fn a_service_takes_its_port_in_its_family_and_one_by_a_mark_all() {
         let rule = |line| service(line).map(|rule| (rule.when.family, rule.when.ports));
         let port = |port: u16| Some(PortSet::single(&[port]));
-        assert_eq!(
-            rule("TCP  C0000201:03E1 wlc  "),
-            Some((Some(AddressFamily::Ipv4), port(993)))
-        );
+        assert_eq!(rule("TCP  C0000201:03E1 wlc  "), Some((Some(AddressFamily::Ipv4), port(993))));
         assert_eq!(
             rule("TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:008F rr"),
             Some((Some(AddressFamily::Ipv6), port(143)))
         );
-        assert_eq!(
-            rule("TCP  C0000201:0000 wlc persistent 300"),
-            Some((Some(AddressFamily::Ipv4), None))
-        );
+        assert_eq!(rule("TCP  C0000201:0000 wlc persistent 300"), Some((Some(AddressFamily::Ipv4), None)));
         assert_eq!(rule("FWM  00000001 wlc"), Some((None, None)));
         for none in [
             "Prot LocalAddress:Port Scheduler Flags",

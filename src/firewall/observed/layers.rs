@@ -1,5 +1,5 @@
-//! Everything that the packets of a TCP connection to the host go through, in the kernel's order, with what each part is
-//! called: those that come in, and the answers.
+//! Everything that the packets of a TCP connection to the host go through, in the kernel's order, with what
+//! each part is called: those that come in, and the answers.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use crate::firewall::effect::FilterStack;
 use crate::firewall::iptables::{self, SavedTables};
 use crate::firewall::nft::{NftTable, TableOwnership};
 use crate::firewall::rules::{
-    ChainPolicy, ConnectionStage, IncomingInterface, MatchSense, PacketDecidedBy, RuleNumbers,
-    RuleSet, RuleTarget, TcpPacket,
+    ChainPolicy, ConnectionStage, IncomingInterface, MatchSense, PacketDecidedBy, RuleNumbers, RuleSet,
+    RuleTarget, TcpPacket,
 };
 use crate::firewall::tools::IptablesVariant;
 use crate::model::AddressFamily;
@@ -124,7 +124,8 @@ impl FilterLayers {
         FilterStack(self.0.iter().filter_map(FilterLayer::without_own).collect())
     }
 
-    /// What decides, of an answer of [`FilterStack::decide`] to [`Self::filters`]; none where nothing stops the packet.
+    /// What decides, of an answer of [`FilterStack::decide`] to [`Self::filters`]; none where nothing stops
+    /// the packet.
     #[must_use]
     pub fn decider(&self, index: usize, by: &PacketDecidedBy) -> Option<PacketDecider> {
         let layer = self.0.get(index)?;
@@ -143,7 +144,8 @@ impl FilterLayers {
         })
     }
 
-    /// The first of others' rules that may give a first packet to this port another port, address or way before this turn.
+    /// The first of others' rules that may give a first packet to this port another port, address or way
+    /// before this turn.
     #[must_use]
     pub fn changed_before(
         &self,
@@ -163,23 +165,20 @@ impl FilterLayers {
     }
 
     pub(super) fn sort(&mut self) {
-        self.0
-            .sort_by(|one, other| (one.turn, &one.place).cmp(&(other.turn, &other.place)));
+        self.0.sort_by(|one, other| (one.turn, &one.place).cmp(&(other.turn, &other.place)));
     }
 
-    /// Adds the base chains of a table that packets of a connection to the host pass; it is called a table of iptables
-    /// where that made it.
+    /// Adds the base chains of a table that packets of a connection to the host pass; it is called a table of
+    /// iptables where that made it.
     pub(super) fn add_nft(&mut self, table: &NftTable, made_by_iptables: Option<AddressFamily>) {
         for base in &table.base {
             let Some((hook, apart)) = hook(&table.family, &base.hook) else {
                 continue;
             };
             let place = match made_by_iptables {
-                Some(family) => RulePlace::Iptables {
-                    family,
-                    variant: IptablesVariant::Nft,
-                    table: table.name.clone(),
-                },
+                Some(family) => {
+                    RulePlace::Iptables { family, variant: IptablesVariant::Nft, table: table.name.clone() }
+                }
                 None => RulePlace::Nft {
                     family: table.family.clone(),
                     table: table.name.clone(),
@@ -226,11 +225,7 @@ impl FilterLayers {
                     translating(hook, &mut rules);
                 }
                 self.add(FilterLayer {
-                    place: RulePlace::Iptables {
-                        family,
-                        variant,
-                        table: table.to_owned(),
-                    },
+                    place: RulePlace::Iptables { family, variant, table: table.to_owned() },
                     turn: (hook, priority),
                     rules,
                     numbers: saved.numbers(table),
@@ -247,8 +242,8 @@ impl FilterLayers {
     }
 }
 
-/// Which hook one of nft's is, and what more its rules depend on that is not known here. None for one that a connection to
-/// the host does not come to.
+/// Which hook one of nft's is, and what more its rules depend on that is not known here. None for one that a
+/// connection to the host does not come to.
 fn hook(family: &str, name: &str) -> Option<(NetfilterHook, Option<&'static str>)> {
     let hook = match name {
         "ingress" => NetfilterHook::Ingress,
@@ -262,12 +257,8 @@ fn hook(family: &str, name: &str) -> Option<(NetfilterHook, Option<&'static str>
         _ => NetfilterHook::Ingress,
     };
     let incoming = |hook| match hook {
-        NetfilterHook::Ingress | NetfilterHook::Prerouting | NetfilterHook::Input => {
-            NetfilterHook::Ingress
-        }
-        NetfilterHook::Output | NetfilterHook::Postrouting | NetfilterHook::Egress => {
-            NetfilterHook::Egress
-        }
+        NetfilterHook::Ingress | NetfilterHook::Prerouting | NetfilterHook::Input => NetfilterHook::Ingress,
+        NetfilterHook::Output | NetfilterHook::Postrouting | NetfilterHook::Egress => NetfilterHook::Egress,
     };
     Some(match (family, hook) {
         ("inet" | "ip" | "ip6", NetfilterHook::Ingress | NetfilterHook::Egress) | ("netdev", _) => {
@@ -281,8 +272,9 @@ fn hook(family: &str, name: &str) -> Option<(NetfilterHook, Option<&'static str>
     })
 }
 
-/// Only the first packet of a connection goes through address translation, and one on `lo` on its way out alone. Where
-/// nothing asks for connection tracking, none goes through it: that is not known here, and matters where one is dropped.
+/// Only the first packet of a connection goes through address translation, and one on `lo` on its way out
+/// alone. Where nothing asks for connection tracking, none goes through it: that is not known here, and
+/// matters where one is dropped.
 fn translating(hook: NetfilterHook, rules: &mut RuleSet) {
     if rules.policy == ChainPolicy::Drop {
         rules.policy = ChainPolicy::Unknown;
@@ -290,17 +282,11 @@ fn translating(hook: NetfilterHook, rules: &mut RuleSet) {
     for rule in rules.chains.values_mut().flatten() {
         rule.when.narrow_stage(ConnectionStage::Opening);
         if rule.then == RuleTarget::Drop {
-            rule.when
-                .unknown
-                .push("where connections are tracked".to_owned());
+            rule.when.unknown.push("where connections are tracked".to_owned());
         }
         match hook {
             NetfilterHook::Ingress | NetfilterHook::Prerouting => {
-                if rule
-                    .when
-                    .narrow_interfaces(MatchSense::Not, &["lo"], '*')
-                    .is_none()
-                {
+                if rule.when.narrow_interfaces(MatchSense::Not, &["lo"], '*').is_none() {
                     rule.when.unknown.push("not on lo".to_owned());
                 }
             }
@@ -375,11 +361,7 @@ impl fmt::Display for RulePlace {
         match self {
             Self::Nft { family, table, .. } => write!(f, "nft table {family} {table}"),
             Self::Ipvs => f.write_str("IPVS"),
-            Self::Iptables {
-                family,
-                variant: _,
-                table,
-            } => {
+            Self::Iptables { family, variant: _, table } => {
                 let command = match family {
                     AddressFamily::Ipv4 => "iptables",
                     AddressFamily::Ipv6 => "ip6tables",

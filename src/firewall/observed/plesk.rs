@@ -7,7 +7,8 @@ use crate::firewall::plesk::{PleskRule, parse};
 use crate::host::{CommandEnding, CommandOutput, FileFound, HostCommand, PathExistence, ProcessId};
 use crate::model::HostPath;
 
-/// The time in which Plesk's firewall wants a confirmation unless `panel.ini` says otherwise (Plesk's knowledge base).
+/// The time in which Plesk's firewall wants a confirmation unless `panel.ini` says otherwise (Plesk's
+/// knowledge base).
 const USUAL_WINDOW: Duration = Duration::from_secs(60);
 
 /// Plesk's firewall.
@@ -19,7 +20,8 @@ pub struct PleskFirewall {
     pub enabled: PleskFirewallState,
     /// Its rules, in the order in which they are decided.
     pub list: Result<Vec<PleskRule>, RulesUnread>,
-    /// The processes of an apply of it that waits for its confirmation: those with `firewall-new.sh` among their arguments.
+    /// The processes of an apply of it that waits for its confirmation: those with `firewall-new.sh` among
+    /// their arguments.
     pub applies: Vec<ProcessId>,
     /// How long it waits for a confirmation.
     pub checkpoint: Result<Duration, RulesUnread>,
@@ -64,10 +66,7 @@ impl PleskFirewall {
             // A command that cannot do its work fails with a code too.
             (CommandEnding::Code(_), Err(unread)) => PleskFirewallState::Unknown(unread.clone()),
             (CommandEnding::NotStarted | CommandEnding::Signal(_) | CommandEnding::TimedOut, _) => {
-                PleskFirewallState::Unknown(super::read::failure(
-                    &asked.enabled.0,
-                    &asked.enabled.1,
-                ))
+                PleskFirewallState::Unknown(super::read::failure(&asked.enabled.0, &asked.enabled.1))
             }
         };
         Some(Self {
@@ -81,12 +80,7 @@ impl PleskFirewall {
 }
 
 fn checkpoint(path: &HostPath, found: &FileFound) -> Result<Duration, RulesUnread> {
-    let unread = |reason: &str| {
-        Err(RulesUnread::File {
-            path: path.to_string(),
-            reason: reason.to_owned(),
-        })
-    };
+    let unread = |reason: &str| Err(RulesUnread::File { path: path.to_string(), reason: reason.to_owned() });
     let state = match found {
         FileFound::Missing => return Ok(USUAL_WINDOW),
         FileFound::NotRegular => return unread("it is not a regular file"),
@@ -134,9 +128,6 @@ mod tests {
         let ini = "[x]\nconfirmTimeoutCli=1\n[ext-firewall]\nconfirmTimeout = 5\n; confirmTimeoutCli = 7\n\
                    confirmTimeoutCli = \"120\" ; two minutes\n[y]\nconfirmTimeoutCli=3\n";
         assert_eq!(time_out(ini), seconds(120));
-        assert_eq!(
-            time_out("[ext-firewall]\nconfirmTimeoutCli = soon\n"),
-            Some(None)
-        );
+        assert_eq!(time_out("[ext-firewall]\nconfirmTimeoutCli = soon\n"), Some(None));
     }
 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::layers::TABLES;
 use super::plesk::{PleskAnswers, PleskFirewall};
 use super::{
-    FilterLayer, FilterLayers, NeighbourProgram, ObservedFirewall, OwnChains, PacketEntrance,
-    RulesUnread,
+    FilterLayer, FilterLayers, NeighbourProgram, ObservedFirewall, OwnChains, PacketEntrance, RulesUnread,
 };
 use crate::firewall::ends::LocalAddressEvidence;
 use crate::firewall::iptables::{self, ChainOwnership, SavedTables};
@@ -59,17 +58,12 @@ impl LegacyTableNames {
     /// Reads `/proc/net/ip_tables_names` or its like.
     #[must_use]
     pub fn read(path: &str, found: &FileFound) -> Self {
-        let unread = |reason: &str| {
-            Err(RulesUnread::File {
-                path: path.to_owned(),
-                reason: reason.to_owned(),
-            })
-        };
+        let unread =
+            |reason: &str| Err(RulesUnread::File { path: path.to_owned(), reason: reason.to_owned() });
         Self(match found {
-            FileFound::File(state) => Ok(String::from_utf8_lossy(&state.bytes)
-                .lines()
-                .map(str::to_owned)
-                .collect()),
+            FileFound::File(state) => {
+                Ok(String::from_utf8_lossy(&state.bytes).lines().map(str::to_owned).collect())
+            }
             FileFound::Missing => Ok(Vec::new()),
             FileFound::NotRegular => unread("it is not a regular file"),
             FileFound::Unreadable(reason) => unread(reason),
@@ -115,10 +109,7 @@ pub(super) fn failure(command: &HostCommand, output: &CommandOutput) -> RulesUnr
 }
 
 /// The whole of what a command printed that has ended well.
-pub(super) fn printed<'o>(
-    command: &HostCommand,
-    output: &'o CommandOutput,
-) -> Result<&'o [u8], RulesUnread> {
+pub(super) fn printed<'o>(command: &HostCommand, output: &'o CommandOutput) -> Result<&'o [u8], RulesUnread> {
     if output.end != CommandEnding::Code(0) {
         return Err(failure(command, output));
     }
@@ -136,10 +127,8 @@ fn tables(raw: &RawFilters) -> Result<Option<Vec<NftTable>>, RulesUnread> {
     let Some((command, output)) = &raw.nft else {
         return Ok(None);
     };
-    let tables = nft::tables(printed(command, output)?).map_err(|error| RulesUnread::Command {
-        command: line(command),
-        reason: chain(&error),
-    })?;
+    let tables = nft::tables(printed(command, output)?)
+        .map_err(|error| RulesUnread::Command { command: line(command), reason: chain(&error) })?;
     Ok(Some(tables))
 }
 
@@ -164,10 +153,8 @@ fn saved(raw: &RawFilters, tools: &FilterTools, family: AddressFamily) -> Family
             IptablesVariant::Nft => {}
         }
         let text = String::from_utf8_lossy(printed(command, output)?);
-        let saved = iptables::parse(family, &text).map_err(|error| RulesUnread::Command {
-            command: line(command),
-            reason: chain(&error),
-        })?;
+        let saved = iptables::parse(family, &text)
+            .map_err(|error| RulesUnread::Command { command: line(command), reason: chain(&error) })?;
         all.push((*variant, saved));
     }
     if !names.is_empty() && !shows_legacy {
@@ -175,11 +162,7 @@ fn saved(raw: &RawFilters, tools: &FilterTools, family: AddressFamily) -> Family
             AddressFamily::Ipv4 => "iptables",
             AddressFamily::Ipv6 => "ip6tables",
         };
-        let legacy = if tools.of(family).nft_save.is_some() {
-            "-legacy"
-        } else {
-            ""
-        };
+        let legacy = if tools.of(family).nft_save.is_some() { "-legacy" } else { "" };
         return Err(RulesUnread::NoCommand {
             family: program,
             tables: names.join(", "),
@@ -200,9 +183,7 @@ fn of_iptables<'s>(
         _ => return None,
     };
     let saved = saved.get(&family)?.as_ref().ok()?;
-    let (_, saved) = saved
-        .iter()
-        .find(|(variant, _)| *variant == IptablesVariant::Nft)?;
+    let (_, saved) = saved.iter().find(|(variant, _)| *variant == IptablesVariant::Nft)?;
     let known = TABLES.contains(&table.name.as_str());
     known.then_some((family, saved))
 }
@@ -224,11 +205,7 @@ fn completed(table: &NftTable, saved: &SavedTables) -> NftTable {
 
 fn complete(rules: &mut RuleSet, shown: &RuleSet) {
     for (chain, rules) in &mut rules.chains {
-        let Some(shown) = shown
-            .chains
-            .get(chain)
-            .filter(|shown| shown.len() == rules.len())
-        else {
+        let Some(shown) = shown.chains.get(chain).filter(|shown| shown.len() == rules.len()) else {
             continue;
         };
         for (rule, shown) in rules.iter_mut().zip(shown) {
@@ -244,10 +221,8 @@ impl ObservedFirewall {
     #[must_use]
     pub fn read(tools: &FilterTools, raw: RawFilters) -> Self {
         let tables = tables(&raw);
-        let saved: BTreeMap<AddressFamily, FamilyListing> = AddressFamily::ALL
-            .into_iter()
-            .map(|family| (family, saved(&raw, tools, family)))
-            .collect();
+        let saved: BTreeMap<AddressFamily, FamilyListing> =
+            AddressFamily::ALL.into_iter().map(|family| (family, saved(&raw, tools, family))).collect();
         let mut layers = layers(&tables, &saved);
         if let (Ok(layers), Some(balancer)) = (&mut layers, raw.balancer) {
             layers.0.push(balancer);
@@ -267,21 +242,15 @@ impl ObservedFirewall {
         for (family, saved) in saved {
             let own = saved.map(|saved| {
                 let named = (saved.iter()).flat_map(|(variant, saved)| {
-                    iptables::NatEnd::ALL.into_iter().filter_map(|end| {
-                        Some(OwnChains {
-                            variant: *variant,
-                            end,
-                            own: saved.own(end)?,
-                        })
-                    })
+                    iptables::NatEnd::ALL
+                        .into_iter()
+                        .filter_map(|end| Some(OwnChains { variant: *variant, end, own: saved.own(end)? }))
                 });
-                let (own, foreign): (Vec<_>, Vec<_>) =
-                    named.partition(|chains| match chains.own.mark {
-                        ChainOwnership::Own | ChainOwnership::Former => true,
-                        ChainOwnership::NameAlone => false,
-                    });
-                foreign_iptables
-                    .extend((foreign.iter()).map(|chains| (family, chains.variant, chains.end)));
+                let (own, foreign): (Vec<_>, Vec<_>) = named.partition(|chains| match chains.own.mark {
+                    ChainOwnership::Own | ChainOwnership::Former => true,
+                    ChainOwnership::NameAlone => false,
+                });
+                foreign_iptables.extend((foreign.iter()).map(|chains| (family, chains.variant, chains.end)));
                 own
             });
             own_iptables.insert(family, own);
@@ -310,9 +279,9 @@ impl ObservedFirewall {
             foreign_iptables,
             own_nft: tables.map(|tables| {
                 tables.into_iter().flatten().find(|table| match table.mark {
-                    nft::TableOwnership::Own
-                    | nft::TableOwnership::Rest
-                    | nft::TableOwnership::NameAlone => true,
+                    nft::TableOwnership::Own | nft::TableOwnership::Rest | nft::TableOwnership::NameAlone => {
+                        true
+                    }
                     nft::TableOwnership::Other => false,
                 })
             }),

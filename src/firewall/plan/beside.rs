@@ -7,12 +7,9 @@ use crate::firewall::rules::few;
 use crate::model::Networks;
 use crate::plan::{FilterBackend, Note};
 
-/// Where an own way enforces the networks, Plesk's firewall may restrict the same services too: a connection must pass both.
-pub(super) fn plesk(
-    scene: &FirewallScene<'_>,
-    way: FilterBackend,
-    needs: &BackendNeeds,
-) -> Vec<Note> {
+/// Where an own way enforces the networks, Plesk's firewall may restrict the same services too: a connection
+/// must pass both.
+pub(super) fn plesk(scene: &FirewallScene<'_>, way: FilterBackend, needs: &BackendNeeds) -> Vec<Note> {
     let firewall = match (&scene.observed.plesk, way) {
         (Some(firewall), FilterBackend::Nftables | FilterBackend::Iptables)
             if firewall.enabled == PleskFirewallState::Yes =>
@@ -26,10 +23,7 @@ pub(super) fn plesk(
     };
     let mut notes = Vec::new();
     for allowlist in &needs.allowlists {
-        let Some(rule) = plesk::find(list, allowlist.service)
-            .ok()
-            .and_then(|index| list.get(index))
-        else {
+        let Some(rule) = plesk::find(list, allowlist.service).ok().and_then(|index| list.get(index)) else {
             continue;
         };
         let sources = (rule.from.iter()).fold(Networks::default(), |all, origin| match origin {
@@ -54,7 +48,8 @@ pub(super) fn plesk(
     notes
 }
 
-/// Own chains that others flush are gone then; firewalld does so at each boot, and they are not made beside it.
+/// Own chains that others flush are gone then; firewalld does so at each boot, and they are not made beside
+/// it.
 pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<Note> {
     match way {
         FilterBackend::Iptables => {}
@@ -71,20 +66,14 @@ pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<Note
              are open until the next apply; the own table of nftables stays"
         )
     });
-    let plesk = scene
-        .observed
-        .plesk
-        .as_ref()
-        .filter(|plesk| match &plesk.enabled {
-            PleskFirewallState::Yes | PleskFirewallState::Unknown(_) => true,
-            PleskFirewallState::No => false,
-        });
+    let plesk = scene.observed.plesk.as_ref().filter(|plesk| match &plesk.enabled {
+        PleskFirewallState::Yes | PleskFirewallState::Unknown(_) => true,
+        PleskFirewallState::No => false,
+    });
     let plesk = plesk.map(|_| {
         "own chains of iptables may not all last: Plesk's firewall flushes the table mangle whenever it applies, also at boot, \
          and a port that others redirect to a restricted one is open then until the next apply; the own table of nftables stays"
             .to_owned()
     });
-    (all.chain(plesk))
-        .map(|text| Note::Remark { text })
-        .collect()
+    (all.chain(plesk)).map(|text| Note::Remark { text }).collect()
 }

@@ -1,5 +1,5 @@
-//! What stays of services that a manifest does not name any more: what was confirmed last, never what stands in the kernel,
-//! which may be anybody's. What others have put there is listed.
+//! What stays of services that a manifest does not name any more: what was confirmed last, never what stands
+//! in the kernel, which may be anybody's. What others have put there is listed.
 
 use super::own::both;
 use super::{FirewallScene, UnnamedServices, blocked};
@@ -22,8 +22,9 @@ pub(super) struct KeptAllowlists {
     pub(super) adopted: Vec<(FilterBackend, Vec<PortAllowlist>)>,
 }
 
-/// The allowlists that nobody names any more, also those that the other own way has: it is removed, and they move. Where both ways
-/// have one, it is what both let in. They are those that were confirmed last; what stands in the kernel may be anybody's.
+/// The allowlists that nobody names any more, also those that the other own way has: it is removed, and they
+/// move. Where both ways have one, it is what both let in. They are those that were confirmed last; what
+/// stands in the kernel may be anybody's.
 pub(super) fn kept_anywhere(
     scene: &FirewallScene<'_>,
     declared: &[PortAllowlist],
@@ -33,10 +34,7 @@ pub(super) fn kept_anywhere(
     match scene.unnamed {
         UnnamedServices::Stays => {}
         UnnamedServices::Goes => {
-            return Ok(KeptAllowlists {
-                allowlists: Vec::new(),
-                adopted: Vec::new(),
-            });
+            return Ok(KeptAllowlists { allowlists: Vec::new(), adopted: Vec::new() });
         }
     }
     for (way, live) in both(scene) {
@@ -44,14 +42,11 @@ pub(super) fn kept_anywhere(
             ConfirmedRules::Of(rules) => written.push((way, rules)),
             // What a change that waits has made of nothing is what it declares.
             ConfirmedRules::Nothing | ConfirmedRules::Lost if scene.covered() => {}
-            record @ (ConfirmedRules::Nothing | ConfirmedRules::Lost) => {
-                unknown.push((way, live, record))
-            }
+            record @ (ConfirmedRules::Nothing | ConfirmedRules::Lost) => unknown.push((way, live, record)),
             ConfirmedRules::Unread => {
-                let diagnostic =
-                    Diagnostic::new("what mailward has loaded last cannot be read on this host")
-                        .because(format!("see {}", FOLDER))
-                        .hint("run as root");
+                let diagnostic = Diagnostic::new("what mailward has loaded last cannot be read on this host")
+                    .because(format!("see {}", FOLDER))
+                    .hint("run as root");
                 return Err(blocked(PlanBlocked::Unknown, diagnostic));
             }
         }
@@ -77,10 +72,7 @@ pub(super) fn kept_anywhere(
         adopted.extend(allowlists.filter(|(_, allowlists)| !allowlists.is_empty()));
     }
     all.sort_by_key(|allowlist| allowlist.service);
-    Ok(KeptAllowlists {
-        allowlists: all,
-        adopted,
-    })
+    Ok(KeptAllowlists { allowlists: all, adopted })
 }
 
 /// The rules of all ways, each of which a connection must pass.
@@ -90,10 +82,7 @@ fn together(ways: &[(FilterBackend, FilterStack)]) -> FilterStack {
 }
 
 /// The allowlists of what is written down that nobody names any more.
-fn of_record(
-    written: &[(FilterBackend, FilterStack)],
-    declared: &[PortAllowlist],
-) -> Vec<PortAllowlist> {
+fn of_record(written: &[(FilterBackend, FilterStack)], declared: &[PortAllowlist]) -> Vec<PortAllowlist> {
     let allowlists = kept(&together(written), declared).into_iter();
     allowlists
         .map(|allowlist| {
@@ -102,13 +91,10 @@ fn of_record(
                 let mut allowlists = kept(rules, declared).into_iter();
                 allowlists.any(|other| other.service == allowlist.service)
             });
-            let chains = written
-                .iter()
-                .find(|(way, _)| *way == FilterBackend::Iptables);
+            let chains = written.iter().find(|(way, _)| *way == FilterBackend::Iptables);
             let lacking = chains.filter(|(_, rules)| {
-                let has = |family: &AddressFamily| {
-                    (rules.0.iter()).any(|rules| rules.family == Some(*family))
-                };
+                let has =
+                    |family: &AddressFamily| (rules.0.iter()).any(|rules| rules.family == Some(*family));
                 !AddressFamily::ALL.iter().all(has)
             });
             match lacking {
@@ -119,14 +105,13 @@ fn of_record(
         .collect()
 }
 
-/// A allowlist without the family of which nothing is written down, since the host had no address of it: that it was not closed
-/// says nothing.
+/// A allowlist without the family of which nothing is written down, since the host had no address of it: that
+/// it was not closed says nothing.
 fn of_written(mut allowlist: PortAllowlist, rules: &FilterStack) -> PortAllowlist {
     if let Who::Only(networks) = &allowlist.allowed {
         let written = rules.0.iter().filter_map(|rules| rules.family);
-        let networks = written.fold(Networks::default(), |all, family| {
-            all.union(&networks.of_family(family))
-        });
+        let networks =
+            written.fold(Networks::default(), |all, family| all.union(&networks.of_family(family)));
         allowlist.allowed = match networks.is_empty() {
             true => Who::Nobody,
             false => Who::Only(networks),

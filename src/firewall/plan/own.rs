@@ -1,4 +1,5 @@
-//! The own table of nftables and the own chains of iptables: what they have, what they shall have, and how that is done.
+//! The own table of nftables and the own chains of iptables: what they have, what they shall have, and how
+//! that is done.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +26,7 @@ fn unread(what: &str, unread: &RulesUnread) -> Vec<PlanBlocker> {
 }
 
 /// All filters but mailward's own.
-pub(super) fn others(
-    scene: &FirewallScene<'_>,
-) -> Result<(FilterStack, FilterStack), Vec<PlanBlocker>> {
+pub(super) fn others(scene: &FirewallScene<'_>) -> Result<(FilterStack, FilterStack), Vec<PlanBlocker>> {
     let layers = (scene.observed.layers.as_ref())
         .map_err(|why| unread("the packet filter of this host cannot be read", why))?;
     Ok((layers.filters(), layers.others()))
@@ -50,10 +49,7 @@ pub(super) fn nftables(
     }
     let now = FilterStack(table.map(nft::NftTable::own_rules).unwrap_or_default());
     let ends = scene.observed.ends_of_nftables();
-    let KeptAllowlists {
-        allowlists: kept,
-        adopted,
-    } = kept_anywhere(scene, declared)?;
+    let KeptAllowlists { allowlists: kept, adopted } = kept_anywhere(scene, declared)?;
     let allowlists = all(declared, &kept);
     let wanted = nft::rules(&allowlists, ends);
     let as_made = match table {
@@ -81,27 +77,14 @@ pub(super) fn nftables(
         };
         let confirmed = confirmed_rules.map(FilterStack);
         let there = table.is_some_and(|table| !table.is_empty());
-        let (changes, causes) = change(
-            scene,
-            FilterBackend::Nftables,
-            &now,
-            confirmed,
-            &allowlists,
-            there,
-        );
+        let (changes, causes) = change(scene, FilterBackend::Nftables, &now, confirmed, &allowlists, there);
         (changes, how, causes)
     });
-    Ok(BackendNeeds {
-        change,
-        allowlists,
-        kept,
-        adopted,
-        before,
-        after,
-    })
+    Ok(BackendNeeds { change, allowlists, kept, adopted, before, after })
 }
 
-/// Whether a table of mailward's name is mailward's: it bears the mark, or is what others have left of what was confirmed last.
+/// Whether a table of mailward's name is mailward's: it bears the mark, or is what others have left of what
+/// was confirmed last.
 fn is_ours(scene: &FirewallScene<'_>, table: &nft::NftTable) -> bool {
     match table.mark {
         TableOwnership::Own => true,
@@ -124,14 +107,10 @@ pub(super) fn iptables(
     let mut there = Vec::new();
     for family in families(scene) {
         let chains = own_chains(scene, family)?;
-        now.0
-            .extend(chains.iter().map(|chains| chains.own.rules.clone()));
+        now.0.extend(chains.iter().map(|chains| chains.own.rules.clone()));
         there.push((family, chains));
     }
-    let KeptAllowlists {
-        allowlists: kept,
-        adopted,
-    } = kept_anywhere(scene, declared)?;
+    let KeptAllowlists { allowlists: kept, adopted } = kept_anywhere(scene, declared)?;
     let allowlists = all(declared, &kept);
     let confirmed = scene.unconfirmed(FilterBackend::Iptables);
     let mut confirmed_rules = Vec::new();
@@ -166,10 +145,9 @@ pub(super) fn iptables(
         as_made &= good;
         let one = chains.first().map(|chains| chains.variant);
         if chains.iter().any(|chains| Some(chains.variant) != one) {
-            let diagnostic =
-                Diagnostic::new(format!("mailward's own chains of {family} are there twice"))
-                    .because("in the kernel's old tables and in nftables")
-                    .hint("remove those of one kind with iptables-legacy or iptables-nft");
+            let diagnostic = Diagnostic::new(format!("mailward's own chains of {family} are there twice"))
+                .because("in the kernel's old tables and in nftables")
+                .hint("remove those of one kind with iptables-legacy or iptables-nft");
             return Err(blocked(PlanBlocked::Refused, diagnostic));
         }
         let present = presents(&chains);
@@ -197,38 +175,17 @@ pub(super) fn iptables(
     }
     after.0.extend(wanted_rules);
     let change = (!as_made || confirmed.is_some()).then(|| {
-        let how = LoadMethod::Iptables {
-            families,
-            allowlists: allowlists.clone(),
-        };
+        let how = LoadMethod::Iptables { families, allowlists: allowlists.clone() };
         let confirmed = confirmed.map(|_| FilterStack(confirmed_rules));
         let there = !now.0.is_empty();
-        let (changes, causes) = change(
-            scene,
-            FilterBackend::Iptables,
-            &now,
-            confirmed,
-            &allowlists,
-            there,
-        );
+        let (changes, causes) = change(scene, FilterBackend::Iptables, &now, confirmed, &allowlists, there);
         (changes, how, causes)
     });
-    Ok(BackendNeeds {
-        change,
-        allowlists,
-        kept,
-        adopted,
-        before,
-        after,
-    })
+    Ok(BackendNeeds { change, allowlists, kept, adopted, before, after })
 }
 
 /// How many rules each own chain of a family has at one end as mailward makes it.
-fn lengths(
-    allowlists: &[PortAllowlist],
-    family: AddressFamily,
-    end: NatEnd,
-) -> BTreeMap<String, usize> {
+fn lengths(allowlists: &[PortAllowlist], family: AddressFamily, end: NatEnd) -> BTreeMap<String, usize> {
     iptables::replacement(allowlists, family, NatEnds::Both, &PresentChains::default())
         .map(|script| iptables::lengths(&script, end))
         .unwrap_or_default()
@@ -241,9 +198,8 @@ fn not_foreign(
     variant: Option<IptablesVariant>,
 ) -> Result<(), Vec<PlanBlocker>> {
     let half = variant.or_else(|| scene.observed.plain.get(&family).copied());
-    let is_here = |of: AddressFamily, kind: IptablesVariant| {
-        of == family && half.is_none_or(|half| half == kind)
-    };
+    let is_here =
+        |of: AddressFamily, kind: IptablesVariant| of == family && half.is_none_or(|half| half == kind);
     let taken = (scene.observed.foreign_iptables.iter()).find(|(of, kind, _)| is_here(*of, *kind));
     let Some((_, _, end)) = taken else {
         return Ok(());
@@ -252,18 +208,10 @@ fn not_foreign(
         AddressFamily::Ipv4 => "iptables",
         AddressFamily::Ipv6 => "ip6tables",
     };
-    let diagnostic = Diagnostic::new(format!(
-        "the chain {} of {program} is not one that mailward made",
-        iptables::CHAIN
-    ))
-    .because(format!(
-        "the chain {} by which mailward knows its own is missing",
-        iptables::MARK
-    ))
-    .hint(format!(
-        "see `{program} -t {} -S`; remove it if nobody needs it",
-        end.table()
-    ));
+    let diagnostic =
+        Diagnostic::new(format!("the chain {} of {program} is not one that mailward made", iptables::CHAIN))
+            .because(format!("the chain {} by which mailward knows its own is missing", iptables::MARK))
+            .hint(format!("see `{program} -t {} -S`; remove it if nobody needs it", end.table()));
     Err(blocked(PlanBlocked::Refused, diagnostic))
 }
 
@@ -280,10 +228,7 @@ fn families(scene: &FirewallScene<'_>) -> Vec<AddressFamily> {
     AddressFamily::ALL.into_iter().filter(may).collect()
 }
 
-fn own_chains(
-    scene: &FirewallScene<'_>,
-    family: AddressFamily,
-) -> Result<Vec<OwnChains>, Vec<PlanBlocker>> {
+fn own_chains(scene: &FirewallScene<'_>, family: AddressFamily) -> Result<Vec<OwnChains>, Vec<PlanBlocker>> {
     (scene.observed.own_chains(family))
         .map(<[OwnChains]>::to_vec)
         .map_err(|why| unread("mailward's own chains of iptables cannot be read", why))
@@ -307,8 +252,7 @@ fn programs(
     match pair {
         (Some(save), Some(restore)) => Ok((save.clone(), restore.clone())),
         (None, _) | (_, None) => {
-            let diagnostic =
-                Diagnostic::new(format!("iptables for {family} is not wholly installed"));
+            let diagnostic = Diagnostic::new(format!("iptables for {family} is not wholly installed"));
             Err(blocked(PlanBlocked::Manifest, diagnostic))
         }
     }
@@ -323,12 +267,11 @@ fn all(declared: &[PortAllowlist], kept: &[PortAllowlist]) -> Vec<PortAllowlist>
 
 /// What of own chains is there, by the end at which it is.
 fn presents<'c>(chains: impl IntoIterator<Item = &'c OwnChains>) -> PresentChains {
-    (chains.into_iter())
-        .map(|chains| (chains.end, chains.own.present.clone()))
-        .collect()
+    (chains.into_iter()).map(|chains| (chains.end, chains.own.present.clone())).collect()
 }
 
-/// What changes, and why. Where the rules in force were never confirmed, that is what changes from those that were.
+/// What changes, and why. Where the rules in force were never confirmed, that is what changes from those that
+/// were.
 pub(super) fn change(
     scene: &FirewallScene<'_>,
     way: FilterBackend,
@@ -362,18 +305,12 @@ pub(super) fn change(
 }
 
 /// The places of the manifest that ask for changes.
-pub(super) fn declared(
-    scene: &FirewallScene<'_>,
-    changes: &[AllowlistChange],
-) -> Vec<FirewallCause> {
+pub(super) fn declared(scene: &FirewallScene<'_>, changes: &[AllowlistChange]) -> Vec<FirewallCause> {
     changes
         .iter()
         .filter_map(|change| {
             let allow = scene.desired.access.allow.get(&change.service)?;
-            Some(FirewallCause::Declared {
-                service: change.service,
-                origin: allow.origin.clone(),
-            })
+            Some(FirewallCause::Declared { service: change.service, origin: allow.origin.clone() })
         })
         .collect()
 }
@@ -411,9 +348,8 @@ pub(super) fn retire(
                         };
                         return Err(blocked(PlanBlocked::Refused, diagnostic));
                     }
-                    scripts.extend(
-                        iptables::removal(&presents([one])).map(|script| (family, restore, script)),
-                    );
+                    scripts
+                        .extend(iptables::removal(&presents([one])).map(|script| (family, restore, script)));
                 }
             }
             Ok((!scripts.is_empty()).then_some(RetireMethod::Iptables { families: scripts }))
@@ -433,8 +369,5 @@ pub(super) fn both(scene: &FirewallScene<'_>) -> Vec<(FilterBackend, FilterStack
         .flatten()
         .map(|chains| chains.own.rules.clone())
         .collect();
-    vec![
-        (FilterBackend::Nftables, FilterStack(nft)),
-        (FilterBackend::Iptables, FilterStack(iptables)),
-    ]
+    vec![(FilterBackend::Nftables, FilterStack(nft)), (FilterBackend::Iptables, FilterStack(iptables))]
 }

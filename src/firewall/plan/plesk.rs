@@ -17,7 +17,8 @@ use crate::limits::declared_at;
 use crate::model::{Declared, MailService};
 use crate::plan::{AllowlistChange, FilterBackend, FirewallCause, OverridePermission};
 
-/// The longest list that one argument of a command can hold, in bytes: Linux has 131,072 for each (execve(2)).
+/// The longest list that one argument of a command can hold, in bytes: Linux has 131,072 for each
+/// (execve(2)).
 const LONGEST_LIST: usize = 130_000;
 
 /// How far the list can be taken for what is in force.
@@ -41,16 +42,13 @@ pub(super) fn needs(
         return Err(blocked(PlanBlocked::Manifest, diagnostic));
     };
     let list = firewall.list.as_ref().map_err(|unread| {
-        let diagnostic = Diagnostic::new("the rules of Plesk's firewall cannot be read")
-            .because(unread.to_string());
+        let diagnostic =
+            Diagnostic::new("the rules of Plesk's firewall cannot be read").because(unread.to_string());
         blocked(PlanBlocked::Unknown, diagnostic)
     })?;
     let (before, others) = others(scene)?;
     let planned = plesk::plan(list, allowlists).map_err(|refusals| {
-        refusals
-            .into_iter()
-            .map(|refusal| refused(scene, refusal))
-            .collect::<Vec<_>>()
+        refusals.into_iter().map(|refusal| refused(scene, refusal)).collect::<Vec<_>>()
     })?;
     let has = in_kernel(scene);
     let spoken = kernel::spoken(scene.observed.speaks_ipv6);
@@ -107,9 +105,7 @@ pub(super) fn needs(
 
 fn stands(scene: &FirewallScene<'_>) -> ListStanding {
     let waiting = &scene.facts.waiting;
-    if (waiting.checkpoint())
-        .is_none_or(|checkpoint| checkpoint.way != FilterBackend::PleskFirewall)
-    {
+    if (waiting.checkpoint()).is_none_or(|checkpoint| checkpoint.way != FilterBackend::PleskFirewall) {
         return ListStanding::Settled;
     }
     match waiting {
@@ -134,14 +130,7 @@ fn by_kernel(
     has: &FilterStack,
     allowlists: &[PortAllowlist],
 ) -> (Vec<AllowlistChange>, Vec<FirewallCause>) {
-    change(
-        scene,
-        FilterBackend::PleskFirewall,
-        has,
-        None,
-        allowlists,
-        true,
-    )
+    change(scene, FilterBackend::PleskFirewall, has, None, allowlists, true)
 }
 
 /// The host's filters afterwards: what the script loads takes the place of the kernel's own INPUT chains.
@@ -161,7 +150,8 @@ fn afterwards(
         Err(_) => others,
     };
     after.0.push(plesk::rules(list));
-    // What the list leaves open, as IPv6 beside IPv4 sources alone, is seen to in the kernel: otherwise it goes back.
+    // What the list leaves open, as IPv6 beside IPv4 sources alone, is seen to in the kernel: otherwise it
+    // goes back.
     after.0.extend(nft::rules(allowlists, NatEnds::InputAlone));
     after
 }
@@ -169,11 +159,9 @@ fn afterwards(
 /// Services that the list restricts, as far as it is in force.
 pub(super) fn restricted(scene: &FirewallScene<'_>) -> Vec<PortAllowlist> {
     match &scene.observed.plesk {
-        Some(PleskFirewall {
-            enabled: PleskFirewallState::Yes,
-            list: Ok(list),
-            ..
-        }) => kept(&FilterStack(vec![plesk::rules(list)]), &[]),
+        Some(PleskFirewall { enabled: PleskFirewallState::Yes, list: Ok(list), .. }) => {
+            kept(&FilterStack(vec![plesk::rules(list)]), &[])
+        }
         Some(_) | None => Vec::new(),
     }
 }
@@ -186,14 +174,13 @@ pub(crate) fn command(firewall: &PleskFirewall, deadline: std::time::Duration) -
 fn refused(scene: &FirewallScene<'_>, refusal: PleskListRefusal) -> PlanBlocker {
     let kind = match refusal {
         PleskListRefusal::SmtpsApart => PlanBlocked::Manifest,
-        PleskListRefusal::Ambiguous { .. } | PleskListRefusal::Overridden { .. } => {
-            PlanBlocked::Refused
-        }
+        PleskListRefusal::Ambiguous { .. } | PleskListRefusal::Overridden { .. } => PlanBlocked::Refused,
     };
     let service = match &refusal {
         PleskListRefusal::SmtpsApart => MailService::Smtps,
-        PleskListRefusal::Ambiguous { service, .. }
-        | PleskListRefusal::Overridden { service, .. } => *service,
+        PleskListRefusal::Ambiguous { service, .. } | PleskListRefusal::Overridden { service, .. } => {
+            *service
+        }
     };
     let diagnostic = Diagnostic::of(&refusal);
     let diagnostic = match refusal {
@@ -212,26 +199,19 @@ fn refused(scene: &FirewallScene<'_>, refusal: PleskListRefusal) -> PlanBlocker 
             ))
             .hint("change or remove that rule in Plesk, Tools & Settings > Firewall"),
     };
-    PlanBlocker {
-        kind,
-        diagnostic: scene.at(service, diagnostic),
-    }
+    PlanBlocker { kind, diagnostic: scene.at(service, diagnostic) }
 }
 
 /// Whether the vendor's firewall may be applied now.
 fn may_apply(scene: &FirewallScene<'_>, firewall: &PleskFirewall) -> Result<(), Vec<PlanBlocker>> {
     if !firewall.applies.is_empty() {
-        let diagnostic = Diagnostic::new(
-            "an apply of Plesk's firewall is under way and waits for its confirmation",
-        )
-        .because("a second one could not be confirmed (Plesk's knowledge base)")
-        .hint("wait until it is confirmed or has gone back, then plan again");
+        let diagnostic =
+            Diagnostic::new("an apply of Plesk's firewall is under way and waits for its confirmation")
+                .because("a second one could not be confirmed (Plesk's knowledge base)")
+                .hint("wait until it is confirmed or has gone back, then plan again");
         return Err(blocked(PlanBlocked::Refused, diagnostic));
     }
-    if scene
-        .observed
-        .neighbours
-        .contains(&NeighbourProgram::Docker)
+    if scene.observed.neighbours.contains(&NeighbourProgram::Docker)
         && scene.allowed.docker == OverridePermission::Withheld
     {
         let diagnostic = Diagnostic::new("applying Plesk's firewall would cut Docker's containers off")
@@ -256,11 +236,8 @@ fn foreign(differs: &PortDifference) -> Vec<PlanBlocker> {
 
 /// Whether a list of sources fits into one argument.
 fn fits(scene: &FirewallScene<'_>, change: &PleskRuleChange) -> Result<(), Vec<PlanBlocker>> {
-    let length = change.from.as_ref().map_or(0, |from| {
-        from.iter()
-            .map(|network| network.to_string().len() + 1)
-            .sum()
-    });
+    let length =
+        change.from.as_ref().map_or(0, |from| from.iter().map(|network| network.to_string().len() + 1).sum());
     if length <= LONGEST_LIST {
         return Ok(());
     }
@@ -272,10 +249,7 @@ fn fits(scene: &FirewallScene<'_>, change: &PleskRuleChange) -> Result<(), Vec<P
         "its command takes them as one argument, of which Linux allows 131,072 bytes; they are {length}"
     ))
     .hint("name fewer or larger networks, or enforce them by an own table: access.enforce = \"nftables\"");
-    Err(blocked(
-        PlanBlocked::Manifest,
-        scene.at(change.service, diagnostic),
-    ))
+    Err(blocked(PlanBlocked::Manifest, scene.at(change.service, diagnostic)))
 }
 
 /// The vendor's own window, in seconds; what the manifest asks for must fit in it.
@@ -283,11 +257,7 @@ pub(super) fn checkpoint(
     scene: &FirewallScene<'_>,
     declared: Option<&Declared<u32>>,
 ) -> Result<u32, Vec<PlanBlocker>> {
-    let checkpoint = scene
-        .observed
-        .plesk
-        .as_ref()
-        .map(|firewall| &firewall.checkpoint);
+    let checkpoint = scene.observed.plesk.as_ref().map(|firewall| &firewall.checkpoint);
     let seconds = match checkpoint {
         Some(Ok(checkpoint)) => u32::try_from(checkpoint.as_secs()).unwrap_or(u32::MAX),
         Some(Err(unread)) => {

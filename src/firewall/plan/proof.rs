@@ -20,14 +20,10 @@ pub(super) fn nobody_is_shut_out(
     after: &FilterStack,
     part: &mut FirewallPart,
 ) -> Result<(), Vec<PlanBlocker>> {
-    let remark = |text: &str| Note::Remark {
-        text: text.to_owned(),
-    };
+    let remark = |text: &str| Note::Remark { text: text.to_owned() };
     // Who comes from the host itself shows no address that could be shut out.
     let outside = (scene.connection).filter(|connection| connection.side != ClientSide::Inside);
-    let operator = outside
-        .and_then(|connection| connection.client.as_ref())
-        .map(|client| client.address);
+    let operator = outside.and_then(|connection| connection.client.as_ref()).map(|client| client.address);
     if operator.is_none() && scene.desired.safety.must_reach.is_empty() {
         part.notes.push(remark(
             "no ssh connection of yours shows here, so that it cannot be held against the rules; addresses of `safety.must_reach` can",
@@ -47,13 +43,9 @@ pub(super) fn nobody_is_shut_out(
         ));
         ssh_ports.insert(sshd::USUAL);
     }
-    let must: Vec<_> = (scene.desired.safety.must_reach.iter())
-        .map(|declared| declared.value)
-        .collect();
-    let services: Vec<(MailService, &'static [u16])> = MailService::ALL
-        .into_iter()
-        .map(|service| (service, service.ports()))
-        .collect();
+    let must: Vec<_> = (scene.desired.safety.must_reach.iter()).map(|declared| declared.value).collect();
+    let services: Vec<(MailService, &'static [u16])> =
+        MailService::ALL.into_iter().map(|service| (service, service.ports())).collect();
     let probes = probes(operator, &must, &ssh_ports, &services);
     let mut blockers = Vec::new();
     let mut unclear = BTreeSet::new();
@@ -62,9 +54,7 @@ pub(super) fn nobody_is_shut_out(
             // It is so already, by rules that are not ours.
             (ChainPolicy::Drop, _) => {}
             (ChainPolicy::Accept, ChainPolicy::Drop | ChainPolicy::Unknown)
-            | (ChainPolicy::Unknown, ChainPolicy::Drop) => {
-                blockers.push(blocker(scene, &out, &ssh_ports))
-            }
+            | (ChainPolicy::Unknown, ChainPolicy::Drop) => blockers.push(blocker(scene, &out, &ssh_ports)),
             (ChainPolicy::Unknown, ChainPolicy::Unknown) => {
                 unclear.insert(words(&out, &ssh_ports));
             }
@@ -82,18 +72,11 @@ pub(super) fn nobody_is_shut_out(
             ),
         });
     }
-    if blockers.is_empty() {
-        Ok(())
-    } else {
-        Err(blockers)
-    }
+    if blockers.is_empty() { Ok(()) } else { Err(blockers) }
 }
 
 /// Refuses to restrict a port that may be sshd's, where it is not known where sshd listens.
-fn may_not_be_ssh(
-    scene: &FirewallScene<'_>,
-    change: &[AllowlistChange],
-) -> Result<(), Vec<PlanBlocker>> {
+fn may_not_be_ssh(scene: &FirewallScene<'_>, change: &[AllowlistChange]) -> Result<(), Vec<PlanBlocker>> {
     let suspects = scene.observed.may_be_ssh.iter().flatten();
     let blockers: Vec<PlanBlocker> = suspects
         .filter_map(|port| {
@@ -115,11 +98,7 @@ fn may_not_be_ssh(
             })
         })
         .collect();
-    if blockers.is_empty() {
-        Ok(())
-    } else {
-        Err(blockers)
-    }
+    if blockers.is_empty() { Ok(()) } else { Err(blockers) }
 }
 
 /// `203.0.113.9 to port 22 (ssh)`.
@@ -154,8 +133,5 @@ fn blocker(scene: &FirewallScene<'_>, out: &ShutOut, ssh_ports: &BTreeSet<u16>) 
     {
         diagnostic = diagnostic.at(declared_at(&declared.origin));
     }
-    PlanBlocker {
-        kind: PlanBlocked::Refused,
-        diagnostic,
-    }
+    PlanBlocker { kind: PlanBlocked::Refused, diagnostic }
 }

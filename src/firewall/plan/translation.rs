@@ -1,4 +1,5 @@
-//! Address translation of others, and where own rules stand beside it: what is worth a note, and what is refused.
+//! Address translation of others, and where own rules stand beside it: what is worth a note, and what is
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +16,8 @@ pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<Note
         FilterBackend::Nftables => scene.observed.ends_of_nftables() == NatEnds::InputAlone,
         FilterBackend::Iptables => scene.observed.ends_of_iptables(*family) == NatEnds::InputAlone,
     };
-    let families: Vec<String> = (AddressFamily::ALL.into_iter().filter(behind))
-        .map(|family| family.to_string())
-        .collect();
+    let families: Vec<String> =
+        (AddressFamily::ALL.into_iter().filter(behind)).map(|family| family.to_string()).collect();
     let what = match way {
         FilterBackend::PleskFirewall | FilterBackend::Nftables => "`fib` of nftables",
         FilterBackend::Iptables => "the match `addrtype` of iptables",
@@ -31,8 +31,8 @@ pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<Note
     })
 }
 
-/// What others' rules do to packets before own ones see them: where that is in front of address translation it is worth a
-/// note, where own rules can stand behind it alone it takes the packets past them.
+/// What others' rules do to packets before own ones see them: where that is in front of address translation
+/// it is worth a note, where own rules can stand behind it alone it takes the packets past them.
 pub(super) fn changed_before(
     scene: &FirewallScene<'_>,
     way: FilterBackend,
@@ -42,10 +42,7 @@ pub(super) fn changed_before(
         return Ok(Vec::new());
     };
     let mut found: BTreeMap<(NatEnds, String), BTreeSet<(MailService, u16)>> = BTreeMap::new();
-    for allowlist in allowlists
-        .iter()
-        .filter(|allowlist| allowlist.allowed != AllowedSources::Anyone)
-    {
+    for allowlist in allowlists.iter().filter(|allowlist| allowlist.allowed != AllowedSources::Anyone) {
         for family in AddressFamily::ALL {
             let (ends, turn) = match way {
                 FilterBackend::PleskFirewall => continue,
@@ -70,9 +67,8 @@ pub(super) fn changed_before(
     let mut notes = Vec::new();
     let mut blockers = Vec::new();
     for ((ends, rule), ports) in found {
-        let ports: Vec<String> = (ports.iter())
-            .map(|(service, port)| format!("{port} ({service})"))
-            .collect();
+        let ports: Vec<String> =
+            (ports.iter()).map(|(service, port)| format!("{port} ({service})")).collect();
         let ports = ports.join(", ");
         match ends {
             NatEnds::Both => notes.push(Note::Remark {
@@ -94,9 +90,5 @@ pub(super) fn changed_before(
             }
         }
     }
-    if blockers.is_empty() {
-        Ok(notes)
-    } else {
-        Err(blockers)
-    }
+    if blockers.is_empty() { Ok(notes) } else { Err(blockers) }
 }

@@ -8,20 +8,15 @@ use crate::limits::declared_at;
 use crate::model::{AddressFamily, Declared, EnforcedBy};
 use crate::plan::FilterBackend;
 
-/// The first kernel of which it is certain that it has all of nftables that is used; older ones may (4.18 is that of Red Hat
-/// Enterprise Linux 8, whose own tools are built on it).
+/// The first kernel of which it is certain that it has all of nftables that is used; older ones may (4.18 is
+/// that of Red Hat Enterprise Linux 8, whose own tools are built on it).
 const CERTAIN: (u32, u32) = (4, 18);
 
 /// The way that the manifest names, or the one that fits.
 pub(super) fn choose(scene: &FirewallScene<'_>) -> Result<FilterBackend, Vec<PlanBlocker>> {
     let way = chosen(scene)?;
     match way {
-        FilterBackend::Iptables
-            if scene
-                .observed
-                .neighbours
-                .contains(&NeighbourProgram::Firewalld) =>
-        {
+        FilterBackend::Iptables if scene.observed.neighbours.contains(&NeighbourProgram::Firewalld) => {
             Err(flushed(scene))
         }
         FilterBackend::Iptables | FilterBackend::Nftables | FilterBackend::PleskFirewall => Ok(way),
@@ -38,9 +33,9 @@ fn flushed(scene: &FirewallScene<'_>) -> Vec<PlanBlocker> {
         Some(_) => diagnostic.hint(
             "declare `enforce = \"nftables\"`: firewalld leaves the own table alone; or disable firewalld",
         ),
-        None => diagnostic.hint(
-            "install nft, for an own table that firewalld leaves alone; or disable firewalld",
-        ),
+        None => {
+            diagnostic.hint("install nft, for an own table that firewalld leaves alone; or disable firewalld")
+        }
     };
     let declared = scene.desired.access.enforce.as_ref();
     blocked(PlanBlocked::Refused, place(declared, diagnostic))
@@ -90,8 +85,8 @@ fn automatic(scene: &FirewallScene<'_>) -> Result<FilterBackend, Vec<PlanBlocker
         }
     }
     let tools = &scene.observed.tools;
-    let able = tools.kernel.nf_tables == NftablesSupport::Present
-        || is_certain(tools.kernel.release.as_deref());
+    let able =
+        tools.kernel.nf_tables == NftablesSupport::Present || is_certain(tools.kernel.release.as_deref());
     if tools.nft.is_some() && able {
         return Ok(FilterBackend::Nftables);
     }
@@ -137,28 +132,20 @@ fn plesk(
     declared: Option<&Declared<EnforcedBy>>,
 ) -> Result<FilterBackend, Vec<PlanBlocker>> {
     let Some(firewall) = &scene.observed.plesk else {
-        return Err(missing(
-            declared,
-            "there is no Plesk firewall with a command",
-        ));
+        return Err(missing(declared, "there is no Plesk firewall with a command"));
     };
     match &firewall.enabled {
         PleskFirewallState::Yes => Ok(FilterBackend::PleskFirewall),
         PleskFirewallState::No => {
-            let diagnostic = Diagnostic::new(
-                "Plesk's firewall does not manage the rules of this host",
-            )
-            .because("switching it on would change what reaches every service of the host")
-            .hint(
-                "switch it on in Plesk and see that all is well, or take another `access.enforce`",
-            );
+            let diagnostic = Diagnostic::new("Plesk's firewall does not manage the rules of this host")
+                .because("switching it on would change what reaches every service of the host")
+                .hint("switch it on in Plesk and see that all is well, or take another `access.enforce`");
             Err(blocked(PlanBlocked::Refused, place(declared, diagnostic)))
         }
         PleskFirewallState::Unknown(unread) => {
-            let diagnostic = Diagnostic::new(
-                "it is not known whether Plesk's firewall manages the rules of this host",
-            )
-            .because(unread.to_string());
+            let diagnostic =
+                Diagnostic::new("it is not known whether Plesk's firewall manages the rules of this host")
+                    .because(unread.to_string());
             Err(blocked(PlanBlocked::Unknown, place(declared, diagnostic)))
         }
     }

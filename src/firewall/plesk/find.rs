@@ -1,5 +1,5 @@
-//! The predefined rule of a mail service: by class, and verified by its ports. Ids differ from host to host, and names
-//! are translated.
+//! The predefined rule of a mail service: by class, and verified by its ports. Ids differ from host to host,
+//! and names are translated.
 
 use super::{OtherProtocols, PacketDirection, PleskRule, PleskRuleId, is_predefined};
 use crate::firewall::rules::PortSet;
@@ -59,7 +59,8 @@ enum RuleSubject {
     Unclear,
 }
 
-/// The vendor's words for mail classes are not documented: words that can only mean a service are taken for it.
+/// The vendor's words for mail classes are not documented: words that can only mean a service are taken for
+/// it.
 fn about(class: &str) -> RuleSubject {
     const ELSE: [&str; 14] = [
         "dns",
@@ -106,12 +107,11 @@ pub fn find(list: &[PleskRule], service: MailService) -> Result<usize, RuleAmbig
             .enumerate()
             .filter(|(_, rule)| is_predefined(rule) && rule.direction == PacketDirection::Input)
     };
-    let fits =
-        |rule: &PleskRule| rule.tcp.as_ref() == Some(&ports) && rule.others == OtherProtocols::None;
+    let fits = |rule: &PleskRule| rule.tcp.as_ref() == Some(&ports) && rule.others == OtherProtocols::None;
     let class_of = |rule: &PleskRule| rule.class.clone().unwrap_or_default();
     // One whose class names the service has to have its ports, or the ports have changed their meaning.
-    let named = predefined()
-        .find(|(_, rule)| about(&class_of(rule)) == RuleSubject::Service(service) && !fits(rule));
+    let named =
+        predefined().find(|(_, rule)| about(&class_of(rule)) == RuleSubject::Service(service) && !fits(rule));
     if let Some((_, rule)) = named {
         return Err(RuleAmbiguity::OtherPorts {
             id: rule.id.clone(),
@@ -123,22 +123,19 @@ pub fn find(list: &[PleskRule], service: MailService) -> Result<usize, RuleAmbig
     match fitting.as_slice() {
         [] => Err(RuleAmbiguity::None { ports }),
         [(index, rule)] => match about(&class_of(rule)) {
-            RuleSubject::Service(named) if named != service => Err(RuleAmbiguity::OtherClass {
-                id: rule.id.clone(),
-                class: class_of(rule),
-            }),
-            RuleSubject::Else => Err(RuleAmbiguity::OtherClass {
-                id: rule.id.clone(),
-                class: class_of(rule),
-            }),
+            RuleSubject::Service(named) if named != service => {
+                Err(RuleAmbiguity::OtherClass { id: rule.id.clone(), class: class_of(rule) })
+            }
+            RuleSubject::Else => {
+                Err(RuleAmbiguity::OtherClass { id: rule.id.clone(), class: class_of(rule) })
+            }
             RuleSubject::Service(_) | RuleSubject::Unclear if rule.unknown.is_empty() => Ok(*index),
-            RuleSubject::Service(_) | RuleSubject::Unclear => Err(RuleAmbiguity::Unknown {
-                id: rule.id.clone(),
-                unknown: rule.unknown.clone(),
-            }),
+            RuleSubject::Service(_) | RuleSubject::Unclear => {
+                Err(RuleAmbiguity::Unknown { id: rule.id.clone(), unknown: rule.unknown.clone() })
+            }
         },
-        several => Err(RuleAmbiguity::Several {
-            ids: several.iter().map(|(_, rule)| rule.id.clone()).collect(),
-        }),
+        several => {
+            Err(RuleAmbiguity::Several { ids: several.iter().map(|(_, rule)| rule.id.clone()).collect() })
+        }
     }
 }

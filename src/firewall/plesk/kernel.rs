@@ -1,4 +1,5 @@
-//! What the kernel has of the rules that Plesk's script loads, held against the list and against what shall be in force.
+//! What the kernel has of the rules that Plesk's script loads, held against the list and against what shall
+//! be in force.
 //!
 //! The list tells what somebody wants, perhaps unapplied; the kernel alone tells what is in force.
 
@@ -32,7 +33,8 @@ pub fn is_loaded_by_it(place: &RulePlace, hook: NetfilterHook) -> bool {
     }
 }
 
-/// What Plesk's script has loaded, without the jumps of Fail2ban that it leaves alone: who is banned comes and goes.
+/// What Plesk's script has loaded, without the jumps of Fail2ban that it leaves alone: who is banned comes
+/// and goes.
 #[must_use]
 pub fn loaded(layers: &FilterLayers) -> FilterStack {
     let mut filters = FilterStack::default();
@@ -56,7 +58,8 @@ pub fn loaded(layers: &FilterLayers) -> FilterStack {
     filters
 }
 
-/// The first port on which the kernel certainly does something else than the list says, of all ports that either names.
+/// The first port on which the kernel certainly does something else than the list says, of all ports that
+/// either names.
 #[must_use]
 pub fn unexplained(
     kernel: &FilterStack,
@@ -89,8 +92,8 @@ pub fn unexplained(
     })
 }
 
-/// The first port that the kernel does not keep as its allowlist says: it shuts out somebody who is allowed, or may let in
-/// somebody who is not.
+/// The first port that the kernel does not keep as its allowlist says: it shuts out somebody who is allowed,
+/// or may let in somebody who is not.
 #[must_use]
 pub fn unmet(
     kernel: &FilterStack,
@@ -113,28 +116,19 @@ pub fn unmet(
 /// All addresses of the families that a host speaks.
 #[must_use]
 pub fn spoken(speaks_ipv6: bool) -> Networks {
-    if speaks_ipv6 {
-        Networks::everything()
-    } else {
-        Networks::all_of(AddressFamily::Ipv4)
-    }
+    if speaks_ipv6 { Networks::everything() } else { Networks::all_of(AddressFamily::Ipv4) }
 }
 
 /// Whether two lists say the same in the same order; ids are given anew now and then.
 #[must_use]
 pub fn same(one: &[PleskRule], other: &[PleskRule]) -> bool {
     let plain = |rule: &PleskRule| {
-        let mut rule = PleskRule {
-            name: None,
-            id: super::PleskRuleId(String::new()),
-            ..rule.clone()
-        };
+        let mut rule = PleskRule { name: None, id: super::PleskRuleId(String::new()), ..rule.clone() };
         // An empty list and one of everybody mean the same, and either may be shown for the other.
         if super::sources(&rule) == Some(Networks::everything()) {
             rule.from.clear();
         }
         rule
     };
-    one.len() == other.len()
-        && (one.iter().zip(other)).all(|(one, other)| plain(one) == plain(other))
+    one.len() == other.len() && (one.iter().zip(other)).all(|(one, other)| plain(one) == plain(other))
 }

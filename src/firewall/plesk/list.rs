@@ -1,10 +1,9 @@
-//! What `--list-json` prints → the list. Versions differ in keys and in whether ports and sources are texts or lists.
+//! What `--list-json` prints → the list. Versions differ in keys and in whether ports and sources are texts
+//! or lists.
 
 use serde_json::{Map, Value};
 
-use super::{
-    OtherProtocols, PacketDirection, PleskRule, PleskRuleAction, PleskRuleId, PleskRuleSource,
-};
+use super::{OtherProtocols, PacketDirection, PleskRule, PleskRuleAction, PleskRuleId, PleskRuleSource};
 use crate::firewall::rules::PortSet;
 use crate::model::{Network, Networks, NotANetwork};
 
@@ -56,16 +55,10 @@ pub fn parse(json: &[u8]) -> Result<Vec<PleskRule>, PleskListError> {
 /// The value of the first of several spellings that is there; letters of any case, `-` and `_` as nothing.
 fn field<'f>(fields: &'f Map<String, Value>, spellings: &[&str]) -> Option<&'f Value> {
     let plain = |key: &str| {
-        key.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .collect::<String>()
+        key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>()
     };
     spellings.iter().find_map(|spelling| {
-        fields
-            .iter()
-            .find(|(key, value)| plain(key) == *spelling && !value.is_null())
-            .map(|(_, value)| value)
+        fields.iter().find(|(key, value)| plain(key) == *spelling && !value.is_null()).map(|(_, value)| value)
     })
 }
 
@@ -85,10 +78,9 @@ fn items(value: Option<&Value>) -> Option<Vec<String>> {
     match value {
         None => Some(Vec::new()),
         Some(Value::String(text)) => Some(split(text)),
-        Some(Value::Array(list)) => list
-            .iter()
-            .map(|item| item.as_str().map(|item| item.trim().to_owned()))
-            .collect(),
+        Some(Value::Array(list)) => {
+            list.iter().map(|item| item.as_str().map(|item| item.trim().to_owned())).collect()
+        }
         Some(Value::Number(_) | Value::Bool(_) | Value::Object(_) | Value::Null) => None,
     }
 }
@@ -100,19 +92,14 @@ fn read(fields: &Map<String, Value>) -> Result<PleskRule, &'static str> {
         Some(Value::Array(_) | Value::Object(_) | Value::Bool(_) | Value::Null) | None => None,
     }
     .ok_or("id")?;
-    let direction = match text(fields, &["direction"])
-        .map(|direction| direction.to_ascii_lowercase())
-        .as_deref()
-    {
-        Some("input" | "in" | "incoming") => PacketDirection::Input,
-        Some("output" | "out" | "outgoing") => PacketDirection::Output,
-        Some("forward" | "forwarding") => PacketDirection::Forward,
-        Some(_) | None => return Err("direction"),
-    };
-    let action = match text(fields, &["action"])
-        .map(|action| action.to_ascii_lowercase())
-        .as_deref()
-    {
+    let direction =
+        match text(fields, &["direction"]).map(|direction| direction.to_ascii_lowercase()).as_deref() {
+            Some("input" | "in" | "incoming") => PacketDirection::Input,
+            Some("output" | "out" | "outgoing") => PacketDirection::Output,
+            Some("forward" | "forwarding") => PacketDirection::Forward,
+            Some(_) | None => return Err("direction"),
+        };
+    let action = match text(fields, &["action"]).map(|action| action.to_ascii_lowercase()).as_deref() {
         Some("allow" | "accept") => PleskRuleAction::Allow,
         Some("deny" | "drop" | "reject") => PleskRuleAction::Deny,
         Some(_) | None => return Err("action"),
@@ -120,11 +107,7 @@ fn read(fields: &Map<String, Value>) -> Result<PleskRule, &'static str> {
     let mut unknown = Vec::new();
     let ports = items(field(fields, &["ports", "port"])).ok_or("ports")?;
     let (tcp, others) = read_ports(&ports, &mut unknown);
-    let from = items(field(
-        fields,
-        &["from", "remoteaddresses", "remote", "sources"],
-    ))
-    .ok_or("from")?;
+    let from = items(field(fields, &["from", "remoteaddresses", "remote", "sources"])).ok_or("from")?;
     let from = read_sources(&from);
     if let Some(to) = field(fields, &["to", "localaddresses"])
         && *to != Value::Array(Vec::new())
@@ -166,9 +149,7 @@ fn read_ports(items: &[String], unknown: &mut Vec<String>) -> (Option<PortSet>, 
         };
         match protocol {
             "tcp" => {
-                let (first, last) = port
-                    .split_once(['-', ':'])
-                    .map_or((port, port), |range| range);
+                let (first, last) = port.split_once(['-', ':']).map_or((port, port), |range| range);
                 match (first.trim().parse(), last.trim().parse()) {
                     (Ok(first), Ok(last)) => tcp.push((first, last)),
                     _ => unknown.push(format!("port {item}")),
@@ -188,16 +169,15 @@ fn read_sources(items: &[String]) -> Vec<PleskRuleSource> {
     for item in items {
         match Network::parse(item) {
             Ok(network)
-            | Err(
-                NotANetwork::HostBits { corrected: network }
-                | NotANetwork::Mask { corrected: network },
-            ) => networks.push(network),
+            | Err(NotANetwork::HostBits { corrected: network } | NotANetwork::Mask { corrected: network }) => {
+                networks.push(network)
+            }
             Err(NotANetwork::Syntax | NotANetwork::Zone | NotANetwork::Mapped { .. }) => {
                 others.push(PleskRuleSource::Other(item.clone()));
             }
         }
     }
-    let networks = (!networks.is_empty())
-        .then(|| PleskRuleSource::Networks(networks.into_iter().collect::<Networks>()));
+    let networks =
+        (!networks.is_empty()).then(|| PleskRuleSource::Networks(networks.into_iter().collect::<Networks>()));
     networks.into_iter().chain(others).collect()
 }

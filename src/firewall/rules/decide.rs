@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChainPolicy, FilterRule, IncomingInterface, RuleInterfaces, RuleMatch, RuleProtocol, RuleSet,
-    RuleTarget, TcpPacket,
+    ChainPolicy, FilterRule, IncomingInterface, RuleInterfaces, RuleMatch, RuleProtocol, RuleSet, RuleTarget,
+    TcpPacket,
 };
 use crate::model::AddressFamily;
 
@@ -67,15 +67,7 @@ impl RuleMatch {
         interface: IncomingInterface,
         stage: super::ConnectionStage,
     ) -> MatchHolds {
-        let Self {
-            family: _,
-            protocol,
-            ports,
-            sources: _,
-            on,
-            stage: wanted,
-            unknown,
-        } = self;
+        let Self { family: _, protocol, ports, sources: _, on, stage: wanted, unknown } = self;
         let protocol = match protocol {
             RuleProtocol::Any | RuleProtocol::Tcp => true,
             RuleProtocol::NotTcp => false,
@@ -87,19 +79,14 @@ impl RuleMatch {
         let certain = unknown.is_empty();
         match (on, interface) {
             (RuleInterfaces::Loopback, IncomingInterface::Other)
-            | (
-                RuleInterfaces::NotLoopback | RuleInterfaces::Named(_),
-                IncomingInterface::Loopback,
-            ) => MatchHolds::No,
-            (
-                RuleInterfaces::Named(_) | RuleInterfaces::LoopbackAnd(_),
-                IncomingInterface::Other,
-            ) => MatchHolds::Maybe,
+            | (RuleInterfaces::NotLoopback | RuleInterfaces::Named(_), IncomingInterface::Loopback) => {
+                MatchHolds::No
+            }
+            (RuleInterfaces::Named(_) | RuleInterfaces::LoopbackAnd(_), IncomingInterface::Other) => {
+                MatchHolds::Maybe
+            }
             (RuleInterfaces::Any, _)
-            | (
-                RuleInterfaces::Loopback | RuleInterfaces::LoopbackAnd(_),
-                IncomingInterface::Loopback,
-            )
+            | (RuleInterfaces::Loopback | RuleInterfaces::LoopbackAnd(_), IncomingInterface::Loopback)
             | (RuleInterfaces::NotLoopback, IncomingInterface::Other) => {
                 if certain {
                     MatchHolds::Yes
@@ -112,9 +99,7 @@ impl RuleMatch {
 
     fn holds_for(&self, packet: &TcpPacket) -> MatchHolds {
         let source = packet.source.to_canonical();
-        let family = self
-            .family
-            .is_none_or(|family| family == AddressFamily::of(source));
+        let family = self.family.is_none_or(|family| family == AddressFamily::of(source));
         let sources = self.sources.as_ref().is_none_or(|set| set.contains(source));
         if family && sources {
             self.holds(packet.port, packet.interface, packet.stage)
@@ -169,10 +154,7 @@ impl RuleSet {
         outcomes: &mut PossibleOutcomes,
     ) -> ChainExit {
         let Some(rules) = self.chains.get(chain).filter(|_| depth < DEEPEST) else {
-            outcomes.add(
-                ChainPolicy::Unknown,
-                &PacketDecidedBy::Chain(chain.to_owned()),
-            );
+            outcomes.add(ChainPolicy::Unknown, &PacketDecidedBy::Chain(chain.to_owned()));
             return ChainExit::Never;
         };
         let mut returned = ChainExit::Never;
@@ -181,10 +163,7 @@ impl RuleSet {
             if holds == MatchHolds::No {
                 continue;
             }
-            let by = PacketDecidedBy::Rule {
-                chain: chain.to_owned(),
-                number: index + 1,
-            };
+            let by = PacketDecidedBy::Rule { chain: chain.to_owned(), number: index + 1 };
             let ends = match &rule.then {
                 RuleTarget::Accept => {
                     outcomes.add(ChainPolicy::Accept, &by);
@@ -202,9 +181,7 @@ impl RuleSet {
                     returned = ChainExit::Maybe;
                     true
                 }
-                RuleTarget::Jump(to) => {
-                    self.walk(to, packet, depth + 1, outcomes) == ChainExit::Never
-                }
+                RuleTarget::Jump(to) => self.walk(to, packet, depth + 1, outcomes) == ChainExit::Never,
                 RuleTarget::Continue => false,
             };
             if ends && holds == MatchHolds::Yes {
@@ -218,9 +195,7 @@ impl RuleSet {
     #[must_use]
     pub fn rule(&self, by: &PacketDecidedBy) -> Option<&FilterRule> {
         match by {
-            PacketDecidedBy::Rule { chain, number } => {
-                self.chains.get(chain)?.get(number.checked_sub(1)?)
-            }
+            PacketDecidedBy::Rule { chain, number } => self.chains.get(chain)?.get(number.checked_sub(1)?),
             PacketDecidedBy::Policy | PacketDecidedBy::Chain(_) | PacketDecidedBy::Nothing => None,
         }
     }
@@ -241,21 +216,12 @@ impl PossibleOutcomes {
     }
 
     fn decision(self) -> PacketDecision {
-        let Self {
-            accept,
-            drop,
-            first,
-            further,
-        } = self;
+        let Self { accept, drop, first, further } = self;
         let (verdict, by) = match (accept, drop) {
             (Some(by), None) => (ChainPolicy::Accept, Some(by)),
             (None, Some(by)) => (ChainPolicy::Drop, Some(by)),
             (Some(_), Some(_)) | (None, None) => (ChainPolicy::Unknown, first),
         };
-        PacketDecision {
-            verdict,
-            by: by.unwrap_or(PacketDecidedBy::Nothing),
-            further,
-        }
+        PacketDecision { verdict, by: by.unwrap_or(PacketDecidedBy::Nothing), further }
     }
 }

@@ -9,8 +9,8 @@ use crate::model::{AddressFamily, Network, Networks};
 /// The ports that clients connect from. Those below are for programs of their systems.
 const CLIENTS: (u16, u16) = (1024, u16::MAX);
 
-/// The flags of TCP that are known of a packet: of a first one SYN alone is set; of a later one ACK, and neither SYN nor
-/// RST, while FIN, PSH and URG come and go. ECE and CWR may always be there.
+/// The flags of TCP that are known of a packet: of a first one SYN alone is set; of a later one ACK, and
+/// neither SYN nor RST, while FIN, PSH and URG come and go. ECE and CWR may always be there.
 const FLAGS: [&str; 6] = ["fin", "syn", "rst", "psh", "ack", "urg"];
 
 /// One of the two ends of a packet.
@@ -147,8 +147,7 @@ impl RuleMatch {
         let (mut loopback, mut others, mut all) = (false, false, false);
         for name in names {
             let start = pattern(name);
-            loopback |=
-                *name == "lo" || start.as_ref().is_some_and(|start| "lo".starts_with(start));
+            loopback |= *name == "lo" || start.as_ref().is_some_and(|start| "lo".starts_with(start));
             others |= *name != "lo";
             all |= start.is_some_and(|start| start.is_empty());
         }
@@ -169,9 +168,7 @@ impl RuleMatch {
             (MatchSense::So, false, true) => RuleInterfaces::Named(list()),
             (MatchSense::Not, true, true) => RuleInterfaces::Named(format!("not {}", list())),
             (MatchSense::So, true, true) => RuleInterfaces::LoopbackAnd(list()),
-            (MatchSense::Not, false, true) => {
-                RuleInterfaces::LoopbackAnd(format!("not {}", list()))
-            }
+            (MatchSense::Not, false, true) => RuleInterfaces::LoopbackAnd(format!("not {}", list())),
         };
         self.narrow_interface(on)
     }
@@ -180,16 +177,9 @@ impl RuleMatch {
     fn narrow_interface(&mut self, to: RuleInterfaces) -> Option<()> {
         let both = match (std::mem::take(&mut self.on), to) {
             (RuleInterfaces::Any, on) | (on, RuleInterfaces::Any) => on,
-            (
-                RuleInterfaces::Loopback,
-                RuleInterfaces::Loopback | RuleInterfaces::LoopbackAnd(_),
-            )
-            | (RuleInterfaces::LoopbackAnd(_), RuleInterfaces::Loopback) => {
-                RuleInterfaces::Loopback
-            }
-            (RuleInterfaces::NotLoopback, RuleInterfaces::NotLoopback) => {
-                RuleInterfaces::NotLoopback
-            }
+            (RuleInterfaces::Loopback, RuleInterfaces::Loopback | RuleInterfaces::LoopbackAnd(_))
+            | (RuleInterfaces::LoopbackAnd(_), RuleInterfaces::Loopback) => RuleInterfaces::Loopback,
+            (RuleInterfaces::NotLoopback, RuleInterfaces::NotLoopback) => RuleInterfaces::NotLoopback,
             (
                 RuleInterfaces::NotLoopback,
                 RuleInterfaces::Named(name) | RuleInterfaces::LoopbackAnd(name),
@@ -215,24 +205,16 @@ impl RuleMatch {
         Some(())
     }
 
-    /// States of connection tracking, in small letters. A connection that is asked about is of its own: no other expects it,
-    /// nobody has translated its addresses, and its packets are tracked. What does that or keeps them from being tracked is
-    /// [`super::Then::Unknown`].
+    /// States of connection tracking, in small letters. A connection that is asked about is of its own: no
+    /// other expects it, nobody has translated its addresses, and its packets are tracked. What does that or
+    /// keeps them from being tracked is [`super::Then::Unknown`].
     pub(in crate::firewall) fn narrow_states(
         &mut self,
         point: HookPoint,
         is: MatchSense,
         states: &[&str],
     ) -> Option<()> {
-        const KNOWN: [&str; 7] = [
-            "new",
-            "established",
-            "related",
-            "invalid",
-            "untracked",
-            "snat",
-            "dnat",
-        ];
+        const KNOWN: [&str; 7] = ["new", "established", "related", "invalid", "untracked", "snat", "dnat"];
         if states.iter().any(|state| !KNOWN.contains(state)) {
             return None;
         }
@@ -240,17 +222,15 @@ impl RuleMatch {
         let (new, established, invalid) = (has("new"), has("established"), has("invalid"));
         match (point.tracking, point.traffic) {
             (PacketTracking::Either, _) => return None,
-            (PacketTracking::Before, PacketTraffic::Arriving) => {
-                match (invalid, new, established) {
-                    (true, true, true) => {}
-                    (true, false, false) => self.narrow_interface(RuleInterfaces::NotLoopback)?,
-                    (true, true, false) | (true, false, true) => return None,
-                    (false, new, established) => {
-                        self.narrow_interface(RuleInterfaces::Loopback)?;
-                        self.narrow_stages(new, established);
-                    }
+            (PacketTracking::Before, PacketTraffic::Arriving) => match (invalid, new, established) {
+                (true, true, true) => {}
+                (true, false, false) => self.narrow_interface(RuleInterfaces::NotLoopback)?,
+                (true, true, false) | (true, false, true) => return None,
+                (false, new, established) => {
+                    self.narrow_interface(RuleInterfaces::Loopback)?;
+                    self.narrow_stages(new, established);
                 }
-            }
+            },
             (PacketTracking::Before, PacketTraffic::Answers | PacketTraffic::Leaving) => {
                 if !invalid {
                     self.never();
@@ -308,8 +288,9 @@ fn hold(traffic: PacketTraffic, stage: ConnectionStage, flags: FlagMatch<'_>) ->
         (PacketTraffic::Answers, _, "syn") => StageShare::Some,
         (PacketTraffic::Arriving | PacketTraffic::Leaving, ConnectionStage::Opening, _)
         | (_, _, "syn" | "rst") => StageShare::None,
-        (_, ConnectionStage::Established, _)
-        | (PacketTraffic::Answers, ConnectionStage::Opening, _) => StageShare::Some,
+        (_, ConnectionStage::Established, _) | (PacketTraffic::Answers, ConnectionStage::Opening, _) => {
+            StageShare::Some
+        }
     };
     match flags {
         FlagMatch::Any(flags) => {
@@ -325,13 +306,11 @@ fn hold(traffic: PacketTraffic, stage: ConnectionStage, flags: FlagMatch<'_>) ->
             if set.iter().any(|flag| !of.contains(flag)) {
                 return StageShare::None;
             }
-            let fits = of
-                .iter()
-                .map(|flag| match (is_set(flag), set.contains(flag)) {
-                    (StageShare::Some, _) => StageShare::Some,
-                    (StageShare::All, true) | (StageShare::None, false) => StageShare::All,
-                    (StageShare::All, false) | (StageShare::None, true) => StageShare::None,
-                });
+            let fits = of.iter().map(|flag| match (is_set(flag), set.contains(flag)) {
+                (StageShare::Some, _) => StageShare::Some,
+                (StageShare::All, true) | (StageShare::None, false) => StageShare::All,
+                (StageShare::All, false) | (StageShare::None, true) => StageShare::None,
+            });
             fits.fold(StageShare::All, |all, one| match (all, one) {
                 (StageShare::None, _) | (_, StageShare::None) => StageShare::None,
                 (StageShare::Some, _) | (_, StageShare::Some) => StageShare::Some,

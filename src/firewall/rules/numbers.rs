@@ -1,4 +1,5 @@
-//! Which rule of its program each rule of a chain is: one that is a `goto` or looks a verdict up is several here.
+//! Which rule of its program each rule of a chain is: one that is a `goto` or looks a verdict up is several
+//! here.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +13,8 @@ impl RuleNumbers {
         if parts.iter().all(|parts| *parts == 1) {
             return;
         }
-        let numbers = (parts.iter().zip(1..))
-            .flat_map(|(parts, number)| std::iter::repeat_n(number, *parts))
-            .collect();
+        let numbers =
+            (parts.iter().zip(1..)).flat_map(|(parts, number)| std::iter::repeat_n(number, *parts)).collect();
         self.0.insert(chain.to_owned(), numbers);
     }
 
@@ -22,8 +22,6 @@ impl RuleNumbers {
     #[must_use]
     pub fn of(&self, chain: &str, position: usize) -> usize {
         let known = self.0.get(chain).zip(position.checked_sub(1));
-        known
-            .and_then(|(numbers, index)| numbers.get(index).copied())
-            .unwrap_or(position)
+        known.and_then(|(numbers, index)| numbers.get(index).copied()).unwrap_or(position)
     }
 }

@@ -48,11 +48,8 @@ const TRACKING: i64 = -200;
 
 impl HookPoint {
     /// The hook where incoming packets end, behind connection tracking.
-    pub const INPUT: Self = Self {
-        traffic: PacketTraffic::Arriving,
-        tracking: PacketTracking::Behind,
-        path: PacketPath::Found,
-    };
+    pub const INPUT: Self =
+        Self { traffic: PacketTraffic::Arriving, tracking: PacketTracking::Behind, path: PacketPath::Found };
 
     /// That of a priority at a hook before the choice of a packet's way.
     #[must_use]

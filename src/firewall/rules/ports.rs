@@ -7,13 +7,11 @@ use std::fmt;
 pub struct PortSet(Vec<(u16, u16)>);
 
 impl PortSet {
-    /// The ports of all these ranges, each with its first and its last; ranges in the wrong order hold nothing.
+    /// The ports of all these ranges, each with its first and its last; ranges in the wrong order hold
+    /// nothing.
     #[must_use]
     pub fn of(ranges: impl IntoIterator<Item = (u16, u16)>) -> Self {
-        let mut ranges: Vec<(u16, u16)> = ranges
-            .into_iter()
-            .filter(|(first, last)| first <= last)
-            .collect();
+        let mut ranges: Vec<(u16, u16)> = ranges.into_iter().filter(|(first, last)| first <= last).collect();
         ranges.sort_unstable();
         let mut merged: Vec<(u16, u16)> = Vec::new();
         for (first, last) in ranges {
@@ -34,9 +32,7 @@ impl PortSet {
     /// Whether it holds a port.
     #[must_use]
     pub fn contains(&self, port: u16) -> bool {
-        self.0
-            .iter()
-            .any(|(first, last)| (*first..=*last).contains(&port))
+        self.0.iter().any(|(first, last)| (*first..=*last).contains(&port))
     }
 
     /// Whether it holds no port.
@@ -70,12 +66,9 @@ impl PortSet {
     /// The ports in both.
     #[must_use]
     pub fn both(&self, other: &Self) -> Self {
-        Self::of(self.0.iter().flat_map(|one| {
-            other
-                .0
-                .iter()
-                .map(move |two| (one.0.max(two.0), one.1.min(two.1)))
-        }))
+        Self::of(
+            self.0.iter().flat_map(|one| other.0.iter().map(move |two| (one.0.max(two.0), one.1.min(two.1)))),
+        )
     }
 }
 
@@ -84,13 +77,7 @@ impl fmt::Display for PortSet {
         let ranges: Vec<String> = self
             .0
             .iter()
-            .map(|(first, last)| {
-                if first == last {
-                    first.to_string()
-                } else {
-                    format!("{first}-{last}")
-                }
-            })
+            .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
             .collect();
         f.write_str(&ranges.join(","))
     }
@@ -109,9 +96,6 @@ mod tests {
         assert!(ports.others().contains(0) && ports.others().contains(u16::MAX));
         assert_eq!(PortSet::of([(0, u16::MAX)]).others(), PortSet::default());
         assert_eq!(PortSet::default().others(), PortSet::of([(0, u16::MAX)]));
-        assert_eq!(
-            ports.both(&PortSet::of([(149, 1000)])),
-            PortSet::of([(149, 150), (993, 993)])
-        );
+        assert_eq!(ports.both(&PortSet::of([(149, 1000)])), PortSet::of([(149, 150), (993, 993)]));
     }
 }

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use super::decide::{DEEPEST, MatchHolds};
-use super::{
-    ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, RuleMatch, RuleSet, RuleTarget,
-};
+use super::{ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, RuleMatch, RuleSet, RuleTarget};
 use crate::model::Networks;
 
 /// Which sources pass, which do not, and of which it cannot be told; together they are everybody.
@@ -25,10 +23,7 @@ impl SourceReach {
     /// What everybody is where there are no rules.
     #[must_use]
     pub fn open() -> Self {
-        Self {
-            accepted: Networks::everything(),
-            ..Self::default()
-        }
+        Self { accepted: Networks::everything(), ..Self::default() }
     }
 
     /// What is left of it behind further rules: all must let a packet pass.
@@ -38,12 +33,7 @@ impl SourceReach {
         let accepted = self.accepted.intersection(&then.accepted);
         let unknown = self.unknown.union(&then.unknown).difference(&dropped);
         let changed = self.changed.union(&then.changed).intersection(&unknown);
-        Self {
-            accepted,
-            dropped,
-            unknown,
-            changed,
-        }
+        Self { accepted, dropped, unknown, changed }
     }
 }
 
@@ -64,22 +54,12 @@ struct PossibleSources {
 }
 
 impl RuleSet {
-    /// What becomes of all sources; linear in the number of networks as long as rules that do the same stand together.
+    /// What becomes of all sources; linear in the number of networks as long as rules that do the same stand
+    /// together.
     #[must_use]
-    pub fn reach(
-        &self,
-        port: u16,
-        interface: IncomingInterface,
-        stage: ConnectionStage,
-    ) -> SourceReach {
-        let about = AskedPackets {
-            port,
-            interface,
-            stage,
-        };
-        let all = self
-            .family
-            .map_or_else(Networks::everything, Networks::all_of);
+    pub fn reach(&self, port: u16, interface: IncomingInterface, stage: ConnectionStage) -> SourceReach {
+        let about = AskedPackets { port, interface, stage };
+        let all = self.family.map_or_else(Networks::everything, Networks::all_of);
         let mut may = PossibleSources {
             // The other family does not come here.
             accept: Networks::everything().difference(&all),
@@ -161,8 +141,8 @@ impl RuleSet {
 }
 
 impl RuleSet {
-    /// The same rules, with neighbours put together that differ in their sources alone: the form in which rules of one
-    /// network each are compared with rules of many.
+    /// The same rules, with neighbours put together that differ in their sources alone: the form in which
+    /// rules of one network each are compared with rules of many.
     #[must_use]
     pub fn condensed(&self) -> Self {
         let chains = self.chains.iter().map(|(name, rules)| {
@@ -198,10 +178,7 @@ fn run(rules: &[FilterRule]) -> usize {
     if matches!(first.then, RuleTarget::Jump(_)) || first.when.sources.is_none() {
         return 1;
     }
-    1 + others
-        .iter()
-        .take_while(|other| other.when.sources.is_some() && alike(first, other))
-        .count()
+    1 + others.iter().take_while(|other| other.when.sources.is_some() && alike(first, other)).count()
 }
 
 fn alike(one: &FilterRule, other: &FilterRule) -> bool {
@@ -221,18 +198,12 @@ fn sources(rules: &[FilterRule]) -> Option<Cow<'_, Networks>> {
         Some(family) => networks.of_family(family),
     };
     match (&first.when.sources, others.is_empty()) {
-        (None, _) => first
-            .when
-            .family
-            .map(|family| Cow::Owned(Networks::all_of(family))),
+        (None, _) => first.when.family.map(|family| Cow::Owned(Networks::all_of(family))),
         (Some(sources), true) if first.when.family.is_none() => Some(Cow::Borrowed(sources)),
         (Some(sources), true) => Some(Cow::Owned(of_family(Cow::Borrowed(sources)))),
         (Some(_), false) => {
-            let all: Networks = rules
-                .iter()
-                .filter_map(|rule| rule.when.sources.as_ref())
-                .flat_map(Networks::iter)
-                .collect();
+            let all: Networks =
+                rules.iter().filter_map(|rule| rule.when.sources.as_ref()).flat_map(Networks::iter).collect();
             Some(Cow::Owned(of_family(Cow::Owned(all))))
         }
     }

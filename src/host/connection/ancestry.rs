@@ -41,8 +41,8 @@ enum SshdPart {
 }
 
 impl Ancestor {
-    /// sshd forks a process for a connection when it accepts it, and that one forks others; each names itself so, and only
-    /// the one that listens is called `[listener]`, or by its path.
+    /// sshd forks a process for a connection when it accepts it, and that one forks others; each names itself
+    /// so, and only the one that listens is called `[listener]`, or by its path.
     fn part(&self) -> SshdPart {
         match &self.name[..] {
             b"sshd" | b"sshd-session" if is_session(&self.title) => SshdPart::Session,
@@ -64,9 +64,7 @@ fn titled(title: &[u8]) -> Option<&[u8]> {
 
 /// Who logged in: `operator [priv]`, `operator@pts/0`.
 fn login(title: &[u8]) -> Option<String> {
-    let name = titled(title)?
-        .split(|byte| matches!(byte, b'@' | b' '))
-        .next()?;
+    let name = titled(title)?.split(|byte| matches!(byte, b'@' | b' ')).next()?;
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let fits = name.first().is_some_and(u8::is_ascii_alphanumeric) && name.iter().all(is_plain);
     fits.then(|| String::from_utf8_lossy(name).into_owned())
@@ -75,43 +73,31 @@ fn login(title: &[u8]) -> Option<String> {
 impl Ancestry {
     /// From the run itself to the one below the first process, or as far as they are seen.
     ///
-    /// A session within a session is as old as the outer one, and comes from where that comes from. Of the variables those
-    /// count that sshd gave, which are those of the process right below it: whatever runs further down may have them from
-    /// another login, or not at all.
+    /// A session within a session is as old as the outer one, and comes from where that comes from. Of the
+    /// variables those count that sshd gave, which are those of the process right below it: whatever runs
+    /// further down may have them from another login, or not at all.
     pub(in crate::host) fn of(mut ancestors: Vec<Ancestor>) -> Self {
-        let terminal = ancestors.first().map_or(ControllingTerminal::None, |run| {
-            ControllingTerminal::of(run.terminal)
-        });
+        let terminal =
+            ancestors.first().map_or(ControllingTerminal::None, |run| ControllingTerminal::of(run.terminal));
         let is_whole = ancestors.last().is_some_and(|last| last.parent == 1);
         let parts: Vec<SshdPart> = ancestors.iter().map(Ancestor::part).collect();
         let Some(outermost) = parts.iter().rposition(|part| *part == SshdPart::Session) else {
             return Self {
-                above: if is_whole {
-                    ProcessesAbove::Others
-                } else {
-                    ProcessesAbove::Unseen
-                },
+                above: if is_whole { ProcessesAbove::Others } else { ProcessesAbove::Unseen },
                 accepted: None,
                 client: ancestors.into_iter().find_map(|one| one.client),
                 terminal,
                 login: None,
             };
         };
-        let sessions = parts
-            .iter()
-            .zip(&ancestors)
-            .filter(|(part, _)| **part == SshdPart::Session);
+        let sessions = parts.iter().zip(&ancestors).filter(|(part, _)| **part == SshdPart::Session);
         let accepted = sessions.map(|(_, one)| one.start).min();
         let is_accepted = is_whole || parts[outermost..].contains(&SshdPart::Listener);
         let login = login(&ancestors[outermost].title);
         let below = ancestors.drain(..outermost).zip(&parts).rev();
         let mut below = below.filter(|(_, part)| **part == SshdPart::None);
         Self {
-            above: if is_accepted {
-                ProcessesAbove::Sshd
-            } else {
-                ProcessesAbove::Unseen
-            },
+            above: if is_accepted { ProcessesAbove::Sshd } else { ProcessesAbove::Unseen },
             accepted,
             client: below.find_map(|(one, _)| one.client),
             terminal,
@@ -149,12 +135,8 @@ mod tests {
         Ancestry::of(ancestors)
     }
 
-    const LISTENER: (&str, &str, u64, u8) = (
-        "sshd",
-        "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups",
-        5,
-        9,
-    );
+    const LISTENER: (&str, &str, u64, u8) =
+        ("sshd", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", 5, 9);
 
     #[test]
     fn the_oldest_process_of_a_session_is_the_connections() {
@@ -188,10 +170,7 @@ mod tests {
             ),
         ] {
             let told = of(&chain);
-            assert_eq!(
-                (told.above, told.accepted),
-                (ProcessesAbove::Sshd, Some(50))
-            );
+            assert_eq!((told.above, told.accepted), (ProcessesAbove::Sshd, Some(50)));
             assert_eq!(told.client, Some(client(1)));
             assert_eq!(told.login.as_deref(), Some(login));
         }
@@ -211,10 +190,7 @@ mod tests {
             ("sshd", "sshd: operator [priv]", 50, 0),
             LISTENER,
         ]);
-        assert_eq!(
-            (told.above, told.accepted),
-            (ProcessesAbove::Sshd, Some(50))
-        );
+        assert_eq!((told.above, told.accepted), (ProcessesAbove::Sshd, Some(50)));
         assert_eq!(told.client, Some(client(1)));
         assert_eq!(told.login.as_deref(), Some("operator"));
     }
@@ -236,11 +212,7 @@ mod tests {
             LISTENER,
         ]);
         assert_eq!(lost.client, Some(client(3)));
-        let none = of(&[
-            ("mailward", "mailward", 90, 0),
-            ("sshd", "sshd: root", 50, 4),
-            LISTENER,
-        ]);
+        let none = of(&[("mailward", "mailward", 90, 0), ("sshd", "sshd: root", 50, 4), LISTENER]);
         assert_eq!(none.client, None);
     }
 

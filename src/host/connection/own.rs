@@ -13,8 +13,9 @@ pub(in crate::host) struct OwnAddresses {
 }
 
 impl OwnAddresses {
-    /// From `/proc/net/fib_trie`, which has whole networks where those are the host's own, and from `/proc/net/if_inet6`.
-    /// Where the first is missing, as on kernels before 2.6.39, what `ip -o addr` or `ifconfig -a` prints takes its place.
+    /// From `/proc/net/fib_trie`, which has whole networks where those are the host's own, and from
+    /// `/proc/net/if_inet6`. Where the first is missing, as on kernels before 2.6.39, what `ip -o addr` or
+    /// `ifconfig -a` prints takes its place.
     pub(in crate::host) fn read(v4: &[u8], v6: &[u8]) -> Self {
         let (v4, v6) = (String::from_utf8_lossy(v4), String::from_utf8_lossy(v6));
         let mut own = Self::default();
@@ -24,12 +25,9 @@ impl OwnAddresses {
             match words[..] {
                 ["|--", address] => leaf = Some(address),
                 [prefix, .., "LOCAL"] if prefix.starts_with('/') => {
-                    own.v4
-                        .extend(leaf.and_then(|leaf| network(&format!("{leaf}{prefix}"))));
+                    own.v4.extend(leaf.and_then(|leaf| network(&format!("{leaf}{prefix}"))));
                 }
-                _ => own
-                    .v4
-                    .extend(shown(&words).filter(|one| one.first().is_ipv4())),
+                _ => own.v4.extend(shown(&words).filter(|one| one.first().is_ipv4())),
             }
         }
         own.v6 = v6.lines().filter_map(in_hex).collect();
@@ -78,10 +76,7 @@ fn shown<'l>(words: &'l [&'l str]) -> impl Iterator<Item = Network> + 'l {
 
 /// The address at the start of a line of `if_inet6`.
 fn in_hex(line: &str) -> Option<Network> {
-    let digits = line
-        .split_whitespace()
-        .next()
-        .filter(|digits| digits.len() == 32)?;
+    let digits = line.split_whitespace().next().filter(|digits| digits.len() == 32)?;
     let bits = u128::from_str_radix(digits, 16).ok()?;
     Some(Network::from(IpAddr::V6(bits.into())))
 }
@@ -119,19 +114,10 @@ mod tests {
         ] {
             assert_eq!(side(&own, address, None), ClientSide::Inside, "{address}");
         }
-        for address in [
-            "192.0.2.2",
-            "192.0.2.255",
-            "198.51.100.128",
-            "2001:db8:25::2",
-            "::ffff:192.0.2.2",
-        ] {
+        for address in ["192.0.2.2", "192.0.2.255", "198.51.100.128", "2001:db8:25::2", "::ffff:192.0.2.2"] {
             assert_eq!(side(&own, address, None), ClientSide::Outside, "{address}");
         }
-        assert_eq!(
-            side(&own, "192.0.2.2", Some("::ffff:192.0.2.2")),
-            ClientSide::Inside
-        );
+        assert_eq!(side(&own, "192.0.2.2", Some("::ffff:192.0.2.2")), ClientSide::Inside);
     }
 
     #[test]
@@ -155,14 +141,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_outside() {
         let none = OwnAddresses::read(b"", b"");
-        assert_eq!(
-            side(&none, "192.0.2.7", Some("192.0.2.1")),
-            ClientSide::Unknown
-        );
-        assert_eq!(
-            side(&none, "192.0.2.1", Some("192.0.2.1")),
-            ClientSide::Inside
-        );
+        assert_eq!(side(&none, "192.0.2.7", Some("192.0.2.1")), ClientSide::Unknown);
+        assert_eq!(side(&none, "192.0.2.1", Some("192.0.2.1")), ClientSide::Inside);
         assert_eq!(side(&none, "127.0.0.1", None), ClientSide::Inside);
     }
 }

@@ -1,7 +1,7 @@
 //! Runs a program without a shell, in an environment that does not depend on who started mailward.
 //!
-//! What it prints goes to nameless files, not to pipes: a daemon that it leaves behind keeps them, and must neither make
-//! us wait nor die of SIGPIPE later.
+//! What it prints goes to nameless files, not to pipes: a daemon that it leaves behind keeps them, and must
+//! neither make us wait nor die of SIGPIPE later.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{
-    AtFlags, CWD, MemfdFlags, Mode, OFlags, fcntl_setfl, fstat, ftruncate, memfd_create, openat,
-    unlinkat,
+    AtFlags, CWD, MemfdFlags, Mode, OFlags, fcntl_setfl, fstat, ftruncate, memfd_create, openat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -25,11 +24,12 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::files;
 use super::tree::{PathRoot, reason};
 use crate::host::{
-    CommandEnding, CommandOutput, FileFound, HostCommand, SHARED_WINDOW, STATE, SecretVariable,
-    WINDOWS, rules,
+    CommandEnding, CommandOutput, FileFound, HostCommand, SHARED_WINDOW, STATE, SecretVariable, WINDOWS,
+    rules,
 };
 
-/// When a stream's file is this much above [`HostCommand::cap`] it is cut back while the command runs, in bytes.
+/// When a stream's file is this much above [`HostCommand::cap`] it is cut back while the command runs, in
+/// bytes.
 const CUT_ABOVE: u64 = 1024 * 1024;
 
 /// How long a killed command is waited for; only one that hangs in the kernel takes longer.
@@ -41,7 +41,8 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// Runs a command to its end or its deadline.
 ///
 /// # Errors
-/// What keeps it from being watched; a program that cannot be started is an [`CommandOutput`] whose `stderr` says why.
+/// What keeps it from being watched; a program that cannot be started is an [`CommandOutput`] whose `stderr`
+/// says why.
 pub(super) fn run(tree: &PathRoot, command: &HostCommand) -> std::io::Result<CommandOutput> {
     if let Err(why) = rules::may_run(command) {
         return Ok(not_started(why.to_owned()));
@@ -78,11 +79,7 @@ pub(super) fn run(tree: &PathRoot, command: &HostCommand) -> std::io::Result<Com
 }
 
 fn not_started(why: String) -> CommandOutput {
-    CommandOutput {
-        end: CommandEnding::NotStarted,
-        stdout: Vec::new(),
-        stderr: why.into_bytes(),
-    }
+    CommandOutput { end: CommandEnding::NotStarted, stdout: Vec::new(), stderr: why.into_bytes() }
 }
 
 fn end(status: ExitStatus) -> CommandEnding {
@@ -105,28 +102,18 @@ fn start(
     starter
         .args(arguments(tree, command))
         .env_clear()
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C")
         .env("HOME", "/root")
         .current_dir("/")
-        .envs(
-            command
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        )
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
         .envs(secret)
         .stdin(input(tree, &command.input)?)
         .stdout(stdout.try_clone()?)
         .stderr(stderr.try_clone()?)
         .process_group(0);
     if let PathRoot::Below(below) = tree {
-        starter
-            .env("MAILWARD_ROOT", &below.path)
-            .current_dir(&below.path);
+        starter.env("MAILWARD_ROOT", &below.path).current_dir(&below.path);
     }
     let mut tries = 0;
     loop {
@@ -141,14 +128,10 @@ fn start(
     }
 }
 
-/// A command's arguments. Below a root those that name mailward's own files are the tree's: a program that knows nothing of
-/// the root would take them for the machine's.
+/// A command's arguments. Below a root those that name mailward's own files are the tree's: a program that
+/// knows nothing of the root would take them for the machine's.
 fn arguments(tree: &PathRoot, command: &HostCommand) -> Vec<OsString> {
-    let own = [
-        format!("{STATE}/"),
-        format!("{WINDOWS}/"),
-        SHARED_WINDOW.to_owned(),
-    ];
+    let own = [format!("{STATE}/"), format!("{WINDOWS}/"), SHARED_WINDOW.to_owned()];
     let argument = |argument: &String| match tree {
         PathRoot::Below(below) if own.iter().any(|own| argument.starts_with(own)) => {
             let mut path = below.path.clone().into_os_string();
@@ -253,7 +236,8 @@ fn end_unwatched(child: &mut Child) {
     }
 }
 
-/// Whether a child still runs, also where it cannot be waited for: as long as it is not, its number stays its own.
+/// Whether a child still runs, also where it cannot be waited for: as long as it is not, its number stays its
+/// own.
 fn goes_on(child: &mut Child) -> bool {
     match child.try_wait() {
         Ok(status) => status.is_none(),
@@ -270,10 +254,7 @@ fn goes_on(child: &mut Child) -> bool {
 /// Waits for the end of a process, or so long.
 fn wait(process: &OwnedFd, longest: Duration) {
     let mut fds = [PollFd::new(process, PollFlags::IN)];
-    let longest = Timespec {
-        tv_sec: 0,
-        tv_nsec: i64::from(longest.subsec_nanos()),
-    };
+    let longest = Timespec { tv_sec: 0, tv_nsec: i64::from(longest.subsec_nanos()) };
     if poll(&mut fds, Some(&longest)).is_err() {
         std::thread::sleep(Duration::from_micros(200));
     }
@@ -305,9 +286,7 @@ fn nameless(tree: &PathRoot) -> std::io::Result<File> {
     let fd = match memfd_create("mailward-output", MemfdFlags::CLOEXEC) {
         Ok(fd) => fd,
         Err(_) => match tree {
-            PathRoot::Machine => {
-                unlinked(Path::new("/dev/shm")).or_else(|_| unlinked(Path::new("/tmp")))?
-            }
+            PathRoot::Machine => unlinked(Path::new("/dev/shm")).or_else(|_| unlinked(Path::new("/tmp")))?,
             PathRoot::Below(below) => unlinked(&below.path)?,
         },
     };
@@ -322,12 +301,7 @@ fn unlinked(folder: &Path) -> rustix::io::Result<OwnedFd> {
         return Ok(fd);
     }
     let path = folder.join(format!(".mailward-output-{}", std::process::id()));
-    let fd = openat(
-        CWD,
-        &path,
-        flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW,
-        mode,
-    )?;
+    let fd = openat(CWD, &path, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)?;
     unlinkat(CWD, &path, AtFlags::empty())?;
     Ok(fd)
 }

@@ -19,13 +19,7 @@ pub(super) fn own(tree: &PathRoot) -> RunConnection {
         PathRoot::Machine => (Ancestry::of(ancestors(tree)), addresses(tree)),
         PathRoot::Below(_) => (Ancestry::default(), OwnAddresses::default()),
     };
-    let Ancestry {
-        above,
-        accepted,
-        client,
-        terminal,
-        login,
-    } = ancestry;
+    let Ancestry { above, accepted, client, terminal, login } = ancestry;
     RunConnection {
         side: (client.as_ref()).map_or(ClientSide::Unknown, |client| addresses.side(client)),
         client,
@@ -65,14 +59,7 @@ fn ancestors(tree: &PathRoot) -> Vec<Ancestor> {
             Ok(()) => SshClient::of(&split_environment(&text)),
             Err(_) => None,
         };
-        found.push(Ancestor {
-            name,
-            title,
-            parent,
-            start,
-            terminal,
-            client,
-        });
+        found.push(Ancestor { name, title, parent, start, terminal, client });
         // The first process is nobody's session, and has no parent that can be seen.
         if parent <= 1 {
             break;

@@ -38,9 +38,7 @@ pub(super) fn folder(tree: &PathRoot, path: &HostPath) -> Result<Option<FolderLi
         Err(error) => return Err(reason(error)),
     };
     let mut names: Vec<Vec<u8>> = Vec::new();
-    folder
-        .names(|name| names.push(name.to_bytes().to_vec()))
-        .map_err(reason)?;
+    folder.names(|name| names.push(name.to_bytes().to_vec())).map_err(reason)?;
     names.sort_unstable();
     let files = names.into_iter().map(|name| {
         let found = found(tree.find_in(&folder, &name));
@@ -58,10 +56,7 @@ fn found(spot: rustix::io::Result<FoundSpot<'_>>) -> FileFound {
     }
 }
 
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the types of `stat` differ by architecture"
-)]
+#[allow(clippy::unnecessary_cast, reason = "the types of `stat` differ by architecture")]
 fn read(spot: &FoundSpot<'_>) -> rustix::io::Result<FileFound> {
     if spot.kind() != FileType::RegularFile {
         return Ok(FileFound::NotRegular);

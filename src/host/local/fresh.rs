@@ -1,4 +1,5 @@
-//! A new file that takes another's place in one step: nobody ever sees half of it, and on any error it is gone.
+//! A new file that takes another's place in one step: nobody ever sees half of it, and on any error it is
+//! gone.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -22,11 +23,7 @@ impl<'a> FreshFile<'a> {
     /// Writes `bytes` under the temporary name of `path`, readable for its owner alone.
     ///
     /// What a killed run left under that name is removed; the lock keeps two runs apart.
-    pub(super) fn write(
-        folder: BorrowedFd<'a>,
-        path: &HostPath,
-        bytes: &[u8],
-    ) -> std::io::Result<Self> {
+    pub(super) fn write(folder: BorrowedFd<'a>, path: &HostPath, bytes: &[u8]) -> std::io::Result<Self> {
         let temporary = FileReplacement::temporary(path);
         match statat(folder, temporary.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
@@ -36,15 +33,9 @@ impl<'a> FreshFile<'a> {
             Ok(_) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(folder, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
-        let mut fresh = Self {
-            folder,
-            temporary,
-            file: File::from(fd),
-            placed: false,
-        };
+        let mut fresh = Self { folder, temporary, file: File::from(fd), placed: false };
         fresh.file.write_all(bytes)?;
         Ok(fresh)
     }

@@ -1,6 +1,7 @@
 //! Finds processes by their program's name in /proc, or in a stand-in's.
 //!
-//! Of a process that does not match only `stat` is read. What cannot be read is said to be so; it is never empty.
+//! Of a process that does not match only `stat` is read. What cannot be read is said to be so; it is never
+//! empty.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -12,9 +13,7 @@ use rustix::io::Errno;
 
 use super::tree::{OpenFolder, PathRoot, reason};
 use crate::host::proc::{ProcessStat, control_group, owner, ports, split_environment, split_words};
-use crate::host::{
-    ControllingTerminal, HostError, Process, ProcessId, ProcessOwner, ProgramFile, ROOT,
-};
+use crate::host::{ControllingTerminal, HostError, Process, ProcessId, ProcessOwner, ProgramFile, ROOT};
 
 /// Lists the processes that run one of these programs, by pid.
 pub(super) fn list(tree: &PathRoot, programs: &[&str]) -> Result<Vec<Process>, HostError> {
@@ -81,13 +80,7 @@ impl<'a> ProcessScan<'a> {
         {
             return Err(unreachable("/proc shows only some processes", error));
         }
-        Ok(Some(Self {
-            tree,
-            proc,
-            own: OnceCell::new(),
-            boot: OnceCell::new(),
-            listening: OnceCell::new(),
-        }))
+        Ok(Some(Self { tree, proc, own: OnceCell::new(), boot: OnceCell::new(), listening: OnceCell::new() }))
     }
 
     fn pids(&self) -> Result<Vec<u32>, HostError> {
@@ -99,11 +92,7 @@ impl<'a> ProcessScan<'a> {
     }
 
     /// `None` for a process that is gone.
-    fn stat<'t>(
-        &self,
-        pid: u32,
-        text: &'t mut Vec<u8>,
-    ) -> Result<Option<ProcessStat<'t>>, HostError> {
+    fn stat<'t>(&self, pid: u32, text: &'t mut Vec<u8>) -> Result<Option<ProcessStat<'t>>, HostError> {
         let read = match self.tree {
             PathRoot::Machine => {
                 let mut way = [0_u8; 24];
@@ -123,26 +112,16 @@ impl<'a> ProcessScan<'a> {
 
     /// Everything about a process; `None` if it is gone, has become another program, or is not of this host.
     ///
-    /// The open folder stays with this very process: once it is gone the kernel answers `ESRCH`, even for a reused pid.
-    fn details(
-        &self,
-        pid: u32,
-        name: &str,
-        text: &mut Vec<u8>,
-    ) -> Result<Option<Process>, HostError> {
+    /// The open folder stays with this very process: once it is gone the kernel answers `ESRCH`, even for a
+    /// reused pid.
+    fn details(&self, pid: u32, name: &str, text: &mut Vec<u8>) -> Result<Option<Process>, HostError> {
         let folder = match self.tree.folder_in(&self.proc, pid.to_string().as_bytes()) {
             Ok(folder) => folder,
             Err(Errno::NOENT | Errno::SRCH) => return Ok(None),
             Err(error) => return Err(unreachable(&format!("/proc/{pid}"), error)),
         };
         let read = self.tree.read_in(&folder, b"stat", text);
-        let Some(ProcessStat {
-            parent,
-            start,
-            terminal,
-            ..
-        }) = parse(pid, read, text)?
-        else {
+        let Some(ProcessStat { parent, start, terminal, .. }) = parse(pid, read, text)? else {
             return Ok(None);
         };
         if !self.is_of_this_host(&folder, text) {
@@ -183,9 +162,8 @@ impl<'a> ProcessScan<'a> {
         };
         // A process that ended meanwhile has an empty environment and no ports: that says nothing about it.
         let read = self.tree.read_in(&folder, b"stat", text);
-        let unchanged = parse(pid, read, text)?.is_some_and(|stat| {
-            stat.is_alive() && stat.start == start && stat.name == name.as_bytes()
-        });
+        let unchanged = parse(pid, read, text)?
+            .is_some_and(|stat| stat.is_alive() && stat.start == start && stat.name == name.as_bytes());
         Ok(unchanged.then(|| Process {
             id: ProcessId { pid, start },
             parent,
@@ -206,9 +184,7 @@ impl<'a> ProcessScan<'a> {
         let boot = *self.boot.get_or_init(|| {
             let mut text = Vec::new();
             self.tree.read_in(&self.proc, b"stat", &mut text).ok()?;
-            let line = text
-                .split(|&byte| byte == b'\n')
-                .find_map(|line| line.strip_prefix(b"btime "))?;
+            let line = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
             std::str::from_utf8(line).ok()?.trim().parse().ok()
         });
         let ticks = match self.tree {
@@ -218,7 +194,8 @@ impl<'a> ProcessScan<'a> {
         boot?.checked_add(i64::try_from(start / ticks).ok()?)
     }
 
-    /// Whether a process shares mailward's pid namespace and root folder. Where the kernel does not tell, it counts.
+    /// Whether a process shares mailward's pid namespace and root folder. Where the kernel does not tell, it
+    /// counts.
     fn is_of_this_host(&self, folder: &OpenFolder, text: &mut Vec<u8>) -> bool {
         if matches!(self.tree, PathRoot::Below(_)) {
             return true;
@@ -275,15 +252,9 @@ impl<'a> ProcessScan<'a> {
             // Its sockets are in another network namespace, so in another table than ours.
             return None;
         }
-        let listening = self
-            .listening
-            .get_or_init(|| self.read_listening())
-            .as_ref()?;
-        let mut listens: Vec<SocketAddr> = sockets
-            .iter()
-            .filter_map(|socket| listening.get(socket))
-            .copied()
-            .collect();
+        let listening = self.listening.get_or_init(|| self.read_listening()).as_ref()?;
+        let mut listens: Vec<SocketAddr> =
+            sockets.iter().filter_map(|socket| listening.get(socket)).copied().collect();
         listens.sort_unstable();
         listens.dedup();
         Some(listens)
@@ -306,16 +277,10 @@ impl<'a> ProcessScan<'a> {
 }
 
 fn link(folder: &OpenFolder, name: &str) -> Option<Vec<u8>> {
-    readlinkat(&folder.fd, name, Vec::new())
-        .ok()
-        .map(std::ffi::CString::into_bytes)
+    readlinkat(&folder.fd, name, Vec::new()).ok().map(std::ffi::CString::into_bytes)
 }
 
-fn parse(
-    pid: u32,
-    read: rustix::io::Result<()>,
-    text: &[u8],
-) -> Result<Option<ProcessStat<'_>>, HostError> {
+fn parse(pid: u32, read: rustix::io::Result<()>, text: &[u8]) -> Result<Option<ProcessStat<'_>>, HostError> {
     match read {
         Ok(()) => ProcessStat::parse(text)
             .map(Some)
@@ -326,8 +291,5 @@ fn parse(
 }
 
 fn unreachable(what: &str, error: Errno) -> HostError {
-    HostError::Unreachable {
-        what: what.to_owned(),
-        source: error.into(),
-    }
+    HostError::Unreachable { what: what.to_owned(), source: error.into() }
 }

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, XattrFlags, fchmod, fchown, fgetxattr,
-    flistxattr, fremovexattr, fsetxattr, fstat, openat, statat,
+    AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, XattrFlags, fchmod, fchown, fgetxattr, flistxattr,
+    fremovexattr, fsetxattr, fstat, openat, statat,
 };
 use rustix::io::Errno;
 
@@ -20,16 +20,10 @@ use crate::host::{Digest, FileReplacement, OperationError};
 const ATTRIBUTE_CAP: usize = 64 * 1024;
 
 pub(super) fn replace(tree: &PathRoot, replace: &FileReplacement) -> Result<(), OperationError> {
-    let FileReplacement {
-        path,
-        before,
-        bytes,
-    } = replace;
+    let FileReplacement { path, before, bytes } = replace;
     let parent = path.parent();
     let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
-    let folder = tree
-        .folder(parent.as_bytes())
-        .map_err(std::io::Error::from)?;
+    let folder = tree.folder(parent.as_bytes()).map_err(std::io::Error::from)?;
     let name = path.name();
 
     let old = open(&folder.fd, name)?;
@@ -53,8 +47,7 @@ pub(super) fn replace(tree: &PathRoot, replace: &FileReplacement) -> Result<(), 
 fn open(folder: &OwnedFd, name: &str) -> Result<OwnedFd, OperationError> {
     let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(std::io::Error::from)?;
     check_kind(&stat)?;
-    let flags =
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = openat(folder, name, flags, Mode::empty()).map_err(std::io::Error::from)?;
     check_kind(&fstat(&fd).map_err(std::io::Error::from)?)?;
     Ok(fd)
@@ -66,9 +59,7 @@ pub(super) fn check_kind(stat: &Stat) -> Result<(), OperationError> {
         FileType::RegularFile if stat.st_nlink == 1 => Ok(()),
         // Removed or replaced between two looks.
         FileType::RegularFile if stat.st_nlink == 0 => Err(OperationError::Changed),
-        FileType::RegularFile => Err(OperationError::NotReplaced(
-            "a file with several hard links",
-        )),
+        FileType::RegularFile => Err(OperationError::NotReplaced("a file with several hard links")),
         FileType::Symlink => Err(OperationError::NotReplaced("a symbolic link")),
         FileType::Directory => Err(OperationError::NotReplaced("a folder")),
         _ => Err(OperationError::NotReplaced("not a regular file")),
@@ -78,11 +69,7 @@ pub(super) fn check_kind(stat: &Stat) -> Result<(), OperationError> {
 fn check_digest(fd: &OwnedFd, expected: &Digest) -> Result<(), OperationError> {
     let mut bytes = Vec::new();
     read_all(fd, &mut bytes).map_err(std::io::Error::from)?;
-    if Digest::of(&bytes) == *expected {
-        Ok(())
-    } else {
-        Err(OperationError::Changed)
-    }
+    if Digest::of(&bytes) == *expected { Ok(()) } else { Err(OperationError::Changed) }
 }
 
 /// What is equal as long as nobody changed a file or its metadata.
@@ -95,11 +82,7 @@ fn identity(stat: &Stat) -> impl PartialEq + use<> {
 /// Gives the new file the old one's metadata, and looks whether it took.
 fn keep_metadata(old: &OwnedFd, seen: &Stat, new: &File) -> Result<(), OperationError> {
     let copy = || -> rustix::io::Result<()> {
-        fchown(
-            new,
-            Some(Uid::from_raw(seen.st_uid)),
-            Some(Gid::from_raw(seen.st_gid)),
-        )?;
+        fchown(new, Some(Uid::from_raw(seen.st_uid)), Some(Gid::from_raw(seen.st_gid)))?;
         copy_attributes(old, new)?;
         // Last: changing the owner clears the setuid and setgid bits, an ACL changes the group's.
         fchmod(new, Mode::from_raw_mode(seen.st_mode))
@@ -145,11 +128,7 @@ fn attribute_names(file: impl AsFd) -> rustix::io::Result<Vec<Vec<u8>>> {
             Err(error) => return Err(error),
         }
     }
-    Ok(names
-        .split(|&byte| byte == 0)
-        .filter(|name| !name.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect())
+    Ok(names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
 fn attribute(file: impl AsFd, name: &[u8]) -> rustix::io::Result<Vec<u8>> {

@@ -1,4 +1,5 @@
-//! Sends a signal to one certain process, or lets a stand-in answer; under a root no real process is ever signalled.
+//! Sends a signal to one certain process, or lets a stand-in answer; under a root no real process is ever
+//! signalled.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -14,11 +15,7 @@ use crate::model::HostPath;
 /// How long a stand-in may take.
 const STAND_IN_DEADLINE: Duration = Duration::from_secs(10);
 
-pub(super) fn send(
-    tree: &PathRoot,
-    id: ProcessId,
-    signal: ProcessSignal,
-) -> Result<(), OperationError> {
+pub(super) fn send(tree: &PathRoot, id: ProcessId, signal: ProcessSignal) -> Result<(), OperationError> {
     match tree {
         PathRoot::Machine => send_real(tree, id, signal),
         PathRoot::Below(_) => send_to_stand_in(tree, id, signal),
@@ -26,10 +23,7 @@ pub(super) fn send(
 }
 
 fn send_real(tree: &PathRoot, id: ProcessId, signal: ProcessSignal) -> Result<(), OperationError> {
-    let pid = i32::try_from(id.pid)
-        .ok()
-        .filter(|&pid| pid > 0)
-        .and_then(Pid::from_raw);
+    let pid = i32::try_from(id.pid).ok().filter(|&pid| pid > 0).and_then(Pid::from_raw);
     let pid = pid.ok_or(OperationError::NoProcess)?;
     // Opened first: if the process that is looked at next is the right one, so is this.
     let handle = open(pid)?;
@@ -65,11 +59,7 @@ fn check(tree: &PathRoot, id: ProcessId) -> Result<(), OperationError> {
     }
 }
 
-fn send_to_stand_in(
-    tree: &PathRoot,
-    id: ProcessId,
-    signal: ProcessSignal,
-) -> Result<(), OperationError> {
+fn send_to_stand_in(tree: &PathRoot, id: ProcessId, signal: ProcessSignal) -> Result<(), OperationError> {
     check(tree, id)?;
     let path = format!("/proc/{}/on-signal", id.pid);
     match tree.find(path.as_bytes(), LastLink::Follow) {
@@ -91,9 +81,8 @@ fn send_to_stand_in(
         CommandEnding::Code(code) => failed(format!("ended with exit code {code}")),
         CommandEnding::Signal(number) => failed(format!("was ended by signal {number}")),
         CommandEnding::TimedOut => failed("did not end in time".to_owned()),
-        CommandEnding::NotStarted => failed(format!(
-            "did not start: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
+        CommandEnding::NotStarted => {
+            failed(format!("did not start: {}", String::from_utf8_lossy(&output.stderr)))
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::AsFd as _;
 
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, ftruncate,
-    mkdirat, openat, renameat, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, ftruncate, mkdirat, openat,
+    renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -21,19 +21,14 @@ use crate::model::{HostPath, known};
 
 /// Takes the lock; it is given back when the file is closed.
 pub(super) fn lock(tree: &PathRoot) -> Result<File, HostError> {
-    let cannot = |error: std::io::Error| HostError::NoLock {
-        path: format!("{STATE}/lock"),
-        source: error,
-    };
+    let cannot = |error: std::io::Error| HostError::NoLock { path: format!("{STATE}/lock"), source: error };
     let folder = make_folder(tree, STATE).map_err(cannot)?;
     loop {
         let mut file = open_lock(&folder).map_err(cannot)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::AGAIN) => {
-                return Err(HostError::Locked {
-                    holder: holder(&mut file),
-                });
+                return Err(HostError::Locked { holder: holder(&mut file) });
             }
             Err(error) => return Err(cannot(error.into())),
         }
@@ -43,15 +38,17 @@ pub(super) fn lock(tree: &PathRoot) -> Result<File, HostError> {
             if let Some(holder) = announced(tree)? {
                 return Err(HostError::Locked { holder });
             }
-            // The lock holds without it: a disk that takes nothing must not keep a change from being taken back.
+            // The lock holds without it: a disk that takes nothing must not keep a change from being taken
+            // back.
             let _ = sign(&mut file);
             return Ok(file);
         }
     }
 }
 
-/// What a run wrote of itself that holds the lock without the kernel's, on a host without flock(1): its file is named by
-/// its process. Of two that begin at once at least one sees the other, for each announces itself before it looks.
+/// What a run wrote of itself that holds the lock without the kernel's, on a host without flock(1): its file
+/// is named by its process. Of two that begin at once at least one sees the other, for each announces itself
+/// before it looks.
 fn announced(tree: &PathRoot) -> Result<Option<String>, HostError> {
     let folder = known(&format!("{STATE}/holders"));
     let Ok(Some(files)) = files::folder(tree, &folder) else {
@@ -72,8 +69,7 @@ fn announced(tree: &PathRoot) -> Result<Option<String>, HostError> {
 }
 
 fn open_lock(folder: &OpenFolder) -> std::io::Result<File> {
-    let flags =
-        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = match openat(&folder.fd, "lock", flags, Mode::RUSR | Mode::WUSR) {
         // The kernel locks it all the same.
         Err(Errno::ROFS) => {
@@ -106,19 +102,13 @@ fn sign(file: &mut File) -> std::io::Result<()> {
     let since = jiff::Timestamp::from_second(super::now()).map_err(std::io::Error::other)?;
     ftruncate(&*file, 0)?;
     file.rewind()?;
-    writeln!(
-        file,
-        "pid {}, since {since}, user {user}",
-        std::process::id()
-    )
+    writeln!(file, "pid {}, since {since}, user {user}", std::process::id())
 }
 
 fn holder(file: &mut File) -> String {
     let mut text = Vec::new();
     // Four bytes are the longest character.
-    let read = file
-        .take(rules::HOLDER_CAP as u64 * 4)
-        .read_to_end(&mut text);
+    let read = file.take(rules::HOLDER_CAP as u64 * 4).read_to_end(&mut text);
     match read {
         Ok(_) => rules::holder(&String::from_utf8_lossy(&text)),
         Err(_) => rules::holder(""),
@@ -129,10 +119,7 @@ fn holder(file: &mut File) -> String {
 pub(super) fn save(tree: &PathRoot, path: &HostPath, bytes: &[u8]) -> Result<(), OperationError> {
     rules::may_save(path)?;
     let parent = path.parent();
-    let folder = make_folder(
-        tree,
-        parent.as_ref().map_or(STATE, |parent| parent.as_str()),
-    )?;
+    let folder = make_folder(tree, parent.as_ref().map_or(STATE, |parent| parent.as_str()))?;
     let fresh = FreshFile::write(folder.fd.as_fd(), path, bytes)?;
     fresh.sync()?;
     Ok(fresh.place(path.name())?)
@@ -148,9 +135,7 @@ pub(super) fn put(
     rules::may_put(path)?;
     let parent = path.parent();
     let parent = parent.as_ref().map_or("/", |parent| parent.as_str());
-    let folder = tree
-        .folder(parent.as_bytes())
-        .map_err(std::io::Error::from)?;
+    let folder = tree.folder(parent.as_bytes()).map_err(std::io::Error::from)?;
     match statat(&folder.fd, path.name(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => check_kind(&stat)?,
         Err(Errno::NOENT) => {}
@@ -188,11 +173,7 @@ pub(super) fn remove(tree: &PathRoot, path: &HostPath) -> Result<(), OperationEr
 }
 
 /// Gives a file of mailward's own another name, durably: of several who do so one succeeds.
-pub(super) fn decide(
-    tree: &PathRoot,
-    from: &HostPath,
-    to: &HostPath,
-) -> Result<(), OperationError> {
+pub(super) fn decide(tree: &PathRoot, from: &HostPath, to: &HostPath) -> Result<(), OperationError> {
     rules::may_decide(from, to)?;
     let parent = from.parent();
     let parent = parent.as_ref().map_or(STATE, |parent| parent.as_str());
@@ -226,16 +207,8 @@ fn make_folder(tree: &PathRoot, path: &str) -> std::io::Result<OpenFolder> {
         Ok(folder) => folder,
         Err(Errno::NOENT) => {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let parent = if parent.is_empty() {
-                tree.folder(b"/")?
-            } else {
-                make_folder(tree, parent)?
-            };
-            let mode = if rules::is_private(path) {
-                0o700
-            } else {
-                0o755
-            };
+            let parent = if parent.is_empty() { tree.folder(b"/")? } else { make_folder(tree, parent)? };
+            let mode = if rules::is_private(path) { 0o700 } else { 0o755 };
             match mkdirat(&parent.fd, name, Mode::from_raw_mode(mode)) {
                 Ok(()) => fsync(&parent.fd)?,
                 // Another run was faster.

@@ -85,23 +85,12 @@ impl PathRoot {
         match self {
             Self::Machine => at_machine(CWD, path, last),
             Self::Below(below) => {
-                let WalkEnd {
-                    mut inside,
-                    name,
-                    stat,
-                    link,
-                } = below.walk(path, last)?;
+                let WalkEnd { mut inside, name, stat, link } = below.walk(path, last)?;
                 let start = match inside.pop() {
                     Some((fd, _)) => WalkStart::Owned(fd),
                     None => WalkStart::Borrowed(below.fd.as_fd()),
                 };
-                Ok(FoundSpot {
-                    start,
-                    way: name,
-                    follow: OFlags::NOFOLLOW,
-                    stat,
-                    link,
-                })
+                Ok(FoundSpot { start, way: name, follow: OFlags::NOFOLLOW, stat, link })
             }
         }
     }
@@ -124,12 +113,8 @@ impl PathRoot {
                         link: LinkState::Plain,
                     });
                 }
-                let WalkEnd {
-                    mut inside,
-                    name,
-                    stat,
-                    link,
-                } = below.walk(&folder.path_of(name), LastLink::Follow)?;
+                let WalkEnd { mut inside, name, stat, link } =
+                    below.walk(&folder.path_of(name), LastLink::Follow)?;
                 let start = match inside.pop() {
                     Some((fd, _)) => fd,
                     None => below.fd.try_clone().map_err(|_| Errno::MFILE)?,
@@ -147,13 +132,8 @@ impl PathRoot {
 
     /// Opens a folder to list it and to reach what is in it.
     pub(super) fn folder(&self, path: &[u8]) -> Result<OpenFolder> {
-        let fd = self
-            .find(path, LastLink::Follow)?
-            .open(OFlags::RDONLY | OFlags::DIRECTORY)?;
-        Ok(OpenFolder {
-            fd,
-            path: path.to_vec(),
-        })
+        let fd = self.find(path, LastLink::Follow)?.open(OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok(OpenFolder { fd, path: path.to_vec() })
     }
 
     /// Opens a folder inside an open one.
@@ -164,21 +144,13 @@ impl PathRoot {
             Err(Errno::NOTDIR | Errno::LOOP) => self.find_in(folder, name)?.open(flags)?,
             other => other?,
         };
-        Ok(OpenFolder {
-            fd,
-            path: folder.path_of(name),
-        })
+        Ok(OpenFolder { fd, path: folder.path_of(name) })
     }
 
     /// Reads a small file inside an open folder into `bytes`, whose old content goes.
     ///
     /// On the machine `name` may be a way of several components.
-    pub(super) fn read_in(
-        &self,
-        folder: &OpenFolder,
-        name: &[u8],
-        bytes: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(super) fn read_in(&self, folder: &OpenFolder, name: &[u8], bytes: &mut Vec<u8>) -> Result<()> {
         bytes.clear();
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let fd = match self.open_in(folder, name, flags) {
@@ -204,12 +176,7 @@ impl PathRoot {
             Self::Below(below) => {
                 let walked = below.walk(path, LastLink::Follow)?;
                 let mut path = below.path.clone();
-                path.extend(
-                    walked
-                        .inside
-                        .iter()
-                        .map(|(_, name)| OsStr::from_bytes(name)),
-                );
+                path.extend(walked.inside.iter().map(|(_, name)| OsStr::from_bytes(name)));
                 path.push(OsStr::from_bytes(&walked.name));
                 Ok(path)
             }
@@ -252,13 +219,7 @@ fn at_machine<'a>(start: BorrowedFd<'a>, way: &[u8], last: LastLink) -> Result<F
         link = LinkState::Symbolic;
         follow = OFlags::empty();
     }
-    Ok(FoundSpot {
-        start: WalkStart::Borrowed(start),
-        way: way.to_vec(),
-        follow,
-        stat,
-        link,
-    })
+    Ok(FoundSpot { start: WalkStart::Borrowed(start), way: way.to_vec(), follow, stat, link })
 }
 
 /// Reads to the end, but not much beyond [`FILE_CAP`]: that is `FBIG`.

@@ -13,7 +13,8 @@ use crate::model::HostPath;
 /// The first and the longest sleep between two looks.
 const SLEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
 
-/// How long a process must go on serving. couriertcpd starts, and only then dies of an argument that it dislikes.
+/// How long a process must go on serving. couriertcpd starts, and only then dies of an argument that it
+/// dislikes.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// The most that is looked at of what came to a file, in bytes from its end.
@@ -67,10 +68,7 @@ fn serving(
     program: &str,
     arguments: &[Vec<String>],
 ) -> Result<Option<Vec<Vec<ProcessId>>>, HostError> {
-    Ok(rules::serving(
-        &processes::list(tree, &[program])?,
-        arguments,
-    ))
+    Ok(rules::serving(&processes::list(tree, &[program])?, arguments))
 }
 
 /// A file that cannot be read has not grown.

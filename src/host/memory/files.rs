@@ -42,15 +42,7 @@ impl MemoryFile {
     /// A file of root's, mode 0644.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            mode: 0o644,
-            owner: 0,
-            group: 0,
-            links: 1,
-            changed: 0,
-            unreadable: None,
-        }
+        Self { bytes: bytes.into(), mode: 0o644, owner: 0, group: 0, links: 1, changed: 0, unreadable: None }
     }
 }
 
@@ -80,11 +72,7 @@ impl MemoryWorld {
         let below = [path, b"/"].concat();
         path.is_empty()
             || self.files.get(path) == Some(&MemoryEntry::Folder)
-            || self
-                .files
-                .range(below.clone()..)
-                .next()
-                .is_some_and(|(next, _)| next.starts_with(&below))
+            || self.files.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
     }
 
     /// Follows a path as the kernel does: component by component, at most 40 links.
@@ -146,9 +134,7 @@ impl MemoryWorld {
         match self.place(path, LastLink::Follow) {
             Ok(MemoryPlace::Entry(link, MemoryEntry::File(file))) => match &file.unreadable {
                 Some(reason) => FileFound::Unreadable(reason.clone()),
-                None if file.bytes.len() as u64 > FILE_CAP => {
-                    FileFound::Unreadable(TOO_LARGE.to_owned())
-                }
+                None if file.bytes.len() as u64 > FILE_CAP => FileFound::Unreadable(TOO_LARGE.to_owned()),
                 None => FileFound::File(FileState {
                     bytes: file.bytes.clone(),
                     link,
@@ -157,10 +143,7 @@ impl MemoryWorld {
                 }),
             },
             Ok(
-                MemoryPlace::Entry(
-                    _,
-                    MemoryEntry::Link(_) | MemoryEntry::Folder | MemoryEntry::Other,
-                )
+                MemoryPlace::Entry(_, MemoryEntry::Link(_) | MemoryEntry::Folder | MemoryEntry::Other)
                 | MemoryPlace::Folder(_),
             ) => FileFound::NotRegular,
             Ok(MemoryPlace::Nothing(_)) => FileFound::Missing,
@@ -174,15 +157,9 @@ impl MemoryWorld {
             Ok(MemoryPlace::Entry(_, MemoryEntry::File(file))) if file.mode & 0o111 != 0 => {
                 PathExistence::File(ExecutePermission::Yes)
             }
-            Ok(MemoryPlace::Entry(_, MemoryEntry::File(_))) => {
-                PathExistence::File(ExecutePermission::No)
-            }
-            Ok(MemoryPlace::Entry(_, MemoryEntry::Folder) | MemoryPlace::Folder(_)) => {
-                PathExistence::Folder
-            }
-            Ok(MemoryPlace::Entry(_, MemoryEntry::Link(_) | MemoryEntry::Other)) => {
-                PathExistence::Other
-            }
+            Ok(MemoryPlace::Entry(_, MemoryEntry::File(_))) => PathExistence::File(ExecutePermission::No),
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Folder) | MemoryPlace::Folder(_)) => PathExistence::Folder,
+            Ok(MemoryPlace::Entry(_, MemoryEntry::Link(_) | MemoryEntry::Other)) => PathExistence::Other,
             Ok(MemoryPlace::Nothing(_)) => PathExistence::Missing,
             Err(error) if error.kind() == ErrorKind::NotADirectory => PathExistence::Missing,
             Err(error) => PathExistence::Unknown(error.to_string()),
@@ -220,11 +197,7 @@ impl MemoryWorld {
 
     fn write(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), OperationError> {
         let changed = self.now;
-        let file = MemoryFile {
-            mode,
-            changed,
-            ..MemoryFile::new(bytes)
-        };
+        let file = MemoryFile { mode, changed, ..MemoryFile::new(bytes) };
         match self.place(path, LastLink::Stay)? {
             MemoryPlace::Entry(_, entry) => *entry = file.into(),
             MemoryPlace::Nothing(here) => {
@@ -235,17 +208,9 @@ impl MemoryWorld {
         Ok(())
     }
 
-    pub(super) fn put(
-        &mut self,
-        path: &[u8],
-        bytes: &[u8],
-        mode: u32,
-    ) -> Result<(), OperationError> {
+    pub(super) fn put(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), OperationError> {
         let cut = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-        if !matches!(
-            self.place(&path[..cut], LastLink::Follow)?,
-            MemoryPlace::Folder(_)
-        ) {
+        if !matches!(self.place(&path[..cut], LastLink::Follow)?, MemoryPlace::Folder(_)) {
             return Err(Error::from(ErrorKind::NotFound).into());
         }
         self.one_file(path)?;
@@ -264,12 +229,10 @@ impl MemoryWorld {
     /// Where the one file of one name is that stands at a path, if there is anything.
     fn one_file(&mut self, path: &[u8]) -> Result<Option<Vec<u8>>, OperationError> {
         match self.place(path, LastLink::Stay)? {
-            MemoryPlace::Entry(_, MemoryEntry::File(file)) if file.links == 1 => {
-                Ok(Some(path.to_vec()))
+            MemoryPlace::Entry(_, MemoryEntry::File(file)) if file.links == 1 => Ok(Some(path.to_vec())),
+            MemoryPlace::Entry(_, MemoryEntry::File(_)) => {
+                Err(OperationError::NotReplaced("a file with several hard links"))
             }
-            MemoryPlace::Entry(_, MemoryEntry::File(_)) => Err(OperationError::NotReplaced(
-                "a file with several hard links",
-            )),
             MemoryPlace::Entry(_, MemoryEntry::Link(_)) => {
                 Err(OperationError::NotReplaced("a symbolic link"))
             }

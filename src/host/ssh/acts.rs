@@ -58,11 +58,7 @@ pub(super) fn calls(
 
 /// Files that were never read cannot be told from a missing one here; the host can.
 fn replace(change: &FileReplacement, now: Option<&[u8]>) -> Result<ShellCall, OperationError> {
-    let FileReplacement {
-        path,
-        before,
-        bytes,
-    } = change;
+    let FileReplacement { path, before, bytes } = change;
     let now = match now {
         Some(now) if Digest::of(now) == *before => now,
         Some(_) => return Err(OperationError::Changed),
@@ -85,29 +81,19 @@ fn temporary(path: &HostPath) -> String {
 fn await_(condition: &WaitCondition, longest: Duration) -> Result<ShellCall, OperationError> {
     let call = ShellCall::new("await").word(seconds(longest.min(rules::LONGEST_WAIT)));
     Ok(match condition {
-        WaitCondition::Gone(ids) => ids
-            .iter()
-            .fold(call.word("gone"), |call, id| call.process(*id)),
+        WaitCondition::Gone(ids) => ids.iter().fold(call.word("gone"), |call, id| call.process(*id)),
         WaitCondition::Serving { program, arguments } => {
-            if arguments
-                .iter()
-                .flatten()
-                .any(|text| text.contains(['\n', '\0']))
-            {
+            if arguments.iter().flatten().any(|text| text.contains(['\n', '\0'])) {
                 let why = "an argument of more than one line cannot be looked for";
                 return Err(OperationError::System(std::io::Error::other(why)));
             }
-            arguments
-                .iter()
-                .fold(call.word("serving").word(*program), |call, list| {
-                    call.word(list.len() as u64).words(list)
-                })
+            arguments.iter().fold(call.word("serving").word(*program), |call, list| {
+                call.word(list.len() as u64).words(list)
+            })
         }
-        WaitCondition::Grown { path, beyond, end } => call
-            .word("grown")
-            .word(path)
-            .word(*beyond)
-            .word(end.trim_ascii_end()),
+        WaitCondition::Grown { path, beyond, end } => {
+            call.word("grown").word(path).word(*beyond).word(end.trim_ascii_end())
+        }
     })
 }
 
@@ -148,19 +134,12 @@ pub(super) fn results(
 
 /// How many acts are known to be done from the beginning of a reply.
 pub(super) fn count_done(mut reader: ReplyReader<'_>, acts: &[HostOperation]) -> usize {
-    acts.iter()
-        .take_while(|act| result(&mut reader, act).is_ok())
-        .count()
+    acts.iter().take_while(|act| result(&mut reader, act).is_ok()).count()
 }
 
-fn result(
-    reader: &mut ReplyReader<'_>,
-    act: &HostOperation,
-) -> Result<OperationResult, OperationAnswer> {
+fn result(reader: &mut ReplyReader<'_>, act: &HostOperation) -> Result<OperationResult, OperationAnswer> {
     let done = match act {
-        HostOperation::Run(_) => {
-            OperationResult::Ran(reader.output().map_err(OperationAnswer::of)?)
-        }
+        HostOperation::Run(_) => OperationResult::Ran(reader.output().map_err(OperationAnswer::of)?),
         HostOperation::Await(..) => OperationResult::Awaited(reader.awaited()?),
         HostOperation::Replace(_) | HostOperation::Save { .. } | HostOperation::Put { .. } => {
             OperationResult::Quietly

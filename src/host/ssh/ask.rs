@@ -52,16 +52,13 @@ fn call(request: &ReadRequest) -> ShellCall {
         ReadRequest::Exists(path) => ShellCall::new("exists").word(path),
         ReadRequest::Processes(programs) => {
             let start = ShellCall::new("processes");
-            programs
-                .iter()
-                .fold(start, |call, program| call.word(*program))
+            programs.iter().fold(start, |call, program| call.word(*program))
         }
         ReadRequest::Output(command) => run(command),
         ReadRequest::Now => ShellCall::new("now"),
-        ReadRequest::Pause(time) => ShellCall::new("pause").word(&format!(
-            "{:.1}",
-            time.min(&rules::LONGEST_WAIT).as_secs_f64()
-        )),
+        ReadRequest::Pause(time) => {
+            ShellCall::new("pause").word(&format!("{:.1}", time.min(&rules::LONGEST_WAIT).as_secs_f64()))
+        }
         ReadRequest::Connection => ShellCall::new("connection"),
         // Its choices are asked for one after another, by `flat`.
         ReadRequest::FirstOf(_) => ShellCall::new("true"),
@@ -70,15 +67,7 @@ fn call(request: &ReadRequest) -> ShellCall {
 
 /// Runs a command. The shell's clock counts whole seconds.
 pub(super) fn run(command: &HostCommand) -> ShellCall {
-    let HostCommand {
-        program,
-        arguments,
-        environment,
-        secret,
-        input,
-        deadline,
-        cap,
-    } = command;
+    let HostCommand { program, arguments, environment, secret, input, deadline, cap } = command;
     if let Err(why) = rules::may_run(command) {
         return ShellCall::new("unstarted").word(why);
     }
@@ -120,11 +109,7 @@ mod tests {
             let program = HostPath::new("/bin/true").unwrap();
             ReadRequest::Output(HostCommand::new(program, Vec::new(), seconds(time)))
         };
-        let all = [
-            run(30),
-            run(20),
-            ReadRequest::FirstOf(vec![run(40), run(10)]),
-        ];
+        let all = [run(30), run(20), ReadRequest::FirstOf(vec![run(40), run(10)])];
         assert_eq!(busy(&all), seconds(40));
         assert_eq!(busy(&[ReadRequest::Now]), Duration::ZERO);
     }

@@ -1,6 +1,7 @@
 //! Reads replies. Pure; what does not fit the question is an error, never an answer.
 //!
-//! A reply is records in the order of the questions, then, in sections, metadata and content of the files that they name.
+//! A reply is records in the order of the questions, then, in sections, metadata and content of the files
+//! that they name.
 
 mod acts;
 mod connection;
@@ -36,34 +37,24 @@ fn misfit(what: impl Into<String>) -> HostError {
 impl<'r> ReplyReader<'r> {
     /// Reads a reply from its beginning; what is damaged later on does not touch what comes before.
     pub(super) fn new(key: &'r str, tag: &'r str, reply: &'r [u8]) -> Self {
-        Self {
-            rest: reply,
-            key,
-            tag,
-            end: ReplyEnding::default(),
-        }
+        Self { rest: reply, key, tag, end: ReplyEnding::default() }
     }
 
     /// What the lock says.
     pub(super) fn lock(&mut self) -> ReplyResult<()> {
         let (kind, text) = self.record()?;
         let text = String::from_utf8_lossy(text).into_owned();
-        let cannot = |source: std::io::Error| HostError::NoLock {
-            path: format!("{STATE}/lock"),
-            source,
-        };
+        let cannot = |source: std::io::Error| HostError::NoLock { path: format!("{STATE}/lock"), source };
         if !self.rest.is_empty() {
             return Err(misfit("the lock says more than was asked for"));
         }
         match kind {
             b'l' => Ok(()),
-            b'h' => Err(HostError::Locked {
-                holder: rules::holder(&text),
-            }),
+            b'h' => Err(HostError::Locked { holder: rules::holder(&text) }),
             b'n' => Err(cannot(system(&text))),
-            b'L' => Err(cannot(std::io::Error::other(format!(
-                "the host has no `{text}`, which a run needs"
-            )))),
+            b'L' => {
+                Err(cannot(std::io::Error::other(format!("the host has no `{text}`, which a run needs"))))
+            }
             _ => Err(misfit("the lock gave no answer")),
         }
     }
@@ -78,9 +69,7 @@ impl<'r> ReplyReader<'r> {
         let replies = requests.iter().map(|request| self.reply(request));
         let replies: ReplyResult<Vec<ReadReply>> = replies.collect();
         let replies = replies?;
-        let ReplyEnding {
-            metadata, contents, ..
-        } = &self.end;
+        let ReplyEnding { metadata, contents, .. } = &self.end;
         if self.rest.is_empty() && metadata.is_empty() && contents.is_empty() {
             Ok(replies)
         } else {
@@ -124,9 +113,7 @@ impl<'r> ReplyReader<'r> {
         let end = memchr::memchr(b'\n', self.rest).ok_or_else(|| misfit("a line is missing"))?;
         let (line, rest) = (&self.rest[..end], &self.rest[end + 1..]);
         self.rest = rest;
-        let (&kind, text) = line
-            .split_first()
-            .ok_or_else(|| misfit("a line is empty"))?;
+        let (&kind, text) = line.split_first().ok_or_else(|| misfit("a line is empty"))?;
         match text {
             [] | [b' ', ..] => Ok((kind, text.get(1..).unwrap_or_default())),
             // Something else printed it.
@@ -152,11 +139,7 @@ impl<'r> ReplyReader<'r> {
             },
             _ => return Err(misfit("a command's end is missing")),
         };
-        Ok(CommandOutput {
-            end,
-            stdout,
-            stderr,
-        })
+        Ok(CommandOutput { end, stdout, stderr })
     }
 
     /// What comes before the next section, which must be this one.

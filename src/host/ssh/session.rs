@@ -1,7 +1,7 @@
 //! One connection: the `ssh` process, messages to the shell at its other end, and the replies.
 //!
-//! It knows nothing of what a message means. Once something went wrong the connection is over: what was sent and not
-//! answered may have been carried out or not.
+//! It knows nothing of what a message means. Once something went wrong the connection is over: what was sent
+//! and not answered may have been carried out or not.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -23,10 +23,10 @@ use super::{MetadataPolicy, SignalReceiver, SshDestination, SshLogin};
 /// What the other shell learns first.
 const LIBRARY: &str = include_str!("remote.sh");
 
-/// Starts `ssh`, or says that there is none. A watcher beside it ends it with `$end` when mailward is no longer there to do
-/// so, e.g. while it waits for a host that does not answer: `$0` is the end of a pipe that mailward holds.
-const START: &str =
-    "command -v \"$1\" >/dev/null || { echo \"$1 is not installed\" >&2; exit 254; }
+/// Starts `ssh`, or says that there is none. A watcher beside it ends it with `$end` when mailward is no
+/// longer there to do so, e.g. while it waits for a host that does not answer: `$0` is the end of a pipe that
+/// mailward holds.
+const START: &str = "command -v \"$1\" >/dev/null || { echo \"$1 is not installed\" >&2; exit 254; }
 (exec <\"$0\" >/dev/null 2>&1; read -r line || kill -$end $$) &
 exec \"$@\"";
 
@@ -45,7 +45,8 @@ const TOLD: usize = 4096;
 /// The most that they may write there in all, in bytes.
 const TOLD_CAP: u64 = 16 * 1024 * 1024;
 
-/// How many times the longest silence a message and its reply may take, beside the time of their bytes at [`SLOWEST`].
+/// How many times the longest silence a message and its reply may take, beside the time of their bytes at
+/// [`SLOWEST`].
 const PATIENCE: u32 = 4;
 
 /// Bytes a second that the slowest line moves.
@@ -68,11 +69,7 @@ pub(super) struct ConnectionLost {
 impl ConnectionLost {
     /// It was over before anything was asked.
     pub(super) fn before(why: &str) -> Self {
-        Self {
-            why: why.to_owned(),
-            begun: Vec::new(),
-            key: String::new(),
-        }
+        Self { why: why.to_owned(), begun: Vec::new(), key: String::new() }
     }
 }
 
@@ -108,9 +105,8 @@ impl SshSession {
             SignalReceiver::RunOnly => "trap '' HUP INT QUIT TERM; end=KILL",
         };
         let start = format!("{signals}; {START}");
-        let terminal = File::open("/dev/tty")
-            .ok()
-            .and_then(|file| tcgetattr(&file).ok().map(|was| (file, was)));
+        let terminal =
+            File::open("/dev/tty").ok().and_then(|file| tcgetattr(&file).ok().map(|was| (file, was)));
         let (watched, watcher) = pipe_with(PipeFlags::CLOEXEC)?;
         fcntl_setfd(&watched, FdFlags::empty())?;
         let mut ssh = Command::new("/bin/sh")
@@ -118,12 +114,7 @@ impl SshSession {
             .arg(format!("/proc/self/fd/{}", watched.as_raw_fd()))
             .arg(&destination.program)
             .arg("-T")
-            .args(
-                destination
-                    .options
-                    .iter()
-                    .flat_map(|option| argument(option)),
-            )
+            .args(destination.options.iter().flat_map(|option| argument(option)))
             .args(["--", &destination.name, shell(destination.login)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -160,8 +151,8 @@ impl SshSession {
 
     /// Sends a message and gives what came between the marks of its reply.
     ///
-    /// `busy` is how long the host may be silent because of what it is asked to do. However little it says at a time, it has
-    /// said all of it in a few times that, or the connection is given up.
+    /// `busy` is how long the host may be silent because of what it is asked to do. However little it says at
+    /// a time, it has said all of it in a few times that, or the connection is given up.
     pub(super) fn exchange(
         &mut self,
         message: &[u8],
@@ -230,21 +221,14 @@ impl SshSession {
                 }
                 searched = came.len();
                 if came.len() > REPLY_CAP {
-                    return Err(
-                        self.give_up("it answers without end: more than 128 MiB", Vec::new())
-                    );
+                    return Err(self.give_up("it answers without end: more than 128 MiB", Vec::new()));
                 }
             }
         }
     }
 
     /// Sends or receives something, or waits in vain.
-    fn turn(
-        &mut self,
-        unsent: &[u8],
-        came: &mut Vec<u8>,
-        left: Duration,
-    ) -> std::io::Result<SessionTurn> {
+    fn turn(&mut self, unsent: &[u8], came: &mut Vec<u8>, left: Duration) -> std::io::Result<SessionTurn> {
         // What is heard on standard error is no answer.
         if left.is_zero() {
             return Ok(SessionTurn::Silence);
@@ -316,9 +300,7 @@ impl SshSession {
                 kept.drain(..kept.len().saturating_sub(TOLD));
                 *all = all.saturating_add(count as u64);
                 if *all > TOLD_CAP {
-                    return Err(std::io::Error::other(
-                        "its standard error has no end: more than 16 MiB",
-                    ));
+                    return Err(std::io::Error::other("its standard error has no end: more than 16 MiB"));
                 }
             }
             Err(error) if is_passing(&error) => {}
@@ -358,11 +340,7 @@ impl SshSession {
         // Nothing that it still does can be of use.
         self.kill();
         let said = last_lines(&self.told());
-        let why = if said.is_empty() {
-            why.to_owned()
-        } else {
-            format!("{why}: {said}")
-        };
+        let why = if said.is_empty() { why.to_owned() } else { format!("{why}: {said}") };
         let key = self.key.clone();
         ConnectionLost { why, begun, key }
     }
@@ -465,20 +443,16 @@ fn never_block(end: impl AsFd) -> std::io::Result<()> {
 
 /// An option as `ssh` takes it: what begins with a dash as it is, anything else as one of ssh_config(5).
 fn argument(option: &str) -> Vec<&str> {
-    if option.starts_with('-') {
-        vec![option]
-    } else {
-        vec!["-o", option]
-    }
+    if option.starts_with('-') { vec![option] } else { vec!["-o", option] }
 }
 
-/// What the login shell is asked to run. Any shell understands it, be it POSIX, csh or fish, to which all of it is plain
-/// words; the environment that it made is left behind, all but what sshd says of the connection.
+/// What the login shell is asked to run. Any shell understands it, be it POSIX, csh or fish, to which all of
+/// it is plain words; the environment that it made is left behind, all but what sshd says of the connection.
 const fn shell(login: SshLogin) -> &'static str {
     match login {
         SshLogin::Direct => r#"exec sh -c 'exec env -i SSH_CONNECTION="$SSH_CONNECTION" sh'"#,
-        // sudoers need to allow no more than sh. An old sudo is no process that could be asked later, and takes the
-        // variables away.
+        // sudoers need to allow no more than sh. An old sudo is no process that could be asked later, and
+        // takes the variables away.
         SshLogin::Sudo => {
             r#"exec sh -c 'exec sudo -n sh -c "exec env -i SSH_CONNECTION=\"\$1\" sh" sh "$SSH_CONNECTION"'"#
         }

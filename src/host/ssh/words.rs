@@ -1,7 +1,8 @@
 //! Builds what the other host's shell gets to read: the only place where bytes become shell text.
 //!
-//! A message is calls of functions that `remote.sh` defines, with words that are each of a type. A word is quoted whole,
-//! whatever it holds; content that may hold NUL travels as a format of printf(1), in which every byte has a spelling.
+//! A message is calls of functions that `remote.sh` defines, with words that are each of a type. A word is
+//! quoted whole, whatever it holds; content that may hold NUL travels as a format of printf(1), in which
+//! every byte has a spelling.
 
 use crate::host::ProcessId;
 use crate::model::HostPath;
@@ -178,13 +179,8 @@ mod tests {
     use super::*;
 
     /// The shells that are asked: each with what it needs to be one.
-    const SHELLS: [&[&str]; 5] = [
-        &["/bin/sh"],
-        &["dash"],
-        &["bash", "--posix"],
-        &["bash"],
-        &["busybox", "sh"],
-    ];
+    const SHELLS: [&[&str]; 5] =
+        [&["/bin/sh"], &["dash"], &["bash", "--posix"], &["bash"], &["busybox", "sh"]];
 
     /// What a shell prints that reads a script from its standard input.
     fn printed(shell: &[&str], script: &[u8]) -> Vec<u8> {
@@ -199,12 +195,7 @@ mod tests {
             .spawn()
             .unwrap_or_else(|error| panic!("{shell:?} does not start: {error}"));
         let mut printed = Vec::new();
-        child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_end(&mut printed)
-            .unwrap();
+        child.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
         assert!(child.wait().unwrap().success(), "{shell:?}");
         printed
     }
@@ -283,9 +274,8 @@ mod tests {
 
     #[test]
     fn content_of_a_mebibyte_arrives() {
-        let text: Vec<u8> = (0..1_048_576_u32)
-            .map(|place| place.wrapping_mul(2_654_435_761).to_be_bytes()[0])
-            .collect();
+        let text: Vec<u8> =
+            (0..1_048_576_u32).map(|place| place.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         check(&[text]);
     }
 

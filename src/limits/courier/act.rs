@@ -40,9 +40,7 @@ pub(super) fn plan(
         let group = ListenerGroup::new(unit, listeners, wants, facts, after);
         if group.causes.is_empty() {
             for listener in &group.listeners {
-                let named = SETTINGS
-                    .iter()
-                    .any(|setting| wants.contains_key(&(*listener, *setting)));
+                let named = SETTINGS.iter().any(|setting| wants.contains_key(&(*listener, *setting)));
                 let runs = !CourierProcess::of(*listener, &facts.processes).is_empty();
                 match (named, runs) {
                     (true, true) => unchanged.insert(listener.service()),
@@ -51,32 +49,24 @@ pub(super) fn plan(
                     (false, false) => false,
                 };
             }
-            part.notes.extend(
-                group
-                    .also_live(facts, after)
-                    .into_iter()
-                    .filter_map(unmanaged),
-            );
+            part.notes.extend(group.also_live(facts, after).into_iter().filter_map(unmanaged));
         } else if let Some(action) = group.action(facts, after, deadline, part) {
             part.actions.push(action);
         }
     }
     for listener in homeless {
-        let named = SETTINGS
-            .iter()
-            .any(|setting| wants.contains_key(&(listener, *setting)));
+        let named = SETTINGS.iter().any(|setting| wants.contains_key(&(listener, *setting)));
         let running = CourierProcess::of(listener, &facts.processes);
         if named && running.is_empty() {
             idle.insert(listener.service());
-        } else if named
-            && SETTINGS
-                .iter()
-                .any(|setting| differs(wants, listener, *setting, &running, after))
+        } else if named && SETTINGS.iter().any(|setting| differs(wants, listener, *setting, &running, after))
         {
             part.block(
                 PlanBlocked::Refused,
                 Diagnostic::new(format!("no service is known that stops and starts {}", listener.service()))
-                    .because("couriertcpd runs for it, but none of its usual systemd units or init scripts exists")
+                    .because(
+                        "couriertcpd runs for it, but none of its usual systemd units or init scripts exists",
+                    )
                     .hint("restart it by hand after the change, or leave it out of the manifest"),
             );
         }
@@ -85,15 +75,9 @@ pub(super) fn plan(
         services.into_iter().map(|s| s.name().to_owned()).collect()
     };
     if !idle.is_empty() {
-        part.notes.push(Note::NotRunning {
-            daemon: Daemon::Courier,
-            services: names(idle),
-        });
+        part.notes.push(Note::NotRunning { daemon: Daemon::Courier, services: names(idle) });
     }
-    for (services, reason) in [
-        (unchanged, SkipReason::NothingChanges),
-        (unnamed, SkipReason::NotNamed),
-    ] {
+    for (services, reason) in [(unchanged, SkipReason::NothingChanges), (unnamed, SkipReason::NotNamed)] {
         if !services.is_empty() {
             part.notes.push(Note::NotRestarted {
                 daemon: Daemon::Courier,
@@ -106,17 +90,9 @@ pub(super) fn plan(
 
 fn unmanaged(also: AlsoLiveSessions) -> Option<Note> {
     match also {
-        AlsoLiveSessions::Setting {
-            service,
-            setting,
-            from,
-            to,
-        } => Some(Note::Unmanaged {
-            service,
-            setting,
-            running: from,
-            value: to,
-        }),
+        AlsoLiveSessions::Setting { service, setting, from, to } => {
+            Some(Note::Unmanaged { service, setting, running: from, value: to })
+        }
         AlsoLiveSessions::Variable { .. }
         | AlsoLiveSessions::Unknown { .. }
         | AlsoLiveSessions::File { .. } => None,
@@ -132,8 +108,5 @@ fn differs(
     after: &ListenersAfter,
 ) -> bool {
     wants.contains_key(&(listener, setting))
-        && after
-            .values
-            .get(&(listener, setting))
-            .is_some_and(|value| common(running, setting) != *value)
+        && after.values.get(&(listener, setting)).is_some_and(|value| common(running, setting) != *value)
 }

@@ -34,8 +34,7 @@ pub(super) fn plan(
         return None;
     }
     for (name, edits) in changed {
-        let (Some(file), Some(old), Some(bytes)) =
-            (files.0.get(name), files.bytes(name), edited.get(name))
+        let (Some(file), Some(old), Some(bytes)) = (files.0.get(name), files.bytes(name), edited.get(name))
         else {
             continue;
         };
@@ -47,14 +46,9 @@ pub(super) fn plan(
             continue;
         }
         let decided = |listener: &CourierListener, setting: &LimitSetting| {
-            after
-                .reading(*listener, *setting)
-                .at
-                .is_some_and(|(path, _)| path == file.path)
+            after.reading(*listener, *setting).at.is_some_and(|(path, _)| path == file.path)
         };
-        let mine = effects
-            .iter()
-            .filter(|((listener, setting), _)| decided(listener, setting));
+        let mine = effects.iter().filter(|((listener, setting), _)| decided(listener, setting));
         part.edits.push(FileEdit {
             path: file.path.clone(),
             before: Digest::of(old),
@@ -65,10 +59,7 @@ pub(super) fn plan(
             old: old.to_vec(),
         });
     }
-    Some(ListenersAfter {
-        values: values(&after),
-        parsed: after,
-    })
+    Some(ListenersAfter { values: values(&after), parsed: after })
 }
 
 /// The wants of listeners that are there; blocks where a file cannot be read or its meaning cannot be proved.
@@ -84,28 +75,18 @@ pub(super) fn provable(
 
 /// What every listener gets from some files.
 #[must_use]
-pub fn values(
-    parsed: &ParsedCourierFiles,
-) -> BTreeMap<(CourierListener, LimitSetting), LimitValue> {
-    let all = CourierListener::ALL
-        .into_iter()
-        .flat_map(|listener| SETTINGS.map(|setting| (listener, setting)));
-    all.map(|(listener, setting)| ((listener, setting), parsed.reading(listener, setting).value))
-        .collect()
+pub fn values(parsed: &ParsedCourierFiles) -> BTreeMap<(CourierListener, LimitSetting), LimitValue> {
+    let all =
+        CourierListener::ALL.into_iter().flat_map(|listener| SETTINGS.map(|setting| (listener, setting)));
+    all.map(|(listener, setting)| ((listener, setting), parsed.reading(listener, setting).value)).collect()
 }
 
-/// The wants of listeners whose file is there; a TLS listener that is not installed needs none of the plain one's.
-fn present(
-    wants: &CourierWants,
-    files: &CourierFiles,
-    part: &mut LimitsPart,
-) -> Option<CourierWants> {
+/// The wants of listeners whose file is there; a TLS listener that is not installed needs none of the plain
+/// one's.
+fn present(wants: &CourierWants, files: &CourierFiles, part: &mut LimitsPart) -> Option<CourierWants> {
     let mut present = CourierWants::new();
     for ((listener, setting), want) in wants {
-        let absent = files
-            .0
-            .get(listener.file())
-            .map(|file| (&file.path, file.bytes.as_ref().err()));
+        let absent = files.0.get(listener.file()).map(|file| (&file.path, file.bytes.as_ref().err()));
         match absent {
             Some((_, None)) => {
                 present.insert((*listener, *setting), want.clone());
@@ -127,16 +108,10 @@ fn missing(want: &CourierWanted, path: &str, part: &mut LimitsPart) {
     let service = want.by;
     part.block(
         PlanBlocked::Manifest,
-        Diagnostic::new(format!(
-            "no daemon that mailward knows serves {service} here"
-        ))
-        .at(declared_at(&want.declared.origin))
-        .because(format!(
-            "there is nothing at {path}, and no other mail server runs for it"
-        ))
-        .hint(format!(
-            "take [limits.{service}] out of this host's manifest"
-        )),
+        Diagnostic::new(format!("no daemon that mailward knows serves {service} here"))
+            .at(declared_at(&want.declared.origin))
+            .because(format!("there is nothing at {path}, and no other mail server runs for it"))
+            .hint(format!("take [limits.{service}] out of this host's manifest")),
     );
 }
 
@@ -153,36 +128,19 @@ fn refuse_unprovable(
             part.block(
                 PlanBlocked::Unknown,
                 Diagnostic::new(format!("cannot read {path}: {why}"))
-                    .because(format!(
-                        "{} takes {key} from it, or may",
-                        listener.service()
-                    ))
+                    .because(format!("{} takes {key} from it, or may", listener.service()))
                     .hint("see what stands there, and whether this user may read it"),
             );
         }
         if let SourcedSetting::Uncertain { path, spot, why } = before.sourced(*listener, key) {
-            let bytes = files
-                .0
-                .values()
-                .find(|file| file.path == *path)
-                .and_then(|file| file.bytes.as_deref().ok());
+            let bytes =
+                files.0.values().find(|file| file.path == *path).and_then(|file| file.bytes.as_deref().ok());
             part.block(
                 PlanBlocked::Refused,
-                Diagnostic::new(format!(
-                    "what {key} is for {} cannot be proved",
-                    listener.service()
-                ))
-                .at(place(
-                    path,
-                    bytes.unwrap_or_default(),
-                    spot.line,
-                    spot.column,
-                    spot.width,
-                ))
-                .because(why)
-                .hint(format!(
-                    "make it a plain `{key}=NUMBER` at the start of a line, then plan again"
-                )),
+                Diagnostic::new(format!("what {key} is for {} cannot be proved", listener.service()))
+                    .at(place(path, bytes.unwrap_or_default(), spot.line, spot.column, spot.width))
+                    .because(why)
+                    .hint(format!("make it a plain `{key}=NUMBER` at the start of a line, then plan again")),
             );
         }
         if let Some(over) = before.overridden(*listener, *setting) {
@@ -194,8 +152,16 @@ fn refuse_unprovable(
             part.block(
                 PlanBlocked::Refused,
                 Diagnostic::new(format!("{key} does not decide for {}", listener.service()))
-                    .at(place(&over.path, bytes.unwrap_or_default(), over.spot.line, over.spot.column, over.spot.width))
-                    .because("TCPDOPTS comes later on couriertcpd's command line, where the last option counts")
+                    .at(place(
+                        &over.path,
+                        bytes.unwrap_or_default(),
+                        over.spot.line,
+                        over.spot.column,
+                        over.spot.width,
+                    ))
+                    .because(
+                        "TCPDOPTS comes later on couriertcpd's command line, where the last option counts",
+                    )
                     .hint("take the limit out of TCPDOPTS, then plan again"),
             );
         }
@@ -205,8 +171,9 @@ fn refuse_unprovable(
 type CourierEdits = BTreeMap<&'static str, Vec<u8>>;
 type ChangedListeners = BTreeMap<&'static str, Vec<LineEdit>>;
 
-/// Ensures each wanted value in the file that decides. An edit can uncover a value behind it, so that a second and third
-/// look may be needed; more are not, since each file is edited at most once for each of two settings.
+/// Ensures each wanted value in the file that decides. An edit can uncover a value behind it, so that a
+/// second and third look may be needed; more are not, since each file is edited at most once for each of two
+/// settings.
 fn ensure_all(
     wants: &CourierWants,
     files: &CourierFiles,
@@ -228,16 +195,11 @@ fn ensure_all(
             let broken = matches!(own, shellvars::SourcedValue::Broken { .. });
             let satisfied = parsed.reading(*listener, *setting).value == super::value(want.value);
             // A TLS listener that inherits is edited only where its file sets the key itself.
-            let inherits =
-                want.by != listener.service() && own == shellvars::SourcedValue::Untouched;
+            let inherits = want.by != listener.service() && own == shellvars::SourcedValue::Untouched;
             if (satisfied && !broken) || inherits {
                 continue;
             }
-            let bytes = edited
-                .get(name)
-                .map(Vec::as_slice)
-                .or_else(|| now.bytes(name))
-                .unwrap_or_default();
+            let bytes = edited.get(name).map(Vec::as_slice).or_else(|| now.bytes(name)).unwrap_or_default();
             match shellvars::ensure(bytes, key, want.value) {
                 Ok(result) if result.lines.is_empty() => {}
                 Ok(result) => {
@@ -269,7 +231,8 @@ fn ensure_all(
 
 type ListenerEffects = BTreeMap<(CourierListener, LimitSetting), LimitEffect>;
 
-/// What changes for each listener; blocks where a wanted value does not come out, or one that is not wanted changes.
+/// What changes for each listener; blocks where a wanted value does not come out, or one that is not wanted
+/// changes.
 fn effects(
     wants: &CourierWants,
     before: &ParsedCourierFiles,
@@ -279,15 +242,11 @@ fn effects(
     part: &mut LimitsPart,
 ) -> ListenerEffects {
     let mut effects = ListenerEffects::new();
-    for listener in CourierListener::ALL
-        .into_iter()
-        .filter(|listener| files.bytes(listener.file()).is_some())
+    for listener in CourierListener::ALL.into_iter().filter(|listener| files.bytes(listener.file()).is_some())
     {
         for setting in SETTINGS {
-            let (from, to) = (
-                before.reading(listener, setting).value,
-                after.reading(listener, setting).value,
-            );
+            let (from, to) =
+                (before.reading(listener, setting).value, after.reading(listener, setting).value);
             let want = wants.get(&(listener, setting));
             match want {
                 Some(want) if to != super::value(want.value) => {
@@ -316,16 +275,7 @@ fn effects(
                     SettingNamed::Inherits
                 };
                 let service = listener.service().name().to_owned();
-                effects.insert(
-                    (listener, setting),
-                    LimitEffect {
-                        service,
-                        setting,
-                        from,
-                        to,
-                        named,
-                    },
-                );
+                effects.insert((listener, setting), LimitEffect { service, setting, from, to, named });
             }
         }
     }
@@ -343,21 +293,12 @@ fn unreached(
     let service = listener.service();
     let mut fatal = after.fatal(listener).into_iter();
     if let Some((path, spot, why)) = fatal.next() {
-        let bytes = files
-            .0
-            .values()
-            .find(|file| file.path == *path)
-            .and_then(|file| file.bytes.as_deref().ok());
+        let bytes =
+            files.0.values().find(|file| file.path == *path).and_then(|file| file.bytes.as_deref().ok());
         part.block(
             PlanBlocked::Refused,
             Diagnostic::new(format!("{service} would not start with {path}"))
-                .at(place(
-                    path,
-                    bytes.unwrap_or_default(),
-                    spot.line,
-                    spot.column,
-                    spot.width,
-                ))
+                .at(place(path, bytes.unwrap_or_default(), spot.line, spot.column, spot.width))
                 .because(why)
                 .hint("mend the file by hand, then plan again"),
         );
@@ -366,13 +307,9 @@ fn unreached(
     let reading = after.reading(listener, setting);
     part.block(
         PlanBlocked::Refused,
-        Diagnostic::new(format!(
-            "{service} {} would not become {}",
-            setting.name(),
-            want.value
-        ))
-        .at(declared_at(&want.declared.origin))
-        .because(reading.problems.join("; ")),
+        Diagnostic::new(format!("{service} {} would not become {}", setting.name(), want.value))
+            .at(declared_at(&want.declared.origin))
+            .because(reading.problems.join("; ")),
     );
 }
 
@@ -385,33 +322,18 @@ fn causes(
     edits: &[LineEdit],
 ) -> Vec<StepCause> {
     let mut causes = Vec::new();
-    for ((listener, setting), want) in wants
-        .iter()
-        .filter(|((listener, _), _)| listener.file() == name)
-    {
-        let (from, to) = (
-            before.reading(*listener, *setting),
-            after.reading(*listener, *setting),
-        );
+    for ((listener, setting), want) in wants.iter().filter(|((listener, _), _)| listener.file() == name) {
+        let (from, to) = (before.reading(*listener, *setting), after.reading(*listener, *setting));
         if from.value != to.value {
             causes.push(super::declared(*listener, *setting, want));
         }
         let Some(key) = key(*setting) else { continue };
-        let broken = before
-            .sources(*listener)
-            .last()
-            .map(|(_, file)| file.value(key));
+        let broken = before.sources(*listener).last().map(|(_, file)| file.value(key));
         if let Some(shellvars::SourcedValue::Broken { spot, why }) = broken
-            && edits
-                .iter()
-                .any(|edit| edit.line == spot.line || edit.before.is_some())
+            && edits.iter().any(|edit| edit.line == spot.line || edit.before.is_some())
         {
             let service = listener.service().name().to_owned();
-            causes.push(StepCause::NotInForce {
-                service,
-                key: key.to_owned(),
-                effect: why.to_string(),
-            });
+            causes.push(StepCause::NotInForce { service, key: key.to_owned(), effect: why.to_string() });
         }
     }
     causes

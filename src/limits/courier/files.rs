@@ -48,10 +48,7 @@ pub struct ListenerReading {
 impl CourierFiles {
     /// The digests of the files that are there.
     pub fn inputs(&self) -> impl Iterator<Item = (HostPath, Digest)> {
-        let read = self
-            .0
-            .values()
-            .filter_map(|file| Some((&file.path, file.bytes.as_ref().ok()?)));
+        let read = self.0.values().filter_map(|file| Some((&file.path, file.bytes.as_ref().ok()?)));
         read.map(|(path, bytes)| (path.clone(), Digest::of(bytes)))
     }
 
@@ -76,10 +73,7 @@ impl CourierFiles {
     /// Parses all four once, for many questions.
     #[must_use]
     pub fn parse(&self) -> ParsedCourierFiles {
-        let mut parsed = ParsedCourierFiles {
-            files: BTreeMap::new(),
-            unreadable: BTreeMap::new(),
-        };
+        let mut parsed = ParsedCourierFiles { files: BTreeMap::new(), unreadable: BTreeMap::new() };
         for (name, file) in &self.0 {
             match &file.bytes {
                 Ok(bytes) => {
@@ -109,19 +103,11 @@ pub(super) enum SourcedSetting<'a> {
     /// Neither assigns it.
     Unset,
     /// A literal text.
-    Literal {
-        path: &'a HostPath,
-        spot: FileLine,
-        bytes: Vec<u8>,
-    },
+    Literal { path: &'a HostPath, spot: FileLine, bytes: Vec<u8> },
     /// A file that decides, or may, cannot be read.
     Unreadable { path: &'a HostPath, why: &'a str },
     /// It cannot be proved.
-    Uncertain {
-        path: &'a HostPath,
-        spot: FileLine,
-        why: String,
-    },
+    Uncertain { path: &'a HostPath, spot: FileLine, why: String },
 }
 
 /// A limit that `TCPDOPTS` overrides, or may.
@@ -134,10 +120,7 @@ pub(super) struct TcpdoptsOverride {
 
 impl ParsedCourierFiles {
     /// A listener's two files, in the order in which its start script sources them.
-    pub(super) fn sources(
-        &self,
-        listener: CourierListener,
-    ) -> impl Iterator<Item = (&HostPath, &ShellFile)> {
+    pub(super) fn sources(&self, listener: CourierListener) -> impl Iterator<Item = (&HostPath, &ShellFile)> {
         listener
             .sources()
             .into_iter()
@@ -154,33 +137,24 @@ impl ParsedCourierFiles {
         let own = self.files.get(listener.file());
         let unread = listener.sources().into_iter().rev();
         let unread = unread.filter_map(|name| self.unreadable.get(name)).next();
-        let by_own = own.is_some_and(|(_, own)| {
-            matches!(own.value(name), shellvars::SourcedValue::Literal { .. })
-        });
+        let by_own =
+            own.is_some_and(|(_, own)| matches!(own.value(name), shellvars::SourcedValue::Literal { .. }));
         if let Some((path, why)) = unread
             && !by_own
         {
             return SourcedSetting::Unreadable { path, why };
         }
-        let path = sourced
-            .file
-            .and_then(|index| sources.get(index))
-            .map(|(path, _)| *path);
+        let path = sourced.file.and_then(|index| sources.get(index)).map(|(path, _)| *path);
         match (path, sourced.value) {
             (None, _)
-            | (
-                Some(_),
-                shellvars::SourcedValue::Untouched | shellvars::SourcedValue::Broken { .. },
-            ) => SourcedSetting::Unset,
+            | (Some(_), shellvars::SourcedValue::Untouched | shellvars::SourcedValue::Broken { .. }) => {
+                SourcedSetting::Unset
+            }
             (Some(path), shellvars::SourcedValue::Literal { bytes, spot }) => {
                 SourcedSetting::Literal { path, spot, bytes }
             }
             (Some(path), shellvars::SourcedValue::Uncertain { spot, why }) => {
-                SourcedSetting::Uncertain {
-                    path,
-                    spot,
-                    why: why.to_string(),
-                }
+                SourcedSetting::Uncertain { path, spot, why: why.to_string() }
             }
         }
     }
@@ -189,20 +163,12 @@ impl ParsedCourierFiles {
     pub(super) fn fatal(&self, listener: CourierListener) -> Vec<(&HostPath, FileLine, String)> {
         let sources: Vec<(&HostPath, &ShellFile)> = self.sources(listener).collect();
         let shell = Sourcing::of(sources.iter().map(|(_, file)| *file));
-        let last: Vec<(&HostPath, FileLine)> = shell
-            .assignments()
-            .filter_map(|(file, last)| Some((sources.get(file)?.0, last.spot)))
-            .collect();
+        let last: Vec<(&HostPath, FileLine)> =
+            shell.assignments().filter_map(|(file, last)| Some((sources.get(file)?.0, last.spot))).collect();
         // A bad value that the later file replaces is never seen by the daemon.
-        let holds = |path: &HostPath, spot: FileLine| {
-            shell.doubt().is_some() || last.contains(&(path, spot))
-        };
+        let holds = |path: &HostPath, spot: FileLine| shell.doubt().is_some() || last.contains(&(path, spot));
         self.sources(listener)
-            .flat_map(|(path, file)| {
-                file.problems()
-                    .into_iter()
-                    .map(move |problem| (path, problem))
-            })
+            .flat_map(|(path, file)| file.problems().into_iter().map(move |problem| (path, problem)))
             .filter(|(_, problem)| problem.consequence == ProblemConsequence::DaemonDoesNotRun)
             .filter(|(path, problem)| !problem.kind.is_of_a_value() || holds(path, problem.spot))
             .map(|(path, problem)| (path, problem.spot, problem.kind.to_string()))
@@ -212,29 +178,21 @@ impl ParsedCourierFiles {
     /// The value of a setting at the listener's next start.
     #[must_use]
     pub fn reading(&self, listener: CourierListener, setting: LimitSetting) -> ListenerReading {
-        let mut reading = ListenerReading {
-            value: LimitValue::Nothing,
-            at: None,
-            problems: Vec::new(),
-        };
+        let mut reading = ListenerReading { value: LimitValue::Nothing, at: None, problems: Vec::new() };
         let Some(key) = key(setting) else {
             return reading;
         };
         match self.sourced(listener, key) {
-            SourcedSetting::Unset => reading
-                .problems
-                .push(format!("{key} is set nowhere: couriertcpd does not start")),
+            SourcedSetting::Unset => {
+                reading.problems.push(format!("{key} is set nowhere: couriertcpd does not start"))
+            }
             SourcedSetting::Literal { path, spot, bytes } => {
                 reading.at = Some((path.clone(), spot.line));
                 match shellvars::daemon_number(&bytes) {
-                    Some(number) => {
-                        reading.value = LimitValue::Count(ConnectionLimit::Number(number))
-                    }
+                    Some(number) => reading.value = LimitValue::Count(ConnectionLimit::Number(number)),
                     None => {
                         let text = printable::text(&bytes);
-                        reading
-                            .problems
-                            .push(format!("couriertcpd does not start with {key}={text}"));
+                        reading.problems.push(format!("couriertcpd does not start with {key}={text}"));
                     }
                 }
             }
@@ -252,15 +210,11 @@ impl ParsedCourierFiles {
         }
         for (path, spot, why) in self.fatal(listener) {
             reading.value = LimitValue::Nothing;
-            reading
-                .problems
-                .push(format!("{path}:{}: {why}", spot.line));
+            reading.problems.push(format!("{path}:{}: {why}", spot.line));
         }
         for (path, file) in self.sources(listener) {
             if let shellvars::SourcedValue::Broken { spot, why } = file.value(key) {
-                reading
-                    .problems
-                    .push(format!("{path}:{}: {why}", spot.line));
+                reading.problems.push(format!("{path}:{}: {why}", spot.line));
             }
         }
         reading
@@ -283,45 +237,28 @@ impl ParsedCourierFiles {
             SourcedSetting::Literal { path, spot, bytes } => {
                 let mut words = bytes.split(u8::is_ascii_whitespace).rev();
                 let last = words.find_map(|word| word.strip_prefix(option.as_bytes()))?;
-                let value = shellvars::daemon_number(last).map_or(LimitValue::Nothing, |number| {
-                    LimitValue::Count(ConnectionLimit::Number(number))
-                });
-                let why = format!(
-                    "{path}:{}: {option} in TCPDOPTS comes later and overrides it",
-                    spot.line
-                );
-                Some(TcpdoptsOverride {
-                    path: path.clone(),
-                    spot,
-                    value,
-                    why,
-                })
+                let value = shellvars::daemon_number(last)
+                    .map_or(LimitValue::Nothing, |number| LimitValue::Count(ConnectionLimit::Number(number)));
+                let why = format!("{path}:{}: {option} in TCPDOPTS comes later and overrides it", spot.line);
+                Some(TcpdoptsOverride { path: path.clone(), spot, value, why })
             }
             SourcedSetting::Uncertain { path, spot, why } => {
                 let why = format!("{path}:{}: TCPDOPTS may override it: {why}", spot.line);
-                Some(TcpdoptsOverride {
-                    path: path.clone(),
-                    spot,
-                    value: LimitValue::Nothing,
-                    why,
-                })
+                Some(TcpdoptsOverride { path: path.clone(), spot, value: LimitValue::Nothing, why })
             }
         }
     }
 
-    /// The variables that the listener's files leave at one certain literal, whatever the order of the two files.
+    /// The variables that the listener's files leave at one certain literal, whatever the order of the two
+    /// files.
     ///
-    /// The shell whose environment couriertcpd inherits sources them in another order than the one that decides the
-    /// limits (seen in the start scripts), so a variable that both files set differently is left out.
+    /// The shell whose environment couriertcpd inherits sources them in another order than the one that
+    /// decides the limits (seen in the start scripts), so a variable that both files set differently is left
+    /// out.
     pub(super) fn exported(&self, listener: CourierListener) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut seen: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
         for (_, file) in self.sources(listener) {
-            for shellvars::ShellAssignment {
-                name,
-                bytes,
-                spot: _,
-            } in file.assignments()
-            {
+            for shellvars::ShellAssignment { name, bytes, spot: _ } in file.assignments() {
                 let value = Some(bytes);
                 seen.entry(name.into_bytes())
                     .and_modify(|earlier| {
@@ -332,8 +269,6 @@ impl ParsedCourierFiles {
                     .or_insert_with(|| value.clone());
             }
         }
-        seen.into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect()
+        seen.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
-    BUILT_IN_RATE, BlockTarget, XinetdFiles, XinetdReload, XinetdWanted, default_of, in_force,
-    loaded, running, setting,
+    BUILT_IN_RATE, BlockTarget, XinetdFiles, XinetdReload, XinetdWanted, default_of, in_force, loaded,
+    running, setting,
 };
 use crate::edit::xinetd::dump::XinetdDump;
 use crate::edit::xinetd::{Attribute, ServiceState, XinetdConfig};
@@ -28,15 +28,8 @@ pub(super) fn plan(
     deadline: Duration,
     part: &mut LimitsPart,
 ) {
-    let names: BTreeSet<String> = wants
-        .iter()
-        .map(|want| want.target.name().to_owned())
-        .collect();
-    let owed = facts
-        .journal
-        .owed
-        .iter()
-        .find(|owed| owed.daemon == Daemon::Xinetd);
+    let names: BTreeSet<String> = wants.iter().map(|want| want.target.name().to_owned()).collect();
+    let owed = facts.journal.owed.iter().find(|owed| owed.daemon == Daemon::Xinetd);
     let processes = running(&facts.processes);
     let process = match processes.as_slice() {
         [] => {
@@ -47,10 +40,8 @@ pub(super) fn plan(
         [_, _, ..] => {
             part.block(
                 PlanBlocked::Refused,
-                Diagnostic::new(
-                    "several xinetds run on this host, and it cannot be told which one is meant",
-                )
-                .hint("end those that should not run, then plan again"),
+                Diagnostic::new("several xinetds run on this host, and it cannot be told which one is meant")
+                    .hint("end those that should not run, then plan again"),
             );
             return;
         }
@@ -62,50 +53,30 @@ pub(super) fn plan(
     }
     let changed = loaded::changed(process, facts.loaded.as_ref(), xinetd);
     let concerned = concerned(wants, xinetd, &changed);
-    let mut causes: Vec<StepCause> = part
-        .edits
-        .iter()
-        .flat_map(|edit| edit.causes.clone())
-        .collect();
+    let mut causes: Vec<StepCause> = part.edits.iter().flat_map(|edit| edit.causes.clone()).collect();
     if causes.is_empty() && !concerned.is_empty() {
         causes.push(StepCause::RunningUnknown { paths: concerned });
     }
-    // A reload that is owed was done by somebody else where xinetd is known to have loaded the files as they are.
+    // A reload that is owed was done by somebody else where xinetd is known to have loaded the files as they
+    // are.
     if let Some(owed) = owed
         && (!changed.is_empty() || !part.edits.is_empty())
     {
-        causes.extend(
-            owed.causes
-                .iter()
-                .filter(|cause| !causes.contains(cause))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        causes
+            .extend(owed.causes.iter().filter(|cause| !causes.contains(cause)).cloned().collect::<Vec<_>>());
         causes.push(StepCause::Owed);
     }
     if causes.is_empty() {
         if !wants.is_empty() {
             let services = names.into_iter().collect();
             let reason = SkipReason::NothingChanges;
-            part.notes.push(Note::NotRestarted {
-                daemon: Daemon::Xinetd,
-                services,
-                reason,
-            });
+            part.notes.push(Note::NotRestarted { daemon: Daemon::Xinetd, services, reason });
         }
         return;
     }
-    let reload = XinetdReload {
-        xinetd,
-        after,
-        process,
-        changed: &changed,
-    };
+    let reload = XinetdReload { xinetd, after, process, changed: &changed };
     reload.by_sockets(part);
-    let also_live = changed
-        .iter()
-        .map(|path| AlsoLiveSessions::File { path: path.clone() })
-        .collect();
+    let also_live = changed.iter().map(|path| AlsoLiveSessions::File { path: path.clone() }).collect();
     let touched: BTreeSet<String> = part
         .edits
         .iter()
@@ -122,10 +93,7 @@ pub(super) fn plan(
         causes,
         also_live,
         expects: expects(&touched, after),
-        how: ActionMethod::Signal {
-            process: process.id,
-            control: facts.control("xinetd", deadline),
-        },
+        how: ActionMethod::Signal { process: process.id, control: facts.control("xinetd", deadline) },
     });
 }
 
@@ -142,10 +110,8 @@ fn not_running(
     let ended = owed.filter(|owed| owed.begun == OwedActionBegun::Perhaps);
     let (Some(owed), Some(control)) = (ended, facts.control("xinetd", deadline)) else {
         if !names.is_empty() {
-            part.notes.push(Note::NotRunning {
-                daemon: Daemon::Xinetd,
-                services: names.into_iter().collect(),
-            });
+            part.notes
+                .push(Note::NotRunning { daemon: Daemon::Xinetd, services: names.into_iter().collect() });
         }
         return;
     };
@@ -157,13 +123,9 @@ fn not_running(
         unit: "xinetd".to_owned(),
         services: touched.iter().cloned().collect(),
         cost: ActionCost::Nothing,
-        causes: std::iter::once(StepCause::Owed)
-            .chain(owed.causes.iter().cloned())
-            .collect(),
+        causes: std::iter::once(StepCause::Owed).chain(owed.causes.iter().cloned()).collect(),
         // What it had read before it ended is not known any more.
-        also_live: files
-            .map(|path| AlsoLiveSessions::File { path: path.clone() })
-            .collect(),
+        also_live: files.map(|path| AlsoLiveSessions::File { path: path.clone() }).collect(),
         expects: expects(&touched, after),
         how: ActionMethod::Start { control },
     });
@@ -175,21 +137,10 @@ fn concerned(wants: &[XinetdWanted], xinetd: &XinetdFiles, changed: &[HostPath])
     for want in wants {
         paths.extend(xinetd.config.defaults.blocks.iter().map(|at| &at.path));
         if let BlockTarget::Service(name) = &want.target {
-            paths.extend(
-                xinetd
-                    .config
-                    .services
-                    .iter()
-                    .filter(|e| e.name == *name)
-                    .map(|entry| &entry.path),
-            );
+            paths.extend(xinetd.config.services.iter().filter(|e| e.name == *name).map(|entry| &entry.path));
         }
     }
-    changed
-        .iter()
-        .filter(|path| paths.contains(path))
-        .cloned()
-        .collect()
+    changed.iter().filter(|path| paths.contains(path)).cloned().collect()
 }
 
 /// What the touched services must have once xinetd has read the files.
@@ -207,7 +158,8 @@ fn expects(touched: &BTreeSet<String>, after: &XinetdConfig) -> Vec<RunningExpec
                 values.push(default_of(after, attribute));
             }
             values.dedup();
-            // Blocks of one service that differ among themselves are compared by the dump's own differences instead.
+            // Blocks of one service that differ among themselves are compared by the dump's own differences
+            // instead.
             if let [value] = values.as_slice() {
                 expects.push(RunningExpectation {
                     service: service.clone(),
@@ -224,19 +176,15 @@ fn expects(touched: &BTreeSet<String>, after: &XinetdConfig) -> Vec<RunningExpec
 #[must_use]
 pub fn dumped(dump: &XinetdDump, service: &str, setting: LimitSetting) -> Vec<LimitValue> {
     if service == "defaults" {
-        let count = |value: Option<ConnectionLimit>| {
-            LimitValue::Count(value.unwrap_or(ConnectionLimit::Unlimited))
-        };
+        let count =
+            |value: Option<ConnectionLimit>| LimitValue::Count(value.unwrap_or(ConnectionLimit::Unlimited));
         return vec![match setting {
             LimitSetting::PerIp => count(dump.per_source),
             LimitSetting::Total => count(dump.instances),
             LimitSetting::Cps => LimitValue::Rate(dump.cps.unwrap_or(BUILT_IN_RATE)),
         }];
     }
-    let running = dump
-        .services
-        .iter()
-        .filter(|running| running.name == service);
+    let running = dump.services.iter().filter(|running| running.name == service);
     running
         .map(|running| match setting {
             LimitSetting::PerIp => LimitValue::Count(dump.per_source(running)),
@@ -248,16 +196,10 @@ pub fn dumped(dump: &XinetdDump, service: &str, setting: LimitSetting) -> Vec<Li
 
 /// The expectations that xinetd's own dump does not meet.
 #[must_use]
-pub fn unmet<'e>(
-    expects: &'e [RunningExpectation],
-    dump: &XinetdDump,
-) -> Vec<&'e RunningExpectation> {
+pub fn unmet<'e>(expects: &'e [RunningExpectation], dump: &XinetdDump) -> Vec<&'e RunningExpectation> {
     let met = |expectation: &&RunningExpectation| {
         let values = dumped(dump, &expectation.service, expectation.setting);
         !values.is_empty() && values.iter().all(|value| *value == expectation.value)
     };
-    expects
-        .iter()
-        .filter(|expectation| !met(expectation))
-        .collect()
+    expects.iter().filter(|expectation| !met(expectation)).collect()
 }

@@ -56,7 +56,8 @@ pub(super) fn plan(
     let mut tree = xinetd.tree.clone();
     let mut config = xinetd.config.clone();
     let mut changed: BTreeMap<HostPath, Vec<LineEdit>> = BTreeMap::new();
-    // An edit can bring back a service that was dropped, whose other values then show; three looks settle that.
+    // An edit can bring back a service that was dropped, whose other values then show; three looks settle
+    // that.
     for _ in 0..3 {
         if !ensure_all(wants, &config, &mut tree, &mut changed, part) || !part.blockers.is_empty() {
             break;
@@ -77,15 +78,8 @@ pub(super) fn plan(
         else {
             continue;
         };
-        if let Some(obstacle) = xinetd
-            .about
-            .get(path)
-            .and_then(|about| about.obstacle.as_ref())
-        {
-            part.block(
-                PlanBlocked::Refused,
-                Diagnostic::new(format!("{path} is not edited: it {obstacle}")),
-            );
+        if let Some(obstacle) = xinetd.about.get(path).and_then(|about| about.obstacle.as_ref()) {
+            part.block(PlanBlocked::Refused, Diagnostic::new(format!("{path} is not edited: it {obstacle}")));
             continue;
         }
         let mine = effects.iter().filter(|(decider, _)| decider == path);
@@ -120,79 +114,53 @@ fn unreadable(xinetd: &XinetdFiles, part: &mut LimitsPart) {
 fn entries<'c>(want: &XinetdWanted, config: &'c XinetdConfig) -> Vec<&'c ServiceEntry> {
     match &want.target {
         BlockTarget::Defaults => Vec::new(),
-        BlockTarget::Service(name) => config
-            .services
-            .iter()
-            .filter(|entry| entry.name == *name)
-            .collect(),
+        BlockTarget::Service(name) => config.services.iter().filter(|entry| entry.name == *name).collect(),
     }
 }
 
 fn missing(wants: &[XinetdWanted], config: &XinetdConfig, part: &mut LimitsPart) {
-    for want in wants
-        .iter()
-        .filter(|want| want.target != BlockTarget::Defaults && entries(want, config).is_empty())
+    for want in
+        wants.iter().filter(|want| want.target != BlockTarget::Defaults && entries(want, config).is_empty())
     {
         // `limits.smtp` is fine with one of smtp and smtps, not with none.
         let covered = want.need == ServiceNeed::May
-            && wants
-                .iter()
-                .any(|other| other.by == want.by && !entries(other, config).is_empty());
+            && wants.iter().any(|other| other.by == want.by && !entries(other, config).is_empty());
         if covered {
             continue;
         }
         let name = want.target.name();
-        let names: std::collections::BTreeSet<&str> = config
-            .services
-            .iter()
-            .map(|entry| entry.name.as_str())
-            .collect();
+        let names: std::collections::BTreeSet<&str> =
+            config.services.iter().map(|entry| entry.name.as_str()).collect();
         let nearest = names
             .iter()
             .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let diagnostic = Diagnostic::new(format!("xinetd has no service `{name}` on this host"))
             .at(declared_at(&want.origin))
-            .because(format!(
-                "none of the files that xinetd reads defines it; [{}] needs it",
-                want.by
-            ));
+            .because(format!("none of the files that xinetd reads defines it; [{}] needs it", want.by));
         part.block(
             PlanBlocked::Manifest,
             match nearest {
                 Some(nearest) if strsim::jaro_winkler(nearest, name) > 0.7 => {
                     diagnostic.hint(format!("did you mean `{nearest}`?"))
                 }
-                Some(_) | None => {
-                    diagnostic.hint(format!("take [{}] out of this host's manifest", want.by))
-                }
+                Some(_) | None => diagnostic.hint(format!("take [{}] out of this host's manifest", want.by)),
             },
         );
     }
 }
 
 /// Blocks where a wanted value does not come out, or xinetd would not run with the files as they will be.
-fn unreached(
-    wants: &[XinetdWanted],
-    config: &XinetdConfig,
-    tree: &FileTree,
-    part: &mut LimitsPart,
-) {
+fn unreached(wants: &[XinetdWanted], config: &XinetdConfig, tree: &FileTree, part: &mut LimitsPart) {
     let show = |problem: &editor::XinetdProblem| match tree.files.get(&problem.path) {
-        Some(TreeEntry::File(bytes)) => place(
-            &problem.path,
-            bytes,
-            problem.spot.line,
-            problem.spot.column,
-            problem.spot.width,
-        ),
+        Some(TreeEntry::File(bytes)) => {
+            place(&problem.path, bytes, problem.spot.line, problem.spot.column, problem.spot.width)
+        }
         Some(TreeEntry::NotRegular | TreeEntry::Missing | TreeEntry::Unreadable(_)) | None => {
             place(&problem.path, b"", problem.spot.line, 1, 1)
         }
     };
-    for problem in config
-        .problems
-        .iter()
-        .filter(|problem| problem.kind.effect() == ProblemEffect::Unforeseeable)
+    for problem in
+        config.problems.iter().filter(|problem| problem.kind.effect() == ProblemEffect::Unforeseeable)
     {
         part.block(
             PlanBlocked::Refused,
@@ -202,10 +170,8 @@ fn unreached(
                 .hint("mend this line by hand, then plan again"),
         );
     }
-    for problem in config
-        .problems
-        .iter()
-        .filter(|problem| problem.kind.effect() == ProblemEffect::NotFollowed)
+    for problem in
+        config.problems.iter().filter(|problem| problem.kind.effect() == ProblemEffect::NotFollowed)
     {
         part.block(
             PlanBlocked::Refused,
@@ -215,10 +181,8 @@ fn unreached(
                 .hint("give the file a plain name and its whole path, then plan again"),
         );
     }
-    for problem in config
-        .problems
-        .iter()
-        .filter(|problem| problem.kind.effect() == ProblemEffect::DaemonExits)
+    for problem in
+        config.problems.iter().filter(|problem| problem.kind.effect() == ProblemEffect::DaemonExits)
     {
         part.block(
             PlanBlocked::Refused,
@@ -229,8 +193,7 @@ fn unreached(
         );
     }
     for want in wants {
-        if want.target == BlockTarget::Defaults && default_of(config, want.attribute) != want.value
-        {
+        if want.target == BlockTarget::Defaults && default_of(config, want.attribute) != want.value {
             part.block(
                 PlanBlocked::Refused,
                 Diagnostic::new(format!(
@@ -245,13 +208,10 @@ fn unreached(
                 && *kind != editor::XinetdProblemKind::Duplicate
             {
                 let mut problems = config.problems.iter();
-                let diagnostic =
-                    Diagnostic::new(format!("xinetd drops the service {} ({kind})", entry.name))
-                        .hint("mend it by hand, then plan again");
+                let diagnostic = Diagnostic::new(format!("xinetd drops the service {} ({kind})", entry.name))
+                    .hint("mend it by hand, then plan again");
                 let at = problems.find(|problem| {
-                    problem.path == entry.path
-                        && problem.spot.line >= entry.line
-                        && problem.kind == *kind
+                    problem.path == entry.path && problem.spot.line >= entry.line && problem.kind == *kind
                 });
                 part.block(
                     PlanBlocked::Refused,
@@ -273,10 +233,7 @@ fn disabled(wants: &[XinetdWanted], config: &XinetdConfig) -> Vec<Note> {
         .filter(|entry| entry.state == ServiceState::Disabled);
     let mut notes: Vec<Note> = off
         .map(|entry| Note::Remark {
-            text: format!(
-                "xinetd's service {} is disabled ({}:{})",
-                entry.name, entry.path, entry.line
-            ),
+            text: format!("xinetd's service {} is disabled ({}:{})", entry.name, entry.path, entry.line),
         })
         .collect();
     notes.dedup();

@@ -1,4 +1,5 @@
-//! What xinetd serves now and would end or restart by reading its files: told before the signal, by file and line.
+//! What xinetd serves now and would end or restart by reading its files: told before the signal, by file and
+//! line.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -83,11 +84,7 @@ impl XinetdReload<'_> {
             .map(|lost| {
                 let told = lost.why.is_some();
                 let lost = lost.hint(hint);
-                if told {
-                    lost
-                } else {
-                    lost.because("it is offered now, as xinetd's own dump says")
-                }
+                if told { lost } else { lost.because("it is offered now, as xinetd's own dump says") }
             })
             .collect()
     }
@@ -97,14 +94,8 @@ impl XinetdReload<'_> {
         let defaults = &self.after.defaults.blocks;
         let whole = defaults.iter().all(|at| !self.changed.contains(&at.path));
         let files = self.after.files.iter().filter(|_| whole);
-        let loaded: BTreeSet<HostPath> = files
-            .filter(|path| !self.changed.contains(path))
-            .cloned()
-            .collect();
-        DaemonSeen {
-            listens: self.process.listens.clone().unwrap_or_default(),
-            loaded,
-        }
+        let loaded: BTreeSet<HostPath> = files.filter(|path| !self.changed.contains(path)).cloned().collect();
+        DaemonSeen { listens: self.process.listens.clone().unwrap_or_default(), loaded }
     }
 
     fn inetd(&self, part: &mut LimitsPart) {
@@ -113,9 +104,13 @@ impl XinetdReload<'_> {
         if compat && self.xinetd.inetd == InetdServices::Services {
             part.block(
                 PlanBlocked::Refused,
-                Diagnostic::new("xinetd is not reloaded: it runs with -inetd_compat and /etc/inetd.conf has services")
-                    .because("it cannot be shown that those would survive, since mailward does not read that file")
-                    .hint("move them to /etc/xinetd.d, or reload xinetd by hand"),
+                Diagnostic::new(
+                    "xinetd is not reloaded: it runs with -inetd_compat and /etc/inetd.conf has services",
+                )
+                .because(
+                    "it cannot be shown that those would survive, since mailward does not read that file",
+                )
+                .hint("move them to /etc/xinetd.d, or reload xinetd by hand"),
             );
         }
     }
@@ -125,12 +120,7 @@ impl XinetdReload<'_> {
         let doubts = self.after.doubts.iter();
         doubts
             .filter(|doubt| self.changed.contains(&doubt.path))
-            .map(|doubt| {
-                self.at(
-                    Diagnostic::new("it cannot be shown that xinetd survives a reload"),
-                    doubt,
-                )
-            })
+            .map(|doubt| self.at(Diagnostic::new("it cannot be shown that xinetd survives a reload"), doubt))
             .collect()
     }
 
@@ -150,9 +140,7 @@ impl XinetdReload<'_> {
             "mend it, or reload xinetd by hand (`kill -HUP {}`) if it should end",
             self.process.id.pid
         );
-        let lost = listens
-            .iter()
-            .flat_map(|socket| self.socket(*socket, listens));
+        let lost = listens.iter().flat_map(|socket| self.socket(*socket, listens));
         lost.map(|lost| lost.hint(hint.clone())).collect()
     }
 
@@ -160,16 +148,10 @@ impl XinetdReload<'_> {
     fn socket(&self, socket: SocketAddr, all: &[SocketAddr]) -> Option<Diagnostic> {
         let six = SocketAddr::from(([0; 8], socket.port()));
         let fit = |entry: &ServiceEntry| {
-            let fit = entry
-                .socket
-                .as_ref()
-                .map_or(SocketFit::No, |own| own.is_at(socket));
+            let fit = entry.socket.as_ref().map_or(SocketFit::No, |own| own.is_at(socket));
             // Where IPv6's socket is there too, a service of IPv6 is not the one on IPv4's.
             if fit == SocketFit::Perhaps
-                && entry
-                    .socket
-                    .as_ref()
-                    .is_some_and(|own| own.is_at(six) == SocketFit::Yes)
+                && entry.socket.as_ref().is_some_and(|own| own.is_at(six) == SocketFit::Yes)
                 && all.contains(&six)
             {
                 SocketFit::No
@@ -209,14 +191,13 @@ impl XinetdReload<'_> {
         }
         let moved = services.iter().find(at_port);
         Some(match moved {
-            Some(entry) => Diagnostic::new(format!(
-                "a reload of xinetd would restart the service {}",
-                entry.name
-            ))
-            .because(format!(
-                "xinetd serves it on {socket} now, and its block has another address ({}:{})",
-                entry.path, entry.line
-            )),
+            Some(entry) => {
+                Diagnostic::new(format!("a reload of xinetd would restart the service {}", entry.name))
+                    .because(format!(
+                        "xinetd serves it on {socket} now, and its block has another address ({}:{})",
+                        entry.path, entry.line
+                    ))
+            }
             None => Diagnostic::new(format!(
                 "a reload of xinetd would end what it serves on port {}",
                 socket.port()
@@ -231,10 +212,7 @@ impl XinetdReload<'_> {
         if self.seen().loaded.contains(&entry.path) {
             return None;
         }
-        let what = format!(
-            "it cannot be shown that the service {} survives a reload of xinetd",
-            entry.name
-        );
+        let what = format!("it cannot be shown that the service {} survives a reload of xinetd", entry.name);
         Some(self.at(Diagnostic::new(what), doubt))
     }
 
@@ -244,21 +222,22 @@ impl XinetdReload<'_> {
         let bytes = self.bytes(&entry.path);
         match &entry.state {
             ServiceState::Dropped(kind) => {
-                let own = |problem: &&XinetdProblem| {
-                    problem.path == entry.path && problem.spot.line >= entry.line
-                };
+                let own =
+                    |problem: &&XinetdProblem| problem.path == entry.path && problem.spot.line >= entry.line;
                 let problems = || self.after.problems.iter().filter(own);
                 let found = problems()
                     .find(|problem| problem.kind == *kind)
-                    .or_else(|| {
-                        problems().find(|p| p.kind.effect() >= ProblemEffect::ServiceDropped)
-                    });
+                    .or_else(|| problems().find(|p| p.kind.effect() >= ProblemEffect::ServiceDropped));
                 let spot = found.map_or((entry.line, 1, 1), |problem| {
                     (problem.spot.line, problem.spot.column, problem.spot.width)
                 });
-                diagnostic
-                    .because(format!("xinetd serves it now, and would drop it: {kind}"))
-                    .at(place(&entry.path, bytes, spot.0, spot.1, spot.2))
+                diagnostic.because(format!("xinetd serves it now, and would drop it: {kind}")).at(place(
+                    &entry.path,
+                    bytes,
+                    spot.0,
+                    spot.1,
+                    spot.2,
+                ))
             }
             ServiceState::Disabled => diagnostic
                 .because("xinetd serves it now, and its file has it disabled")
@@ -282,9 +261,7 @@ impl XinetdReload<'_> {
     fn bytes(&self, path: &HostPath) -> &[u8] {
         match self.xinetd.tree.files.get(path) {
             Some(TreeEntry::File(bytes)) => bytes,
-            Some(TreeEntry::NotRegular | TreeEntry::Missing | TreeEntry::Unreadable(_)) | None => {
-                b""
-            }
+            Some(TreeEntry::NotRegular | TreeEntry::Missing | TreeEntry::Unreadable(_)) | None => b"",
         }
     }
 }

@@ -12,9 +12,7 @@ impl ManifestProblem {
             Self::Syntax { hint, .. } => return hint.clone(),
             Self::More { .. } => "correct those above first".to_owned(),
             Self::VersionMissing => "every layer starts with `version = 1`".to_owned(),
-            Self::VersionUnknown { .. } => {
-                "this version of mailward reads `version = 1`".to_owned()
-            }
+            Self::VersionUnknown { .. } => "this version of mailward reads `version = 1`".to_owned(),
             Self::UnknownKey { hint, .. }
             | Self::WrongType { hint, .. }
             | Self::Word { hint, .. }
@@ -49,29 +47,15 @@ impl ManifestProblem {
                 for these on port 465 alone there is `smtps`"
                 .to_owned(),
             Self::HostName { hint, .. } | Self::Incomplete { hint, .. } => (*hint).to_owned(),
-            Self::TotalBelow {
-                each,
-                each_value,
-                each_place,
-                ..
-            }
-            | Self::TotalBelowTwice {
-                each,
-                each_value,
-                each_place,
-                ..
-            } => {
+            Self::TotalBelow { each, each_value, each_place, .. }
+            | Self::TotalBelowTwice { each, each_value, each_place, .. } => {
                 let twice = each_value.saturating_mul(2).min(MAX);
-                format!(
-                    "`{each}` is {each_value} at {each_place}; {twice} or more leaves room for others"
-                )
+                format!("`{each}` is {each_value} at {each_place}; {twice} or more leaves room for others")
             }
             Self::SameSetting { fix, other, .. } => match fix {
                 SameFix::KeepOne => "keep one of the two".to_owned(),
                 SameFix::DropInherited => {
-                    format!(
-                        "keep one of the two; `{other} = \"unmanaged\"` drops the inherited one"
-                    )
+                    format!("keep one of the two; `{other} = \"unmanaged\"` drops the inherited one")
                 }
                 SameFix::SetApart { key } => format!("set it as `{key}` instead"),
             },
@@ -82,9 +66,7 @@ impl ManifestProblem {
             Self::NothingToDrop { .. } => {
                 "take the line out, or look whether the layers are in the right order".to_owned()
             }
-            Self::ManyHosts { .. } => {
-                "run once for each host, with the layers of that host alone".to_owned()
-            }
+            Self::ManyHosts { .. } => "run once for each host, with the layers of that host alone".to_owned(),
             Self::ManagesNothing => "what it does not name is not touched; \
                 a first limit is `[limits.pop3]` with `per_ip = 20`"
                 .to_owned(),

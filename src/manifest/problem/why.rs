@@ -7,15 +7,15 @@ impl ManifestProblem {
         let why = match self {
             Self::Limit { misfit, range, .. } => misfit.why(*range).to_owned(),
             Self::Number { why, .. } => return why.map(str::to_owned),
-            Self::EmptyList { why, .. }
-            | Self::HostName { why, .. }
-            | Self::ServiceName { why, .. } => (*why).to_owned(),
+            Self::EmptyList { why, .. } | Self::HostName { why, .. } | Self::ServiceName { why, .. } => {
+                (*why).to_owned()
+            }
             Self::Network { wrong, .. } => return wrong.why().map(str::to_owned),
             Self::SetName { why, .. } => (*why).to_owned(),
             Self::Everybody { .. } => "a restriction to everybody restricts nothing".to_owned(),
-            Self::SmtpsOfPlesk { place } => format!(
-                "its one rule for SMTP opens 25 and 465 together, and {place} says to enforce by it"
-            ),
+            Self::SmtpsOfPlesk { place } => {
+                format!("its one rule for SMTP opens 25 and 465 together, and {place} says to enforce by it")
+            }
             Self::Covered { one, other, .. } => format!("`{one}` is in `{other}` already"),
             Self::InboundMail => {
                 "servers of everybody else deliver on port 25, which this closes to them".to_owned()
@@ -25,12 +25,7 @@ impl ManifestProblem {
             Self::TotalBelow { each_value, .. } => {
                 format!("so no address could ever have its {each_value} connections")
             }
-            Self::SameSetting {
-                other_place,
-                other,
-                fix,
-                ..
-            } => match fix {
+            Self::SameSetting { other_place, other, fix, .. } => match fix {
                 SameFix::KeepOne | SameFix::DropInherited => {
                     format!("`{other}` is set at {other_place}")
                 }
@@ -38,16 +33,10 @@ impl ManifestProblem {
                     format!("`limits.smtp` covers smtps too; see {other_place}")
                 }
             },
-            Self::TotalBelowTwice {
-                total_value,
-                each_value,
-                ..
-            } if total_value == each_value => {
+            Self::TotalBelowTwice { total_value, each_value, .. } if total_value == each_value => {
                 "one busy address can take every connection".to_owned()
             }
-            Self::TotalBelowTwice { .. } => {
-                "two busy addresses can take every connection".to_owned()
-            }
+            Self::TotalBelowTwice { .. } => "two busy addresses can take every connection".to_owned(),
             Self::TotalOfUnlimited { total_value, .. } => {
                 format!("one busy address can take all {total_value} connections")
             }
@@ -95,17 +84,13 @@ impl LimitMisfit {
             (Self::Negative, LimitRange::Courier) => {
                 "Courier's couriertcpd does not start with a negative number"
             }
-            (Self::TooLarge, LimitRange::Courier) => {
-                "Courier cannot read a number as large as that"
-            }
+            (Self::TooLarge, LimitRange::Courier) => "Courier cannot read a number as large as that",
             (Self::Unlimited, LimitRange::Courier | LimitRange::Xinetd) => {
                 "Courier, which serves POP3 and IMAP, always has a limit"
             }
             (Self::Zero, LimitRange::Xinetd) => "with 0 the service would refuse everybody",
             (Self::Negative, LimitRange::Xinetd) => "xinetd cannot read a negative limit",
-            (Self::TooLarge, LimitRange::Xinetd) => {
-                "xinetd would silently make another number of it"
-            }
+            (Self::TooLarge, LimitRange::Xinetd) => "xinetd would silently make another number of it",
         }
     }
 }

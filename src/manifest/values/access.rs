@@ -48,12 +48,7 @@ pub(in crate::manifest) fn access(
     };
     to.report(
         &value.span(),
-        ManifestProblem::WrongType {
-            key: format!("`{key}`"),
-            expected: "true or false",
-            found: what,
-            hint,
-        },
+        ManifestProblem::WrongType { key: format!("`{key}`"), expected: "true or false", found: what, hint },
     );
     None
 }

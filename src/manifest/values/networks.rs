@@ -16,16 +16,7 @@ use super::{ReadValue, found};
 const EMPTY: &str = "an empty list could mean everybody or nobody";
 
 /// Words that people write for everybody.
-const EVERYBODY: [&str; 8] = [
-    "*",
-    "all",
-    "any",
-    "everybody",
-    "everyone",
-    "everywhere",
-    "internet",
-    "world",
-];
+const EVERYBODY: [&str; 8] = ["*", "all", "any", "everybody", "everyone", "everywhere", "internet", "world"];
 
 /// Where a network is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,19 +34,15 @@ pub(in crate::manifest) fn networks(
     value: &ReadValue<'_>,
 ) -> Option<Vec<MarkedValue<Network>>> {
     const HINT: &str = "write a list, as [\"203.0.113.0/24\", \"2001:db8:51::/48\"]";
-    list(
-        to,
-        key,
-        value,
-        ("an address or a network in quotes", HINT, EMPTY),
-        |to, text, span| match network(text, NetworkContext::Set) {
+    list(to, key, value, ("an address or a network in quotes", HINT, EMPTY), |to, text, span| {
+        match network(text, NetworkContext::Set) {
             Ok(network) => Some(to.marked(span, network)),
             Err(problem) => {
                 to.report(span, problem);
                 None
             }
-        },
-    )
+        }
+    })
 }
 
 /// Who may reach a service.
@@ -64,8 +51,7 @@ pub(in crate::manifest) fn allowed(
     key: &str,
     value: &ReadValue<'_>,
 ) -> Option<MarkedValue<WrittenAllow>> {
-    const HINT: &str =
-        "write a list, as [\"office\", \"203.0.113.0/24\"], or \"anyone\", or \"nobody\"";
+    const HINT: &str = "write a list, as [\"office\", \"203.0.113.0/24\"], or \"anyone\", or \"nobody\"";
     let span = value.span();
     match value.get_ref() {
         DeValue::String(text) => {
@@ -133,10 +119,7 @@ pub(in crate::manifest) fn enforce(
     let span = value.span();
     let problem = match value.get_ref() {
         DeValue::String(text) => {
-            if let Some(enforce) = EnforcedBy::ALL
-                .iter()
-                .find(|one| one.name() == text.as_ref())
-            {
+            if let Some(enforce) = EnforcedBy::ALL.iter().find(|one| one.name() == text.as_ref()) {
                 return Some(to.marked(&span, *enforce));
             }
             let lower = text.to_ascii_lowercase();
@@ -150,10 +133,7 @@ pub(in crate::manifest) fn enforce(
             ManifestProblem::Word {
                 key: key.to_owned(),
                 found: short(text),
-                hint: meant.map_or_else(
-                    || HINT.to_owned(),
-                    |meant| format!("did you mean \"{meant}\"?"),
-                ),
+                hint: meant.map_or_else(|| HINT.to_owned(), |meant| format!("did you mean \"{meant}\"?")),
             }
         }
         other => ManifestProblem::WrongType {
@@ -193,29 +173,22 @@ fn instead_of_word(text: &str) -> String {
     }
 }
 
-fn item(
-    to: &mut TableReader<'_>,
-    text: &str,
-    span: &Span<usize>,
-) -> Option<MarkedValue<ListedSource>> {
-    let numeric =
-        text.contains(['.', ':', '/', '%']) || text.starts_with(|c: char| c.is_ascii_digit());
+fn item(to: &mut TableReader<'_>, text: &str, span: &Span<usize>) -> Option<MarkedValue<ListedSource>> {
+    let numeric = text.contains(['.', ':', '/', '%']) || text.starts_with(|c: char| c.is_ascii_digit());
     let source = if numeric {
         network(text, NetworkContext::Allow).map(ListedSource::Network)
     } else {
-        SetName::new(text)
-            .map(ListedSource::Set)
-            .map_err(|_| ManifestProblem::Network {
-                found: short(text),
-                wrong: WrongNetwork::Neither,
-                hint: match text {
-                    "*" => "did you mean \"anyone\", alone and without a list?".to_owned(),
-                    _ => match nearest(&text.to_ascii_lowercase(), &["anyone", "nobody"]) {
-                        Some(near) => format!("did you mean \"{near}\"?"),
-                        None => "names of sets have small letters, digits, `_` and `-`".to_owned(),
-                    },
+        SetName::new(text).map(ListedSource::Set).map_err(|_| ManifestProblem::Network {
+            found: short(text),
+            wrong: WrongNetwork::Neither,
+            hint: match text {
+                "*" => "did you mean \"anyone\", alone and without a list?".to_owned(),
+                _ => match nearest(&text.to_ascii_lowercase(), &["anyone", "nobody"]) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "names of sets have small letters, digits, `_` and `-`".to_owned(),
                 },
-            })
+            },
+        })
     };
     match source {
         Ok(source) => Some(to.marked(span, source)),
@@ -228,16 +201,13 @@ fn item(
 
 fn network(text: &str, within: NetworkContext) -> Result<Network, ManifestProblem> {
     let everybody = match within {
-        NetworkContext::Set => {
-            "no set can hold everybody; in `[access.allow]` the word for it is \"anyone\""
-        }
+        NetworkContext::Set => "no set can hold everybody; in `[access.allow]` the word for it is \"anyone\"",
         NetworkContext::Allow => "the word for everybody is \"anyone\", alone and without a list",
     };
     let (wrong, hint) = match Network::parse(text) {
-        Ok(network) if network.is_everything() => (
-            WrongNetwork::Everything(network.family()),
-            everybody.to_owned(),
-        ),
+        Ok(network) if network.is_everything() => {
+            (WrongNetwork::Everything(network.family()), everybody.to_owned())
+        }
         Ok(network) if network.first().is_unspecified() && network.first() == network.last() => {
             (WrongNetwork::Unspecified, everybody.to_owned())
         }
@@ -246,49 +216,35 @@ fn network(text: &str, within: NetworkContext) -> Result<Network, ManifestProble
             NotANetwork::HostBits { corrected }
             | NotANetwork::Mask { corrected }
             | NotANetwork::Mapped { corrected },
-        ) if corrected.is_everything() => (
-            WrongNetwork::Everything(corrected.family()),
-            everybody.to_owned(),
-        ),
+        ) if corrected.is_everything() => {
+            (WrongNetwork::Everything(corrected.family()), everybody.to_owned())
+        }
         Err(NotANetwork::HostBits { corrected }) => {
             let alone = text.split('/').next().unwrap_or_default();
             (
                 WrongNetwork::HostBits,
-                format!(
-                    "write \"{corrected}\" for the network, or \"{alone}\" for the address alone"
-                ),
+                format!("write \"{corrected}\" for the network, or \"{alone}\" for the address alone"),
             )
         }
-        Err(NotANetwork::Mask { corrected }) => {
-            (WrongNetwork::Mask, format!("write \"{corrected}\""))
-        }
-        Err(NotANetwork::Mapped { corrected }) => {
-            (WrongNetwork::Mapped, format!("write \"{corrected}\""))
-        }
+        Err(NotANetwork::Mask { corrected }) => (WrongNetwork::Mask, format!("write \"{corrected}\"")),
+        Err(NotANetwork::Mapped { corrected }) => (WrongNetwork::Mapped, format!("write \"{corrected}\"")),
         Err(NotANetwork::Zone) => (
             WrongNetwork::Zone,
             "write the address without `%` and what follows, if all links are meant".to_owned(),
         ),
         Err(NotANetwork::Syntax) => (WrongNetwork::Syntax, instead_of_network(text)),
     };
-    Err(ManifestProblem::Network {
-        found: short(text),
-        wrong,
-        hint,
-    })
+    Err(ManifestProblem::Network { found: short(text), wrong, hint })
 }
 
 fn instead_of_network(text: &str) -> String {
-    let ends_in_letters = text
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let ends_in_letters =
+        text.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_alphabetic()));
     if ends_in_letters && !text.contains([':', '/']) {
         return if SetName::new(text).is_ok() {
             "sets hold addresses and networks, no other sets".to_owned()
         } else {
-            "names are not looked up, since what they mean can change; write its addresses"
-                .to_owned()
+            "names are not looked up, since what they mean can change; write its addresses".to_owned()
         };
     }
     if let Some((first, last)) = text.split_once('-')
@@ -300,5 +256,6 @@ fn instead_of_network(text: &str) -> String {
     if text.trim() != text {
         return "take the spaces out".to_owned();
     }
-    "write an address, as \"203.0.113.9\", or a network, as \"203.0.113.0/24\" or \"2001:db8:51::/48\"".to_owned()
+    "write an address, as \"203.0.113.9\", or a network, as \"203.0.113.0/24\" or \"2001:db8:51::/48\""
+        .to_owned()
 }

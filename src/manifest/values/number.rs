@@ -63,11 +63,7 @@ fn word_for_number(key: &str, word: &str, range: LimitRange) -> ManifestProblem 
         Some(near) => format!("did you mean \"{near}\"?"),
         None => range.hint(),
     };
-    ManifestProblem::Word {
-        key: key.to_owned(),
-        found: short(word),
-        hint,
-    }
+    ManifestProblem::Word { key: key.to_owned(), found: short(word), hint }
 }
 
 fn without_quotes(key: &str, digits: &str) -> ManifestProblem {
@@ -120,8 +116,7 @@ pub(in crate::manifest) fn rate(
                 Some(Ok(_) | Err(_)) | None => ManifestProblem::Number {
                     key: key.to_owned(),
                     found: short(to.slice(&span)),
-                    why: (number == Some(0))
-                        .then_some("with 0 xinetd does not look at the rate at all"),
+                    why: (number == Some(0)).then_some("with 0 xinetd does not look at the rate at all"),
                     hint: hint(),
                 },
             }
@@ -140,8 +135,7 @@ pub(in crate::manifest) fn account_cap(
     value: &ReadValue<'_>,
 ) -> Option<MarkedValue<AccountCap>> {
     let span = value.span();
-    let hint =
-        || "write a share from \"1%\" to \"100%\", or a number of accounts, at least 1".to_owned();
+    let hint = || "write a share from \"1%\" to \"100%\", or a number of accounts, at least 1".to_owned();
     let problem = match value.get_ref() {
         DeValue::Integer(number) => match integer(number).map(u32::try_from) {
             Some(Ok(number)) if number > 0 => {
@@ -157,25 +151,17 @@ pub(in crate::manifest) fn account_cap(
         DeValue::String(word) if is_digits(word) => ManifestProblem::Word {
             key: key.to_owned(),
             found: short(word),
-            hint: format!(
-                "write \"{0}%\" for a share, or {0} for a number of accounts",
-                short(word)
-            ),
+            hint: format!("write \"{0}%\" for a share, or {0} for a number of accounts", short(word)),
         },
         DeValue::String(word) => {
-            let share = word
-                .strip_suffix('%')
-                .filter(|digits| is_digits(digits))
-                .map(str::parse::<u8>);
+            let share = word.strip_suffix('%').filter(|digits| is_digits(digits)).map(str::parse::<u8>);
             match share {
                 Some(Ok(share)) if (1..=100).contains(&share) => {
                     return Some(to.marked(&span, AccountCap::Percent(share)));
                 }
-                Some(Ok(_) | Err(_)) | None => ManifestProblem::Word {
-                    key: key.to_owned(),
-                    found: short(word),
-                    hint: hint(),
-                },
+                Some(Ok(_) | Err(_)) | None => {
+                    ManifestProblem::Word { key: key.to_owned(), found: short(word), hint: hint() }
+                }
             }
         }
         other => ManifestProblem::WrongType {

@@ -23,20 +23,12 @@ pub(in crate::manifest) struct DurationBounds {
 }
 
 /// `cps.pause`: what xinetd's number holds.
-pub(in crate::manifest) const PAUSE: DurationBounds = DurationBounds {
-    least: 1,
-    most: MAX,
-    least_text: "1s",
-    most_text: "2147483647s",
-};
+pub(in crate::manifest) const PAUSE: DurationBounds =
+    DurationBounds { least: 1, most: MAX, least_text: "1s", most_text: "2147483647s" };
 
 /// `safety.confirm_within`: long enough for a new connection, short enough for somebody who is locked out.
-pub(in crate::manifest) const CONFIRM: DurationBounds = DurationBounds {
-    least: 10,
-    most: 3600,
-    least_text: "10s",
-    most_text: "1h",
-};
+pub(in crate::manifest) const CONFIRM: DurationBounds =
+    DurationBounds { least: 10, most: 3600, least_text: "10s", most_text: "1h" };
 
 /// A duration in whole seconds.
 pub(in crate::manifest) fn duration(
@@ -56,10 +48,7 @@ pub(in crate::manifest) fn duration(
                 least: bounds.least_text,
                 most: bounds.most_text,
             },
-            None => ManifestProblem::Duration {
-                key: key.to_owned(),
-                found: short(word),
-            },
+            None => ManifestProblem::Duration { key: key.to_owned(), found: short(word) },
         },
         other => ManifestProblem::WrongType {
             key: format!("`{key}`"),
@@ -85,11 +74,7 @@ fn seconds(text: &str) -> Option<u32> {
         (end, 'h') => (&text[..end], 3600),
         _ => return None,
     };
-    is_digits(digits).then(|| {
-        digits
-            .parse::<u32>()
-            .map_or(u32::MAX, |number| number.saturating_mul(factor))
-    })
+    is_digits(digits).then(|| digits.parse::<u32>().map_or(u32::MAX, |number| number.saturating_mul(factor)))
 }
 
 /// `host.name`: one name or a list of names.
@@ -108,13 +93,9 @@ pub(in crate::manifest) fn host_names(
     };
     match value.get_ref() {
         DeValue::String(text) => Some(vec![one(to, text, &value.span())?]),
-        DeValue::Array(_) => list(
-            to,
-            key,
-            value,
-            ("text", HINT, "no host at all would be the right one"),
-            one,
-        ),
+        DeValue::Array(_) => {
+            list(to, key, value, ("text", HINT, "no host at all would be the right one"), one)
+        }
         other => {
             let problem = ManifestProblem::WrongType {
                 key: format!("`{key}`"),
@@ -135,12 +116,8 @@ pub(in crate::manifest) fn addresses(
     value: &ReadValue<'_>,
 ) -> Option<Vec<MarkedValue<IpAddr>>> {
     const HINT: &str = "write a list, as [\"203.0.113.9\"]";
-    list(
-        to,
-        key,
-        value,
-        ("an address in quotes", HINT, "it would protect nobody"),
-        |to, text, span| match text.parse::<IpAddr>() {
+    list(to, key, value, ("an address in quotes", HINT, "it would protect nobody"), |to, text, span| {
+        match text.parse::<IpAddr>() {
             Ok(address) if !address.is_unspecified() => Some(to.marked(span, address)),
             Ok(_) | Err(_) => {
                 let hint = if text.contains('/') {
@@ -148,20 +125,15 @@ pub(in crate::manifest) fn addresses(
                 } else {
                     "write an IPv4 or IPv6 address, as \"203.0.113.9\" or \"2001:db8::9\""
                 };
-                to.report(
-                    span,
-                    ManifestProblem::Address {
-                        found: short(text),
-                        hint: hint.to_owned(),
-                    },
-                );
+                to.report(span, ManifestProblem::Address { found: short(text), hint: hint.to_owned() });
                 None
             }
-        },
-    )
+        }
+    })
 }
 
-/// Texts in a list, each checked; all problems are reported. `words`: what an item is, the hint, why empty is wrong.
+/// Texts in a list, each checked; all problems are reported. `words`: what an item is, the hint, why empty is
+/// wrong.
 pub(super) fn list<T>(
     to: &mut TableReader<'_>,
     key: &str,
@@ -181,13 +153,7 @@ pub(super) fn list<T>(
         return None;
     };
     if items.is_empty() {
-        to.report(
-            &value.span(),
-            ManifestProblem::EmptyList {
-                key: key.to_owned(),
-                why: empty,
-            },
-        );
+        to.report(&value.span(), ManifestProblem::EmptyList { key: key.to_owned(), why: empty });
         return None;
     }
     let mut checked = Vec::with_capacity(items.len());
@@ -218,9 +184,7 @@ mod tests {
         assert_eq!(seconds("2m"), Some(120));
         assert_eq!(seconds("1h"), Some(3600));
         assert_eq!(seconds("99999999999h"), Some(u32::MAX));
-        for bad in [
-            "", "s", "10", "10 s", "-1s", "+1s", "1.5s", "1m30s", "10S", "١s", "10µ",
-        ] {
+        for bad in ["", "s", "10", "10 s", "-1s", "+1s", "1.5s", "1m30s", "10S", "١s", "10µ"] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

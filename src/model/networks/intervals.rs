@@ -159,10 +159,7 @@ mod tests {
     }
 
     fn naive(intervals: &[(u32, u32)]) -> BTreeSet<u32> {
-        intervals
-            .iter()
-            .flat_map(|(first, last)| *first..=*last)
-            .collect()
+        intervals.iter().flat_map(|(first, last)| *first..=*last).collect()
     }
 
     fn spread(set: &NumberIntervals<u32>) -> BTreeSet<u32> {

@@ -51,8 +51,8 @@ impl AccountDifference {
         }
     }
 
-    /// Whether something that was there is another one, or gone: people make new accounts at any time, and the panel's
-    /// command for panel access makes none.
+    /// Whether something that was there is another one, or gone: people make new accounts at any time, and
+    /// the panel's command for panel access makes none.
     #[must_use]
     pub const fn is_of_old(&self) -> bool {
         match self {
@@ -88,14 +88,12 @@ impl AccountList {
             };
             differences.extend(match next {
                 (Some(was), Some(is)) => between(before, was, now, is),
-                (Some(was), None) => before.account(was).map(|account| AccountDifference::Gone {
-                    id: was.id,
-                    account: shown(&account),
-                }),
-                (None, Some(is)) => now.account(is).map(|account| AccountDifference::New {
-                    id: is.id,
-                    account: shown(&account),
-                }),
+                (Some(was), None) => before
+                    .account(was)
+                    .map(|account| AccountDifference::Gone { id: was.id, account: shown(&account) }),
+                (None, Some(is)) => now
+                    .account(is)
+                    .map(|account| AccountDifference::New { id: is.id, account: shown(&account) }),
                 (None, None) => None,
             });
         }
@@ -134,19 +132,14 @@ fn between(
     let (had, has) = (before.details(was.id), now.details(is.id));
     Some(AccountDifference::Account {
         id: was.id,
-        told: format!(
-            "{old}{renamed}: before: {}; now: {}",
-            had.words(),
-            has.words()
-        ),
+        told: format!("{old}{renamed}: before: {}; now: {}", had.words(), has.words()),
     })
 }
 
 fn others(before: &AccountList, now: &AccountList, differences: &mut Vec<AccountDifference>) {
     let keys = before.others.keys().chain(now.others.keys());
-    let keys: BTreeSet<&OtherLogin> = keys
-        .filter(|key| before.others.get(*key) != now.others.get(*key))
-        .collect();
+    let keys: BTreeSet<&OtherLogin> =
+        keys.filter(|key| before.others.get(*key) != now.others.get(*key)).collect();
     if keys.is_empty() {
         return;
     }

@@ -127,8 +127,7 @@ impl AccountsReading {
             b"d" => {
                 let id = number(fields.next()?)?;
                 let name = crate::report::printable::text(fields.next()?);
-                let canonical =
-                    address::domain(&name).unwrap_or_else(|_| name.to_ascii_lowercase());
+                let canonical = address::domain(&name).unwrap_or_else(|_| name.to_ascii_lowercase());
                 self.domains.push((id, PanelDomain { name, canonical }));
                 Some(())
             }
@@ -159,10 +158,7 @@ impl AccountsReading {
         let (others, key) = match kind {
             b"w" => {
                 let permission = String::from_utf8_lossy(fields.next()?).into_owned();
-                (
-                    &mut self.other_permissions,
-                    OtherLogin::Permission(id, permission),
-                )
+                (&mut self.other_permissions, OtherLogin::Permission(id, permission))
             }
             _ => (&mut self.other_users, OtherLogin::User(id)),
         };
@@ -205,12 +201,8 @@ impl AccountsReading {
 
     /// Sorts the domains, once all are there.
     fn order(&mut self) {
-        self.domains
-            .sort_by(|(one, a), (other, b)| (&a.canonical, one).cmp(&(&b.canonical, other)));
-        self.places = (self.domains.iter())
-            .zip(0..)
-            .map(|((id, _), place)| (*id, place))
-            .collect();
+        self.domains.sort_by(|(one, a), (other, b)| (&a.canonical, one).cmp(&(&b.canonical, other)));
+        self.places = (self.domains.iter()).zip(0..).map(|((id, _), place)| (*id, place)).collect();
     }
 
     fn row(&mut self, kind: &[u8], line: &[u8], at: usize) -> Option<()> {
@@ -256,10 +248,8 @@ impl AccountsReading {
                     b"1" => (AccountState::Locked, None),
                     _ => (AccountState::Unclear, Some(AccountProblem::Unclear)),
                 };
-                let linked = matches!(
-                    state,
-                    AccountState::Active | AccountState::Locked | AccountState::Unclear
-                );
+                let linked =
+                    matches!(state, AccountState::Active | AccountState::Locked | AccountState::Unclear);
                 let customers = || match place.zip(domain) {
                     // Most accounts: no login of their domain is a customer's.
                     Some((place, (_, domain))) if self.owners.contains(place) => {
@@ -285,8 +275,7 @@ impl AccountsReading {
                 } else if owner() {
                     Some(AccountProblem::Owner)
                 } else if let (OwnAddress::No, UserLogin::Other(login)) = (address, login) {
-                    self.others
-                        .insert(one_form(&String::from_utf8_lossy(login)));
+                    self.others.insert(one_form(&String::from_utf8_lossy(login)));
                     Some(AccountProblem::OtherLogin)
                 } else {
                     problem
@@ -332,11 +321,7 @@ impl AccountsReading {
         };
         let complete = |what, rows, counted: Option<usize>| match counted {
             None => Err(AccountsMisread::NotTold(what)),
-            Some(counted) if counted != rows => Err(AccountsMisread::Count {
-                what,
-                rows,
-                counted,
-            }),
+            Some(counted) if counted != rows => Err(AccountsMisread::Count { what, rows, counted }),
             Some(_) => Ok(()),
         };
         complete("domains", self.domains.len(), self.counted_domains)?;
@@ -368,11 +353,7 @@ impl AccountsReading {
         once("the account with the number", rows.iter().map(|row| row.id))?;
         let different = |what, rows: usize, different: usize| match rows == different {
             true => Ok(()),
-            false => Err(AccountsMisread::Count {
-                what,
-                rows: different,
-                counted: rows,
-            }),
+            false => Err(AccountsMisread::Count { what, rows: different, counted: rows }),
         };
         different("different customers", self.client_rows, self.clients.len())?;
         different("different other users", others.rows, others.kept.len())?;

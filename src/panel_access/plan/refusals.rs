@@ -1,4 +1,5 @@
-//! What keeps accounts from being changed: they are not simply mail users, they are too many, or it is not known how.
+//! What keeps accounts from being changed: they are not simply mail users, they are too many, or it is not
+//! known how.
 
 use std::collections::BTreeSet;
 
@@ -77,9 +78,8 @@ pub(super) fn within(
         return;
     }
     let what = format!("{changes} accounts would change, and one run may change {most}");
-    let mut diagnostic = Diagnostic::new(what).hint(format!(
-        "see whether that is meant; `--allow account-changes={changes}` allows it for once"
-    ));
+    let mut diagnostic = Diagnostic::new(what)
+        .hint(format!("see whether that is meant; `--allow account-changes={changes}` allows it for once"));
     if let Some(declared) = declared {
         diagnostic = diagnostic.at(declared_at(&declared.origin));
     }
@@ -116,20 +116,14 @@ pub(super) fn remembered(
     for act in acts {
         let Some(seen) = memory.of(act) else { continue };
         let what = format!("the panel's command is not run to {}", act.words());
-        let why = format!(
-            "the run {} saw that it {}, with this version of Plesk",
-            seen.run,
-            seen.surprise.words()
-        );
+        let why =
+            format!("the run {} saw that it {}, with this version of Plesk", seen.run, seen.surprise.words());
         let hint = format!(
             "set these accounts in the panel itself and take them out of the manifest; `--allow panel-command` tries the \
              command at one account again; another version of Plesk forgets it, and so does `rm {}`",
             printable::quoted(memory::path().as_str())
         );
-        part.block(
-            PlanBlocked::Refused,
-            Diagnostic::new(what).because(why).hint(hint),
-        );
+        part.block(PlanBlocked::Refused, Diagnostic::new(what).because(why).hint(hint));
     }
 }
 
@@ -141,21 +135,16 @@ pub(super) fn vendor(
 ) -> Option<VendorCommand> {
     let (why, hint) = match command {
         MailCommand::Spelled(program, option) => {
-            return Some(VendorCommand {
-                program: program.clone(),
-                option,
-                deadline,
-            });
+            return Some(VendorCommand { program: program.clone(), option, deadline });
         }
         MailCommand::NotAsked => ("it was not asked for its options".to_owned(), None),
         MailCommand::Missing(paths) => {
             let paths: Vec<&str> = paths.iter().map(HostPath::as_str).collect();
             (format!("there is no {}", paths.join(" and no ")), None)
         }
-        MailCommand::WithoutOption(program) => (
-            format!("`{program} --help` lists neither -cp-access nor -cp_access"),
-            Some(program),
-        ),
+        MailCommand::WithoutOption(program) => {
+            (format!("`{program} --help` lists neither -cp-access nor -cp_access"), Some(program))
+        }
         MailCommand::Silent(program, why) => (format!("{program}: {why}"), Some(program)),
     };
     let hint = hint.map_or_else(
@@ -163,9 +152,6 @@ pub(super) fn vendor(
         |program| format!("see what `{program} --help` prints on the host"),
     );
     let what = "it is not known how the panel's command changes the access of an account";
-    part.block(
-        PlanBlocked::Unknown,
-        Diagnostic::new(what).because(why).hint(hint),
-    );
+    part.block(PlanBlocked::Unknown, Diagnostic::new(what).because(why).hint(hint));
     None
 }

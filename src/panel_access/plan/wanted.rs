@@ -33,10 +33,7 @@ impl<'a> WantedAccess<'a> {
     pub(super) fn new(wants: &'a PanelAccess, accounts: &AccountList) -> Self {
         let domains = (accounts.domains().iter())
             .map(|domain| {
-                let own = wants
-                    .domains
-                    .get(&domain.canonical)
-                    .map(AccessDecidedBy::Domain);
+                let own = wants.domains.get(&domain.canonical).map(AccessDecidedBy::Domain);
                 own.or(wants.default.as_ref().map(AccessDecidedBy::Default))
             })
             .collect();

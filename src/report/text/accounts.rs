@@ -24,9 +24,7 @@ pub fn accounts(shown: &ShownAccounts, colour: Colour) -> SafeText {
                 },
             ]
         });
-        std::iter::once(head(["DOMAIN", "ACCOUNTS", "PANEL ACCESS", ""]))
-            .chain(rows)
-            .collect()
+        std::iter::once(head(["DOMAIN", "ACCOUNTS", "PANEL ACCESS", ""])).chain(rows).collect()
     } else {
         let rows = shown.accounts.iter().map(|entry| {
             let problems: Vec<&str> = entry.problems.iter().map(|p| p.words()).collect();
@@ -40,9 +38,7 @@ pub fn accounts(shown: &ShownAccounts, colour: Colour) -> SafeText {
                 String::new(),
             ]
         });
-        std::iter::once(head(["ACCOUNT", "PANEL ACCESS", "", ""]))
-            .chain(rows)
-            .collect()
+        std::iter::once(head(["ACCOUNT", "PANEL ACCESS", "", ""])).chain(rows).collect()
     };
     let mut widths = [0; 4];
     for row in &rows {

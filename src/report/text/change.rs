@@ -8,13 +8,7 @@ use crate::report::safe::{SafeText, untabbed};
 
 /// The line before and after, with number and block.
 pub(super) fn change(text: &mut SafeText, line: &EditedLine) {
-    let EditedLine {
-        kind: _,
-        line: number,
-        block,
-        before,
-        after,
-    } = line;
+    let EditedLine { kind: _, line: number, block, before, after } = line;
     match block {
         Some(block) => text.painted(DIM, format_args!("  line {number}, in {block}")),
         None => text.painted(DIM, format_args!("  line {number}")),

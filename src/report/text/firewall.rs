@@ -1,4 +1,5 @@
-//! Changes of who may reach mail services as text: the rules, what they do to whom, and how they are confirmed.
+//! Changes of who may reach mail services as text: the rules, what they do to whom, and how they are
+//! confirmed.
 
 use super::{DIM, HEADING, WARNING, count};
 use crate::firewall::boot::way_of;
@@ -13,15 +14,8 @@ use crate::report::safe::SafeText;
 
 /// `restrict imap, pop3 by mailward's own nftables table`.
 pub(super) fn name(step: &FirewallStep) -> String {
-    let services: Vec<&str> = step
-        .allowlists
-        .iter()
-        .map(|allowlist| allowlist.service.name())
-        .collect();
-    let opens = step
-        .allowlists
-        .iter()
-        .all(|allowlist| allowlist.to == AllowedSources::Anyone);
+    let services: Vec<&str> = step.allowlists.iter().map(|allowlist| allowlist.service.name()).collect();
+    let opens = step.allowlists.iter().all(|allowlist| allowlist.to == AllowedSources::Anyone);
     let verb = if opens { "open" } else { "restrict" };
     format!("{verb} {} by {}", services.join(", "), step.way.words())
 }
@@ -89,9 +83,7 @@ pub(super) fn boot(step: &BootStep, colour: Colour) -> SafeText {
     for path in &step.paths {
         let verb = match step.boot {
             // The other way's rules must not come back beside these.
-            BootHook::Restores | BootHook::Records
-                if way_of(path).is_some_and(|way| way != step.way) =>
-            {
+            BootHook::Restores | BootHook::Records if way_of(path).is_some_and(|way| way != step.way) => {
                 "remove"
             }
             BootHook::Restores | BootHook::Records => "write",
@@ -113,10 +105,7 @@ pub(super) fn retire(step: &RetireStep, colour: Colour) -> SafeText {
 /// `imap (143, 993): anyone → 203.0.113.0/24, 2001:db8:51::/48`.
 fn allowlist_text(allowlist: &AllowlistChange) -> String {
     let ports: Vec<String> = allowlist.ports.iter().map(u16::to_string).collect();
-    let from = allowlist
-        .from
-        .as_ref()
-        .map_or_else(|| "unclear".to_owned(), allowed_sources);
+    let from = allowlist.from.as_ref().map_or_else(|| "unclear".to_owned(), allowed_sources);
     let change = if allowlist.from.as_ref() == Some(&allowlist.to) {
         format!("{from}, as before")
     } else {
@@ -140,9 +129,7 @@ fn closed_family(allowlist: &AllowlistChange) -> Option<AddressFamily> {
     let AllowedSources::Only(networks) = &allowlist.to else {
         return None;
     };
-    let mut closed = AddressFamily::ALL
-        .into_iter()
-        .filter(|family| networks.of_family(*family).is_empty());
+    let mut closed = AddressFamily::ALL.into_iter().filter(|family| networks.of_family(*family).is_empty());
     match (closed.next(), closed.next()) {
         (Some(family), None) => Some(family),
         (Some(_), Some(_)) | (None, _) => None,
@@ -158,10 +145,7 @@ fn size(networks: &Networks) -> String {
             1 => "1 address".to_owned(),
             many => format!("{many} addresses"),
         };
-        parts.push(format!(
-            "{} ({addresses})",
-            count(size.v4_networks, "IPv4 network")
-        ));
+        parts.push(format!("{} ({addresses})", count(size.v4_networks, "IPv4 network")));
     }
     if size.v6_networks > 0 {
         parts.push(count(size.v6_networks, "IPv6 network"));
@@ -172,18 +156,15 @@ fn size(networks: &Networks) -> String {
 fn causes(text: &mut SafeText, causes: &[FirewallCause]) {
     for cause in causes {
         let cause = match cause {
-            FirewallCause::Declared { service, origin } => format!(
-                "{}:{} declares who may reach {service}",
-                origin.layer, origin.line
-            ),
+            FirewallCause::Declared { service, origin } => {
+                format!("{}:{} declares who may reach {service}", origin.layer, origin.line)
+            }
             FirewallCause::RulesDiffer => {
                 "the rules are not those that mailward makes: somebody has changed them".to_owned()
             }
-            FirewallCause::RulesGone => {
-                "the rules are gone from the kernel, though they come back \
+            FirewallCause::RulesGone => "the rules are gone from the kernel, though they come back \
                                        at boot: somebody has removed them"
-                    .to_owned()
-            }
+                .to_owned(),
             FirewallCause::NeverConfirmed => {
                 "the rules in force were never confirmed: something has changed them, or \
                                             brought them back"

@@ -1,7 +1,7 @@
 //! Which notes are told: the one rule for all commands.
 //!
-//! `plan`, `check` and `apply` tell every note of their plan, also where there is nothing to do; what heads a text is not told
-//! again in it. `show` makes no plan, and tells of a change of access that waits alone.
+//! `plan`, `check` and `apply` tell every note of their plan, also where there is nothing to do; what heads a
+//! text is not told again in it. `show` makes no plan, and tells of a change of access that waits alone.
 
 use super::WARNING;
 use super::panel_access::AccountDetail;
@@ -26,17 +26,11 @@ pub(super) fn never_confirmed(notes: &[Note]) -> Option<&Note> {
 }
 
 /// All notes but the one that heads the text, a line each.
-pub(super) fn lines(
-    notes: &[Note],
-    head: Option<&Note>,
-    detail: AccountDetail,
-    colour: Colour,
-) -> SafeText {
+pub(super) fn lines(notes: &[Note], head: Option<&Note>, detail: AccountDetail, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     let heads = |note: &Note| head.is_some_and(|head| std::ptr::eq(head, note));
     for told in notes.iter().filter(|note| !heads(note)) {
-        text.paint(WARNING, "note:")
-            .line(format_args!(" {}", note(told, detail)));
+        text.paint(WARNING, "note:").line(format_args!(" {}", note(told, detail)));
     }
     text
 }

@@ -105,15 +105,11 @@ pub fn summary(outcome: &Outcome) -> String {
         OutcomeVerdict::Confirmed => "Confirmed.",
         OutcomeVerdict::Reverted => "Taken back.",
         OutcomeVerdict::Owed => "Applied; something is still owed.",
-        OutcomeVerdict::ChangedSince => {
-            "Applied, but somebody else has changed something since: plan again."
-        }
+        OutcomeVerdict::ChangedSince => "Applied, but somebody else has changed something since: plan again.",
         OutcomeVerdict::Declined => "Nothing was changed: the answer was no.",
         OutcomeVerdict::Interrupted => "Nothing was changed: the run was interrupted.",
         OutcomeVerdict::Usage => "Nothing was changed: usage or manifest error.",
-        OutcomeVerdict::Locked => {
-            "Nothing was changed: another run is under way, or its change waits."
-        }
+        OutcomeVerdict::Locked => "Nothing was changed: another run is under way, or its change waits.",
         OutcomeVerdict::Stale => "Nothing was changed: this is not the plan that was agreed.",
         OutcomeVerdict::Refused => "Nothing was changed: refused.",
         OutcomeVerdict::RolledBack => "Failed and rolled back: the host is as it was before.",
@@ -124,9 +120,5 @@ pub fn summary(outcome: &Outcome) -> String {
         OutcomeVerdict::Internal => "An error in mailward itself.",
         OutcomeVerdict::Unknown => "The host's state is not known.",
     };
-    if owed.is_empty() {
-        line.to_owned()
-    } else {
-        format!("{line} Owed: {}.", owed.join(", "))
-    }
+    if owed.is_empty() { line.to_owned() } else { format!("{line} Owed: {}.", owed.join(", ")) }
 }

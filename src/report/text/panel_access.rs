@@ -34,13 +34,8 @@ pub(super) fn name(step: &PanelAccessStep) -> String {
 }
 
 /// Every act, in the order in which they are told.
-const ACTS: [AccountAct; 5] = [
-    AccountAct::Forbid,
-    AccountAct::Lock,
-    AccountAct::Permit,
-    AccountAct::Unlock,
-    AccountAct::CreateUser,
-];
+const ACTS: [AccountAct; 5] =
+    [AccountAct::Forbid, AccountAct::Lock, AccountAct::Permit, AccountAct::Unlock, AccountAct::CreateUser];
 
 const fn verb(act: AccountAct) -> &'static str {
     match act {
@@ -51,9 +46,7 @@ const fn verb(act: AccountAct) -> &'static str {
 }
 
 /// `deny panel access to 300 accounts in 20 domains`, for each act.
-pub(super) fn in_brief<'a>(
-    steps: impl Iterator<Item = &'a PanelAccessStep> + Clone,
-) -> Vec<String> {
+pub(super) fn in_brief<'a>(steps: impl Iterator<Item = &'a PanelAccessStep> + Clone) -> Vec<String> {
     let mut brief = Vec::new();
     for act in ACTS {
         let steps: Vec<&PanelAccessStep> = steps.clone().filter(|step| step.act == act).collect();
@@ -66,7 +59,8 @@ pub(super) fn in_brief<'a>(
     brief
 }
 
-/// `3 accounts keep panel access that the manifest denies, and are left alone`; nothing where none is left as it is.
+/// `3 accounts keep panel access that the manifest denies, and are left alone`; nothing where none is left as
+/// it is.
 pub(super) fn left_alone(plan: &Plan) -> Option<String> {
     let (keep, lack) = super::left_alone(plan);
     let keep = (keep > 0).then(|| {
@@ -85,12 +79,7 @@ pub(super) fn left_alone(plan: &Plan) -> Option<String> {
 
 fn heading(steps: &[&PanelAccessStep], act: AccountAct) -> String {
     let accounts = steps.iter().map(|step| step.count).sum();
-    format!(
-        "{} {} in {}",
-        verb(act),
-        count(accounts, "account"),
-        count(steps.len(), "domain")
-    )
+    format!("{} {} in {}", verb(act), count(accounts, "account"), count(steps.len(), "domain"))
 }
 
 /// The steps on accounts of a plan.
@@ -101,8 +90,7 @@ pub(super) fn steps(plan: &Plan) -> impl Iterator<Item = &PanelAccessStep> + Clo
 /// Everything that a plan does to accounts.
 pub(super) fn text(text: &mut SafeText, plan: &Plan, detail: AccountDetail) {
     for act in ACTS {
-        let steps: Vec<&PanelAccessStep> =
-            self::steps(plan).filter(|step| step.act == act).collect();
+        let steps: Vec<&PanelAccessStep> = self::steps(plan).filter(|step| step.act == act).collect();
         if steps.is_empty() {
             continue;
         }
@@ -117,13 +105,8 @@ pub(super) fn text(text: &mut SafeText, plan: &Plan, detail: AccountDetail) {
         if steps.len() > shown {
             let rest = steps.iter().skip(shown);
             let accounts = rest.map(|step| step.count).sum();
-            let (domains, accounts) = (
-                count(steps.len() - shown, "more domain"),
-                count(accounts, "account"),
-            );
-            text.line(format_args!(
-                "  {domains}, {accounts} (--verbose names them)"
-            ));
+            let (domains, accounts) = (count(steps.len() - shown, "more domain"), count(accounts, "account"));
+            text.line(format_args!("  {domains}, {accounts} (--verbose names them)"));
         }
         for cause in causes(&steps, detail) {
             text.painted(DIM, format_args!("  because {cause}"));
@@ -137,8 +120,7 @@ fn domain(text: &mut SafeText, step: &PanelAccessStep, detail: AccountDetail) {
     let names = || {
         (step.accounts.iter()).map(|change| {
             let name = change.account.rsplit_once('@');
-            name.map_or(change.account.as_str(), |(name, _)| name)
-                .to_owned()
+            name.map_or(change.account.as_str(), |(name, _)| name).to_owned()
         })
     };
     let said = match detail {
@@ -197,11 +179,7 @@ fn causes(steps: &[&PanelAccessStep], detail: AccountDetail) -> Vec<String> {
         if lines.len() > shown {
             let _ = write!(cause, " and {} more lines", lines.len() - shown);
         }
-        cause.push_str(if lines.len() == 1 {
-            " names it"
-        } else {
-            " name them"
-        });
+        cause.push_str(if lines.len() == 1 { " names it" } else { " name them" });
         said.push(cause);
     }
     said

@@ -7,8 +7,8 @@ use super::{firewall, notes};
 use crate::firewall::observed::PacketEntrance;
 use crate::host::ForeignProcess;
 use crate::plan::{
-    ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note,
-    PanelLimitStep, Plan, ServiceAction, SettingNamed, SkipReason, Step, StepCause,
+    ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note, PanelLimitStep, Plan,
+    ServiceAction, SettingNamed, SkipReason, Step, StepCause,
 };
 use crate::report::Colour;
 use crate::report::printable;
@@ -102,11 +102,7 @@ pub fn summary(plan: &Plan) -> String {
     }
     let mut parts = Vec::new();
     if files > 0 {
-        parts.push(format!(
-            "change {} in {}",
-            count(lines, "line"),
-            count(files, "file")
-        ));
+        parts.push(format!("change {} in {}", count(lines, "line"), count(files, "file")));
     }
     if panels > 0 {
         parts.push(format!("run {} of the panel", count(panels, "command")));
@@ -119,11 +115,7 @@ pub fn summary(plan: &Plan) -> String {
     let later = plan.steps.iter().filter_map(|step| match step {
         Step::Boot(step) => Some(firewall::boot_name(step)),
         Step::Retire(step) => Some(firewall::retire_name(step)),
-        Step::Edit(_)
-        | Step::Panel(_)
-        | Step::Action(_)
-        | Step::PanelAccess(_)
-        | Step::Firewall(_) => None,
+        Step::Edit(_) | Step::Panel(_) | Step::Action(_) | Step::PanelAccess(_) | Step::Firewall(_) => None,
     });
     parts.extend(rules.into_iter().chain(later));
     format!("Plan: {}.", parts.join(", "))
@@ -165,10 +157,7 @@ pub fn drift(plan: &Plan) -> String {
             | Note::ToConfirm { .. }
             | Note::Remark { .. } => "WAITS",
         };
-        let more = [
-            Some(steps_in_brief(&plan.steps)),
-            panel_access::left_alone(plan),
-        ];
+        let more = [Some(steps_in_brief(&plan.steps)), panel_access::left_alone(plan)];
         let more: String = (more.into_iter().flatten())
             .filter(|part| !part.is_empty())
             .map(|part| format!("; {part}"))
@@ -191,28 +180,26 @@ pub fn drift(plan: &Plan) -> String {
     format!("{word}: {brief} ({})", plan.fingerprint)
 }
 
-/// How many accounts keep access that the manifest denies, and how many lack access that it grants, since they are left
-/// alone.
+/// How many accounts keep access that the manifest denies, and how many lack access that it grants, since
+/// they are left alone.
 #[must_use]
 pub fn left_alone(plan: &Plan) -> (usize, usize) {
-    plan.notes
-        .iter()
-        .fold((0, 0), |(all, none), note| match note {
-            Note::AccountsLeftAlone { keep, lack, .. } => (all + keep, none + lack),
-            Note::NotRunning { .. }
-            | Note::Stranger { .. }
-            | Note::NotRestarted { .. }
-            | Note::Problem { .. }
-            | Note::Unmanaged { .. }
-            | Note::Missing(_)
-            | Note::Advice(_)
-            | Note::Waits { .. }
-            | Note::Unwatched { .. }
-            | Note::ToConfirm { .. }
-            | Note::NeverConfirmed { .. }
-            | Note::Displaced { .. }
-            | Note::Remark { .. } => (all, none),
-        })
+    plan.notes.iter().fold((0, 0), |(all, none), note| match note {
+        Note::AccountsLeftAlone { keep, lack, .. } => (all + keep, none + lack),
+        Note::NotRunning { .. }
+        | Note::Stranger { .. }
+        | Note::NotRestarted { .. }
+        | Note::Problem { .. }
+        | Note::Unmanaged { .. }
+        | Note::Missing(_)
+        | Note::Advice(_)
+        | Note::Waits { .. }
+        | Note::Unwatched { .. }
+        | Note::ToConfirm { .. }
+        | Note::NeverConfirmed { .. }
+        | Note::Displaced { .. }
+        | Note::Remark { .. } => (all, none),
+    })
 }
 
 /// A step in as few words as name it, for progress.
@@ -292,10 +279,7 @@ fn effects_text(text: &mut SafeText, effects: &[crate::plan::LimitEffect]) {
         };
         let services = services.join(", ");
         let (from, to) = (value(first.from), value(first.to));
-        text.line(format_args!(
-            "  {services} {}: {from} → {to}{along}",
-            first.setting.name()
-        ));
+        text.line(format_args!("  {services} {}: {from} → {to}{along}", first.setting.name()));
     }
 }
 
@@ -314,30 +298,14 @@ fn causes_text(text: &mut SafeText, causes: &[StepCause]) {
 
 fn cause_text(cause: &StepCause) -> String {
     match cause {
-        StepCause::Declared {
-            service,
-            setting,
-            value: declared,
-            origin,
-        } => {
+        StepCause::Declared { service, setting, value: declared, origin } => {
             let (layer, line) = (&origin.layer, origin.line);
-            format!(
-                "{layer}:{line} declares {service} {} = {}",
-                setting.name(),
-                value(*declared)
-            )
+            format!("{layer}:{line} declares {service} {} = {}", setting.name(), value(*declared))
         }
-        StepCause::NotInForce {
-            service,
-            key,
-            effect,
-        } => format!("{key} of {service} was not in force: {effect}"),
-        StepCause::RunningDiffers {
-            service,
-            setting,
-            running,
-            value: wanted,
-        } => {
+        StepCause::NotInForce { service, key, effect } => {
+            format!("{key} of {service} was not in force: {effect}")
+        }
+        StepCause::RunningDiffers { service, setting, running, value: wanted } => {
             format!(
                 "{service} runs with {} = {}, and shall have {}",
                 setting.name(),
@@ -347,14 +315,11 @@ fn cause_text(cause: &StepCause) -> String {
         }
         StepCause::RunningUnknown { paths } => {
             let paths: Vec<&str> = paths.iter().map(crate::model::HostPath::as_str).collect();
-            format!(
-                "{} changed since it was read, and what runs is not known",
-                paths.join(", ")
-            )
+            format!("{} changed since it was read, and what runs is not known", paths.join(", "))
         }
-        StepCause::ProgramReplaced { service } => format!(
-            "{service} runs a program file that was replaced or removed since, as by an upgrade"
-        ),
+        StepCause::ProgramReplaced { service } => {
+            format!("{service} runs a program file that was replaced or removed since, as by an upgrade")
+        }
         StepCause::Owed => "an earlier run wrote it down and did not complete it".to_owned(),
     }
 }
@@ -364,16 +329,13 @@ fn action_text(text: &mut SafeText, action: &ServiceAction) {
     let services = action.services.join(", ");
     let how = match (action.daemon, action.verb) {
         (Daemon::Xinetd, ActionVerb::Start) => "start: a reload ended it",
-        (Daemon::Xinetd, ActionVerb::Reload | ActionVerb::Restart) => {
-            "SIGHUP: it reads its files again"
-        }
+        (Daemon::Xinetd, ActionVerb::Reload | ActionVerb::Restart) => "SIGHUP: it reads its files again",
         (Daemon::Courier, ActionVerb::Restart | ActionVerb::Reload) => {
             "stop and start: new limits need a new command line"
         }
         (Daemon::Courier, ActionVerb::Start) => "start: an earlier run stopped it",
     };
-    text.paint(HEADING, format_args!("{verb} {}", action.unit))
-        .line(format_args!(" ({how})"));
+    text.paint(HEADING, format_args!("{verb} {}", action.unit)).line(format_args!(" ({how})"));
     text.line(format_args!("  concerns {}", services));
     let cost = match action.cost {
         ActionCost::SessionsSurvive => "open sessions live on".to_owned(),
@@ -395,38 +357,21 @@ fn action_text(text: &mut SafeText, action: &ServiceAction) {
         })
         .collect();
     if !files.is_empty() {
-        let also = format!(
-            "  also makes live: whatever others changed since xinetd read {}",
-            files.join(", ")
-        );
+        let also =
+            format!("  also makes live: whatever others changed since xinetd read {}", files.join(", "));
         text.painted(WARNING, also);
     }
     for also in &action.also_live {
         let also = match also {
             AlsoLiveSessions::File { .. } => continue,
             AlsoLiveSessions::Variable { service, name } => {
-                format!(
-                    "a changed {} for {service}, edited by others since it was started",
-                    name
-                )
+                format!("a changed {} for {service}, edited by others since it was started", name)
             }
             AlsoLiveSessions::Unknown { service, reason } => {
-                format!(
-                    "perhaps more for {service}: what it was started with cannot be read ({reason})"
-                )
+                format!("perhaps more for {service}: what it was started with cannot be read ({reason})")
             }
-            AlsoLiveSessions::Setting {
-                service,
-                setting,
-                from,
-                to,
-            } => {
-                format!(
-                    "{service} {}: {} → {}, edited by others",
-                    setting.name(),
-                    value(*from),
-                    value(*to)
-                )
+            AlsoLiveSessions::Setting { service, setting, from, to } => {
+                format!("{service} {}: {} → {}, edited by others", setting.name(), value(*from), value(*to))
             }
         };
         text.painted(WARNING, format_args!("  also makes live: {also}"));
@@ -549,16 +494,11 @@ pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
 
 /// Who will be able to confirm a change.
 fn to_confirm(at: &[PacketEntrance]) -> &'static str {
-    match (
-        at.contains(&PacketEntrance::Ssh),
-        at.contains(&PacketEntrance::Console),
-    ) {
+    match (at.contains(&PacketEntrance::Ssh), at.contains(&PacketEntrance::Console)) {
         (true, true) => {
             "the change of access is to be confirmed over a new ssh connection from outside, or at the console"
         }
-        (true, false) => {
-            "the change of access is to be confirmed over a new ssh connection from outside"
-        }
+        (true, false) => "the change of access is to be confirmed over a new ssh connection from outside",
         (false, true) => {
             "the change of access is to be confirmed at the console: sshd is not seen to listen here"
         }

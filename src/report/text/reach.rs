@@ -18,9 +18,8 @@ pub fn reach(shown: &ShownFirewall, colour: Colour) -> SafeText {
     let mut left: Vec<&PortEntry> = shown.services.iter().collect();
     while let Some(first) = left.first().copied() {
         let told = tells(first);
-        let (alike, others): (Vec<&PortEntry>, Vec<&PortEntry>) = left
-            .into_iter()
-            .partition(|entry| entry.service == first.service && tells(entry) == told);
+        let (alike, others): (Vec<&PortEntry>, Vec<&PortEntry>) =
+            left.into_iter().partition(|entry| entry.service == first.service && tells(entry) == told);
         left = others;
         // A rectangle of ports and families is one line; anything else is one line a family.
         let ports = |family| -> Vec<String> {
@@ -41,13 +40,7 @@ pub fn reach(shown: &ShownFirewall, colour: Colour) -> SafeText {
         };
         for (families, ports) in lines {
             let [who, by] = told.clone();
-            rows.push([
-                first.service.to_string(),
-                ports.join(", "),
-                families,
-                who,
-                by,
-            ]);
+            rows.push([first.service.to_string(), ports.join(", "), families, who, by]);
         }
     }
     let mut widths = [0; 4];
@@ -131,12 +124,7 @@ fn words(networks: &[Network]) -> String {
 
 fn notes(shown: &ShownFirewall) -> Vec<String> {
     let mut notes = Vec::new();
-    notes.extend(
-        shown
-            .own
-            .iter()
-            .map(|own| format!("mailward has in force: {own}")),
-    );
+    notes.extend(shown.own.iter().map(|own| format!("mailward has in force: {own}")));
     if let Some(plesk) = &shown.plesk_firewall {
         notes.push(
             match plesk.enabled {

@@ -29,9 +29,7 @@ pub fn show(entries: &[LimitEntry], colour: Colour) -> SafeText {
     let line = |row: &[String; 5]| {
         let [service, setting, value, running, from] = row;
         let [a, b, c, d] = widths;
-        format!("{service:a$}  {setting:b$}  {value:c$}  {running:d$}  {from}")
-            .trim_end()
-            .to_owned()
+        format!("{service:a$}  {setting:b$}  {value:c$}  {running:d$}  {from}").trim_end().to_owned()
     };
     let mut text = SafeText::new(colour);
     text.painted(HEADING, line(&head));
@@ -52,25 +50,9 @@ fn row(entry: &LimitEntry) -> [String; 5] {
         (None, _) => "built in".to_owned(),
     };
     if let Some(declared) = &entry.declared {
-        let _ = write!(
-            from,
-            ", {}:{} declares {}",
-            declared.layer,
-            declared.line,
-            value(declared.value)
-        );
+        let _ = write!(from, ", {}:{} declares {}", declared.layer, declared.line, value(declared.value));
     }
     let service = printable(&entry.service).into_owned();
-    let shown = if entry.value == LimitValue::Nothing {
-        "-".to_owned()
-    } else {
-        value(entry.value)
-    };
-    [
-        service,
-        entry.setting.name().to_owned(),
-        shown,
-        entry.runs(),
-        from,
-    ]
+    let shown = if entry.value == LimitValue::Nothing { "-".to_owned() } else { value(entry.value) };
+    [service, entry.setting.name().to_owned(), shown, entry.runs(), from]
 }

@@ -16,11 +16,8 @@ use proptest::prelude::*;
 use super::fastest;
 use super::nft::{allowlist, many, networks};
 
-const SERVICES: [(MailService, &[u16]); 3] = [
-    (MailService::Imap, &[143, 993]),
-    (MailService::Smtp, &[25, 465]),
-    (MailService::Submission, &[587]),
-];
+const SERVICES: [(MailService, &[u16]); 3] =
+    [(MailService::Imap, &[143, 993]), (MailService::Smtp, &[25, 465]), (MailService::Submission, &[587])];
 
 fn table(allowlists: &[PortAllowlist]) -> FilterStack {
     FilterStack(nft::rules(allowlists, NatEnds::Both))
@@ -32,15 +29,9 @@ fn only(service: MailService, texts: &[&str]) -> PortAllowlist {
 
 #[test]
 fn a_change_is_told_in_exact_sets() {
-    let before = table(&[only(
-        MailService::Imap,
-        &["203.0.113.0/24", "2001:db8::/32"],
-    )]);
+    let before = table(&[only(MailService::Imap, &["203.0.113.0/24", "2001:db8::/32"])]);
     let after = table(&[
-        only(
-            MailService::Imap,
-            &["203.0.113.0/25", "198.51.100.7", "2001:db8::/32"],
-        ),
+        only(MailService::Imap, &["203.0.113.0/25", "198.51.100.7", "2001:db8::/32"]),
         allowlist(MailService::Submission, AllowedSources::Nobody),
     ]);
     let told = changes(&before, &after, &SERVICES);
@@ -50,10 +41,7 @@ fn a_change_is_told_in_exact_sets() {
     assert_eq!(told[0].loses, networks(&["203.0.113.128/25"]));
     assert!(told[0].unclear.is_empty());
     assert_eq!(told[1].loses, Networks::everything());
-    assert_eq!(
-        told[0].to_string(),
-        "imap (143, 993): opened to 198.51.100.7; closed to 203.0.113.128/25"
-    );
+    assert_eq!(told[0].to_string(), "imap (143, 993): opened to 198.51.100.7; closed to 203.0.113.128/25");
     assert_eq!(told[1].to_string(), "submission (587): closed to everybody");
     assert_eq!(changes(&after, &after, &SERVICES), []);
     let first = changes(&table(&[]), &before, &SERVICES);
@@ -61,34 +49,19 @@ fn a_change_is_told_in_exact_sets() {
         first[0].to_string(),
         "imap (143, 993): closed to everybody but 203.0.113.0/24, 2001:db8::/32"
     );
-    let size = AddressCount::of(&networks(&[
-        "203.0.113.0/24",
-        "198.51.100.7",
-        "2001:db8::/32",
-    ]));
-    assert_eq!(
-        (size.v4_networks, size.v4_addresses, size.v6_networks),
-        (2, 257, 1)
-    );
-    assert_eq!(
-        AddressCount::of(&Networks::everything()).v4_addresses,
-        1 << 32
-    );
+    let size = AddressCount::of(&networks(&["203.0.113.0/24", "198.51.100.7", "2001:db8::/32"]));
+    assert_eq!((size.v4_networks, size.v4_addresses, size.v6_networks), (2, 257, 1));
+    assert_eq!(AddressCount::of(&Networks::everything()).v4_addresses, 1 << 32);
 }
 
 #[test]
 fn the_ways_to_enforce_have_one_effect() {
     let allowlists = super::nft::allowlists();
     let chains = FilterStack(
-        AddressFamily::ALL
-            .into_iter()
-            .filter_map(|family| iptables::rules(&allowlists, family))
-            .collect(),
+        AddressFamily::ALL.into_iter().filter_map(|family| iptables::rules(&allowlists, family)).collect(),
     );
-    let services: Vec<(MailService, &'static [u16])> = MailService::ALL
-        .into_iter()
-        .map(|service| (service, service.ports()))
-        .collect();
+    let services: Vec<(MailService, &'static [u16])> =
+        MailService::ALL.into_iter().map(|service| (service, service.ports())).collect();
     assert_eq!(changes(&table(&allowlists), &chains, &services), []);
     assert_eq!(changes(&chains, &table(&allowlists), &services), []);
 }
@@ -110,22 +83,17 @@ fn what_becomes_unclear_is_told_as_such() {
     )]);
     let told = changes(&table(&[]), &unclear, &SERVICES);
     assert_eq!(told.len(), 1);
-    assert_eq!(
-        told[0].to_string(),
-        "submission (587): unclear for 203.0.113.0/24"
-    );
+    assert_eq!(told[0].to_string(), "submission (587): unclear for 203.0.113.0/24");
 }
 
 #[test]
 fn whoever_would_be_shut_out_is_told_with_the_deciding_rule() {
     let operator: IpAddr = "::ffff:203.0.113.9".parse().unwrap();
-    let must = [
-        "198.51.100.7".parse().unwrap(),
-        "2001:db8::9".parse().unwrap(),
-    ];
+    let must = ["198.51.100.7".parse().unwrap(), "2001:db8::9".parse().unwrap()];
     let ssh = BTreeSet::from([22, 2222]);
     let all = probes(Some(operator), &must, &ssh, &SERVICES);
-    // Three addresses to two ports of sshd and two of the panel; this host itself to these and five of mail, twice.
+    // Three addresses to two ports of sshd and two of the panel; this host itself to these and five of mail,
+    // twice.
     assert_eq!(all.len(), 3 * 4 + 2 * (4 + 5));
     let allowlists = [allowlist(MailService::Imap, AllowedSources::Nobody)];
     assert_eq!(shut_out(&table(&[]), &table(&allowlists), &all), []);
@@ -146,15 +114,9 @@ fn whoever_would_be_shut_out_is_told_with_the_deciding_rule() {
             ],
         )])
     };
-    let out = shut_out(
-        &table(&[]),
-        &closing(&[2222, PANEL[1]], RuleTarget::Accept),
-        &all,
-    );
-    let told: Vec<(ProtectedClient, u16)> = out
-        .iter()
-        .map(|out| (out.probe.who, out.probe.packet.port))
-        .collect();
+    let out = shut_out(&table(&[]), &closing(&[2222, PANEL[1]], RuleTarget::Accept), &all);
+    let told: Vec<(ProtectedClient, u16)> =
+        out.iter().map(|out| (out.probe.who, out.probe.packet.port)).collect();
     assert_eq!(
         told,
         [
@@ -164,26 +126,13 @@ fn whoever_would_be_shut_out_is_told_with_the_deciding_rule() {
             (ProtectedClient::MustReach, 8880)
         ]
     );
-    assert!(
-        out.iter()
-            .all(|out| out.verdict == ChainPolicy::Drop && out.before == ChainPolicy::Accept)
-    );
-    let by = PacketDecidedBy::Rule {
-        chain: "input".to_owned(),
-        number: 2,
-    };
+    assert!(out.iter().all(|out| out.verdict == ChainPolicy::Drop && out.before == ChainPolicy::Accept));
+    let by = PacketDecidedBy::Rule { chain: "input".to_owned(), number: 2 };
     assert_eq!(out[0].by, (0, by));
     let out = shut_out(&table(&[]), &closing(&[], RuleTarget::Drop), &all);
     assert_eq!(out.len(), 18);
-    assert!(
-        out.iter()
-            .all(|out| out.probe.who == ProtectedClient::Loopback)
-    );
-    let out = shut_out(
-        &table(&[]),
-        &closing(&[], RuleTarget::Unknown("-j QUEUE".into())),
-        &all,
-    );
+    assert!(out.iter().all(|out| out.probe.who == ProtectedClient::Loopback));
+    let out = shut_out(&table(&[]), &closing(&[], RuleTarget::Unknown("-j QUEUE".into())), &all);
     assert!(out.iter().all(|out| out.verdict == ChainPolicy::Unknown));
     assert_eq!(out.len(), 18);
 }
@@ -202,10 +151,7 @@ fn a_packet_must_pass_all_filters() {
 #[test]
 fn ten_thousand_networks_are_compared_in_time_linear_in_their_number() {
     let time = |number| {
-        let before = table(&[allowlist(
-            MailService::Imap,
-            AllowedSources::Only(many(number)),
-        )]);
+        let before = table(&[allowlist(MailService::Imap, AllowedSources::Only(many(number)))]);
         let after = table(&[allowlist(
             MailService::Imap,
             AllowedSources::Only(many(number).difference(&networks(&["20.0.0.0/25"]))),
@@ -220,10 +166,7 @@ fn ten_thousand_networks_are_compared_in_time_linear_in_their_number() {
     crate::support::covered(&format!(
         "a change among 10,000 networks is told in {few:?}, among 40,000 in {more:?}"
     ));
-    assert!(
-        more < few * 10 + std::time::Duration::from_millis(200),
-        "{few:?}, {more:?}"
-    );
+    assert!(more < few * 10 + std::time::Duration::from_millis(200), "{few:?}, {more:?}");
 }
 
 prop_compose! {

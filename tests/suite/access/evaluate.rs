@@ -1,13 +1,13 @@
-//! What becomes of a connection, by the library and by a naive evaluator that shares nothing with it: bits are compared one
-//! by one, and every condition that is not understood is tried both ways.
+//! What becomes of a connection, by the library and by a naive evaluator that shares nothing with it: bits
+//! are compared one by one, and every condition that is not understood is tried both ways.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mailward::firewall::effect::FilterStack;
 use mailward::firewall::rules::{
-    ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, PacketTraffic, PortSet,
-    RuleInterfaces, RuleMatch, RuleProtocol, RuleSet, RuleTarget, TcpPacket,
+    ChainPolicy, ConnectionStage, FilterRule, IncomingInterface, PacketTraffic, PortSet, RuleInterfaces,
+    RuleMatch, RuleProtocol, RuleSet, RuleTarget, TcpPacket,
 };
 use mailward::model::{AddressFamily, Network, Networks};
 use proptest::prelude::*;
@@ -24,10 +24,7 @@ fn bits(address: IpAddr) -> Vec<bool> {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     };
-    bytes
-        .iter()
-        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1))
-        .collect()
+    bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect()
 }
 
 impl std::fmt::Debug for Net {
@@ -50,9 +47,7 @@ impl Net {
     pub fn network(&self) -> Network {
         let mut kept = self.bits.clone();
         kept[self.prefix..].fill(false);
-        let value = kept
-            .iter()
-            .fold(0u128, |sum, bit| sum << 1 | u128::from(*bit));
+        let value = kept.iter().fold(0u128, |sum, bit| sum << 1 | u128::from(*bit));
         let address: IpAddr = if kept.len() == 32 {
             Ipv4Addr::from_bits(u32::try_from(value).unwrap()).into()
         } else {
@@ -84,9 +79,7 @@ pub fn address() -> impl Strategy<Value = IpAddr> {
         (0u32..16, 0u32..4).prop_map(|(low, high)| Ipv4Addr::from_bits(high << 30 | low).into()),
         (0u128..16, 0u128..4).prop_map(|(low, high)| Ipv6Addr::from_bits(high << 126 | low).into()),
     ]
-    .prop_filter("IPv4 in IPv6 form comes as IPv4", |address: &IpAddr| {
-        address.to_canonical() == *address
-    })
+    .prop_filter("IPv4 in IPv6 form comes as IPv4", |address: &IpAddr| address.to_canonical() == *address)
 }
 
 pub fn net() -> impl Strategy<Value = Net> {
@@ -94,14 +87,7 @@ pub fn net() -> impl Strategy<Value = Net> {
         let bits = bits(address);
         let prefix = prefix.min(bits.len());
         let near_the_end = bits.len() - prefix.min(4);
-        Net {
-            prefix: if prefix % 2 == 0 {
-                prefix
-            } else {
-                near_the_end
-            },
-            bits,
-        }
+        Net { prefix: if prefix % 2 == 0 { prefix } else { near_the_end }, bits }
     })
 }
 
@@ -115,12 +101,7 @@ fn plain() -> impl Strategy<Value = Plain> {
             RuleProtocol::Tcp,
             RuleProtocol::NotTcp,
         ]),
-        prop::option::of(prop::sample::select(vec![
-            (25, 25),
-            (143, 143),
-            (24, 143),
-            (0, u16::MAX),
-        ])),
+        prop::option::of(prop::sample::select(vec![(25, 25), (143, 143), (24, 143), (0, u16::MAX)])),
         prop::option::of(prop::collection::vec(net(), 0..4)),
         prop_oneof![4 => Just(0usize), 1 => 1usize..5],
         prop::option::weighted(
@@ -130,18 +111,16 @@ fn plain() -> impl Strategy<Value = Plain> {
         prop::bool::weighted(0.15),
         0usize..12,
     )
-        .prop_map(
-            |(family, protocol, ports, sources, on, stage, unclear, then)| Plain {
-                family,
-                protocol,
-                ports,
-                sources,
-                on,
-                stage,
-                unclear,
-                then,
-            },
-        )
+        .prop_map(|(family, protocol, ports, sources, on, stage, unclear, then)| Plain {
+            family,
+            protocol,
+            ports,
+            sources,
+            on,
+            stage,
+            unclear,
+            then,
+        })
 }
 
 /// Where a rule of a chain leads: jumps go to later chains only, so that they end.
@@ -165,10 +144,7 @@ fn rule(chain: usize, plain: &Plain) -> FilterRule {
             family: plain.family,
             protocol: plain.protocol,
             ports: plain.ports.map(|range| PortSet::of([range])),
-            sources: plain
-                .sources
-                .as_ref()
-                .map(|nets| nets.iter().map(Net::network).collect::<Networks>()),
+            sources: plain.sources.as_ref().map(|nets| nets.iter().map(Net::network).collect::<Networks>()),
             on: [
                 RuleInterfaces::Any,
                 RuleInterfaces::Loopback,
@@ -178,11 +154,7 @@ fn rule(chain: usize, plain: &Plain) -> FilterRule {
             ][plain.on]
                 .clone(),
             stage: plain.stage,
-            unknown: plain
-                .unclear
-                .then(|| "-m u32".to_owned())
-                .into_iter()
-                .collect(),
+            unknown: plain.unclear.then(|| "-m u32".to_owned()).into_iter().collect(),
         },
         then: then(chain, plain.then),
     }
@@ -198,10 +170,7 @@ fn rule_set(family: Option<AddressFamily>, chains: &[Vec<Plain>], policy: ChainP
             .iter()
             .enumerate()
             .map(|(index, rules)| {
-                (
-                    CHAINS[index].to_owned(),
-                    rules.iter().map(|plain| rule(index, plain)).collect(),
-                )
+                (CHAINS[index].to_owned(), rules.iter().map(|plain| rule(index, plain)).collect())
             })
             .collect::<BTreeMap<_, _>>(),
     }
@@ -216,13 +185,9 @@ enum End {
     Anything,
 }
 
-/// All that may become of a packet from one place in the rules on: `None` in it stands for the end of the chain.
-fn possible(
-    chains: &[Vec<Plain>],
-    chain: usize,
-    at: usize,
-    packet: &TcpPacket,
-) -> BTreeSet<Option<End>> {
+/// All that may become of a packet from one place in the rules on: `None` in it stands for the end of the
+/// chain.
+fn possible(chains: &[Vec<Plain>], chain: usize, at: usize, packet: &TcpPacket) -> BTreeSet<Option<End>> {
     let Some(plain) = chains[chain].get(at) else {
         return BTreeSet::from([None]);
     };
@@ -235,13 +200,8 @@ fn possible(
     let on_lo = packet.interface == IncomingInterface::Loopback;
     let fits = family_fits
         && plain.protocol != RuleProtocol::NotTcp
-        && plain
-            .ports
-            .is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
-        && plain
-            .sources
-            .as_ref()
-            .is_none_or(|nets| nets.iter().any(|net| net.has(packet.source)))
+        && plain.ports.is_none_or(|(from, to)| from <= packet.port && packet.port <= to)
+        && plain.sources.as_ref().is_none_or(|nets| nets.iter().any(|net| net.has(packet.source)))
         && plain.stage.is_none_or(|stage| stage == packet.stage)
         && match plain.on {
             0 => true,
@@ -315,13 +275,9 @@ fn naive(
     verdict(&ends(family, chains, policy, packet))
 }
 
-/// A set of rules, in the naive evaluator's terms: its family, its chains, its policy, and whose packets it is about.
-type Set = (
-    Option<AddressFamily>,
-    Vec<Vec<Plain>>,
-    ChainPolicy,
-    PacketTraffic,
-);
+/// A set of rules, in the naive evaluator's terms: its family, its chains, its policy, and whose packets it
+/// is about.
+type Set = (Option<AddressFamily>, Vec<Vec<Plain>>, ChainPolicy, PacketTraffic);
 
 /// What becomes of a connection, by trying all ways that its packets may take.
 fn of_connection(sets: &[Set], packet: &TcpPacket) -> ChainPolicy {
@@ -460,10 +416,7 @@ fn the_deciding_rule_is_named() {
                 then: RuleTarget::Accept,
             },
             FilterRule {
-                when: RuleMatch {
-                    ports: Some(PortSet::single(&[143, 993])),
-                    ..RuleMatch::default()
-                },
+                when: RuleMatch { ports: Some(PortSet::single(&[143, 993])), ..RuleMatch::default() },
                 then: RuleTarget::Drop,
             },
         ],
@@ -475,35 +428,20 @@ fn the_deciding_rule_is_named() {
     };
     assert_eq!(
         told("203.0.113.9", 143),
-        (
-            ChainPolicy::Accept,
-            Some("to 143,993 from 203.0.113.0/24: accept".to_owned())
-        )
+        (ChainPolicy::Accept, Some("to 143,993 from 203.0.113.0/24: accept".to_owned()))
     );
     // The kernel hands over an IPv4 client of an IPv6 socket in this form.
     assert_eq!(told("::ffff:203.0.113.9", 143).0, ChainPolicy::Accept);
-    assert_eq!(
-        told("198.51.100.7", 993),
-        (ChainPolicy::Drop, Some("to 143,993: drop".to_owned()))
-    );
+    assert_eq!(told("198.51.100.7", 993), (ChainPolicy::Drop, Some("to 143,993: drop".to_owned())));
     assert_eq!(told("198.51.100.7", 22), (ChainPolicy::Accept, None));
 }
 
 #[test]
 fn chains_that_are_missing_or_go_round_are_unknown() {
-    let jump = |to: &str| FilterRule {
-        when: RuleMatch::default(),
-        then: RuleTarget::Jump(to.to_owned()),
-    };
-    for chains in [
-        vec![("a", vec![jump("gone")])],
-        vec![("a", vec![jump("b")]), ("b", vec![jump("a")])],
-    ] {
+    let jump = |to: &str| FilterRule { when: RuleMatch::default(), then: RuleTarget::Jump(to.to_owned()) };
+    for chains in [vec![("a", vec![jump("gone")])], vec![("a", vec![jump("b")]), ("b", vec![jump("a")])]] {
         let mut rules = RuleSet::of_chain("a", ChainPolicy::Accept, Vec::new());
-        rules.chains = chains
-            .into_iter()
-            .map(|(name, rules)| (name.to_owned(), rules))
-            .collect();
+        rules.chains = chains.into_iter().map(|(name, rules)| (name.to_owned(), rules)).collect();
         let packet = TcpPacket::opening("203.0.113.9".parse().unwrap(), 25);
         assert_eq!(rules.decide(&packet).verdict, ChainPolicy::Unknown);
         let reach = rules.reach(25, IncomingInterface::Other, ConnectionStage::Opening);

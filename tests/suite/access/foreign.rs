@@ -1,6 +1,8 @@
-//! Rules of others of every kind there is, beside connections through them: what `show` says is what happens, or "unclear".
+//! Rules of others of every kind there is, beside connections through them: what `show` says is what happens,
+//! or "unclear".
 //!
-//! The judge makes the networks, loads the rules and connects; it knows nothing of mailward but what `show` prints.
+//! The judge makes the networks, loads the rules and connects; it knows nothing of mailward but what `show`
+//! prints.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -46,12 +48,7 @@ fn random(kind: &str) {
     let number = std::env::var("MAILWARD_GATES").ok();
     let number = number.map_or(RULESETS, |text| text.parse().unwrap());
     let seed = std::env::var("MAILWARD_SEED").ok().map_or_else(
-        || {
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap()
-                .subsec_nanos()
-        },
+        || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos(),
         |text| text.parse().unwrap(),
     );
     let judged = judge(&format!("{kind} {seed} {number}"), &[]);
@@ -60,14 +57,8 @@ fn random(kind: &str) {
     assert_eq!(of("rulesets"), number);
     assert_eq!(of("connections"), number * 25);
     // Whoever says "unclear" of everything is never wrong.
-    assert!(
-        of("unclear") * 2 < of("connections"),
-        "seed {seed}: {judged:#?}"
-    );
-    assert!(
-        of("open") > 0 && of("closed") > 0,
-        "seed {seed}: {judged:#?}"
-    );
+    assert!(of("unclear") * 2 < of("connections"), "seed {seed}: {judged:#?}");
+    assert!(of("open") > 0 && of("closed") > 0, "seed {seed}: {judged:#?}");
     crate::support::covered(&format!(
         "{kind}, seed {seed}: {} rulesets of {} rules, {} connections as `show` says, {} of them unclear; not among them: {}",
         number,
@@ -99,11 +90,7 @@ const ALL_CLOSED: Told = told(0, 25, 0);
 const ALL_UNCLEAR: Told = told(0, 0, 25);
 
 const fn told(open: u32, closed: u32, unclear: u32) -> Told {
-    Told {
-        unclear,
-        open,
-        closed,
-    }
+    Told { unclear, open, closed }
 }
 
 /// A chain of its own table at a hook.
@@ -272,13 +259,11 @@ fn rules_that_once_were_misread_are_told_as_they_are() {
     if !netns::available("connecting through rules that once were misread") {
         return;
     }
-    let scripts: Vec<(&str, String)> = (given().into_iter())
-        .map(|(name, script, _)| (name, script))
-        .collect();
+    let scripts: Vec<(&str, String)> =
+        (given().into_iter()).map(|(name, script, _)| (name, script)).collect();
     let judged = judge("given \"$2\"", &[&serde_json::to_string(&scripts).unwrap()]);
-    let expected: BTreeMap<String, Told> = (given().into_iter())
-        .map(|(name, _, told)| (name.to_owned(), told))
-        .collect();
+    let expected: BTreeMap<String, Told> =
+        (given().into_iter()).map(|(name, _, told)| (name.to_owned(), told)).collect();
     assert_eq!(judged.told, expected);
     assert_eq!(judged.wrong, [] as [serde_json::Value; 0]);
 }

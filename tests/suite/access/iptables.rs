@@ -1,5 +1,5 @@
-//! The own chain of iptables and ip6tables, loaded into a real kernel by both of Debian's variants, and read back; and the
-//! spelling of older versions.
+//! The own chain of iptables and ip6tables, loaded into a real kernel by both of Debian's variants, and read
+//! back; and the spelling of older versions.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,7 @@ use mailward::firewall::iptables::{
     ChainOwnership, IptablesError, JumpPlace, NatEnd, OwnFamilyChains, PresentAtEnd, PresentChains,
     own_lines, parse, removal, replacement, revert, rules,
 };
-use mailward::firewall::rules::{
-    ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
-};
+use mailward::firewall::rules::{ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket};
 use mailward::model::{AddressFamily, AllowedSources, MailService, Networks};
 
 use super::netns;
@@ -26,11 +24,7 @@ pub const fn program(family: AddressFamily) -> &'static str {
 }
 
 /// What is there after these scripts, one after the other, at each end where anything is.
-fn loaded(
-    variant: &str,
-    family: AddressFamily,
-    scripts: &[&str],
-) -> BTreeMap<NatEnd, OwnFamilyChains> {
+fn loaded(variant: &str, family: AddressFamily, scripts: &[&str]) -> BTreeMap<NatEnd, OwnFamilyChains> {
     let program = program(family);
     let text = netns::printed(
         &format!(
@@ -46,9 +40,7 @@ fn loaded(
 
 /// What of it scripts have to know.
 fn present(own: &BTreeMap<NatEnd, OwnFamilyChains>) -> PresentChains {
-    (own.iter())
-        .map(|(end, own)| (*end, own.present.clone()))
-        .collect()
+    (own.iter()).map(|(end, own)| (*end, own.present.clone())).collect()
 }
 
 /// The same where one end is looked at.
@@ -64,18 +56,13 @@ fn the_chains_are_read_back_as_they_were_written() {
     for variant in VARIANTS {
         for family in AddressFamily::ALL {
             for ends in NatEnds::ALL {
-                let script =
-                    replacement(&allowlists(), family, ends, &PresentChains::default()).unwrap();
+                let script = replacement(&allowlists(), family, ends, &PresentChains::default()).unwrap();
                 let all = loaded(variant, family, &[&script]);
                 for end in NatEnd::ALL {
                     assert_eq!(all.contains_key(&end), end.is_among(ends));
                 }
                 for own in all.values() {
-                    assert_eq!(
-                        Some(&own.rules),
-                        rules(&allowlists(), family).as_ref(),
-                        "{variant}"
-                    );
+                    assert_eq!(Some(&own.rules), rules(&allowlists(), family).as_ref(), "{variant}");
                     assert_eq!((own.present.jumps, own.foreign), (1, 0));
                     assert_eq!(own.before, []);
                 }
@@ -139,17 +126,11 @@ fn a_script_that_fails_changes_nothing() {
     let broken = script.replace("COMMIT", "-A MAILWARD -j NO-SUCH-TARGET\nCOMMIT");
     for variant in VARIANTS {
         let text = netns::printed(
-            &format!(
-                "iptables-{variant}-restore --noflush <\"$1\" && exit 1\niptables-{variant}-save"
-            ),
+            &format!("iptables-{variant}-restore --noflush <\"$1\" && exit 1\niptables-{variant}-save"),
             &[&broken],
         );
         for end in NatEnd::ALL {
-            assert_eq!(
-                parse(AddressFamily::Ipv4, &text).unwrap().own(end),
-                None,
-                "{text}"
-            );
+            assert_eq!(parse(AddressFamily::Ipv4, &text).unwrap().own(end), None, "{text}");
         }
     }
 }
@@ -159,8 +140,7 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
     if !netns::available("connecting through the chains of iptables") {
         return;
     }
-    let script =
-        |family, ends| replacement(&allowlists(), family, ends, &PresentChains::default()).unwrap();
+    let script = |family, ends| replacement(&allowlists(), family, ends, &PresentChains::default()).unwrap();
     // One set of rules for both families.
     let mut both = rules(&allowlists(), AddressFamily::Ipv4).unwrap();
     both.family = None;
@@ -170,18 +150,12 @@ fn the_kernel_lets_in_whom_the_chains_let_in() {
             list.insert(0, content[0].clone());
         }
     }
-    for (variant, ends) in VARIANTS
-        .into_iter()
-        .flat_map(|variant| NatEnds::ALL.map(|ends| (variant, ends)))
-    {
+    for (variant, ends) in VARIANTS.into_iter().flat_map(|variant| NatEnds::ALL.map(|ends| (variant, ends))) {
         assert_connections(
             &format!(
                 "iptables-{variant}-restore --noflush <\"$1\"; ip6tables-{variant}-restore --noflush <\"$2\""
             ),
-            &[
-                &script(AddressFamily::Ipv4, ends),
-                &script(AddressFamily::Ipv6, ends),
-            ],
+            &[&script(AddressFamily::Ipv4, ends), &script(AddressFamily::Ipv6, ends)],
             &both,
         );
     }
@@ -192,31 +166,16 @@ fn ten_thousand_networks_go_in_and_come_back() {
     if !netns::available("loading ten thousand networks into iptables") {
         return;
     }
-    let allowlists = [allowlist(
-        MailService::Imap,
-        AllowedSources::Only(many(10_000)),
-    )];
-    let script = replacement(
-        &allowlists,
-        AddressFamily::Ipv4,
-        NatEnds::Both,
-        &PresentChains::default(),
-    )
-    .unwrap();
+    let allowlists = [allowlist(MailService::Imap, AllowedSources::Only(many(10_000)))];
+    let script =
+        replacement(&allowlists, AddressFamily::Ipv4, NatEnds::Both, &PresentChains::default()).unwrap();
     for variant in VARIANTS {
         let begun = std::time::Instant::now();
-        let own = loaded(variant, AddressFamily::Ipv4, &[&script])
-            .remove(&NatEnd::Early)
-            .unwrap();
+        let own = loaded(variant, AddressFamily::Ipv4, &[&script]).remove(&NatEnd::Early).unwrap();
         let taken = begun.elapsed();
-        assert_eq!(
-            Some(&own.rules),
-            rules(&allowlists, AddressFamily::Ipv4).as_ref()
-        );
+        assert_eq!(Some(&own.rules), rules(&allowlists, AddressFamily::Ipv4).as_ref());
         let begun = std::time::Instant::now();
-        let reach = own
-            .rules
-            .reach(143, IncomingInterface::Other, ConnectionStage::Opening);
+        let reach = own.rules.reach(143, IncomingInterface::Other, ConnectionStage::Opening);
         assert_eq!(reach.accepted.of_family(AddressFamily::Ipv4), many(10_000));
         crate::support::covered(&format!(
             "10,000 networks in iptables-{variant}: loaded, listed and read {taken:?}, evaluated {:?}",
@@ -275,10 +234,8 @@ fn chains_are_known_by_their_mark_and_without_one_by_what_a_version_before_made(
         saved.own(NatEnd::Early).map(|own| own.mark)
     };
     assert_eq!(mark(OLD), Some(ChainOwnership::Own));
-    let unmarked: String = (OLD.lines())
-        .filter(|line| !line.contains("MAILWARD-own"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let unmarked: String =
+        (OLD.lines()).filter(|line| !line.contains("MAILWARD-own")).map(|line| format!("{line}\n")).collect();
     assert_eq!(mark(&unmarked), Some(ChainOwnership::Former));
     // What that version left when it took a change back.
     let idle = "*raw\n:MAILWARD - [0:0]\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
@@ -292,11 +249,7 @@ fn chains_are_known_by_their_mark_and_without_one_by_what_a_version_before_made(
     ] {
         assert!(unmarked.contains(from), "{from}");
         let theirs = unmarked.replace(from, to);
-        assert_eq!(
-            mark(&theirs),
-            Some(ChainOwnership::NameAlone),
-            "{from} -> {to}"
-        );
+        assert_eq!(mark(&theirs), Some(ChainOwnership::NameAlone), "{from} -> {to}");
     }
     let alone = "*raw\n:MAILWARD - [0:0]\nCOMMIT\n";
     assert_eq!(mark(alone), Some(ChainOwnership::NameAlone));
@@ -308,36 +261,17 @@ fn the_spelling_of_1_3_5_is_read() {
     let saved = parse(AddressFamily::Ipv4, OLD).unwrap();
     let own = saved.own(NatEnd::Early).unwrap();
     let expected = [
-        allowlist(
-            MailService::Imap,
-            AllowedSources::Only(networks(&["203.0.113.0/24", "198.51.100.7"])),
-        ),
+        allowlist(MailService::Imap, AllowedSources::Only(networks(&["203.0.113.0/24", "198.51.100.7"]))),
         allowlist(MailService::Submission, AllowedSources::Nobody),
     ];
-    assert_eq!(
-        Some(&own.rules),
-        rules(&expected, AddressFamily::Ipv4).as_ref()
-    );
+    assert_eq!(Some(&own.rules), rules(&expected, AddressFamily::Ipv4).as_ref());
     let input = saved.hook("filter", "INPUT");
     let decide = |rules: &RuleSet, source: &str, port, interface, stage| {
         let source = source.parse().unwrap();
-        let packet = TcpPacket {
-            source,
-            port,
-            interface,
-            stage,
-        };
+        let packet = TcpPacket { source, port, interface, stage };
         rules.decide(&packet).verdict
     };
-    let new = |source, port| {
-        decide(
-            &input,
-            source,
-            port,
-            IncomingInterface::Other,
-            ConnectionStage::Opening,
-        )
-    };
+    let new = |source, port| decide(&input, source, port, IncomingInterface::Other, ConnectionStage::Opening);
     assert_eq!(new("198.51.100.66", 22), ChainPolicy::Drop);
     assert_eq!(new("192.0.2.1", 3306), ChainPolicy::Drop);
     assert_eq!(new("10.1.2.3", 3306), ChainPolicy::Accept);
@@ -346,32 +280,14 @@ fn the_spelling_of_1_3_5_is_read() {
     // What `recent` and the queue do cannot be told.
     assert_eq!(new("192.0.2.1", 22), ChainPolicy::Unknown);
     assert_eq!(new("192.0.2.1", 80), ChainPolicy::Unknown);
-    let established = decide(
-        &input,
-        "192.0.2.1",
-        80,
-        IncomingInterface::Other,
-        ConnectionStage::Established,
-    );
+    let established = decide(&input, "192.0.2.1", 80, IncomingInterface::Other, ConnectionStage::Established);
     assert_eq!(established, ChainPolicy::Accept);
-    let local = decide(
-        &input,
-        "127.0.0.1",
-        80,
-        IncomingInterface::Loopback,
-        ConnectionStage::Opening,
-    );
+    let local = decide(&input, "127.0.0.1", 80, IncomingInterface::Loopback, ConnectionStage::Opening);
     assert_eq!(local, ChainPolicy::Accept);
     // A table that is not loaded lets everything pass.
     let mangle = saved.hook("mangle", "INPUT");
     assert_eq!(
-        decide(
-            &mangle,
-            "192.0.2.1",
-            80,
-            IncomingInterface::Other,
-            ConnectionStage::Opening
-        ),
+        decide(&mangle, "192.0.2.1", 80, IncomingInterface::Other, ConnectionStage::Opening),
         ChainPolicy::Accept
     );
     assert_eq!(
@@ -390,22 +306,13 @@ fn output_that_is_cut_or_no_rules_is_an_error() {
         parse(AddressFamily::Ipv4, cut),
         Err(IptablesError::Cut { .. } | IptablesError::Line { .. })
     ));
-    for bad in [
-        "sh: iptables-save: not found\n",
-        "-A INPUT -j DROP\n",
-        "*raw\n-A X \"\nCOMMIT\n",
-    ] {
+    for bad in ["sh: iptables-save: not found\n", "-A INPUT -j DROP\n", "*raw\n-A X \"\nCOMMIT\n"] {
         let result = parse(AddressFamily::Ipv4, bad);
-        assert!(
-            matches!(result, Err(IptablesError::Line { .. })),
-            "{bad}: {result:?}"
-        );
+        assert!(matches!(result, Err(IptablesError::Line { .. })), "{bad}: {result:?}");
     }
     // Rules that only nft can show.
     let text = "# Table `filter' is incompatible, use 'nft' tool.\n";
-    let input = parse(AddressFamily::Ipv4, text)
-        .unwrap()
-        .hook("filter", "INPUT");
+    let input = parse(AddressFamily::Ipv4, text).unwrap().hook("filter", "INPUT");
     let packet = TcpPacket::opening("192.0.2.1".parse().unwrap(), 25);
     assert_eq!(input.decide(&packet).verdict, ChainPolicy::Unknown);
 }
@@ -414,10 +321,7 @@ fn output_that_is_cut_or_no_rules_is_an_error() {
 fn a_jump_that_is_not_ours_is_counted_and_what_comes_before_ours_is_shown() {
     let text = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n:mine - [0:0]\n\
         -A PREROUTING -s 203.0.113.0/24 -j ACCEPT\n-A PREROUTING -j MAILWARD\n-A mine -j MAILWARD\nCOMMIT\n";
-    let own = parse(AddressFamily::Ipv4, text)
-        .unwrap()
-        .own(NatEnd::Early)
-        .unwrap();
+    let own = parse(AddressFamily::Ipv4, text).unwrap().own(NatEnd::Early).unwrap();
     assert_eq!((own.present.jumps, own.foreign), (1, 1));
     assert_eq!(own.before.len(), 1);
 }
@@ -427,32 +331,18 @@ fn a_jump_behind_other_rules_is_put_in_front_of_them() {
     let allowlists = [allowlist(MailService::Imap, AllowedSources::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A PREROUTING -p tcp -m tcp --dport 143 -j ACCEPT\n-A PREROUTING -j MAILWARD\nCOMMIT\n";
-    let own = parse(AddressFamily::Ipv4, saved)
-        .unwrap()
-        .own(NatEnd::Early)
-        .unwrap();
+    let own = parse(AddressFamily::Ipv4, saved).unwrap().own(NatEnd::Early).unwrap();
     let script = |present: PresentAtEnd| {
-        replacement(
-            &allowlists,
-            AddressFamily::Ipv4,
-            NatEnds::Both,
-            &early(&present),
-        )
-        .expect("something to do")
+        replacement(&allowlists, AddressFamily::Ipv4, NatEnds::Both, &early(&present))
+            .expect("something to do")
     };
     let moved = script(own.present.clone());
     let jumps: Vec<_> = (moved.lines().filter(|line| line.contains("PREROUTING"))).collect();
-    assert_eq!(
-        jumps,
-        ["-D PREROUTING -j MAILWARD", "-I PREROUTING -j MAILWARD"]
-    );
+    assert_eq!(jumps, ["-D PREROUTING -j MAILWARD", "-I PREROUTING -j MAILWARD"]);
     // Brought back, the jump stays where it is: it does no harm there.
     let back = revert(saved, &early(&own.present), Some(&moved));
     assert!(!back.contains("PREROUTING"), "{back}");
-    let alone = PresentAtEnd {
-        place: JumpPlace::First,
-        ..own.present
-    };
+    let alone = PresentAtEnd { place: JumpPlace::First, ..own.present };
     assert!(!script(alone).contains("PREROUTING"));
 }
 
@@ -461,34 +351,16 @@ fn chains_that_nothing_led_to_are_not_put_in_force_by_taking_a_change_back() {
     let allowlists = [allowlist(MailService::Imap, AllowedSources::Nobody)];
     let saved = "*raw\n:PREROUTING ACCEPT [0:0]\n:MAILWARD - [0:0]\n\
         -A MAILWARD -p tcp -m tcp --dport 110 -j DROP\nCOMMIT\n";
-    let own = parse(AddressFamily::Ipv4, saved)
-        .unwrap()
-        .own(NatEnd::Early)
-        .unwrap();
+    let own = parse(AddressFamily::Ipv4, saved).unwrap().own(NatEnd::Early).unwrap();
     assert_eq!(own.present.jumps, 0);
-    let change = replacement(
-        &allowlists,
-        AddressFamily::Ipv4,
-        NatEnds::Both,
-        &early(&own.present),
-    )
-    .unwrap();
+    let change = replacement(&allowlists, AddressFamily::Ipv4, NatEnds::Both, &early(&own.present)).unwrap();
     assert!(change.contains("-I PREROUTING -j MAILWARD"), "{change}");
     let back = revert(saved, &early(&own.present), Some(&change));
     assert!(!back.contains("DROP"), "{back}");
     assert!(back.contains(":MAILWARD - [0:0]"), "{back}");
     let hooked = saved.replace("COMMIT", "-A PREROUTING -j MAILWARD\nCOMMIT");
-    let own = parse(AddressFamily::Ipv4, &hooked)
-        .unwrap()
-        .own(NatEnd::Early)
-        .unwrap();
-    let change = replacement(
-        &allowlists,
-        AddressFamily::Ipv4,
-        NatEnds::Both,
-        &early(&own.present),
-    )
-    .unwrap();
+    let own = parse(AddressFamily::Ipv4, &hooked).unwrap().own(NatEnd::Early).unwrap();
+    let change = replacement(&allowlists, AddressFamily::Ipv4, NatEnds::Both, &early(&own.present)).unwrap();
     assert!(revert(&hooked, &early(&own.present), Some(&change)).contains("--dport 110 -j DROP"));
 }
 

@@ -1,11 +1,9 @@
-//! Random allowlists, loaded into a real kernel and read back: what is there decides as the allowlists do, by a naive evaluator; and
-//! whatever takes a change back brings the earlier rules back, letter by letter.
+//! Random allowlists, loaded into a real kernel and read back: what is there decides as the allowlists do, by
+//! a naive evaluator; and whatever takes a change back brings the earlier rules back, letter by letter.
 
 use std::net::IpAddr;
 
-use mailward::firewall::rules::{
-    ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
-};
+use mailward::firewall::rules::{ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket};
 use mailward::firewall::{NatEnds, PortAllowlist, iptables, nft};
 use mailward::model::{AddressFamily, AllowedSources, MailService};
 use proptest::prelude::*;
@@ -25,12 +23,8 @@ enum For {
 /// Which services are named, and for whom.
 type Named = Vec<(MailService, For)>;
 
-const SERVICES: [MailService; 4] = [
-    MailService::Imap,
-    MailService::Pop3,
-    MailService::Smtp,
-    MailService::Submission,
-];
+const SERVICES: [MailService; 4] =
+    [MailService::Imap, MailService::Pop3, MailService::Smtp, MailService::Submission];
 
 fn named() -> impl Strategy<Value = Named> {
     let these = prop::collection::vec(net().prop_filter("everybody", Net::is_some), 1..8);
@@ -41,9 +35,7 @@ fn named() -> impl Strategy<Value = Named> {
     ];
     prop::collection::vec(prop::option::weighted(0.7, whom), SERVICES.len()).prop_map(|all| {
         let named = SERVICES.into_iter().zip(all);
-        named
-            .filter_map(|(service, whom)| Some((service, whom?)))
-            .collect()
+        named.filter_map(|(service, whom)| Some((service, whom?))).collect()
     })
 }
 
@@ -62,42 +54,25 @@ fn allowlists(named: &Named) -> Vec<PortAllowlist> {
 
 /// What the allowlists say about a connection.
 fn naive(named: &Named, packet: &TcpPacket) -> ChainPolicy {
-    let whom = named
-        .iter()
-        .find(|(service, _)| service.ports().contains(&packet.port))
-        .map(|(_, whom)| whom);
-    let opens =
-        (packet.interface, packet.stage) == (IncomingInterface::Other, ConnectionStage::Opening);
+    let whom = named.iter().find(|(service, _)| service.ports().contains(&packet.port)).map(|(_, whom)| whom);
+    let opens = (packet.interface, packet.stage) == (IncomingInterface::Other, ConnectionStage::Opening);
     let may = match whom {
         None | Some(For::Anyone) => true,
         Some(For::Nobody) => false,
         Some(For::These(nets)) => nets.iter().any(|net| net.has(packet.source)),
     };
-    if may || !opens {
-        ChainPolicy::Accept
-    } else {
-        ChainPolicy::Drop
-    }
+    if may || !opens { ChainPolicy::Accept } else { ChainPolicy::Drop }
 }
 
-/// Compares rules with the allowlists, for every address, port, interface and stage; none for a table that is not there.
-fn decides_as_named(
-    rules: Option<&RuleSet>,
-    named: &Named,
-    sources: &[IpAddr],
-) -> Result<(), TestCaseError> {
+/// Compares rules with the allowlists, for every address, port, interface and stage; none for a table that is
+/// not there.
+fn decides_as_named(rules: Option<&RuleSet>, named: &Named, sources: &[IpAddr]) -> Result<(), TestCaseError> {
     for source in sources {
         for port in [22, 25, 110, 143, 465, 587, 993, 995] {
             for interface in [IncomingInterface::Other, IncomingInterface::Loopback] {
                 for stage in [ConnectionStage::Opening, ConnectionStage::Established] {
-                    let packet = TcpPacket {
-                        source: *source,
-                        port,
-                        interface,
-                        stage,
-                    };
-                    let verdict =
-                        rules.map_or(ChainPolicy::Accept, |rules| rules.decide(&packet).verdict);
+                    let packet = TcpPacket { source: *source, port, interface, stage };
+                    let verdict = rules.map_or(ChainPolicy::Accept, |rules| rules.decide(&packet).verdict);
                     prop_assert_eq!(verdict, naive(named, &packet), "{:?}", packet);
                 }
             }
@@ -112,17 +87,14 @@ fn parts(script: &str, files: &[&str]) -> Vec<String> {
     printed.split("--\n").map(str::to_owned).collect()
 }
 
-/// What `iptables-save` prints without its times and counters, chains left out that are empty and were not there, and a jump
-/// counted once: the script that takes a removal back cannot ask whether the jump is still there.
+/// What `iptables-save` prints without its times and counters, chains left out that are empty and were not
+/// there, and a jump counted once: the script that takes a removal back cannot ask whether the jump is still
+/// there.
 fn saved(text: &str, before: &iptables::PresentChains) -> Vec<String> {
     let ends = iptables::NatEnd::ALL.into_iter();
     let parts = ends.map(|end| {
         let none = iptables::PresentAtEnd::default();
-        let lines = saved_at(
-            end,
-            &iptables::section(text, end),
-            before.get(&end).unwrap_or(&none),
-        );
+        let lines = saved_at(end, &iptables::section(text, end), before.get(&end).unwrap_or(&none));
         lines.into_iter().map(move |line| format!("{end:?} {line}"))
     });
     parts.flatten().collect()
@@ -136,11 +108,8 @@ fn saved_at(end: iptables::NatEnd, text: &str, before: &iptables::PresentAtEnd) 
             Some((chain, _)) => chain.to_owned(),
             None => line.to_owned(),
         };
-        let chain = line
-            .strip_prefix(':')
-            .and_then(|line| line.split(' ').next());
-        let is_new =
-            chain.is_some_and(|chain| iptables::is_own(chain) && !before.chains.contains(chain));
+        let chain = line.strip_prefix(':').and_then(|line| line.split(' ').next());
+        let is_new = chain.is_some_and(|chain| iptables::is_own(chain) && !before.chains.contains(chain));
         let again = line == jump && (before.jumps == 0 || lines.contains(&line));
         if !is_new && !again {
             lines.push(line);

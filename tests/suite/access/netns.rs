@@ -18,22 +18,13 @@ pub fn available(what: &str) -> bool {
 pub fn sh(script: &str, files: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
-    command
-        .args(["-n", "sh", "-euc"])
-        .arg(format!("ip link set lo up\n{script}"))
-        .arg("sh");
+    command.args(["-n", "sh", "-euc"]).arg(format!("ip link set lo up\n{script}")).arg("sh");
     for (index, content) in files.iter().enumerate() {
         let path = folder.path().join(index.to_string());
-        std::fs::File::create(&path)
-            .unwrap()
-            .write_all(content.as_bytes())
-            .unwrap();
+        std::fs::File::create(&path).unwrap().write_all(content.as_bytes()).unwrap();
         command.arg(path);
     }
-    command
-        .stdin(Stdio::null())
-        .output_in_time()
-        .expect("unshare is there (apt package util-linux)")
+    command.stdin(Stdio::null()).output_in_time().expect("unshare is there (apt package util-linux)")
 }
 
 /// What a script prints; it must succeed.

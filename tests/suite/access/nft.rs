@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use mailward::firewall::nft::{self, TableOwnership};
-use mailward::firewall::rules::{
-    ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket,
-};
+use mailward::firewall::rules::{ChainPolicy, ConnectionStage, IncomingInterface, RuleSet, TcpPacket};
 use mailward::firewall::{NatEnds, PortAllowlist};
 use mailward::model::{AllowedSources, MailService, Network, Networks};
 use proptest::prelude::*;
@@ -13,18 +11,11 @@ use proptest::prelude::*;
 use super::netns;
 
 pub fn networks(texts: &[&str]) -> Networks {
-    texts
-        .iter()
-        .map(|text| Network::parse(text).unwrap())
-        .collect()
+    texts.iter().map(|text| Network::parse(text).unwrap()).collect()
 }
 
 pub fn allowlist(service: MailService, allowed: AllowedSources) -> PortAllowlist {
-    PortAllowlist {
-        service,
-        ports: service.ports(),
-        allowed,
-    }
+    PortAllowlist { service, ports: service.ports(), allowed }
 }
 
 /// One allowlist of each kind.
@@ -40,10 +31,7 @@ pub fn allowlists() -> Vec<PortAllowlist> {
             ])),
         ),
         // IPv4 alone: IPv6 is closed.
-        allowlist(
-            MailService::Pop3,
-            AllowedSources::Only(networks(&["192.0.2.0/24"])),
-        ),
+        allowlist(MailService::Pop3, AllowedSources::Only(networks(&["192.0.2.0/24"]))),
         allowlist(MailService::Smtp, AllowedSources::Anyone),
         allowlist(MailService::Submission, AllowedSources::Nobody),
     ]
@@ -60,13 +48,8 @@ fn loaded(scripts: &[&str]) -> Option<nft::NftTable> {
 
 /// What the table has behind address translation.
 fn rules_of(table: &nft::NftTable) -> RuleSet {
-    let hooks: Vec<_> = (table.base.iter())
-        .map(|base| (base.hook.as_str(), base.priority))
-        .collect();
-    let both = [
-        ("input", nft::PRIORITY),
-        ("prerouting", nft::EARLY_PRIORITY),
-    ];
+    let hooks: Vec<_> = (table.base.iter()).map(|base| (base.hook.as_str(), base.priority)).collect();
+    let both = [("input", nft::PRIORITY), ("prerouting", nft::EARLY_PRIORITY)];
     assert_eq!(hooks, both);
     table.own_rules().remove(0)
 }
@@ -115,10 +98,7 @@ fn the_script_replaces_whatever_the_table_was_and_removal_removes_it() {
     assert_eq!(loaded(&[&script, nft::REMOVAL]), None);
     assert_eq!(loaded(&[nft::REMOVAL]), None);
     // Allowlists that restrict nobody need no table.
-    assert_eq!(
-        loaded(&[&script, &nft::script(&all[2..3], NatEnds::Both)]),
-        None
-    );
+    assert_eq!(loaded(&[&script, &nft::script(&all[2..3], NatEnds::Both)]), None);
 }
 
 #[test]
@@ -152,51 +132,23 @@ fn what_is_left_of_the_own_table_is_told_from_what_others_make_by_its_name() {
         (vec![], TableOwnership::Own, true),
         (vec![emptied], TableOwnership::Rest, true),
         (vec![behind_alone], TableOwnership::Rest, true),
+        (vec![emptied, "delete chain inet mailward prerouting\n"], TableOwnership::Rest, true),
+        (vec![emptied, "add rule inet mailward input tcp dport 22 drop\n"], TableOwnership::Rest, false),
+        (vec![emptied, "add rule inet mailward input counter\n"], TableOwnership::NameAlone, false),
+        (vec![emptied, "add chain inet mailward other\n"], TableOwnership::NameAlone, true),
+        (vec![emptied, "add counter inet mailward c\n"], TableOwnership::NameAlone, true),
         (
-            vec![emptied, "delete chain inet mailward prerouting\n"],
-            TableOwnership::Rest,
-            true,
-        ),
-        (
-            vec![emptied, "add rule inet mailward input tcp dport 22 drop\n"],
-            TableOwnership::Rest,
-            false,
-        ),
-        (
-            vec![emptied, "add rule inet mailward input counter\n"],
-            TableOwnership::NameAlone,
-            false,
-        ),
-        (
-            vec![emptied, "add chain inet mailward other\n"],
+            vec![emptied, "add set inet mailward s { type ipv4_addr; flags interval; }\n"],
             TableOwnership::NameAlone,
             true,
         ),
-        (
-            vec![emptied, "add counter inet mailward c\n"],
-            TableOwnership::NameAlone,
-            true,
-        ),
-        (
-            vec![
-                emptied,
-                "add set inet mailward s { type ipv4_addr; flags interval; }\n",
-            ],
-            TableOwnership::NameAlone,
-            true,
-        ),
-        (
-            vec![emptied, "add chain inet mailward input { policy drop; }\n"],
-            TableOwnership::NameAlone,
-            true,
-        ),
+        (vec![emptied, "add chain inet mailward input { policy drop; }\n"], TableOwnership::NameAlone, true),
     ] {
         let all: Vec<&str> = std::iter::once(own.as_str()).chain(scripts).collect();
         let table = loaded(&all).unwrap();
         assert_eq!(table.mark, mark, "{all:?}");
         assert_eq!(table.is_left_of(&made), left, "{all:?}");
-        let empty =
-            all.get(1) == Some(&emptied) && !all.iter().any(|one| one.starts_with("add rule"));
+        let empty = all.get(1) == Some(&emptied) && !all.iter().any(|one| one.starts_with("add rule"));
         assert_eq!(table.is_empty(), empty, "{all:?}");
     }
 }
@@ -206,13 +158,9 @@ fn a_table_of_the_name_without_the_mark_is_told_apart() {
     if !netns::available("reading a foreign nftables table") {
         return;
     }
-    let foreign =
-        "table inet mailward {\nchain input {\ntype filter hook input priority 0\ndrop\n}\n}\n";
+    let foreign = "table inet mailward {\nchain input {\ntype filter hook input priority 0\ndrop\n}\n}\n";
     assert_eq!(loaded(&[foreign]).unwrap().mark, TableOwnership::NameAlone);
-    assert_eq!(
-        loaded(&["table ip mailward {\nchain input {\naccept comment \"mailward\"\n}\n}\n"]),
-        None
-    );
+    assert_eq!(loaded(&["table ip mailward {\nchain input {\naccept comment \"mailward\"\n}\n}\n"]), None);
 }
 
 #[test]
@@ -222,26 +170,14 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
     }
     let script = nft::script(&allowlists(), NatEnds::Both);
     for (change, expected) in [
-        (
-            "insert rule inet mailward input tcp dport 143 counter accept",
-            ChainPolicy::Accept,
-        ),
+        ("insert rule inet mailward input tcp dport 143 counter accept", ChainPolicy::Accept),
         (
             "insert rule inet mailward input ip saddr 10.9.0.0-10.9.0.9 th dport { 100-150, 993 } drop",
             ChainPolicy::Drop,
         ),
-        (
-            "insert rule inet mailward input limit rate 3/second accept",
-            ChainPolicy::Unknown,
-        ),
-        (
-            "add element inet mailward imap_v4 { 10.9.0.0/16 }",
-            ChainPolicy::Accept,
-        ),
-        (
-            "insert rule inet mailward input meta nfproto ipv6 accept",
-            ChainPolicy::Drop,
-        ),
+        ("insert rule inet mailward input limit rate 3/second accept", ChainPolicy::Unknown),
+        ("add element inet mailward imap_v4 { 10.9.0.0/16 }", ChainPolicy::Accept),
+        ("insert rule inet mailward input meta nfproto ipv6 accept", ChainPolicy::Drop),
         (
             "insert rule inet mailward input meta l4proto { tcp, udp } ip saddr != 10.8.0.0/16 accept",
             ChainPolicy::Accept,
@@ -250,26 +186,11 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
             "insert rule inet mailward input ct state { established, new } ip saddr { 10.9.0.9, 10.10.0.0/16 } accept",
             ChainPolicy::Accept,
         ),
-        (
-            "insert rule inet mailward input fib daddr type local accept",
-            ChainPolicy::Accept,
-        ),
-        (
-            "insert rule inet mailward input meta mark 7 accept",
-            ChainPolicy::Unknown,
-        ),
-        (
-            "insert rule inet mailward input iifname \"eth*\" accept",
-            ChainPolicy::Unknown,
-        ),
-        (
-            "insert rule inet mailward input udp dport 143 accept",
-            ChainPolicy::Drop,
-        ),
-        (
-            "insert rule inet mailward input tcp dport vmap { 143 : accept }",
-            ChainPolicy::Accept,
-        ),
+        ("insert rule inet mailward input fib daddr type local accept", ChainPolicy::Accept),
+        ("insert rule inet mailward input meta mark 7 accept", ChainPolicy::Unknown),
+        ("insert rule inet mailward input iifname \"eth*\" accept", ChainPolicy::Unknown),
+        ("insert rule inet mailward input udp dport 143 accept", ChainPolicy::Drop),
+        ("insert rule inet mailward input tcp dport vmap { 143 : accept }", ChainPolicy::Accept),
         (
             "add chain inet mailward more { accept; }\ninsert rule inet mailward input tcp dport 140-150 goto more",
             ChainPolicy::Accept,
@@ -279,11 +200,7 @@ fn what_others_write_into_the_table_is_a_difference_or_unknown() {
         let rules = rules_of(&table);
         assert_ne!(rules, behind(&allowlists()), "{change}");
         let packet = TcpPacket::opening("10.9.0.9".parse().unwrap(), 143);
-        assert_eq!(
-            rules.decide(&packet).verdict,
-            expected,
-            "{change}\n{rules:#?}"
-        );
+        assert_eq!(rules.decide(&packet).verdict, expected, "{change}\n{rules:#?}");
     }
 }
 
@@ -293,23 +210,14 @@ fn the_kernel_lets_in_whom_the_rules_let_in() {
         return;
     }
     for ends in NatEnds::ALL {
-        assert_connections(
-            "nft -f \"$1\"",
-            &[&nft::script(&allowlists(), ends)],
-            &behind(&allowlists()),
-        );
+        assert_connections("nft -f \"$1\"", &[&nft::script(&allowlists(), ends)], &behind(&allowlists()));
     }
 }
 
-/// Connects from several addresses across a veth pair, and over loopback, and compares with what the rules say.
+/// Connects from several addresses across a veth pair, and over loopback, and compares with what the rules
+/// say.
 pub fn assert_connections(load: &str, files: &[&str], rules: &RuleSet) {
-    let sources = [
-        "203.0.113.9",
-        "203.0.114.200",
-        "192.0.2.5",
-        "2001:db8:51::9",
-        "2001:db8:99::9",
-    ];
+    let sources = ["203.0.113.9", "203.0.114.200", "192.0.2.5", "2001:db8:51::9", "2001:db8:99::9"];
     let ports = [25, 110, 143, 587, 993];
     let script = format!(
         r#"
@@ -415,10 +323,7 @@ fn ten_thousand_networks_are_one_transaction() {
     if !netns::available("loading ten thousand networks into nftables") {
         return;
     }
-    let allowlists = [allowlist(
-        MailService::Imap,
-        AllowedSources::Only(many(10_000)),
-    )];
+    let allowlists = [allowlist(MailService::Imap, AllowedSources::Only(many(10_000)))];
     let begun = Instant::now();
     let script = nft::script(&allowlists, NatEnds::Both);
     let rendered = begun.elapsed();
@@ -464,26 +369,17 @@ fn sets_of_ranges_are_read_in_time_linear_in_their_number() {
         let begun = Instant::now();
         let tables = nft::tables(json.as_bytes()).unwrap();
         let taken = begun.elapsed();
-        let reach =
-            tables[0].base[0]
-                .rules
-                .reach(143, IncomingInterface::Other, ConnectionStage::Opening);
+        let reach = tables[0].base[0].rules.reach(143, IncomingInterface::Other, ConnectionStage::Opening);
         assert_eq!(reach.dropped.ranges().count(), number as usize);
         assert!(reach.dropped.contains("20.0.1.6".parse().unwrap()));
         assert!(!reach.dropped.contains("20.0.1.7".parse().unwrap()));
         taken
     };
-    let (few, more) = (
-        super::fastest(|| time(10_000)),
-        super::fastest(|| time(40_000)),
-    );
+    let (few, more) = (super::fastest(|| time(10_000)), super::fastest(|| time(40_000)));
     crate::support::covered(&format!(
         "10,000 ranges in a set of nftables are read in {few:?}, 40,000 in {more:?}"
     ));
-    assert!(
-        more < few * 10 + std::time::Duration::from_millis(200),
-        "{few:?}, {more:?}"
-    );
+    assert!(more < few * 10 + std::time::Duration::from_millis(200), "{few:?}, {more:?}");
 }
 
 /// So many networks that do not touch.
@@ -547,9 +443,6 @@ fn what_was_counted_meanwhile_makes_no_other_listing() {
         )
     };
     assert!(nft::same_listing(&listing(1), &listing(70)));
-    assert!(!nft::same_listing(
-        &listing(1),
-        &listing(1).replace("143", "110")
-    ));
+    assert!(!nft::same_listing(&listing(1), &listing(1).replace("143", "110")));
     assert!(!nft::same_listing(&listing(1), ""));
 }

@@ -49,12 +49,7 @@ fn all_spellings_are_the_same_list() {
         .into_iter()
         .map(|rule| {
             let split = |text: &Value| -> Value {
-                text.as_str()
-                    .unwrap()
-                    .split(',')
-                    .filter(|item| !item.is_empty())
-                    .map(str::to_owned)
-                    .collect()
+                text.as_str().unwrap().split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect()
             };
             json!({
                 "ID": rule["id"].to_string(),
@@ -68,17 +63,13 @@ fn all_spellings_are_the_same_list() {
         })
         .collect();
     assert_eq!(read(&as_lists), list);
-    let wrapped =
-        json!({ "status": "success", "data": { "rules": installed(), "isModified": false } });
+    let wrapped = json!({ "status": "success", "data": { "rules": installed(), "isModified": false } });
     assert_eq!(parse(wrapped.to_string().as_bytes()).unwrap(), list);
 }
 
 #[test]
 fn what_is_no_list_is_an_error_and_nothing_is_guessed() {
-    assert!(matches!(
-        parse(b"Firewall is disabled"),
-        Err(PleskListError::Json(_))
-    ));
+    assert!(matches!(parse(b"Firewall is disabled"), Err(PleskListError::Json(_))));
     assert!(matches!(parse(b"{}"), Err(PleskListError::Shape)));
     for (key, value) in [
         ("id", json!("7; reboot")),
@@ -98,10 +89,7 @@ fn what_is_no_list_is_an_error_and_nothing_is_guessed() {
     }
     let mut list = installed();
     change(&mut list, 1035, "id", json!(1036));
-    assert!(matches!(
-        parse(Value::from(list).to_string().as_bytes()),
-        Err(PleskListError::Twice(_))
-    ));
+    assert!(matches!(parse(Value::from(list).to_string().as_bytes()), Err(PleskListError::Twice(_))));
 }
 
 #[test]
@@ -121,11 +109,7 @@ fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
     assert_eq!(
         changes,
         [
-            (
-                "1038",
-                PleskRuleAction::Allow,
-                Some(networks(&["203.0.113.0/24", "2001:db8:51::/48"]))
-            ),
+            ("1038", PleskRuleAction::Allow, Some(networks(&["203.0.113.0/24", "2001:db8:51::/48"]))),
             ("1037", PleskRuleAction::Deny, None),
         ]
     );
@@ -135,11 +119,8 @@ fn the_predefined_rule_itself_is_changed_and_all_else_stays() {
     // The list as it will be is as wanted, and another plan has nothing to do.
     assert_eq!(plan(&planned.list, &allowlists).unwrap().changes, []);
     let rules = rules(&planned.list);
-    let verdict = |source: &str, port| {
-        rules
-            .decide(&TcpPacket::opening(source.parse().unwrap(), port))
-            .verdict
-    };
+    let verdict =
+        |source: &str, port| rules.decide(&TcpPacket::opening(source.parse().unwrap(), port)).verdict;
     assert_eq!(verdict("203.0.113.9", 993), ChainPolicy::Accept);
     assert_eq!(verdict("198.51.100.7", 993), ChainPolicy::Drop);
     assert_eq!(verdict("2001:db8:52::1", 143), ChainPolicy::Drop);
@@ -161,10 +142,7 @@ fn an_empty_list_of_sources_is_never_sent() {
     for (allowed, action) in [
         (AllowedSources::Nobody, PleskRuleAction::Deny),
         (AllowedSources::Anyone, PleskRuleAction::Allow),
-        (
-            AllowedSources::Only(Networks::default()),
-            PleskRuleAction::Deny,
-        ),
+        (AllowedSources::Only(Networks::default()), PleskRuleAction::Deny),
     ] {
         let allowlists = [allowlist(MailService::Imap, allowed)];
         let planned = plan(&list, &allowlists).unwrap();
@@ -180,12 +158,7 @@ fn an_empty_list_of_sources_is_never_sent() {
 #[test]
 fn sources_are_compared_as_sets() {
     let mut list = installed();
-    change(
-        &mut list,
-        1038,
-        "from",
-        json!("203.0.113.128/25,198.51.100.7/32, 203.0.113.0/25"),
-    );
+    change(&mut list, 1038, "from", json!("203.0.113.128/25,198.51.100.7/32, 203.0.113.0/25"));
     let allowlists = [only(MailService::Imap, &["198.51.100.7", "203.0.113.0/24"])];
     assert_eq!(plan(&read(&list), &allowlists).unwrap().changes, []);
 }
@@ -227,34 +200,13 @@ fn a_rule_that_is_not_certain_is_refused_with_its_reason() {
 #[test]
 fn a_rule_above_that_opens_the_same_port_is_refused() {
     for (rule, overrides) in [
-        (
-            json!({ "action": "allow", "ports": "993/tcp", "from": "" }),
-            true,
-        ),
-        (
-            json!({ "action": "allow", "ports": "", "from": "198.51.100.0/24" }),
-            true,
-        ),
-        (
-            json!({ "action": "deny", "ports": "143/tcp", "from": "203.0.113.9" }),
-            true,
-        ),
-        (
-            json!({ "action": "allow", "ports": "100-200/tcp", "from": "JP" }),
-            true,
-        ),
-        (
-            json!({ "action": "allow", "ports": "993/udp", "from": "" }),
-            false,
-        ),
-        (
-            json!({ "action": "allow", "ports": "993/tcp", "from": "203.0.113.9" }),
-            false,
-        ),
-        (
-            json!({ "action": "deny", "ports": "80/tcp", "from": "" }),
-            false,
-        ),
+        (json!({ "action": "allow", "ports": "993/tcp", "from": "" }), true),
+        (json!({ "action": "allow", "ports": "", "from": "198.51.100.0/24" }), true),
+        (json!({ "action": "deny", "ports": "143/tcp", "from": "203.0.113.9" }), true),
+        (json!({ "action": "allow", "ports": "100-200/tcp", "from": "JP" }), true),
+        (json!({ "action": "allow", "ports": "993/udp", "from": "" }), false),
+        (json!({ "action": "allow", "ports": "993/tcp", "from": "203.0.113.9" }), false),
+        (json!({ "action": "deny", "ports": "80/tcp", "from": "" }), false),
     ] {
         let mut list = installed();
         let mut above = rule.clone();
@@ -262,19 +214,13 @@ fn a_rule_above_that_opens_the_same_port_is_refused() {
         above["class"] = json!("custom");
         above["direction"] = json!("input");
         list.insert(0, above);
-        let allowlists = [only(
-            MailService::Imap,
-            &["203.0.113.0/24", "2001:db8::/32"],
-        )];
+        let allowlists = [only(MailService::Imap, &["203.0.113.0/24", "2001:db8::/32"])];
         let result = plan(&read(&list), &allowlists);
         match result {
             Ok(_) => assert!(!overrides, "{rule}"),
             Err(refusals) => {
                 assert!(overrides, "{rule}: {refusals:?}");
-                assert!(matches!(
-                    refusals.as_slice(),
-                    [PleskListRefusal::Overridden { .. }]
-                ));
+                assert!(matches!(refusals.as_slice(), [PleskListRefusal::Overridden { .. }]));
             }
         }
     }
@@ -283,18 +229,12 @@ fn a_rule_above_that_opens_the_same_port_is_refused() {
 #[test]
 fn a_predefined_rule_without_ports_is_not_taken_for_one_about_all_ports() {
     let mut list = installed();
-    let ping = json!({ "id": 6, "class": "ping", "direction": "input", "action": "allow", "ports": "", "from": "" });
+    let ping =
+        json!({ "id": 6, "class": "ping", "direction": "input", "action": "allow", "ports": "", "from": "" });
     list.insert(10, ping);
-    let allowlists = [only(
-        MailService::Imap,
-        &["203.0.113.0/24", "2001:db8::/32"],
-    )];
+    let allowlists = [only(MailService::Imap, &["203.0.113.0/24", "2001:db8::/32"])];
     let rules = rules(&plan(&read(&list), &allowlists).unwrap().list);
-    let verdict = |port| {
-        rules
-            .decide(&TcpPacket::opening("198.51.100.7".parse().unwrap(), port))
-            .verdict
-    };
+    let verdict = |port| rules.decide(&TcpPacket::opening("198.51.100.7".parse().unwrap(), port)).verdict;
     assert_eq!(verdict(143), ChainPolicy::Drop);
     assert_eq!(verdict(22), ChainPolicy::Accept);
     assert_eq!(verdict(4190), ChainPolicy::Unknown);
@@ -308,10 +248,7 @@ fn a_predefined_rule_without_ports_is_not_taken_for_one_about_all_ports() {
 #[test]
 fn smtps_apart_is_refused() {
     let allowlists = [only(MailService::Smtps, &["203.0.113.0/24"])];
-    assert_eq!(
-        plan(&read(&installed()), &allowlists),
-        Err(vec![PleskListRefusal::SmtpsApart])
-    );
+    assert_eq!(plan(&read(&installed()), &allowlists), Err(vec![PleskListRefusal::SmtpsApart]));
 }
 
 #[test]
@@ -335,14 +272,8 @@ fn what_ipv6_does_beside_ipv4_sources_alone_is_not_claimed() {
 fn ten_thousand_sources_are_planned_at_once() {
     let many = super::nft::many(10_000);
     let begun = std::time::Instant::now();
-    let allowlists = [allowlist(
-        MailService::Imap,
-        AllowedSources::Only(many.clone()),
-    )];
+    let allowlists = [allowlist(MailService::Imap, AllowedSources::Only(many.clone()))];
     let planned = plan(&read(&installed()), &allowlists).unwrap();
     assert_eq!(planned.changes[0].from.as_ref(), Some(&many));
-    crate::support::covered(&format!(
-        "10,000 networks in Plesk's list: planned in {:?}",
-        begun.elapsed()
-    ));
+    crate::support::covered(&format!("10,000 networks in Plesk's list: planned in {:?}", begun.elapsed()));
 }

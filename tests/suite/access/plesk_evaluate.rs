@@ -1,5 +1,6 @@
-//! What a list of Plesk's firewall does, by the library and by a naive evaluator that goes through the list as the vendor's
-//! text has it: the first rule that fits decides, and a predefined rule that names sources denies all others.
+//! What a list of Plesk's firewall does, by the library and by a naive evaluator that goes through the list
+//! as the vendor's text has it: the first rule that fits decides, and a predefined rule that names sources
+//! denies all others.
 
 use std::collections::BTreeSet;
 
@@ -42,9 +43,7 @@ fn listed() -> impl Strategy<Value = Listed> {
 }
 
 fn as_json(number: usize, listed: &Listed) -> Value {
-    let from: Vec<String> = (listed.from.iter())
-        .map(|net| net.network().to_string())
-        .collect();
+    let from: Vec<String> = (listed.from.iter()).map(|net| net.network().to_string()).collect();
     json!({
         "id": number,
         "class": if listed.predefined { "imap" } else { "custom" },
@@ -67,9 +66,7 @@ fn covers(port: &str, asked: u16) -> bool {
 
 /// All that may become of a packet.
 fn possible(list: &[Listed], policy: bool, packet: &TcpPacket) -> BTreeSet<bool> {
-    if packet.interface == IncomingInterface::Loopback
-        || packet.stage == ConnectionStage::Established
-    {
+    if packet.interface == IncomingInterface::Loopback || packet.stage == ConnectionStage::Established {
         return BTreeSet::from([true]);
     }
     let Some((first, rest)) = list.split_first() else {

@@ -5,12 +5,7 @@ use crate::support::host::Kind;
 use crate::support::ssh::Terminal;
 use crate::support::strace::Fault;
 
-const CONFIRM: [&str; 4] = [
-    "/usr/local/bin/mailward",
-    "confirm",
-    "--allow",
-    "unproven-confirm",
-];
+const CONFIRM: [&str; 4] = ["/usr/local/bin/mailward", "confirm", "--allow", "unproven-confirm"];
 
 /// Runs behind the end of its connection, as in tmux.
 const DETACHED: &str = "setsid sh -c 'while [ ! -e /tmp/go ]; do sleep 0.05; done; mailward confirm >/tmp/said 2>&1; \
@@ -23,19 +18,14 @@ fn only_what_shows_that_somebody_gets_in_confirms() {
     };
     let nothing = scene.run("confirm");
     assert_eq!(nothing.code(), 0, "{nothing:#?}");
-    assert!(
-        nothing.stdout.contains("no change of access waits"),
-        "{nothing:#?}"
-    );
+    assert!(nothing.stdout.contains("no change of access waits"), "{nothing:#?}");
     let older = scene.ssh().warm();
     let first = scene.ssh().warm();
     let applied = over(&first, &format!("apply --yes {MANIFEST}"));
     assert_eq!(applied.code(), 3, "{applied:#?}");
     scene.ssh().bare(DETACHED).run().success();
     scene.host.write("/tmp/go", "");
-    scene.host.wait_until("the detached one has answered", || {
-        scene.host.exists("/tmp/code")
-    });
+    scene.host.wait_until("the detached one has answered", || scene.host.exists("/tmp/code"));
     let said = scene.host.read_text("/tmp/said");
     assert_eq!(scene.host.read_text("/tmp/code"), "7\n", "{said}");
     for (who, refused) in [
@@ -70,11 +60,7 @@ fn a_killed_confirmation_is_finished_by_the_next_one_or_by_an_apply() {
         scene.declare("\"198.18.2.1\"", "\"198.18.2.1\", \"198.18.2.2\"");
         scene.declare(
             "\"198.18.2.1\", \"198.18.2.2\"",
-            if at == 1 && next == "confirm" {
-                "\"198.18.2.1\", \"198.18.2.3\""
-            } else {
-                "\"198.18.2.1\""
-            },
+            if at == 1 && next == "confirm" { "\"198.18.2.1\", \"198.18.2.3\"" } else { "\"198.18.2.1\"" },
         );
         let changed = scene.run(&format!("apply --yes {MANIFEST}"));
         if changed.code() == 0 {
@@ -122,27 +108,17 @@ fn revert_takes_back_at_once_and_only_what_waits() {
         .iter()
         .position(|point| point.arguments.contains("confirmed.json"))
         .expect("it decides by a name");
-    scene
-        .host
-        .run(&["nft", "delete", "table", "inet", "mailward"])
-        .success();
+    scene.host.run(&["nft", "delete", "table", "inet", "mailward"]).success();
     scene.apply();
-    let killed = scene
-        .host
-        .inject(&CONFIRM, &points[after + 1], &Fault::Kill);
+    let killed = scene.host.inject(&CONFIRM, &points[after + 1], &Fault::Kill);
     assert_eq!(killed.signal(), Some(9), "{killed:?}");
     let late = scene.run("revert");
     assert_eq!(late.code(), 7, "{late:#?}");
     scene.assert_restricted();
     // What followed the confirmation is done by whoever comes next.
     assert_eq!(scene.result(), "applied");
-    assert!(
-        scene.state("boot.nft") && !scene.state("window.json") && !scene.state("confirmed.json")
-    );
-    scene
-        .host
-        .run(&["nft", "delete", "table", "inet", "mailward"])
-        .success();
+    assert!(scene.state("boot.nft") && !scene.state("window.json") && !scene.state("confirmed.json"));
+    scene.host.run(&["nft", "delete", "table", "inet", "mailward"]).success();
     scene.apply();
     let confirmed = over(&scene.ssh(), "confirm --format json");
     assert_eq!(confirmed.code(), 0, "{confirmed:#?}");

@@ -7,10 +7,9 @@ const TOLD: &str = "the rules of before are";
 
 #[test]
 fn rules_of_before_that_the_boot_service_loads_within_a_window_are_told_and_the_change_ends() {
-    for (kind, enforce, filter) in [
-        (Kind::Systemd, "nftables", PacketFilter::Nft),
-        (Kind::SysV, "iptables", PacketFilter::Legacy),
-    ] {
+    for (kind, enforce, filter) in
+        [(Kind::Systemd, "nftables", PacketFilter::Nft), (Kind::SysV, "iptables", PacketFilter::Legacy)]
+    {
         let Some(scene) = Scene::new(kind, enforce, "60s") else {
             return;
         };
@@ -52,9 +51,7 @@ fn rules_of_before_that_the_boot_service_loads_within_a_window_are_told_and_the_
             scene.declare("\"60s\"", "\"10s\"");
             scene.apply();
             scene.host.service("mailward-access", "restart").success();
-            scene
-                .host
-                .wait_until("the change ends", || scene.run("confirm").code() == 8);
+            scene.host.wait_until("the change ends", || scene.run("confirm").code() == 8);
             assert_eq!(scene.rules(), rules, "{what} {before}");
             scene.declare("\"10s\"", "\"60s\"");
         }

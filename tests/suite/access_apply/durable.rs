@@ -1,4 +1,5 @@
-//! What must outlast a power cut is on the disk before a run goes on: every folder in which a name is made, changed or removed.
+//! What must outlast a power cut is on the disk before a run goes on: every folder in which a name is made,
+//! changed or removed.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,8 @@ use crate::support::host::Kind;
 
 const LOG: &str = "/tmp/strace.log";
 
-/// Runs the program and all that it starts under strace; what they did to names and what they had written to the disk.
+/// Runs the program and all that it starts under strace; what they did to names and what they had written to
+/// the disk.
 fn traced(scene: &Scene, words: &str) -> String {
     let calls = "trace=execve,fsync,?sync,?syncfs,?rename,?renameat,renameat2,?symlink,symlinkat,?link,linkat,?unlink,\
         unlinkat,?mkdir,mkdirat,?rmdir";
@@ -46,8 +48,8 @@ fn left_in_memory(log: &str) -> BTreeSet<String> {
                 let folder = call.split(['<', '>']).nth(1).unwrap_or_default();
                 left.remove(folder);
             }
-            "rename" | "renameat" | "renameat2" | "symlink" | "symlinkat" | "link" | "linkat"
-            | "unlink" | "unlinkat" | "mkdir" | "mkdirat" | "rmdir"
+            "rename" | "renameat" | "renameat2" | "symlink" | "symlinkat" | "link" | "linkat" | "unlink"
+            | "unlinkat" | "mkdir" | "mkdirat" | "rmdir"
                 if !failed =>
             {
                 // A path without a folder's descriptor is a whole one.
@@ -57,11 +59,7 @@ fn left_in_memory(log: &str) -> BTreeSet<String> {
             _ => {}
         }
     }
-    left.retain(|folder| {
-        !["/run", "/dev", "/proc", "/tmp"]
-            .iter()
-            .any(|memory| folder.starts_with(memory))
-    });
+    left.retain(|folder| !["/run", "/dev", "/proc", "/tmp"].iter().any(|memory| folder.starts_with(memory)));
     left
 }
 
@@ -88,9 +86,7 @@ fn the_hook_and_its_removal_outlast_a_power_cut() {
         assert!(since.contains(&format!("<{folder}>)")), "{kind:?}: {log}");
         for service in ["imap", "pop3"] {
             let text = scene.host.read_text(MANIFEST);
-            let line = text
-                .lines()
-                .find(|line| line.starts_with(&format!("{service} = ")));
+            let line = text.lines().find(|line| line.starts_with(&format!("{service} = ")));
             scene.declare(line.expect("declared"), &format!("{service} = \"anyone\""));
         }
         scene.apply();

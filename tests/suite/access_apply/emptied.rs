@@ -1,4 +1,5 @@
-//! Own rules that somebody else has taken away in part, or whole: drift that an apply mends, for it is written down what they were.
+//! Own rules that somebody else has taken away in part, or whole: drift that an apply mends, for it is
+//! written down what they were.
 
 use super::{MANIFEST, Scene};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
@@ -58,10 +59,7 @@ fn an_own_table_that_others_have_emptied_is_drift_and_an_apply_brings_it_back() 
     scene.host.service("mailward-access", "restart").success();
     assert_eq!(rules(&scene), confirmed);
     // Rules that mailward does not make are somebody's.
-    sh(
-        &scene,
-        "nft flush table inet mailward; nft add rule inet mailward input tcp dport 22 accept",
-    );
+    sh(&scene, "nft flush table inet mailward; nft add rule inet mailward input tcp dport 22 accept");
     let theirs = rules(&scene);
     let refused = scene.run(&format!("apply --yes {MANIFEST}"));
     assert_eq!(refused.code(), 7, "{refused:#?}");
@@ -69,10 +67,7 @@ fn an_own_table_that_others_have_emptied_is_drift_and_an_apply_brings_it_back() 
     assert_ne!(restarted.code(), 0, "{restarted:#?}");
     assert_eq!(rules(&scene), theirs);
     // And so is an empty table where nothing is written down.
-    sh(
-        &scene,
-        "nft flush table inet mailward; rm -r /var/lib/mailward",
-    );
+    sh(&scene, "nft flush table inet mailward; rm -r /var/lib/mailward");
     let refused = scene.run(&format!("apply --yes {MANIFEST}"));
     assert_eq!(refused.code(), 7, "{refused:#?}");
 }
@@ -95,10 +90,7 @@ fn an_emptied_table_goes_when_own_chains_take_its_place() {
 
 #[test]
 fn own_chains_that_others_have_emptied_are_drift_and_an_apply_brings_them_back() {
-    for (kind, filter) in [
-        (Kind::Systemd, PacketFilter::Nft),
-        (Kind::SysV, PacketFilter::Legacy),
-    ] {
+    for (kind, filter) in [(Kind::Systemd, PacketFilter::Nft), (Kind::SysV, PacketFilter::Legacy)] {
         let Some(scene) = Scene::new(kind, "iptables", "60s") else {
             return;
         };
@@ -126,10 +118,7 @@ fn where_rules_of_both_ways_are_taken_over_both_are_written_down() {
         scene.apply_for_good();
         let table = sh(&scene, "nft list table inet mailward");
         scene.declare("\"nftables\"", "\"iptables\"");
-        scene.declare(
-            "pop3 = [\"office\"]",
-            "pop3 = \"anyone\"\nsubmission = [\"office\"]",
-        );
+        scene.declare("pop3 = [\"office\"]", "pop3 = \"anyone\"\nsubmission = [\"office\"]");
         scene.declare("imap = [\"office\", \"198.18.2.1\"]", "imap = [\"office\"]");
         scene.apply_for_good();
         // Somebody has loaded the table again, and mailward's state is lost.
@@ -143,10 +132,7 @@ fn where_rules_of_both_ways_are_taken_over_both_are_written_down() {
         let refused = scene.run(&format!("apply --yes {MANIFEST}"));
         assert_eq!(refused.code(), 7, "{enforce}: {refused:#?}");
         let said = format!("{}{}", refused.stdout, refused.stderr);
-        assert!(
-            said.contains("pop3") && said.contains("submission"),
-            "{said}"
-        );
+        assert!(said.contains("pop3") && said.contains("submission"), "{said}");
         let adopted = scene.run(&format!("apply --yes --allow own-rules {MANIFEST}"));
         assert_eq!(adopted.code(), 3, "{enforce}: {adopted:#?}");
         // Nobody confirms it: what was taken over stays, over a boot, too.

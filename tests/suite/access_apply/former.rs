@@ -1,4 +1,5 @@
-//! A change of nftables that a version before made live, at one end of address translation alone, and this one is to confirm.
+//! A change of nftables that a version before made live, at one end of address translation alone, and this
+//! one is to confirm.
 
 use super::Scene;
 use crate::support::host::Kind;
@@ -13,8 +14,7 @@ fn at_one_end(script: &str) -> String {
 }
 
 #[test]
-fn a_table_at_one_end_is_confirmed_where_it_was_loaded_so_and_not_where_somebody_took_the_other_out()
- {
+fn a_table_at_one_end_is_confirmed_where_it_was_loaded_so_and_not_where_somebody_took_the_other_out() {
     for loaded in [true, false] {
         let Some(scene) = Scene::new(Kind::SysV, "nftables", "120s") else {
             return;

@@ -14,10 +14,7 @@ const SHUTS: &str = "#!/bin/sh\n/usr/sbin/nft.real \"$@\"\nstatus=$?\ncase $* in
     /usr/sbin/nft.real -f /dev/stdin ;;\nesac\nexit $status\n";
 
 fn apply(scene: &Scene, ssh: &Ssh) -> Output {
-    ssh.mailward(&APPLY)
-        .stdin(scene.host.read(MANIFEST))
-        .within(Duration::from_secs(90))
-        .run()
+    ssh.mailward(&APPLY).stdin(scene.host.read(MANIFEST)).within(Duration::from_secs(90)).run()
 }
 
 #[test]
@@ -33,10 +30,7 @@ fn a_new_connection_confirms_also_where_the_configuration_shares_one() {
         assert!(scene.state("boot.nft"));
         let again = apply(&scene, &ssh);
         assert_eq!(again.code(), 0, "{again:#?}");
-        scene
-            .host
-            .run(&["nft", "delete", "table", "inet", "mailward"])
-            .success();
+        scene.host.run(&["nft", "delete", "table", "inet", "mailward"]).success();
     }
 }
 
@@ -45,10 +39,7 @@ fn where_nobody_gets_in_anew_it_goes_back_and_that_is_told() {
     let Some(scene) = Scene::new(Kind::SysV, "nftables", "10s") else {
         return;
     };
-    scene
-        .host
-        .run(&["mv", "/usr/sbin/nft", "/usr/sbin/nft.real"])
-        .success();
+    scene.host.run(&["mv", "/usr/sbin/nft", "/usr/sbin/nft.real"]).success();
     scene.host.write_as("/usr/sbin/nft", 0o755, SHUTS);
     let applied = scene
         .ssh()
@@ -82,17 +73,13 @@ exit $status
 
 #[test]
 fn what_somebody_else_decides_meanwhile_is_what_is_told() {
-    for (decide, code, result) in [
-        ("revert", 8, "rolled-back"),
-        ("confirm --allow unproven-confirm", 0, "applied"),
-    ] {
+    for (decide, code, result) in
+        [("revert", 8, "rolled-back"), ("confirm --allow unproven-confirm", 0, "applied")]
+    {
         let Some(scene) = Scene::new(Kind::SysV, "nftables", "60s") else {
             return;
         };
-        scene
-            .host
-            .run(&["mv", "/usr/sbin/nft", "/usr/sbin/nft.real"])
-            .success();
+        scene.host.run(&["mv", "/usr/sbin/nft", "/usr/sbin/nft.real"]).success();
         let script = DECIDES.replace("DECIDE", decide);
         scene.host.write_as("/usr/sbin/nft", 0o755, script);
         let applied = apply(&scene, &scene.ssh());
@@ -113,11 +100,7 @@ fn a_line_that_is_cut_leaves_nothing_that_nobody_confirmed() {
     for message in trips - 11..=trips {
         scene
             .host
-            .run(&[
-                "sh",
-                "-c",
-                "nft delete table inet mailward; rm -f /var/lib/mailward/access/boot.nft",
-            ])
+            .run(&["sh", "-c", "nft delete table inet mailward; rm -f /var/lib/mailward/access/boot.nft"])
             .success();
         let line = Line::failing(Fate::Cut, Moment::AnswerLost, message);
         let cut = apply(&scene, &scene.ssh().over(&line));

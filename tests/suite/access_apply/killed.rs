@@ -1,4 +1,5 @@
-//! An apply that is killed while it changes access: the rules go back by themselves, and the next apply converges.
+//! An apply that is killed while it changes access: the rules go back by themselves, and the next apply
+//! converges.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,8 +19,7 @@ fn killed_anywhere(kind: Kind, enforce: &str) {
     };
     let host = &scene.host;
     let others = "table inet others { chain c { tcp dport 4000 drop; }; }";
-    host.run(&["sh", "-c", &format!("echo '{others}' | nft -f /dev/stdin")])
-        .success();
+    host.run(&["sh", "-c", &format!("echo '{others}' | nft -f /dev/stdin")]).success();
     let before = scene.rules();
     // The second time: the first one makes folders.
     scene.apply();
@@ -47,10 +47,7 @@ fn killed_anywhere(kind: Kind, enforce: &str) {
         scene.assert_restricted();
         let entry = scene.history(1);
         let result = entry["result"].as_str().expect("a word");
-        assert!(
-            ["killed", "rolled-back"].contains(&result),
-            "{point:?}: {entry:#}"
-        );
+        assert!(["killed", "rolled-back"].contains(&result), "{point:?}: {entry:#}");
         let reverted = scene.run("revert");
         assert_eq!(reverted.code(), 0, "{point:?}: {reverted:#?}");
         assert_eq!(scene.rules(), before, "{point:?}");

@@ -15,10 +15,7 @@ fn scene() -> Option<Scene> {
 }
 
 fn nft_is(scene: &Scene, script: &str) {
-    scene
-        .host
-        .run(&["cp", "-n", "/usr/sbin/nft", "/usr/sbin/nft.real"])
-        .success();
+    scene.host.run(&["cp", "-n", "/usr/sbin/nft", "/usr/sbin/nft.real"]).success();
     scene.host.remove("/usr/sbin/nft");
     scene.host.write_as("/usr/sbin/nft", 0o755, script);
 }
@@ -29,16 +26,10 @@ fn rules_that_cannot_be_loaded_take_the_limits_back_with_them() {
         return;
     };
     let (before, imapd) = (scene.rules(), scene.host.read(IMAPD));
-    for (what, load) in [
-        ("lies", "exit 0"),
-        ("hangs", "exec sleep 100"),
-        ("fails", "echo no >&2; exit 1"),
-    ] {
+    for (what, load) in [("lies", "exit 0"), ("hangs", "exec sleep 100"), ("fails", "echo no >&2; exit 1")] {
         nft_is(
             &scene,
-            &format!(
-                "#!/bin/sh\ncase $* in\n*load.nft*) {load} ;;\nesac\nexec /usr/sbin/nft.real \"$@\"\n"
-            ),
+            &format!("#!/bin/sh\ncase $* in\n*load.nft*) {load} ;;\nesac\nexec /usr/sbin/nft.real \"$@\"\n"),
         );
         let failed = scene.run(&format!("apply --yes --action-timeout 3 {MANIFEST}"));
         assert_eq!(failed.code(), 8, "{what}: {failed:#?}");

@@ -1,5 +1,6 @@
-//! What others put among mailward's own rules is never taken for what the manifest said; what stays of services that it does
-//! not name any more is what was confirmed, and where that is not written down, nothing is taken over unasked.
+//! What others put among mailward's own rules is never taken for what the manifest said; what stays of
+//! services that it does not name any more is what was confirmed, and where that is not written down, nothing
+//! is taken over unasked.
 
 use super::{MANIFEST, Scene};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
@@ -36,12 +37,8 @@ const IN_THE_CHAINS: [&str; 5] = [
 /// Each of them as a command.
 fn meddling(enforce: &str) -> Vec<String> {
     match enforce {
-        "nftables" => (IN_THE_TABLE.iter())
-            .map(|words| format!("nft '{words}'"))
-            .collect(),
-        _ => (IN_THE_CHAINS.iter())
-            .map(|words| format!("iptables -t raw {words}"))
-            .collect(),
+        "nftables" => (IN_THE_TABLE.iter()).map(|words| format!("nft '{words}'")).collect(),
+        _ => (IN_THE_CHAINS.iter()).map(|words| format!("iptables -t raw {words}")).collect(),
     }
 }
 
@@ -71,10 +68,7 @@ fn what_others_put_among_own_rules_is_drift_and_is_never_adopted() {
                 let named = format!("{service} is not named any more");
                 assert!(!plan.contains(&named), "{what}: {plan}");
             }
-            assert!(
-                plan.contains("pop3 is not named any more"),
-                "{what}: {plan}"
-            );
+            assert!(plan.contains("pop3 is not named any more"), "{what}: {plan}");
             scene.apply_for_good();
             assert_eq!(scene.rules(), confirmed, "{what}");
             let check = scene.run(&format!("check {MANIFEST}"));
@@ -89,8 +83,7 @@ fn what_others_put_among_own_rules_is_drift_and_is_never_adopted() {
 }
 
 #[test]
-fn own_rules_of_which_nothing_is_written_down_are_listed_and_taken_over_only_where_that_is_allowed()
-{
+fn own_rules_of_which_nothing_is_written_down_are_listed_and_taken_over_only_where_that_is_allowed() {
     for (kind, enforce, filter) in WAYS {
         for lost in ["/var/lib/mailward", "/var/lib/mailward/access/boot.*"] {
             let Some(mut scene) = Scene::new(kind, enforce, "60s") else {
@@ -105,12 +98,7 @@ fn own_rules_of_which_nothing_is_written_down_are_listed_and_taken_over_only_whe
             let refused = scene.run(&format!("apply --yes {MANIFEST}"));
             assert_eq!(refused.code(), 7, "{what}: {refused:#?}");
             let said = format!("{}{}", refused.stdout, refused.stderr);
-            for word in [
-                "pop3",
-                "198.18.1.0/24",
-                "2001:db8:1::/64",
-                "--allow own-rules",
-            ] {
+            for word in ["pop3", "198.18.1.0/24", "2001:db8:1::/64", "--allow own-rules"] {
                 assert!(said.contains(word), "{what}: {word}: {said}");
             }
             assert_eq!(scene.rules(), confirmed, "{what}");
@@ -138,10 +126,7 @@ const THEIRS: &str = "for i in iptables ip6tables; do \
 
 #[test]
 fn chains_of_another_that_have_mailwards_name_are_never_touched() {
-    for (kind, filter) in [
-        (Kind::SysV, PacketFilter::Legacy),
-        (Kind::Systemd, PacketFilter::Nft),
-    ] {
+    for (kind, filter) in [(Kind::SysV, PacketFilter::Legacy), (Kind::Systemd, PacketFilter::Nft)] {
         let Some(mut scene) = Scene::new(kind, "iptables", "60s") else {
             return;
         };
@@ -152,10 +137,7 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         let refused = scene.run(&format!("apply --yes {MANIFEST}"));
         assert_eq!(refused.code(), 7, "{what}: {refused:#?}");
         let said = format!("{}{}", refused.stdout, refused.stderr);
-        assert!(
-            said.contains("is not one that mailward made"),
-            "{what}: {said}"
-        );
+        assert!(said.contains("is not one that mailward made"), "{what}: {said}");
         assert_eq!(scene.rules(), theirs, "{what}");
         // Beside the own table they stay, whatever comes and goes.
         scene.declare("\"iptables\"", "\"nftables\"");
@@ -168,12 +150,7 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         let owners: Vec<&serde_json::Value> = (entries.iter())
             .filter(|entry| entry["port"] == 110 && entry["family"] == "ipv4")
             .flat_map(|entry| entry["decided_by"].as_array().expect("a list"))
-            .filter(|decider| {
-                decider["rule"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .contains("MAILWARD")
-            })
+            .filter(|decider| decider["rule"].as_str().unwrap_or_default().contains("MAILWARD"))
             .map(|decider| &decider["owner"])
             .collect();
         assert_eq!(owners, ["other"], "{what}: {show:#}");
@@ -188,7 +165,8 @@ fn chains_of_another_that_have_mailwards_name_are_never_touched() {
         scene.apply_for_good();
         assert_eq!(scene.rules(), theirs, "{what}");
         // Nor does the hook that loads own chains.
-        let removed = "for i in iptables ip6tables; do for t in raw mangle; do $i -t $t -F; $i -t $t -X; done; done";
+        let removed =
+            "for i in iptables ip6tables; do for t in raw mangle; do $i -t $t -F; $i -t $t -X; done; done";
         sh(&scene, removed);
         scene.declare("\"nftables\"", "\"iptables\"");
         scene.declare("imap = \"anyone\"", "imap = [\"office\"]");
@@ -311,23 +289,16 @@ fn a_change_that_goes_back_by_itself_leaves_nothing_in_the_kernel() {
         // Where something was confirmed before, that is what is left.
         scene.declare("\"10s\"", "\"60s\"");
         scene.apply_for_good();
-        let confirmed = scene
-            .host
-            .run(&["sh", "-c", "iptables-save -t raw; nft list ruleset"]);
+        let confirmed = scene.host.run(&["sh", "-c", "iptables-save -t raw; nft list ruleset"]);
         let confirmed = stable(&confirmed.success());
         scene.declare("\"60s\"", "\"10s\"");
-        scene.declare(
-            "pop3 = [\"office\"]",
-            "pop3 = [\"office\"]\nsubmission = [\"office\"]",
-        );
+        scene.declare("pop3 = [\"office\"]", "pop3 = [\"office\"]\nsubmission = [\"office\"]");
         scene.apply();
-        scene.host.wait_until("it goes back", || {
-            scene.stranger().reaches(587, Family::V4) == Reach::Connects
-        });
+        scene
+            .host
+            .wait_until("it goes back", || scene.stranger().reaches(587, Family::V4) == Reach::Connects);
         scene.host.wait_until("it is as it was", || {
-            let now = scene
-                .host
-                .run(&["sh", "-c", "iptables-save -t raw; nft list ruleset"]);
+            let now = scene.host.run(&["sh", "-c", "iptables-save -t raw; nft list ruleset"]);
             stable(&now.success()) == confirmed
         });
         scene.assert_restricted();

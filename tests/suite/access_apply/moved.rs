@@ -1,4 +1,5 @@
-//! From one way to enforce to the other: the first is gone after the confirmation, and nothing is open in between.
+//! From one way to enforce to the other: the first is gone after the confirmation, and nothing is open in
+//! between.
 
 use super::{MANIFEST, Scene, over};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
@@ -11,17 +12,11 @@ fn the_first_way_goes_when_the_second_is_confirmed() {
     scene.host.packet_filter_is(PacketFilter::Legacy);
     scene.apply_for_good();
     for (from, to) in [("nftables", "iptables"), ("iptables", "nftables")] {
-        scene.declare(
-            &format!("enforce = \"{from}\""),
-            &format!("enforce = \"{to}\""),
-        );
+        scene.declare(&format!("enforce = \"{from}\""), &format!("enforce = \"{to}\""));
         scene.apply();
         scene.assert_restricted();
         let rules = scene.rules();
-        assert!(
-            rules.contains("MAILWARD") && rules.contains("@imap_v4"),
-            "{rules}"
-        );
+        assert!(rules.contains("MAILWARD") && rules.contains("@imap_v4"), "{rules}");
         let confirmed = over(&scene.ssh(), "confirm");
         assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
         scene.assert_restricted();

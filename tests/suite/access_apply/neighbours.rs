@@ -21,8 +21,7 @@ fn netfilter_persistent(scene: &Scene) {
 }
 
 /// What was saved, put beside what is there.
-const ADDED: &str =
-    "IPTABLES_RESTORE_NOFLUSH=yes IP6TABLES_RESTORE_NOFLUSH=yes netfilter-persistent start";
+const ADDED: &str = "IPTABLES_RESTORE_NOFLUSH=yes IP6TABLES_RESTORE_NOFLUSH=yes netfilter-persistent start";
 
 fn sh(scene: &Scene, script: &str) -> String {
     scene.host.run(&["sh", "-c", script]).success()
@@ -89,9 +88,7 @@ fn own_chains_stand_once_where_iptables_prints_as_old_versions_did() {
         return;
     };
     scene.host.packet_filter_is(PacketFilter::Legacy);
-    scene
-        .host
-        .write_as("/usr/local/lib/old-save", 0o755, OLD_SAVE);
+    scene.host.write_as("/usr/local/lib/old-save", 0o755, OLD_SAVE);
     sh(
         &scene,
         "ln -sf /usr/local/lib/old-save /etc/alternatives/iptables-save; \
@@ -113,10 +110,7 @@ fn own_chains_stand_once_where_iptables_prints_as_old_versions_did() {
     }
     // A change that goes back leaves nothing there, either.
     scene.declare("\"60s\"", "\"10s\"");
-    scene.declare(
-        "pop3 = [\"office\"]",
-        "pop3 = [\"office\"]\nsubmission = [\"office\"]",
-    );
+    scene.declare("pop3 = [\"office\"]", "pop3 = [\"office\"]\nsubmission = [\"office\"]");
     let before = sh(
         &scene,
         "for t in raw mangle; do iptables-legacy-save -t $t; done | grep -v -e '^#' -e '^:[A-Z]* A'",
@@ -129,9 +123,7 @@ fn own_chains_stand_once_where_iptables_prints_as_old_versions_did() {
         ) == before
     });
     scene.declare("\nsubmission = [\"office\"]", "");
-    scene
-        .host
-        .wait_until("it is over", || scene.run("confirm").code() == 8);
+    scene.host.wait_until("it is over", || scene.run("confirm").code() == 8);
     once(&scene, "taken back");
     scene.host.reboot();
     once(&scene, "booted");

@@ -1,4 +1,5 @@
-//! What shows that somebody gets in from outside, and what does not: real sshd, sudo, su, tmux, systemd-run and consoles.
+//! What shows that somebody gets in from outside, and what does not: real sshd, sudo, su, tmux, systemd-run
+//! and consoles.
 
 use std::time::Duration;
 
@@ -29,8 +30,7 @@ impl Scene {
     fn go(&self, name: &str) -> (String, String) {
         self.host.write(&format!("/tmp/go.{name}"), "");
         let code = format!("/tmp/code.{name}");
-        self.host
-            .wait_until(&format!("{name} has answered"), || self.host.exists(&code));
+        self.host.wait_until(&format!("{name} has answered"), || self.host.exists(&code));
         let said = self.host.read_text(&format!("/tmp/said.{name}"));
         (self.host.read_text(&code), said)
     }
@@ -47,9 +47,7 @@ impl Scene {
 /// Over a connection with a terminal.
 fn on_terminal(ssh: &Ssh, script: &str) -> Output {
     let config = ssh.config().display().to_string();
-    ssh.command(&["ssh", "-tt", "-F", &config, ssh.alias(), script])
-        .within(Duration::from_secs(60))
-        .run()
+    ssh.command(&["ssh", "-tt", "-F", &config, ssh.alias(), script]).within(Duration::from_secs(60)).run()
 }
 
 #[track_caller]
@@ -92,10 +90,7 @@ fn nothing_that_began_over_an_old_connection_confirms() {
         }
         for (who, script) in [
             ("env -i", "env -i /usr/local/bin/mailward confirm"),
-            (
-                "env",
-                "SSH_CONNECTION='203.0.113.9 7 192.0.2.1 22' mailward confirm",
-            ),
+            ("env", "SSH_CONNECTION='203.0.113.9 7 192.0.2.1 22' mailward confirm"),
             ("su", "su - root -c 'mailward confirm'"),
             ("setsid", "setsid -w mailward confirm"),
         ] {
@@ -131,9 +126,8 @@ fn a_connection_from_the_host_to_itself_confirms_nothing() {
         let first = scene.ssh().warm();
         let applied = over(&first, &format!("apply --yes {MANIFEST}"));
         assert_eq!(applied.code(), 3, "{applied:#?}");
-        let options = format!(
-            "-F none -i {KEY} -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR"
-        );
+        let options =
+            format!("-F none -i {KEY} -o BatchMode=yes -o StrictHostKeyChecking=no -o LogLevel=ERROR");
         for way in [
             "127.0.0.1",
             "localhost",
@@ -145,11 +139,7 @@ fn a_connection_from_the_host_to_itself_confirms_nothing() {
             "-b 127.0.0.1 192.0.2.1",
             "-b ::1 2001:db8:25::1",
         ] {
-            for command in [
-                "mailward confirm",
-                "sudo -n mailward confirm",
-                "su - -c 'mailward confirm'",
-            ] {
+            for command in ["mailward confirm", "sudo -n mailward confirm", "su - -c 'mailward confirm'"] {
                 let script = format!("ssh {options} {way} \"{command}\"");
                 refused(way, &first.bare(&script).run(), "from this host itself");
             }
@@ -164,10 +154,7 @@ fn a_connection_from_the_host_to_itself_confirms_nothing() {
         for (round, (user, script)) in [
             ("root", "mailward confirm"),
             ("root", "su - -c 'mailward confirm'"),
-            (
-                "root",
-                "SSH_CONNECTION='127.0.0.1 7 127.0.0.1 22' mailward confirm; exit",
-            ),
+            ("root", "SSH_CONNECTION='127.0.0.1 7 127.0.0.1 22' mailward confirm; exit"),
             (OPERATOR, "sudo -n mailward confirm"),
             (OPERATOR, "sudo -n -i mailward confirm"),
             (OPERATOR, "sudo -n su - -c 'mailward confirm'"),
@@ -181,11 +168,7 @@ fn a_connection_from_the_host_to_itself_confirms_nothing() {
                 0 => ssh.bare(script).run(),
                 _ => on_terminal(&ssh, script),
             };
-            assert_eq!(
-                confirmed.code(),
-                0,
-                "{kind:?} {user}: {script}: {confirmed:#?}"
-            );
+            assert_eq!(confirmed.code(), 0, "{kind:?} {user}: {script}: {confirmed:#?}");
             scene.changes(round);
             let applied = over(&first, &format!("apply --yes {MANIFEST}"));
             assert_eq!(applied.code(), 3, "{applied:#?}");
@@ -198,22 +181,10 @@ fn a_connection_from_the_host_to_itself_confirms_nothing() {
 fn at_console(scene: &Scene, number: u32, name: &str) {
     let tty = format!("tty{number}");
     let program = format!("#!/bin/sh\nexec later {name}\n");
-    scene
-        .host
-        .write_as("/usr/local/bin/console", 0o755, program);
+    scene.host.write_as("/usr/local/bin/console", 0o755, program);
     let device = format!("/dev/{tty}");
-    scene
-        .host
-        .run(&["mknod", "-m", "600", &device, "c", "4", &number.to_string()])
-        .success();
-    scene.host.exec_detached(&[
-        "agetty",
-        "-n",
-        "-l",
-        "/usr/local/bin/console",
-        &tty,
-        "linux",
-    ]);
+    scene.host.run(&["mknod", "-m", "600", &device, "c", "4", &number.to_string()]).success();
+    scene.host.exec_detached(&["agetty", "-n", "-l", "/usr/local/bin/console", &tty, "linux"]);
 }
 
 #[test]
@@ -227,14 +198,8 @@ fn the_console_confirms_and_what_only_looks_like_one_does_not() {
         // A virtual console that is opened over ssh, as by openvt.
         let other = number + 2;
         let device = format!("/dev/tty{other}");
-        scene
-            .host
-            .run(&["mknod", "-m", "600", &device, "c", "4", &other.to_string()])
-            .success();
-        for (name, words) in [
-            ("above", "setsid -w -c later above"),
-            ("gone", "setsid -c later gone"),
-        ] {
+        scene.host.run(&["mknod", "-m", "600", &device, "c", "4", &other.to_string()]).success();
+        for (name, words) in [("above", "setsid -w -c later above"), ("gone", "setsid -c later gone")] {
             let script = format!("{words} <{device} >/dev/null 2>&1 &");
             first.bare(&script).run().success();
             let applied = match name {
@@ -250,11 +215,7 @@ fn the_console_confirms_and_what_only_looks_like_one_does_not() {
         assert_eq!(code, "7\n", "{kind:?}: {said}");
         assert!(said.contains("neither by ssh nor from a console"), "{said}");
         // Entered from outside its pid namespace.
-        refused(
-            "entered",
-            &scene.run("confirm"),
-            "not all processes above it",
-        );
+        refused("entered", &scene.run("confirm"), "not all processes above it");
         let (code, said) = scene.go("console");
         assert_eq!(code, "0\n", "{kind:?}: {said}");
         scene.assert_restricted();
@@ -271,46 +232,29 @@ fn a_plan_tells_who_will_be_able_to_confirm_it() {
         let told = |words: &str| {
             let (code, plan) = scene.plan();
             assert_eq!(code, 2, "{plan}");
-            assert!(
-                plan.contains(&format!("note: {words}")),
-                "no {words:?} in {plan}"
-            );
+            assert!(plan.contains(&format!("note: {words}")), "no {words:?} in {plan}");
         };
-        told(&format!(
-            "{beginning} over a new ssh connection from outside\n"
-        ));
+        told(&format!("{beginning} over a new ssh connection from outside\n"));
         let tty = format!("tty{number}");
         let device = format!("/dev/{tty}");
         let node = ["mknod", "-m", "600", &device, "c", "4", &number.to_string()];
         scene.host.run(&node).success();
         // A getty of which nobody knows on what it waits is none.
-        scene
-            .host
-            .exec_detached(&["sh", "-c", "exec -a getty sleep 1000"]);
-        told(&format!(
-            "{beginning} over a new ssh connection from outside\n"
-        ));
+        scene.host.exec_detached(&["sh", "-c", "exec -a getty sleep 1000"]);
+        told(&format!("{beginning} over a new ssh connection from outside\n"));
         scene.host.exec_detached(&["agetty", &tty, "linux"]);
         let has_getty = || scene.plan().1.contains("or at the console\n");
         scene.host.wait_until("the getty waits", has_getty);
-        told(&format!(
-            "{beginning} over a new ssh connection from outside, or at the console\n"
-        ));
+        told(&format!("{beginning} over a new ssh connection from outside, or at the console\n"));
         let applied = scene.run(&format!("apply --yes {MANIFEST}"));
         let shown = format!("{}{}", applied.stdout, applied.stderr);
         assert!(shown.contains("or at the console"), "{shown}");
         assert_eq!(scene.run("revert").code(), 0);
         scene.host.service("ssh", "stop").success();
-        told(&format!(
-            "{beginning} at the console: sshd is not seen to listen here\n"
-        ));
+        told(&format!("{beginning} at the console: sshd is not seen to listen here\n"));
         scene
             .host
-            .run(&[
-                "sh",
-                "-c",
-                "kill -KILL $(cat /proc/[0-9]*/stat | grep '(agetty)' | cut -d' ' -f1)",
-            ])
+            .run(&["sh", "-c", "kill -KILL $(cat /proc/[0-9]*/stat | grep '(agetty)' | cut -d' ' -f1)"])
             .success();
         told("nobody will be able to confirm the change of access, and it will go back");
     }
@@ -327,19 +271,10 @@ fn on_a_slow_host_a_new_connection_is_newer_than_the_change_all_the_same() {
     let older = scene.ssh().warm();
     scene.apply();
     let host = &scene.host;
-    host.run(&["mv", "/usr/bin/stat", "/usr/bin/stat.real"])
-        .success();
+    host.run(&["mv", "/usr/bin/stat", "/usr/bin/stat.real"]).success();
     host.write_as("/usr/bin/stat", 0o755, SLOW);
-    let confirm = |ssh: &Ssh| {
-        (ssh.mailward(&["confirm"]))
-            .within(Duration::from_secs(200))
-            .run()
-    };
-    refused(
-        "an older connection",
-        &over(&older, "confirm"),
-        "there before the change",
-    );
+    let confirm = |ssh: &Ssh| (ssh.mailward(&["confirm"])).within(Duration::from_secs(200)).run();
+    refused("an older connection", &over(&older, "confirm"), "there before the change");
     let confirmed = confirm(&scene.ssh());
     assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
     scene.assert_restricted();

@@ -1,5 +1,5 @@
-//! What was never confirmed is provisional, whatever brings it: others may save all rules of the kernel within a window, and
-//! load them again when it is over, at a boot or by hand.
+//! What was never confirmed is provisional, whatever brings it: others may save all rules of the kernel
+//! within a window, and load them again when it is over, at a boot or by hand.
 
 use super::{MANIFEST, Scene, over};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
@@ -24,9 +24,7 @@ fn others_restore_at_boot(scene: &Scene) {
 fn others_save(scene: &Scene) {
     let script = match scene.host.kind() {
         Kind::Systemd => "{ echo 'flush ruleset'; nft list ruleset; } >/etc/nftables.conf",
-        Kind::SysV | Kind::BusyBox => {
-            "iptables-save >/etc/others.v4; ip6tables-save >/etc/others.v6"
-        }
+        Kind::SysV | Kind::BusyBox => "iptables-save >/etc/others.v4; ip6tables-save >/etc/others.v6",
     };
     scene.host.run(&["sh", "-c", script]).success();
 }
@@ -35,9 +33,7 @@ fn others_save(scene: &Scene) {
 fn others_load(scene: &Scene) {
     let script = match scene.host.kind() {
         Kind::Systemd => "nft -f /etc/nftables.conf",
-        Kind::SysV | Kind::BusyBox => {
-            "iptables-restore </etc/others.v4 && ip6tables-restore </etc/others.v6"
-        }
+        Kind::SysV | Kind::BusyBox => "iptables-restore </etc/others.v4 && ip6tables-restore </etc/others.v6",
     };
     scene.host.run(&["sh", "-c", script]).success();
 }
@@ -88,9 +84,7 @@ fn what_others_saved_of_a_change_that_nobody_confirmed_does_not_survive_a_boot()
         scene.assert_open();
         assert_eq!(scene.rules(), before, "{what}");
         if kind == Kind::Systemd {
-            let said = scene
-                .host
-                .run(&["journalctl", "-b", "-u", "mailward-access"]);
+            let said = scene.host.run(&["journalctl", "-b", "-u", "mailward-access"]);
             let said = said.success();
             assert!(said.contains("nobody has confirmed"), "{what}: {said}");
         }

@@ -6,8 +6,8 @@ use crate::support::host::{Family, Kind, Reach};
 /// How often they race.
 const RACES: u32 = 24;
 
-/// A further watcher of the window whose time is up at a moment of the test's choosing, beside those that have time; then
-/// the confirmation's exit code is the last line.
+/// A further watcher of the window whose time is up at a moment of the test's choosing, beside those that
+/// have time; then the confirmation's exit code is the last line.
 const RACE: &str = r#"
 for folder in /run/mailward/*; do :; done
 sh -c '
@@ -40,10 +40,7 @@ fn of_a_timer_and_a_confirmation_at_once_exactly_one_wins() {
                 assert_eq!(reach, [Reach::Silent; 2], "{race}");
                 assert!(scene.state("boot.nft"), "{race}");
                 assert_eq!(scene.result(), "applied", "{race}");
-                scene
-                    .host
-                    .run(&["nft", "delete", "table", "inet", "mailward"])
-                    .success();
+                scene.host.run(&["nft", "delete", "table", "inet", "mailward"]).success();
                 scene.host.remove("/var/lib/mailward/access/boot.nft");
             }
             "8" => {

@@ -5,10 +5,9 @@ use crate::support::host::{Kind, PacketFilter};
 
 #[test]
 fn a_boot_takes_back_what_nobody_confirmed_and_brings_back_the_rest() {
-    for (kind, enforce, filter) in [
-        (Kind::Systemd, "iptables", PacketFilter::Legacy),
-        (Kind::SysV, "nftables", PacketFilter::Nft),
-    ] {
+    for (kind, enforce, filter) in
+        [(Kind::Systemd, "iptables", PacketFilter::Legacy), (Kind::SysV, "nftables", PacketFilter::Nft)]
+    {
         let Some(mut scene) = Scene::new(kind, enforce, "60s") else {
             return;
         };

@@ -1,4 +1,5 @@
-//! What is seen of access: drift, tables of others, what somebody without rights cannot see, and whom a plan knows.
+//! What is seen of access: drift, tables of others, what somebody without rights cannot see, and whom a plan
+//! knows.
 
 use std::time::Duration;
 
@@ -34,19 +35,14 @@ fn drift_of_nftables_is_seen_and_mended() {
             "rm /var/lib/mailward/access/boot.nft; nft flush ruleset",
         ],
     );
-    scene
-        .host
-        .run(&["sh", "-c", "rm /var/lib/mailward/access/boot.nft"])
-        .success();
+    scene.host.run(&["sh", "-c", "rm /var/lib/mailward/access/boot.nft"]).success();
     // Nothing says any more that they were confirmed.
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
     assert!(plan.contains("never confirmed"), "{plan}");
     scene.apply_for_good();
     // What a boot does about them needs no confirmation.
-    scene
-        .host
-        .replace_text("/etc/init.d/mailward-access", "stop | status)", "stop)");
+    scene.host.replace_text("/etc/init.d/mailward-access", "stop | status)", "stop)");
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
     let applied = scene.run(&format!("apply --yes {MANIFEST}"));
@@ -61,10 +57,7 @@ fn drift_of_nftables_is_seen_and_mended() {
 
 #[test]
 fn drift_of_iptables_is_seen_and_mended() {
-    for (kind, filter) in [
-        (Kind::SysV, PacketFilter::Legacy),
-        (Kind::Systemd, PacketFilter::Nft),
-    ] {
+    for (kind, filter) in [(Kind::SysV, PacketFilter::Legacy), (Kind::Systemd, PacketFilter::Nft)] {
         let Some(scene) = Scene::new(kind, "iptables", "60s") else {
             return;
         };
@@ -105,11 +98,9 @@ fn a_plan_knows_its_own_connection_and_what_others_rule() {
     let (_, plan) = scene.plan();
     assert!(plan.contains("no ssh connection of yours"), "{plan}");
     // Others shut it out already: that is no reason to refuse.
-    let others = "table inet others { chain c { type filter hook input priority 0; ip saddr 203.0.113.9 drop; }; }";
-    scene
-        .host
-        .run(&["sh", "-c", &format!("echo '{others}' | nft -f /dev/stdin")])
-        .success();
+    let others =
+        "table inet others { chain c { type filter hook input priority 0; ip saddr 203.0.113.9 drop; }; }";
+    scene.host.run(&["sh", "-c", &format!("echo '{others}' | nft -f /dev/stdin")]).success();
     scene.declare("[safety]\n", "[safety]\nmust_reach = [\"203.0.113.9\"]\n");
     let (code, plan) = scene.plan();
     assert_eq!(code, 2, "{plan}");
@@ -123,12 +114,8 @@ fn who_may_not_look_is_told_so_and_a_saved_plan_waits_too() {
     scene.host.run(&["chmod", "644", MANIFEST]).success();
     scene.host.run(&["cp", MANIFEST, "/tmp/mx1.toml"]).success();
     scene.apply_for_good();
-    let blind = scene
-        .ssh()
-        .user(OPERATOR)
-        .bare("mailward check /tmp/mx1.toml")
-        .within(Duration::from_secs(20))
-        .run();
+    let blind =
+        scene.ssh().user(OPERATOR).bare("mailward check /tmp/mx1.toml").within(Duration::from_secs(20)).run();
     assert_eq!(blind.code(), 11, "{blind:#?}");
     scene.declare("imap = [\"office\", \"198.18.2.1\"]", "imap = [\"office\"]");
     let saved = scene.run(&format!("plan -o /root/plan.json {MANIFEST}"));

@@ -1,15 +1,11 @@
-//! A confirmation stays one where what the change left cannot be removed, and the next run that writes removes it.
+//! A confirmation stays one where what the change left cannot be removed, and the next run that writes
+//! removes it.
 
 use super::{MANIFEST, Scene};
 use crate::support::host::Kind;
 use crate::support::strace::Fault;
 
-const CONFIRM: [&str; 4] = [
-    "/usr/local/bin/mailward",
-    "confirm",
-    "--allow",
-    "unproven-confirm",
-];
+const CONFIRM: [&str; 4] = ["/usr/local/bin/mailward", "confirm", "--allow", "unproven-confirm"];
 
 /// What a window leaves, in memory and on the disk.
 fn remains(scene: &Scene) -> String {
@@ -97,9 +93,9 @@ fn a_confirmation_is_not_told_to_stay_while_a_watcher_has_not_noticed_it() {
     assert!(said.contains("a timer that does not notice it"), "{said}");
     scene.assert_restricted();
     signal("CONT");
-    scene.host.wait_until("it has noticed", || {
-        scene.host.run(&["pgrep", "-f", "revert.sh watch"]).code() != 0
-    });
+    scene
+        .host
+        .wait_until("it has noticed", || scene.host.run(&["pgrep", "-f", "revert.sh watch"]).code() != 0);
     let confirmed = scene.host.run(&CONFIRM);
     assert_eq!(confirmed.code(), 0, "{confirmed:#?}");
     assert_eq!(remains(&scene), "");

@@ -7,13 +7,7 @@ use super::{MANIFEST, Scene, over};
 use crate::support::host::Kind;
 
 fn waiting(scene: &Scene) -> Child {
-    let argv = [
-        "/usr/local/bin/mailward",
-        "apply",
-        "--yes",
-        "--wait",
-        MANIFEST,
-    ];
+    let argv = ["/usr/local/bin/mailward", "apply", "--yes", "--wait", MANIFEST];
     let child = scene
         .host
         .command(&argv)
@@ -23,12 +17,9 @@ fn waiting(scene: &Scene) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("nsenter runs");
-    scene
-        .host
-        .wait_until("the change is live", || scene.state("window.json"));
+    scene.host.wait_until("the change is live", || scene.state("window.json"));
     scene.host.wait_until("the lock is free", || {
-        scene.host.run(&["pgrep", "-x", "nft"]).code() == 1
-            && scene.history(0)["result"] == "waiting"
+        scene.host.run(&["pgrep", "-x", "nft"]).code() == 1 && scene.history(0)["result"] == "waiting"
     });
     child
 }

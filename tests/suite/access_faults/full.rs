@@ -116,20 +116,10 @@ fn a_change_is_taken_back_at_once_on_a_disk_that_is_lost_and_nothing_else_is_sai
         site.apply();
         site.sh(&fault.script(fault.happens));
         let reverted = site.run("revert");
-        assert_eq!(
-            super::in_force(&site.scene.rules()),
-            super::in_force(&before),
-            "{case:?} {reverted:#?}"
-        );
+        assert_eq!(super::in_force(&site.scene.rules()), super::in_force(&before), "{case:?} {reverted:#?}");
         assert_eq!(reverted.code(), 0, "{case:?}: {reverted:#?}");
-        assert!(
-            reverted.stdout.contains("Taken back."),
-            "{case:?}: {reverted:#?}"
-        );
-        assert!(
-            !reverted.stdout.contains("NOT as it was"),
-            "{case:?}: {reverted:#?}"
-        );
+        assert!(reverted.stdout.contains("Taken back."), "{case:?}: {reverted:#?}");
+        assert!(!reverted.stdout.contains("NOT as it was"), "{case:?}: {reverted:#?}");
         let checked = site.run("check");
         assert_eq!(checked.code(), 2, "{case:?}: {checked:#?}");
         site.sh(&fault.script(fault.mended));

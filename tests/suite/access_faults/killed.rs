@@ -1,4 +1,5 @@
-//! Processes that are killed while a change waits: the run, each watcher, and what systemd starts in their place.
+//! Processes that are killed while a change waits: the run, each watcher, and what systemd starts in their
+//! place.
 
 use std::process::Stdio;
 use std::thread::sleep;
@@ -10,10 +11,7 @@ use crate::support::host::Kind::{SysV, Systemd};
 /// systemd starts a watcher again some time after it was killed: at any moment of a confirmation.
 #[test]
 fn a_watcher_that_comes_back_while_a_change_is_confirmed_does_not_take_it_back() {
-    let cases = [
-        case(Systemd, Way::Nftables, From::Here),
-        case(SysV, Way::IptablesNft, From::Here),
-    ];
+    let cases = [case(Systemd, Way::Nftables, From::Here), case(SysV, Way::IptablesNft, From::Here)];
     side_by_side(&cases, 30, |site, _| {
         for delay in (0..400).step_by(20) {
             site.apply_unseen();
@@ -21,19 +19,9 @@ fn a_watcher_that_comes_back_while_a_change_is_confirmed_does_not_take_it_back()
             site.sh(&format!("kill -9 {}", watchers[0]));
             sleep(Duration::from_millis(delay));
             let confirmed = site.run("confirm --allow unproven-confirm");
-            assert_eq!(
-                confirmed.code(),
-                0,
-                "{:?} {delay}: {confirmed:#?}",
-                site.case
-            );
+            assert_eq!(confirmed.code(), 0, "{:?} {delay}: {confirmed:#?}", site.case);
             sleep(Duration::from_millis(500));
-            assert_eq!(
-                site.watchers(),
-                Vec::<u32>::new(),
-                "{:?} {delay}",
-                site.case
-            );
+            assert_eq!(site.watchers(), Vec::<u32>::new(), "{:?} {delay}", site.case);
             site.leaves_nothing();
             site.opens();
         }
@@ -86,10 +74,8 @@ fn whoever_is_killed_and_whenever_the_rules_of_before_are_there_when_the_time_is
         case(Systemd, Way::IptablesNft, From::Afar),
     ];
     let times = std::env::var("MAILWARD_TEST_TIMES").map_or(1, |text| text.parse().unwrap());
-    let seed = std::env::var("MAILWARD_TEST_SEED").map_or_else(
-        |_| u64::from(std::process::id()) << 20 | 1,
-        |text| text.parse().unwrap(),
-    );
+    let seed = std::env::var("MAILWARD_TEST_SEED")
+        .map_or_else(|_| u64::from(std::process::id()) << 20 | 1, |text| text.parse().unwrap());
     crate::support::covered(&format!("MAILWARD_TEST_SEED={seed}"));
     side_by_side(&cases, 10, |site, number| {
         let mut random = Random(seed.wrapping_mul(2 * number as u64 + 3));
@@ -111,11 +97,7 @@ fn whoever_is_killed_and_whenever_the_rules_of_before_are_there_when_the_time_is
             let mut alone = 0;
             while alone < 6 && Instant::now() < end {
                 sleep(Duration::from_millis(200));
-                alone = if site.watchers().is_empty() {
-                    alone + 1
-                } else {
-                    0
-                };
+                alone = if site.watchers().is_empty() { alone + 1 } else { 0 };
             }
             assert_eq!(site.watchers(), Vec::<u32>::new(), "{what}");
             let rules = site.scene.rules();

@@ -1,4 +1,5 @@
-//! A host without any file system in memory: the window lies on the disk, and its watchers hold all they need.
+//! A host without any file system in memory: the window lies on the disk, and its watchers hold all they
+//! need.
 
 use super::{From, Way, case, side_by_side};
 use crate::support::host::Kind::SysV;
@@ -37,9 +38,7 @@ fn without_memory_for_it_the_watchers_themselves_hold_what_goes_back() {
             });
         }
         site.goes_back(begun, &before);
-        site.scene
-            .host
-            .wait_until("all have ended", || site.watchers().is_empty());
+        site.scene.host.wait_until("all have ended", || site.watchers().is_empty());
         site.sh("mount -o remount,bind,rw /var");
         site.settles(&before);
     });

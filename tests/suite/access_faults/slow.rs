@@ -1,4 +1,5 @@
-//! Programs so slow that the time is up before a change is live, or is seen to be; and a run that does not live to see it.
+//! Programs so slow that the time is up before a change is live, or is seen to be; and a run that does not
+//! live to see it.
 
 use std::process::Stdio;
 use std::thread::sleep;
@@ -10,10 +11,7 @@ use crate::support::host::Kind::{SysV, Systemd};
 impl Site {
     /// Puts a script in front of a program; `REAL` in it is the program's own path.
     fn wrap(&self, program: &str, script: &str) {
-        let (path, real) = (
-            format!("/usr/sbin/{program}"),
-            format!("/usr/sbin/.real/{program}"),
-        );
+        let (path, real) = (format!("/usr/sbin/{program}"), format!("/usr/sbin/.real/{program}"));
         self.sh(&format!("mkdir -p /usr/sbin/.real && mv {path} {real}"));
         let script = format!("#!/bin/sh\n{}\n", script.replace("REAL", &real));
         self.scene.host.write_as(&path, 0o755, script);
@@ -21,10 +19,7 @@ impl Site {
 
     /// Makes the programs that load new rules take so many seconds before they do.
     fn loads_slowly(&self, seconds: u32) {
-        self.wrap(
-            "nft",
-            &format!("case $* in *load.nft*) sleep {seconds} ;; esac; exec REAL \"$@\""),
-        );
+        self.wrap("nft", &format!("case $* in *load.nft*) sleep {seconds} ;; esac; exec REAL \"$@\""));
         for program in ["iptables-restore", "ip6tables-restore"] {
             self.wrap(program, &format!(
                 "in=$(cat); case $in in *'-A MAILWARD-imap -s '*) sleep {seconds} ;; esac; printf '%s\\n' \"$in\" | REAL \"$@\""
@@ -79,9 +74,7 @@ fn what_a_killed_run_still_loads_when_the_time_is_up_does_not_stay() {
         let before = site.scene.rules();
         site.loads_slowly(14);
         let mut child = site.start("apply --yes", Stdio::null());
-        site.scene.host.wait_until("it loads", || {
-            !site.sh("pgrep -f '[s]leep 14'; :").is_empty()
-        });
+        site.scene.host.wait_until("it loads", || !site.sh("pgrep -f '[s]leep 14'; :").is_empty());
         site.sh("pkill -9 -x mailward; :");
         child.kill().expect("the child is ours");
         child.wait().expect("the child is ours");

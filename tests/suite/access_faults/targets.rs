@@ -6,10 +6,7 @@ use crate::support::host::PORTS;
 
 #[test]
 fn a_change_of_the_target_ends_no_timer() {
-    let cases = [
-        case(Systemd, Way::Nftables, From::Here),
-        case(Systemd, Way::IptablesLegacy, From::Here),
-    ];
+    let cases = [case(Systemd, Way::Nftables, From::Here), case(Systemd, Way::IptablesLegacy, From::Here)];
     side_by_side(&cases, 25, |site, _| {
         let before = site.scene.rules();
         let begun = site.apply();
@@ -32,10 +29,7 @@ fn a_change_of_the_target_ends_no_timer() {
 
 #[test]
 fn a_boot_after_it_went_back_finds_it_so() {
-    let cases = [
-        case(Systemd, Way::IptablesNft, From::Afar),
-        case(SysV, Way::Nftables, From::Here),
-    ];
+    let cases = [case(Systemd, Way::IptablesNft, From::Afar), case(SysV, Way::Nftables, From::Here)];
     side_by_side(&cases, 20, |site, _| {
         let before = site.scene.rules();
         let begun = site.apply_unseen();

@@ -1,4 +1,5 @@
-//! The limit: a watch that ended for good. It is what every command says first, and each that may write starts it again.
+//! The limit: a watch that ended for good. It is what every command says first, and each that may write
+//! starts it again.
 
 use super::full::FULL_RUN;
 use super::{From, Site, Way, case, side_by_side};
@@ -16,9 +17,7 @@ impl Site {
         }
         let watchers = self.watchers().into_iter().map(|pid| format!(" {pid}"));
         self.sh(&format!("kill -9{}", watchers.collect::<String>()));
-        self.scene
-            .host
-            .wait_until("nobody watches", || self.watchers().is_empty());
+        self.scene.host.wait_until("nobody watches", || self.watchers().is_empty());
     }
 
     /// Somebody watches again.
@@ -45,18 +44,12 @@ fn a_dead_timer_is_the_first_thing_said_and_whoever_may_write_starts_it_again() 
         site.tells(3, "UNWATCHED: ", Some("UNWATCHED: "));
         let refused = over(&older, "confirm");
         assert_eq!(refused.code(), 7, "{refused:#?}");
-        assert!(
-            format!("{refused:#?}").contains("started again"),
-            "{refused:#?}"
-        );
+        assert!(format!("{refused:#?}").contains("started again"), "{refused:#?}");
         site.is_watched();
         site.loses_its_watch();
         let locked = site.run("apply --yes");
         assert_eq!(locked.code(), 5, "{locked:#?}");
-        assert!(
-            format!("{locked:#?}").contains("started again"),
-            "{locked:#?}"
-        );
+        assert!(format!("{locked:#?}").contains("started again"), "{locked:#?}");
         site.is_watched();
         // It is for the time that is left.
         site.goes_back(begun, &before);
@@ -78,10 +71,7 @@ fn a_dead_timer_is_the_first_thing_said_and_whoever_may_write_starts_it_again() 
 
 #[test]
 fn a_change_that_cannot_be_watched_again_goes_back_at_once() {
-    let cases = [
-        case(SysV, Way::IptablesLegacy, From::Here),
-        case(SysV, Way::Nftables, From::Afar),
-    ];
+    let cases = [case(SysV, Way::IptablesLegacy, From::Here), case(SysV, Way::Nftables, From::Afar)];
     side_by_side(&cases, 300, |site, _| {
         let before = site.scene.rules();
         site.apply_unseen();

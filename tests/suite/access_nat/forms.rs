@@ -1,4 +1,5 @@
-//! The form of the chains of iptables: asked of the kernel, never found out by a failure; and both families, always.
+//! The form of the chains of iptables: asked of the kernel, never found out by a failure; and both families,
+//! always.
 
 use super::By;
 use crate::access_apply::MANIFEST;
@@ -53,11 +54,7 @@ fn ipv6_that_is_switched_on_later_is_restricted_at_once_and_after_a_boot() {
         let shut = |scene: &super::Scene| {
             let office = scene.office().reaches(143, Family::V6);
             let stranger = scene.stranger().reaches(143, Family::V6);
-            assert_eq!(
-                (office, stranger),
-                (Reach::Connects, Reach::Silent),
-                "{by:?}"
-            );
+            assert_eq!((office, stranger), (Reach::Connects, Reach::Silent), "{by:?}");
         };
         shut(&scene);
         // Nothing but what the boot has.

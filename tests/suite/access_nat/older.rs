@@ -61,9 +61,7 @@ fn a_table_of_a_version_before_is_replaced_by_the_next_apply_and_taken_back_as_i
     scene.apply();
     let after = scene.host.run(&list).success();
     assert!(after.contains("hook prerouting"), "{after}");
-    scene.host.wait_until("the change goes back", || {
-        scene.host.run(&list).success() == before
-    });
+    scene.host.wait_until("the change goes back", || scene.host.run(&list).success() == before);
     scene.assert_restricted();
     scene.declare("\"10s\"", "\"60s\"");
     scene.apply_for_good();
@@ -99,8 +97,7 @@ fn former(networks: &[&str], others: &[&str]) -> String {
 }
 
 #[test]
-fn chains_of_a_version_before_are_joined_by_those_of_the_other_end_and_stay_alone_where_nobody_confirms()
- {
+fn chains_of_a_version_before_are_joined_by_those_of_the_other_end_and_stay_alone_where_nobody_confirms() {
     for by in ALL.into_iter().filter(|by| *by != By::Nftables) {
         let Some(mut scene) = by.scene() else {
             return;
@@ -110,12 +107,7 @@ fn chains_of_a_version_before_are_joined_by_those_of_the_other_end_and_stay_alon
         // As it had been installed.
         let four = former(&["198.18.1.0/24", "198.18.2.1"], &["198.18.1.0/24"]);
         let six = former(&["2001:db8:1::/64"], &["2001:db8:1::/64"]);
-        for (name, text) in [
-            ("v4", &four),
-            ("v4-all", &four),
-            ("v6", &six),
-            ("v6-all", &six),
-        ] {
+        for (name, text) in [("v4", &four), ("v4-all", &four), ("v6", &six), ("v6-all", &six)] {
             let path = format!("/var/lib/mailward/access/boot.{name}");
             scene.host.write(&path, text);
         }

@@ -4,7 +4,8 @@ use super::{Beside, UNPACKED};
 use crate::access_nat::ALL;
 use crate::support::host::{Kind, Reach};
 
-/// Debian's Docker and its units; the storage is what works on any file system. Nothing else serves the port of the container.
+/// Debian's Docker and its units; the storage is what works on any file system. Nothing else serves the port
+/// of the container.
 const INSTALL: &str = "for from in docker.io/usr/sbin/dockerd docker.io/usr/sbin/docker-proxy docker.io/usr/bin/docker \
     containerd/usr/bin/containerd containerd/usr/bin/containerd-shim-runc-v2 runc/usr/sbin/runc; do
     ln -s UNPACKED/$from /usr/sbin/${from##*/}
@@ -30,7 +31,8 @@ tar -C /tmp/image -c . | docker import - mail
 docker run -d --name mail --stop-signal KILL --restart always -p 993:143 mail /bin/busybox httpd -f -p '[::]:143' -h /
 ";
 
-/// Whether the container comes to its own port by the address of its host, and back to itself by Docker's rules.
+/// Whether the container comes to its own port by the address of its host, and back to itself by Docker's
+/// rules.
 fn hairpin(beside: &Beside) -> bool {
     let script = "nsenter -t $(docker inspect -f '{{.State.Pid}}' mail) -n timeout 2 bash -c '</dev/tcp/192.0.2.1/993'";
     beside.scene.host.run(&["sh", "-c", script]).code() == 0
@@ -49,18 +51,16 @@ fn docker_starts_reloads_and_stops_beside_own_rules_which_restrict_its_container
         });
         beside.scene.apply_for_good();
         let both = |beside: &Beside, when: &str| {
-            beside.scene.host.wait_until("the container serves", || {
-                beside.reach(993)[2..] == [Reach::Connects; 2]
-            });
+            beside
+                .scene
+                .host
+                .wait_until("the container serves", || beside.reach(993)[2..] == [Reach::Connects; 2]);
             beside.holds_at(993, when);
             beside.holds(when);
         };
         both(&beside, "started");
         assert!(!hairpin(&beside), "{by:?}");
-        beside.scene.declare(
-            "imap = [\"office\", ",
-            "imap = [\"office\", \"172.17.0.0/16\", ",
-        );
+        beside.scene.declare("imap = [\"office\", ", "imap = [\"office\", \"172.17.0.0/16\", ");
         beside.scene.apply_for_good();
         assert!(hairpin(&beside), "{by:?}");
         for when in ["before", "after"] {

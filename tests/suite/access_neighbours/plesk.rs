@@ -10,12 +10,10 @@ const REDIRECT: &str = "for i in iptables ip6tables; do \
     $i -t nat -A PREROUTING -p tcp --dport 9993 -j REDIRECT --to-ports 993; done";
 
 #[test]
-fn own_chains_beside_plesks_firewall_hold_the_port_and_what_it_flushes_is_told_or_comes_back_after_a_boot()
- {
-    for (kind, filter, era) in [
-        (Kind::Systemd, PacketFilter::Nft, Era::Extension),
-        (Kind::SysV, PacketFilter::Legacy, Era::Module),
-    ] {
+fn own_chains_beside_plesks_firewall_hold_the_port_and_what_it_flushes_is_told_or_comes_back_after_a_boot() {
+    for (kind, filter, era) in
+        [(Kind::Systemd, PacketFilter::Nft, Era::Extension), (Kind::SysV, PacketFilter::Legacy, Era::Module)]
+    {
         let Some(mut beside) = Beside::new(kind, By::Iptables(filter)) else {
             return;
         };
@@ -27,21 +25,13 @@ fn own_chains_beside_plesks_firewall_hold_the_port_and_what_it_flushes_is_told_o
             Family::ALL.map(|family| beside.scene.stranger().reaches(port, family))
         };
         let whole = |beside: &Beside, when: &str| {
-            assert_eq!(
-                reached(beside, 9993),
-                [Reach::Silent; 2],
-                "{kind:?}, {when}"
-            );
+            assert_eq!(reached(beside, 9993), [Reach::Silent; 2], "{kind:?}, {when}");
             beside.holds(when);
         };
         let told = |beside: &Beside, when: &str| {
             // The chains of raw stand.
             assert_eq!(reached(beside, 993), [Reach::Silent; 2], "{kind:?}, {when}");
-            assert_eq!(
-                reached(beside, 9993),
-                [Reach::Connects; 2],
-                "{kind:?}, {when}"
-            );
+            assert_eq!(reached(beside, 9993), [Reach::Connects; 2], "{kind:?}, {when}");
             let (code, said) = beside.check();
             assert_eq!(code, 2, "{kind:?}, {when}: {said}");
             beside.scene.apply_for_good();

@@ -55,13 +55,10 @@ fn ufw_and_fail2ban_start_reload_and_stop_beside_own_rules_which_stay() {
             });
         };
         let banned = |beside: &Beside, when: &str| {
-            beside
-                .scene
-                .host
-                .wait_until("the banned address is shut out", || {
-                    let banned = beside.scene.office().at("198.18.1.9");
-                    banned.reaches(143, Family::V4) != Reach::Connects
-                });
+            beside.scene.host.wait_until("the banned address is shut out", || {
+                let banned = beside.scene.office().at("198.18.1.9");
+                banned.reaches(143, Family::V4) != Reach::Connects
+            });
             let other = beside.scene.office().reaches(143, Family::V4);
             assert_eq!(other, Reach::Connects, "{by:?}, {when}");
         };

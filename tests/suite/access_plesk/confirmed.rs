@@ -20,10 +20,7 @@ fn a_change_lasts_when_a_new_connection_confirms_it_and_by_no_other() {
         scene.assert_restricted();
         assert!(session.exchange("a NOOP").contains("a OK"));
         let calls = scene.firewall.calls(&scene.host);
-        assert!(
-            !calls.iter().any(|call| call.contains("confirm")),
-            "{calls:?}"
-        );
+        assert!(!calls.iter().any(|call| call.contains("confirm")), "{calls:?}");
         for look in ["plan", "check"] {
             let waits = over(&first, &format!("{look} {MANIFEST}"));
             code(&waits, 3);
@@ -31,12 +28,7 @@ fn a_change_lasts_when_a_new_connection_confirms_it_and_by_no_other() {
         }
         code(&scene.apply(), 5);
         code(&over(&first, "confirm"), 7);
-        assert!(
-            scene
-                .firewall
-                .active_sources(&scene.host, "imap")
-                .is_empty()
-        );
+        assert!(scene.firewall.active_sources(&scene.host, "imap").is_empty());
         code(&scene.say("confirm"), 0);
         assert!(!scene.firewall.waits(&scene.host));
         let active = scene.firewall.active_sources(&scene.host, "imap");
@@ -45,9 +37,7 @@ fn a_change_lasts_when_a_new_connection_confirms_it_and_by_no_other() {
         code(&scene.check(), 0);
         drop((first, session));
         scene.host.reboot();
-        scene
-            .host
-            .wait_until("the firewall's service is through", || scene.imap_is_shut());
+        scene.host.wait_until("the firewall's service is through", || scene.imap_is_shut());
         scene.assert_restricted();
         code(&scene.check(), 0);
     }
@@ -60,19 +50,10 @@ fn from_another_machine_it_confirms_itself_by_a_new_connection() {
     };
     let manifest = scene.host.read_text(MANIFEST);
     let ssh = scene.ssh().auto_master();
-    let applied = ssh
-        .mailward(&["apply", "--yes", "-"])
-        .stdin(manifest)
-        .within(LONG)
-        .run();
+    let applied = ssh.mailward(&["apply", "--yes", "-"]).stdin(manifest).within(LONG).run();
     code(&applied, 0);
     scene.assert_restricted();
-    assert!(
-        !scene
-            .firewall
-            .active_sources(&scene.host, "imap")
-            .is_empty()
-    );
+    assert!(!scene.firewall.active_sources(&scene.host, "imap").is_empty());
     code(&scene.check(), 0);
 }
 
@@ -98,9 +79,7 @@ fn a_connection_made_while_the_vendor_still_loads_its_rules_does_not_confirm() {
         return;
     };
     let slow = Trouble::Slow(4.0);
-    scene
-        .firewall
-        .misbehave_once(&scene.host, Verb::Apply, &slow);
+    scene.firewall.misbehave_once(&scene.host, Verb::Apply, &slow);
     std::thread::scope(|scope| {
         let applied = scope.spawn(|| scene.apply());
         scene.host.wait_until("the vendor applies", || {
@@ -124,10 +103,7 @@ fn beside_fail2ban_and_others_a_change_is_made_and_bans_stay() {
     scene.firewall.neighbours(&scene.host);
     // Docker's rules are among them.
     code(&scene.apply(), 7);
-    code(
-        &scene.say(&format!("apply --yes --allow docker {MANIFEST}")),
-        3,
-    );
+    code(&scene.say(&format!("apply --yes --allow docker {MANIFEST}")), 3);
     code(&scene.say("confirm"), 0);
     code(&scene.check(), 0);
     scene.assert_restricted();

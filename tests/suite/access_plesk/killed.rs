@@ -18,9 +18,7 @@ fn whenever_the_run_is_killed_the_change_goes_back_and_the_next_run_tidies_up() 
     ];
     for (verb, trouble) in moments {
         scene.firewall.misbehave_once(&scene.host, verb, &trouble);
-        scene
-            .host
-            .exec_detached(&["mailward", "apply", "--yes", MANIFEST]);
+        scene.host.exec_detached(&["mailward", "apply", "--yes", MANIFEST]);
         let is_live = verb == Verb::Apply && matches!(trouble, Trouble::HangAfter);
         let word = match verb {
             Verb::Set => "--set-rule",
@@ -34,11 +32,7 @@ fn whenever_the_run_is_killed_the_change_goes_back_and_the_next_run_tidies_up() 
         // Its script is through.
         std::thread::sleep(Duration::from_millis(700));
         for process in scene.host.processes() {
-            if process
-                .argv
-                .first()
-                .is_some_and(|it| it.ends_with("mailward"))
-            {
+            if process.argv.first().is_some_and(|it| it.ends_with("mailward")) {
                 scene.host.run(&["kill", "-KILL", &process.pid.to_string()]);
             }
         }

@@ -1,4 +1,5 @@
-//! What the vendor's documents leave open, either way: how rules are listed, and how they are opened and closed again.
+//! What the vendor's documents leave open, either way: how rules are listed, and how they are opened and
+//! closed again.
 
 use super::{Kind, LONG, Scene, code};
 use crate::support::firewall::Knob;
@@ -18,14 +19,8 @@ fn however_the_list_is_shown_a_change_is_made_and_found_again() {
             scene.firewall.set(&scene.host, *knob);
         }
         // Both sets have the same ids where they are kept.
-        scene
-            .firewall
-            .command(&scene.host, &["--reset"])
-            .run()
-            .success();
-        scene.declare(
-            r#"imap = ["198.18.1.0/24", "198.18.2.1", "2001:db8:1::/64", "2001:db8:2::1"]"#,
-        );
+        scene.firewall.command(&scene.host, &["--reset"]).run().success();
+        scene.declare(r#"imap = ["198.18.1.0/24", "198.18.2.1", "2001:db8:1::/64", "2001:db8:2::1"]"#);
         scene.make_last();
         for family in Family::ALL {
             let reaches = |name: &str| scene.client(name).reaches(993, family);
@@ -36,10 +31,7 @@ fn however_the_list_is_shown_a_change_is_made_and_found_again() {
         code(&scene.apply(), 0);
         scene.declare(r#"imap = "anyone""#);
         scene.make_last();
-        assert_eq!(
-            scene.client("six").reaches(993, Family::V6),
-            Reach::Connects
-        );
+        assert_eq!(scene.client("six").reaches(993, Family::V6), Reach::Connects);
     }
 }
 
@@ -53,31 +45,16 @@ fn nobody_closes_anyone_opens_and_a_list_is_never_empty() {
     scene.assert_pop3(Reach::Silent);
     scene.declare("imap = \"nobody\"\npop3 = [\"office\"]");
     scene.make_last();
-    assert_eq!(
-        scene.client("office").reaches(143, Family::V4),
-        Reach::Silent
-    );
-    assert_eq!(
-        scene.client("office").reaches(110, Family::V6),
-        Reach::Connects
-    );
+    assert_eq!(scene.client("office").reaches(143, Family::V4), Reach::Silent);
+    assert_eq!(scene.client("office").reaches(110, Family::V6), Reach::Connects);
     scene.declare("imap = \"anyone\"\npop3 = \"anyone\"");
     scene.make_last();
     assert!(!scene.imap_is_shut());
     scene.assert_pop3(Reach::Connects);
     let calls = scene.firewall.calls(&scene.host);
-    let sets: Vec<_> = calls
-        .iter()
-        .filter(|call| call.starts_with("--set-rule"))
-        .collect();
-    assert!(
-        sets.iter().any(|call| call.contains("0.0.0.0/0,::/0")),
-        "{sets:?}"
-    );
-    assert!(
-        sets.iter().any(|call| call.contains("-action deny")),
-        "{sets:?}"
-    );
+    let sets: Vec<_> = calls.iter().filter(|call| call.starts_with("--set-rule")).collect();
+    assert!(sets.iter().any(|call| call.contains("0.0.0.0/0,::/0")), "{sets:?}");
+    assert!(sets.iter().any(|call| call.contains("-action deny")), "{sets:?}");
     assert!(!sets.iter().any(|call| call.ends_with(' ')), "{sets:?}");
     scene.declare(r#"submission = ["office"]"#);
     let plan = scene.plan();

@@ -24,9 +24,7 @@ fn the_own_table_and_its_boot_hook_go_when_plesks_firewall_is_confirmed() {
         scene.assert_restricted();
         code(&scene.check(), 0);
         scene.host.reboot();
-        scene
-            .host
-            .wait_until("the firewall's service is through", || scene.imap_is_shut());
+        scene.host.wait_until("the firewall's service is through", || scene.imap_is_shut());
         let left = own(&scene).to_ascii_lowercase();
         assert!(!left.contains("mailward"), "{left}");
         // The other way the vendor's rules are not touched, and that is said.

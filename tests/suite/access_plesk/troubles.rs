@@ -29,9 +29,7 @@ fn an_apply_that_does_not_load_the_whole_list_fails_and_is_taken_back() {
     }
     scene.firewall.set(&scene.host, Knob::ApplyEndsAtOnce);
     let half = Trouble::HalfLoaded;
-    scene
-        .firewall
-        .misbehave_once(&scene.host, Verb::Apply, &half);
+    scene.firewall.misbehave_once(&scene.host, Verb::Apply, &half);
     code(&scene.apply(), 8);
     scene.assert_as_before();
     scene.firewall.confirm_within(&scene.host, LONG);
@@ -56,11 +54,7 @@ fn a_list_of_ipv4_alone_goes_live_only_where_ipv6_is_closed_by_it() {
     scene.assert_as_before();
     scene.firewall.set(&scene.host, Knob::OtherFamilyPolicy);
     code(&scene.apply(), 3);
-    assert_eq!(
-        reaches("six", Family::V6),
-        Reach::Silent,
-        "the policy is deny"
-    );
+    assert_eq!(reaches("six", Family::V6), Reach::Silent, "the policy is deny");
     code(&scene.say("revert"), 0);
     scene.firewall.set(&scene.host, Knob::OtherFamilyClosed);
     scene.firewall.confirm_within(&scene.host, LONG);
@@ -80,9 +74,7 @@ fn a_confirmation_is_claimed_only_when_it_is_seen() {
     let Some(scene) = Scene::new(Kind::SysV, SHORT) else {
         return;
     };
-    scene
-        .firewall
-        .misbehave(&scene.host, Verb::Confirm, &Trouble::Lie);
+    scene.firewall.misbehave(&scene.host, Verb::Confirm, &Trouble::Lie);
     code(&scene.apply(), 3);
     let lost = scene.say("confirm");
     code(&lost, 8);
@@ -99,16 +91,12 @@ fn a_confirmation_is_claimed_only_when_it_is_seen() {
     scene.firewall.behave(&scene.host);
     scene.firewall.confirm_within(&scene.host, LONG);
     let fail = Trouble::Fail;
-    scene
-        .firewall
-        .misbehave_once(&scene.host, Verb::Confirm, &fail);
+    scene.firewall.misbehave_once(&scene.host, Verb::Confirm, &fail);
     code(&scene.apply(), 3);
     code(&scene.say("confirm"), 3);
     assert!(scene.imap_is_shut());
     let done = Trouble::DoAndFail;
-    scene
-        .firewall
-        .misbehave_once(&scene.host, Verb::Confirm, &done);
+    scene.firewall.misbehave_once(&scene.host, Verb::Confirm, &done);
     code(&scene.say("confirm"), 0);
     scene.assert_restricted();
     code(&scene.check(), 0);

@@ -1,4 +1,5 @@
-//! A change that nobody confirms: time, a boot or the operator takes it back, and what is said meanwhile is so.
+//! A change that nobody confirms: time, a boot or the operator takes it back, and what is said meanwhile is
+//! so.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,7 @@ fn a_change_that_nobody_confirms_goes_back_and_its_pending_rules_are_not_taken_f
         assert!(scene.imap_is_shut());
         scene.firewall.settle(&scene.host);
         assert!(!scene.imap_is_shut());
-        assert!(
-            !scene
-                .firewall
-                .pending_sources(&scene.host, "imap")
-                .is_empty()
-        );
+        assert!(!scene.firewall.pending_sources(&scene.host, "imap").is_empty());
         let check = scene.check();
         code(&check, 2);
         says(&check, "imap");
@@ -46,18 +42,8 @@ fn an_apply_after_a_change_went_back_settles_that_first() {
     scene.declare(r#"pop3 = ["office"]"#);
     scene.make_last();
     assert!(!scene.imap_is_shut());
-    assert!(
-        scene
-            .firewall
-            .active_sources(&scene.host, "imap")
-            .is_empty()
-    );
-    assert!(
-        !scene
-            .firewall
-            .active_sources(&scene.host, "pop3")
-            .is_empty()
-    );
+    assert!(scene.firewall.active_sources(&scene.host, "imap").is_empty());
+    assert!(!scene.firewall.active_sources(&scene.host, "pop3").is_empty());
 }
 
 #[test]
@@ -104,10 +90,7 @@ fn a_reboot_takes_back_what_waits() {
 fn boots(scene: &Scene, number: &str) {
     scene.host.write("/root/boot_id", number);
     let place = "/proc/sys/kernel/random/boot_id";
-    scene
-        .host
-        .run(&["mount", "--bind", "/root/boot_id", place])
-        .success();
+    scene.host.run(&["mount", "--bind", "/root/boot_id", place]).success();
 }
 
 #[test]
@@ -134,10 +117,7 @@ fn a_firewall_that_was_switched_off_while_a_change_waited_is_not_loaded_again() 
     let mysql = scene.firewall.id(&scene.host, "mysql");
     for words in [
         &["--set-rule", "-id", &mysql, "-action", "deny"][..],
-        &[
-            "--apply",
-            "-auto-confirm-this-may-lock-me-out-of-the-server",
-        ],
+        &["--apply", "-auto-confirm-this-may-lock-me-out-of-the-server"],
     ] {
         let run = scene.firewall.command(&scene.host, words).run();
         run.success();

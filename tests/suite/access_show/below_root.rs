@@ -1,4 +1,5 @@
-//! Packet filters of a tree below `--root`: stand-in commands, what is run and what is not, and what cannot be read.
+//! Packet filters of a tree below `--root`: stand-in commands, what is run and what is not, and what cannot
+//! be read.
 
 use std::cell::Cell;
 use std::fs;
@@ -46,11 +47,7 @@ fn below_a_root_a_command_is_run_where_the_tree_shows_a_packet_filter_and_only_t
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     program(root, "usr/sbin/nft", STAND_IN);
-    program(
-        root,
-        "sbin/iptables-save",
-        "#!/bin/sh\necho \"$0\" >>\"$MAILWARD_ROOT/asked\"\n",
-    );
+    program(root, "sbin/iptables-save", "#!/bin/sh\necho \"$0\" >>\"$MAILWARD_ROOT/asked\"\n");
     let access = shown_below(root);
     assert!(!root.join("asked").exists(), "no kernel is shown");
     assert!(deciders(&access, 110).is_empty());
@@ -98,10 +95,7 @@ fn packet_filters_are_read_with_the_rest_and_only_for_a_manifest_that_restricts_
     fs::create_dir_all(root.join("sys/module/nf_tables")).unwrap();
     let host = LocalHost::tree(root.to_owned()).unwrap();
     let commands = |manifest: &str| {
-        let layer = ManifestLayer {
-            name: "manifest.toml".to_owned(),
-            bytes: manifest.as_bytes().to_vec(),
-        };
+        let layer = ManifestLayer { name: "manifest.toml".to_owned(), bytes: manifest.as_bytes().to_vec() };
         let desired = check(&[layer]).unwrap().desired;
         let counting = Counting(&host, Cell::default());
         let facts = Facts::read(&counting).unwrap();
@@ -146,10 +140,7 @@ fn rules_that_cannot_be_had_are_unknown_and_never_open() {
     let cut = r#"#!/bin/sh
 echo '{"nftables": [{"table": {"#;
     for (script, what) in [
-        (
-            "#!/bin/sh\necho 'Error: syntax error, unexpected -j' >&2; exit 1\n",
-            "unexpected -j",
-        ),
+        ("#!/bin/sh\necho 'Error: syntax error, unexpected -j' >&2; exit 1\n", "unexpected -j"),
         ("#!/bin/sh\nexit 0\n", "no JSON"),
         (&format!("{cut}'\n"), "no JSON"),
         ("#!/bin/sh\nkill -9 $$\n", "signal 9"),

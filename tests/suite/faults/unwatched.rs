@@ -1,4 +1,5 @@
-//! Whatever keeps a command that was started from being watched, it goes on in no case while something is claimed.
+//! Whatever keeps a command that was started from being watched, it goes on in no case while something is
+//! claimed.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -10,12 +11,7 @@ use crate::support::in_time::CommandInTime as _;
 use crate::support::strace::{Fault, Point, inject};
 
 /// By what a command is watched, and how often a run does it, or more.
-const WATCHED_BY: [(&str, u32); 4] = [
-    ("wait4", 32),
-    ("waitid", 1),
-    ("pidfd_open", 3),
-    ("ftruncate", 1),
-];
+const WATCHED_BY: [(&str, u32); 4] = [("wait4", 32), ("waitid", 1), ("pidfd_open", 3), ("ftruncate", 1)];
 
 /// Services take their time, so that a command is under way when its watching fails.
 fn slowly(root: &std::path::Path) {
@@ -26,7 +22,8 @@ fn slowly(root: &std::path::Path) {
     }
 }
 
-/// One run of which one call fails; what is wrong with it, whether it was rolled back, and whether it went on to its end.
+/// One run of which one call fails; what is wrong with it, whether it was rolled back, and whether it went on
+/// to its end.
 fn judge(point: &Point) -> (Vec<String>, bool, bool) {
     let copy = copy();
     slowly(copy.path());
@@ -40,9 +37,7 @@ fn judge(point: &Point) -> (Vec<String>, bool, bool) {
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut wrong = Vec::new();
     if claimed != later {
-        wrong.push(format!(
-            "{point:?}: something went on\n{told}\n{claimed:#?}\n{later:#?}"
-        ));
+        wrong.push(format!("{point:?}: something went on\n{told}\n{claimed:#?}\n{later:#?}"));
     }
     let back = told.contains("rolled back");
     if back && later != old {
@@ -59,11 +54,7 @@ fn judge(point: &Point) -> (Vec<String>, bool, bool) {
 fn a_command_that_cannot_be_watched_has_ended_when_anything_is_claimed() {
     let points: Vec<Point> = (WATCHED_BY.iter())
         .flat_map(|(syscall, most)| {
-            (1..=*most).map(|nth| Point {
-                syscall: (*syscall).to_owned(),
-                nth,
-                arguments: String::new(),
-            })
+            (1..=*most).map(|nth| Point { syscall: (*syscall).to_owned(), nth, arguments: String::new() })
         })
         .collect();
     let next = AtomicUsize::new(0);
@@ -93,11 +84,7 @@ fn a_command_that_cannot_be_watched_has_ended_when_anything_is_claimed() {
 fn a_run_whose_starter_ignores_the_end_of_children_waits_for_its_commands_all_the_same() {
     let copy = copy();
     let arguments = arguments(copy.path(), "apply");
-    let output = Command::new("env")
-        .arg("--ignore-signal=CHLD")
-        .args(&arguments)
-        .output_in_time()
-        .unwrap();
+    let output = Command::new("env").arg("--ignore-signal=CHLD").args(&arguments).output_in_time().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(run(copy.path(), "check").status.code(), Some(0));
 }

@@ -32,16 +32,7 @@ fn arguments_and_environment_of_any_bytes_are_the_same() {
     let program = bench.real("/mw-odd");
     std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
     let word = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
-    let words: [&[u8]; 8] = [
-        b"",
-        b"a\nb\n",
-        b"\xff\xfe",
-        b"$(id) '\"`",
-        b"-e",
-        b"\x81\x82\x88",
-        b"*",
-        b"",
-    ];
+    let words: [&[u8]; 8] = [b"", b"a\nb\n", b"\xff\xfe", b"$(id) '\"`", b"-e", b"\x81\x82\x88", b"*", b""];
     let child = Command::new(&program)
         .args(["-c", WAIT])
         .args(words.map(OsStr::from_bytes))
@@ -140,10 +131,7 @@ fn whose_a_process_is_and_what_it_executes_is_the_same() {
     let (_root, _) = daemon(0, "mw-of-root-too", &[]);
     let of = |name: &'static str| agreed(name).remove(0);
     assert_eq!(of("mw-of-user").owner, ProcessOwner::User(65534));
-    assert_eq!(
-        of("mw-of-user").roots(),
-        RootProgram::Not(ForeignProcess::User { uid: 65534 })
-    );
+    assert_eq!(of("mw-of-user").roots(), RootProgram::Not(ForeignProcess::User { uid: 65534 }));
     assert_eq!(of("mw-of-root-too").roots(), RootProgram::Own);
     // A program that takes the powers of its file's owner is nobody's for sure.
     let words = ["setpriv", "--ruid", "65534", "--", "python3"];
@@ -154,10 +142,7 @@ fn whose_a_process_is_and_what_it_executes_is_the_same() {
     std::fs::copy("/bin/dash", &odd).unwrap();
     let set = format!("printf mw-odd-file > /proc/$$/comm; {WAIT}");
     let mut child = Command::new(&odd);
-    let child = child
-        .args(["-c", &set])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+    let child = child.args(["-c", &set]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = Running(child.spawn().unwrap());
     said(&mut child.0);
     std::fs::remove_file(&odd).unwrap();
@@ -231,16 +216,7 @@ fn serving_is_the_same_on_real_sockets() {
         let both: [&[&str]; 2] = [&["-maxperip=4", "110"], &["143", "-maxperip=4"]];
         assert_eq!(asked(&both), WaitResult::InTime);
         assert_eq!(asked(&[&["", "110"]]), WaitResult::InTime);
-        for absent in [
-            "-maxperip",
-            "-odd",
-            "-false",
-            "-user",
-            "-other",
-            "one two",
-            "*",
-            "[1]43",
-        ] {
+        for absent in ["-maxperip", "-odd", "-false", "-user", "-other", "one two", "*", "[1]43"] {
             assert_eq!(asked(&[&[absent]]), WaitResult::TooLate, "{absent}");
         }
     }
@@ -254,14 +230,8 @@ fn gone_is_seen_as_soon_as_a_real_process_ends() {
         let pid = child.0.id();
         let found = processes(&*host, &["mw-leaving"]);
         let id = found.iter().find(|found| found.id.pid == pid).unwrap().id;
-        assert_eq!(
-            waits(&mut *host, WaitCondition::Gone(vec![id])),
-            WaitResult::TooLate
-        );
-        let before = ProcessId {
-            start: id.start - 1,
-            ..id
-        };
+        assert_eq!(waits(&mut *host, WaitCondition::Gone(vec![id])), WaitResult::TooLate);
+        let before = ProcessId { start: id.start - 1, ..id };
         let gone = WaitCondition::Gone(vec![before]);
         assert_eq!(waits(&mut *host, gone), WaitResult::InTime);
         let begin = Instant::now();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mailward::host::local::LocalHost;
 use mailward::host::{
-    FileFound, HostOperation, PathExistence, ProcessSignal, ReadHost, ReadReply, ReadRequest,
-    WaitCondition, WriteHost,
+    FileFound, HostOperation, PathExistence, ProcessSignal, ReadHost, ReadReply, ReadRequest, WaitCondition,
+    WriteHost,
 };
 
 use super::bench::{Bench, Does, Standing, tree};
@@ -37,9 +37,7 @@ pub fn traced(case: &str, tree: &Path, arguments: &[&str]) -> (std::process::Out
 }
 
 fn hidden_tree() -> std::path::PathBuf {
-    std::env::var_os(TREE)
-        .expect("other cases run this one")
-        .into()
+    std::env::var_os(TREE).expect("other cases run this one").into()
 }
 
 fn all_requests() -> Vec<ReadRequest> {
@@ -49,10 +47,7 @@ fn all_requests() -> Vec<ReadRequest> {
         ReadRequest::File(path("/etc/none")),
         ReadRequest::Folder(path("/etc")),
         ReadRequest::Exists(path("/usr/bin/true")),
-        ReadRequest::FirstOf(vec![
-            ReadRequest::File(path("/none")),
-            ReadRequest::Folder(path("/etc")),
-        ]),
+        ReadRequest::FirstOf(vec![ReadRequest::File(path("/none")), ReadRequest::Folder(path("/etc"))]),
         ReadRequest::Processes(vec!["xinetd", "couriertcpd"]),
         ReadRequest::Output(command(path("/usr/bin/true"), &[])),
         ReadRequest::Now,
@@ -64,22 +59,11 @@ fn all_requests() -> Vec<ReadRequest> {
 #[ignore = "run by other cases, under strace"]
 fn hidden_reads() {
     let host = LocalHost::tree(hidden_tree()).unwrap();
-    assert_eq!(
-        host.read(&all_requests()).unwrap().len(),
-        all_requests().len()
-    );
+    assert_eq!(host.read(&all_requests()).unwrap().len(), all_requests().len());
     let machine = LocalHost::machine();
-    let name: &'static str = std::fs::read_to_string("/proc/self/comm")
-        .unwrap()
-        .trim_end()
-        .to_owned()
-        .leak();
-    let replies = machine
-        .read(&[
-            ReadRequest::Processes(vec![name]),
-            ReadRequest::File(path("/etc/passwd")),
-        ])
-        .unwrap();
+    let name: &'static str = std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned().leak();
+    let replies =
+        machine.read(&[ReadRequest::Processes(vec![name]), ReadRequest::File(path("/etc/passwd"))]).unwrap();
     assert!(matches!(&replies[0], ReadReply::Processes(found) if !found.is_empty()));
     let replies = machine.read(&all_requests()).unwrap();
     assert_eq!(replies.len(), all_requests().len());
@@ -99,33 +83,21 @@ fn reading_changes_locks_and_signals_nothing() {
     let case = "host_contract::apart::hidden_reads";
     let (output, log) = traced(case, bench.dir.path(), &["-e", calls, "-e", "signal=none"]);
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
     assert!(log.contains("/etc/pop3d"), "strace saw the reading");
-    for line in log
-        .lines()
-        .filter(|line| line.contains('(') && !line.contains("+++"))
-    {
+    for line in log.lines().filter(|line| line.contains('(') && !line.contains("+++")) {
         let opens = line.contains("openat(") || line.contains("open(");
-        let reads = opens
-            && !["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"]
-                .iter()
-                .any(|flag| line.contains(flag));
+        let reads =
+            opens && !["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| line.contains(flag));
         // The harness talks to us; a command's standard input is the null device.
-        let harness =
-            line.contains("write(1<") || line.contains("write(2<") || line.contains("write(3<");
+        let harness = line.contains("write(1<") || line.contains("write(2<") || line.contains("write(3<");
         assert!(reads || harness || line.contains("/dev/null"), "{line}");
     }
 }
 
 /// A tree that tries to lead out of itself in every way, and the place that it leads to.
 fn luring() -> (super::bench::Local, tempfile::TempDir) {
-    let outside = tempfile::Builder::new()
-        .prefix("mw-outside-")
-        .tempdir()
-        .unwrap();
+    let outside = tempfile::Builder::new().prefix("mw-outside-").tempdir().unwrap();
     let out = outside.path().to_str().unwrap();
     std::fs::create_dir_all(outside.path().join("proc/9")).unwrap();
     for file in ["secret", "program", "proc/9/stat"] {
@@ -157,49 +129,25 @@ fn luring() -> (super::bench::Local, tempfile::TempDir) {
 #[ignore = "run by other cases, under strace"]
 fn hidden_lure() {
     let mut host = LocalHost::tree(hidden_tree()).unwrap();
-    for name in [
-        "/etc/absolute",
-        "/etc/up",
-        "/etc/folder/secret",
-        "/etc/up-folder/secret",
-        "/usr/secret",
-    ] {
+    for name in ["/etc/absolute", "/etc/up", "/etc/folder/secret", "/etc/up-folder/secret", "/usr/secret"] {
         assert_eq!(found(&host, path(name)), FileFound::Missing, "{name}");
         assert_eq!(
             ask(&host, ReadRequest::Exists(path(name))),
             ReadReply::Exists(PathExistence::Missing),
             "{name}"
         );
-        assert!(
-            act(&mut host, replacing(path(name), b"OUTSIDE", b"overwritten")).is_err(),
-            "{name}"
-        );
+        assert!(act(&mut host, replacing(path(name), b"OUTSIDE", b"overwritten")).is_err(), "{name}");
     }
     for name in ["/etc/folder", "/etc/up-folder", "/usr"] {
-        assert_eq!(
-            ask(&host, ReadRequest::Folder(path(name))),
-            ReadReply::Folder(Ok(None)),
-            "{name}"
-        );
+        assert_eq!(ask(&host, ReadRequest::Folder(path(name))), ReadReply::Folder(Ok(None)), "{name}");
     }
     let ReadReply::Folder(Ok(Some(listing))) = ask(&host, ReadRequest::Folder(path("/etc"))) else {
         panic!("no listing");
     };
-    assert!(
-        listing
-            .iter()
-            .all(|(_, found)| *found == FileFound::Missing),
-        "{listing:?}"
-    );
-    assert!(
-        host.read(&[ReadRequest::Processes(vec!["xinetd"])])
-            .is_err(),
-        "its arguments are not there"
-    );
-    let ReadReply::Output(output) = ask(
-        &host,
-        ReadRequest::Output(command(path("/usr/program"), &[])),
-    ) else {
+    assert!(listing.iter().all(|(_, found)| *found == FileFound::Missing), "{listing:?}");
+    assert!(host.read(&[ReadRequest::Processes(vec!["xinetd"])]).is_err(), "its arguments are not there");
+    let ReadReply::Output(output) = ask(&host, ReadRequest::Output(command(path("/usr/program"), &[])))
+    else {
         panic!("no output");
     };
     assert_eq!(output.end, mailward::host::CommandEnding::NotStarted);
@@ -209,10 +157,7 @@ fn hidden_lure() {
     assert!(host.write(&[gone], &[]).is_ok());
     // A link to nothing is no place for a lock.
     assert!(host.lock().is_err());
-    let save = HostOperation::Save {
-        path: path("/var/lib/mailward/journal"),
-        bytes: b"x".to_vec(),
-    };
+    let save = HostOperation::Save { path: path("/var/lib/mailward/journal"), bytes: b"x".to_vec() };
     assert!(act(&mut host, save).is_err());
 }
 
@@ -220,37 +165,19 @@ fn hidden_lure() {
 fn nothing_outside_of_a_root_is_opened_or_changed() {
     let (bench, outside) = luring();
     let case = "host_contract::apart::hidden_lure";
-    let (output, log) = traced(
-        case,
-        bench.dir.path(),
-        &["-e", "trace=%file,%desc,kill,tkill,pidfd_send_signal"],
-    );
+    let (output, log) =
+        traced(case, bench.dir.path(), &["-e", "trace=%file,%desc,kill,tkill,pidfd_send_signal"]);
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}{errors}"
-    );
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
     let out = outside.path().to_str().unwrap();
-    assert!(
-        log.contains(&format!("\"{out}/secret\"")),
-        "strace saw the links"
-    );
+    assert!(log.contains(&format!("\"{out}/secret\"")), "strace saw the links");
     for line in log.lines() {
         // The text of a link may be read; nothing may be opened or reached by it.
-        assert!(
-            !line.contains(out) || line.contains("readlinkat("),
-            "{line}"
-        );
-        assert!(
-            !line.contains("kill(") && !line.contains("pidfd_send_signal("),
-            "{line}"
-        );
+        assert!(!line.contains(out) || line.contains("readlinkat("), "{line}");
+        assert!(!line.contains("kill(") && !line.contains("pidfd_send_signal("), "{line}");
     }
-    assert_eq!(
-        std::fs::read(outside.path().join("secret")).unwrap(),
-        b"OUTSIDE"
-    );
+    assert_eq!(std::fs::read(outside.path().join("secret")).unwrap(), b"OUTSIDE");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 3);
 }
 
@@ -268,10 +195,7 @@ fn two_dots_stop_at_the_root(bench: &dyn Bench) {
         );
     }
     for name in ["/etc/to-root", "/etc/up-to-root"] {
-        assert_eq!(
-            ask(&*host, ReadRequest::Exists(path(name))),
-            ReadReply::Exists(PathExistence::Folder)
-        );
+        assert_eq!(ask(&*host, ReadRequest::Exists(path(name))), ReadReply::Exists(PathExistence::Folder));
         assert_eq!(found(&*host, path(name)), FileFound::NotRegular);
     }
 }
@@ -282,10 +206,9 @@ fn a_program_behind_links_runs_inside_the_root() {
     bench.program("/opt/courier/sbin/program", Does::Exit(7));
     bench.link("/usr/sbin", "/opt/courier/sbin");
     bench.link("/bin", "usr/sbin");
-    let ReadReply::Output(output) = ask(
-        &*bench.host(),
-        ReadRequest::Output(command(path("/bin/program"), &[])),
-    ) else {
+    let ReadReply::Output(output) =
+        ask(&*bench.host(), ReadRequest::Output(command(path("/bin/program"), &[])))
+    else {
         panic!("no output");
     };
     assert_eq!(output.end, mailward::host::CommandEnding::Code(7));
@@ -298,14 +221,8 @@ fn forty_links_are_followed_and_no_more() {
     for number in 1..=41 {
         bench.link(&format!("/etc/{number}"), &(number - 1).to_string());
     }
-    assert!(matches!(
-        found(&*bench.host(), path("/etc/40")),
-        FileFound::File(_)
-    ));
-    assert!(matches!(
-        found(&*bench.host(), path("/etc/41")),
-        FileFound::Unreadable(_)
-    ));
+    assert!(matches!(found(&*bench.host(), path("/etc/40")), FileFound::File(_)));
+    assert!(matches!(found(&*bench.host(), path("/etc/41")), FileFound::Unreadable(_)));
 }
 
 #[test]

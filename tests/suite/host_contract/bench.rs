@@ -10,8 +10,8 @@ use mailward::host::local::LocalHost;
 use mailward::host::memory::{MemoryEntry, MemoryFile, MemoryHost, MemoryWorld};
 use mailward::host::ssh::MetadataPolicy;
 use mailward::host::{
-    CommandEnding, CommandOutput, ControllingTerminal, HostCommand, Process, ProcessId,
-    ProcessOwner, ProgramFile, ROOT, STATE, WriteHost,
+    CommandEnding, CommandOutput, ControllingTerminal, HostCommand, Process, ProcessId, ProcessOwner,
+    ProgramFile, ROOT, STATE, WriteHost,
 };
 use mailward::model::HostPath;
 
@@ -91,10 +91,7 @@ impl Standing {
     }
 
     pub fn id(&self) -> ProcessId {
-        ProcessId {
-            pid: self.pid,
-            start: self.start,
-        }
+        ProcessId { pid: self.pid, start: self.start }
     }
 
     /// How a host must describe it.
@@ -113,18 +110,10 @@ impl Standing {
             },
             group: self.group.map(|group| group.as_bytes().to_vec()),
             terminal: ControllingTerminal::None,
-            argv: self
-                .argv
-                .iter()
-                .map(|word| word.as_bytes().to_vec())
-                .collect(),
+            argv: self.argv.iter().map(|word| word.as_bytes().to_vec()).collect(),
             environment: Ok(vec![(b"LANG".to_vec(), b"C".to_vec())]),
             ports: Some(self.ports.clone()),
-            listens: Some(
-                (self.ports.iter())
-                    .map(|port| ([0, 0, 0, 0], *port).into())
-                    .collect(),
-            ),
+            listens: Some((self.ports.iter()).map(|port| ([0, 0, 0, 0], *port).into()).collect()),
         }
     }
 }
@@ -137,24 +126,14 @@ pub fn memory() -> MemoryHost {
 pub fn tree() -> Local {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("proc")).unwrap();
-    fs::write(
-        dir.path().join("proc/stat"),
-        format!("cpu 1 2\nbtime {BOOT}\n"),
-    )
-    .unwrap();
-    Local {
-        dir,
-        kind: Kind::Tree,
-    }
+    fs::write(dir.path().join("proc/stat"), format!("cpu 1 2\nbtime {BOOT}\n")).unwrap();
+    Local { dir, kind: Kind::Tree }
 }
 
 /// This machine; its files are those of a folder of their own.
 pub fn machine() -> Local {
     let dir = tempfile::tempdir().unwrap();
-    Local {
-        dir,
-        kind: Kind::Machine,
-    }
+    Local { dir, kind: Kind::Machine }
 }
 
 /// This machine over ssh.
@@ -189,9 +168,8 @@ pub fn put_busybox() -> Local {
 
 fn put(shell: Shell) -> Local {
     let folders = super::remote::PUT.join(" ");
-    let setup = format!(
-        "for folder in {folders}; do mkdir -p $dir$folder; mount --bind $dir$folder $folder; done"
-    );
+    let setup =
+        format!("for folder in {folders}; do mkdir -p $dir$folder; mount --bind $dir$folder $folder; done");
     changed(shell, metadata(shell), &setup)
 }
 
@@ -211,20 +189,14 @@ fn metadata(shell: Shell) -> MetadataPolicy {
 pub fn changed(shell: Shell, metadata: MetadataPolicy, setup: &str) -> Local {
     let dir = tempfile::tempdir().unwrap();
     super::remote::prepare(dir.path(), shell, User::Root, setup);
-    Local {
-        dir,
-        kind: Kind::Remote(shell, metadata),
-    }
+    Local { dir, kind: Kind::Remote(shell, metadata) }
 }
 
 /// This machine for somebody who is not root.
 pub fn as_nobody(shell: Shell) -> Local {
     let dir = tempfile::tempdir().unwrap();
     super::remote::prepare(dir.path(), shell, User::Nobody, "");
-    Local {
-        dir,
-        kind: Kind::Remote(shell, MetadataPolicy::Unseen),
-    }
+    Local { dir, kind: Kind::Remote(shell, MetadataPolicy::Unseen) }
 }
 
 /// Whether a path is one of mailward's own, which a way to a shell brings into the bench's folder.
@@ -275,9 +247,7 @@ impl Bench for Local {
         match self.kind {
             Kind::Tree => Box::new(LocalHost::tree(self.dir.path().to_owned()).unwrap()),
             Kind::Machine => Box::new(LocalHost::machine()),
-            Kind::Remote(shell, metadata) => {
-                Box::new(super::remote::host(self.dir.path(), shell, metadata))
-            }
+            Kind::Remote(shell, metadata) => Box::new(super::remote::host(self.dir.path(), shell, metadata)),
         }
     }
 
@@ -321,10 +291,7 @@ impl Bench for Local {
 
     fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         let real = self.real(path);
-        real.symlink_metadata()
-            .ok()?
-            .is_file()
-            .then(|| fs::read(real).unwrap())
+        real.symlink_metadata().ok()?.is_file().then(|| fs::read(real).unwrap())
     }
 
     fn names(&self, path: &str) -> Vec<String> {
@@ -341,9 +308,9 @@ impl Bench for Local {
             Does::Exit(code) => format!("exit {code}"),
             Does::KillItself(signal) => format!("kill -{signal} $$"),
             Does::Hang => "sleep 1000 & wait; sleep 1000".to_owned(),
-            Does::Print(out, err) => format!(
-                "head -c {out} /dev/zero | tr '\\0' o; head -c {err} /dev/zero | tr '\\0' e >&2"
-            ),
+            Does::Print(out, err) => {
+                format!("head -c {out} /dev/zero | tr '\\0' o; head -c {err} /dev/zero | tr '\\0' e >&2")
+            }
             Does::LeaveChild => "(sleep 30; echo late) & echo started".to_owned(),
             Does::ShowArguments => "printf '[%s]' \"$@\"".to_owned(),
             Does::ShowInput => "cat".to_owned(),
@@ -354,17 +321,7 @@ impl Bench for Local {
     }
 
     fn process(&self, process: &Standing) {
-        let Standing {
-            pid,
-            start,
-            name,
-            state,
-            argv,
-            ports,
-            owner,
-            file,
-            group,
-        } = process;
+        let Standing { pid, start, name, state, argv, ports, owner, file, group } = process;
         let here = format!("/proc/{pid}");
         let zeros = "0 ".repeat(17);
         self.put(
@@ -388,17 +345,11 @@ impl Bench for Local {
         }
         self.folder(&format!("{here}/fd"));
         symlink("/dev/null", self.real(format!("{here}/fd/0"))).unwrap();
-        let table = self
-            .bytes("/proc/net/tcp")
-            .unwrap_or_else(|| b"  sl  local_address\n".to_vec());
+        let table = self.bytes("/proc/net/tcp").unwrap_or_else(|| b"  sl  local_address\n".to_vec());
         let mut table = String::from_utf8(table).unwrap();
         for port in ports {
             let inode = u64::from(*pid) * 100_000 + u64::from(*port);
-            symlink(
-                format!("socket:[{inode}]"),
-                self.real(format!("{here}/fd/{port}")),
-            )
-            .unwrap();
+            symlink(format!("socket:[{inode}]"), self.real(format!("{here}/fd/{port}"))).unwrap();
             table.push_str(&format!("   0: 00000000:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100\n"));
         }
         self.put(b"/proc/net/tcp", table.as_bytes());
@@ -415,9 +366,7 @@ impl Bench for MemoryHost {
     }
 
     fn put(&self, path: &[u8], bytes: &[u8]) {
-        self.world()
-            .files
-            .insert(path.to_vec(), MemoryFile::new(bytes).into());
+        self.world().files.insert(path.to_vec(), MemoryFile::new(bytes).into());
     }
 
     fn link(&self, path: &str, target: &str) {
@@ -436,15 +385,11 @@ impl Bench for MemoryHost {
     }
 
     fn folder(&self, path: &str) {
-        self.world()
-            .files
-            .insert(path.as_bytes().to_vec(), MemoryEntry::Folder);
+        self.world().files.insert(path.as_bytes().to_vec(), MemoryEntry::Folder);
     }
 
     fn pipe(&self, path: &str) {
-        self.world()
-            .files
-            .insert(path.as_bytes().to_vec(), MemoryEntry::Other);
+        self.world().files.insert(path.as_bytes().to_vec(), MemoryEntry::Other);
     }
 
     fn remove(&self, path: &str) {
@@ -461,14 +406,9 @@ impl Bench for MemoryHost {
     fn names(&self, path: &str) -> Vec<String> {
         let below = format!("{path}/");
         let world = self.world();
-        let names = world
-            .files
-            .keys()
-            .filter_map(|key| key.strip_prefix(below.as_bytes()));
+        let names = world.files.keys().filter_map(|key| key.strip_prefix(below.as_bytes()));
         let first = names.filter_map(|rest| rest.split(|&byte| byte == b'/').next());
-        let mut names: Vec<_> = first
-            .map(|name| String::from_utf8(name.to_vec()).unwrap())
-            .collect();
+        let mut names: Vec<_> = first.map(|name| String::from_utf8(name.to_vec()).unwrap()).collect();
         names.dedup();
         names
     }
@@ -478,16 +418,10 @@ impl Bench for MemoryHost {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let (end, stdout, stderr) = match what {
                 Does::Exit(code) => (CommandEnding::Code(code), String::new(), String::new()),
-                Does::KillItself(signal) => {
-                    (CommandEnding::Signal(signal), String::new(), String::new())
-                }
+                Does::KillItself(signal) => (CommandEnding::Signal(signal), String::new(), String::new()),
                 Does::Hang => (CommandEnding::TimedOut, String::new(), String::new()),
                 Does::Print(out, err) => (CommandEnding::Code(0), "o".repeat(out), "e".repeat(err)),
-                Does::LeaveChild => (
-                    CommandEnding::Code(0),
-                    "started\n".to_owned(),
-                    String::new(),
-                ),
+                Does::LeaveChild => (CommandEnding::Code(0), "started\n".to_owned(), String::new()),
                 Does::ShowArguments => {
                     let arguments = command.arguments.iter();
                     let shown = arguments.map(|text| format!("[{text}]")).collect();
@@ -509,15 +443,9 @@ impl Bench for MemoryHost {
                     (CommandEnding::Code(0), shown, String::new())
                 }
             };
-            CommandOutput {
-                end,
-                stdout: stdout.into_bytes(),
-                stderr: stderr.into_bytes(),
-            }
+            CommandOutput { end, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() }
         };
-        self.world()
-            .commands
-            .insert(path.to_owned(), Box::new(program));
+        self.world().commands.insert(path.to_owned(), Box::new(program));
     }
 
     fn process(&self, process: &Standing) {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mailward::host::{
-    CommandEnding, CommandOutput, HostCommand, HostOperation, OUTPUT_CAP, OperationResult,
-    ReadReply, ReadRequest, SecretVariable, WriteHost,
+    CommandEnding, CommandOutput, HostCommand, HostOperation, OUTPUT_CAP, OperationResult, ReadReply,
+    ReadRequest, SecretVariable, WriteHost,
 };
 
 use super::bench::{Bench, Does, Local, bash, busybox, machine, ssh, tree};
@@ -28,14 +28,8 @@ fn it_is_told_how_a_command_ended(bench: &dyn Bench) {
     ] {
         bench.program("/bin/program", does);
         let command = command(bench.path("/bin/program"), &[]);
-        let written = host
-            .write(&[HostOperation::Run(command.clone())], &[])
-            .unwrap();
-        let silent = CommandOutput {
-            end,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
+        let written = host.write(&[HostOperation::Run(command.clone())], &[]).unwrap();
+        let silent = CommandOutput { end, stdout: Vec::new(), stderr: Vec::new() };
         assert_eq!(written.done, [OperationResult::Ran(silent.clone())]);
         assert_eq!(output(&*host, command), silent);
     }
@@ -52,9 +46,7 @@ fn a_command_that_cannot_start_says_why(bench: &dyn Bench) {
 contract!(arguments_arrive_as_they_are: memory, tree, machine, ssh, bash, busybox);
 fn arguments_arrive_as_they_are(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowArguments);
-    let words = [
-        "$(id)", "a b", "", "'", "\"", "\n", ";", "*", "-n", "\u{fc}",
-    ];
+    let words = ["$(id)", "a b", "", "'", "\"", "\n", ";", "*", "-n", "\u{fc}"];
     let output = output(&*bench.host(), command(bench.path("/bin/program"), &words));
     let shown: String = words.iter().map(|word| format!("[{word}]")).collect();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
@@ -76,10 +68,7 @@ contract!(as_much_of_the_output_is_kept_as_the_command_asks_for: memory, tree, m
 fn as_much_of_the_output_is_kept_as_the_command_asks_for(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Print(3_000_000, 3_000));
     for cap in [1_000, 2_000_000] {
-        let command = HostCommand {
-            cap,
-            ..command(bench.path("/bin/program"), &[])
-        };
+        let command = HostCommand { cap, ..command(bench.path("/bin/program"), &[]) };
         let output = output(&*bench.host(), command);
         assert!(output.stdout == vec![b'o'; cap]);
         assert!(output.stderr == vec![b'e'; cap.min(3_000)]);
@@ -89,12 +78,7 @@ fn as_much_of_the_output_is_kept_as_the_command_asks_for(bench: &dyn Bench) {
 contract!(a_command_reads_its_input_and_no_more: memory, tree, machine, ssh, bash, busybox);
 fn a_command_reads_its_input_and_no_more(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowInput);
-    for input in [
-        "",
-        "select 1;\n",
-        "%s\\n$(id)'\"`\n\n",
-        &"line\n".repeat(30_000),
-    ] {
+    for input in ["", "select 1;\n", "%s\\n$(id)'\"`\n\n", &"line\n".repeat(30_000)] {
         let command = HostCommand {
             input: input.as_bytes().to_vec(),
             cap: 200_000,
@@ -110,10 +94,7 @@ contract!(a_secret_is_the_content_of_a_file_on_the_host: memory, tree, machine, 
 fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
     bench.program("/bin/program", Does::ShowSecret);
     let asked = || HostCommand {
-        secret: Some(SecretVariable {
-            variable: "SECRET",
-            file: bench.path("/etc/secret"),
-        }),
+        secret: Some(SecretVariable { variable: "SECRET", file: bench.path("/etc/secret") }),
         ..command(bench.path("/bin/program"), &[])
     };
     let without = output(&*bench.host(), asked());
@@ -125,20 +106,14 @@ fn a_secret_is_the_content_of_a_file_on_the_host(bench: &dyn Bench) {
         bench.put(b"/etc/secret", format!("{secret}\n").as_bytes());
         let output = output(&*bench.host(), asked());
         assert_eq!(output.end, CommandEnding::Code(0));
-        assert_eq!(
-            String::from_utf8(output.stdout).unwrap().trim_end(),
-            secret.trim_end()
-        );
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), secret.trim_end());
     }
 }
 
 fn with(command: HostCommand, variables: &[(&str, &str)]) -> HostCommand {
     let pairs = variables.iter();
     let pairs = pairs.map(|&(name, value)| (name.to_owned(), value.to_owned()));
-    HostCommand {
-        environment: pairs.collect(),
-        ..command
-    }
+    HostCommand { environment: pairs.collect(), ..command }
 }
 
 contract!(variables_arrive_as_they_are: memory, tree, machine, ssh, bash, busybox);
@@ -180,10 +155,7 @@ fn a_variable_that_cannot_be_is_refused(bench: &dyn Bench) {
         ("HOME", "/x", "a variable is one that every command has"),
         ("A", "x\0y", "a variable holds a NUL byte"),
     ] {
-        let asked = with(
-            command(bench.path("/bin/program"), &[]),
-            &[("FINE", "x"), (name, value)],
-        );
+        let asked = with(command(bench.path("/bin/program"), &[]), &[("FINE", "x"), (name, value)]);
         let output = output(&*bench.host(), asked);
         assert_eq!(output.end, CommandEnding::NotStarted);
         assert_eq!(String::from_utf8(output.stderr).unwrap(), why);
@@ -196,10 +168,7 @@ fn a_program_with_variables_that_is_missing_or_hangs_is_told_the_same(bench: &dy
     let missing = output(&*bench.host(), asked("/bin/none"));
     assert_eq!(missing.end, CommandEnding::NotStarted);
     bench.program("/bin/hangs", Does::Hang);
-    let hanging = HostCommand {
-        deadline: Duration::from_millis(150),
-        ..asked("/bin/hangs")
-    };
+    let hanging = HostCommand { deadline: Duration::from_millis(150), ..asked("/bin/hangs") };
     assert_eq!(output(&*bench.host(), hanging).end, CommandEnding::TimedOut);
 }
 
@@ -208,10 +177,7 @@ fn a_command_that_hangs_is_stopped_at_its_deadline(bench: &dyn Bench) {
     bench.program("/bin/program", Does::Hang);
     let deadline = Duration::from_millis(150);
     let begin = Instant::now();
-    let hanging = HostCommand {
-        deadline,
-        ..command(bench.path("/bin/program"), &[])
-    };
+    let hanging = HostCommand { deadline, ..command(bench.path("/bin/program"), &[]) };
     assert_eq!(output(&*bench.host(), hanging).end, CommandEnding::TimedOut);
     assert!(begin.elapsed() < Duration::from_secs(15));
 }
@@ -221,10 +187,7 @@ fn what_a_command_leaves_behind_is_not_waited_for(bench: &dyn Bench) {
     bench.program("/bin/program", Does::LeaveChild);
     let begin = Instant::now();
     let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
-    assert_eq!(
-        (output.end, &output.stdout[..]),
-        (CommandEnding::Code(0), &b"started\n"[..])
-    );
+    assert_eq!((output.end, &output.stdout[..]), (CommandEnding::Code(0), &b"started\n"[..]));
     assert!(begin.elapsed() < Duration::from_secs(15));
 }
 
@@ -235,10 +198,7 @@ fn all() -> [Local; 5] {
 #[test]
 fn a_daemon_left_behind_may_still_print() {
     for bench in all() {
-        bench.script(
-            "/bin/start",
-            "(sleep 0.2; echo late && echo late >&2 && touch \"$1\") &",
-        );
+        bench.script("/bin/start", "(sleep 0.2; echo late && echo late >&2 && touch \"$1\") &");
         let sign = bench.real("/alive");
         let started = command(bench.path("/bin/start"), &[sign.to_str().unwrap()]);
         assert_eq!(output(&*bench.host(), started).end, CommandEnding::Code(0));
@@ -253,17 +213,12 @@ fn a_daemon_left_behind_may_still_print() {
 #[test]
 fn programs_run_side_by_side_and_no_program_beside_itself() {
     for bench in [tree(), machine()] {
-        bench.script(
-            "/bin/waits",
-            "touch \"$1\"; until [ -e \"$2\" ]; do sleep 0.01; done",
-        );
+        bench.script("/bin/waits", "touch \"$1\"; until [ -e \"$2\" ]; do sleep 0.01; done");
         bench.script("/bin/comes", "touch \"$1\"");
         bench.script("/bin/alone", "mkdir \"$1\" && sleep 0.2 && rmdir \"$1\"");
         let sign = |name| bench.real(name).to_str().unwrap().to_owned();
         let (here, there, alone) = (sign("/here"), sign("/there"), sign("/alone"));
-        let ask = |program, arguments: &[&str]| {
-            ReadRequest::Output(command(bench.path(program), arguments))
-        };
+        let ask = |program, arguments: &[&str]| ReadRequest::Output(command(bench.path(program), arguments));
         let requests = [
             ask("/bin/waits", &[&here, &there]),
             ask("/bin/alone", &[&alone]),
@@ -282,10 +237,7 @@ fn programs_run_side_by_side_and_no_program_beside_itself() {
 #[test]
 fn a_command_sees_a_bare_environment() {
     for bench in all() {
-        bench.script(
-            "/bin/program",
-            "env | grep -v -e ^PWD= -e ^_= -e ^OLDPWD= -e ^SHLVL= | sort; pwd; cat",
-        );
+        bench.script("/bin/program", "env | grep -v -e ^PWD= -e ^_= -e ^OLDPWD= -e ^SHLVL= | sort; pwd; cat");
         let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
         let root = bench.dir.path().canonicalize().unwrap();
         let root = root.to_str().unwrap();
@@ -307,9 +259,7 @@ fn a_command_gets_no_open_file_of_mailwards() {
     let mut host = bench.host();
     host.lock().unwrap();
     // Whoever started this may have left something open, which is theirs.
-    let plain = std::process::Command::new(bench.real("/bin/program"))
-        .output()
-        .unwrap();
+    let plain = std::process::Command::new(bench.real("/bin/program")).output().unwrap();
     let output = output(&*host, command(bench.path("/bin/program"), &[]));
     assert_eq!(output.stdout, plain.stdout);
 }
@@ -317,21 +267,11 @@ fn a_command_gets_no_open_file_of_mailwards() {
 #[test]
 fn the_children_of_a_command_that_hangs_are_stopped_as_well() {
     for bench in all() {
-        bench.script(
-            "/bin/program",
-            "trap '' TERM HUP INT; sleep 987 & echo $!; wait",
-        );
+        bench.script("/bin/program", "trap '' TERM HUP INT; sleep 987 & echo $!; wait");
         let deadline = Duration::from_secs(1);
-        let hanging = HostCommand {
-            deadline,
-            ..command(bench.path("/bin/program"), &[])
-        };
+        let hanging = HostCommand { deadline, ..command(bench.path("/bin/program"), &[]) };
         let output = output(&*bench.host(), hanging);
-        let pid: u32 = String::from_utf8(output.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
+        let pid: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
         std::thread::sleep(Duration::from_millis(50));
         let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         assert!(status.is_empty() || status.contains(") Z "), "{status}");
@@ -343,10 +283,7 @@ fn a_command_that_stops_itself_is_stopped_for_good() {
     for bench in all() {
         bench.script("/bin/program", "kill -STOP $$");
         let deadline = Duration::from_millis(100);
-        let hanging = HostCommand {
-            deadline,
-            ..command(bench.path("/bin/program"), &[])
-        };
+        let hanging = HostCommand { deadline, ..command(bench.path("/bin/program"), &[]) };
         assert_eq!(output(&*bench.host(), hanging).end, CommandEnding::TimedOut);
     }
 }
@@ -358,20 +295,14 @@ fn endless_output_takes_no_endless_memory() {
     bench.script("/bin/program", "yes oooooooooooooooo | head -c 1500000000");
     let shared = || {
         let text = std::fs::read_to_string("/proc/meminfo").unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Shmem:"))
-            .unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Shmem:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
     };
     let before = shared();
     let worst = std::thread::scope(|scope| {
         let run = scope.spawn(|| {
             let deadline = Duration::from_millis(1500);
-            let endless = HostCommand {
-                deadline,
-                ..command(bench.path("/bin/program"), &[])
-            };
+            let endless = HostCommand { deadline, ..command(bench.path("/bin/program"), &[]) };
             output(&*bench.host(), endless)
         });
         let mut worst = 0;
@@ -383,24 +314,15 @@ fn endless_output_takes_no_endless_memory() {
         assert_eq!(output.stdout.len(), OUTPUT_CAP);
         worst
     });
-    assert!(
-        worst < before + 200_000,
-        "{before} kB before, {worst} kB at worst"
-    );
+    assert!(worst < before + 200_000, "{before} kB before, {worst} kB at worst");
 }
 
 #[test]
 fn a_script_may_open_its_own_output_again() {
     for bench in all() {
-        bench.script(
-            "/bin/program",
-            "echo a; echo b > /dev/stderr; echo c >> /dev/stdout; echo d",
-        );
+        bench.script("/bin/program", "echo a; echo b > /dev/stderr; echo c >> /dev/stdout; echo d");
         let output = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
-        assert_eq!(
-            (&output.stdout[..], &output.stderr[..]),
-            (&b"a\nc\nd\n"[..], &b"b\n"[..])
-        );
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"a\nc\nd\n"[..], &b"b\n"[..]));
     }
 }
 
@@ -425,15 +347,9 @@ fn a_command_may_close_its_output_and_end_its_own_group() {
     for bench in all() {
         bench.script("/bin/program", "echo a; exec >&- 2>&-; echo b; exit 3");
         let closed = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
-        assert_eq!(
-            (closed.end, &closed.stdout[..]),
-            (CommandEnding::Code(3), &b"a\n"[..])
-        );
+        assert_eq!((closed.end, &closed.stdout[..]), (CommandEnding::Code(3), &b"a\n"[..]));
         bench.script("/bin/program", "echo a; kill -TERM 0; sleep 5");
         let ended = output(&*bench.host(), command(bench.path("/bin/program"), &[]));
-        assert_eq!(
-            (ended.end, &ended.stdout[..]),
-            (CommandEnding::Signal(15), &b"a\n"[..])
-        );
+        assert_eq!((ended.end, &ended.stdout[..]), (CommandEnding::Signal(15), &b"a\n"[..]));
     }
 }

@@ -7,8 +7,8 @@ use mailward::host::local::LocalHost;
 use mailward::host::memory::MemoryHost;
 use mailward::host::ssh::MetadataPolicy;
 use mailward::host::{
-    ClientSide, CommandEnding, ControllingTerminal, ProcessesAbove, ReadReply, ReadRequest,
-    RunConnection, SshClient, WriteHost,
+    ClientSide, CommandEnding, ControllingTerminal, ProcessesAbove, ReadReply, ReadRequest, RunConnection,
+    SshClient, WriteHost,
 };
 
 use super::bench::{Bench, Local, bash, busybox, changed, ssh, tree};
@@ -39,9 +39,7 @@ fn from(address: &str, port: u16, server: Option<&str>) -> SshClient {
 
 contract!(without_a_connection_of_sshd_there_is_no_client: memory, tree, ssh, bash, busybox);
 fn without_a_connection_of_sshd_there_is_no_client(bench: &dyn Bench) {
-    let RunConnection {
-        client, terminal, ..
-    } = connection(&*bench.host());
+    let RunConnection { client, terminal, .. } = connection(&*bench.host());
     assert_eq!((client, terminal), (None, ControllingTerminal::None));
 }
 
@@ -51,7 +49,8 @@ fn the_clock_is_told_in_milliseconds() {
         let host = bench.host();
         let before = now();
         let told = connection(&*host).now;
-        // The kernel's own times are those of its last tick, and what compares two clocks may be kept waiting between them.
+        // The kernel's own times are those of its last tick, and what compares two clocks may be kept waiting
+        // between them.
         assert!((before - 500..=now()).contains(&told), "{before} {told}");
         let whole = (0..3).all(|_| connection(&*host).now % 1000 == 0);
         assert!(!whole, "seconds are not enough");
@@ -124,14 +123,7 @@ fn the_nearest_ancestor_with_the_variables_names_the_client_where_the_login_lost
 
 #[test]
 fn hostile_variables_are_no_client_and_end_no_reply() {
-    for value in [
-        "'; id; '",
-        "$(id)",
-        "192.0.2.7",
-        "192.0.2.7 99999 x 22",
-        "\n\n end\n",
-        "% \\\\ %s",
-    ] {
+    for value in ["'; id; '", "$(id)", "192.0.2.7", "192.0.2.7 99999 x 22", "\n\n end\n", "% \\\\ %s"] {
         let setup = format!("SSH_CONNECTION=$(printf '%s' \"{value}\"); export SSH_CONNECTION");
         for bench in prepared(&setup) {
             assert_eq!(connection(&*bench.host()).client, None, "{value:?}");
@@ -139,7 +131,8 @@ fn hostile_variables_are_no_client_and_end_no_reply() {
     }
 }
 
-/// What a run on this machine tells that is started by these words, which `"$@"` of the innermost shell continues.
+/// What a run on this machine tells that is started by these words, which `"$@"` of the innermost shell
+/// continues.
 fn told_below(words: &[&str]) -> String {
     let (first, rest) = words.split_first().unwrap();
     let output = Command::new(first)
@@ -155,14 +148,7 @@ fn told_below(words: &[&str]) -> String {
 
 #[test]
 fn on_this_machine_own_variables_come_before_those_of_ancestors() {
-    let outer = [
-        "env",
-        "SSH_CONNECTION=192.0.2.7 50111 192.0.2.1 22",
-        "sh",
-        "-c",
-        "\"$@\"; exit",
-        "sh",
-    ];
+    let outer = ["env", "SSH_CONNECTION=192.0.2.7 50111 192.0.2.1 22", "sh", "-c", "\"$@\"; exit", "sh"];
     let told = |inner: &[&str]| told_below(&[&outer[..], inner].concat());
     let said = told(&["env", "-i"]);
     assert!(said.contains("client: 192.0.2.7 50111\n"), "{said}");
@@ -177,8 +163,7 @@ fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
     let sshd = folder.path().join("sshd");
     std::os::unix::fs::symlink("/bin/bash", &sshd).unwrap();
     let sshd = sshd.display();
-    let inner =
-        format!("exec -a 'sshd: operator@notty' {sshd} -c 'sleep 1; \"$@\"; exit' bash \"$@\"");
+    let inner = format!("exec -a 'sshd: operator@notty' {sshd} -c 'sleep 1; \"$@\"; exit' bash \"$@\"");
     let outer = format!(
         "exec -a 'sshd: operator [priv]' {sshd} -c 'sleep 1; bash -c \"$0\" bash \"$@\"; exit' \"{}\" \"$@\"",
         inner.replace('"', "\\\"").replace('$', "\\$")
@@ -187,12 +172,9 @@ fn on_this_machine_a_connection_is_as_old_as_its_first_process() {
     let said = told_below(&["setsid", "bash", "-c", &outer, "bash"]);
     let since = said.lines().find_map(|line| line.strip_prefix("since: "));
     let since: i64 = since.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
-    // Starts are counted in hundredths of a second; the next process begins a second later. A clock that is looked at too late
-    // makes a connection older, never younger.
-    assert!(
-        (before - 500..before + 1000).contains(&since),
-        "{since} {before}"
-    );
+    // Starts are counted in hundredths of a second; the next process begins a second later. A clock that is
+    // looked at too late makes a connection older, never younger.
+    assert!((before - 500..before + 1000).contains(&since), "{since} {before}");
     assert!(said.contains("terminal: None\n"), "{said}");
 }
 

@@ -126,20 +126,14 @@ fn a_connection_that_is_cut_while_nothing_runs_gives_the_lock_back() {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     assert!(until_free(&bench) < Duration::from_secs(15));
-    assert!(
-        host.write(&[], &[mailward::host::ReadRequest::Now])
-            .is_err()
-    );
+    assert!(host.write(&[], &[mailward::host::ReadRequest::Now]).is_err());
 }
 
 #[test]
 fn a_daemon_holds_neither_the_lock_nor_the_connection() {
     for bench in [ssh(), bash(), busybox()] {
         // It keeps everything open that it got, and listens to nobody.
-        bench.script(
-            "/bin/daemon",
-            "trap '' HUP TERM INT; (while sleep 0.2; do :; done) & echo $!",
-        );
+        bench.script("/bin/daemon", "trap '' HUP TERM INT; (while sleep 0.2; do :; done) & echo $!");
         let begin = Instant::now();
         let mut host = bench.host();
         host.lock().unwrap();
@@ -149,26 +143,13 @@ fn a_daemon_holds_neither_the_lock_nor_the_connection() {
             panic!("{written:?}");
         };
         assert_eq!(output.end, CommandEnding::Code(0));
-        let pid: u32 = String::from_utf8(output.stdout.clone())
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
+        let pid: u32 = String::from_utf8(output.stdout.clone()).unwrap().trim().parse().unwrap();
         drop(host);
         bench.host().lock().unwrap();
         assert!(begin.elapsed() < Duration::from_secs(15));
         let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("the daemon lives on");
-        let mut open: Vec<u32> = open
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .file_name()
-                    .to_str()
-                    .unwrap()
-                    .parse()
-                    .unwrap()
-            })
-            .collect();
+        let mut open: Vec<u32> =
+            open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
         // What whoever started this left open is theirs; the shell's own descriptors have one digit.
         open.retain(|&number| number < 10);
         open.sort_unstable();

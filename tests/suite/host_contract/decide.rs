@@ -46,10 +46,7 @@ contract!(what_comes_after_a_lost_decision_is_not_done: memory, tree, ssh, bash,
 fn what_comes_after_a_lost_decision_is_not_done(bench: &dyn Bench) {
     let mut host = bench.host();
     let mut acts = vec![deciding(WINDOW, CONFIRMED)];
-    acts.push(HostOperation::Save {
-        path: path("/var/lib/mailward/journal"),
-        bytes: b"x".to_vec(),
-    });
+    acts.push(HostOperation::Save { path: path("/var/lib/mailward/journal"), bytes: b"x".to_vec() });
     let failure = host.write(&acts, &[]).unwrap_err();
     assert_eq!(failure.index, 0);
     assert_eq!(bench.bytes("/var/lib/mailward/journal"), None);
@@ -84,18 +81,11 @@ fn only_a_plain_file_of_the_state_decides(bench: &dyn Bench) {
         (&at("file"), &at("way"), "a symbolic link"),
         (&at("pipe"), &at("new"), "not a regular file"),
         (&at("file"), &at("pipe"), "not a regular file"),
-        (
-            &at("second"),
-            &at("other"),
-            "a file with several hard links",
-        ),
+        (&at("second"), &at("other"), "a file with several hard links"),
         (&at("second"), &at("new"), "a file with several hard links"),
     ] {
         let refusal = act(&mut *host, deciding(from, to)).unwrap_err();
-        assert_eq!(
-            refusal,
-            format!("cannot rename {from} to {to}: it is {why}")
-        );
+        assert_eq!(refusal, format!("cannot rename {from} to {to}: it is {why}"));
     }
     assert_eq!(bench.bytes(&at("file")), Some(b"x".to_vec()));
     assert_eq!(bench.names(&at("folder")), [""; 0]);
@@ -114,9 +104,7 @@ fn of_many_who_decide_at_once_one_succeeds() {
         }
         for racer in &mut racers {
             // The connection is made before the race.
-            let _connected = racer
-                .write(&[], &[mailward::host::ReadRequest::Now])
-                .unwrap();
+            let _connected = racer.write(&[], &[mailward::host::ReadRequest::Now]).unwrap();
         }
         for round in 0..ROUNDS {
             save(&mut *bench.host(), WINDOW, b"{}");
@@ -127,10 +115,7 @@ fn of_many_who_decide_at_once_one_succeeds() {
                 match racer.write(&[deciding(WINDOW, &to)], &[]) {
                     Ok(_) => Some(to),
                     Err(failure) => {
-                        assert!(
-                            matches!(failure.source, OperationError::Gone),
-                            "{failure:?}"
-                        );
+                        assert!(matches!(failure.source, OperationError::Gone), "{failure:?}");
                         None
                     }
                 }
@@ -157,13 +142,7 @@ fn a_rename_that_comes_late_is_lost() {
         std::fs::write(dir.path().join("from"), b"x").unwrap();
         let slow = "inject=rename,renameat,renameat2:delay_enter=400000";
         let mut late = std::process::Command::new("strace")
-            .args([
-                "-f",
-                "-o",
-                "/dev/null",
-                "-e",
-                "trace=rename,renameat,renameat2",
-            ])
+            .args(["-f", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2"])
             .args(["-e", slow])
             .args(shell.split(' '))
             .args(["-f", "--", "from", "late"])

@@ -1,5 +1,6 @@
-//! Every system call of a replacement made to fail, and the program killed at each: the file is wholly old or wholly
-//! new, and nothing is left lying about that the next run does not clear away. And what a user who is not root gets.
+//! Every system call of a replacement made to fail, and the program killed at each: the file is wholly old or
+//! wholly new, and nothing is left lying about that the next run does not clear away. And what a user who is
+//! not root gets.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,14 +17,8 @@ use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
 use crate::support::own;
 
 /// The calls that change something, with how often each is made in one replacement.
-const CALLS: [(&str, usize); 6] = [
-    ("fchown", 1),
-    ("fsetxattr", 1),
-    ("fchmod", 1),
-    ("fsync", 2),
-    ("renameat", 1),
-    ("unlinkat", 1),
-];
+const CALLS: [(&str, usize); 6] =
+    [("fchown", 1), ("fsetxattr", 1), ("fchmod", 1), ("fsync", 2), ("renameat", 1), ("unlinkat", 1)];
 
 #[test]
 #[ignore = "run by other cases, under strace"]
@@ -58,21 +53,13 @@ fn an_error_at_any_call_leaves_the_old_file_alone() {
             for error in ["ENOSPC", "EIO", "EACCES"] {
                 let bench = prepared();
                 let inject = format!("inject={call}:error={error}:when={time}");
-                let (said, log) =
-                    injected(&bench, &["-e", &format!("trace={call}"), "-e", &inject]);
+                let (said, log) = injected(&bench, &["-e", &format!("trace={call}"), "-e", &inject]);
                 assert!(log.contains("(INJECTED)"), "{call} {time}: {log}");
-                assert!(
-                    said.contains("Err(\"cannot replace /etc/pop3d"),
-                    "{call} {time}: {said}"
-                );
+                assert!(said.contains("Err(\"cannot replace /etc/pop3d"), "{call} {time}: {said}");
                 // After the renaming only the folder's own fsync is left.
                 let is_new = (call, time) == ("fsync", 2);
                 let expected: &[u8] = if is_new { b"new" } else { b"old" };
-                assert_eq!(
-                    bench.bytes("/etc/pop3d").unwrap(),
-                    expected,
-                    "{call} {time} {error}"
-                );
+                assert_eq!(bench.bytes("/etc/pop3d").unwrap(), expected, "{call} {time} {error}");
                 let left = bench.names("/etc");
                 if call == "unlinkat" {
                     assert_eq!(left, [".pop3d.mailward", "pop3d"], "what was there stays");
@@ -86,21 +73,9 @@ fn an_error_at_any_call_leaves_the_old_file_alone() {
     let bench = prepared();
     let temporary = bench.real("/etc/.pop3d.mailward");
     let only = temporary.to_str().unwrap();
-    let (said, log) = injected(
-        &bench,
-        &[
-            "-P",
-            only,
-            "-e",
-            "trace=write",
-            "-e",
-            "inject=write:error=ENOSPC:when=1",
-        ],
-    );
-    assert!(
-        log.contains("(INJECTED)") && said.contains("No space left"),
-        "{said}{log}"
-    );
+    let (said, log) =
+        injected(&bench, &["-P", only, "-e", "trace=write", "-e", "inject=write:error=ENOSPC:when=1"]);
+    assert!(log.contains("(INJECTED)") && said.contains("No space left"), "{said}{log}");
     assert_eq!(
         (bench.bytes("/etc/pop3d").unwrap(), bench.names("/etc")),
         (b"old".to_vec(), vec!["pop3d".to_owned()])
@@ -116,19 +91,13 @@ fn killed_at_any_call_the_file_is_whole_and_the_next_run_succeeds() {
             let inject = format!("inject={call}:signal=KILL:when={time}");
             let (said, log) = injected(&bench, &["-e", &format!("trace={call}"), "-e", &inject]);
             assert!(
-                log.contains("killed by SIGKILL")
-                    && !said.contains("Ok(")
-                    && !said.contains("Err("),
+                log.contains("killed by SIGKILL") && !said.contains("Ok(") && !said.contains("Err("),
                 "{call} {time}: {said}{log}"
             );
             let is_new = (call, time) == ("fsync", 2);
             let now = bench.bytes("/etc/pop3d").unwrap();
             assert_eq!(now, if is_new { b"new" } else { b"old" }, "{call} {time}");
-            act(
-                &mut *bench.host(),
-                replacing(path("/etc/pop3d"), &now, b"newer"),
-            )
-            .unwrap();
+            act(&mut *bench.host(), replacing(path("/etc/pop3d"), &now, b"newer")).unwrap();
             assert_eq!(bench.names("/etc"), ["pop3d"]);
             assert_eq!(bench.bytes("/etc/pop3d"), Some(b"newer".to_vec()));
         }
@@ -143,15 +112,7 @@ fn a_file_that_changes_while_it_is_being_replaced_stays_as_somebody_made_it() {
         let target = bench.real("/etc/pop3d");
         let waiter = std::thread::scope(|scope| {
             let run = scope.spawn(|| {
-                injected(
-                    &bench,
-                    &[
-                        "-e",
-                        "trace=fsync",
-                        "-e",
-                        "inject=fsync:delay_enter=1500000:when=1",
-                    ],
-                )
+                injected(&bench, &["-e", "trace=fsync", "-e", "inject=fsync:delay_enter=1500000:when=1"])
             });
             // The new file is there once its bytes are.
             let temporary = bench.real("/etc/.pop3d.mailward");
@@ -180,14 +141,7 @@ fn a_file_that_changes_while_it_is_being_replaced_stays_as_somebody_made_it() {
         assert!(waiter.0.contains(expected), "{change}: {}", waiter.0);
         assert_eq!(bench.names("/etc"), ["pop3d"], "{change}");
         let now = fs::read(&target).unwrap();
-        assert_eq!(
-            now,
-            if change == "bytes" {
-                &b"somebody"[..]
-            } else {
-                b"old"
-            }
-        );
+        assert_eq!(now, if change == "bytes" { &b"somebody"[..] } else { b"old" });
     }
 }
 
@@ -195,27 +149,13 @@ fn a_file_that_changes_while_it_is_being_replaced_stays_as_somebody_made_it() {
 fn without_the_kernels_newer_calls_the_older_ones_do() {
     let bench = tree();
     bench.script("/usr/bin/true", "echo printed");
-    for calls in [
-        "memfd_create,pidfd_open",
-        "memfd_create,pidfd_open,openat2,statx",
-    ] {
+    for calls in ["memfd_create,pidfd_open", "memfd_create,pidfd_open,openat2,statx"] {
         let trace = format!("inject={calls}:error=ENOSYS");
         let case = "host_contract::errors::hidden_old_kernel";
-        let (output, log) = traced(
-            case,
-            bench.dir.path(),
-            &["-e", &format!("trace={calls}"), "-e", &trace],
-        );
+        let (output, log) = traced(case, bench.dir.path(), &["-e", &format!("trace={calls}"), "-e", &trace]);
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            log.contains("memfd_create") && log.contains("pidfd_open"),
-            "{log}"
-        );
-        assert!(
-            said.contains("1 passed"),
-            "{said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(log.contains("memfd_create") && log.contains("pidfd_open"), "{log}");
+        assert!(said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(bench.names("/"), ["proc", "usr"]);
 }
@@ -277,34 +217,20 @@ fn what_may_not_be_read_is_said_to_be_so() {
         as_nobody("what_may_not_be_read_is_said_to_be_so", || {
             let mut host = bench.host();
             let denied = || "permission denied".to_owned();
-            assert_eq!(
-                found(&*host, bench.path("/etc/secret")),
-                FileFound::Unreadable(denied())
-            );
-            assert_eq!(
-                found(&*host, bench.path("/closed/file")),
-                FileFound::Unreadable(denied())
-            );
+            assert_eq!(found(&*host, bench.path("/etc/secret")), FileFound::Unreadable(denied()));
+            assert_eq!(found(&*host, bench.path("/closed/file")), FileFound::Unreadable(denied()));
             let exists = ask(&*host, ReadRequest::Exists(bench.path("/closed/file")));
             assert_eq!(exists, ReadReply::Exists(PathExistence::Unknown(denied())));
             let folder = ask(&*host, ReadRequest::Folder(bench.path("/closed")));
             assert_eq!(folder, ReadReply::Folder(Err(denied())));
-            let ReadReply::Folder(Ok(Some(listing))) =
-                ask(&*host, ReadRequest::Folder(bench.path("/etc")))
+            let ReadReply::Folder(Ok(Some(listing))) = ask(&*host, ReadRequest::Folder(bench.path("/etc")))
             else {
                 panic!("no listing");
             };
             assert!(matches!(&listing[0], (name, FileFound::File(_)) if name == b"open"));
-            assert_eq!(
-                listing[1],
-                (b"secret".to_vec(), FileFound::Unreadable(denied()))
-            );
-            let failure =
-                act(&mut *host, replacing(bench.path("/etc/open"), b"x", b"y")).unwrap_err();
-            assert!(
-                failure.to_lowercase().contains("permission denied"),
-                "{failure}"
-            );
+            assert_eq!(listing[1], (b"secret".to_vec(), FileFound::Unreadable(denied())));
+            let failure = act(&mut *host, replacing(bench.path("/etc/open"), b"x", b"y")).unwrap_err();
+            assert!(failure.to_lowercase().contains("permission denied"), "{failure}");
         });
         assert_eq!(bench.bytes("/etc/open"), Some(b"x".to_vec()));
     }
@@ -325,22 +251,17 @@ fn a_lock_that_may_not_be_taken_is_no_held_lock() {
 fn of_somebody_elses_process_only_the_public_part_is_told() {
     let bench = machine();
     let _child = super::processes::start(&bench, "mw-roots", super::processes::WAIT, &[]);
-    as_nobody(
-        "of_somebody_elses_process_only_the_public_part_is_told",
-        || {
-            let Ok(replies) =
-                LocalHost::machine().read(&[ReadRequest::Processes(vec!["mw-roots"])])
-            else {
-                panic!("/proc cannot be read");
-            };
-            let ReadReply::Processes(found) = &replies[0] else {
-                panic!("no processes");
-            };
-            assert_eq!(found[0].environment, Err("permission denied".to_owned()));
-            assert_eq!(found[0].ports, None);
-            assert_eq!(found[0].argv.len(), 5);
-        },
-    );
+    as_nobody("of_somebody_elses_process_only_the_public_part_is_told", || {
+        let Ok(replies) = LocalHost::machine().read(&[ReadRequest::Processes(vec!["mw-roots"])]) else {
+            panic!("/proc cannot be read");
+        };
+        let ReadReply::Processes(found) = &replies[0] else {
+            panic!("no processes");
+        };
+        assert_eq!(found[0].environment, Err("permission denied".to_owned()));
+        assert_eq!(found[0].ports, None);
+        assert_eq!(found[0].argv.len(), 5);
+    });
 }
 
 #[test]
@@ -362,11 +283,7 @@ fn where_processes_are_hidden_there_is_no_answer() {
             .output_in_time()
             .expect("unshare (apt package util-linux)");
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            said.contains("1 passed"),
-            "{hidden}: {said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(said.contains("1 passed"), "{hidden}: {said}{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -374,18 +291,10 @@ fn where_processes_are_hidden_there_is_no_answer() {
 #[ignore = "run by another case, where processes are hidden"]
 fn hidden_processes() {
     let mut host = LocalHost::machine();
-    let error = host
-        .read(&[ReadRequest::Processes(vec!["sh"])])
-        .unwrap_err();
+    let error = host.read(&[ReadRequest::Processes(vec!["sh"])]).unwrap_err();
     assert!(matches!(error, HostError::Unreachable { .. }), "{error}");
     let first = mailward::host::ProcessId { pid: 1, start: 1 };
     let gone = mailward::host::WaitCondition::Gone(vec![first]);
     use mailward::host::WriteHost as _;
-    assert!(
-        host.write(
-            &[HostOperation::Await(gone, std::time::Duration::ZERO)],
-            &[]
-        )
-        .is_err()
-    );
+    assert!(host.write(&[HostOperation::Await(gone, std::time::Duration::ZERO)], &[]).is_err());
 }

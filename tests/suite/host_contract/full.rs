@@ -50,13 +50,8 @@ fn a_full_disk_leaves_everything_as_it_was() {
         let bench = small(shell, fill());
         let mut host = bench.host();
         let file = bench.path("/etc/pop3d");
-        let kept = act(
-            &mut *host,
-            HostOperation::Save {
-                path: path("/var/lib/mailward/small"),
-                bytes: vec![],
-            },
-        );
+        let kept =
+            act(&mut *host, HostOperation::Save { path: path("/var/lib/mailward/small"), bytes: vec![] });
         kept.unwrap();
         let before = look(&bench, &*host);
         // Less and more than what a pipe takes.
@@ -64,28 +59,15 @@ fn a_full_disk_leaves_everything_as_it_was() {
             let bytes = vec![b'x'; size];
             let change = replacing(file.clone(), b"MAXPERIP=4\n", &bytes);
             let refusal = act(&mut *host, change).unwrap_err();
-            assert!(
-                refusal.contains("No space left on device"),
-                "{size}: {refusal}"
-            );
-            let save = HostOperation::Save {
-                path: path("/var/lib/mailward/journal"),
-                bytes,
-            };
+            assert!(refusal.contains("No space left on device"), "{size}: {refusal}");
+            let save = HostOperation::Save { path: path("/var/lib/mailward/journal"), bytes };
             let refusal = act(&mut *host, save).unwrap_err();
-            assert!(
-                refusal.contains("No space left on device"),
-                "{size}: {refusal}"
-            );
+            assert!(refusal.contains("No space left on device"), "{size}: {refusal}");
             assert_eq!(look(&bench, &*host), before);
         }
         assert!(before.starts_with("MAXPERIP=4\n"), "{before}");
         // With room again the same connection goes on.
-        act(
-            &mut *host,
-            replacing(file, b"MAXPERIP=4\n", b"MAXPERIP=20\n"),
-        )
-        .unwrap();
+        act(&mut *host, replacing(file, b"MAXPERIP=4\n", b"MAXPERIP=20\n")).unwrap();
         assert!(look(&bench, &*host).starts_with("MAXPERIP=20\n"));
     }
 }
@@ -116,11 +98,7 @@ fn without_room_for_its_files_a_command_does_not_start() {
         for input in [10, 100_000] {
             let output = counted(input);
             assert_eq!(output.end, CommandEnding::Code(0));
-            let count: usize = String::from_utf8(output.stdout)
-                .unwrap()
-                .trim()
-                .parse()
-                .unwrap();
+            let count: usize = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
             assert_eq!(count, input);
         }
         drop(host);

@@ -1,5 +1,5 @@
-//! What others may write on a host, be it a file's name, its content, an argument or a program's name, is never taken for a
-//! part of the conversation.
+//! What others may write on a host, be it a file's name, its content, an argument or a program's name, is
+//! never taken for a part of the conversation.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,11 +14,9 @@ use super::{ask, file};
 /// Texts as the conversation has them, with a key and a tag that somebody may guess.
 fn marks() -> Vec<Vec<u8>> {
     let key = "0123456789abcdef0123456789abcdef";
-    let mut marks: Vec<Vec<u8>> = [
-        "begin", "end", "stat", "cat", "sockets", "tables", "out", "err", "ran",
-    ]
-    .map(|word| format!("\n{key} {word}\n").into_bytes())
-    .to_vec();
+    let mut marks: Vec<Vec<u8>> = ["begin", "end", "stat", "cat", "sockets", "tables", "out", "err", "ran"]
+        .map(|word| format!("\n{key} {word}\n").into_bytes())
+        .to_vec();
     marks.extend(
         [
             "# mailward end\n",
@@ -36,8 +34,7 @@ fn marks() -> Vec<Vec<u8>> {
 }
 
 fn listing(bench: &dyn Bench, folder: &str) -> FolderListing {
-    let ReadReply::Folder(Ok(Some(listing))) =
-        ask(&*bench.host(), ReadRequest::Folder(bench.path(folder)))
+    let ReadReply::Folder(Ok(Some(listing))) = ask(&*bench.host(), ReadRequest::Folder(bench.path(folder)))
     else {
         panic!("no listing");
     };
@@ -57,10 +54,7 @@ fn files_of_any_content_are_told_apart(bench: &dyn Bench) {
     let found = listing(bench, "/etc/d");
     assert_eq!(found.len(), marks.len() + 2);
     for ((_, found), mark) in found.iter().zip(marks.iter().chain([&environ, &environ])) {
-        assert!(
-            matches!(found, FileFound::File(file) if file.bytes == *mark),
-            "{mark:?}"
-        );
+        assert!(matches!(found, FileFound::File(file) if file.bytes == *mark), "{mark:?}");
     }
 }
 
@@ -124,10 +118,8 @@ fn a_command_may_print_anything(bench: &dyn Bench) {
         input: marks.clone(),
         ..super::command(bench.path("/bin/program"), &[])
     };
-    let replies = bench.host().read(&[
-        ReadRequest::Output(command),
-        ReadRequest::File(bench.path("/etc/marks")),
-    ]);
+    let replies =
+        bench.host().read(&[ReadRequest::Output(command), ReadRequest::File(bench.path("/etc/marks"))]);
     let replies = replies.unwrap();
     assert!(matches!(&replies[0], ReadReply::Output(output) if output.stdout == marks));
     assert!(matches!(&replies[1], ReadReply::File(FileFound::File(file)) if file.bytes == marks));
@@ -139,11 +131,7 @@ fn a_process_may_be_called_and_say_anything() {
     let program = bench.real("/mw-hostile");
     std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
     let environ = fs::read("/proc/self/environ").unwrap();
-    let marks: Vec<Vec<u8>> = marks()
-        .concat()
-        .split(|&byte| byte == 0)
-        .map(<[u8]>::to_vec)
-        .collect();
+    let marks: Vec<Vec<u8>> = marks().concat().split(|&byte| byte == 0).map(<[u8]>::to_vec).collect();
     let words = marks.iter().map(|mark| std::ffi::OsStr::from_bytes(mark));
     let mut hostile = Command::new(&program);
     hostile.arg("1000").env_clear();
@@ -177,7 +165,8 @@ fn watched(setup: &str) -> Local {
 
 #[test]
 fn who_saw_the_tag_gains_nothing() {
-    // The tag is an argument of stat, which others may see. A name that uses it makes an answer impossible, not wrong.
+    // The tag is an argument of stat, which others may see. A name that uses it makes an answer impossible,
+    // not wrong.
     let bench = watched("mount --bind $dir/stat /usr/bin/stat");
     fs::copy("/usr/bin/stat", bench.real("/real-stat")).unwrap();
     let folder = bench.real("/etc/d");
@@ -211,8 +200,5 @@ fn who_saw_the_tag_gains_nothing() {
     };
     let caught = fs::read(&pipe).unwrap();
     fs::remove_dir_all(&wait).unwrap();
-    assert_eq!(
-        (&output.stdout[..], &caught[..]),
-        (&b"secret\n"[..], &b""[..])
-    );
+    assert_eq!((&output.stdout[..], &caught[..]), (&b"secret\n"[..], &b""[..]));
 }

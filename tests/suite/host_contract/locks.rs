@@ -40,11 +40,7 @@ impl OnServer {
             .expect("unshare (apt package util-linux)");
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(InTime::new(child.stdout.take().unwrap(), PATIENCE));
-        Self {
-            child,
-            input,
-            output,
-        }
+        Self { child, input, output }
     }
 
     /// Tries to take the lock, and says `taken`, or why not.
@@ -89,11 +85,7 @@ fn with_files_of(bench: Local, first: &Local) -> Local {
     let (before, after) = text.split_once("/var/lib /var/lib").unwrap();
     let before = before.replace("mount --bind $dir", "");
     let there = first.dir.path().display();
-    fs::write(
-        &inner,
-        format!("{before}mount --bind {there}/var/lib /var/lib{after}"),
-    )
-    .unwrap();
+    fs::write(&inner, format!("{before}mount --bind {there}/var/lib /var/lib{after}")).unwrap();
     bench
 }
 
@@ -111,11 +103,7 @@ fn whoever_holds_it_keeps_all_others_out() {
         return;
     }
     let first = ssh();
-    let benches = [
-        with_files_of(bash(), &first),
-        with_files_of(busybox(), &first),
-        first,
-    ];
+    let benches = [with_files_of(bash(), &first), with_files_of(busybox(), &first), first];
     let mut server = OnServer::start(&benches[2]);
     for (at, holding) in benches.iter().enumerate() {
         let mut holder = holding.host();
@@ -124,10 +112,7 @@ fn whoever_holds_it_keeps_all_others_out() {
             is_held(&mut *other.host());
         }
         let said = server.lock();
-        assert!(
-            said.starts_with("another run holds the lock: pid "),
-            "{at}: {said}"
-        );
+        assert!(said.starts_with("another run holds the lock: pid "), "{at}: {said}");
         drop(holder);
     }
     assert_eq!(server.lock(), "taken");
@@ -158,17 +143,11 @@ fn many_at_once_are_never_two() {
                         together.wait();
                         let taken = host.map(|mut host| (host.lock().is_ok(), host));
                         together.wait();
-                        taken.map_or_else(
-                            |failure| resume_unwind(failure),
-                            |(taken, _)| usize::from(taken),
-                        )
+                        taken.map_or_else(|failure| resume_unwind(failure), |(taken, _)| usize::from(taken))
                     })
                 })
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum()
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert!(got <= 1, "{got} hold it");
         bench.host().lock().unwrap();
@@ -202,10 +181,6 @@ fn a_folder_that_cannot_be_made_is_no_held_lock() {
         let error = bench.host().lock().unwrap_err();
         assert!(matches!(error, HostError::NoLock { .. }), "{error}");
         bench.remove("/var/lib/mailward");
-        act(
-            &mut *bench.host(),
-            HostOperation::Remove(path("/var/lib/mailward/none")),
-        )
-        .unwrap();
+        act(&mut *bench.host(), HostOperation::Remove(path("/var/lib/mailward/none"))).unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! Many files, long names, many processes: no list is too long for the host's kernel, and no answer is cut short.
+//! Many files, long names, many processes: no list is too long for the host's kernel, and no answer is cut
+//! short.
 
 use std::fs;
 
@@ -42,15 +43,13 @@ fn all_come_back(bench: &Local, count: usize, name: impl Fn(usize) -> String) {
     for ((found, file), (name, number)) in listing.iter().zip(names) {
         assert_eq!(found, name.as_bytes());
         let text = format!("{number}\n").repeat(number % 7);
-        assert!(
-            matches!(file, FileFound::File(file) if file.bytes == text.as_bytes()),
-            "{name}"
-        );
+        assert!(matches!(file, FileFound::File(file) if file.bytes == text.as_bytes()), "{name}");
     }
     for (number, reply) in replies[1..].iter().enumerate() {
         let number = number * (count / 40);
         let text = format!("{number}\n").repeat(number % 7);
-        let is_right = matches!(reply, ReadReply::File(FileFound::File(file)) if file.bytes == text.as_bytes());
+        let is_right =
+            matches!(reply, ReadReply::File(FileFound::File(file)) if file.bytes == text.as_bytes());
         assert!(is_right, "{number}: {reply:?}");
     }
 }
@@ -78,9 +77,7 @@ fn more_processes_than_one_call_takes_are_looked_through() {
     // A grep that fails as if its list were too long, unless all in it begin alike.
     let setup = "mount --bind $dir/grep /usr/bin/grep";
     // In a BusyBox shell grep is a part of the shell, so there is no list to be too long.
-    for bench in
-        [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, setup))
-    {
+    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, setup)) {
         let real = bench.real("/real-grep");
         let there = real.display();
         fs::copy("/usr/bin/grep", &real).unwrap();
@@ -104,9 +101,7 @@ fn of_others_than_the_wanted_processes_nothing_but_the_name_is_read() {
     assert_eq!(expected.len(), 1);
     // A grep that notes which files of processes it is given.
     let setup = "mount --bind $dir/grep /usr/bin/grep";
-    for bench in
-        [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, setup))
-    {
+    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, setup)) {
         let (real, noted) = (bench.real("/real-grep"), bench.real("/noted"));
         let (there, note) = (real.display(), noted.display());
         fs::copy("/usr/bin/grep", &real).unwrap();
@@ -150,8 +145,7 @@ fn a_process_with_more_open_files_than_an_old_kernel_lists_has_unknown_ports() {
     for bench in benches("") {
         assert_eq!(processes(&*bench.host(), &["mw-many-open"]), expected);
     }
-    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, OLD))
-    {
+    for bench in [Shell::Ssh, Shell::Bash].map(|shell| changed(shell, MetadataPolicy::Unseen, OLD)) {
         let found = processes(&*bench.host(), &["mw-many-open"]);
         assert_eq!(found[0].ports, None, "unknown, and not none");
     }
@@ -166,21 +160,12 @@ fn a_batch_of_thousands_of_requests_is_answered_in_order() {
             1 => ReadRequest::Exists(bench.path("/etc")),
             _ => ReadRequest::File(bench.path("/etc/none")),
         };
-        let replies = bench
-            .host()
-            .read(&(0..3000).map(one).collect::<Vec<_>>())
-            .unwrap();
+        let replies = bench.host().read(&(0..3000).map(one).collect::<Vec<_>>()).unwrap();
         assert_eq!(replies.len(), 3000);
         for (number, reply) in replies.iter().enumerate() {
             let expected = ["File(File(", "Exists(Folder)", "File(Missing)"][number % 3];
-            assert!(
-                format!("{reply:?}").starts_with(expected),
-                "{number}: {reply:?}"
-            );
+            assert!(format!("{reply:?}").starts_with(expected), "{number}: {reply:?}");
         }
-        assert!(matches!(
-            ask(&*bench.host(), ReadRequest::Now),
-            ReadReply::Now(_)
-        ));
+        assert!(matches!(ask(&*bench.host(), ReadRequest::Now), ReadReply::Now(_)));
     }
 }

@@ -49,13 +49,9 @@ fn change_over(host: &mut dyn WriteHost, bench: &Local) -> Result<(), String> {
 pub fn acl(user: u32, rights: u16) -> Vec<u8> {
     let mut bytes = 2_u32.to_le_bytes().to_vec();
     let nobody = u32::MAX;
-    for (tag, rights, id) in [
-        (1, 6, nobody),
-        (2, rights, user),
-        (4, 4, nobody),
-        (16, 6, nobody),
-        (32, 0, nobody),
-    ] {
+    for (tag, rights, id) in
+        [(1, 6, nobody), (2, rights, user), (4, 4, nobody), (16, 6, nobody), (32, 0, nobody)]
+    {
         bytes.extend(u16::to_le_bytes(tag));
         bytes.extend(u16::to_le_bytes(rights));
         bytes.extend(u32::to_le_bytes(id));
@@ -98,29 +94,14 @@ fn keeps_what_root_gave(bench: &Local) {
     let real = bench.real("/etc/pop3d");
     chown(&real, Some(1234), Some(4321)).unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o6750)).unwrap();
-    setxattr(
-        &real,
-        "system.posix_acl_access",
-        &acl(77, 6),
-        XattrFlags::empty(),
-    )
-    .unwrap();
+    setxattr(&real, "system.posix_acl_access", &acl(77, 6), XattrFlags::empty()).unwrap();
     setxattr(&real, "trusted.mw", b"t", XattrFlags::empty()).unwrap();
     setxattr(&real, "security.mw", b"s", XattrFlags::empty()).unwrap();
     // cap_net_bind_service, which a change of owner takes away.
     let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    setxattr(
-        &real,
-        "security.capability",
-        &capability,
-        XattrFlags::empty(),
-    )
-    .unwrap();
+    setxattr(&real, "security.capability", &capability, XattrFlags::empty()).unwrap();
     let before = metadata(&real);
-    assert_eq!(
-        (before.0, before.1, before.2, before.3.len()),
-        (1234, 4321, 0o106_660, 4)
-    );
+    assert_eq!((before.0, before.1, before.2, before.3.len()), (1234, 4321, 0o106_660, 4));
     change(bench).unwrap();
     assert_eq!(metadata(&real), before);
     assert_eq!(fs::read(&real).unwrap(), b"new");
@@ -138,19 +119,9 @@ fn adds_nothing_of_the_folders(bench: &Local) {
     bench.put(b"/etc/pop3d", b"old");
     let real = bench.real("/etc/pop3d");
     let default = "system.posix_acl_default";
-    setxattr(
-        bench.real("/etc"),
-        default,
-        &acl(77, 6),
-        XattrFlags::empty(),
-    )
-    .unwrap();
+    setxattr(bench.real("/etc"), default, &acl(77, 6), XattrFlags::empty()).unwrap();
     fs::write(bench.real("/etc/other"), b"").unwrap();
-    assert_eq!(
-        metadata(&bench.real("/etc/other")).3.len(),
-        1,
-        "the folder's ACL is inherited"
-    );
+    assert_eq!(metadata(&bench.real("/etc/other")).3.len(), 1, "the folder's ACL is inherited");
     let before = metadata(&real);
     assert_eq!(before.3.len(), 0);
     change(bench).unwrap();

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use mailward::host::{
-    CommandEnding, FileFound, HostError, PathExistence, Process, ProgramFile, ReadReply,
-    ReadRequest, SecretVariable,
+    CommandEnding, FileFound, HostError, PathExistence, Process, ProgramFile, ReadReply, ReadRequest,
+    SecretVariable,
 };
 
 use super::bench::{Bench, Local, as_nobody, machine};
@@ -48,10 +48,7 @@ fn what_may_not_be_read_over_a_connection_is_said_to_be_so() {
         fs::set_permissions(bench.real("/listed"), mode(0o744)).unwrap();
         fs::set_permissions(bench.real("/bin/program"), mode(0o700)).unwrap();
         let mut host = bench.host();
-        assert!(matches!(
-            found(&*host, bench.path("/etc/open")),
-            FileFound::File(_)
-        ));
+        assert!(matches!(found(&*host, bench.path("/etc/open")), FileFound::File(_)));
         for name in [
             "/etc/secret",
             "/etc/linked",
@@ -64,50 +61,28 @@ fn what_may_not_be_read_over_a_connection_is_said_to_be_so() {
             let found = found(&*host, bench.path(name));
             assert_eq!(found, FileFound::Unreadable(denied()), "{name}");
         }
-        for name in [
-            "/closed/file",
-            "/closed/none",
-            "/linked/file",
-            "/etc/linked",
-        ] {
+        for name in ["/closed/file", "/closed/none", "/linked/file", "/etc/linked"] {
             let exists = ask(&*host, ReadRequest::Exists(bench.path(name)));
-            assert_eq!(
-                exists,
-                ReadReply::Exists(PathExistence::Unknown(denied())),
-                "{name}"
-            );
+            assert_eq!(exists, ReadReply::Exists(PathExistence::Unknown(denied())), "{name}");
         }
-        for name in [
-            "/closed",
-            "/linked",
-            "/closed/none",
-            "/linked/none",
-            "/listed",
-        ] {
+        for name in ["/closed", "/linked", "/closed/none", "/linked/none", "/listed"] {
             let folder = ask(&*host, ReadRequest::Folder(bench.path(name)));
             assert_eq!(folder, ReadReply::Folder(Err(denied())), "{name}");
         }
         assert_eq!(found(&*host, bench.path("/etc/none")), FileFound::Missing);
-        let ReadReply::Folder(Ok(Some(listing))) =
-            ask(&*host, ReadRequest::Folder(bench.path("/etc")))
+        let ReadReply::Folder(Ok(Some(listing))) = ask(&*host, ReadRequest::Folder(bench.path("/etc")))
         else {
             panic!("no listing");
         };
         assert_eq!(listing.len(), 3);
-        assert_eq!(
-            listing[2],
-            (b"secret".to_vec(), FileFound::Unreadable(denied()))
-        );
+        assert_eq!(listing[2], (b"secret".to_vec(), FileFound::Unreadable(denied())));
         // It may look, but not run it.
         let exists = ask(&*host, ReadRequest::Exists(bench.path("/bin/program")));
         let executable = mailward::host::ExecutePermission::Yes;
         assert_eq!(exists, ReadReply::Exists(PathExistence::File(executable)));
 
         let failure = act(&mut *host, replacing(bench.path("/etc/open"), b"x", b"y")).unwrap_err();
-        assert!(
-            failure.to_lowercase().contains("permission denied"),
-            "{failure}"
-        );
+        assert!(failure.to_lowercase().contains("permission denied"), "{failure}");
         assert_eq!(bench.bytes("/etc/open"), Some(b"x".to_vec()));
         assert_eq!(bench.names("/etc"), ["linked", "open", "secret"]);
     }
@@ -128,16 +103,10 @@ fn commands_run_as_far_as_they_may() {
             other => panic!("{other:?}"),
         };
         let program = command(bench.path("/bin/program"), &[]);
-        assert_eq!(
-            run(program.clone()),
-            (CommandEnding::Code(0), b"ran\n".to_vec())
-        );
+        assert_eq!(run(program.clone()), (CommandEnding::Code(0), b"ran\n".to_vec()));
         let closed = command(bench.path("/bin/closed"), &[]);
         assert_eq!(run(closed), (CommandEnding::NotStarted, vec![]));
-        let secret = Some(SecretVariable {
-            variable: "SECRET",
-            file: bench.path("/etc/secret"),
-        });
+        let secret = Some(SecretVariable { variable: "SECRET", file: bench.path("/etc/secret") });
         let without = mailward::host::HostCommand { secret, ..program };
         assert_eq!(run(without), (CommandEnding::NotStarted, vec![]));
     }
@@ -150,11 +119,7 @@ fn of_roots_processes_only_the_public_part_is_told_over_a_connection() {
     let benches = benches(name);
     let _child = start(&here, "mw-of-root", WAIT, &[]);
     let inner = ["unshare", "--pid", "--fork", "--kill-child"];
-    let _inner = if benches.is_empty() {
-        None
-    } else {
-        Some(start(&here, "mw-in-inner", WAIT, &inner))
-    };
+    let _inner = if benches.is_empty() { None } else { Some(start(&here, "mw-in-inner", WAIT, &inner)) };
     let expected: Vec<_> = processes(&*here.host(), &["mw-of-root"])
         .into_iter()
         .map(|process| Process {
@@ -198,9 +163,7 @@ fn where_processes_are_hidden_a_connection_gives_no_answer() {
         let own = way.replace("unshare -m", "unshare -m --pid --fork --kill-child");
         fs::write(bench.real("/way"), own).unwrap();
         let host = bench.host();
-        let error = host
-            .read(&[ReadRequest::Processes(vec!["sh"])])
-            .unwrap_err();
+        let error = host.read(&[ReadRequest::Processes(vec!["sh"])]).unwrap_err();
         assert!(matches!(error, HostError::Unreachable { .. }), "{error}");
     }
 }

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailward::host::{
-    HostError, HostOperation, OperationResult, Process, ProcessId, ProcessOwner, ReadReply,
-    ReadRequest, RootProgram, WaitCondition, WaitResult, WriteHost,
+    HostError, HostOperation, OperationResult, Process, ProcessId, ProcessOwner, ReadReply, ReadRequest,
+    RootProgram, WaitCondition, WaitResult, WriteHost,
 };
 
 use super::ask;
@@ -23,18 +23,8 @@ pub fn processes(host: &dyn WriteHost, names: &[&'static str]) -> Vec<Process> {
 
 fn courier() -> [Standing; 4] {
     [
-        Standing::new(
-            40,
-            "couriertcpd",
-            &["couriertcpd", "-maxperip=4", "110"],
-            &[110],
-        ),
-        Standing::new(
-            7,
-            "couriertcpd",
-            &["couriertcpd", "-maxperip=4", "", "143"],
-            &[143, 993],
-        ),
+        Standing::new(40, "couriertcpd", &["couriertcpd", "-maxperip=4", "110"], &[110]),
+        Standing::new(7, "couriertcpd", &["couriertcpd", "-maxperip=4", "", "143"], &[143, 993]),
         Standing::new(9, "xinetd", &["/usr/sbin/xinetd"], &[]),
         Standing::new(11, "a) Z 1 (x", &["odd"], &[]),
     ]
@@ -46,23 +36,12 @@ fn processes_are_found_by_name_and_told_in_order(bench: &dyn Bench) {
     for process in &standing {
         bench.process(process);
     }
-    let zombie = Standing {
-        state: 'Z',
-        ..Standing::new(12, "xinetd", &[], &[])
-    };
+    let zombie = Standing { state: 'Z', ..Standing::new(12, "xinetd", &[], &[]) };
     bench.process(&zombie);
     let host = bench.host();
-    let expected = |which: &[usize]| {
-        which
-            .iter()
-            .map(|&at| standing[at].expected())
-            .collect::<Vec<_>>()
-    };
+    let expected = |which: &[usize]| which.iter().map(|&at| standing[at].expected()).collect::<Vec<_>>();
     assert_eq!(processes(&*host, &["couriertcpd"]), expected(&[1, 0]));
-    assert_eq!(
-        processes(&*host, &["xinetd", "couriertcpd"]),
-        expected(&[1, 2, 0])
-    );
+    assert_eq!(processes(&*host, &["xinetd", "couriertcpd"]), expected(&[1, 2, 0]));
     assert_eq!(processes(&*host, &["a) Z 1 (x"]), expected(&[3]));
     assert_eq!(processes(&*host, &["courier", "couriertcpd2"]), []);
     assert_eq!(processes(&*host, &[]), []);
@@ -77,19 +56,9 @@ fn whose_a_process_is_and_what_it_executes_is_told(bench: &dyn Bench) {
         ..Standing::new(pid, "xinetd", &["xinetd"], &[25])
     };
     let standing = [
-        of(
-            4,
-            ProcessOwner::User(0),
-            "/usr/sbin/xinetd",
-            Some("/system.slice/xinetd.service"),
-        ),
+        of(4, ProcessOwner::User(0), "/usr/sbin/xinetd", Some("/system.slice/xinetd.service")),
         of(5, ProcessOwner::User(0), "/usr/sbin/xinetd (deleted)", None),
-        of(
-            6,
-            ProcessOwner::User(1000),
-            "/usr/sbin/xinetd",
-            Some("/user.slice"),
-        ),
+        of(6, ProcessOwner::User(1000), "/usr/sbin/xinetd", Some("/user.slice")),
         of(7, ProcessOwner::Several, "/usr/bin/sudo", None),
         of(8, ProcessOwner::Unknown, "/usr/sbin/xinetd", None),
     ];
@@ -105,10 +74,7 @@ fn whose_a_process_is_and_what_it_executes_is_told(bench: &dyn Bench) {
         RootProgram::Not(_) => "not",
         RootProgram::Unknown(_) => "unknown",
     });
-    assert_eq!(
-        is_roots.collect::<Vec<_>>(),
-        ["own", "own", "not", "not", "unknown"]
-    );
+    assert_eq!(is_roots.collect::<Vec<_>>(), ["own", "own", "not", "not", "unknown"]);
 }
 
 contract!(who_is_not_roots_own_daemon_serves_nothing: memory, tree);
@@ -121,10 +87,7 @@ fn who_is_not_roots_own_daemon_serves_nothing(bench: &dyn Bench) {
     let serves = |bench: &dyn Bench| {
         let arguments = vec![vec!["-maxperip=9".to_owned()]];
         let program = "couriertcpd";
-        waits(
-            &mut *bench.host(),
-            WaitCondition::Serving { program, arguments },
-        )
+        waits(&mut *bench.host(), WaitCondition::Serving { program, arguments })
     };
     bench.process(&of(4, ProcessOwner::User(1000), "/usr/sbin/couriertcpd"));
     bench.process(&of(5, ProcessOwner::User(0), "/tmp/couriertcpd"));
@@ -137,24 +100,13 @@ fn who_is_not_roots_own_daemon_serves_nothing(bench: &dyn Bench) {
 contract!(a_pause_is_answered: memory, tree, machine, ssh, bash, busybox);
 fn a_pause_is_answered(bench: &dyn Bench) {
     let pause = || ReadRequest::Pause(Duration::from_millis(100));
-    let replies = bench
-        .host()
-        .read(&[pause(), ReadRequest::Now, pause()])
-        .unwrap();
-    assert!(
-        matches!(
-            replies[..],
-            [ReadReply::Paused, ReadReply::Now(_), ReadReply::Paused]
-        ),
-        "{replies:?}"
-    );
+    let replies = bench.host().read(&[pause(), ReadRequest::Now, pause()]).unwrap();
+    assert!(matches!(replies[..], [ReadReply::Paused, ReadReply::Now(_), ReadReply::Paused]), "{replies:?}");
 }
 
 /// Looks once.
 pub fn waits(host: &mut dyn WriteHost, condition: WaitCondition) -> WaitResult {
-    let written = host
-        .write(&[HostOperation::Await(condition, Duration::ZERO)], &[])
-        .unwrap();
+    let written = host.write(&[HostOperation::Await(condition, Duration::ZERO)], &[]).unwrap();
     match written.done[..] {
         [OperationResult::Awaited(came)] => came,
         _ => panic!("{written:?}"),
@@ -165,31 +117,13 @@ contract!(gone_is_who_has_ended_or_become_another: memory, tree);
 fn gone_is_who_has_ended_or_become_another(bench: &dyn Bench) {
     let [first, second, ..] = courier();
     bench.process(&first);
-    bench.process(&Standing {
-        state: 'Z',
-        ..second.clone()
-    });
+    bench.process(&Standing { state: 'Z', ..second.clone() });
     let mut host = bench.host();
-    let later = ProcessId {
-        start: first.start + 1,
-        ..first.id()
-    };
+    let later = ProcessId { start: first.start + 1, ..first.id() };
     let never = ProcessId { pid: 99, start: 1 };
-    assert_eq!(
-        waits(&mut *host, WaitCondition::Gone(vec![])),
-        WaitResult::InTime
-    );
-    assert_eq!(
-        waits(
-            &mut *host,
-            WaitCondition::Gone(vec![never, later, second.id()])
-        ),
-        WaitResult::InTime
-    );
-    assert_eq!(
-        waits(&mut *host, WaitCondition::Gone(vec![never, first.id()])),
-        WaitResult::TooLate
-    );
+    assert_eq!(waits(&mut *host, WaitCondition::Gone(vec![])), WaitResult::InTime);
+    assert_eq!(waits(&mut *host, WaitCondition::Gone(vec![never, later, second.id()])), WaitResult::InTime);
+    assert_eq!(waits(&mut *host, WaitCondition::Gone(vec![never, first.id()])), WaitResult::TooLate);
 }
 
 contract!(serving_is_who_listens_with_all_arguments: memory, tree);
@@ -197,60 +131,25 @@ fn serving_is_who_listens_with_all_arguments(bench: &dyn Bench) {
     let [first, second, ..] = courier();
     bench.process(&first);
     bench.process(&second);
-    bench.process(&Standing::new(
-        50,
-        "couriertcpd",
-        &["couriertcpd", "-maxperip=9"],
-        &[],
-    ));
+    bench.process(&Standing::new(50, "couriertcpd", &["couriertcpd", "-maxperip=9"], &[]));
     let mut host = bench.host();
     let mut serving = |arguments: &[&[&str]]| {
-        let arguments = arguments
-            .iter()
-            .map(|list| list.iter().map(|&word| word.to_owned()).collect())
-            .collect();
-        waits(
-            &mut *host,
-            WaitCondition::Serving {
-                program: "couriertcpd",
-                arguments,
-            },
-        )
+        let arguments =
+            arguments.iter().map(|list| list.iter().map(|&word| word.to_owned()).collect()).collect();
+        waits(&mut *host, WaitCondition::Serving { program: "couriertcpd", arguments })
     };
-    assert_eq!(
-        serving(&[&["-maxperip=4", "110"], &["143", "-maxperip=4"]]),
-        WaitResult::InTime
-    );
-    assert_eq!(
-        serving(&[&["-maxperip=4", "110"], &["-maxperip=20", "143"]]),
-        WaitResult::TooLate
-    );
-    assert_eq!(
-        serving(&[&["-maxperip=9"]]),
-        WaitResult::TooLate,
-        "it listens nowhere"
-    );
-    assert_eq!(
-        serving(&[&["-maxperip"]]),
-        WaitResult::TooLate,
-        "an argument is equal or not"
-    );
+    assert_eq!(serving(&[&["-maxperip=4", "110"], &["143", "-maxperip=4"]]), WaitResult::InTime);
+    assert_eq!(serving(&[&["-maxperip=4", "110"], &["-maxperip=20", "143"]]), WaitResult::TooLate);
+    assert_eq!(serving(&[&["-maxperip=9"]]), WaitResult::TooLate, "it listens nowhere");
+    assert_eq!(serving(&[&["-maxperip"]]), WaitResult::TooLate, "an argument is equal or not");
 }
 
 contract!(grown_is_what_has_a_new_end: memory, tree, machine, ssh, bash, busybox);
 fn grown_is_what_has_a_new_end(bench: &dyn Bench) {
     let mut host = bench.host();
     let path = bench.path("/var/run/xinetd.dump");
-    let mut grown = |beyond| {
-        waits(
-            &mut *host,
-            WaitCondition::Grown {
-                path: path.clone(),
-                beyond,
-                end: "END",
-            },
-        )
-    };
+    let mut grown =
+        |beyond| waits(&mut *host, WaitCondition::Grown { path: path.clone(), beyond, end: "END" });
     assert_eq!(grown(0), WaitResult::TooLate);
     bench.put(b"/var/run/xinetd.dump", b"old END\n");
     assert_eq!(grown(8), WaitResult::TooLate);
@@ -273,10 +172,7 @@ fn a_stand_in_without_a_proc_folder_has_no_processes() {
 fn a_stand_in_whose_process_makes_no_sense_is_an_error() {
     let bench = tree();
     bench.put(b"/proc/12/stat", b"12 (xinetd) S\n");
-    let error = bench
-        .host()
-        .read(&[ReadRequest::Processes(vec!["xinetd"])])
-        .unwrap_err();
+    let error = bench.host().read(&[ReadRequest::Processes(vec!["xinetd"])]).unwrap_err();
     assert!(matches!(error, HostError::Unexpected(_)), "{error}");
 }
 
@@ -288,10 +184,7 @@ fn what_a_stand_in_lacks_is_not_taken_for_empty() {
     std::fs::remove_file(bench.real("/proc/net/tcp")).unwrap();
     std::fs::remove_file(bench.real("/proc/stat")).unwrap();
     let found = processes(&*bench.host(), &["xinetd"]);
-    assert_eq!(
-        found[0].environment,
-        Err("no such file or directory".to_owned())
-    );
+    assert_eq!(found[0].environment, Err("no such file or directory".to_owned()));
     assert_eq!((&found[0].ports, found[0].started), (&None, None));
     std::fs::remove_dir_all(bench.real("/proc/9/fd")).unwrap();
     assert_eq!(processes(&*bench.host(), &["xinetd"])[0].ports, None);
@@ -330,9 +223,7 @@ pub fn start(bench: &super::bench::Local, name: &str, script: &str, wrapper: &[&
 /// Waits for the first byte that a child prints, which it returns.
 pub fn said(child: &mut Child) -> u8 {
     let mut byte = [0];
-    InTime::new(child.stdout.as_mut().unwrap(), PATIENCE)
-        .read_exact(&mut byte)
-        .unwrap();
+    InTime::new(child.stdout.as_mut().unwrap(), PATIENCE).read_exact(&mut byte).unwrap();
     byte[0]
 }
 
@@ -347,41 +238,25 @@ fn a_real_process_is_told_as_it_is() {
     let [process] = &found[..] else {
         panic!("{found:?}");
     };
-    assert_eq!(
-        (process.id.pid, process.parent),
-        (child.0.id(), std::process::id())
-    );
+    assert_eq!((process.id.pid, process.parent), (child.0.id(), std::process::id()));
     let program = bench.real("/mw-told").to_str().unwrap().to_owned();
     let argv = [&program, "-c", WAIT, "zero", "one two"].map(|word| word.as_bytes().to_vec());
     assert_eq!(process.argv, argv);
     let environment = process.environment.as_ref().unwrap();
-    assert!(
-        environment.contains(&(b"ODD".to_vec(), b"a=b\nc".to_vec())),
-        "{environment:?}"
-    );
+    assert!(environment.contains(&(b"ODD".to_vec(), b"a=b\nc".to_vec())), "{environment:?}");
     assert_eq!(process.ports, Some(vec![]));
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let age = i64::try_from(now).unwrap() - process.started.unwrap();
     assert!((-2..=30).contains(&age), "started {age} s ago");
 }
 
 #[test]
 fn a_real_listener_is_told_with_its_ports() {
-    let own: &'static str = std::fs::read_to_string("/proc/self/comm")
-        .unwrap()
-        .trim_end()
-        .to_owned()
-        .leak();
+    let own: &'static str = std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned().leak();
     let v4 = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let v6 = std::net::TcpListener::bind("[::1]:0").unwrap();
     let found = processes(&*machine().host(), &[own]);
-    let this = found
-        .iter()
-        .find(|process| process.id.pid == std::process::id())
-        .unwrap();
+    let this = found.iter().find(|process| process.id.pid == std::process::id()).unwrap();
     let ports = this.ports.as_ref().unwrap();
     for listener in [v4, v6] {
         let port = listener.local_addr().unwrap().port();
@@ -395,10 +270,7 @@ fn a_real_zombie_is_gone() {
     let mut child = start(&bench, "mw-zombie", WAIT, &[]);
     let mut host = bench.host();
     let id = processes(&*host, &["mw-zombie"])[0].id;
-    assert_eq!(
-        waits(&mut *host, WaitCondition::Gone(vec![id])),
-        WaitResult::TooLate
-    );
+    assert_eq!(waits(&mut *host, WaitCondition::Gone(vec![id])), WaitResult::TooLate);
     drop(child.0.stdin.take());
     let begin = Instant::now();
     let patient = HostOperation::Await(WaitCondition::Gone(vec![id]), Duration::from_secs(20));
@@ -428,12 +300,7 @@ fn processes_of_other_containers_do_not_count() {
     // Mounts of its own on the same root folder: a unit with PrivateTmp.
     let _same = start(&bench, "mw-private", WAIT, &["unshare", "--mount"]);
     assert_eq!(processes(&*host, &["mw-private"]).len(), 1);
-    let _inner = start(
-        &bench,
-        "mw-inner-pid",
-        WAIT,
-        &["unshare", "--pid", "--fork", "--kill-child"],
-    );
+    let _inner = start(&bench, "mw-inner-pid", WAIT, &["unshare", "--pid", "--fork", "--kill-child"]);
     assert_eq!(processes(&*host, &["mw-inner-pid"]), []);
     // Another root folder, as in a container that shares the host's pid namespace.
     bench.folder("/root");
@@ -455,8 +322,8 @@ fn processes_of_other_containers_do_not_count() {
     assert_eq!(processes(&*host, &["mw-other-root"]), []);
 }
 
-/// Starts a process in a network of its own, and gives the socket that is its standard input, so that there is something to
-/// look up.
+/// Starts a process in a network of its own, and gives the socket that is its standard input, so that there
+/// is something to look up.
 pub fn in_another_network(bench: &super::bench::Local, name: &str) -> (Running, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let program = bench.real(format!("/{name}"));

@@ -24,16 +24,11 @@ fn a_file_is_put_where_the_host_looks_for_it(bench: &dyn Bench) {
         act(&mut *host, putting(SERVICE_UNIT, bytes, FileMode::Plain)).unwrap();
         assert_eq!(bench.bytes(SERVICE_UNIT), Some(bytes.to_vec()));
     }
-    act(
-        &mut *host,
-        putting(INIT_SCRIPT, b"#!/bin/sh\n", FileMode::Program),
-    )
-    .unwrap();
+    act(&mut *host, putting(INIT_SCRIPT, b"#!/bin/sh\n", FileMode::Program)).unwrap();
     assert_eq!(bench.bytes(INIT_SCRIPT), Some(b"#!/bin/sh\n".to_vec()));
-    for (folder, name) in [
-        ("/etc/systemd/system", "mailward-access.service"),
-        ("/etc/init.d", "mailward-access"),
-    ] {
+    for (folder, name) in
+        [("/etc/systemd/system", "mailward-access.service"), ("/etc/init.d", "mailward-access")]
+    {
         assert_eq!(bench.names(folder), [name]);
     }
     for own in [SERVICE_UNIT, INIT_SCRIPT] {
@@ -106,10 +101,9 @@ fn everybody_may_read_what_is_put_and_execute_a_program() {
             bench.folder(folder);
         }
         let mut host = bench.host();
-        for (to, mode, bits) in [
-            (SERVICE_UNIT, FileMode::Plain, 0o644),
-            (INIT_SCRIPT, FileMode::Program, 0o755),
-        ] {
+        for (to, mode, bits) in
+            [(SERVICE_UNIT, FileMode::Plain, 0o644), (INIT_SCRIPT, FileMode::Program, 0o755)]
+        {
             act(&mut *host, putting(to, b"x", mode)).unwrap();
             let is = bench.real(to).metadata().unwrap().permissions().mode();
             assert_eq!(is & 0o7777, bits, "{to}");

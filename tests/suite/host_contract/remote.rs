@@ -1,5 +1,5 @@
-//! Hosts at the other end of ssh, on this machine: the shell there runs in mount namespaces of its own, in which mailward's
-//! folder is one of the bench. Nothing listens: sshd speaks through a pipe.
+//! Hosts at the other end of ssh, on this machine: the shell there runs in mount namespaces of its own, in
+//! which mailward's folder is one of the bench. Nothing listens: sshd speaks through a pipe.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,8 +31,8 @@ pub enum User {
 /// The folders outside its state that mailward puts files into.
 pub const PUT: [&str; 2] = ["/etc/systemd/system", "/etc/init.d"];
 
-/// Prepares the way to a shell in the folder of a bench. `setup` is what root's shell does first in the mount namespace of
-/// the host; `$dir` is the bench's folder there.
+/// Prepares the way to a shell in the folder of a bench. `setup` is what root's shell does first in the mount
+/// namespace of the host; `$dir` is the bench's folder there.
 pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
     fs::create_dir_all(dir.join("var/lib")).unwrap();
     let dir = dir.to_str().unwrap();
@@ -49,9 +49,7 @@ pub fn prepare(dir: &Path, shell: Shell, user: User, setup: &str) {
         (Shell::Ssh, _) => {
             std::os::unix::fs::symlink(keys(), format!("{dir}/keys")).unwrap();
             let keys = keys().display();
-            format!(
-                "mount -t tmpfs none /run; mkdir /run/sshd; exec /usr/sbin/sshd -i -f {keys}/sshd_config"
-            )
+            format!("mount -t tmpfs none /run; mkdir /run/sshd; exec /usr/sbin/sshd -i -f {keys}/sshd_config")
         }
         (Shell::Bash | Shell::BusyBox, User::Root) => "exec sh -c \"$1\"".to_owned(),
         (Shell::Bash, User::Nobody) => {

@@ -1,8 +1,6 @@
 //! Replacing a file: wholly or not at all.
 
-use mailward::host::{
-    Digest, FileFound, FileReplacement, HostOperation, LinkState, ReadReply, ReadRequest,
-};
+use mailward::host::{Digest, FileFound, FileReplacement, HostOperation, LinkState, ReadReply, ReadRequest};
 
 use super::bench::Bench;
 use super::{act, file, replacing};
@@ -68,14 +66,8 @@ fn a_file_that_has_changed_is_left_alone(bench: &dyn Bench) {
     let mut host = bench.host();
     let path = bench.path("/etc/pop3d");
     let refusal = act(&mut *host, replacing(path.clone(), b"planned", b"new")).unwrap_err();
-    assert_eq!(
-        refusal,
-        format!("cannot replace {path}: the file has changed since it was read")
-    );
-    assert_eq!(
-        bench.bytes("/etc/pop3d"),
-        Some(b"somebody was here".to_vec())
-    );
+    assert_eq!(refusal, format!("cannot replace {path}: the file has changed since it was read"));
+    assert_eq!(bench.bytes("/etc/pop3d"), Some(b"somebody was here".to_vec()));
     assert_eq!(bench.names("/etc"), ["pop3d"]);
 }
 
@@ -86,17 +78,9 @@ fn a_batch_stops_at_the_first_failure_and_tells_its_place(bench: &dyn Bench) {
     }
     let change = |name: &str, before: &[u8]| {
         let (path, before) = (bench.path(name), Digest::of(before));
-        HostOperation::Replace(FileReplacement {
-            path,
-            before,
-            bytes: b"new".to_vec(),
-        })
+        HostOperation::Replace(FileReplacement { path, before, bytes: b"new".to_vec() })
     };
-    let acts = [
-        change("/etc/a", b"old"),
-        change("/etc/b", b"other"),
-        change("/etc/c", b"old"),
-    ];
+    let acts = [change("/etc/a", b"old"), change("/etc/b", b"other"), change("/etc/c", b"old")];
     let mut host = bench.host();
     let failure = host.write(&acts, &[ReadRequest::Now]).unwrap_err();
     assert_eq!(failure.index, 1);
@@ -110,15 +94,10 @@ fn the_state_afterwards_is_answered_in_the_same_go(bench: &dyn Bench) {
     let path = bench.path("/etc/a");
     let written = bench
         .host()
-        .write(
-            &[replacing(path.clone(), b"old", b"new")],
-            &[ReadRequest::File(path), ReadRequest::Now],
-        )
+        .write(&[replacing(path.clone(), b"old", b"new")], &[ReadRequest::File(path), ReadRequest::Now])
         .unwrap();
     assert_eq!(written.replies.len(), 2);
-    assert!(
-        matches!(&written.replies[0], ReadReply::File(FileFound::File(file)) if file.bytes == b"new")
-    );
+    assert!(matches!(&written.replies[0], ReadReply::File(FileFound::File(file)) if file.bytes == b"new"));
 }
 
 contract!(what_a_killed_run_left_behind_does_not_stand_in_the_way: tree, machine, ssh, bash, busybox);

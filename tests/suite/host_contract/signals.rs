@@ -14,16 +14,9 @@ fn nobody_gets_a_signal_meant_for_another(bench: &dyn Bench) {
     let mut host = bench.host();
     // The first has been there since the machine started; there are no others.
     for pid in [1, 0, 4_194_305, u32::MAX, u32::MAX - 1] {
-        let id = ProcessId {
-            pid,
-            start: 987_654_321_000,
-        };
-        let failure =
-            act(&mut *host, HostOperation::Signal(id, ProcessSignal::Hangup)).unwrap_err();
-        assert_eq!(
-            failure,
-            format!("cannot send HUP to process {pid}: the process is gone")
-        );
+        let id = ProcessId { pid, start: 987_654_321_000 };
+        let failure = act(&mut *host, HostOperation::Signal(id, ProcessSignal::Hangup)).unwrap_err();
+        assert_eq!(failure, format!("cannot send HUP to process {pid}: the process is gone"));
     }
 }
 
@@ -40,36 +33,20 @@ fn gets_the_signal(bench: &Local) {
     let script = script.replace("$0", name.to_str().unwrap());
     let child = start(bench, "mw-signalled", &script, &[]);
     let mut host = bench.host();
-    let ReadReply::Processes(found) =
-        super::ask(&*host, ReadRequest::Processes(vec!["mw-signalled"]))
-    else {
+    let ReadReply::Processes(found) = super::ask(&*host, ReadRequest::Processes(vec!["mw-signalled"])) else {
         panic!();
     };
     // Another run of this suite may have one of that name.
     let own = found.iter().find(|process| process.id.pid == child.0.id());
     let id = own.unwrap().id;
-    let earlier = ProcessId {
-        start: id.start - 1,
-        ..id
-    };
-    let failure = act(
-        &mut *host,
-        HostOperation::Signal(earlier, ProcessSignal::Hangup),
-    )
-    .unwrap_err();
+    let earlier = ProcessId { start: id.start - 1, ..id };
+    let failure = act(&mut *host, HostOperation::Signal(earlier, ProcessSignal::Hangup)).unwrap_err();
     assert!(failure.ends_with("the process is gone"), "{failure}");
-    for (signal, expected) in [
-        (ProcessSignal::User1, "USR1\n"),
-        (ProcessSignal::Hangup, "USR1\nHUP\n"),
-    ] {
+    for (signal, expected) in [(ProcessSignal::User1, "USR1\n"), (ProcessSignal::Hangup, "USR1\nHUP\n")] {
         act(&mut *host, HostOperation::Signal(id, signal)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         while bench.bytes("/mw-signalled.got").unwrap_or_default() != expected.as_bytes() {
-            assert!(
-                Instant::now() < deadline,
-                "{:?}",
-                bench.bytes("/mw-signalled.got")
-            );
+            assert!(Instant::now() < deadline, "{:?}", bench.bytes("/mw-signalled.got"));
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -83,38 +60,15 @@ fn a_stand_in_answers_signals_itself() {
     let mut host = bench.host();
     let signal = HostOperation::Signal(xinetd.id(), ProcessSignal::User1);
     let failure = act(&mut *host, signal.clone()).unwrap_err();
-    assert_eq!(
-        failure,
-        "cannot send USR1 to process 9: /proc/9/on-signal is missing in the stand-in tree"
-    );
+    assert_eq!(failure, "cannot send USR1 to process 9: /proc/9/on-signal is missing in the stand-in tree");
     bench.script("/proc/9/on-signal", "echo \"$1 $MAILWARD_ROOT\" >> dump");
     act(&mut *host, signal).unwrap();
-    act(
-        &mut *host,
-        HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup),
-    )
-    .unwrap();
-    let root = bench
-        .dir
-        .path()
-        .canonicalize()
-        .unwrap()
-        .display()
-        .to_string();
-    assert_eq!(
-        bench.bytes("/dump").unwrap(),
-        format!("USR1 {root}\nHUP {root}\n").into_bytes()
-    );
+    act(&mut *host, HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup)).unwrap();
+    let root = bench.dir.path().canonicalize().unwrap().display().to_string();
+    assert_eq!(bench.bytes("/dump").unwrap(), format!("USR1 {root}\nHUP {root}\n").into_bytes());
     bench.script("/proc/9/on-signal", "exit 4");
-    let failure = act(
-        &mut *host,
-        HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup),
-    )
-    .unwrap_err();
-    assert!(
-        failure.ends_with("its on-signal ended with exit code 4"),
-        "{failure}"
-    );
+    let failure = act(&mut *host, HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup)).unwrap_err();
+    assert!(failure.ends_with("its on-signal ended with exit code 4"), "{failure}");
 }
 
 #[test]
@@ -122,23 +76,15 @@ fn under_a_root_no_real_process_is_signalled() {
     let machine = machine();
     let script = "trap 'echo ended; exit' HUP; echo; read x";
     let mut child = start(&machine, "mw-real", script, &[]);
-    let ReadReply::Processes(found) =
-        super::ask(&*machine.host(), ReadRequest::Processes(vec!["mw-real"]))
+    let ReadReply::Processes(found) = super::ask(&*machine.host(), ReadRequest::Processes(vec!["mw-real"]))
     else {
         panic!();
     };
     let bench = tree();
-    let same = Standing {
-        start: found[0].id.start,
-        ..Standing::new(found[0].id.pid, "mw-real", &[], &[])
-    };
+    let same = Standing { start: found[0].id.start, ..Standing::new(found[0].id.pid, "mw-real", &[], &[]) };
     bench.process(&same);
     bench.script(&format!("/proc/{}/on-signal", same.pid), "exit 0");
-    act(
-        &mut *bench.host(),
-        HostOperation::Signal(same.id(), ProcessSignal::Hangup),
-    )
-    .unwrap();
+    act(&mut *bench.host(), HostOperation::Signal(same.id(), ProcessSignal::Hangup)).unwrap();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(child.0.try_wait().unwrap(), None, "it runs on");
 }
@@ -149,27 +95,13 @@ fn in_memory_signals_do_what_a_test_says() {
     let xinetd = Standing::new(9, "xinetd", &["xinetd"], &[]);
     bench.process(&xinetd);
     let mut host = bench.another();
-    assert!(
-        act(
-            &mut host,
-            HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup)
-        )
-        .is_err()
-    );
+    assert!(act(&mut host, HostOperation::Signal(xinetd.id(), ProcessSignal::Hangup)).is_err());
     bench.world().on_signal = Some(Box::new(|world, id, signal| {
         let text = format!("{} {}", id.pid, signal.name());
-        world.files.insert(
-            b"/var/run/xinetd.dump".to_vec(),
-            mailward::host::memory::MemoryFile::new(text).into(),
-        );
+        world
+            .files
+            .insert(b"/var/run/xinetd.dump".to_vec(), mailward::host::memory::MemoryFile::new(text).into());
     }));
-    act(
-        &mut host,
-        HostOperation::Signal(xinetd.id(), ProcessSignal::User1),
-    )
-    .unwrap();
-    assert_eq!(
-        bench.bytes("/var/run/xinetd.dump"),
-        Some(b"9 USR1".to_vec())
-    );
+    act(&mut host, HostOperation::Signal(xinetd.id(), ProcessSignal::User1)).unwrap();
+    assert_eq!(bench.bytes("/var/run/xinetd.dump"), Some(b"9 USR1".to_vec()));
 }

@@ -11,10 +11,7 @@ use crate::support::own;
 const LOCK: &str = "/var/lib/mailward/lock";
 
 fn saving(to: &str, bytes: &[u8]) -> HostOperation {
-    HostOperation::Save {
-        path: path(to),
-        bytes: bytes.to_vec(),
-    }
+    HostOperation::Save { path: path(to), bytes: bytes.to_vec() }
 }
 
 contract!(one_at_a_time_holds_the_lock_until_it_is_dropped: memory, tree, ssh, bash, busybox);
@@ -25,10 +22,7 @@ fn one_at_a_time_holds_the_lock_until_it_is_dropped(bench: &dyn Bench) {
     first.lock().unwrap();
     for _ in 0..2 {
         let error = second.lock().unwrap_err();
-        assert!(
-            matches!(&error, HostError::Locked { holder } if !holder.is_empty()),
-            "{error}"
-        );
+        assert!(matches!(&error, HostError::Locked { holder } if !holder.is_empty()), "{error}");
     }
     // Who does not hold it can give nothing back.
     drop(second);
@@ -44,20 +38,9 @@ fn one_at_a_time_holds_the_lock_until_it_is_dropped(bench: &dyn Bench) {
 contract!(state_is_saved_below_its_own_folder_only: memory, tree, ssh, bash, busybox);
 fn state_is_saved_below_its_own_folder_only(bench: &dyn Bench) {
     let mut host = bench.host();
-    act(
-        &mut *host,
-        saving("/var/lib/mailward/history/1.json", b"{}"),
-    )
-    .unwrap();
-    act(
-        &mut *host,
-        saving("/var/lib/mailward/history/1.json", b"{1}"),
-    )
-    .unwrap();
-    assert_eq!(
-        bench.bytes("/var/lib/mailward/history/1.json"),
-        Some(b"{1}".to_vec())
-    );
+    act(&mut *host, saving("/var/lib/mailward/history/1.json", b"{}")).unwrap();
+    act(&mut *host, saving("/var/lib/mailward/history/1.json", b"{1}")).unwrap();
+    assert_eq!(bench.bytes("/var/lib/mailward/history/1.json"), Some(b"{1}".to_vec()));
     assert_eq!(bench.names("/var/lib/mailward/history"), ["1.json"]);
     for (to, why) in [
         ("/etc/passwd", "outside mailward's own folder"),
@@ -75,30 +58,14 @@ fn state_is_saved_below_its_own_folder_only(bench: &dyn Bench) {
 contract!(only_mailwards_own_files_are_removed: memory, tree, ssh, bash, busybox);
 fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
     let mut host = bench.host();
-    act(
-        &mut *host,
-        HostOperation::Remove(path("/var/lib/mailward/none/none")),
-    )
-    .unwrap();
+    act(&mut *host, HostOperation::Remove(path("/var/lib/mailward/none/none"))).unwrap();
     act(&mut *host, saving("/var/lib/mailward/journal", b"x")).unwrap();
-    act(
-        &mut *host,
-        HostOperation::Remove(path("/var/lib/mailward/journal")),
-    )
-    .unwrap();
-    act(
-        &mut *host,
-        HostOperation::Remove(path("/var/lib/mailward/journal")),
-    )
-    .unwrap();
+    act(&mut *host, HostOperation::Remove(path("/var/lib/mailward/journal"))).unwrap();
+    act(&mut *host, HostOperation::Remove(path("/var/lib/mailward/journal"))).unwrap();
     assert_eq!(bench.bytes("/var/lib/mailward/journal"), None);
 
     bench.put(b"/etc/xinetd.d/.smtp.mailward", b"left over");
-    act(
-        &mut *host,
-        HostOperation::Remove(bench.path("/etc/xinetd.d/.smtp.mailward")),
-    )
-    .unwrap();
+    act(&mut *host, HostOperation::Remove(bench.path("/etc/xinetd.d/.smtp.mailward"))).unwrap();
     assert_eq!(bench.bytes("/etc/xinetd.d/.smtp.mailward"), None);
 
     bench.put(b"/etc/xinetd.d/smtp", b"service smtp");
@@ -117,13 +84,7 @@ fn only_mailwards_own_files_are_removed(bench: &dyn Bench) {
 
 fn mode(bench: &Local, path: &str) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
-    bench
-        .real(path)
-        .symlink_metadata()
-        .unwrap()
-        .permissions()
-        .mode()
-        & 0o7777
+    bench.real(path).symlink_metadata().unwrap().permissions().mode() & 0o7777
 }
 
 #[test]
@@ -131,11 +92,7 @@ fn state_is_for_its_owner_alone() {
     let bench = tree();
     let mut host = bench.host();
     host.lock().unwrap();
-    act(
-        &mut *host,
-        saving("/var/lib/mailward/history/1.json", b"{}"),
-    )
-    .unwrap();
+    act(&mut *host, saving("/var/lib/mailward/history/1.json", b"{}")).unwrap();
     assert_eq!(mode(&bench, "/var/lib"), 0o755);
     assert_eq!(mode(&bench, "/var/lib/mailward"), 0o700);
     assert_eq!(mode(&bench, "/var/lib/mailward/history"), 0o700);
@@ -164,16 +121,10 @@ fn the_lock_says_who_holds_it_since_when() {
     let mut holder = bench.host();
     holder.lock().unwrap();
     let text = String::from_utf8(bench.bytes(LOCK).unwrap()).unwrap();
-    assert!(
-        text.starts_with(&format!("pid {}, since 20", std::process::id())),
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("pid {}, since 20", std::process::id())), "{text}");
     assert_eq!(text.lines().count(), 1);
     let error = bench.host().lock().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("another run holds the lock: {}", text.trim_end())
-    );
+    assert_eq!(error.to_string(), format!("another run holds the lock: {}", text.trim_end()));
     assert!(text.contains("Z, user "), "{text}");
 }
 
@@ -184,16 +135,10 @@ fn what_a_holder_wrote_cannot_play_with_the_terminal() {
     holder.lock().unwrap();
     bench.put(LOCK.as_bytes(), b"\x1b[2Jpid 1\x07\nsecond line");
     let error = bench.host().lock().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "another run holds the lock: \u{fffd}[2Jpid 1\u{fffd}"
-    );
+    assert_eq!(error, "another run holds the lock: \u{fffd}[2Jpid 1\u{fffd}");
     bench.put(LOCK.as_bytes(), b"");
     let error = bench.host().lock().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "another run holds the lock: it has not said who it is"
-    );
+    assert_eq!(error, "another run holds the lock: it has not said who it is");
 }
 
 #[test]
@@ -272,10 +217,7 @@ fn in_memory_a_crash_stops_everything_until_it_is_revived() {
     next.lock().unwrap();
     // The dead one gives nothing back.
     drop(host);
-    assert!(matches!(
-        bench.another().lock(),
-        Err(HostError::Locked { .. })
-    ));
+    assert!(matches!(bench.another().lock(), Err(HostError::Locked { .. })));
     let _written = next.write(&acts, &[]).unwrap();
     assert_eq!(bench.names("/var/lib/mailward"), ["a", "b", "c", "lock"]);
 }
@@ -289,20 +231,13 @@ fn on_this_machine_state_is_where_it_belongs() {
     // The real /var/lib is covered for the program that looks.
     let output = std::process::Command::new("unshare")
         .arg("--mount")
-        .args(own::sheltered(
-            "mount -t tmpfs none /var/lib && exec \"$program\" \"$@\"",
-            &own::suite(),
-        ))
+        .args(own::sheltered("mount -t tmpfs none /var/lib && exec \"$program\" \"$@\"", &own::suite()))
         .args(own::hidden("host_contract::state::hidden_machine_state"))
         .env("MAILWARD_TEST_TREE", "/")
         .output_in_time()
         .expect("unshare (apt package util-linux)");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -315,17 +250,8 @@ fn hidden_machine_state() {
     assert!(matches!(bench.host().lock(), Err(HostError::Locked { .. })));
     act(&mut *host, saving("/var/lib/mailward/history/1", b"x")).unwrap();
     assert_eq!(std::fs::read("/var/lib/mailward/history/1").unwrap(), b"x");
-    act(
-        &mut *host,
-        HostOperation::Remove(path("/var/lib/mailward/history/1")),
-    )
-    .unwrap();
-    assert_eq!(
-        std::fs::read_dir("/var/lib/mailward/history")
-            .unwrap()
-            .count(),
-        0
-    );
+    act(&mut *host, HostOperation::Remove(path("/var/lib/mailward/history/1"))).unwrap();
+    assert_eq!(std::fs::read_dir("/var/lib/mailward/history").unwrap().count(), 0);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a host's tools can keep of a file's metadata and what they can show of it: where neither, nothing is replaced.
+//! What a host's tools can keep of a file's metadata and what they can show of it: where neither, nothing is
+//! replaced.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -66,8 +67,7 @@ fn is_refused(bench: &Local, why: &str) {
     assert_eq!(bench.names("/etc"), ["pop3d"]);
 }
 
-const UNSEEN: &str =
-    "the host has no tool that shows whether its ACL and extended attributes are kept";
+const UNSEEN: &str = "the host has no tool that shows whether its ACL and extended attributes are kept";
 const DIFFERS: &str = "ACL and extended attributes cannot be kept";
 
 fn is_root(what: &str) -> bool {
@@ -152,11 +152,7 @@ fn a_capability_that_the_new_content_takes_away_is_not_lost_unseen() {
     with_capability(&shown);
     is_refused(&shown, DIFFERS);
 
-    let blind = bench(
-        Shell::Bash,
-        MetadataPolicy::Shown,
-        &format!("{NEWER}\n{BLIND}"),
-    );
+    let blind = bench(Shell::Bash, MetadataPolicy::Shown, &format!("{NEWER}\n{BLIND}"));
     with_attribute(&blind);
     is_kept(&blind);
     fs::write(blind.real("/etc/pop3d"), b"old").unwrap();
@@ -173,10 +169,7 @@ fn a_file_that_cannot_keep_its_owner_is_not_replaced() {
     let careless = "mount --bind $dir/careless-cp /usr/bin/cp";
     for metadata in [MetadataPolicy::Shown, MetadataPolicy::Unseen] {
         let bench = bench(Shell::Bash, metadata, careless);
-        bench.script(
-            "/careless-cp",
-            "for to; do from=$last last=$to; done\ncat \"$from\" > \"$last\"",
-        );
+        bench.script("/careless-cp", "for to; do from=$last last=$to; done\ncat \"$from\" > \"$last\"");
         std::os::unix::fs::chown(bench.real("/etc/pop3d"), Some(1234), None).unwrap();
         is_refused(&bench, "owner, group and mode cannot be kept");
     }

@@ -21,15 +21,8 @@ fn state(folder: &Path, all: &mut BTreeMap<PathBuf, (u32, u64, i64, i64)>) {
         true => (0, 0),
         false => (metadata.ctime(), metadata.ctime_nsec()),
     };
-    let size = if metadata.is_dir() {
-        0
-    } else {
-        metadata.size()
-    };
-    all.insert(
-        folder.to_owned(),
-        (metadata.mode(), size, changed.0, changed.1),
-    );
+    let size = if metadata.is_dir() { 0 } else { metadata.size() };
+    all.insert(folder.to_owned(), (metadata.mode(), size, changed.0, changed.1));
     if metadata.is_dir() {
         for entry in fs::read_dir(folder).unwrap() {
             state(&entry.unwrap().path(), all);
@@ -40,8 +33,7 @@ fn state(folder: &Path, all: &mut BTreeMap<PathBuf, (u32, u64, i64, i64)>) {
 /// A host whose places for temporary things are the bench's own, so that others' do not count.
 fn watched(shell: Shell) -> Local {
     // The benches lie in /tmp; a command's files go there only where the others take none.
-    let setup =
-        "for folder in dev/shm run var/tmp; do mount --bind $dir/watched/$folder /$folder; done";
+    let setup = "for folder in dev/shm run var/tmp; do mount --bind $dir/watched/$folder /$folder; done";
     let metadata = mailward::host::ssh::MetadataPolicy::Unseen;
     let bench = changed(shell, metadata, setup);
     for folder in ["dev/shm", "run", "var/tmp"] {
@@ -66,10 +58,7 @@ fn everything(bench: &Local) -> Vec<ReadRequest> {
         ReadRequest::Folder(bench.path("/etc")),
         ReadRequest::Folder(path("/var/lib/mailward")),
         ReadRequest::Exists(bench.path("/bin/program")),
-        ReadRequest::FirstOf(vec![
-            ReadRequest::File(path("/none")),
-            ReadRequest::Folder(bench.path("/etc")),
-        ]),
+        ReadRequest::FirstOf(vec![ReadRequest::File(path("/none")), ReadRequest::Folder(bench.path("/etc"))]),
         ReadRequest::Processes(vec!["sh", "bash"]),
         ReadRequest::Output(mailward::host::HostCommand {
             input: b"input".to_vec(),
@@ -138,19 +127,15 @@ fn reading_writes_locks_and_signals_nothing_but_a_commands_own_files() {
         let host = bench.host();
         let asked = everything(&bench);
         // Commands are left out: their files are looked at above.
-        let asked: Vec<_> = asked
-            .into_iter()
-            .filter(|request| !matches!(request, ReadRequest::Output(_)))
-            .collect();
+        let asked: Vec<_> =
+            asked.into_iter().filter(|request| !matches!(request, ReadRequest::Output(_))).collect();
         assert_eq!(host.read(&asked).unwrap().len(), asked.len());
         drop(host);
         let log = String::from_utf8_lossy(&bench.bytes("/log").unwrap()).into_owned();
         assert!(log.contains("/etc/pop3d"), "strace saw the reading");
         for line in log.lines().filter(|line| line.contains('(')) {
             let opens = line.contains("openat(") || line.contains("open(");
-            let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"]
-                .iter()
-                .any(|flag| line.contains(flag));
+            let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| line.contains(flag));
             // bash looks for a terminal when it starts.
             let device = line.contains("/dev/null") || line.contains("/dev/tty");
             assert!((opens && !writes) || device, "{line}");

@@ -14,10 +14,8 @@ const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/office");
 fn git_keeps_all_of_the_tree() {
     let mut folders = vec![Path::new(EXAMPLE).to_path_buf()];
     while let Some(folder) = folders.pop() {
-        let entries: Vec<_> = fs::read_dir(&folder)
-            .expect("it can be listed")
-            .map(|entry| entry.expect("an entry"))
-            .collect();
+        let entries: Vec<_> =
+            fs::read_dir(&folder).expect("it can be listed").map(|entry| entry.expect("an entry")).collect();
         assert!(!entries.is_empty(), "{} is empty", folder.display());
         for entry in entries {
             let kind = entry.file_type().expect("a kind");
@@ -33,11 +31,7 @@ fn git_keeps_all_of_the_tree() {
 fn the_tree_is_a_plesk_11_with_one_script_for_each_listener_and_no_systemd() {
     let office = Office::new(Tools::Dash);
     assert!(office.read("usr/local/psa/version").starts_with("11."));
-    assert!(
-        office
-            .read("etc/psa/psa.conf")
-            .contains("\nPRODUCT_ROOT_D /usr/local/psa\n")
-    );
+    assert!(office.read("etc/psa/psa.conf").contains("\nPRODUCT_ROOT_D /usr/local/psa\n"));
     assert_eq!(office.read("proc/sys/kernel/hostname"), "mx1.example.jp\n");
     let mut scripts: Vec<_> = fs::read_dir(office.at("etc/init.d"))
         .expect("it can be listed")
@@ -49,8 +43,7 @@ fn the_tree_is_a_plesk_11_with_one_script_for_each_listener_and_no_systemd() {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     scripts.sort_unstable();
-    let wanted =
-        ["authdaemon", "imapd", "imaps", "pop3d", "pop3s"].map(|name| format!("courier-{name}"));
+    let wanted = ["authdaemon", "imapd", "imaps", "pop3d", "pop3s"].map(|name| format!("courier-{name}"));
     assert_eq!(scripts[..5], wanted);
     assert_eq!(scripts[5..], ["xinetd"]);
     assert!(!office.at("run/systemd").exists());
@@ -59,11 +52,7 @@ fn the_tree_is_a_plesk_11_with_one_script_for_each_listener_and_no_systemd() {
 #[test]
 fn each_socket_belongs_to_a_process() {
     let office = Office::new(Tools::Dash);
-    let mut owned: Vec<u16> = office
-        .processes()
-        .into_values()
-        .flat_map(|process| process.ports)
-        .collect();
+    let mut owned: Vec<u16> = office.processes().into_values().flat_map(|process| process.ports).collect();
     let mut all: Vec<u16> = office.listening().into_values().collect();
     owned.sort_unstable();
     all.sort_unstable();
@@ -74,26 +63,14 @@ fn each_socket_belongs_to_a_process() {
 #[test]
 fn nothing_that_a_stand_in_made_on_its_way_is_left() {
     with_each(|office| {
-        for script in [
-            "courier-imapd",
-            "courier-pop3s",
-            "courier-authdaemon",
-            "xinetd",
-        ] {
+        for script in ["courier-imapd", "courier-pop3s", "courier-authdaemon", "xinetd"] {
             office.again(script);
         }
         office.signal_xinetd("HUP");
         for folder in ["proc", "proc/net", "var/lib/stand-in"] {
             for entry in fs::read_dir(office.at(folder)).expect("it can be listed") {
-                let name = entry
-                    .expect("an entry")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned();
-                assert!(
-                    !name.contains('.') || name == "xinetd.state",
-                    "{folder}/{name}"
-                );
+                let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+                assert!(!name.contains('.') || name == "xinetd.state", "{folder}/{name}");
             }
         }
     });
@@ -153,30 +130,12 @@ fn no_stand_in_changes_anything_outside_of_its_tree() {
     ] {
         let plain = office.command(script, argument);
         let mut traced = Command::new("strace");
-        traced.args([
-            "-f",
-            "-qq",
-            "-s",
-            "4096",
-            "-e",
-            "trace=%file,kill,socket,connect",
-            "-o",
-        ]);
-        traced
-            .arg(trace.path())
-            .arg("--")
-            .arg(plain.get_program())
-            .args(plain.get_args());
+        traced.args(["-f", "-qq", "-s", "4096", "-e", "trace=%file,kill,socket,connect", "-o"]);
+        traced.arg(trace.path()).arg("--").arg(plain.get_program()).args(plain.get_args());
         traced.env_clear();
-        traced.envs(
-            plain
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+        traced.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         traced.current_dir(plain.get_current_dir().expect("a working folder"));
-        let status = traced
-            .status_in_time()
-            .expect("strace is missing: apt-get install strace");
+        let status = traced.status_in_time().expect("strace is missing: apt-get install strace");
         assert!(status.success(), "{script} {argument}: {status}");
         let log = fs::read_to_string(trace.path()).expect("the trace can be read");
         for line in log.lines().filter(|line| changes(line)) {
@@ -185,9 +144,7 @@ fn no_stand_in_changes_anything_outside_of_its_tree() {
             let inside = format!("\"{}", office.at("").display());
             let outside = line.split(", ").filter(|part| {
                 let path = part.find('"').map_or("", |quote| &part[quote..]);
-                path.starts_with("\"/")
-                    && !path.starts_with(&inside)
-                    && !path.starts_with("\"/dev/")
+                path.starts_with("\"/") && !path.starts_with(&inside) && !path.starts_with("\"/dev/")
             });
             assert_eq!(outside.count(), 0, "{script} {argument}: {line}");
         }
@@ -197,14 +154,12 @@ fn no_stand_in_changes_anything_outside_of_its_tree() {
 
 /// Whether a line of the trace is a call that may change something.
 fn changes(line: &str) -> bool {
-    let call = line
-        .split_once(' ')
-        .map_or(line, |(_, call)| call.trim_start());
+    let call = line.split_once(' ').map_or(line, |(_, call)| call.trim_start());
     let name = call.split('(').next().unwrap_or_default();
     match name {
-        "open" | "openat" | "creat" => ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"]
-            .iter()
-            .any(|flag| call.contains(flag)),
+        "open" | "openat" | "creat" => {
+            ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| call.contains(flag))
+        }
         // A link's first path is its content.
         "symlink" | "symlinkat" => false,
         "kill" | "socket" | "connect" => panic!("a stand-in has no business with {line}"),

@@ -1,4 +1,5 @@
-//! The packet filter's stand-ins: what `iptables-restore --noflush` takes and refuses, and what `iptables-save` prints then.
+//! The packet filter's stand-ins: what `iptables-restore --noflush` takes and refuses, and what
+//! `iptables-save` prints then.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -11,16 +12,9 @@ fn load(office: &Office, program: &str, rules: &str) -> bool {
     office.write("ruleset", rules);
     let mut command = office.command(&format!("sbin/{program}-restore"), "--noflush");
     let input = File::open(office.at("ruleset")).expect("it was written");
-    command
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("it starts");
-    child
-        .output_within(PATIENCE)
-        .expect("it ends")
-        .status
-        .success()
+    child.output_within(PATIENCE).expect("it ends").status.success()
 }
 
 fn saved(office: &Office, program: &str) -> String {
@@ -29,7 +23,8 @@ fn saved(office: &Office, program: &str) -> String {
     String::from_utf8(output(command).stdout).expect("UTF-8")
 }
 
-const MADE: &str = "*raw\n:OWN - [0:0]\n-I PREROUTING -j OWN\n-A OWN -s 192.0.2.1 -j RETURN\n-A OWN -j DROP\nCOMMIT\n";
+const MADE: &str =
+    "*raw\n:OWN - [0:0]\n-I PREROUTING -j OWN\n-A OWN -s 192.0.2.1 -j RETURN\n-A OWN -j DROP\nCOMMIT\n";
 const SAVED: &str = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:OWN - [0:0]\n-A PREROUTING -j OWN\n\
                      -A OWN -s 192.0.2.1/32 -j RETURN\n-A OWN -j DROP\nCOMMIT\n";
 

@@ -66,11 +66,7 @@ impl Office {
                 here.to_string()
             }
         };
-        Self {
-            tree: office_copy(),
-            tools,
-            path,
-        }
+        Self { tree: office_copy(), tools, path }
     }
 
     /// A path of the host, inside the copy.
@@ -114,11 +110,7 @@ impl Office {
     /// Runs a service's script; returns its exit code.
     pub fn service(&self, name: &str, action: &str) -> Option<i32> {
         let output = output(self.command(&format!("etc/init.d/{name}"), action));
-        assert!(
-            output.stderr.is_empty(),
-            "{name} {action}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.stderr.is_empty(), "{name} {action}: {}", String::from_utf8_lossy(&output.stderr));
         output.status.code()
     }
 
@@ -137,28 +129,22 @@ impl Office {
     }
 
     pub fn xinetd(&self) -> Option<(u32, Process)> {
-        self.processes()
-            .into_iter()
-            .find(|(_, process)| process.argv[0] == "xinetd")
+        self.processes().into_iter().find(|(_, process)| process.argv[0] == "xinetd")
     }
 
     /// The listener of that name, if it runs.
     pub fn listener(&self, name: &str) -> Option<(u32, Process)> {
         let wanted = format!("-stderrloggername={name}");
-        self.processes().into_iter().find(|(_, process)| {
-            process.argv[0] == "/usr/sbin/couriertcpd" && process.argv.contains(&wanted)
-        })
+        self.processes()
+            .into_iter()
+            .find(|(_, process)| process.argv[0] == "/usr/sbin/couriertcpd" && process.argv.contains(&wanted))
     }
 
     /// The listener's MAXDAEMONS and MAXPERIP, as its arguments have them.
     pub fn limits(&self, name: &str) -> Option<(String, String)> {
         let (_, process) = self.listener(name)?;
         let of = |option: &str| {
-            let last = process
-                .argv
-                .iter()
-                .rev()
-                .find_map(|word| word.strip_prefix(option));
+            let last = process.argv.iter().rev().find_map(|word| word.strip_prefix(option));
             last.unwrap_or_default().to_owned()
         };
         Some((of("-maxprocs="), of("-maxperip=")))
@@ -175,12 +161,7 @@ impl Office {
                 continue;
             };
             let stat = fs::read_to_string(entry.path().join("stat")).expect("stat");
-            let fields: Vec<&str> = stat
-                .split_once(") ")
-                .expect("a name")
-                .1
-                .split(' ')
-                .collect();
+            let fields: Vec<&str> = stat.split_once(") ").expect("a name").1.split(' ').collect();
             assert_eq!(fields.len() + 2, 44, "fields of {stat}");
             let mut ports: Vec<u16> = fs::read_dir(entry.path().join("fd"))
                 .expect("fd can be listed")
@@ -247,9 +228,7 @@ pub fn per_source(dump: &str) -> BTreeMap<String, i64> {
 }
 
 pub fn output(mut command: Command) -> Output {
-    command
-        .output_in_time()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    command.output_in_time().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 fn words(path: &Path) -> Vec<String> {

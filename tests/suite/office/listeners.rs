@@ -57,11 +57,7 @@ fn both_listeners_of_a_protocol_take_the_plain_files_limits() {
     with_each(|office| {
         with_maxdaemons(office, "MAXDAEMONS=80\n");
         office.edit(POP3D, "MAXPERIP=4\n", "MAXPERIP=20\n");
-        assert_eq!(
-            office.limits("pop3d"),
-            pair("40", "4"),
-            "nothing before a start"
-        );
+        assert_eq!(office.limits("pop3d"), pair("40", "4"), "nothing before a start");
         office.again("courier-pop3d");
         assert_eq!(office.limits("pop3d"), pair("80", "20"));
         assert_eq!(office.limits("pop3d-ssl"), pair("40", "4"));
@@ -121,10 +117,7 @@ fn a_value_that_couriertcpd_refuses_leaves_no_process_and_a_start_that_says_all_
             ("MAXDAEMONS=abc", "Invalid -maxprocsarg option."),
             ("MAXDAEMONS=", "Invalid -maxprocsarg option."),
             ("maxdaemons=40", "Invalid -maxprocsarg option."),
-            (
-                "MAXDAEMONS=40 MAXPERIP=0\nMAXPERIP=0",
-                "Invalid -maxperip option.",
-            ),
+            ("MAXDAEMONS=40 MAXPERIP=0\nMAXPERIP=0", "Invalid -maxperip option."),
             ("MAXDAEMONS=\"4 0\"", "Invalid port: 0"),
         ] {
             // Last, so that it counts whatever the file sets after it.
@@ -135,10 +128,7 @@ fn a_value_that_couriertcpd_refuses_leaves_no_process_and_a_start_that_says_all_
             assert_eq!(office.listener("pop3d"), None, "{text}");
             let log = office.read("usr/local/psa/var/log/maillog");
             let last = log.lines().last().unwrap_or_default();
-            assert!(
-                last.ends_with(&format!("pop3d: {reason}")),
-                "{text}: {last}"
-            );
+            assert!(last.ends_with(&format!("pop3d: {reason}")), "{text}: {last}");
             assert!(
                 !office
                     .processes()
@@ -155,11 +145,7 @@ fn a_port_that_is_taken_leaves_no_process() {
         office.edit("etc/courier-imap/pop3d", "PORT=110\n", "PORT=25\n");
         office.again("courier-pop3d");
         assert_eq!(office.listener("pop3d"), None);
-        assert!(
-            office
-                .read("usr/local/psa/var/log/maillog")
-                .contains("Address already in use")
-        );
+        assert!(office.read("usr/local/psa/var/log/maillog").contains("Address already in use"));
     });
 }
 
@@ -191,12 +177,7 @@ fn a_start_or_restart_of_a_running_listener_changes_nothing() {
 #[test]
 fn a_stop_ends_the_listeners_open_sessions_and_no_others() {
     with_each(|office| {
-        let runs = |program: &str| {
-            office
-                .processes()
-                .values()
-                .any(|process| process.argv[0] == program)
-        };
+        let runs = |program: &str| office.processes().values().any(|process| process.argv[0] == program);
         assert!(runs("/usr/bin/imapd") && runs("/var/qmail/bin/qmail-smtpd"));
         office.again("courier-pop3d");
         assert!(runs("/usr/bin/imapd"));

@@ -30,52 +30,30 @@ cat /run/xinetd.dump
 kill "$pid"
 "#;
 
-const BASE: &str =
-    "socket_type = stream\n protocol = tcp\n wait = no\n user = root\n server = /bin/cat\n";
+const BASE: &str = "socket_type = stream\n protocol = tcp\n wait = no\n user = root\n server = /bin/cat\n";
 const DEFAULTS: &str = "instances = 50\n per_source = 10\n cps = 50 10\n groups = yes\n umask = 002\n log_type = SYSLOG daemon info\n \
     log_on_failure = HOST\n log_on_success = PID HOST DURATION EXIT\n";
 
 /// `defaults`, and lines for each of the services smtp and submission, before and after a HUP.
 const CASES: [[(&str, &str, &str); 2]; 8] = [
-    [
-        (DEFAULTS, "instances = UNLIMITED", "server_args = -a b"),
-        (DEFAULTS, "per_source = 40", "cps = 5 6"),
-    ],
+    [(DEFAULTS, "instances = UNLIMITED", "server_args = -a b"), (DEFAULTS, "per_source = 40", "cps = 5 6")],
     [
         ("instances = 50", "", "flags = IPv6"),
-        (
-            "per_source = UNLIMITED",
-            "instances = 7",
-            "per_source = UNLIMITED",
-        ),
+        ("per_source = UNLIMITED", "instances = 7", "per_source = UNLIMITED"),
     ],
-    [
-        (DEFAULTS, "", ""),
-        (DEFAULTS, "per_source = 40 # bursts", "per_source=40"),
-    ],
+    [(DEFAULTS, "", ""), (DEFAULTS, "per_source = 40 # bursts", "per_source=40")],
     [
         (DEFAULTS, "per_source = 4\nper_source = 5", "per_source =6"),
         (DEFAULTS, "per_source = 010", "per_source = 0x10"),
     ],
     [
-        (
-            DEFAULTS,
-            "only_from = 10.1.0.0/16 192.0.2.1",
-            "no_access = 192.0.2.7\nlog_on_failure += USERID",
-        ),
+        (DEFAULTS, "only_from = 10.1.0.0/16 192.0.2.1", "no_access = 192.0.2.7\nlog_on_failure += USERID"),
         (DEFAULTS, "disable = yes", "PER_SOURCE = unlimited"),
     ],
-    [
-        (DEFAULTS, "# note\n\n  ; = 1", "cps = 10"),
-        (DEFAULTS, "bogus = 1", "per_source += 2"),
-    ],
+    [(DEFAULTS, "# note\n\n  ; = 1", "cps = 10"), (DEFAULTS, "bogus = 1", "per_source += 2")],
     [(DEFAULTS, "", ""), ("per_source = ten", "", "")],
     [
-        (
-            "log_type = FILE /run/x.log\nlog_on_failure = HOST\nonly_from = 127.0.0.0/8",
-            "",
-            "group = root",
-        ),
+        ("log_type = FILE /run/x.log\nlog_on_failure = HOST\nonly_from = 127.0.0.0/8", "", "group = root"),
         ("per_source=3\ninstances = 4", "", "instances = -1"),
     ],
 ];
@@ -83,10 +61,7 @@ const CASES: [[(&str, &str, &str); 2]; 8] = [
 #[test]
 fn the_dump_is_the_real_xinetds() {
     if !rustix::process::geteuid().is_root() {
-        not_run(
-            "the stand-in's dump beside the real xinetd's",
-            "root, for private namespaces",
-        );
+        not_run("the stand-in's dump beside the real xinetd's", "root, for private namespaces");
         return;
     }
     for (case, [first, second]) in CASES.iter().enumerate() {
@@ -106,10 +81,7 @@ fn the_dump_is_the_real_xinetds() {
             "the real one (apt-get install xinetd iproute2): {real:?}"
         );
         let real = String::from_utf8(real.stdout).expect("UTF-8");
-        assert!(
-            real.starts_with("INTERNAL STATE DUMP"),
-            "case {case}: {real}"
-        );
+        assert!(real.starts_with("INTERNAL STATE DUMP"), "case {case}: {real}");
 
         fs::create_dir_all(office.at("bin")).expect("a folder can be made");
         fs::copy(office.at("usr/bin/imapd"), office.at("bin/cat")).expect("a server");
@@ -150,7 +122,8 @@ fn install(office: &Office, files: &std::path::Path, name: &str) {
     }
 }
 
-/// Without what depends on the moment, the machine or the version: times, descriptors, the sessions the tree came with.
+/// Without what depends on the moment, the machine or the version: times, descriptors, the sessions the tree
+/// came with.
 fn comparable(dump: &str) -> String {
     let mut kept = String::new();
     let mut sessions = false;

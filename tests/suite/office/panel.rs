@@ -12,11 +12,7 @@ use crate::support::in_time::{ChildInTime as _, PATIENCE};
 /// Asks the database.
 fn ask(office: &Office, statements: &str, password: &str) -> (String, String) {
     let mut command = office.command("usr/bin/mysql", "-f");
-    command
-        .env("MYSQL_PWD", password)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.env("MYSQL_PWD", password).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut input = child.stdin.take().expect("its input");
     // A client that refuses does not read.
@@ -53,10 +49,7 @@ fn the_client_answers_all_that_mailward_asks_and_goes_on_after_the_other_schemas
             let (answer, errors) = ask(office, &everything(depth), secret.trim());
             // The accounts, and three times those that share permissions.
             assert_eq!(errors.lines().count(), 4, "{errors}");
-            assert!(
-                errors.lines().all(|line| line.contains("ERROR 1052")),
-                "{errors}"
-            );
+            assert!(errors.lines().all(|line| line.contains("ERROR 1052")), "{errors}");
             let accounts = AccountList::read(answer.into_bytes(), depth).unwrap();
             assert_eq!(accounts.len(), 23);
         }
@@ -64,10 +57,7 @@ fn the_client_answers_all_that_mailward_asks_and_goes_on_after_the_other_schemas
         let (answer, errors) = ask(office, &one, secret.trim());
         assert_eq!(errors, "");
         let row = "mailward\taccount\t2\t12\t12\tanna@example.jp\tanna@example.jp\t4\t0\n";
-        assert_eq!(
-            answer,
-            format!("mailward\tbegin\n{row}mailward\tuser\t12\nmailward\tend\n")
-        );
+        assert_eq!(answer, format!("mailward\tbegin\n{row}mailward\tuser\t12\nmailward\tend\n"));
     });
 }
 

@@ -9,9 +9,7 @@ const SMTP: &str = "etc/xinetd.d/smtp_psa";
 
 fn smtp_session(office: &Office) -> bool {
     let processes = office.processes();
-    processes
-        .values()
-        .any(|process| process.argv[0] == "/var/qmail/bin/qmail-smtpd")
+    processes.values().any(|process| process.argv[0] == "/var/qmail/bin/qmail-smtpd")
 }
 
 /// Gives the service of `smtp_psa` one more line.
@@ -24,21 +22,14 @@ fn with_line(office: &Office, line: &str) {
 #[test]
 fn the_tree_comes_with_what_its_files_say() {
     with_each(|office| {
-        let (before, state) = (
-            office.processes(),
-            office.read("var/lib/stand-in/xinetd.state"),
-        );
+        let (before, state) = (office.processes(), office.read("var/lib/stand-in/xinetd.state"));
         office.signal_xinetd("HUP");
         assert_eq!(office.read("var/lib/stand-in/xinetd.state"), state);
         assert_eq!(office.processes(), before);
         let (_, xinetd) = office.xinetd().expect("it runs");
         assert_eq!(xinetd.ports, [21, 25, 106, 465, 587]);
         let services = ["", "ftp", "poppassd", "smtp", "smtps", "submission"];
-        assert!(
-            per_source(&office.dump())
-                .into_iter()
-                .eq(services.map(|name| (name.to_owned(), 10)))
-        );
+        assert!(per_source(&office.dump()).into_iter().eq(services.map(|name| (name.to_owned(), 10))));
     });
 }
 
@@ -86,18 +77,12 @@ fn a_service_without_a_blank_before_the_equals_sign_is_gone_with_its_sessions() 
         with_line(office, "per_source=40");
         office.signal_xinetd("HUP");
         assert!(!per_source(&office.dump()).contains_key("smtp"));
-        assert_eq!(
-            office.xinetd().expect("it runs").1.ports,
-            [21, 106, 465, 587]
-        );
+        assert_eq!(office.xinetd().expect("it runs").1.ports, [21, 106, 465, 587]);
         assert!(!smtp_session(office));
         office.write(SMTP, &whole);
         office.signal_xinetd("HUP");
         assert_eq!(per_source(&office.dump())["smtp"], 10);
-        assert_eq!(
-            office.xinetd().expect("it runs").1.ports,
-            [21, 25, 106, 465, 587]
-        );
+        assert_eq!(office.xinetd().expect("it runs").1.ports, [21, 25, 106, 465, 587]);
     });
 }
 
@@ -108,10 +93,7 @@ fn a_bad_number_in_defaults_ends_xinetd_and_lets_its_script_say_that_all_is_well
         office.signal_xinetd("HUP");
         assert_eq!(office.xinetd(), None);
         assert!(!office.at("var/run/xinetd.pid").exists());
-        assert!(
-            smtp_session(office),
-            "an external server's session lives on"
-        );
+        assert!(smtp_session(office), "an external server's session lives on");
         assert_eq!(office.service("xinetd", "start"), Some(0));
         assert_eq!(office.xinetd(), None);
         office.edit(DEFAULTS, "per_source\t= ten", "per_source\t= 30");
@@ -161,10 +143,7 @@ fn xinetd_misbehaves_on_demand() {
         // The sender is not kept until it comes.
         assert_eq!(office.dump(), "");
         while !office.dumped().ends_with("END OF DUMP\n\n") {
-            assert!(
-                sent.elapsed() < Duration::from_secs(60),
-                "it comes in the end"
-            );
+            assert!(sent.elapsed() < Duration::from_secs(60), "it comes in the end");
             std::thread::sleep(Duration::from_millis(50));
         }
         office.wish("xinetd.dump", "");

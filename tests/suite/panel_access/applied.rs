@@ -12,13 +12,8 @@ const DENY: &str = "[panel_access]\ndefault = false\n[safety]\nmax_account_chang
 
 fn office(generation: Generation, does: Does) -> Host {
     let mut panel = Panel::new(generation);
-    for address in [
-        "anna@example.jp",
-        "ben@example.jp",
-        "carl@example.jp",
-        "dora@other.jp",
-        "emil@other.jp",
-    ] {
+    for address in ["anna@example.jp", "ben@example.jp", "carl@example.jp", "dora@other.jp", "emil@other.jp"]
+    {
         panel.account(address, true);
     }
     panel.account("frida@other.jp", false);
@@ -52,12 +47,7 @@ fn after_an_apply_the_accounts_are_as_declared_and_nothing_else_was_run() {
         let manifest = "[panel_access]\ndefault = false\n[panel_access.accounts]\n\
             \"frida@other.jp\" = true\n\"anna@example.jp\" = true\n[safety]\nmax_account_changes = 6\n";
         let outcome = apply(&mut host, manifest);
-        assert_eq!(
-            outcome.result,
-            OutcomeVerdict::Applied,
-            "{}",
-            told(&outcome)
-        );
+        assert_eq!(outcome.result, OutcomeVerdict::Applied, "{}", told(&outcome));
         no_secret(&host, &outcome);
         let panel = host.panel();
         for (address, may) in [
@@ -92,12 +82,7 @@ fn a_command_that_says_success_and_does_nothing_is_found_at_the_first_account_an
                 assert_eq!(host.panel().state(), before);
             } else {
                 // The way back is a lie too: it says which accounts are in which state.
-                assert_eq!(
-                    outcome.result,
-                    OutcomeVerdict::PartlyApplied,
-                    "{}",
-                    told(&outcome)
-                );
+                assert_eq!(outcome.result, OutcomeVerdict::PartlyApplied, "{}", told(&outcome));
                 let first = host.panel().address(1);
                 assert!(told(&outcome).contains(&first), "{}", told(&outcome));
             }
@@ -113,20 +98,10 @@ fn a_command_that_fails_or_hangs_halfway_is_undone_and_the_next_run_converges() 
                 let mut host = office(generation, does);
                 let before = host.panel().state();
                 let outcome = apply(&mut host, DENY);
-                assert_eq!(
-                    outcome.result,
-                    OutcomeVerdict::RolledBack,
-                    "{}",
-                    told(&outcome)
-                );
+                assert_eq!(outcome.result, OutcomeVerdict::RolledBack, "{}", told(&outcome));
                 assert_eq!(host.panel().state(), before);
                 no_secret(&host, &outcome);
-                assert!(
-                    outcome
-                        .steps
-                        .iter()
-                        .any(|step| step.state == StepState::Failed)
-                );
+                assert!(outcome.steps.iter().any(|step| step.state == StepState::Failed));
                 host.panel().does = Does::What;
                 assert_eq!(apply(&mut host, DENY).result, OutcomeVerdict::Applied);
                 assert!(plan(&host, DENY).is_empty());
@@ -182,20 +157,13 @@ fn a_database_that_goes_away_leaves_the_accounts_named_and_the_next_run_converge
         let outcome = apply(&mut host, DENY);
         assert_eq!(outcome.result, OutcomeVerdict::PartlyApplied);
         let said = told(&outcome);
-        assert!(
-            said.contains("accounts whose state is not known now"),
-            "{said}"
-        );
+        assert!(said.contains("accounts whose state is not known now"), "{said}");
         assert!(said.contains("anna@example.jp"), "{said}");
         no_secret(&host, &outcome);
         host.panel().up = true;
         host.panel().does = Does::What;
         let next = apply(&mut host, DENY).result;
-        let left = if at == 4 {
-            OutcomeVerdict::AsDesired
-        } else {
-            OutcomeVerdict::Applied
-        };
+        let left = if at == 4 { OutcomeVerdict::AsDesired } else { OutcomeVerdict::Applied };
         assert_eq!(next, left);
         assert!(plan(&host, DENY).is_empty());
     }
@@ -212,26 +180,15 @@ fn a_run_killed_at_any_act_is_told_by_the_next_one_which_converges() {
             let _ = apply(&mut host, DENY);
             host.host.revive();
             let done = host.panel().log.len();
-            let ended = !host
-                .host
-                .world()
-                .files
-                .contains_key(b"/var/lib/mailward/journal.json".as_slice());
+            let ended = !host.host.world().files.contains_key(b"/var/lib/mailward/journal.json".as_slice());
             let outcome = apply(&mut host, DENY);
             assert!(
-                matches!(
-                    outcome.result,
-                    OutcomeVerdict::Applied | OutcomeVerdict::AsDesired
-                ),
+                matches!(outcome.result, OutcomeVerdict::Applied | OutcomeVerdict::AsDesired),
                 "killed at {place}: {}",
                 told(&outcome)
             );
             assert!(plan(&host, DENY).is_empty());
-            assert_eq!(
-                host.panel().log.len(),
-                5,
-                "killed at {place}, an account was changed twice"
-            );
+            assert_eq!(host.panel().log.len(), 5, "killed at {place}, an account was changed twice");
             if !ended {
                 killed += 1;
                 let world = host.host.world();
@@ -248,10 +205,7 @@ fn a_run_killed_at_any_act_is_told_by_the_next_one_which_converges() {
                 let entry = history.iter().find(|text| text.contains("\"killed\""));
                 let entry = entry.unwrap_or_else(|| panic!("killed at {place}: {history:?}"));
                 let words = format!("accounts that it changed: {done}");
-                assert!(
-                    done == 0 || entry.contains(&words),
-                    "killed at {place}: {entry}"
-                );
+                assert!(done == 0 || entry.contains(&words), "killed at {place}: {entry}");
             }
             drop(outcome);
             if ended && done == 5 {
@@ -278,9 +232,7 @@ fn meddle(host: &Host, nth: usize, address: &'static str) {
             if is_change && number == nth {
                 let again = mailward::host::HostCommand::new(
                     command.program.clone(),
-                    ["--update", address, "-cp-access", "true"]
-                        .map(str::to_owned)
-                        .to_vec(),
+                    ["--update", address, "-cp-access", "true"].map(str::to_owned).to_vec(),
                     command.deadline,
                 );
                 let _ = mail(world, &again);
@@ -300,10 +252,7 @@ fn an_account_that_others_change_meanwhile_is_reported_and_nothing_is_rolled_bac
     let outcome = apply(&mut host, manifest);
     let said = told(&outcome);
     assert_eq!(outcome.result, OutcomeVerdict::ChangedSince, "{said}");
-    assert!(
-        said.contains("frida@other.jp: before: no panel user; now: "),
-        "{said}"
-    );
+    assert!(said.contains("frida@other.jp: before: no panel user; now: "), "{said}");
     assert!(!host.panel().may("anna@example.jp"));
     assert!(!host.panel().may("ben@example.jp"));
     assert!(host.panel().may("frida@other.jp"));
@@ -314,15 +263,11 @@ fn an_account_that_others_change_meanwhile_is_reported_and_nothing_is_rolled_bac
 fn another_account_that_changes_between_the_reads_around_the_first_is_the_commands_doing() {
     let mut host = office(Generation::Ten, Does::What);
     meddle(&host, 1, "frida@other.jp");
-    let manifest =
-        "[panel_access.accounts]\n\"anna@example.jp\" = false\n\"ben@example.jp\" = false\n";
+    let manifest = "[panel_access.accounts]\n\"anna@example.jp\" = false\n\"ben@example.jp\" = false\n";
     let outcome = apply(&mut host, manifest);
     let said = told(&outcome);
     assert_eq!(outcome.result, OutcomeVerdict::PartlyApplied, "{said}");
-    assert!(
-        said.contains("run for anna@example.jp, and more was another one after it: 1"),
-        "{said}"
-    );
+    assert!(said.contains("run for anna@example.jp, and more was another one after it: 1"), "{said}");
     // Two changes, the command's and the other one: it is not run again, not even to give anything back.
     assert_eq!(host.panel().log.len(), 2);
 }

@@ -1,4 +1,5 @@
-//! A panel in memory: a database of either schema behind a stand-in client, and a vendor's command that acts on it.
+//! A panel in memory: a database of either schema behind a stand-in client, and a vendor's command that acts
+//! on it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -111,11 +112,7 @@ impl Panel {
             (Generation::Ten, true) => {
                 self.users.insert(
                     1000 + id,
-                    User {
-                        login: address.to_owned(),
-                        email: address.to_owned(),
-                        locked: "0".to_owned(),
-                    },
+                    User { login: address.to_owned(), email: address.to_owned(), locked: "0".to_owned() },
                 );
                 Some(1000 + id)
             }
@@ -123,15 +120,7 @@ impl Panel {
             (Generation::Nine, _) => None,
         };
         let permission = (self.generation == Generation::Nine).then(|| access.to_string());
-        self.accounts.insert(
-            id,
-            Account {
-                name: name.to_owned(),
-                domain,
-                user,
-                permission,
-            },
-        );
+        self.accounts.insert(id, Account { name: name.to_owned(), domain, user, permission });
         id
     }
 
@@ -141,18 +130,13 @@ impl Panel {
     }
 
     pub fn may(&self, address: &str) -> bool {
-        let id = *self
-            .accounts
-            .keys()
-            .find(|id| self.address(**id) == address)
-            .unwrap();
+        let id = *self.accounts.keys().find(|id| self.address(**id) == address).unwrap();
         let account = &self.accounts[&id];
         match self.generation {
             Generation::Nine => account.permission.as_deref() == Some("true"),
-            Generation::Ten => account
-                .user
-                .and_then(|user| self.users.get(&user))
-                .is_some_and(|user| user.locked == "0"),
+            Generation::Ten => {
+                account.user.and_then(|user| self.users.get(&user)).is_some_and(|user| user.locked == "0")
+            }
         }
     }
 
@@ -186,12 +170,7 @@ impl Panel {
             line("mailward\tshared\t0".to_owned());
         }
         for (id, account) in &self.accounts {
-            let Account {
-                name,
-                domain,
-                user,
-                permission,
-            } = account;
+            let Account { name, domain, user, permission } = account;
             match self.generation {
                 Generation::Nine => {
                     let may = u8::from(permission.as_deref() == Some("true"));
@@ -230,17 +209,12 @@ impl Panel {
             match self.generation {
                 Generation::Nine => line("mailward\tpermissions\t0".to_owned()),
                 Generation::Ten => {
-                    let linked = |user: &&u32| {
-                        (self.accounts.values()).any(|account| account.user == Some(**user))
-                    };
-                    let others: Vec<&u32> =
-                        self.users.keys().filter(|user| !linked(user)).collect();
+                    let linked =
+                        |user: &&u32| (self.accounts.values()).any(|account| account.user == Some(**user));
+                    let others: Vec<&u32> = self.users.keys().filter(|user| !linked(user)).collect();
                     for user in &others {
                         let found = &self.users[*user];
-                        line(format!(
-                            "v\t{user}\t{}\t4\t{}\t{}",
-                            found.locked, found.login, found.email
-                        ));
+                        line(format!("v\t{user}\t{}\t4\t{}\t{}", found.locked, found.login, found.email));
                     }
                     line(format!("mailward\tusers\t{}", others.len()));
                 }
@@ -289,18 +263,11 @@ impl Panel {
 
     fn ask(&mut self, command: &HostCommand) -> CommandOutput {
         self.started += 1;
-        assert!(
-            !command.arguments.iter().any(|word| word.contains(CANARY)),
-            "the password is an argument"
-        );
+        assert!(!command.arguments.iter().any(|word| word.contains(CANARY)), "the password is an argument");
         let secret = command.secret.as_ref().expect("the password's file");
         assert_eq!(secret.file.as_str(), "/etc/psa/.psa.shadow");
         if !self.up {
-            return ended(
-                1,
-                "",
-                "ERROR 2002 (HY000): Can't connect; password geheim-4711\n",
-            );
+            return ended(1, "", "ERROR 2002 (HY000): Can't connect; password geheim-4711\n");
         }
         let input = String::from_utf8(command.input.clone()).unwrap();
         let (mut text, said) = if input.contains("SHOW COLUMNS") {
@@ -347,11 +314,7 @@ impl Panel {
             Does::LiesFrom(at) if at <= place => return ended(0, &says, ""),
             _ => {}
         }
-        let id = *self
-            .accounts
-            .keys()
-            .find(|id| self.address(**id) == *address)
-            .unwrap();
+        let id = *self.accounts.keys().find(|id| self.address(**id) == *address).unwrap();
         let account = self.accounts.get_mut(&id).unwrap();
         match (self.generation, *value) {
             (Generation::Nine, value) => account.permission = Some(value.to_owned()),

@@ -41,17 +41,10 @@ fn only_what_differs_is_changed_and_an_account_beats_its_domain_and_the_default(
             [panel_access.accounts]\n\"anna@example.jp\" = true\n\"Dora@Other.JP\" = false\n";
         assert_eq!(
             changes(&plan(&host, manifest)),
-            [
-                "ben@example.jp=false",
-                "dora@other.jp=false",
-                "emil@other.jp=true"
-            ]
+            ["ben@example.jp=false", "dora@other.jp=false", "emil@other.jp=true"]
         );
         assert_eq!(
-            changes(&plan(
-                &host,
-                "[panel_access.accounts]\n\"carl@example.jp\" = true\n"
-            )),
+            changes(&plan(&host, "[panel_access.accounts]\n\"carl@example.jp\" = true\n")),
             ["carl@example.jp=true"]
         );
     }
@@ -72,11 +65,7 @@ fn a_plan_asks_twice_and_starts_as_many_processes_for_one_account_as_for_many() 
         assert_eq!(counting.1.get(), 2);
         counts.push(host.panel().started);
     }
-    assert_eq!(
-        counts,
-        [2, 2],
-        "the database's client, and the vendor's --help"
-    );
+    assert_eq!(counts, [2, 2], "the database's client, and the vendor's --help");
 }
 
 #[test]
@@ -96,24 +85,16 @@ fn null_zero_a_missing_row_and_odd_case_are_what_they_mean() {
     let user = panel.accounts[&odd].user.unwrap();
     panel.users.get_mut(&user).unwrap().login = "oDD@example.jp".to_owned();
     let host = Host::new(panel);
-    let manifest =
-        "[panel_access]\ndefault = true\n[panel_access.accounts]\n\"odd@EXAMPLE.jp\" = false\n";
+    let manifest = "[panel_access]\ndefault = true\n[panel_access.accounts]\n\"odd@EXAMPLE.jp\" = false\n";
     assert_eq!(
         changes(&plan(&host, manifest)),
-        [
-            "null@example.jp=true",
-            "zero@example.jp=true",
-            "Odd@Example.JP=false"
-        ]
+        ["null@example.jp=true", "zero@example.jp=true", "Odd@Example.JP=false"]
     );
     let mut panel = Panel::new(Generation::Nine);
     let without = panel.account("without@example.jp", false);
     panel.accounts.get_mut(&without).unwrap().permission = None;
     let host = Host::new(panel);
-    assert_eq!(
-        changes(&plan(&host, "[panel_access]\ndefault = false\n")),
-        [""; 0]
-    );
+    assert_eq!(changes(&plan(&host, "[panel_access]\ndefault = false\n")), [""; 0]);
 }
 
 #[test]
@@ -135,10 +116,7 @@ fn an_international_domain_is_found_in_both_forms_whichever_the_panel_has() {
                 assert!(plan.is_empty());
                 assert!(matches!(
                     plan.notes.as_slice(),
-                    [Note::AccountsLeftAlone {
-                        reason: AccountProblem::OddName,
-                        ..
-                    }]
+                    [Note::AccountsLeftAlone { reason: AccountProblem::OddName, .. }]
                 ));
             }
         }
@@ -153,63 +131,20 @@ fn special() -> (Host, Vec<(&'static str, AccountProblem)>) {
         let user = panel.accounts[&id].user.unwrap();
         let (login, email) = (login.to_owned(), email.to_owned());
         let locked = locked.to_owned();
-        panel.users.insert(
-            user,
-            User {
-                login,
-                email,
-                locked,
-            },
-        );
+        panel.users.insert(user, User { login, email, locked });
     };
-    link(
-        &mut panel,
-        "login@example.jp",
-        "somebody",
-        "login@example.jp",
-        "0",
-    );
-    link(
-        &mut panel,
-        "shared@example.jp",
-        "shared@example.jp",
-        "else@example.jp",
-        "0",
-    );
+    link(&mut panel, "login@example.jp", "somebody", "login@example.jp", "0");
+    link(&mut panel, "shared@example.jp", "shared@example.jp", "else@example.jp", "0");
     let shared = panel.accounts.values().last().unwrap().user;
     let second = panel.account("second@example.jp", false);
     panel.accounts.get_mut(&second).unwrap().user = shared;
     link(&mut panel, "jd@example.jp", "jdoe", "jd@example.jp", "0");
-    link(
-        &mut panel,
-        "root@example.jp",
-        "admin",
-        "root@example.jp",
-        "0",
-    );
-    link(
-        &mut panel,
-        "boss@example.jp",
-        "boss@example.jp",
-        "boss@example.jp",
-        "0",
-    );
+    link(&mut panel, "root@example.jp", "admin", "root@example.jp", "0");
+    link(&mut panel, "boss@example.jp", "boss@example.jp", "boss@example.jp", "0");
     panel.clients.push("Boss@example.jp".to_owned());
-    link(
-        &mut panel,
-        "odd@example.jp",
-        "odd@example.jp",
-        "odd@example.jp",
-        "maybe",
-    );
+    link(&mut panel, "odd@example.jp", "odd@example.jp", "odd@example.jp", "maybe");
     panel.account("taken@example.jp", false);
-    link(
-        &mut panel,
-        "taker@example.jp",
-        "Taken@example.jp",
-        "taker@example.jp",
-        "0",
-    );
+    link(&mut panel, "taker@example.jp", "Taken@example.jp", "taker@example.jp", "0");
     panel.account("seller@example.jp", false);
     panel.clients.push("Seller@example.jp".to_owned());
     let dangling = panel.account("dangling@example.jp", false);
@@ -252,18 +187,12 @@ fn what_is_not_simply_a_mail_user_is_left_alone_by_a_default_with_a_note() {
     assert!(plan.is_empty(), "{:?}", changes(&plan));
     let mut noted = Vec::new();
     for note in &plan.notes {
-        if let Note::AccountsLeftAlone {
-            reason, accounts, ..
-        } = note
-        {
+        if let Note::AccountsLeftAlone { reason, accounts, .. } = note {
             noted.extend(accounts.iter().map(|account| (account.clone(), *reason)));
         }
     }
     for (account, problem) in special {
-        assert!(
-            noted.contains(&(account.to_owned(), problem)),
-            "{account}: {noted:?}"
-        );
+        assert!(noted.contains(&(account.to_owned(), problem)), "{account}: {noted:?}");
     }
     let odd = ("we'ird name@example.jp".to_owned(), AccountProblem::OddName);
     assert!(noted.contains(&odd), "{noted:?}");
@@ -287,10 +216,7 @@ fn names_that_the_host_lacks_are_errors_with_the_nearest_name_or_notes() {
     ] {
         assert!(told.contains(words), "{words:?} is not in {told}");
     }
-    let noted = plan(
-        &host,
-        &format!("[panel_access]\nmissing = \"note\"\n{names}"),
-    );
+    let noted = plan(&host, &format!("[panel_access]\nmissing = \"note\"\n{names}"));
     assert!(noted.is_empty());
     assert_eq!(noted.notes.len(), 4);
 }
@@ -314,20 +240,14 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
     }
     blocked(&host, &format!("{all}[safety]\nmax_account_changes = 6\n"));
     // A share is never below 5.
-    let (_, told) = blocked(
-        &host,
-        &format!("{all}[safety]\nmax_account_changes = \"1%\"\n"),
-    );
+    let (_, told) = blocked(&host, &format!("{all}[safety]\nmax_account_changes = \"1%\"\n"));
     assert!(told.contains("one run may change 5"), "{told}");
     let wanted = desired(all);
     let facts = mailward::facts::Facts::read(&host.host).unwrap();
     let scope = mailward::observe::ObserveScope::Of(&wanted);
     let observed = mailward::observe::Observed::read(&host.host, &facts, scope).unwrap();
     let make = |number| {
-        let allowed = SafetyOverrides {
-            account_changes: Some(number),
-            ..SafetyOverrides::default()
-        };
+        let allowed = SafetyOverrides { account_changes: Some(number), ..SafetyOverrides::default() };
         let deadline = mailward::plan::ACTION_DEADLINE;
         mailward::plan::make(&wanted, &[], &facts, &observed, deadline, &allowed)
     };
@@ -339,19 +259,10 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
 fn a_command_that_lists_neither_spelling_is_refused_where_something_would_change() {
     let host = office(Generation::Ten);
     host.panel().option = "-cpaccess";
-    let (kind, told) = blocked(
-        &host,
-        "[panel_access.accounts]\n\"anna@example.jp\" = false\n",
-    );
+    let (kind, told) = blocked(&host, "[panel_access.accounts]\n\"anna@example.jp\" = false\n");
     assert_eq!(kind, PlanBlocked::Unknown);
     assert!(told.contains("neither -cp-access nor -cp_access"), "{told}");
-    assert!(
-        plan(
-            &host,
-            "[panel_access.accounts]\n\"anna@example.jp\" = true\n"
-        )
-        .is_empty()
-    );
+    assert!(plan(&host, "[panel_access.accounts]\n\"anna@example.jp\" = true\n").is_empty());
 }
 
 #[test]
@@ -381,36 +292,15 @@ fn what_keeps_the_accounts_from_being_read_is_told_without_the_clients_words() {
     assert!(told.contains("the server does not answer"), "{told}");
     assert!(!told.contains(super::panel::CANARY), "{told}");
     let host = office(Generation::Ten);
-    host.host
-        .world()
-        .files
-        .remove(b"/etc/psa/.psa.shadow".as_slice());
-    assert!(
-        blocked(&host, manifest)
-            .1
-            .contains("there is no /etc/psa/.psa.shadow")
-    );
+    host.host.world().files.remove(b"/etc/psa/.psa.shadow".as_slice());
+    assert!(blocked(&host, manifest).1.contains("there is no /etc/psa/.psa.shadow"));
     let host = office(Generation::Ten);
     host.host.world().commands.remove("/usr/bin/mysql");
-    assert!(
-        blocked(&host, manifest)
-            .1
-            .contains("there is no database client")
-    );
+    assert!(blocked(&host, manifest).1.contains("there is no database client"));
     let host = office(Generation::Ten);
-    host.host
-        .world()
-        .files
-        .remove(b"/etc/psa/psa.conf".as_slice());
-    host.host
-        .world()
-        .files
-        .remove(b"/usr/local/psa/version".as_slice());
-    assert!(
-        blocked(&host, manifest)
-            .1
-            .contains("Plesk is not installed here")
-    );
+    host.host.world().files.remove(b"/etc/psa/psa.conf".as_slice());
+    host.host.world().files.remove(b"/usr/local/psa/version".as_slice());
+    assert!(blocked(&host, manifest).1.contains("Plesk is not installed here"));
 }
 
 #[test]
@@ -420,10 +310,7 @@ fn equal_changes_have_one_fingerprint_and_others_another() {
     let other = plan(&office(Generation::Nine), manifest);
     assert_eq!(one.fingerprint, other.fingerprint);
     let both = format!("{manifest}\"ben@example.jp\" = false\n");
-    assert_ne!(
-        one.fingerprint,
-        plan(&office(Generation::Ten), &both).fingerprint
-    );
+    assert_ne!(one.fingerprint, plan(&office(Generation::Ten), &both).fingerprint);
     assert_ne!(one.fingerprint, Fingerprint::of(&[]));
 }
 

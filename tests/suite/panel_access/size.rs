@@ -55,11 +55,7 @@ fn a_hundred_thousand_accounts_in_two_thousand_domains_are_planned_right() {
             if has && generation == Generation::Ten {
                 let (login, email) = (address.clone(), address.clone());
                 let locked = "0".to_owned();
-                let user_row = super::panel::User {
-                    login,
-                    email,
-                    locked,
-                };
+                let user_row = super::panel::User { login, email, locked };
                 panel.users.insert(user, user_row);
             }
             // Every tenth domain may, the account u7 of each domain too; the others may not.
@@ -90,10 +86,7 @@ fn a_hundred_thousand_accounts_in_two_thousand_domains_are_planned_right() {
         let mut planned = changes(&plan(&host, &manifest));
         planned.sort();
         assert_eq!(planned.len(), expected.len());
-        assert!(
-            planned.iter().eq(expected.keys()),
-            "other accounts than expected"
-        );
+        assert!(planned.iter().eq(expected.keys()), "other accounts than expected");
         assert_eq!(host.panel().started, 2);
     }
 }

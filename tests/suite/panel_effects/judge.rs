@@ -30,25 +30,18 @@ pub fn tables(world: &PanelWorld) -> Tables {
 
 /// The accounts' numbers with their addresses.
 pub fn addresses(world: &PanelWorld) -> BTreeMap<u32, String> {
-    let text = world
-        .sql("SELECT m.id, m.mail_name, d.name FROM mail m JOIN domains d ON d.id = m.dom_id;");
+    let text = world.sql("SELECT m.id, m.mail_name, d.name FROM mail m JOIN domains d ON d.id = m.dom_id;");
     text.lines()
         .map(|line| {
             let fields: Vec<&str> = line.split('\t').collect();
-            (
-                fields[0].parse().unwrap(),
-                format!("{}@{}", fields[1], fields[2]),
-            )
+            (fields[0].parse().unwrap(), format!("{}@{}", fields[1], fields[2]))
         })
         .collect()
 }
 
-/// The numbers of accounts that are not what they were, each with the rows that tell it; 0 stands for rows of no account.
-pub fn changed(
-    generation: Generation,
-    before: &Tables,
-    after: &Tables,
-) -> BTreeMap<u32, Vec<String>> {
+/// The numbers of accounts that are not what they were, each with the rows that tell it; 0 stands for rows of
+/// no account.
+pub fn changed(generation: Generation, before: &Tables, after: &Tables) -> BTreeMap<u32, Vec<String>> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut changed: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     let (column, table) = match generation {
@@ -99,11 +92,7 @@ pub fn on(world: &PanelWorld, verb: &str, manifest: &str, more: &[&str]) -> Outp
 }
 
 pub fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// What a run says in its outcome, without the plan that it shows before: each message with its reason.
@@ -116,18 +105,12 @@ pub fn messages(world: &PanelWorld) -> String {
 pub fn apply(world: &PanelWorld, manifest: &str) -> Output {
     let outcome = world.root().join("outcome.json");
     let _ = fs::remove_file(&outcome);
-    let more = [
-        "--yes",
-        "--action-timeout",
-        "4",
-        "--outcome",
-        outcome.to_str().unwrap(),
-    ];
+    let more = ["--yes", "--action-timeout", "4", "--outcome", outcome.to_str().unwrap()];
     on(world, "apply", manifest, &more)
 }
 
-/// Holds a run to what it says: 0 where nothing but the wanted accounts is another one, 8 where nothing is, and all else
-/// is told by its address.
+/// Holds a run to what it says: 0 where nothing but the wanted accounts is another one, 8 where nothing is,
+/// and all else is told by its address.
 ///
 /// `wanted` are the accounts that a manifest is about to change.
 pub fn judge(
@@ -142,11 +125,7 @@ pub fn judge(
     let code = output.status.code().unwrap();
     let told = messages(world);
     let what = format!("{what}: exit {code}: {changed:#?}\n{}", said(output));
-    let unexpected: Vec<u32> = changed
-        .keys()
-        .copied()
-        .filter(|id| !wanted.contains(id))
-        .collect();
+    let unexpected: Vec<u32> = changed.keys().copied().filter(|id| !wanted.contains(id)).collect();
     match code {
         0 => assert!(unexpected.is_empty(), "{what}"),
         8 => assert!(changed.is_empty(), "{what}"),
@@ -158,19 +137,12 @@ pub fn judge(
         assert!(told.contains(name.as_str()), "{name} is not told: {what}");
     }
     if changed.contains_key(&0) {
-        assert!(
-            told.contains("panel user") || told.contains("permission"),
-            "{what}"
-        );
+        assert!(told.contains("panel user") || told.contains("permission"), "{what}");
     }
     // What is left half-way is told as well.
     if code == 9 {
         for id in changed.keys().filter(|id| **id != 0) {
-            assert!(
-                told.contains(names[id].as_str()),
-                "{} is not told: {what}",
-                names[id]
-            );
+            assert!(told.contains(names[id].as_str()), "{} is not told: {what}", names[id]);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the panel's command did wrong is remembered: it does so to one account, not to one in every nightly run.
+//! What the panel's command did wrong is remembered: it does so to one account, not to one in every nightly
+//! run.
 
 use super::judge::{ALL, apply, on, said};
 use crate::support::panel::{Generation, OnFalse, PanelWorld};
@@ -43,12 +44,7 @@ fn another_version_of_plesk_forgets_it_and_what_cannot_be_read_is_told() {
     world.set_on_false(OnFalse::Delete);
     assert_eq!(apply(&world, &deny).status.code(), Some(9));
     let kept = world.read(FILE);
-    for damaged in [
-        b"".as_slice(),
-        b"{",
-        &kept[..kept.len() / 2],
-        b"{\"format\":2}",
-    ] {
+    for damaged in [b"".as_slice(), b"{", &kept[..kept.len() / 2], b"{\"format\":2}"] {
         world.write(FILE, damaged);
         let output = apply(&world, &deny);
         assert_eq!(output.status.code(), Some(11), "{}", said(&output));

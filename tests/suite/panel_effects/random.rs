@@ -1,4 +1,5 @@
-//! Random databases, manifests and misbehaviours: what is read is compared with what was put in, what was done with all tables.
+//! Random databases, manifests and misbehaviours: what is read is compared with what was put in, what was
+//! done with all tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -34,11 +35,7 @@ struct Made {
     plain: bool,
 }
 
-const DOMAINS: [(u32, &str); 3] = [
-    (1, "example.jp"),
-    (2, "example.net"),
-    (3, "xn--wgv71a119e.jp"),
-];
+const DOMAINS: [(u32, &str); 3] = [(1, "example.jp"), (2, "example.net"), (3, "xn--wgv71a119e.jp")];
 
 /// Fills the database, and gives what is true of each account, by its number.
 fn fill(world: &PanelWorld, dice: &mut Dice) -> BTreeMap<u32, Made> {
@@ -64,14 +61,7 @@ fn fill(world: &PanelWorld, dice: &mut Dice) -> BTreeMap<u32, Made> {
             sql,
             "INSERT INTO mail (id, mail_name, postbox, dom_id, {column}) VALUES ({id}, '{local}', 'true', {domain}, {link});"
         );
-        made.insert(
-            id,
-            Made {
-                address,
-                access,
-                plain,
-            },
-        );
+        made.insert(id, Made { address, access, plain });
     }
     world.sql(&sql);
     sharing(world, &mut made);
@@ -113,7 +103,8 @@ fn ten_account(
             ("0".to_owned(), false, true)
         }
         8 => ("990".to_owned(), false, false),
-        // A login that is what stands for the account's own in an answer, or begins with what stands before any other.
+        // A login that is what stands for the account's own in an answer, or begins with what stands before
+        // any other.
         9 => {
             let sign = ["=", "+", "=x", "+="][dice.below(4) as usize];
             // The panel has each login once.
@@ -148,10 +139,7 @@ fn nine_account(dice: &mut Dice, id: u32, other: u32, sql: &mut String) -> (Stri
             (own, false, true)
         }
         5 => {
-            insert(
-                "cp_access",
-                ["NULL", "'TRUE'", "''"][dice.below(3) as usize],
-            );
+            insert("cp_access", ["NULL", "'TRUE'", "''"][dice.below(3) as usize]);
             (own, false, true)
         }
         6 => (own, false, true),
@@ -172,9 +160,7 @@ fn sharing(world: &PanelWorld, made: &mut BTreeMap<u32, Made>) {
     let mut of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for line in links.lines() {
         let (id, link) = line.split_once('\t').unwrap();
-        of.entry(link.parse().unwrap())
-            .or_default()
-            .push(id.parse().unwrap());
+        of.entry(link.parse().unwrap()).or_default().push(id.parse().unwrap());
     }
     let mut logins: BTreeMap<u32, String> = BTreeMap::new();
     if world.generation() == Generation::Ten {
@@ -190,17 +176,14 @@ fn sharing(world: &PanelWorld, made: &mut BTreeMap<u32, Made>) {
             account.access = accesses[&account.address];
             if link == 0 {
                 // The user with its address may be somebody else's.
-                account.plain = !(logins.iter())
-                    .any(|(user, login)| *login == account.address && linked.contains(user));
+                account.plain =
+                    !(logins.iter()).any(|(user, login)| *login == account.address && linked.contains(user));
                 continue;
             }
             account.plain = match world.generation() {
                 Generation::Nine => ids.len() == 1 && link != 900,
                 Generation::Ten => {
-                    ids.len() == 1
-                        && logins
-                            .get(&link)
-                            .is_some_and(|login| *login == account.address)
+                    ids.len() == 1 && logins.get(&link).is_some_and(|login| *login == account.address)
                 }
             };
         }
@@ -242,11 +225,7 @@ fn manifest(dice: &mut Dice, made: &BTreeMap<u32, Made>) -> (String, BTreeSet<u3
 }
 
 /// What goes wrong, and when.
-fn knob(
-    dice: &mut Dice,
-    generation: Generation,
-    made: &BTreeMap<u32, Made>,
-) -> Option<(Knob, When)> {
+fn knob(dice: &mut Dice, generation: Generation, made: &BTreeMap<u32, Made>) -> Option<(Knob, When)> {
     let accounts = u32::try_from(made.len()).unwrap();
     let knob = match dice.below(10) {
         0 | 1 => return None,
@@ -292,11 +271,7 @@ fn right(
     wanted: &BTreeSet<u32>,
 ) {
     let changed = changed(world.generation(), before, &tables(world));
-    assert_eq!(
-        changed.keys().copied().collect::<BTreeSet<_>>(),
-        *wanted,
-        "{what}: {changed:#?}"
-    );
+    assert_eq!(changed.keys().copied().collect::<BTreeSet<_>>(), *wanted, "{what}: {changed:#?}");
     let now = world.accesses();
     for (id, account) in made {
         let access = account.access != wanted.contains(id);

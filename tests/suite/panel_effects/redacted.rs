@@ -10,12 +10,10 @@ const NAME: &str = "zorkmid";
 fn no_error_of_a_manifest_names_an_account() {
     let world = PanelWorld::tree(Generation::Ten);
     let long = format!("{NAME}.{}", "x".repeat(200));
-    let many: Vec<String> = (0..20)
-        .map(|n| format!("\"{NAME}.number.{n}.of.many@example.jp\" = tru"))
-        .collect();
-    let inline: Vec<String> = (0..20)
-        .map(|n| format!("\"{NAME}.number.{n}.of.many@example.jp\" = 3"))
-        .collect();
+    let many: Vec<String> =
+        (0..20).map(|n| format!("\"{NAME}.number.{n}.of.many@example.jp\" = tru")).collect();
+    let inline: Vec<String> =
+        (0..20).map(|n| format!("\"{NAME}.number.{n}.of.many@example.jp\" = 3")).collect();
     for manifest in [
         format!("[panel_access.accounts]\n{NAME} = true\n"),
         format!("[panel_access.accounts]\n{NAME}@example.jp = true\n"),

@@ -18,18 +18,9 @@ fn what_the_server_is_set_to_changes_no_answer() {
         for (set, back) in [
             ("sql_select_limit = 3", "sql_select_limit = DEFAULT"),
             ("sql_mode = 'EMPTY_STRING_IS_NULL'", "sql_mode = DEFAULT"),
-            (
-                "sql_mode = 'ORACLE,EMPTY_STRING_IS_NULL'",
-                "sql_mode = DEFAULT",
-            ),
-            (
-                "sql_mode = 'ANSI,PAD_CHAR_TO_FULL_LENGTH'",
-                "sql_mode = DEFAULT",
-            ),
-            (
-                "tx_isolation = 'READ-UNCOMMITTED'",
-                "tx_isolation = DEFAULT",
-            ),
+            ("sql_mode = 'ORACLE,EMPTY_STRING_IS_NULL'", "sql_mode = DEFAULT"),
+            ("sql_mode = 'ANSI,PAD_CHAR_TO_FULL_LENGTH'", "sql_mode = DEFAULT"),
+            ("tx_isolation = 'READ-UNCOMMITTED'", "tx_isolation = DEFAULT"),
             ("sql_auto_is_null = 1", "sql_auto_is_null = DEFAULT"),
         ] {
             let world = PanelWorld::tree(generation);
@@ -37,21 +28,11 @@ fn what_the_server_is_set_to_changes_no_answer() {
             world.sql(&format!("SET GLOBAL {set};"));
             assert_eq!(shown(&world), before, "{generation:?} {set}");
             let output = apply(&world, DENY);
-            assert_eq!(
-                output.status.code(),
-                Some(0),
-                "{generation:?} {set}: {}",
-                said(&output)
-            );
+            assert_eq!(output.status.code(), Some(0), "{generation:?} {set}: {}", said(&output));
             world.sql(&format!("SET GLOBAL {back};"));
             for account in small_world(generation) {
                 let wanted = account.access && !account.plain;
-                assert_eq!(
-                    world.access(account.address),
-                    Some(wanted),
-                    "{set}: {}",
-                    account.address
-                );
+                assert_eq!(world.access(account.address), Some(wanted), "{set}: {}", account.address);
             }
         }
     }
@@ -70,10 +51,7 @@ fn what_a_client_prints_of_its_own_before_the_answer_is_none_of_it_for_a_plan_an
     for generation in Generation::ALL {
         let world = PanelWorld::tree(generation);
         let before = shown(&world);
-        wrap(
-            &world,
-            "echo 'Welcome to the database.'; printf 'userId\\tperm_id\\n'; REAL; echo 'Good bye.'",
-        );
+        wrap(&world, "echo 'Welcome to the database.'; printf 'userId\\tperm_id\\n'; REAL; echo 'Good bye.'");
         assert_eq!(shown(&world), before);
         let output = apply(&world, DENY);
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -96,12 +74,7 @@ fn a_row_that_comes_twice_in_the_place_of_another_is_no_complete_answer() {
             if kind == "c" && generation == Generation::Nine {
                 continue;
             }
-            assert_eq!(
-                output.status.code(),
-                Some(11),
-                "{generation:?} {kind}: {}",
-                said(&output)
-            );
+            assert_eq!(output.status.code(), Some(11), "{generation:?} {kind}: {}", said(&output));
         }
     }
 }
@@ -118,24 +91,12 @@ fn the_cause_that_is_named_is_that_of_the_query_that_failed() {
         let output = on(&world, "plan", DENY, &[]);
         assert_eq!(output.status.code(), Some(11), "{}", said(&output));
         let told = format!("error {number}: a table is missing");
-        assert!(
-            said(&output).contains(&told),
-            "{generation:?}: {}",
-            said(&output)
-        );
+        assert!(said(&output).contains(&told), "{generation:?}: {}", said(&output));
         world.sql(&format!("RENAME TABLE away TO {table};"));
         world.sql("RENAME TABLE domains TO away;");
         let output = on(&world, "plan", DENY, &[]);
-        assert!(
-            said(&output).contains(&told),
-            "{generation:?}: {}",
-            said(&output)
-        );
+        assert!(said(&output).contains(&told), "{generation:?}: {}", said(&output));
         world.sql("RENAME TABLE away TO domains;");
-        assert_eq!(
-            on(&world, "plan", DENY, &[]).status.code(),
-            Some(2),
-            "{ALL}"
-        );
+        assert_eq!(on(&world, "plan", DENY, &[]).status.code(), Some(2), "{ALL}");
     }
 }

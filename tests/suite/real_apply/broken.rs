@@ -1,8 +1,7 @@
 //! A file that would break its daemon never goes live.
 
 use super::{
-    IMAPD, MANIFEST, POP3D, Place, SMTP, XINETD_CONF, apply, contents, daemons, mailward,
-    on_each_kind,
+    IMAPD, MANIFEST, POP3D, Place, SMTP, XINETD_CONF, apply, contents, daemons, mailward, on_each_kind,
 };
 use crate::support::host::{Kind, PORTS, Session};
 
@@ -20,10 +19,7 @@ fn is_refused(host: &Place, path: &str, manifest: &str) {
     assert_eq!(plan.code(), applied.code(), "{plan:#?}");
     assert!(applied.stdout.contains(path), "{applied:#?}");
     assert_eq!(before, (contents(host), daemons(host)));
-    assert_eq!(
-        (host.listening().into_iter().filter(|&port| port != 22)).collect::<Vec<_>>(),
-        PORTS
-    );
+    assert_eq!((host.listening().into_iter().filter(|&port| port != 22)).collect::<Vec<_>>(), PORTS);
     assert!(held.iter_mut().all(Session::still_open));
     assert!(!host.exists("/var/lib/mailward/history"));
 }
@@ -79,23 +75,14 @@ fn a_line_of_any_attribute_that_drops_a_service_or_ends_xinetd_is_refused() {
         "log_type = FILE /no/such/folder/log",
     ] {
         let name = line.split(' ').next().unwrap();
-        let others = smtp
-            .lines()
-            .filter(|other| other.split_whitespace().next() != Some(name));
+        let others = smtp.lines().filter(|other| other.split_whitespace().next() != Some(name));
         let kept: Vec<&str> = others.collect();
-        host.write(
-            SMTP,
-            kept.join("\n").replace("\n}", &format!("\n\t{line}\n}}\n")),
-        );
+        host.write(SMTP, kept.join("\n").replace("\n}", &format!("\n\t{line}\n}}\n")));
         println!("{line}");
         is_refused(&host, SMTP, UNRELATED);
     }
     host.write(SMTP, &smtp);
-    for line in [
-        "max_load = 0",
-        "no_access = 10.{1,}",
-        "log_type = SYSLOG mail",
-    ] {
+    for line in ["max_load = 0", "no_access = 10.{1,}", "log_type = SYSLOG mail"] {
         host.write(XINETD_CONF, conf.replacen("{", &format!("{{\n\t{line}"), 1));
         println!("{line}");
         is_refused(&host, XINETD_CONF, UNRELATED);

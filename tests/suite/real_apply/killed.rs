@@ -4,12 +4,7 @@ use super::{FILES, MANIFEST, Place, apply, contents, mailward};
 use crate::support::host::Kind;
 use crate::support::strace::Fault;
 
-const APPLY: [&str; 4] = [
-    "/usr/local/bin/mailward",
-    "apply",
-    "--yes",
-    "/root/mail.toml",
-];
+const APPLY: [&str; 4] = ["/usr/local/bin/mailward", "apply", "--yes", "/root/mail.toml"];
 
 /// How many kills are spread over an apply, on each kind of host.
 const SAMPLE: usize = 6;
@@ -45,18 +40,10 @@ fn an_apply_that_is_killed_is_completed_by_the_next_one() {
             }
             let check = mailward(&host, &["check"], MANIFEST);
             assert_eq!(check.code(), 0, "{point:?}: {check:#?}");
-            let lying = host.run(&[
-                "sh",
-                "-c",
-                "ls -A /etc/courier /etc/xinetd.d /etc | grep mailward || :",
-            ]);
+            let lying = host.run(&["sh", "-c", "ls -A /etc/courier /etc/xinetd.d /etc | grep mailward || :"]);
             assert_eq!(lying.success(), "", "{point:?}");
             assert!(!host.exists("/var/lib/mailward/journal.json"), "{point:?}");
         }
-        crate::support::covered(&format!(
-            "{SAMPLE} of {} points over {} files",
-            points.len(),
-            FILES.len()
-        ));
+        crate::support::covered(&format!("{SAMPLE} of {} points over {} files", points.len(), FILES.len()));
     }
 }

@@ -3,7 +3,8 @@
 use super::{MANIFEST, apply, contents, daemons, mailward, on_each_kind_with};
 use crate::support::host::{Host, Kind};
 
-/// Puts a script in pop3d's place that does nothing on `start` where `lies` is true in shell, and says that all is well.
+/// Puts a script in pop3d's place that does nothing on `start` where `lies` is true in shell, and says that
+/// all is well.
 pub(crate) fn install(host: &Host, lies: &str) {
     let real = host.read("/usr/sbin/pop3d");
     host.write("/usr/sbin/pop3d.real", real);
@@ -33,10 +34,7 @@ fn a_daemon_that_dies_of_the_new_values_is_told_and_everything_is_rolled_back() 
             let arguments: Vec<_> = daemons(host).into_iter().map(|(_, argv)| argv).collect();
             let applied = apply(host, MANIFEST);
             assert_eq!(applied.code(), 8, "{applied:#?}");
-            assert!(
-                format!("{}{}", applied.stdout, applied.stderr).contains("courier-pop"),
-                "{applied:#?}"
-            );
+            assert!(format!("{}{}", applied.stdout, applied.stderr).contains("courier-pop"), "{applied:#?}");
             assert_eq!(before, contents(host));
             host.wait_for_ports(&[25, 110, 143, 993, 995]);
             let mut after: Vec<_> = daemons(host).into_iter().map(|(_, argv)| argv).collect();

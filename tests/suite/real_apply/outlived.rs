@@ -1,5 +1,5 @@
-//! A run that is killed while Courier is stopped and started: whatever the moment, every port is served again without
-//! anybody's help, and the next run waits for what goes on.
+//! A run that is killed while Courier is stopped and started: whatever the moment, every port is served again
+//! without anybody's help, and the next run waits for what goes on.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -43,14 +43,10 @@ fn kill(host: &Host, way: Option<&Ssh>, number: u32, when: When) {
         ssh.mailward(&["apply", "--yes", path]).into_command()
     } else {
         host.write("/root/m.toml", manifest(number));
-        let script =
-            "/usr/local/bin/mailward apply --yes /root/m.toml & echo $! >/root/pid; wait $!";
+        let script = "/usr/local/bin/mailward apply --yes /root/m.toml & echo $! >/root/pid; wait $!";
         host.command(&["sh", "-c", script]).into_command()
     };
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut run = command.spawn().unwrap();
     match when {
         When::After(delay) => std::thread::sleep(delay),
@@ -62,11 +58,7 @@ fn kill(host: &Host, way: Option<&Ssh>, number: u32, when: When) {
         }
     }
     if way.is_none() {
-        let children = if harder {
-            "$(cat /proc/$p/task/$p/children)"
-        } else {
-            ""
-        };
+        let children = if harder { "$(cat /proc/$p/task/$p/children)" } else { "" };
         let script = format!("p=$(cat /root/pid); kill -9 $p {children}; :");
         host.run(&["sh", "-c", &script]);
     } else {
@@ -106,11 +98,7 @@ fn sweep(place: &Place, way: Option<&Ssh>) {
     let whole = begun.elapsed();
     let mut down = Vec::new();
     for number in 1..=KILLS {
-        let when = if number % 5 < 2 {
-            When::Closed
-        } else {
-            When::After(whole * number / KILLS)
-        };
+        let when = if number % 5 < 2 { When::Closed } else { When::After(whole * number / KILLS) };
         kill(place, way, number, when);
         if !served_again(place) {
             let open = place.listening();
@@ -227,10 +215,7 @@ fn a_service_that_was_started_often_just_now_is_restarted_all_the_same() {
         let mut apply = apply.stdout(Stdio::null()).spawn().unwrap();
         let closed = longest_closed(&host, &mut apply);
         assert_eq!(apply.wait().unwrap().code(), Some(0), "the apply {number}");
-        assert!(
-            closed < MOMENT,
-            "closed for {closed:?} in the apply {number}"
-        );
+        assert!(closed < MOMENT, "closed for {closed:?} in the apply {number}");
     }
 }
 
@@ -246,9 +231,6 @@ fn a_run_that_is_killed_leaves_no_service_at_systemds_limit_of_starts() {
         let since = Instant::now();
         assert!(served_again(&host), "the kill {number}");
         let closed = since.elapsed().saturating_sub(QUIET);
-        assert!(
-            closed < MOMENT,
-            "closed for {closed:?} after the kill {number}"
-        );
+        assert!(closed < MOMENT, "closed for {closed:?} after the kill {number}");
     }
 }

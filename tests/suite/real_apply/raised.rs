@@ -26,10 +26,7 @@ fn after_an_apply_twenty_connections_are_served_where_the_fifth_was_cut() {
 
         let plan = mailward(host, &["plan"], MANIFEST);
         assert_eq!(plan.code(), 2, "{plan:#?}");
-        assert!(
-            !plan.stdout.contains("edited by others"),
-            "nobody else has edited anything: {plan:#?}"
-        );
+        assert!(!plan.stdout.contains("edited by others"), "nobody else has edited anything: {plan:#?}");
         let check = mailward(host, &["check"], MANIFEST);
         assert_eq!(check.code(), 2, "{check:#?}");
         let before = daemons(host);
@@ -51,10 +48,7 @@ fn after_an_apply_twenty_connections_are_served_where_the_fifth_was_cut() {
             assert!(argv.contains(&"-maxprocs=80".to_owned()), "{argv:?}");
         }
         let xinetd = |daemons: &[(u32, Vec<String>)]| {
-            daemons
-                .iter()
-                .find(|(_, argv)| argv[0].ends_with("xinetd"))
-                .map(|(pid, _)| *pid)
+            daemons.iter().find(|(_, argv)| argv[0].ends_with("xinetd")).map(|(pid, _)| *pid)
         };
         assert_eq!(xinetd(&before), xinetd(&daemons(host)), "only reloaded");
 
@@ -125,12 +119,7 @@ fn show_tells_what_the_running_daemons_have() {
             let mut rows = Vec::new();
             for service in ["imap", "imaps", "pop3", "pop3s"] {
                 for (key, value) in [("MAXDAEMONS", total), ("MAXPERIP", per_ip)] {
-                    rows.push((
-                        service.to_owned(),
-                        key.to_owned(),
-                        value.into(),
-                        value.into(),
-                    ));
+                    rows.push((service.to_owned(), key.to_owned(), value.into(), value.into()));
                 }
             }
             rows

@@ -1,4 +1,5 @@
-//! xinetd's addresses and families on real hosts: an address that the dump shows by another name, and pairs of services.
+//! xinetd's addresses and families on real hosts: an address that the dump shows by another name, and pairs
+//! of services.
 
 use super::{Place, SMTP, apply, mailward, on_each_kind_with};
 use crate::support::host::{Host, Kind};
@@ -12,12 +13,7 @@ fn limits(host: &Host) -> Vec<(String, String)> {
     let pid = host
         .processes()
         .into_iter()
-        .find(|process| {
-            process
-                .argv
-                .first()
-                .is_some_and(|name| name.ends_with("sbin/xinetd"))
-        })
+        .find(|process| process.argv.first().is_some_and(|name| name.ends_with("sbin/xinetd")))
         .expect("xinetd runs")
         .pid;
     let before = host.try_read("/run/xinetd.dump").unwrap_or_default().len();
@@ -84,14 +80,10 @@ fn a_dump_that_waits_for_a_silent_resolver_is_waited_for() {
         return;
     };
     host.replace_text(SUBMISSION, "}", "\tbind = 0.0.0.0\n}");
-    host.write(
-        "/etc/resolv.conf",
-        "nameserver 127.0.0.1\noptions timeout:11 attempts:1\n",
-    );
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:11 attempts:1\n");
     host.boot();
     let silence = ["-A", "INPUT", "-p", "udp", "--dport", "53", "-j", "DROP"];
-    host.run(&[&["iptables"][..], &silence[..]].concat())
-        .success();
+    host.run(&[&["iptables"][..], &silence[..]].concat()).success();
     let host = Place::inside(host);
     let mut held = host.open_until_cut(25, "198.51.100.9", 1);
     let applied = apply(&host, MANIFEST);
@@ -104,9 +96,8 @@ fn a_pair_of_services_on_both_families_is_limited_as_a_pair() {
     on_each_kind_with(
         |host| {
             let four = host.read_text(SMTP).replace("{\n", "{\n\tflags = IPv4\n");
-            let six = host
-                .read_text(SMTP)
-                .replace("{\n", "{\n\tid = smtp6\n\tflags = IPv6\n\tv6only = yes\n");
+            let six =
+                host.read_text(SMTP).replace("{\n", "{\n\tid = smtp6\n\tflags = IPv6\n\tv6only = yes\n");
             host.write(SMTP, four + &six);
         },
         |host| {
@@ -114,10 +105,7 @@ fn a_pair_of_services_on_both_families_is_limited_as_a_pair() {
             applies_twice(host);
             let limits = limits(host);
             for id in ["smtp", "smtp6"] {
-                assert!(
-                    limits.contains(&(id.to_owned(), "30".to_owned())),
-                    "{id}: {limits:?}"
-                );
+                assert!(limits.contains(&(id.to_owned(), "30".to_owned())), "{id}: {limits:?}");
             }
             assert!(held[0].still_open());
         },
@@ -129,7 +117,8 @@ fn what_cannot_be_told_is_no_reason_to_refuse_where_xinetd_has_it_already() {
     on_each_kind_with(
         |host| {
             host.replace_text(FTP, "}", "\tmax_load = 1e3\n}");
-            // Only a file that is older than the daemon by more than two seconds is surely the one that it read.
+            // Only a file that is older than the daemon by more than two seconds is surely the one that it
+            // read.
             std::thread::sleep(std::time::Duration::from_secs(4));
         },
         |host| {

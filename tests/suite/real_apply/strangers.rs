@@ -21,16 +21,13 @@ fn start(host: &Host, line: &str, sign: &str) {
     // BusyBox's own setsid does not leave its child behind.
     let detached = "setsid su -s /bin/sh \"$0\" -c \"exec $1\" </dev/null >/dev/null 2>&1 &";
     host.run(&["sh", "-c", detached, USER, line]).success();
-    host.wait_until(&format!("the user's {line} runs"), || {
-        count(host, sign) > before
-    });
+    host.wait_until(&format!("the user's {line} runs"), || count(host, sign) > before);
 }
 
 fn count(host: &Host, sign: &str) -> usize {
     let processes = host.processes().into_iter();
     let all = processes.filter(|process| process.argv.first().is_some_and(|first| first != "su"));
-    all.filter(|process| process.argv.iter().any(|word| word == sign))
-        .count()
+    all.filter(|process| process.argv.iter().any(|word| word == sign)).count()
 }
 
 /// A program of the user's own under this name: a copy of couriertcpd, which listens.
@@ -45,11 +42,9 @@ fn copy(host: &Host, name: &str) -> String {
 /// A script of the user's own under this name, which goes on for as long as the host.
 fn script(host: &Host, folder: &str, name: &str) -> String {
     let path = format!("{FOLDER}/{folder}/{name}");
-    host.run(&["mkdir", "-p", &format!("{FOLDER}/{folder}")])
-        .success();
+    host.run(&["mkdir", "-p", &format!("{FOLDER}/{folder}")]).success();
     host.write(&path, "#!/bin/sh\nwhile :; do sleep 1000; done\n");
-    host.run(&["chmod", "755", FOLDER, &format!("{FOLDER}/{folder}"), &path])
-        .success();
+    host.run(&["chmod", "755", FOLDER, &format!("{FOLDER}/{folder}"), &path]).success();
     path
 }
 
@@ -57,10 +52,7 @@ fn script(host: &Host, folder: &str, name: &str) -> String {
 fn imap(host: &Host, program: &str, limits: &str, port: u16) {
     let login = "/usr/lib/courier/courier/imaplogin";
     let tls = "/usr/bin/couriertls -server -tcpd";
-    for (port, command) in [
-        (port, login.to_owned()),
-        (port + 1, format!("{tls} {login}")),
-    ] {
+    for (port, command) in [(port, login.to_owned()), (port + 1, format!("{tls} {login}"))] {
         let line = format!("{program} -address=0 {limits} {port} {command} /usr/bin/imapd Maildir");
         start(host, &line, &port.to_string());
     }
@@ -68,39 +60,22 @@ fn imap(host: &Host, program: &str, limits: &str, port: u16) {
 }
 
 fn told(output: &Output, program: &str, why: &str) {
-    let words =
-        format!("a process called `{program}` is not the daemon and counts for nothing: {why}");
+    let words = format!("a process called `{program}` is not the daemon and counts for nothing: {why}");
     let told = format!("{}{}", output.stdout, output.stderr);
     assert!(told.contains(&words), "{words}: {output:#?}");
 }
 
 /// Processes under the names of all daemons, and genuine programs that the user runs.
 fn strangers(host: &Host) {
-    imap(
-        host,
-        &copy(host, "couriertcpd"),
-        "-maxprocs=9 -maxperip=7",
-        2143,
-    );
+    imap(host, &copy(host, "couriertcpd"), "-maxprocs=9 -maxperip=7", 2143);
     imap(host, COURIERTCPD, "-maxprocs=80 -maxperip=20", 3143);
     for (name, port) in [("xinetd", 2025), ("dovecot", 2110), ("master", 2465)] {
         let program = copy(host, name);
-        start(
-            host,
-            &format!("{program} {port} /bin/true"),
-            &port.to_string(),
-        );
+        start(host, &format!("{program} {port} /bin/true"), &port.to_string());
     }
-    host.write(
-        "/tmp/evil.conf",
-        "the text of a file that no user may read\n",
-    );
+    host.write("/tmp/evil.conf", "the text of a file that no user may read\n");
     let xinetd = script(host, "second", "xinetd");
-    start(
-        host,
-        &format!("{xinetd} -f /tmp/evil.conf"),
-        "/tmp/evil.conf",
-    );
+    start(host, &format!("{xinetd} -f /tmp/evil.conf"), "/tmp/evil.conf");
     // Called like the panel's own script, while it changes the firewall.
     let plesk = script(host, "panel", "firewall-new.sh");
     start(host, &plesk, &plesk);
@@ -118,11 +93,7 @@ fn strangers_change_nothing(host: &mut Place) {
     let plan = mailward(host, &["plan"], MANIFEST);
     assert_eq!(plan.code(), 2, "{plan:#?}");
     for program in ["couriertcpd", "xinetd", "dovecot", "master"] {
-        told(
-            &plan,
-            program,
-            &format!("the user with the id {UID} runs it"),
-        );
+        told(&plan, program, &format!("the user with the id {UID} runs it"));
     }
     assert!(!plan.stdout.contains("evil"), "{plan:#?}");
     let applied = apply(host);
@@ -155,8 +126,7 @@ fn processes_of_users_that_are_called_like_daemons_change_nothing() {
 
 #[test]
 fn processes_of_users_change_nothing_on_a_host_with_busybox() {
-    let Some(mut host) = Host::prepare(Kind::BusyBox, crate::support::host::Layout::PleskSplit)
-    else {
+    let Some(mut host) = Host::prepare(Kind::BusyBox, crate::support::host::Layout::PleskSplit) else {
         return;
     };
     host.replace_text("/etc/xinetd.conf", "per_source\t= 10", "per_source\t= 4");
@@ -166,8 +136,8 @@ fn processes_of_users_change_nothing_on_a_host_with_busybox() {
     strangers_change_nothing(&mut Place::over(host, ssh));
 }
 
-/// Lets the next apply be killed when IMAP's service is stopped, and has it not started again, as where the machine has no
-/// memory left for it either; `undo` makes that as before.
+/// Lets the next apply be killed when IMAP's service is stopped, and has it not started again, as where the
+/// machine has no memory left for it either; `undo` makes that as before.
 fn kill_between(host: &Host) -> Vec<String> {
     let path = match host.kind() {
         Kind::Systemd => "/usr/bin/systemctl",
@@ -203,12 +173,7 @@ fn a_users_process_with_the_wanted_numbers_does_not_settle_a_killed_run() {
         let undo: Vec<&str> = undo.iter().map(String::as_str).collect();
         host.run(&undo).success();
         assert!(!host.listening().contains(&143));
-        imap(
-            &host,
-            &copy(&host, "couriertcpd"),
-            "-maxprocs=80 -maxperip=20",
-            2143,
-        );
+        imap(&host, &copy(&host, "couriertcpd"), "-maxprocs=80 -maxperip=20", 2143);
         // What looks like a stop and start that goes on is not waited for either.
         let restart = "sh -c 'while :; do sleep 1; done' mailward-restart";
         start(&host, restart, "mailward-restart");
@@ -233,23 +198,14 @@ fn what_root_runs_under_the_name_of_a_daemon_is_none_either() {
         host.wait_until("IMAP is stopped", || !host.listening().contains(&143));
         // Another file with the name, that serves the port.
         let program = copy(host, "couriertcpd");
-        let rest =
-            "-maxprocs=4 -maxperip=4 143 /usr/lib/courier/courier/imaplogin /usr/bin/imapd Maildir";
+        let rest = "-maxprocs=4 -maxperip=4 143 /usr/lib/courier/courier/imaplogin /usr/bin/imapd Maildir";
         host.exec_detached(&["sh", "-c", &format!("exec {program} {rest}")]);
         host.wait_for_ports(&[143]);
         let plan = mailward(host, &["plan"], MANIFEST);
         assert_eq!(plan.code(), 2, "{plan:#?}");
         told(&plan, "couriertcpd", &format!("it executes {program}"));
-        assert!(
-            plan.stdout.contains("courier does not run for imap:"),
-            "{plan:#?}"
-        );
-        host.run(&[
-            "sh",
-            "-c",
-            "kill $(pidof couriertcpd | tr ' ' '\\n' | head -n 1)",
-        ])
-        .success();
+        assert!(plan.stdout.contains("courier does not run for imap:"), "{plan:#?}");
+        host.run(&["sh", "-c", "kill $(pidof couriertcpd | tr ' ' '\\n' | head -n 1)"]).success();
         // The genuine one, which nobody's unit started.
         if host.kind() == Kind::Systemd {
             host.wait_until("it has ended", || !host.listening().contains(&143));
@@ -257,11 +213,7 @@ fn what_root_runs_under_the_name_of_a_daemon_is_none_either() {
             host.wait_for_ports(&[143]);
             let plan = mailward(host, &["plan"], MANIFEST);
             assert_eq!(plan.code(), 2, "{plan:#?}");
-            told(
-                &plan,
-                "couriertcpd",
-                "it does not belong to the service's unit but to ",
-            );
+            told(&plan, "couriertcpd", "it does not belong to the service's unit but to ");
         }
     });
 }
@@ -305,30 +257,11 @@ fn who_may_not_read_which_file_a_daemon_executes_is_told_so() {
             let line = format!("/usr/local/bin/mailward {command} /tmp/mail.toml");
             let output = host.run(&["su", "-s", "/bin/sh", USER, "-c", &line]);
             assert_eq!(output.code(), 11, "{output:#?}");
-            assert!(
-                output
-                    .stderr
-                    .contains("it is not known whether couriertcpd runs"),
-                "{output:#?}"
-            );
-            assert!(
-                output.stderr.contains("/exe: permission denied"),
-                "{output:#?}"
-            );
+            assert!(output.stderr.contains("it is not known whether couriertcpd runs"), "{output:#?}");
+            assert!(output.stderr.contains("/exe: permission denied"), "{output:#?}");
         }
-        let show = host.run(&[
-            "su",
-            "-s",
-            "/bin/sh",
-            USER,
-            "-c",
-            "/usr/local/bin/mailward show",
-        ]);
-        let imap = show
-            .stdout
-            .lines()
-            .find(|line| line.starts_with("imap "))
-            .expect("a line");
+        let show = host.run(&["su", "-s", "/bin/sh", USER, "-c", "/usr/local/bin/mailward show"]);
+        let imap = show.stdout.lines().find(|line| line.starts_with("imap ")).expect("a line");
         assert!(imap.contains("unknown"), "{show:#?}");
     }
 }

@@ -6,10 +6,8 @@ use super::on_each_kind;
 use crate::support::host::{Host, Kind, Layout, Session};
 
 /// A daemon of the host: its port, its service, its file.
-const DAEMONS: [(u16, &str, &str); 2] = [
-    (110, "courier-pop", "/etc/courier/pop3d"),
-    (143, "courier-imap", "/etc/courier/imapd"),
-];
+const DAEMONS: [(u16, &str, &str); 2] =
+    [(110, "courier-pop", "/etc/courier/pop3d"), (143, "courier-imap", "/etc/courier/imapd")];
 
 fn limit_of(host: &Host, port: u16) -> String {
     let argv = host.couriertcpd(port).expect("the daemon runs");
@@ -27,11 +25,7 @@ fn the_fifth_connection_from_one_address_is_closed_without_text_and_another_addr
             assert_eq!(served.len(), 4, "port {port}");
             let mut other = host.connect(port, "203.0.113.9");
             let greeting = other.greeting().expect("another address is served");
-            let start = if port == 110 {
-                "+OK Hello there."
-            } else {
-                "* OK "
-            };
+            let start = if port == 110 { "+OK Hello there." } else { "* OK " };
             assert!(greeting.starts_with(start), "{greeting}");
             assert!(served.iter_mut().all(Session::still_open));
         }
@@ -52,17 +46,9 @@ fn a_raised_limit_needs_stop_and_start_which_drops_open_sessions_of_that_daemon_
             let mut elsewhere = host.open_until_cut(other_port, "198.51.100.8", 1);
 
             host.replace_text(file, "MAXPERIP=4\n", "MAXPERIP=20\n");
-            let script = if port == 110 {
-                "/usr/sbin/pop3d"
-            } else {
-                "/usr/sbin/imapd"
-            };
+            let script = if port == 110 { "/usr/sbin/pop3d" } else { "/usr/sbin/imapd" };
             host.run(&[script, "restart"]).success();
-            assert_eq!(
-                limit_of(host, port),
-                "4",
-                "restart is a SIGHUP, which reads no limit"
-            );
+            assert_eq!(limit_of(host, port), "4", "restart is a SIGHUP, which reads no limit");
             assert_eq!(host.connect(port, "198.51.100.7").greeting(), None);
             assert!(held.iter_mut().all(Session::still_open));
 

@@ -16,10 +16,7 @@ fn a_host_has_a_name_an_identity_files_and_an_init_of_its_own() {
         assert_eq!(host.run(&["hostname"]).success(), "mx1.test\n");
         let machine_id = host.read_text("/etc/machine-id");
         assert_eq!(machine_id.trim_end().len(), 32);
-        assert_ne!(
-            Some(machine_id),
-            std::fs::read_to_string("/etc/machine-id").ok()
-        );
+        assert_ne!(Some(machine_id), std::fs::read_to_string("/etc/machine-id").ok());
         let systemd_runs = match host.kind() {
             Kind::Systemd => true,
             Kind::SysV | Kind::BusyBox => false,
@@ -28,29 +25,16 @@ fn a_host_has_a_name_an_identity_files_and_an_init_of_its_own() {
         assert_eq!(host.exists("/usr/bin/systemctl"), systemd_runs);
         assert_eq!(host.processes()[0].pid, 1);
         assert_eq!(host.listening(), BTreeSet::from(PORTS));
-        assert!(
-            !host
-                .run(&["/usr/local/bin/mailward", "--version"])
-                .argv
-                .is_empty()
-        );
+        assert!(!host.run(&["/usr/local/bin/mailward", "--version"]).argv.is_empty());
 
         host.write("/etc/new/folder/file", "host");
         assert_eq!(host.run(&["cat", "/etc/new/folder/file"]).success(), "host");
         assert!(!Path::new("/etc/new").exists(), "the machine is another");
-        host.run(&["sh", "-c", "echo run >/run/test-of-hosts"])
-            .success();
-        assert_eq!(
-            host.read_text("/var/run/test-of-hosts"),
-            "run\n",
-            "links stay in the host"
-        );
+        host.run(&["sh", "-c", "echo run >/run/test-of-hosts"]).success();
+        assert_eq!(host.read_text("/var/run/test-of-hosts"), "run\n", "links stay in the host");
         let seen = host.path_on_machine("/var/run/test-of-hosts");
         assert_eq!(std::fs::read_to_string(seen).unwrap(), "run\n");
-        assert!(
-            !Path::new("/run/test-of-hosts").exists(),
-            "the machine is another"
-        );
+        assert!(!Path::new("/run/test-of-hosts").exists(), "the machine is another");
         let knob = host.run(&["sh", "-c", "echo 0 >/proc/sys/kernel/printk"]);
         assert_ne!(knob.code(), 0, "the machine's kernel is out of reach");
     });
@@ -61,23 +45,14 @@ fn a_program_in_a_host_has_its_input_its_exit_code_and_a_time_limit() {
     let Some(host) = Host::init() else { return };
     let cat = host.command(&["cat"]).stdin("hello").run();
     assert_eq!((cat.code(), cat.stdout.as_str()), (0, "hello"));
-    let failed = host
-        .command(&["sh", "-c", "echo $A >&2; exit 7"])
-        .env("A", "b")
-        .run();
+    let failed = host.command(&["sh", "-c", "echo $A >&2; exit 7"]).env("A", "b").run();
     assert_eq!((failed.code(), failed.stderr.as_str()), (7, "b\n"));
     assert_eq!(host.run(&["sh", "-c", "kill -TERM $$"]).signal(), Some(15));
     let hung = std::panic::catch_unwind(|| {
-        host.command(&["sleep", "1234"])
-            .within(Duration::from_millis(200))
-            .run()
+        host.command(&["sleep", "1234"]).within(Duration::from_millis(200)).run()
     });
     assert!(hung.is_err());
-    let sleeps = |host: &Host| {
-        host.processes()
-            .iter()
-            .any(|process| process.argv == ["sleep", "1234"])
-    };
+    let sleeps = |host: &Host| host.processes().iter().any(|process| process.argv == ["sleep", "1234"]);
     host.wait_until("the program that hung is gone", || !sleeps(&host));
     host.exec_detached(&["sleep", "1234"]);
     host.wait_until("the detached program runs", || sleeps(&host));
@@ -121,9 +96,7 @@ fn in_namespaces(namespaces: &[PathBuf]) -> Vec<String> {
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let namespace = std::fs::read_link(path.join("ns/pid")).ok()?;
-            namespaces
-                .contains(&namespace)
-                .then(|| path.display().to_string())
+            namespaces.contains(&namespace).then(|| path.display().to_string())
         })
         .collect()
 }
@@ -131,11 +104,7 @@ fn in_namespaces(namespaces: &[PathBuf]) -> Vec<String> {
 /// The cgroup of the host that has this keeper, if there is one in a hierarchy that the machine has mounted.
 fn cgroups_of(keeper: u32) -> String {
     let found = std::process::Command::new("find")
-        .args([
-            "/sys/fs/cgroup",
-            "-name",
-            &format!("mailward-test-{keeper}"),
-        ])
+        .args(["/sys/fs/cgroup", "-name", &format!("mailward-test-{keeper}")])
         .output_in_time()
         .unwrap();
     String::from_utf8_lossy(&found.stdout).into_owned()
@@ -179,10 +148,7 @@ fn a_test_program_that_makes_hosts_leaves_no_temporary_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     // Other cases have temporary files of their own meanwhile: this one is alone in a program of its own.
     let output = std::process::Command::new(own::suite())
-        .args([
-            "--exact",
-            "real_daemons::hosts::a_program_in_a_host_is_killed_at_a_call_of_its_own",
-        ])
+        .args(["--exact", "real_daemons::hosts::a_program_in_a_host_is_killed_at_a_call_of_its_own"])
         .env("TMPDIR", folder.path())
         .output_in_time()
         .unwrap();
@@ -198,18 +164,12 @@ fn a_host_whose_keeper_is_killed_ends_and_the_next_host_removes_its_cgroup() {
     };
     let namespace = std::fs::read_link(format!("/proc/{}/ns/pid", host.init_pid())).unwrap();
     let keeper = host.keeper_pid();
-    let killed = std::process::Command::new("kill")
-        .args(["-KILL", &keeper.to_string()])
-        .status();
+    let killed = std::process::Command::new("kill").args(["-KILL", &keeper.to_string()]).status();
     assert!(killed.unwrap().success());
     let namespaces = [namespace];
     let end = std::time::Instant::now() + Duration::from_secs(60);
     while !in_namespaces(&namespaces).is_empty() {
-        assert!(
-            std::time::Instant::now() < end,
-            "{:?}",
-            in_namespaces(&namespaces)
-        );
+        assert!(std::time::Instant::now() < end, "{:?}", in_namespaces(&namespaces));
         std::thread::sleep(Duration::from_millis(10));
     }
     drop(host);

@@ -9,12 +9,10 @@ const DEFAULTS: &str = "/etc/xinetd.conf";
 const SMTP: &str = "/etc/xinetd.d/smtp_psa";
 
 fn xinetd(host: &Host) -> String {
-    let found = host.processes().into_iter().find(|process| {
-        process
-            .argv
-            .first()
-            .is_some_and(|name| name.ends_with("sbin/xinetd"))
-    });
+    let found = host
+        .processes()
+        .into_iter()
+        .find(|process| process.argv.first().is_some_and(|name| name.ends_with("sbin/xinetd")));
     found.expect("xinetd runs").pid.to_string()
 }
 
@@ -38,25 +36,17 @@ fn the_connection_over_per_source_is_cut_and_a_reload_after_raising_it_keeps_ope
         let pid = xinetd(host);
         host.replace_text(DEFAULTS, "per_source\t= 10", "per_source\t= 4");
         host.run(&["kill", "-HUP", &pid]).success();
-        host.wait_until("the lower limit is live", || {
-            dump(host, &pid).contains("PER_SOURCE = 4")
-        });
+        host.wait_until("the lower limit is live", || dump(host, &pid).contains("PER_SOURCE = 4"));
 
         let mut held = host.open_until_cut(25, "198.51.100.7", 20);
         assert_eq!(held.len(), 4);
         let mut ftp = host.connect(21, "198.51.100.7");
-        assert_eq!(
-            ftp.greeting().as_deref(),
-            Some("220 mx1.test FTP"),
-            "each service counts for itself"
-        );
+        assert_eq!(ftp.greeting().as_deref(), Some("220 mx1.test FTP"), "each service counts for itself");
         assert_eq!(host.open_until_cut(25, "203.0.113.9", 1).len(), 1);
 
         host.replace_text(SMTP, "}", "\tper_source\t= 20\n}");
         host.run(&["kill", "-HUP", &pid]).success();
-        host.wait_until("the higher limit is live", || {
-            dump(host, &pid).contains("PER_SOURCE = 20")
-        });
+        host.wait_until("the higher limit is live", || dump(host, &pid).contains("PER_SOURCE = 20"));
         for session in &mut held {
             assert!(session.still_open());
             assert_eq!(session.exchange("still here"), "still here");

@@ -1,5 +1,5 @@
-//! The real script, under dash, bash and BusyBox, does what the model says: random histories of decisions, kills and file
-//! operations that fail, a clock that only the test moves, and two watchers for each.
+//! The real script, under dash, bash and BusyBox, does what the model says: random histories of decisions,
+//! kills and file operations that fail, a clock that only the test moves, and two watchers for each.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -65,9 +65,7 @@ impl Event {
             Self::Close => "[ -d $d ] && echo $id >$d/closed",
             Self::LoseFile => "rm -f $d/open",
             Self::LoseFolder => "rm -rf $d",
-            Self::FoldersForFiles => {
-                "rm -f $d/open $d/revert.nft; mkdir $d/open $d/revert.nft $d/reverting"
-            }
+            Self::FoldersForFiles => "rm -f $d/open $d/revert.nft; mkdir $d/open $d/revert.nft $d/reverting",
             Self::Pipes => "for n in closed reverted; do rm -f $d/$n; mkfifo $d/$n; done",
             Self::ReadOnly => "mount --bind $d $d && mount -o remount,bind,ro $d",
             Self::Full => "mount -t tmpfs -o nr_inodes=1 tmpfs $d",
@@ -81,11 +79,7 @@ impl Event {
     /// The same in the model.
     fn happens(self, world: World) -> World {
         let world = match self {
-            Self::Nothing
-            | Self::ConfirmOther
-            | Self::ConfirmEmpty
-            | Self::Pipes
-            | Self::Signals => world,
+            Self::Nothing | Self::ConfirmOther | Self::ConfirmEmpty | Self::Pipes | Self::Signals => world,
             Self::Confirm => world.somebody_confirms(),
             Self::Close => world.somebody_closes(),
             Self::LoseFile | Self::FoldersForFiles => world.loses_files(),
@@ -99,7 +93,8 @@ impl Event {
     }
 }
 
-/// Histories whose outcome is certain: what would be decided in a folder that is gone or read-only is left out.
+/// Histories whose outcome is certain: what would be decided in a folder that is gone or read-only is left
+/// out.
 fn histories(number: usize) -> Vec<Vec<Event>> {
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
@@ -109,13 +104,9 @@ fn histories(number: usize) -> Vec<Vec<Event>> {
         Event::ALL[usize::try_from(random >> 33).unwrap() % Event::ALL.len()]
     };
     let spoils = |event: &Event| {
-        use Event::{
-            Close, ConfirmEmpty, ConfirmOther, FoldersForFiles, Full, LoseFile, LoseFolder,
-        };
-        matches!(
-            event,
-            Close | LoseFile | LoseFolder | FoldersForFiles | Full | ConfirmOther | ConfirmEmpty
-        ) || matches!(event, Event::ReadOnly | Event::Pipes)
+        use Event::{Close, ConfirmEmpty, ConfirmOther, FoldersForFiles, Full, LoseFile, LoseFolder};
+        matches!(event, Close | LoseFile | LoseFolder | FoldersForFiles | Full | ConfirmOther | ConfirmEmpty)
+            || matches!(event, Event::ReadOnly | Event::Pipes)
     };
     let mut all: Vec<Vec<Event>> = Event::ALL.iter().map(|&event| vec![event]).collect();
     while all.len() < number {
@@ -167,17 +158,14 @@ fn driver(histories: &[Vec<Event>]) -> String {
     for step in 0..LENGTH {
         for (number, history) in histories.iter().enumerate() {
             if let Some(event) = history.get(step) {
-                let _ = writeln!(
-                    script,
-                    "happen {number}; {{ {}; }} 2>/dev/null",
-                    event.script()
-                );
+                let _ = writeln!(script, "happen {number}; {{ {}; }} 2>/dev/null", event.script());
             }
         }
         script.push_str("sleep 3\n");
     }
     script.push_str("echo '200.00 1.00' >/run/test/uptime\n");
-    // One that hangs is given up after five seconds; the first ones that are stopped do not end by themselves.
+    // One that hangs is given up after five seconds; the first ones that are stopped do not end by
+    // themselves.
     script.push_str(
         "left=100; while [ $left -gt 0 ] && pgrep -f 'revert.sh watch' >/dev/null; do \
          pkill -CONT -f 'revert.sh watch'; sleep 0.2; left=$((left - 1)); done\n",
@@ -202,20 +190,10 @@ fn compare(shell: &str) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(driver(some).as_bytes()).unwrap();
         let output = Command::new("unshare")
-            .args([
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-                "bash",
-            ])
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
             .arg(file.path())
             .arg(shell)
-            .env(
-                "SCRIPT",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/src/host/timer.sh"),
-            )
+            .env("SCRIPT", concat!(env!("CARGO_MANIFEST_DIR"), "/src/host/timer.sh"))
             .output_in_time()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

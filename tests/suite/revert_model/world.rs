@@ -193,12 +193,7 @@ impl World {
                 told_confirmed: false,
                 confirmed_from_old: false,
                 lied: false,
-                faults: Faults {
-                    kills_of_watchers: 2,
-                    kills_of_runs: 2,
-                    boots: 1,
-                    spoils: 2,
-                },
+                faults: Faults { kills_of_watchers: 2, kills_of_runs: 2, boots: 1, spoils: 2 },
                 without: None,
             })
             .collect()
@@ -239,8 +234,8 @@ impl World {
         if faults.kills_of_watchers > 0 {
             for one in 0..2 {
                 // Both at once, or the last one and the script, is the limit that is documented.
-                let alone = !self.systemd && !Self::lives(self.watchers[1 - one])
-                    || self.systemd && !self.script;
+                let alone =
+                    !self.systemd && !Self::lives(self.watchers[1 - one]) || self.systemd && !self.script;
                 if Self::lives(self.watchers[one]) && !alone {
                     acts.push(Act::KillWatcher(one));
                 }
@@ -475,7 +470,8 @@ impl World {
                 self.record = Record::Confirmed;
                 // What it says now is planned and applied.
                 self.boot = self.kernel;
-                // Where the rules of before are there, after a boot for instance, that is told, and it is planned anew.
+                // Where the rules of before are there, after a boot for instance, that is told, and it is
+                // planned anew.
                 self.close_confirmed();
             }
         } else if self.record == Record::Open {
@@ -502,16 +498,12 @@ impl World {
         let in_force = self.kernel == Rules::Changed;
         self.close();
         let watched = (0..2).any(|one| Self::lives(self.watchers[one]) || self.is_missed(one));
-        self.told_confirmed |=
-            in_force && (self.ends() || !watched || !self.has(Mend::LooksForWatchers));
+        self.told_confirmed |= in_force && (self.ends() || !watched || !self.has(Mend::LooksForWatchers));
     }
 
     /// Whether a watcher that looks finds that it is over.
     fn ends(&self) -> bool {
-        matches!(
-            self.folder,
-            Folder::Confirmed | Folder::Reverted | Folder::Closed
-        )
+        matches!(self.folder, Folder::Confirmed | Folder::Reverted | Folder::Closed)
     }
 
     fn take_back(&mut self) {
@@ -546,12 +538,7 @@ impl World {
             let next = world
                 .steps()
                 .into_iter()
-                .filter(|act| {
-                    !matches!(
-                        act,
-                        Act::ConfirmFromNew | Act::ConfirmFromOld | Act::NextRun
-                    )
-                })
+                .filter(|act| !matches!(act, Act::ConfirmFromNew | Act::ConfirmFromOld | Act::NextRun))
                 .map(|act| world.after(act))
                 .find(|next| *next != world);
             match next {

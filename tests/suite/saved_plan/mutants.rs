@@ -1,5 +1,6 @@
-//! Every value of a saved plan replaced, taken out, doubled and swapped. As it is, each such file is refused. With the digest
-//! and the fingerprint made anew, as somebody could who may write the file, it is refused or does no more than what it showed.
+//! Every value of a saved plan replaced, taken out, doubled and swapped. As it is, each such file is refused.
+//! With the digest and the fingerprint made anew, as somebody could who may write the file, it is refused or
+//! does no more than what it showed.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,9 +9,7 @@ use mailward::facts::Facts;
 use mailward::failure::Exit;
 use mailward::host::local::LocalHost;
 use mailward::observe::{ObserveScope, Observed};
-use mailward::plan::{
-    ACTION_DEADLINE, Fingerprint, Plan, SafetyOverrides, Step, make, saved, stale,
-};
+use mailward::plan::{ACTION_DEADLINE, Fingerprint, Plan, SafetyOverrides, Step, make, saved, stale};
 use serde_json::{Value as Json, json};
 
 use super::{Desk, MANIFEST};
@@ -69,12 +68,12 @@ fn spots(json: &Json, alike: Alike) -> Vec<Spot> {
 
 fn walk(json: &Json, at: &str, shape: &str, found: &mut BTreeMap<String, (Spot, Option<Spot>)>) {
     let inner: Vec<(Key, &Json)> = match json {
-        Json::Object(fields) => (fields.iter())
-            .map(|(name, value)| (Key::Field(name.clone()), value))
-            .collect(),
-        Json::Array(items) => (items.iter().enumerate())
-            .map(|(index, value)| (Key::Item(index), value))
-            .collect(),
+        Json::Object(fields) => {
+            (fields.iter()).map(|(name, value)| (Key::Field(name.clone()), value)).collect()
+        }
+        Json::Array(items) => {
+            (items.iter().enumerate()).map(|(index, value)| (Key::Item(index), value)).collect()
+        }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => Vec::new(),
     };
     for (place, (key, value)) in inner.iter().enumerate() {
@@ -213,9 +212,7 @@ fn every_change_of_a_saved_plan_is_noticed() {
     assert!(number > 3000, "{number}");
     let stale = ends.get(&Exit::Stale.code()).copied().unwrap_or_default();
     assert_eq!(stale, number, "{ends:?}");
-    covered(&format!(
-        "{number} changed saved plans are all refused with 6"
-    ));
+    covered(&format!("{number} changed saved plans are all refused with 6"));
 }
 
 #[test]

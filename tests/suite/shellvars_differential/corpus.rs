@@ -47,12 +47,7 @@ fn files_from_the_wild_mean_what_the_shell_makes_of_them() {
             let verdict = judge::verdicts_of(shell, &names, &[Job(vec![&bytes])]).remove(0);
             let verdict = verdict.unwrap_or_else(|| panic!("{path} ends {shell:?}"));
             for one in &assignments {
-                assert_eq!(
-                    verdict.get(&one.name),
-                    Some(&one.bytes),
-                    "{path}: {}",
-                    one.name
-                );
+                assert_eq!(verdict.get(&one.name), Some(&one.bytes), "{path}: {}", one.name);
             }
             for name in ["MAXDAEMONS", "MAXPERIP"] {
                 let unset = file.value(name) == SourcedValue::Untouched;
@@ -70,11 +65,7 @@ fn files_from_the_wild_are_edited_in_one_line() {
             assert_eq!(done.lines.len(), 1, "{path}");
             let verdicts = judge::verdicts_of(Shell::Dash, &[name], &[Job(vec![&done.bytes])]);
             let value = verdicts[0].as_ref().and_then(|all| all.get(name));
-            assert_eq!(
-                value.and_then(|value| daemon_number(value)),
-                Some(137),
-                "{path}"
-            );
+            assert_eq!(value.and_then(|value| daemon_number(value)), Some(137), "{path}");
             let (old, new) = (line_set(&bytes), line_set(&done.bytes));
             let inserted = usize::from(done.lines[0].before.is_none());
             assert_eq!(old.len() + inserted, new.len(), "{path}");

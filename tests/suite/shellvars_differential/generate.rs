@@ -1,4 +1,5 @@
-//! Generated files: plain ones as people write them, rich ones with what else the shell can do, and token soup.
+//! Generated files: plain ones as people write them, rich ones with what else the shell can do, and token
+//! soup.
 
 use super::NAMES;
 
@@ -53,11 +54,8 @@ pub(super) fn file(dice: &mut Dice, grammar: Grammar) -> Vec<u8> {
         text.push('\u{feff}');
     }
     for _ in 0..=dice.below(9) {
-        let line = if grammar == Grammar::Rich && dice.one_in(3) {
-            rich_line(dice)
-        } else {
-            plain_line(dice)
-        };
+        let line =
+            if grammar == Grammar::Rich && dice.one_in(3) { rich_line(dice) } else { plain_line(dice) };
         text.push_str(&line);
         if dice.one_in(25) {
             text.push('\r');
@@ -147,16 +145,7 @@ fn assignment(dice: &mut Dice) -> String {
 }
 
 fn comment(dice: &mut Dice) -> String {
-    dice.pick(&[
-        "# note",
-        "#MAXPERIP=3",
-        "# a=b \\",
-        "#",
-        "# it's",
-        "# \"x",
-        "##NAME: MAXPERIP:4",
-    ])
-    .to_owned()
+    dice.pick(&["# note", "#MAXPERIP=3", "# a=b \\", "#", "# it's", "# \"x", "##NAME: MAXPERIP:4"]).to_owned()
 }
 
 fn plain_line(dice: &mut Dice) -> String {

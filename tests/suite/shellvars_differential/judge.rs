@@ -37,15 +37,10 @@ pub(super) fn verdicts(shell: Shell, jobs: &[Job<'_>]) -> Vec<Option<Variables>>
 }
 
 /// The same for these variables.
-pub(super) fn verdicts_of(
-    shell: Shell,
-    names: &[&str],
-    jobs: &[Job<'_>],
-) -> Vec<Option<Variables>> {
+pub(super) fn verdicts_of(shell: Shell, names: &[&str], jobs: &[Job<'_>]) -> Vec<Option<Variables>> {
     let dir = tempfile::tempdir().expect("a folder for the judge");
     // Whatever a generated file does, it cannot take the machine with it.
-    let mut script =
-        String::from("ulimit -v 1000000 && ulimit -t 100 && ulimit -f 10000 || exit\n");
+    let mut script = String::from("ulimit -v 1000000 && ulimit -t 100 && ulimit -f 10000 || exit\n");
     let mut print = String::from("printf '");
     for name in names {
         write!(print, "{name}\\037%s\\037%s\\036").unwrap();
@@ -54,15 +49,11 @@ pub(super) fn verdicts_of(
     for name in names {
         write!(print, " \"${{{name}+set}}\" \"${name}\"").unwrap();
     }
-    // In a subshell, bash 5.2 runs a sourced file's last command in place of the subshell, which start scripts have
-    // not; not where a signal is trapped.
+    // In a subshell, bash 5.2 runs a sourced file's last command in place of the subshell, which start
+    // scripts have not; not where a signal is trapped.
     for (index, job) in jobs.iter().enumerate() {
         writeln!(script, "printf '\\035{index}\\036'").unwrap();
-        write!(
-            script,
-            "( trap : USR2; exec 3>&1 >/dev/null 2>&1 </dev/null; set -- start; "
-        )
-        .unwrap();
+        write!(script, "( trap : USR2; exec 3>&1 >/dev/null 2>&1 </dev/null; set -- start; ").unwrap();
         for (part, bytes) in job.0.iter().enumerate() {
             fs::write(dir.path().join(format!("{index}.{part}")), bytes).expect("a file to source");
             write!(script, ". ./{index}.{part}; ").unwrap();
@@ -87,11 +78,8 @@ pub(super) fn verdicts_of(
         "{shell:?} judges (apt packages dash, bash): {code:?} {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let answers: BTreeMap<usize, Option<Variables>> = output
-        .stdout
-        .split(|byte| *byte == 0o35)
-        .filter_map(|text| answer(text, names.len()))
-        .collect();
+    let answers: BTreeMap<usize, Option<Variables>> =
+        output.stdout.split(|byte| *byte == 0o35).filter_map(|text| answer(text, names.len())).collect();
     assert_eq!(answers.len(), jobs.len(), "{shell:?} answers every job");
     answers.into_values().collect()
 }

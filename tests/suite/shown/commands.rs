@@ -1,5 +1,6 @@
-//! The program itself on a copy of the example's host: files with a stranger's names and contents, commands and clients with a
-//! stranger's replies, another side that says what it likes, and arguments that were file names.
+//! The program itself on a copy of the example's host: files with a stranger's names and contents, commands
+//! and clients with a stranger's replies, another side that says what it likes, and arguments that were file
+//! names.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -31,9 +32,7 @@ fn clean(what: &str, output: &Output) -> [String; 2] {
 /// Runs every command that looks at a host or changes it, in every form.
 fn every_command(what: &str, root: &Path, manifest: &Path) -> String {
     let mut all = String::new();
-    for command in [
-        "plan", "check", "show", "validate", "apply", "revert", "confirm",
-    ] {
+    for command in ["plan", "check", "show", "validate", "apply", "revert", "confirm"] {
         let forms: &[&[&str]] = match command {
             "plan" | "apply" => &[&["--color=always"], &["--format=json"]],
             "check" | "show" => &[&["--color=always"], &["--redact-accounts"]],
@@ -96,10 +95,7 @@ fn a_file_in_an_included_folder_forges_no_line_of_a_plan() {
     fs::write(&manifest, "version = 1\n[limits.smtp]\nper_ip = 40\n").unwrap();
     let plan = |more: &[&str]| {
         let mut run = Command::new(BINARY);
-        run.args(["plan", "--root"])
-            .arg(root)
-            .args(more)
-            .arg(&manifest);
+        run.args(["plan", "--root"]).arg(root).args(more).arg(&manifest);
         run.output_in_time().unwrap()
     };
     let output = plan(&["--color=always"]);
@@ -107,28 +103,17 @@ fn a_file_in_an_included_folder_forges_no_line_of_a_plan() {
     let [text, _] = clean("plan", &output);
     let count = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
     assert_eq!((count("fingerprint "), count("Plan: ")), (1, 1), "{text}");
-    assert!(
-        text.contains(r"edit /etc/xinetd.d/smtp_psax\u{1b}[2J"),
-        "{text}"
-    );
+    assert!(text.contains(r"edit /etc/xinetd.d/smtp_psax\u{1b}[2J"), "{text}");
     // JSON has the name itself.
     let json: Json = serde_json::from_slice(&plan(&["--format=json"]).stdout).unwrap();
-    let paths: Vec<&str> = (json["steps"].as_array().unwrap().iter())
-        .filter_map(|step| step["path"].as_str())
-        .collect();
-    assert!(
-        paths.contains(&format!("/etc/xinetd.d/{name}").as_str()),
-        "{json}"
-    );
+    let paths: Vec<&str> =
+        (json["steps"].as_array().unwrap().iter()).filter_map(|step| step["path"].as_str()).collect();
+    assert!(paths.contains(&format!("/etc/xinetd.d/{name}").as_str()), "{json}");
 }
 
 #[test]
 fn hostile_names_of_files_reach_no_terminal() {
-    for file in [
-        "xinetd.d/smtp_psa",
-        "xinetd.d/ftp_psa",
-        "courier-imap/pop3d",
-    ] {
+    for file in ["xinetd.d/smtp_psa", "xinetd.d/ftp_psa", "courier-imap/pop3d"] {
         let said = with(file, |root| {
             let old = root.join("etc").join(file);
             let mut name = old.file_name().unwrap().to_owned();
@@ -160,17 +145,11 @@ fn hostile_contents_of_files_reach_no_terminal() {
         ("etc/psa/psa.conf", b"PRODUCT_ROOT_D "),
         ("usr/local/psa/version", b""),
         ("etc/ssh/sshd_config", b"\nPort "),
-        (
-            "var/lib/mailward/journal.json",
-            b"{\"format\": 1, \"owed\": \"",
-        ),
+        ("var/lib/mailward/journal.json", b"{\"format\": 1, \"owed\": \""),
         ("var/lib/mailward/xinetd.json", b"["),
         ("var/lib/mailward/panel-command.json", b"{\""),
         ("var/lib/mailward/access/window.json", b"{"),
-        (
-            "var/lib/stand-in/iptables",
-            b"-A INPUT -m comment --comment \"",
-        ),
+        ("var/lib/stand-in/iptables", b"-A INPUT -m comment --comment \""),
         ("var/lib/stand-in/ip6tables", b"*"),
         ("proc/sys/kernel/hostname", b""),
         ("etc/hostname", b""),
@@ -227,10 +206,7 @@ fn another_side_that_says_what_it_likes_reaches_no_terminal() {
         script(&ssh, stdout, stderr, 255);
         for command in ["plan", "apply", "check", "show", "revert"] {
             let mut run = Command::new(BINARY);
-            run.env("MAILWARD_SSH", &ssh)
-                .arg(command)
-                .args(["--color=always", "--host"])
-                .arg(HOSTILE);
+            run.env("MAILWARD_SSH", &ssh).arg(command).args(["--color=always", "--host"]).arg(HOSTILE);
             if command != "revert" {
                 run.arg(&manifest);
             }
@@ -259,36 +235,19 @@ fn arguments_that_were_names_of_files_reach_no_terminal() {
         vec!["plan".into(), no_text.clone()],
         vec!["plan".into(), bad.clone().into()],
         vec!["validate".into(), bad.clone().into(), no_text.clone()],
-        vec![
-            "plan".into(),
-            "-o".into(),
-            "/dev/null/x".into(),
-            bad.clone().into(),
-        ],
+        vec!["plan".into(), "-o".into(), "/dev/null/x".into(), bad.clone().into()],
         vec!["plan".into(), option("--"), bad.clone().into()],
         vec!["plan".into(), option("--format="), bad.clone().into()],
         vec!["apply".into(), option("--allow="), bad.clone().into()],
         vec!["apply".into(), option("--expect="), bad.clone().into()],
-        vec![
-            "apply".into(),
-            option("--outcome=/dev/null/"),
-            bad.clone().into(),
-        ],
+        vec!["apply".into(), option("--outcome=/dev/null/"), bad.clone().into()],
         vec!["plan".into(), option("--root="), bad.clone().into()],
         vec!["man".into(), no_text.clone()],
         vec!["man".into(), hostile.to_owned()],
         vec!["schema".into(), hostile.to_owned()],
-        vec![
-            "plan".into(),
-            "--ssh-timeout".into(),
-            hostile.to_owned(),
-            bad.into(),
-        ],
+        vec!["plan".into(), "--ssh-timeout".into(), hostile.to_owned(), bad.into()],
     ] {
-        let output = Command::new(BINARY)
-            .args(&arguments)
-            .output_in_time()
-            .unwrap();
+        let output = Command::new(BINARY).args(&arguments).output_in_time().unwrap();
         let [_, err] = clean(&format!("{arguments:?}"), &output);
         assert!(matches!(output.status.code(), Some(4 | 11)), "{output:?}");
         assert!(!err.is_empty());

@@ -1,4 +1,5 @@
-//! Every value of a plan, an outcome and a view of a host that can hold text holds a stranger's: each text made of it is clean.
+//! Every value of a plan, an outcome and a view of a host that can hold text holds a stranger's: each text
+//! made of it is clean.
 
 use mailward::engine::outcome::Outcome;
 use mailward::failure::{Diagnostic, FilePlace};
@@ -18,11 +19,8 @@ use super::{HOSTILE, judge};
 use crate::notes;
 use crate::saved_plan::{Desk, MANIFEST};
 
-const DETAILS: [text::AccountDetail; 3] = [
-    text::AccountDetail::Brief,
-    text::AccountDetail::Full,
-    text::AccountDetail::Counts,
-];
+const DETAILS: [text::AccountDetail; 3] =
+    [text::AccountDetail::Brief, text::AccountDetail::Full, text::AccountDetail::Counts];
 
 /// The document with each of its strings made hostile, one at a time, as far as it is still a document.
 fn each<T: DeserializeOwned>(document: &Json, mut look: impl FnMut(&str, &T)) -> usize {
@@ -102,8 +100,7 @@ fn every_text_of_a_plan_and_its_outcome() {
 
     let applied = desk.mailward("apply", &["--yes", "--format", "json", "m.toml"]);
     let mut outcome: Json = serde_json::from_slice(&applied.stdout).unwrap();
-    let place =
-        serde_json::json!({"file": "f", "line": 1, "column": 1, "width": 1, "text": "a = 1"});
+    let place = serde_json::json!({"file": "f", "line": 1, "column": 1, "width": 1, "text": "a = 1"});
     outcome["messages"]
         .as_array_mut()
         .unwrap()
@@ -119,10 +116,7 @@ fn every_text_of_a_plan_and_its_outcome() {
         }
     };
     let mut looked = each::<Outcome>(&outcome, look);
-    let notes: Vec<Json> = all
-        .iter()
-        .map(|note| serde_json::to_value(note).unwrap())
-        .collect();
+    let notes: Vec<Json> = all.iter().map(|note| serde_json::to_value(note).unwrap()).collect();
     outcome["notes"] = Json::Array(notes);
     outcome["steps"] = Json::Array(Vec::new());
     looked += each::<Outcome>(&outcome, look);
@@ -136,16 +130,8 @@ fn every_text_of_a_host_that_is_shown() {
     let shown: Json = serde_json::from_slice(&shown.stdout).unwrap();
     let mut looked = 0;
     for (setting, value, running) in [
-        (
-            LimitSetting::PerIp,
-            LimitValue::Nothing,
-            RunningValue::Unknown,
-        ),
-        (
-            LimitSetting::Total,
-            LimitValue::Count(ConnectionLimit::Unlimited),
-            RunningValue::Not,
-        ),
+        (LimitSetting::PerIp, LimitValue::Nothing, RunningValue::Unknown),
+        (LimitSetting::Total, LimitValue::Count(ConnectionLimit::Unlimited), RunningValue::Not),
     ] {
         let entry = LimitEntry {
             service: HOSTILE.to_owned(),
@@ -157,11 +143,7 @@ fn every_text_of_a_host_that_is_shown() {
             line: Some(1),
             running,
             problems: vec![HOSTILE.to_owned()],
-            declared: Some(DeclaredAs {
-                value,
-                layer: HOSTILE.to_owned(),
-                line: 2,
-            }),
+            declared: Some(DeclaredAs { value, layer: HOSTILE.to_owned(), line: 2 }),
         };
         let shown = text::show(&[entry.clone(), entry.clone()], Colour::On);
         assert_eq!(judge("show", shown.as_bytes()).lines().count(), 5);
@@ -183,37 +165,21 @@ fn every_text_of_a_host_that_is_shown() {
     for (note, _) in notes::each() {
         let note = serde_json::to_value(note).unwrap();
         each::<Note>(&note, |at, note| {
-            assert_eq!(
-                judge(at, text::waiting(note, Colour::On).as_bytes())
-                    .lines()
-                    .count(),
-                1
-            );
+            assert_eq!(judge(at, text::waiting(note, Colour::On).as_bytes()).lines().count(), 1);
         });
     }
 }
 
 #[test]
 fn every_part_of_a_message() {
-    let place = FilePlace {
-        file: HOSTILE.to_owned(),
-        line: 3,
-        column: 2,
-        width: 4,
-        text: format!("a = {HOSTILE}"),
-    };
+    let place =
+        FilePlace { file: HOSTILE.to_owned(), line: 3, column: 2, width: 4, text: format!("a = {HOSTILE}") };
     for colour in [Colour::Off, Colour::On] {
         for severity in [WorstSeverity::Error, WorstSeverity::Note] {
             let all = Diagnostic::new(HOSTILE).because(HOSTILE).hint(HOSTILE);
             let placed = all.clone().at(place.clone());
-            let cut = all.clone().at(FilePlace {
-                column: 4000,
-                ..place.clone()
-            });
-            judge(
-                "a message",
-                render(&[all, placed, cut], severity, colour).as_bytes(),
-            );
+            let cut = all.clone().at(FilePlace { column: 4000, ..place.clone() });
+            judge("a message", render(&[all, placed, cut], severity, colour).as_bytes());
         }
     }
 }

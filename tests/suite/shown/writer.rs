@@ -44,10 +44,7 @@ fn text_leaves_the_program_by_one_writer_alone() {
     ];
     let mut seen = Vec::new();
     for path in &found {
-        for line in program(path)
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-        {
+        for line in program(path).lines().filter(|line| !line.trim_start().starts_with("//")) {
             if ways.iter().any(|way| line.contains(way)) {
                 seen.push(format!("{}: {}", path.display(), line.trim()));
             }
@@ -55,9 +52,7 @@ fn text_leaves_the_program_by_one_writer_alone() {
     }
     seen.retain(|line| !line.starts_with("src/cli/terminal.rs: "));
     // The terminal's settings are read and given back; nothing is written to it.
-    seen.retain(|line| {
-        !line.starts_with("src/host/ssh/session.rs: let terminal = File::open(\"/dev/tty\")")
-    });
+    seen.retain(|line| !line.starts_with("src/host/ssh/session.rs: let terminal = File::open(\"/dev/tty\")"));
     // Names that the operator may give to files, which hold JSON.
     seen.retain(|line| !line.starts_with("src/cli/files.rs: ") || line.contains("()"));
     assert!(seen.is_empty(), "{seen:#?}");
@@ -80,10 +75,6 @@ fn text_that_is_taken_as_it_is_comes_from_the_program_alone() {
     // A page, a script and a usage error; and what a renderer made of parts that were escaped before it.
     assert_eq!(
         seen,
-        [
-            "src/cli/generate.rs [2, 0]",
-            "src/cli/terminal.rs [1, 0]",
-            "src/report/diagnostic.rs [0, 1]",
-        ]
+        ["src/cli/generate.rs [2, 0]", "src/cli/terminal.rs [1, 0]", "src/report/diagnostic.rs [0, 1]",]
     );
 }

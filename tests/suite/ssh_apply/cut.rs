@@ -46,10 +46,7 @@ fn breaks(host: &Host, per_ip: u32, fate: Fate, moment: Moment, message: usize) 
         // All was done and seen; only that it is written down on the host is not known.
         3 => {
             let check = run(&ssh, &["check"], &manifest);
-            assert!(
-                matches!(check.code(), 0 | 3),
-                "{what}: {lost:#?} {check:#?}"
-            );
+            assert!(matches!(check.code(), 0 | 3), "{what}: {lost:#?} {check:#?}");
         }
         other => panic!("{what}: exit {other}: {lost:#?}"),
     }
@@ -57,9 +54,7 @@ fn breaks(host: &Host, per_ip: u32, fate: Fate, moment: Moment, message: usize) 
     let next = run(&ssh, &again, &manifest);
     assert_eq!(next.code(), 0, "{what}: {next:#?}");
     if let Some(run) = outcome["run"].as_str()
-        && edited
-            .iter()
-            .any(|edited| host.read_text(&edited.path) != edited.before)
+        && edited.iter().any(|edited| host.read_text(&edited.path) != edited.before)
         && lost.code() == 11
         && outcome["steps"][0]["state"] == "done"
     {
@@ -69,21 +64,15 @@ fn breaks(host: &Host, per_ip: u32, fate: Fate, moment: Moment, message: usize) 
     let check = run(&ssh, &["check"], &manifest);
     assert_eq!(check.code(), 0, "{what}: {check:#?}");
     let argv = host.couriertcpd(110).expect("pop3d runs");
-    assert!(
-        argv.contains(&format!("-maxperip={per_ip}")),
-        "{what}: {argv:?}"
-    );
+    assert!(argv.contains(&format!("-maxperip={per_ip}")), "{what}: {argv:?}");
     let script = "ls -A /etc/courier* /etc/xinetd.d /etc /tmp /dev/shm /run | grep mailward || :; cd /var/lib/mailward; ls -A holders; ls";
     let left = host.run(&["sh", "-c", script]).success();
-    assert_eq!(
-        left.trim(),
-        "backups\nhistory\nholders\nlock\nxinetd.json",
-        "{what}"
-    );
+    assert_eq!(left.trim(), "backups\nhistory\nholders\nlock\nxinetd.json", "{what}");
     true
 }
 
-/// Breaks applies at each message in turn, at moments that go round from `first`, until one has fewer messages.
+/// Breaks applies at each message in turn, at moments that go round from `first`, until one has fewer
+/// messages.
 fn at_every_message(kind: Kind, first: usize, fate: Fate) {
     let Some(host) = host(kind) else { return };
     let (mut broken, mut per_ip) = (0, 20);
@@ -131,20 +120,12 @@ fn a_shared_connection_that_stays_keeps_no_lock_and_no_shell_of_a_run_that_was_c
     let mut ssh = host.ssh().auto_master();
     // It is made by a run that ends well, and outlives the next.
     assert_eq!(run(&ssh, &["plan"], &manifest(20)).code(), 2);
-    for (moment, message) in [
-        (Moment::Sent, 1),
-        (Moment::HalfMessage, 6),
-        (Moment::AnswerLost, 8),
-    ] {
+    for (moment, message) in [(Moment::Sent, 1), (Moment::HalfMessage, 6), (Moment::AnswerLost, 8)] {
         let line = Line::failing(Fate::Cut, moment, message);
         ssh = ssh.over(&line);
         let lost = run(&ssh, &["apply", "--yes"], &manifest(20));
         assert_eq!(lost.code(), 11, "{moment:?}: {lost:#?}");
         wait_for_the_host(&host);
-        host.wait_until("no shell is left", || {
-            host.processes()
-                .iter()
-                .all(|process| process.argv != ["sh"])
-        });
+        host.wait_until("no shell is left", || host.processes().iter().all(|process| process.argv != ["sh"]));
     }
 }

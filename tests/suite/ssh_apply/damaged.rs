@@ -1,5 +1,5 @@
-//! Replies that arrive damaged, each part of them in turn: by a tool of the host that dies once in the middle of a reply,
-//! and by another process of root that prints where a reply is printed.
+//! Replies that arrive damaged, each part of them in turn: by a tool of the host that dies once in the middle
+//! of a reply, and by another process of root that prints where a reply is printed.
 
 use serde_json::Value;
 
@@ -21,46 +21,18 @@ struct Damage {
 const DEATH: &str = "kill -KILL $$";
 
 const DAMAGES: [Damage; 9] = [
-    Damage {
-        tool: "cat",
-        arguments: "/proc/self/environ *",
-        what: DEATH,
-    },
-    Damage {
-        tool: "cat",
-        arguments: "/proc/self/environ *",
-        what: "$real \"$@\" | head -c 2000; exit",
-    },
-    Damage {
-        tool: "cat",
-        arguments: "/proc/self/environ *",
-        what: "$real \"$@\"; echo noise; exit",
-    },
-    Damage {
-        tool: "stat",
-        arguments: "-L -c * %s %h %Z *",
-        what: DEATH,
-    },
+    Damage { tool: "cat", arguments: "/proc/self/environ *", what: DEATH },
+    Damage { tool: "cat", arguments: "/proc/self/environ *", what: "$real \"$@\" | head -c 2000; exit" },
+    Damage { tool: "cat", arguments: "/proc/self/environ *", what: "$real \"$@\"; echo noise; exit" },
+    Damage { tool: "stat", arguments: "-L -c * %s %h %Z *", what: DEATH },
     Damage {
         tool: "stat",
         arguments: "-L -c * %s %h %Z *",
         what: "$real \"$@\" | sed '2s/ [0-9]* / noise /'; exit",
     },
-    Damage {
-        tool: "stat",
-        arguments: "-L -c %f %i %n *",
-        what: DEATH,
-    },
-    Damage {
-        tool: "stat",
-        arguments: "-L -c %f %i %n *",
-        what: "$real \"$@\" | head -c 100; exit",
-    },
-    Damage {
-        tool: "grep",
-        arguments: "-h  0A  *",
-        what: DEATH,
-    },
+    Damage { tool: "stat", arguments: "-L -c %f %i %n *", what: DEATH },
+    Damage { tool: "stat", arguments: "-L -c %f %i %n *", what: "$real \"$@\" | head -c 100; exit" },
+    Damage { tool: "grep", arguments: "-h  0A  *", what: DEATH },
     Damage {
         tool: "head",
         arguments: "-c *",
@@ -71,11 +43,7 @@ const DAMAGES: [Damage; 9] = [
 impl Damage {
     /// Has it happen in the host, once, when a condition is true there.
     fn install(&self, host: &Host, condition: &str) {
-        let Self {
-            tool,
-            arguments,
-            what,
-        } = self;
+        let Self { tool, arguments, what } = self;
         let pattern = arguments.replace(' ', "\\ ");
         let wrapper = format!(
             "#!/bin/dash\nreal=/usr/lib/real/{tool}\ncase \"$*\" in {pattern})\n[ -e /run/damaged ] || ! {condition} || {{ : >/run/damaged; {what}; }}\nesac\nexec $real \"$@\"\n"
@@ -100,53 +68,28 @@ fn applies(host: &Host, ssh: &Ssh, per_ip: u32, options: &[&str], what: &str) ->
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("outcome.json");
     let file = file.to_str().unwrap();
-    let arguments = [
-        &[
-            "apply",
-            "--yes",
-            "--ssh-timeout=5",
-            "--action-timeout=10",
-            "--outcome",
-            file,
-        ],
-        options,
-    ]
-    .concat();
+    let arguments =
+        [&["apply", "--yes", "--ssh-timeout=5", "--action-timeout=10", "--outcome", file], options].concat();
     let output = run(ssh, &arguments, &manifest(per_ip));
     let outcome: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     assert_eq!(outcome["exit"], output.code(), "{what}");
     is_true(host, &outcome, &edited, what);
-    let unchanged = edited
-        .iter()
-        .all(|edited| host.read_text(&edited.path) == edited.before);
+    let unchanged = edited.iter().all(|edited| host.read_text(&edited.path) == edited.before);
     match output.code() {
         0 | 3 => assert!(!unchanged, "{what}: {output:#?}"),
         8 => {
             assert!(unchanged, "{what}: {output:#?}");
             assert_eq!(running, host.couriertcpd(110), "{what}: {output:#?}");
         }
-        9 | 11 => assert!(
-            !output.stdout.contains("rolled back"),
-            "{what}: {output:#?}"
-        ),
+        9 | 11 => assert!(!output.stdout.contains("rolled back"), "{what}: {output:#?}"),
         other => panic!("{what}: exit {other}: {output:#?}"),
     }
     // What its files say and it does not run with is owed, unless the run cannot tell.
     let value = format!("-maxperip={per_ip}");
-    let runs = host
-        .couriertcpd(110)
-        .is_some_and(|argv| argv.contains(&value));
-    if host
-        .read_text(POP3D)
-        .contains(&format!("MAXPERIP={per_ip}\n"))
-        && !runs
-        && output.code() != 11
-    {
+    let runs = host.couriertcpd(110).is_some_and(|argv| argv.contains(&value));
+    if host.read_text(POP3D).contains(&format!("MAXPERIP={per_ip}\n")) && !runs && output.code() != 11 {
         let owed = outcome["owed"].as_array().expect("a list");
-        assert!(
-            owed.iter().any(|owed| owed["daemon"] == "courier"),
-            "{what}: {outcome:#}"
-        );
+        assert!(owed.iter().any(|owed| owed["daemon"] == "courier"), "{what}: {outcome:#}");
     }
     output
 }
@@ -159,10 +102,7 @@ fn converges(host: &Host, per_ip: u32, what: &str) {
     let check = run(&ssh, &["check"], &manifest(per_ip));
     assert_eq!(check.code(), 0, "{what}: {check:#?}");
     let argv = host.couriertcpd(110).expect("pop3d runs");
-    assert!(
-        argv.contains(&format!("-maxperip={per_ip}")),
-        "{what}: {argv:?}"
-    );
+    assert!(argv.contains(&format!("-maxperip={per_ip}")), "{what}: {argv:?}");
 }
 
 #[test]
@@ -188,11 +128,7 @@ fn a_reply_that_is_damaged_is_never_taken_for_the_state_of_the_host() {
         let what = format!("{} {}: {}", damage.tool, damage.arguments, damage.what);
         // At the first reply, and at the second.
         for second in [false, true] {
-            let condition = if second {
-                "{ [ -e /run/first ] || ! : >/run/first; }"
-            } else {
-                "true"
-            };
+            let condition = if second { "{ [ -e /run/first ] || ! : >/run/first; }" } else { "true" };
             let _ = host.run(&["rm", "-f", "/run/first"]);
             damage.install(&host, condition);
             let output = run(&host.ssh(), &["plan"], &manifest(20));
@@ -208,14 +144,9 @@ fn what_another_process_prints_into_replies_leads_to_no_untrue_word() {
     let Some(host) = host(Kind::SysV) else { return };
     let mut per_ip = 20;
     // A word, and words that a reply could hold.
-    for (noise, pause) in [
-        ("noise\\n", 0.02),
-        ("a\\nl\\nm\\nw y\\n", 0.03),
-        ("half a line", 0.01),
-    ] {
+    for (noise, pause) in [("noise\\n", 0.02), ("a\\nl\\nm\\nw y\\n", 0.03), ("half a line", 0.01)] {
         per_ip = 41 - per_ip;
-        let script =
-            format!("(while :; do printf '{noise}' || exit; sleep {pause}; done) 2>/dev/null &\n");
+        let script = format!("(while :; do printf '{noise}' || exit; sleep {pause}; done) 2>/dev/null &\n");
         host.write("/root/.bashrc", script);
         for options in [&[][..], &["--defer-restarts"]] {
             applies(&host, &host.ssh(), per_ip, options, noise);

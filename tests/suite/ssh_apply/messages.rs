@@ -21,9 +21,9 @@ fn a_plan_takes_three_messages_with_xinetd_and_an_apply_few_more() {
     assert_eq!(messages(&["plan"], all, 2), 3);
     assert_eq!(messages(&["check"], all, 2), 3);
     assert_eq!(messages(&["show"], all, 0), 3);
-    // The lock, the plan's three, the edits, one for each of four restarts, three to look, two to write down what was seen;
-    // and for xinetd two before it is reloaded, to see what it offers, and two to reload. A listener that is slow to come up
-    // is looked at twice.
+    // The lock, the plan's three, the edits, one for each of four restarts, three to look, two to write down
+    // what was seen; and for xinetd two before it is reloaded, to see what it offers, and two to reload. A
+    // listener that is slow to come up is looked at twice.
     let whole = messages(&["apply", "--yes"], all, 0);
     assert!((17..=22).contains(&whole), "{whole}");
     assert_eq!(messages(&["plan"], all, 0), 3);
@@ -53,10 +53,7 @@ fn a_change_of_access_takes_two_connections_and_a_known_number_of_messages() {
     };
     let decide = |command: &str| {
         let line = Line::counting();
-        let decided = (host.ssh().over(&line))
-            .mailward(&[command])
-            .within(Duration::from_secs(120))
-            .run();
+        let decided = (host.ssh().over(&line)).mailward(&[command]).within(Duration::from_secs(120)).run();
         assert_eq!(decided.code(), 0, "{decided:#?}");
         assert_eq!(line.connections(), 1);
         line.trips().len()
@@ -72,21 +69,18 @@ fn a_change_of_access_takes_two_connections_and_a_known_number_of_messages() {
         );
         // One of them for the paths of xinetd's services, one of which may be sshd.
         assert_eq!(count(&["plan"], &manifest, 2), (1, 3));
-        // With what goes before: the way back is written and the timer started, the rules are loaded and looked at; then the
-        // confirmation, which looks at them before and after, and writes what the boot loads.
+        // With what goes before: the way back is written and the timer started, the rules are loaded and
+        // looked at; then the confirmation, which looks at them before and after, and writes what the boot
+        // loads.
         let (connections, whole) = count(&["apply", "--yes"], &manifest, 0);
         assert_eq!(connections, 2);
         is_about(whole, apply, enforce);
         assert_eq!(count(&["apply", "--yes"], &manifest, 0), (1, 4));
-        // The same change made on the host: its end alone. Both look at the kernel before they say anything of it.
+        // The same change made on the host: its end alone. Both look at the kernel before they say anything
+        // of it.
         host.write("/root/mx1.toml", manifest.replace("203.0", "198.51"));
         for (command, pinned) in [("revert", revert), ("confirm", confirm)] {
-            let applied = host.run(&[
-                "/usr/local/bin/mailward",
-                "apply",
-                "--yes",
-                "/root/mx1.toml",
-            ]);
+            let applied = host.run(&["/usr/local/bin/mailward", "apply", "--yes", "/root/mx1.toml"]);
             assert_eq!(applied.code(), 3, "{applied:#?}");
             is_about(decide(command), pinned, command);
         }

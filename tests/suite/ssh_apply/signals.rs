@@ -27,10 +27,7 @@ struct Begun {
 impl Begun {
     fn new(ssh: &Ssh, arguments: &[&str], per_ip: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (file, outcome) = (
-            folder.path().join("mx1.toml"),
-            folder.path().join("outcome.json"),
-        );
+        let (file, outcome) = (folder.path().join("mx1.toml"), folder.path().join("outcome.json"));
         std::fs::write(&file, manifest(per_ip)).unwrap();
         let mut all = arguments.to_vec();
         if arguments[0] == "apply" {
@@ -38,10 +35,7 @@ impl Begun {
         }
         all.push(file.to_str().unwrap());
         let mut command = ssh.mailward(&all).into_command();
-        let quiet = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.process_group(0).spawn().unwrap();
         Self { child, folder }
     }
@@ -147,11 +141,7 @@ fn a_signal_in_the_middle_of_an_apply_has_it_undone() {
         host.remove("/run/stopping");
     };
     let ssh = host.ssh();
-    for (signal, to) in [
-        (Signal::TERM, To::Group),
-        (Signal::INT, To::Run),
-        (Signal::HUP, To::Group),
-    ] {
+    for (signal, to) in [(Signal::TERM, To::Group), (Signal::INT, To::Run), (Signal::HUP, To::Group)] {
         let begun = Begun::new(&ssh, &["apply", "--yes"], 20);
         stops(&host);
         begun.signal(signal, to);
@@ -160,8 +150,7 @@ fn a_signal_in_the_middle_of_an_apply_has_it_undone() {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, manifest(20)).unwrap();
-    let mut terminal =
-        Terminal::run(ssh.mailward(&["apply", "--yes", file.path().to_str().unwrap()]));
+    let mut terminal = Terminal::run(ssh.mailward(&["apply", "--yes", file.path().to_str().unwrap()]));
     stops(&host);
     terminal.say(b"\x03");
     let (code, said) = terminal.end();

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use mailward::host::ssh::{MetadataPolicy, SignalReceiver, SshDestination, SshHost, SshLogin};
 use mailward::host::{
-    ClientSide, ControllingTerminal, ProcessesAbove, ReadHost, ReadReply, ReadRequest,
-    RunConnection, SshClient,
+    ClientSide, ControllingTerminal, ProcessesAbove, ReadHost, ReadReply, ReadRequest, RunConnection,
+    SshClient,
 };
 
 use super::KINDS;
@@ -49,12 +49,7 @@ fn now() -> i64 {
 const TICKS: i64 = 40;
 
 fn check_of_now(told: &RunConnection, before: i64, address: &str) {
-    let SshClient {
-        address: is,
-        port,
-        server_address,
-        server_port,
-    } = client(told);
+    let SshClient { address: is, port, server_address, server_port } = client(told);
     assert_eq!(is, address.parse::<IpAddr>().unwrap());
     assert!(port > 0);
     assert_eq!(server_address, Some("192.0.2.1".parse().unwrap()));
@@ -64,10 +59,7 @@ fn check_of_now(told: &RunConnection, before: i64, address: &str) {
     assert!(span.contains(&since), "{since} is not in {span:?}");
     assert!((before..=now()).contains(&told.now));
     assert_eq!(told.terminal, ControllingTerminal::None);
-    assert_eq!(
-        (told.above, told.side),
-        (ProcessesAbove::Sshd, ClientSide::Outside)
-    );
+    assert_eq!((told.above, told.side), (ProcessesAbove::Sshd, ClientSide::Outside));
 }
 
 #[test]
@@ -80,10 +72,7 @@ fn every_kind_of_host_tells_the_client_and_when_it_came() {
         host.boot();
         let source = Ipv4Addr::new(198, 51, 100, 7);
         let mut seen = Vec::new();
-        for (ssh, address) in [
-            (host.ssh(), "192.0.2.129"),
-            (host.ssh().from(source), "198.51.100.7"),
-        ] {
+        for (ssh, address) in [(host.ssh(), "192.0.2.129"), (host.ssh().from(source), "198.51.100.7")] {
             for _ in 0..2 {
                 let before = now();
                 let way = along(&ssh, SshLogin::Direct);
@@ -191,14 +180,12 @@ fn a_run_on_the_host_tells_the_same_of_the_login_that_started_it() {
             assert_eq!((&above[..], &side[..], &login[..]), expected, "{start}");
         }
         // What outlives its login, as a terminal multiplexer, has no process of sshd above it.
-        let left =
-            "setsid sh -c 'exec </dev/null >/root/told 2>&1; sleep 0.5; \"$@\"; echo end' sh";
+        let left = "setsid sh -c 'exec </dev/null >/root/told 2>&1; sleep 0.5; \"$@\"; echo end' sh";
         let script = format!("{left} {run} >/dev/null 2>&1 &");
         let ssh = host.ssh();
         ssh.bare(&script).run().success();
         host.wait_until("it has told", || {
-            host.try_read("/root/told")
-                .is_ok_and(|said| said.ends_with(b"end\n"))
+            host.try_read("/root/told").is_ok_and(|said| said.ends_with(b"end\n"))
         });
         let said = host.read_text("/root/told");
         assert!(said.contains("client: 192.0.2.129 "), "{said}");

@@ -135,13 +135,7 @@ fn a_connection_is_shared_when_it_was_warmed_and_kept_when_it_is_to_stay() {
     };
     let sshd = |host: &Host| {
         let all = host.processes().into_iter();
-        all.filter(|process| {
-            process
-                .argv
-                .first()
-                .is_some_and(|name| name.starts_with("sshd: root"))
-        })
-        .count()
+        all.filter(|process| process.argv.first().is_some_and(|name| name.starts_with("sshd: root"))).count()
     };
     let connection = "echo $SSH_CONNECTION";
     let warm = host.ssh().warm();

@@ -28,10 +28,7 @@ fn every_kind_of_host_runs_sh_for_ssh_and_serves_before_and_after_a_reboot() {
             all.insert(22);
             assert_eq!(host.listening(), all);
             let mut smtp = host.connect(25, "198.51.100.7");
-            assert_eq!(
-                smtp.greeting().as_deref(),
-                Some("220 mx1.test ESMTP (smtp)")
-            );
+            assert_eq!(smtp.greeting().as_deref(), Some("220 mx1.test ESMTP (smtp)"));
             assert_eq!(smtp.exchange("said back"), "said back");
             for port in [110, 143] {
                 assert_eq!(host.open_until_cut(port, "198.51.100.7", 20).len(), 4);
@@ -67,10 +64,7 @@ fn an_operator_becomes_root_by_sudo_and_a_visitor_does_not() {
         let operator = host.ssh().user(OPERATOR);
         assert_eq!(operator.bare("id -un").run().success(), "operator\n");
         let root = operator.bare("sudo -n id -u").run();
-        assert_eq!(
-            (root.code(), root.stdout.as_str(), root.stderr.as_str()),
-            (0, "0\n", "")
-        );
+        assert_eq!((root.code(), root.stdout.as_str(), root.stderr.as_str()), (0, "0\n", ""));
         let visitor = host.ssh().user(VISITOR);
         assert_eq!(visitor.bare("id -un").run().success(), "visitor\n");
         let refused = visitor.bare("sudo -n id -u").run();
@@ -87,11 +81,7 @@ fn services_started_over_ssh_stay_when_the_connection_ends() {
         };
         host.sshd();
         let service = layout.service(110);
-        host.replace_text(
-            &format!("{}/pop3d", layout.folder()),
-            "MAXPERIP=4\n",
-            "MAXPERIP=9\n",
-        );
+        host.replace_text(&format!("{}/pop3d", layout.folder()), "MAXPERIP=4\n", "MAXPERIP=9\n");
         let again = match kind {
             Kind::Systemd => format!("systemctl stop {service} && systemctl start {service}"),
             Kind::SysV | Kind::BusyBox => {
@@ -99,10 +89,7 @@ fn services_started_over_ssh_stay_when_the_connection_ends() {
             }
         };
         // A daemon keeps what it was given, and with that the connection.
-        let ended = host
-            .ssh()
-            .bare(&format!("({again}) >/dev/null 2>&1 </dev/null"))
-            .run();
+        let ended = host.ssh().bare(&format!("({again}) >/dev/null 2>&1 </dev/null")).run();
         assert_eq!(ended.code(), 0, "{kind:?}: {ended:?}");
         host.wait_for_ports(&[110]);
         assert_eq!(host.open_until_cut(110, "198.51.100.7", 20).len(), 9);
@@ -110,9 +97,7 @@ fn services_started_over_ssh_stay_when_the_connection_ends() {
         let reload = format!("kill -HUP {}", pid.trim());
         host.replace_text("/etc/xinetd.conf", "per_source\t= 10", "per_source\t= 3");
         host.ssh().bare(&reload).run().success();
-        host.wait_until("the lower limit is live", || {
-            host.open_until_cut(25, "198.51.100.9", 20).len() == 3
-        });
+        host.wait_until("the lower limit is live", || host.open_until_cut(25, "198.51.100.9", 20).len() == 3);
         assert_eq!(host.read_text("/run/xinetd.pid"), pid);
     }
 }
@@ -143,19 +128,13 @@ fn a_host_with_busybox_has_no_other_tool() {
     let mut applets = 0;
     let mut found = Vec::new();
     // Everything but what the kernel shows and what a boot makes.
-    for folder in [
-        "bin", "etc", "home", "lib", "lib64", "root", "sbin", "usr", "var",
-    ] {
+    for folder in ["bin", "etc", "home", "lib", "lib64", "root", "sbin", "usr", "var"] {
         executables(&root.join(folder), &mut found);
     }
     for path in found {
         let inside = format!("/{}", path.strip_prefix(root).unwrap().display());
         let is_applet = std::fs::read_link(&path).is_ok_and(|to| to == Path::new("/bin/busybox"));
-        if is_applet
-            || path
-                .metadata()
-                .is_ok_and(|file| file.ino() == busybox.ino())
-        {
+        if is_applet || path.metadata().is_ok_and(|file| file.ino() == busybox.ino()) {
             applets += 1;
         } else if !inside.contains(".so") {
             others.push(inside);
@@ -195,15 +174,7 @@ fn a_host_with_busybox_has_no_other_tool() {
     assert_eq!(others, needed);
 
     let ssh = host.ssh();
-    for tool in [
-        "bash",
-        "perl",
-        "python3",
-        "sudo",
-        "mailward",
-        "systemctl",
-        "setfacl",
-    ] {
+    for tool in ["bash", "perl", "python3", "sudo", "mailward", "systemctl", "setfacl"] {
         let found = ssh.bare(&format!("command -v {tool}")).run();
         assert_eq!((found.code(), found.stdout.as_str()), (127, ""), "{tool}");
     }
@@ -232,11 +203,7 @@ fn the_shells_are_those_that_a_test_asked_for() {
 
     let csh = host_with(|host| host.login_shell("root", "/bin/tcsh")).expect("made before");
     let ssh = csh.ssh();
-    assert_eq!(
-        ssh.bare("set a = 1; echo $a $tcsh").run().code(),
-        0,
-        "the words of csh"
-    );
+    assert_eq!(ssh.bare("set a = 1; echo $a $tcsh").run().code(), 0, "the words of csh");
     assert_ne!(ssh.bare("a=1; export a").run().code(), 0);
     let piped = ssh.bare("exec sh -s").stdin("a=1; echo $((a + 1))\n");
     assert_eq!(piped.run().success(), "2\n");

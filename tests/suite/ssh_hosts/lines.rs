@@ -24,13 +24,8 @@ impl Talk {
         let program = line.program().display().to_string();
         let config = ssh.config().display().to_string();
         let argv = [&program, "-F", &config, ssh.alias(), "exec sh"];
-        let mut child = ssh
-            .command(&argv)
-            .into_command()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            ssh.command(&argv).into_command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         Self {
             input: child.stdin.take().unwrap(),
             output: BufReader::new(InTime::new(child.stdout.take().unwrap(), PATIENCE)),
@@ -51,12 +46,7 @@ impl Talk {
     }
 
     fn end(self) -> (Option<i32>, String) {
-        let Self {
-            mut child,
-            input,
-            mut output,
-            ..
-        } = self;
+        let Self { mut child, input, mut output, .. } = self;
         drop(input);
         let mut rest = String::new();
         output.read_to_string(&mut rest).unwrap();
@@ -66,10 +56,7 @@ impl Talk {
 
 /// A message that leaves a trace on the host, and answers with ten letters and a line feed.
 fn message(number: usize) -> String {
-    format!(
-        "echo {number} >>/root/said\n: half of it\necho answer-{number:02}{}",
-        number % 10
-    )
+    format!("echo {number} >>/root/said\n: half of it\necho answer-{number:02}{}", number % 10)
 }
 
 const SAID: &str = "/root/said";
@@ -92,10 +79,7 @@ fn a_line_that_counts_passes_on_every_byte_and_the_exit_code() {
     assert_eq!(talk.end(), (Some(9), String::new()));
     let size = message(1).len() + "\n# mailward end\n".len();
     let trips = line.trips();
-    let small = Trip {
-        message: size,
-        answer: 11,
-    };
+    let small = Trip { message: size, answer: 11 };
     assert_eq!(trips[..3], [small; 3]);
     assert_eq!((trips.len(), trips[3].answer), (5, big.len() + 2));
     assert_eq!((line.connections(), line.failed()), (1, false));
@@ -116,10 +100,7 @@ fn a_line_breaks_once_at_the_moment_of_the_message_that_it_was_told() {
             talk.say(&message(2));
             let end = Instant::now() + Duration::from_secs(60);
             while !line.failed() {
-                assert!(
-                    Instant::now() < end,
-                    "{fate:?} {moment:?}: it does not fail"
-                );
+                assert!(Instant::now() < end, "{fate:?} {moment:?}: it does not fail");
                 std::thread::sleep(Duration::from_millis(5));
             }
             match fate {
@@ -132,22 +113,15 @@ fn a_line_breaks_once_at_the_moment_of_the_message_that_it_was_told() {
             }
             let (code, heard) = talk.end();
             assert_eq!(code, (fate == Fate::Cut).then_some(255));
-            let half = if moment == Moment::HalfAnswer {
-                "answe"
-            } else {
-                ""
-            };
+            let half = if moment == Moment::HalfAnswer { "answe" } else { "" };
             assert_eq!(heard, half, "{fate:?} {moment:?}");
             let reached = match moment {
                 Moment::Before => "1\n",
-                Moment::HalfMessage | Moment::Sent | Moment::AnswerLost | Moment::HalfAnswer => {
-                    "1\n2\n"
-                }
+                Moment::HalfMessage | Moment::Sent | Moment::AnswerLost | Moment::HalfAnswer => "1\n2\n",
             };
-            host.wait_until(
-                &format!("{fate:?} {moment:?}: the host has seen {reached:?}"),
-                || host.read_text(SAID) == reached,
-            );
+            host.wait_until(&format!("{fate:?} {moment:?}: the host has seen {reached:?}"), || {
+                host.read_text(SAID) == reached
+            });
             let whole = match moment {
                 Moment::Before | Moment::HalfMessage => 1,
                 Moment::Sent | Moment::AnswerLost | Moment::HalfAnswer => 2,
@@ -180,9 +154,7 @@ fn a_line_that_hangs_ends_with_the_program_that_used_it() {
     let config = ssh.config().display().to_string();
     // A shell that starts the line, and is killed while it hangs.
     let script = r#"exec 3<&0; "$0" "$@" <&3 & wait"#;
-    let argv = [
-        "sh", "-c", script, &program, "-F", &config, "mx1", "exec sh",
-    ];
+    let argv = ["sh", "-c", script, &program, "-F", &config, "mx1", "exec sh"];
     let mut command = ssh.command(&argv).into_command();
     let mut shell = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut input = shell.stdin.take().unwrap();

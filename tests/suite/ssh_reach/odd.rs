@@ -1,4 +1,5 @@
-//! Odd surroundings: names and options that look like shell, files that are too large, folders of others, missing tools.
+//! Odd surroundings: names and options that look like shell, files that are too large, folders of others,
+//! missing tools.
 
 use std::time::{Duration, Instant};
 
@@ -38,16 +39,14 @@ fn a_host_or_an_option_that_looks_like_shell_is_run_by_none() {
         let output = ssh.command(&argv).stdin(super::MANIFEST).run();
         assert!(matches!(output.code(), 4 | 11), "{trap:?}: {output:#?}");
         assert!(!told(&output).contains('\u{1b}'), "{trap:?}: {output:#?}");
-        // An option that begins with a dash is one of ssh itself, which may well run a command: that is what it is for.
+        // An option that begins with a dash is one of ssh itself, which may well run a command: that is what
+        // it is for.
         if !trap.starts_with('-') {
             let option = format!("--ssh-option={trap}");
             let output = run(&ssh, &["plan", &option]);
             // One of blanks is none to ssh.
             let fine = trap.trim().is_empty() && output.code() == 2;
-            assert!(
-                fine || matches!(output.code(), 4 | 11),
-                "{trap:?}: {output:#?}"
-            );
+            assert!(fine || matches!(output.code(), 4 | 11), "{trap:?}: {output:#?}");
         }
         assert!(!canary.exists(), "{trap:?}");
         let there = host.run(&["ls", folder.path().to_str().unwrap()]);
@@ -84,8 +83,7 @@ fn a_file_of_a_gibibyte_is_told_of_and_not_read() {
     let Some(host) = host(Kind::SysV, Layout::Debian) else {
         return;
     };
-    host.run(&["truncate", "-s", "1G", "/etc/xinetd.d/big"])
-        .success();
+    host.run(&["truncate", "-s", "1G", "/etc/xinetd.d/big"]).success();
     let begun = Instant::now();
     both_say(&host, &["plan"], 11, "larger than 64 MiB");
     both_say(&host, &["check"], 11, "/etc/xinetd.d/big");
@@ -98,8 +96,7 @@ fn a_tool_that_the_host_lacks_is_named() {
         return;
     };
     let ssh = host.ssh();
-    let dash =
-        |script: &str, word: &str| host.run(&["/bin/dash", "-c", script, "sh", word]).success();
+    let dash = |script: &str, word: &str| host.run(&["/bin/dash", "-c", script, "sh", word]).success();
     for tool in ["grep", "stat"] {
         dash("mv /usr/bin/$1 /root/", tool);
         for command in [&["plan"][..], &["check"], &["show"], &["apply", "--yes"]] {
@@ -112,14 +109,8 @@ fn a_tool_that_the_host_lacks_is_named() {
     }
     // A shell whose printf is a program.
     host.write("/root/off", "enable -n printf\n");
-    host.write(
-        "/root/sh",
-        "#!/bin/bash\nexport BASH_ENV=/root/off\nexec /bin/bash \"$@\"\n",
-    );
-    dash(
-        "chmod 755 /root/sh; mv /usr/bin/$1 /usr/bin/$1.real; mv /root/$1 /usr/bin/$1",
-        "sh",
-    );
+    host.write("/root/sh", "#!/bin/bash\nexport BASH_ENV=/root/off\nexec /bin/bash \"$@\"\n");
+    dash("chmod 755 /root/sh; mv /usr/bin/$1 /usr/bin/$1.real; mv /root/$1 /usr/bin/$1", "sh");
     let output = run(&ssh, &["plan"]);
     assert_eq!(output.code(), 11, "{output:#?}");
     let what = "mailward needs a shell with a printf of its own";

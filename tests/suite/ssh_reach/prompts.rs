@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::ssh::{Ssh, Terminal};
 
-/// Stands in for an `ssh` that asks, as ssh does: on the terminal itself, without echo, which a signal brings back. It leaves its number in a file.
+/// Stands in for an `ssh` that asks, as ssh does: on the terminal itself, without echo, which a signal brings
+/// back. It leaves its number in a file.
 const ASKS: &str = "#!/usr/bin/python3\nimport getpass, os, signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\nopen(os.path.dirname(sys.argv[0]) + '/pid', 'w').write(str(os.getpid()))\ngetpass.getpass('password: ')\n";
 
 /// A plan whose `ssh` asks for a password.

@@ -17,16 +17,9 @@ fn where_proc_hides_processes_nothing_is_said_of_them() {
             let there = super::as_operator(&host, command);
             for output in [here, there] {
                 assert_eq!(output.code(), 11, "{hidden} {command}: {output:#?}");
-                assert!(
-                    told(&output).contains("/proc"),
-                    "{hidden} {command}: {output:#?}"
-                );
+                assert!(told(&output).contains("/proc"), "{hidden} {command}: {output:#?}");
             }
-            assert_ne!(
-                run(&host.ssh(), &[command]).code(),
-                11,
-                "{hidden}: root sees all"
-            );
+            assert_ne!(run(&host.ssh(), &[command]).code(), 11, "{hidden}: root sees all");
         }
     }
 }
@@ -48,11 +41,7 @@ fn a_daemon_that_is_started_over_ssh_has_the_usual_umask() {
     assert_eq!(local.matches("0022").count(), 4, "{local}");
     let running = host.couriertcpd(110);
     let more = super::MANIFEST.replace("= 20", "= 21");
-    let applied = host
-        .ssh()
-        .mailward(&["apply", "--yes", "-"])
-        .stdin(more)
-        .run();
+    let applied = host.ssh().mailward(&["apply", "--yes", "-"]).stdin(more).run();
     assert_eq!(applied.code(), 0, "{applied:#?}");
     assert_ne!(host.couriertcpd(110), running, "it was started again");
     assert_eq!(inherited(&host), local);

@@ -1,8 +1,9 @@
-//! A stand-in for the Plesk Firewall in a private host: the vendor's command with its pending and its active set of rules,
-//! generated scripts that load real rules into the host's kernel, and the time in which they must be confirmed.
+//! A stand-in for the Plesk Firewall in a private host: the vendor's command with its pending and its active
+//! set of rules, generated scripts that load real rules into the host's kernel, and the time in which they
+//! must be confirmed.
 //!
-//! Follows what the vendor's articles and manuals and published scripts say; what is not documented is a [`Knob`]. Must not
-//! know what mailward does.
+//! Follows what the vendor's articles and manuals and published scripts say; what is not documented is a
+//! [`Knob`]. Must not know what mailward does.
 
 mod knobs;
 
@@ -48,8 +49,8 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 impl Firewall {
-    /// Installs it in a running host, switched on, with the predefined rules open to everybody active and in the kernel; what
-    /// no rule opens is shut. It is there again after each boot.
+    /// Installs it in a running host, switched on, with the predefined rules open to everybody active and in
+    /// the kernel; what no rule opens is shut. It is there again after each boot.
     ///
     /// Not in a host with BusyBox, where no Python is.
     pub fn install(host: &Host, era: Era) -> Self {
@@ -61,11 +62,8 @@ impl Firewall {
         host.write_as(SETTINGS, 0o755, settings);
         if host.exists("/usr/sbin/plesk") {
             let old = host.path_on_machine("/usr/sbin/plesk");
-            std::fs::rename(
-                old,
-                host.path_on_machine("/usr/sbin/plesk.without-firewall"),
-            )
-            .expect("files of the host");
+            std::fs::rename(old, host.path_on_machine("/usr/sbin/plesk.without-firewall"))
+                .expect("files of the host");
         }
         host.write_as("/usr/sbin/plesk", 0o755, include_str!("firewall/plesk.sh"));
         if !host.exists("/etc/psa/psa.conf") {
@@ -117,7 +115,8 @@ impl Firewall {
         id.as_str().map_or_else(|| id.to_string(), str::to_owned)
     }
 
-    /// Returns the sources of a class in the active set, which is what a confirmation made last; empty is everybody.
+    /// Returns the sources of a class in the active set, which is what a confirmation made last; empty is
+    /// everybody.
     pub fn active_sources(self, host: &Host, class: &str) -> Vec<String> {
         self.sources(host, "active", class)
     }
@@ -130,21 +129,20 @@ impl Firewall {
     /// Returns whether a configuration waits for its confirmation.
     pub fn waits(self, host: &Host) -> bool {
         let argv = host.processes().into_iter().map(|process| process.argv);
-        argv.flatten()
-            .any(|word| word.ends_with("/firewall-new.sh"))
+        argv.flatten().any(|word| word.ends_with("/firewall-new.sh"))
     }
 
-    /// Waits until no configuration waits for its confirmation any more, and what that brings is in the kernel.
+    /// Waits until no configuration waits for its confirmation any more, and what that brings is in the
+    /// kernel.
     pub fn settle(self, host: &Host) {
         host.wait_until("the firewall's window is over", || !self.waits(host));
     }
 
-    /// Sets the time in which a configuration must be confirmed, by the vendor's own setting; without it 60 seconds.
+    /// Sets the time in which a configuration must be confirmed, by the vendor's own setting; without it 60
+    /// seconds.
     pub fn confirm_within(self, host: &Host, time: Duration) {
-        let lines = format!(
-            "[ext-firewall]\nconfirmTimeout = {0}\nconfirmTimeoutCli = {0}\n",
-            time.as_secs_f64()
-        );
+        let lines =
+            format!("[ext-firewall]\nconfirmTimeout = {0}\nconfirmTimeoutCli = {0}\n", time.as_secs_f64());
         host.write("/usr/local/psa/admin/conf/panel.ini", lines);
     }
 
@@ -157,25 +155,17 @@ impl Firewall {
         let call = |line: &str| {
             let call: Value = serde_json::from_str(line).expect("a line of JSON");
             let words = call["argv"].as_array().expect("words").iter();
-            words
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>()
-                .join(" ")
+            words.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
         };
         host.read_text(&path).lines().map(call).collect()
     }
 
     fn sources(self, host: &Host, set: &str, class: &str) -> Vec<String> {
-        let state: Value =
-            serde_json::from_slice(&host.read(&format!("{STATE}/state"))).expect("JSON");
+        let state: Value = serde_json::from_slice(&host.read(&format!("{STATE}/state"))).expect("JSON");
         let rules = state[set].as_array().expect("rules");
         let rule = rules.iter().find(|rule| rule["class"] == class);
         let from = rule.unwrap_or_else(|| panic!("no rule of class {class}"))["from"].as_array();
-        from.expect("a list")
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
+        from.expect("a list").iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     fn install_service(self, host: &Host) {

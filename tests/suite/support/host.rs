@@ -1,8 +1,8 @@
 //! Private hosts: a real init, Debian's courier and xinetd, and a network of their own, made for one test.
 //!
-//! A host is a set of namespaces over an overlay of the machine's root on a tmpfs. Nothing on the machine is ever
-//! written or mounted; everything ends with the [`Host`] value, or with the test program if that is killed.
-//! Must not know what mailward does.
+//! A host is a set of namespaces over an overlay of the machine's root on a tmpfs. Nothing on the machine is
+//! ever written or mounted; everything ends with the [`Host`] value, or with the test program if that is
+//! killed. Must not know what mailward does.
 
 mod files;
 mod inside;
@@ -50,12 +50,14 @@ impl Host {
         Self::start(Kind::Systemd)
     }
 
-    /// Makes a host run by init scripts, boots it and waits until it serves; `None` where no host can be made.
+    /// Makes a host run by init scripts, boots it and waits until it serves; `None` where no host can be
+    /// made.
     pub fn init() -> Option<Self> {
         Self::start(Kind::SysV)
     }
 
-    /// Makes a host whose only userland is BusyBox, boots it and waits until it serves; `None` where no host can be made.
+    /// Makes a host whose only userland is BusyBox, boots it and waits until it serves; `None` where no host
+    /// can be made.
     pub fn busybox() -> Option<Self> {
         Self::start_with(Kind::BusyBox, Layout::PleskSplit)
     }
@@ -103,7 +105,8 @@ impl Host {
         self.layout
     }
 
-    /// Boots the host and waits until it serves all of [`PORTS`], ssh if it has an sshd, and what [`Host::network`] adds.
+    /// Boots the host and waits until it serves all of [`PORTS`], ssh if it has an sshd, and what
+    /// [`Host::network`] adds.
     pub fn boot(&mut self) {
         self.boot_only();
         self.wait_for_ports(&PORTS);
@@ -118,13 +121,14 @@ impl Host {
             Kind::Systemd => {
                 self.run(&["systemctl", "is-system-running", "--wait"]);
             }
-            Kind::SysV | Kind::BusyBox => self.wait_until("the start scripts are through", || {
-                self.exists("/run/rc-done")
-            }),
+            Kind::SysV | Kind::BusyBox => {
+                self.wait_until("the start scripts are through", || self.exists("/run/rc-done"))
+            }
         }
     }
 
-    /// Boots the host and waits for nothing more than its init: for a host whose files keep daemons from running.
+    /// Boots the host and waits for nothing more than its init: for a host whose files keep daemons from
+    /// running.
     pub fn boot_only(&mut self) {
         assert!(self.init.is_none(), "the host is already running");
         let answer = self.keeper.ask("boot");
@@ -157,7 +161,8 @@ impl Host {
         inside::command(self.kind, self.init_pid(), argv)
     }
 
-    /// Starts a program in the host, in a session of its own, and does not wait for it; it ends with the host.
+    /// Starts a program in the host, in a session of its own, and does not wait for it; it ends with the
+    /// host.
     pub fn exec_detached(&self, argv: &[&str]) {
         let mut all = vec!["setsid", "--fork"];
         all.extend(argv);
@@ -202,14 +207,9 @@ impl Host {
     /// Returns the arguments of the running couriertcpd that listens on `port`.
     pub fn couriertcpd(&self, port: u16) -> Option<Vec<String>> {
         let port = port.to_string();
-        self.processes()
-            .into_iter()
-            .map(|process| process.argv)
-            .find(|argv| {
-                argv.first()
-                    .is_some_and(|name| name.ends_with("/couriertcpd"))
-                    && argv.contains(&port)
-            })
+        self.processes().into_iter().map(|process| process.argv).find(|argv| {
+            argv.first().is_some_and(|name| name.ends_with("/couriertcpd")) && argv.contains(&port)
+        })
     }
 
     /// Returns the TCP ports on which something in the host listens; makes no connection.
@@ -244,8 +244,7 @@ impl Host {
     /// An address of 127.0.0.0/8 or `::1` connects inside the host; one of 192.0.2.128/25, 198.51.100.0/24,
     /// 203.0.113.0/24 or 2001:db8:51::/48 comes in over the host's network card.
     pub fn connect(&self, port: u16, source: &str) -> Session {
-        self.try_connect(port, source)
-            .unwrap_or_else(|error| panic!("port {port} from {source}: {error}"))
+        self.try_connect(port, source).unwrap_or_else(|error| panic!("port {port} from {source}: {error}"))
     }
 
     /// Opens a TCP connection like [`Host::connect`]; a refusal, or no answer in three seconds, is an error.
@@ -253,7 +252,8 @@ impl Host {
         session::connect(self.keeper.pid(), self.init_pid(), port, source)
     }
 
-    /// Opens connections one after the other until one is closed without text, at most `most`; returns those greeted.
+    /// Opens connections one after the other until one is closed without text, at most `most`; returns those
+    /// greeted.
     pub fn open_until_cut(&self, port: u16, source: &str, most: usize) -> Vec<Session> {
         let mut served = Vec::new();
         while served.len() < most {
@@ -280,11 +280,7 @@ impl Host {
     fn root(&self) -> PathBuf {
         match self.init {
             Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
-            None => PathBuf::from(format!(
-                "/proc/{}/root{}/root",
-                self.keeper.pid(),
-                keeper::place()
-            )),
+            None => PathBuf::from(format!("/proc/{}/root{}/root", self.keeper.pid(), keeper::place())),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Waits that end: for children, and for what comes out of a pipe. Whatever hangs fails its test, by name, and not the
-//! whole run. Must know nothing of what it waits for.
+//! Waits that end: for children, and for what comes out of a pipe. Whatever hangs fails its test, by name,
+//! and not the whole run. Must know nothing of what it waits for.
 
 use std::fmt::Debug;
 use std::io::{Error, ErrorKind, Read, Result};
@@ -25,11 +25,7 @@ pub trait CommandInTime {
 
 impl CommandInTime for Command {
     fn output_in_time(&mut self) -> Result<Output> {
-        let child = self
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let child = self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         output(child, self, PATIENCE)
     }
 
@@ -73,7 +69,8 @@ impl ChildInTime for Child {
     }
 }
 
-/// The reading end of a pipe, each read of which must bring something within a time; an error of kind `TimedOut` otherwise.
+/// The reading end of a pipe, each read of which must bring something within a time; an error of kind
+/// `TimedOut` otherwise.
 pub struct InTime<R> {
     pipe: R,
     limit: Duration,
@@ -111,20 +108,14 @@ fn output(mut child: Child, what: &dyn Debug, limit: Duration) -> Result<Output>
     let stdout = child.stdout.take().map(|pipe| all(pipe, end));
     let stderr = child.stderr.take().map(|pipe| all(pipe, end));
     let join = |all: Option<JoinHandle<(Vec<u8>, Result<()>)>>| {
-        all.map_or((Vec::new(), Ok(())), |all| {
-            all.join().expect("it does not panic")
-        })
+        all.map_or((Vec::new(), Ok(())), |all| all.join().expect("it does not panic"))
     };
     let ((stdout, out), (stderr, err)) = (join(stdout), join(stderr));
     let failed = match ended(&mut child, end)? {
         None => "did not end",
         Some(_) if out.is_err() || err.is_err() => "ended, but left its output open to others",
         Some(status) => {
-            return Ok(Output {
-                status,
-                stdout,
-                stderr,
-            });
+            return Ok(Output { status, stdout, stderr });
         }
     };
     let _ = child.kill();
@@ -136,11 +127,9 @@ fn output(mut child: Child, what: &dyn Debug, limit: Duration) -> Result<Output>
     );
 }
 
-/// Reads a pipe to its end, on a thread of its own; what has come is returned also where the end does not come.
-fn all<R: Read + AsFd + Send + 'static>(
-    mut pipe: R,
-    end: Instant,
-) -> JoinHandle<(Vec<u8>, Result<()>)> {
+/// Reads a pipe to its end, on a thread of its own; what has come is returned also where the end does not
+/// come.
+fn all<R: Read + AsFd + Send + 'static>(mut pipe: R, end: Instant) -> JoinHandle<(Vec<u8>, Result<()>)> {
     std::thread::spawn(move || {
         let (mut bytes, mut buffer) = (Vec::new(), [0; 8192]);
         loop {

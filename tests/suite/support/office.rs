@@ -14,12 +14,7 @@ pub fn office_copy() -> TempDir {
         .tempdir()
         .expect("a temporary folder can be made");
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/office/host/.");
-    let status = Command::new("cp")
-        .arg("-a")
-        .arg(tree)
-        .arg(copy.path())
-        .status()
-        .expect("cp can be run");
+    let status = Command::new("cp").arg("-a").arg(tree).arg(copy.path()).status().expect("cp can be run");
     assert!(status.success(), "cp -a of the host tree: {status}");
     copy
 }

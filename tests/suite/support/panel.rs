@@ -1,9 +1,9 @@
-//! A Plesk host's panel as far as mail accounts go: a real MariaDB with the vendor's database in one of its two
-//! generations, and stand-ins for the vendor's programs that act on it and misbehave on demand.
+//! A Plesk host's panel as far as mail accounts go: a real MariaDB with the vendor's database in one of its
+//! two generations, and stand-ins for the vendor's programs that act on it and misbehave on demand.
 //!
-//! It lives in a copy of the tree in `examples/office`, for `--root`, or at the real paths of a private host. The server
-//! ends with the [`PanelWorld`], with the thread that made it, and with the test program if that is killed; only what was
-//! started here is ever signalled. Must not know what mailward does.
+//! It lives in a copy of the tree in `examples/office`, for `--root`, or at the real paths of a private host.
+//! The server ends with the [`PanelWorld`], with the thread that made it, and with the test program if that
+//! is killed; only what was started here is ever signalled. Must not know what mailward does.
 
 mod accounts;
 mod database;
@@ -65,8 +65,8 @@ impl PanelWorld {
 
     /// Gives a running private host a panel that holds the accounts of [`small_world`].
     ///
-    /// The product is in `/opt/psa`, with a link in `/usr/local`, as on Debian. After a reboot of the host the server wants
-    /// [`PanelWorld::start_database`].
+    /// The product is in `/opt/psa`, with a link in `/usr/local`, as on Debian. After a reboot of the host
+    /// the server wants [`PanelWorld::start_database`].
     pub fn in_host(host: Host, generation: Generation) -> Self {
         Self::at(Place::Host(Box::new(host)), generation)
     }
@@ -75,11 +75,7 @@ impl PanelWorld {
         place.install(generation);
         let database = Database::start(&place);
         database.create(generation, place.password().trim_end_matches('\n'));
-        let world = Self {
-            generation,
-            database,
-            place,
-        };
+        let world = Self { generation, database, place };
         world.set_on_true(OnTrue::CreatesUser);
         world.set_on_false(OnFalse::Lock);
         world.set_spelling(match generation {
@@ -123,7 +119,8 @@ impl PanelWorld {
         self.place.run(argv, &[])
     }
 
-    /// Runs a program like [`PanelWorld::run`]; after so many seconds it is killed with its children, by signal 9.
+    /// Runs a program like [`PanelWorld::run`]; after so many seconds it is killed with its children, by
+    /// signal 9.
     pub fn run_within(&self, seconds: f64, argv: &[&str]) -> Output {
         let program = self.place.program(argv[0]);
         let limit = seconds.to_string();
@@ -132,8 +129,8 @@ impl PanelWorld {
         self.place.start(&all, &[])
     }
 
-    /// Runs the panel's client as root does it by hand: user `admin`, the password from `/etc/psa/.psa.shadow` in
-    /// `MYSQL_PWD`, database `psa`; then `arguments`.
+    /// Runs the panel's client as root does it by hand: user `admin`, the password from
+    /// `/etc/psa/.psa.shadow` in `MYSQL_PWD`, database `psa`; then `arguments`.
     pub fn client(&self, arguments: &[&str]) -> Output {
         let mut argv = vec!["/usr/bin/mysql", "-uadmin", "-Dpsa"];
         argv.extend(arguments);
@@ -157,14 +154,16 @@ impl PanelWorld {
         self.place.remove(path);
     }
 
-    /// Runs statements as another administrator; returns what they print: fields between tabs, lines unescaped.
+    /// Runs statements as another administrator; returns what they print: fields between tabs, lines
+    /// unescaped.
     pub fn sql(&self, statements: &str) -> String {
         self.database.sql(statements)
     }
 
     /// Returns whether an account may log in, `None` where there is no such account.
     ///
-    /// Read row by row, not by the query of the vendor, of the stand-ins or of mailward. The domain in its ASCII form.
+    /// Read row by row, not by the query of the vendor, of the stand-ins or of mailward. The domain in its
+    /// ASCII form.
     pub fn access(&self, address: &str) -> Option<bool> {
         self.accesses().remove(address)
     }
@@ -176,15 +175,8 @@ impl PanelWorld {
 
     /// Returns all rows of all tables that have to do with accounts, to compare before with after.
     pub fn contents(&self) -> String {
-        let mut tables = vec![
-            "clients",
-            "domains",
-            "accounts",
-            "Permissions",
-            "mail",
-            "mail_aliases",
-            "cp_access",
-        ];
+        let mut tables =
+            vec!["clients", "domains", "accounts", "Permissions", "mail", "mail_aliases", "cp_access"];
         if self.generation == Generation::Ten {
             tables.extend(["smb_roles", "smb_users"]);
         }
@@ -208,9 +200,7 @@ impl PanelWorld {
     /// Puts back what was kept.
     pub fn restore(&self) {
         let statements: Vec<_> = (self.kept().iter())
-            .map(|table| {
-                format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table};")
-            })
+            .map(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table};"))
             .collect();
         self.sql(&statements.join("\n"));
     }
@@ -230,7 +220,8 @@ impl PanelWorld {
         }
     }
 
-    /// Adds many accounts in many domains: [`bulk_address`] names them, [`bulk_access`] tells which may log in.
+    /// Adds many accounts in many domains: [`bulk_address`] names them, [`bulk_access`] tells which may log
+    /// in.
     pub fn fill_bulk(&self, accounts: u32, domains: u32) {
         self.database.fill_bulk(self.generation, accounts, domains);
     }

@@ -1,5 +1,5 @@
-//! One program run to its end within a time limit. Output goes to unnamed files, not pipes: a daemon that a command
-//! leaves behind may keep them open without keeping the test.
+//! One program run to its end within a time limit. Output goes to unnamed files, not pipes: a daemon that a
+//! command leaves behind may keep them open without keeping the test.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -22,12 +22,7 @@ pub struct Run {
 impl Run {
     /// Takes a command as it is; `argv` names it where it fails.
     pub fn new(argv: Vec<String>, command: Command) -> Self {
-        Self {
-            argv,
-            command,
-            input: Vec::new(),
-            limit: LIMIT,
-        }
+        Self { argv, command, input: Vec::new(), limit: LIMIT }
     }
 
     /// Returns the command itself, for a test that looks after the process on its own.
@@ -62,11 +57,7 @@ impl Run {
         stdin.rewind().expect("a temporary file");
         let mut child = self
             .command
-            .stdin(if self.input.is_empty() {
-                Stdio::null()
-            } else {
-                Stdio::from(stdin)
-            })
+            .stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::from(stdin) })
             .stdout(Stdio::from(stdout.try_clone().expect("a file")))
             .stderr(Stdio::from(stderr.try_clone().expect("a file")))
             .spawn()
@@ -89,12 +80,7 @@ impl Run {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
-        Output {
-            argv: self.argv,
-            status,
-            stdout: text(&mut stdout),
-            stderr: text(&mut stderr),
-        }
+        Output { argv: self.argv, status, stdout: text(&mut stdout), stderr: text(&mut stderr) }
     }
 }
 
@@ -114,9 +100,7 @@ pub struct Output {
 impl Output {
     /// Returns its exit code; fails where a signal ended it.
     pub fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| panic!("ended by a signal: {self:#?}"))
+        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:#?}"))
     }
 
     /// Returns the signal that ended it, if one did.

@@ -1,8 +1,9 @@
-//! Ways to hosts by the system's `ssh`: a configuration, keys and known hosts of their own, made for one test.
+//! Ways to hosts by the system's `ssh`: a configuration, keys and known hosts of their own, made for one
+//! test.
 //!
-//! A host's network is private: its sshd is reached by a connection that a helper of `ssh` opens there and hands
-//! over, so that nothing stands in between and many hosts can be reached by one program.
-//! Must know nothing of the program but the options that name a host.
+//! A host's network is private: its sshd is reached by a connection that a helper of `ssh` opens there and
+//! hands over, so that nothing stands in between and many hosts can be reached by one program. Must know
+//! nothing of the program but the options that name a host.
 
 mod keys;
 mod line;
@@ -105,8 +106,7 @@ impl Ssh {
         ]);
         let key = folder.path().join("key");
         std::fs::write(&key, &keys().client).expect("a temporary file");
-        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))
-            .expect("a file of our own");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a file of our own");
         let known = format!("host.test {}", keys().host_public);
         std::fs::write(folder.path().join("known_hosts"), known).expect("a temporary file");
         let ssh = Self {
@@ -142,7 +142,8 @@ impl Ssh {
         self
     }
 
-    /// Connects from a client of [`super::host::Host::network`], which is whom `SSH_CLIENT` names on the host.
+    /// Connects from a client of [`super::host::Host::network`], which is whom `SSH_CLIENT` names on the
+    /// host.
     pub fn at_client(mut self, client: &Client, family: Family) -> Self {
         let dial = format!(
             "/usr/bin/nsenter --net={} /bin/nc.openbsd -F -s {} %h %p",
@@ -175,15 +176,11 @@ impl Ssh {
 
     /// Opens a connection now that every later `ssh` of this configuration shares; it ends with this value.
     pub fn warm(mut self) -> Self {
-        // It ends with its shell, which ends when the test closes its end of the pipe or dies. Not with a TERM: ssh 9.2
-        // overlooks one that comes while it puts a session away, and then stays for ever.
+        // It ends with its shell, which ends when the test closes its end of the pipe or dies. Not with a
+        // TERM: ssh 9.2 overlooks one that comes while it puts a session away, and then stays for ever.
         let mut command = Command::new("sh");
         command
-            .args([
-                "-c",
-                r#""$@" </dev/null & read -r _; kill -KILL $!; wait"#,
-                "sh",
-            ])
+            .args(["-c", r#""$@" </dev/null & read -r _; kill -KILL $!; wait"#, "sh"])
             .args(["ssh", "-M", "-N", "-F"])
             .arg(self.config())
             .arg("-o")
@@ -202,14 +199,12 @@ impl Ssh {
         self.option("ControlPath", &control)
     }
 
-    /// Has the first `ssh` leave its connection behind for later ones, as `ControlMaster auto` does; it ends with this
-    /// value.
+    /// Has the first `ssh` leave its connection behind for later ones, as `ControlMaster auto` does; it ends
+    /// with this value.
     pub fn auto_master(mut self) -> Self {
         self.leaves_master = true;
         let control = self.control().display().to_string();
-        self.option("ControlPath", &control)
-            .option("ControlMaster", "auto")
-            .option("ControlPersist", "60")
+        self.option("ControlPath", &control).option("ControlMaster", "auto").option("ControlPersist", "60")
     }
 
     /// Has the program use `line` for its `ssh`.
@@ -244,7 +239,8 @@ impl Ssh {
         self.command(&argv)
     }
 
-    /// Prepares any program on this machine, in an environment in which nothing but these ways leads to a host.
+    /// Prepares any program on this machine, in an environment in which nothing but these ways leads to a
+    /// host.
     pub fn command(&self, argv: &[&str]) -> Run {
         let (program, arguments) = argv.split_first().expect("a program has a name");
         let mut command = Command::new(program);
@@ -272,9 +268,7 @@ impl Ssh {
     fn dial(&mut self, source: Option<Ipv4Addr>) {
         let keeper = self.keeper.expect("a way to a host");
         let source = source.map_or(String::new(), |address| format!("-s {address} "));
-        let dial = format!(
-            "/usr/bin/nsenter --net=/proc/{keeper}/ns/net /bin/nc.openbsd -F {source}%h %p"
-        );
+        let dial = format!("/usr/bin/nsenter --net=/proc/{keeper}/ns/net /bin/nc.openbsd -F {source}%h %p");
         self.settings.insert("ProxyCommand", dial);
         self.settings.insert("ProxyUseFdpass", "yes".to_owned());
         self.write();

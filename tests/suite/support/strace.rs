@@ -1,8 +1,8 @@
 //! System calls of a program, counted, and one of them made to kill it or to fail.
 //!
-//! Only the program's own first thread is traced, not what it starts: strace counts for each traced process anew, so
-//! that following children, `when=2` would hit the second call of every one of them. Must not know what program it
-//! traces.
+//! Only the program's own first thread is traced, not what it starts: strace counts for each traced process
+//! anew, so that following children, `when=2` would hit the second call of every one of them. Must not know
+//! what program it traces.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -41,10 +41,7 @@ pub enum Fault {
 /// Returns the arguments that run `argv` under strace and log its mutating calls to the file `log`.
 pub fn tracing(argv: &[&str], log: &str) -> Vec<String> {
     let trace = format!("trace={MUTATING}");
-    with_strace(
-        &["-s", "64", "-e", "signal=none", "-o", log, "-e", &trace],
-        argv,
-    )
+    with_strace(&["-s", "64", "-e", "signal=none", "-o", log, "-e", &trace], argv)
 }
 
 /// Returns the arguments that run `argv` under strace with one fault at one point.
@@ -70,11 +67,7 @@ pub fn points(log: &str) -> Vec<Point> {
         let Some((syscall, rest)) = line.split_once('(') else {
             continue;
         };
-        if syscall.is_empty()
-            || !syscall
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
+        if syscall.is_empty() || !syscall.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             continue;
         }
         let nth = counts.entry(syscall).or_default();
@@ -87,11 +80,7 @@ pub fn points(log: &str) -> Vec<Point> {
         points.push(Point {
             syscall: syscall.to_owned(),
             nth: *nth,
-            arguments: rest
-                .rsplit_once(" = ")
-                .map_or(rest, |(arguments, _)| arguments)
-                .trim_end()
-                .to_owned(),
+            arguments: rest.rsplit_once(" = ").map_or(rest, |(arguments, _)| arguments).trim_end().to_owned(),
         });
     }
     points
@@ -101,18 +90,14 @@ pub fn points(log: &str) -> Vec<Point> {
 pub fn count(argv: &[&str]) -> Vec<Point> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let traced = tracing(argv, log.path().to_str().expect("a path in text"));
-    let output = command(&traced)
-        .output_in_time()
-        .expect("strace runs (Debian package strace)");
+    let output = command(&traced).output_in_time().expect("strace runs (Debian package strace)");
     assert!(output.status.success(), "{argv:?}: {output:?}");
     points(&std::fs::read_to_string(log.path()).expect("strace has written its log"))
 }
 
 /// Runs `argv` on the machine with one fault, without input, and returns how it ended.
 pub fn inject(argv: &[&str], point: &Point, fault: &Fault) -> std::process::Output {
-    command(&injecting(argv, point, fault))
-        .output_in_time()
-        .expect("strace runs (Debian package strace)")
+    command(&injecting(argv, point, fault)).output_in_time().expect("strace runs (Debian package strace)")
 }
 
 fn command(argv: &[String]) -> Command {

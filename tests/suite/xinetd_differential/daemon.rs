@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mailward::edit::xinetd::dump::XinetdDump;
 use mailward::edit::xinetd::{
-    FileTree, NameDatabases, NameFiles, PathStanding, TreeEntry, WantedPath, XinetdConfig,
-    XinetdHost, XinetdVersion,
+    FileTree, NameDatabases, NameFiles, PathStanding, TreeEntry, WantedPath, XinetdConfig, XinetdHost,
+    XinetdVersion,
 };
 use mailward::model::HostPath;
 
@@ -63,15 +63,8 @@ impl Case {
     /// What is known of this machine, and of the xinetd that judges.
     pub fn host() -> XinetdHost {
         let read = |name: &str| std::fs::read(name).unwrap_or_default();
-        let files = [
-            "passwd",
-            "group",
-            "protocols",
-            "services",
-            "rpc",
-            "nsswitch.conf",
-        ]
-        .map(|name| read(&format!("/etc/{name}")));
+        let files = ["passwd", "group", "protocols", "services", "rpc", "nsswitch.conf"]
+            .map(|name| read(&format!("/etc/{name}")));
         let [passwd, group, protocols, services, rpc, switch] = files.each_ref();
         let names = NameDatabases::read(&NameFiles {
             passwd: Some(passwd),
@@ -81,18 +74,13 @@ impl Case {
             rpc: Some(rpc),
             switch: Some(switch),
         });
-        XinetdHost {
-            names: Some(names),
-            paths: BTreeMap::new(),
-            version: version(),
-        }
+        XinetdHost { names: Some(names), paths: BTreeMap::new(), version: version() }
     }
 
     /// The case as our reader gets it.
     pub fn tree(&self) -> FileTree {
         let mut tree = FileTree::default();
-        tree.dirs
-            .insert(HostPath::new("/etc/xinetd.d").unwrap(), Some(Vec::new()));
+        tree.dirs.insert(HostPath::new("/etc/xinetd.d").unwrap(), Some(Vec::new()));
         tree.dirs.insert(self.path("gone"), None);
         tree.files.insert(self.path("gone"), TreeEntry::Missing);
         for (file, bytes) in &self.files {
@@ -172,9 +160,7 @@ fn standing(path: &str) -> PathStanding {
     match std::fs::metadata(path) {
         Err(_) => PathStanding::Missing,
         Ok(found) if found.is_dir() => PathStanding::Folder,
-        Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
-            PathStanding::Program
-        }
+        Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => PathStanding::Program,
         Ok(found) if found.is_file() => PathStanding::File,
         Ok(_) => PathStanding::Other,
     }
@@ -189,10 +175,7 @@ pub fn program() -> String {
 fn version() -> Option<XinetdVersion> {
     static VERSION: std::sync::OnceLock<Option<XinetdVersion>> = std::sync::OnceLock::new();
     *VERSION.get_or_init(|| {
-        let output = Command::new(program())
-            .arg("-version")
-            .output_in_time()
-            .unwrap();
+        let output = Command::new(program()).arg("-version").output_in_time().unwrap();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         text.split_whitespace().find_map(XinetdVersion::parse)
@@ -213,13 +196,10 @@ fn replace(bytes: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
 
 /// Runs a real xinetd on each case.
 pub fn judge(cases: &[Case]) -> Vec<Verdict> {
-    for (tool, package) in [
-        (program().as_str(), "xinetd"),
-        ("/usr/bin/unshare", "util-linux"),
-        ("/usr/bin/ip", "iproute2"),
-    ] {
-        let here =
-            Path::new(tool).exists() || Path::new(&tool.replace("/usr/bin", "/usr/sbin")).exists();
+    for (tool, package) in
+        [(program().as_str(), "xinetd"), ("/usr/bin/unshare", "util-linux"), ("/usr/bin/ip", "iproute2")]
+    {
+        let here = Path::new(tool).exists() || Path::new(&tool.replace("/usr/bin", "/usr/sbin")).exists();
         assert!(here, "{tool} is missing: install the package {package}");
     }
     // A file, not a pipe: a driver that hangs would not take all of it.
@@ -249,11 +229,7 @@ fn verdict(case: &Case) -> Verdict {
         let bytes = std::fs::read(case.dir.join(name)).unwrap();
         XinetdDump::last(&bytes).unwrap_or_else(|| {
             let text = String::from_utf8_lossy(&bytes);
-            panic!(
-                "the daemon's {name} has no end:\n{text}\n{}\n{}",
-                read("log"),
-                case.show()
-            )
+            panic!("the daemon's {name} has no end:\n{text}\n{}\n{}", read("log"), case.show())
         })
     };
     let log = read("log");
@@ -265,18 +241,10 @@ fn verdict(case: &Case) -> Verdict {
         "running 0" => Some(dump("dump")),
         // Nobody can say what such a daemon does; crash is one thing that it does.
         _ if case.foresees_nothing() => None,
-        other => panic!(
-            "the daemon misbehaves ({other})\n{log}\n{}{}",
-            read("out"),
-            case.show()
-        ),
+        other => panic!("the daemon misbehaves ({other})\n{log}\n{}{}", read("out"), case.show()),
     };
     // It may die in the middle of its dump as well.
     let is_told = case.dir.join("after").exists() && !case.foresees_nothing();
     let after = is_told.then(|| dump("after"));
-    Verdict {
-        dump: verdict,
-        after,
-        log,
-    }
+    Verdict { dump: verdict, after, log }
 }

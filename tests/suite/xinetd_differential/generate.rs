@@ -37,19 +37,8 @@ impl Dice {
 /// How often something goes wrong, of a thousand chances.
 const ODD: usize = 14;
 
-const GOOD_COUNTS: &[&str] = &[
-    "1",
-    "2",
-    "7",
-    "20",
-    "007",
-    "+5",
-    "UNLIMITED",
-    "unlimited",
-    "Unlimited",
-    "0",
-    "2147483647",
-];
+const GOOD_COUNTS: &[&str] =
+    &["1", "2", "7", "20", "007", "+5", "UNLIMITED", "unlimited", "Unlimited", "0", "2147483647"];
 const ODD_COUNTS: &[&str] = &[
     "99999999999",
     "2147483648",
@@ -185,12 +174,7 @@ pub fn tree(dice: &mut Dice) -> Files {
             0..4 => {
                 let folder = format!("d{part}");
                 main.extend_from_slice(
-                    dice.of(&[
-                        "includedir @DIR@/",
-                        "INCLUDEDIR\t@DIR@//",
-                        " includedir @DIR@/./",
-                    ])
-                    .as_bytes(),
+                    dice.of(&["includedir @DIR@/", "INCLUDEDIR\t@DIR@//", " includedir @DIR@/./"]).as_bytes(),
                 );
                 main.extend_from_slice(folder.as_bytes());
                 main.extend_from_slice(dice.of(&["\n", "/\n", " and more\n", "  \n"]).as_bytes());
@@ -223,12 +207,8 @@ pub fn tree(dice: &mut Dice) -> Files {
                 files.insert(name, bytes);
             }
             6 => main.extend_from_slice(
-                dice.of(&[
-                    "include @DIR@/gone\n",
-                    "includedir @DIR@/gone\n",
-                    "includedir /etc/xinetd.d\n",
-                ])
-                .as_bytes(),
+                dice.of(&["include @DIR@/gone\n", "includedir @DIR@/gone\n", "includedir /etc/xinetd.d\n"])
+                    .as_bytes(),
             ),
             _ => {
                 let bytes = file(dice, &mut port);
@@ -316,10 +296,7 @@ fn between(dice: &mut Dice, text: &mut Vec<u8>) {
 }
 
 fn defaults(dice: &mut Dice, text: &mut Vec<u8>) {
-    text.extend_from_slice(
-        dice.of(&["defaults", "Defaults", "\tdefaults  ", "defaults x y"])
-            .as_bytes(),
-    );
+    text.extend_from_slice(dice.of(&["defaults", "Defaults", "\tdefaults  ", "defaults x y"]).as_bytes());
     open(dice, text);
     let mut lines = Vec::new();
     for _ in 0..dice.below(4) {
@@ -381,11 +358,7 @@ fn any(dice: &mut Dice, all: &[&'static Values], bad: usize) -> String {
 /// One more line for a file that is there, in its last block.
 pub fn changed(dice: &mut Dice, text: &[u8]) -> Vec<u8> {
     let mut out = text.to_vec();
-    let line = if dice.in_1000(300) {
-        limit(dice)
-    } else {
-        any(dice, &in_services(), 300)
-    };
+    let line = if dice.in_1000(300) { limit(dice) } else { any(dice, &in_services(), 300) };
     if let Some(at) = out.windows(3).rposition(|bytes| bytes == b"\n}\n") {
         out.splice(at + 1..at + 1, format!("\t{line}\n").into_bytes());
     }
@@ -405,23 +378,8 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
         }
         return;
     }
-    let name = dice.of(&[
-        "a",
-        "b",
-        "c",
-        "smtp",
-        "smtp_alt",
-        "Smtp",
-        "submission",
-        "ftp",
-    ]);
-    let keyword = dice.of(&[
-        "service ",
-        "service\t",
-        " service  ",
-        "SERVICE ",
-        "Service\t ",
-    ]);
+    let name = dice.of(&["a", "b", "c", "smtp", "smtp_alt", "Smtp", "submission", "ftp"]);
+    let keyword = dice.of(&["service ", "service\t", " service  ", "SERVICE ", "Service\t "]);
     text.extend_from_slice(keyword.as_bytes());
     text.extend_from_slice(name.as_bytes());
     if dice.in_1000(30) {
@@ -440,10 +398,7 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
     };
     lines.push(format!("socket_type = {socket_type}"));
     lines.push("user = root".to_owned());
-    lines.push(
-        dice.of(&["server = /bin/cat", "server\t= /bin/cat"])
-            .to_owned(),
-    );
+    lines.push(dice.of(&["server = /bin/cat", "server\t= /bin/cat"]).to_owned());
     lines.push(format!("port = {port}"));
     if dice.in_1000(15) {
         let at = dice.below(lines.len());
@@ -479,14 +434,8 @@ fn service(dice: &mut Dice, port: &mut u16, text: &mut Vec<u8>) {
 fn limit(dice: &mut Dice) -> String {
     let odd = dice.in_1000(ODD * 5);
     let (name, value) = match dice.below(3) {
-        0 => (
-            "per_source",
-            dice.of(if odd { ODD_COUNTS } else { GOOD_COUNTS }),
-        ),
-        1 => (
-            "instances",
-            dice.of(if odd { ODD_COUNTS } else { GOOD_COUNTS }),
-        ),
+        0 => ("per_source", dice.of(if odd { ODD_COUNTS } else { GOOD_COUNTS })),
+        1 => ("instances", dice.of(if odd { ODD_COUNTS } else { GOOD_COUNTS })),
         _ => ("cps", dice.of(if odd { ODD_RATES } else { GOOD_RATES })),
     };
     let name = match dice.below(12) {
@@ -513,11 +462,7 @@ fn body(dice: &mut Dice, mut lines: Vec<String>, text: &mut Vec<u8>) {
     while !lines.is_empty() {
         between(dice, text);
         let line = lines.remove(dice.below(lines.len()));
-        let own = if dice.in_1000(60) {
-            dice.of(&["", " \t", "\u{b}", "\r"])
-        } else {
-            indent
-        };
+        let own = if dice.in_1000(60) { dice.of(&["", " \t", "\u{b}", "\r"]) } else { indent };
         text.extend_from_slice(own.as_bytes());
         text.extend_from_slice(line.as_bytes());
         if dice.in_1000(100) {

@@ -1,86 +1,22 @@
-//! Services other than a server on a port of its own: built-in ones, listed ones, pairs on one port, and the rest.
+//! Services other than a server on a port of its own: built-in ones, listed ones, pairs on one port, and the
+//! rest.
 
 use super::generate::Dice;
 
 /// The lines of such services, each with its name; `PORT` stands for a port of its own.
 const KINDS: &[&[(&str, &[&str])]] = &[
-    &[(
-        "echo",
-        &[
-            "type = INTERNAL UNLISTED",
-            "port = PORT",
-            "protocol = tcp",
-            "wait = no",
-        ],
-    )],
-    &[(
-        "time",
-        &[
-            "type = INTERNAL UNLISTED",
-            "port = PORT",
-            "socket_type = dgram",
-            "wait = yes",
-        ],
-    )],
-    &[(
-        "daytime",
-        &[
-            "type = INTERNAL",
-            "socket_type = stream",
-            "wait = no",
-            "user = root",
-        ],
-    )],
-    &[(
-        "chargen",
-        &["type = INTERNAL", "socket_type = dgram", "wait = yes"],
-    )],
+    &[("echo", &["type = INTERNAL UNLISTED", "port = PORT", "protocol = tcp", "wait = no"])],
+    &[("time", &["type = INTERNAL UNLISTED", "port = PORT", "socket_type = dgram", "wait = yes"])],
+    &[("daytime", &["type = INTERNAL", "socket_type = stream", "wait = no", "user = root"])],
+    &[("chargen", &["type = INTERNAL", "socket_type = dgram", "wait = yes"])],
     &[(
         "discard",
-        &[
-            "type = internal unlisted",
-            "port = PORT",
-            "socket_type = raw",
-            "wait = no",
-            "protocol = tcp",
-        ],
+        &["type = internal unlisted", "port = PORT", "socket_type = raw", "wait = no", "protocol = tcp"],
     )],
-    &[(
-        "nosuch",
-        &[
-            "type = INTERNAL UNLISTED",
-            "port = PORT",
-            "protocol = tcp",
-            "wait = no",
-        ],
-    )],
-    &[(
-        "servers",
-        &[
-            "type = INTERNAL UNLISTED",
-            "port = PORT",
-            "protocol = tcp",
-            "wait = no",
-        ],
-    )],
-    &[(
-        "tcpmux",
-        &[
-            "type = INTERNAL",
-            "socket_type = stream",
-            "wait = no",
-            "user = root",
-        ],
-    )],
-    &[(
-        "tcpmux",
-        &[
-            "type = INTERNAL UNLISTED",
-            "port = PORT",
-            "socket_type = dgram",
-            "wait = yes",
-        ],
-    )],
+    &[("nosuch", &["type = INTERNAL UNLISTED", "port = PORT", "protocol = tcp", "wait = no"])],
+    &[("servers", &["type = INTERNAL UNLISTED", "port = PORT", "protocol = tcp", "wait = no"])],
+    &[("tcpmux", &["type = INTERNAL", "socket_type = stream", "wait = no", "user = root"])],
+    &[("tcpmux", &["type = INTERNAL UNLISTED", "port = PORT", "socket_type = dgram", "wait = yes"])],
     &[(
         "sensor",
         &[
@@ -139,113 +75,24 @@ const KINDS: &[&[(&str, &[&str])]] = &[
     )],
     &[(
         "mux",
-        &[
-            "type = TCPMUX UNLISTED",
-            "socket_type = dgram",
-            "wait = yes",
-            "user = root",
-            "server = /bin/cat",
-        ],
+        &["type = TCPMUX UNLISTED", "socket_type = dgram", "wait = yes", "user = root", "server = /bin/cat"],
     )],
     // Listed ones: the port is that of /etc/services, and has to be.
-    &[(
-        "smtp",
-        &[
-            "socket_type = stream",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-        ],
-    )],
-    &[(
-        "smtp",
-        &[
-            "protocol = tcp",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-            "port = 25",
-        ],
-    )],
-    &[(
-        "smtp",
-        &[
-            "protocol = tcp",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-            "port = 2525",
-        ],
-    )],
-    &[(
-        "mail",
-        &[
-            "socket_type = stream",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-        ],
-    )],
-    &[(
-        "nosuch",
-        &[
-            "socket_type = stream",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-            "port = PORT",
-        ],
-    )],
-    &[(
-        "Smtp",
-        &[
-            "socket_type = stream",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-        ],
-    )],
-    &[(
-        "smtp",
-        &[
-            "socket_type = stream",
-            "protocol = TCP",
-            "wait = no",
-            "user = root",
-            "server = /bin/cat",
-        ],
-    )],
+    &[("smtp", &["socket_type = stream", "wait = no", "user = root", "server = /bin/cat"])],
+    &[("smtp", &["protocol = tcp", "wait = no", "user = root", "server = /bin/cat", "port = 25"])],
+    &[("smtp", &["protocol = tcp", "wait = no", "user = root", "server = /bin/cat", "port = 2525"])],
+    &[("mail", &["socket_type = stream", "wait = no", "user = root", "server = /bin/cat"])],
+    &[("nosuch", &["socket_type = stream", "wait = no", "user = root", "server = /bin/cat", "port = PORT"])],
+    &[("Smtp", &["socket_type = stream", "wait = no", "user = root", "server = /bin/cat"])],
+    &[("smtp", &["socket_type = stream", "protocol = TCP", "wait = no", "user = root", "server = /bin/cat"])],
+    &[("tftp", &["socket_type = dgram", "wait = yes", "user = root", "server = /bin/cat"])],
     &[(
         "tftp",
-        &[
-            "socket_type = dgram",
-            "wait = yes",
-            "user = root",
-            "server = /bin/cat",
-        ],
-    )],
-    &[(
-        "tftp",
-        &[
-            "socket_type = stream",
-            "protocol = udp",
-            "wait = yes",
-            "user = root",
-            "server = /bin/cat",
-        ],
+        &["socket_type = stream", "protocol = udp", "wait = yes", "user = root", "server = /bin/cat"],
     )],
     // One port twice.
     &[
-        (
-            "smtp",
-            &[
-                "flags = IPv4",
-                "socket_type = stream",
-                "wait = no",
-                "user = root",
-                "server = /bin/cat",
-            ],
-        ),
+        ("smtp", &["flags = IPv4", "socket_type = stream", "wait = no", "user = root", "server = /bin/cat"]),
         (
             "smtp",
             &[
@@ -315,15 +162,7 @@ const KINDS: &[&[(&str, &[&str])]] = &[
         ),
     ],
     &[
-        (
-            "smtp",
-            &[
-                "socket_type = stream",
-                "wait = no",
-                "user = root",
-                "server = /bin/cat",
-            ],
-        ),
+        ("smtp", &["socket_type = stream", "wait = no", "user = root", "server = /bin/cat"]),
         (
             "b",
             &[
@@ -547,25 +386,10 @@ const KINDS: &[&[(&str, &[&str])]] = &[
     )],
     &[(
         "echo",
-        &[
-            "type = INTERNAL UNLISTED",
-            "port = PORT",
-            "socket_type = stream",
-            "wait = no",
-            "flags = LABELED",
-        ],
+        &["type = INTERNAL UNLISTED", "port = PORT", "socket_type = stream", "wait = no", "flags = LABELED"],
     )],
     // RPC: without a portmapper it is offered in no case, and lines that are missing drop it before that.
-    &[(
-        "rusersd",
-        &[
-            "type = RPC",
-            "socket_type = dgram",
-            "wait = yes",
-            "user = root",
-            "server = /bin/cat",
-        ],
-    )],
+    &[("rusersd", &["type = RPC", "socket_type = dgram", "wait = yes", "user = root", "server = /bin/cat"])],
     &[(
         "nosuch",
         &[
@@ -634,12 +458,7 @@ pub fn kind(dice: &mut Dice, port: &mut u16) -> Vec<(&'static str, Vec<String>)>
     *port += 1;
     let kind = dice.of(KINDS);
     let lines = |lines: &[&str]| -> Vec<String> {
-        lines
-            .iter()
-            .map(|line| line.replace("PORT", &port.to_string()))
-            .collect()
+        lines.iter().map(|line| line.replace("PORT", &port.to_string())).collect()
     };
-    kind.iter()
-        .map(|(name, block)| (*name, lines(block)))
-        .collect()
+    kind.iter().map(|(name, block)| (*name, lines(block))).collect()
 }

@@ -38,10 +38,7 @@ fn a_reload_with_any_one_line_more_ends_what_we_say_it_ends() {
             if before.is_unforeseeable() || after.is_unforeseeable() {
                 continue;
             }
-            let doubts: BTreeSet<String> = unclear(&before)
-                .into_iter()
-                .chain(unclear(&after))
-                .collect();
+            let doubts: BTreeSet<String> = unclear(&before).into_iter().chain(unclear(&after)).collect();
             unsure += doubts.len();
             let expected = dump.differs(&after, &DaemonSeen::default());
             let exits = expected.contains(&DumpDifference::DaemonExits);
@@ -81,13 +78,7 @@ fn a_reload_with_any_one_line_more_ends_what_we_say_it_ends() {
             }
             counts.retain(|id, _| !doubts.contains(id));
             for (id, (ours, theirs)) in counts {
-                assert_eq!(
-                    ours,
-                    theirs,
-                    "seed {seed}: {id}: {expected:?}\n{}\n{}",
-                    verdict.log,
-                    case.show()
-                );
+                assert_eq!(ours, theirs, "seed {seed}: {id}: {expected:?}\n{}\n{}", verdict.log, case.show());
                 kept += theirs;
             }
         }

@@ -77,14 +77,7 @@ impl ShellParser<'_> {
     /// The reserved word that stands here as a whole word.
     pub(in crate::edit::shellvars) fn reserved(&self) -> Option<&'static [u8]> {
         let rest = &self.source[self.at..];
-        let length = rest
-            .iter()
-            .take(9)
-            .take_while(|byte| !b" \t\n;&|<>()".contains(byte))
-            .count();
-        RESERVED
-            .iter()
-            .find(|word| **word == &rest[..length])
-            .copied()
+        let length = rest.iter().take(9).take_while(|byte| !b" \t\n;&|<>()".contains(byte)).count();
+        RESERVED.iter().find(|word| **word == &rest[..length]).copied()
     }
 }

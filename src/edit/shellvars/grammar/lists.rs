@@ -19,10 +19,7 @@ impl ShellParser<'_> {
     }
 
     /// Reads commands up to what ends a list; says whether there were any.
-    pub(in crate::edit::shellvars) fn list(
-        &mut self,
-        sure: CommandCertainty,
-    ) -> GrammarResult<usize> {
+    pub(in crate::edit::shellvars) fn list(&mut self, sure: CommandCertainty) -> GrammarResult<usize> {
         let mut count = 0;
         loop {
             if self.lines()? > 0 && self.depth == self.base {
@@ -68,10 +65,7 @@ impl ShellParser<'_> {
         }
     }
 
-    pub(in crate::edit::shellvars) fn filled_list(
-        &mut self,
-        sure: CommandCertainty,
-    ) -> GrammarResult<()> {
+    pub(in crate::edit::shellvars) fn filled_list(&mut self, sure: CommandCertainty) -> GrammarResult<()> {
         let start = self.at;
         match self.list(sure)? {
             0 if self.at >= self.source.len() => Err(self.stop(start, ValueDoubt::Unterminated)),
@@ -119,10 +113,7 @@ impl ShellParser<'_> {
         }
     }
 
-    pub(in crate::edit::shellvars) fn command(
-        &mut self,
-        sure: CommandCertainty,
-    ) -> GrammarResult<()> {
+    pub(in crate::edit::shellvars) fn command(&mut self, sure: CommandCertainty) -> GrammarResult<()> {
         self.blanks()?;
         let start = self.at;
         if self.peek() == Some(b'(') {
@@ -146,10 +137,7 @@ impl ShellParser<'_> {
             }
             b"if" => self.conditional(start)?,
             b"while" | b"until" => {
-                self.acts.push(ShellAct::Doubt {
-                    at: start..self.at,
-                    why: ValueDoubt::Loop,
-                });
+                self.acts.push(ShellAct::Doubt { at: start..self.at, why: ValueDoubt::Loop });
                 self.filled_list(CommandCertainty::Maybe)?;
                 self.body(start)?;
             }

@@ -8,10 +8,7 @@ use super::{GrammarResult, RESERVED, ShellParser};
 
 impl ShellParser<'_> {
     /// A word where one must stand.
-    pub(in crate::edit::shellvars) fn argument(
-        &mut self,
-        start: usize,
-    ) -> GrammarResult<ShellWord> {
+    pub(in crate::edit::shellvars) fn argument(&mut self, start: usize) -> GrammarResult<ShellWord> {
         let word = self.word()?;
         if word.range.is_empty() {
             let why = match self.peek() {

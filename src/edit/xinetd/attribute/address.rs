@@ -57,13 +57,15 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
 
 /// Whether a list of addresses takes a word. It takes nearly all, and drops what it cannot read.
 ///
-/// Only a comma outside of braces, and something between addresses of the form `10.{1,2}` and other words, is an error.
+/// Only a comma outside of braces, and something between addresses of the form `10.{1,2}` and other words, is
+/// an error.
 pub(in super::super) fn listed(word: &[u8]) -> bool {
     let brace = word.iter().position(|&b| b == b'{');
     if brace.is_none() && word.contains(&b',') {
         return false;
     }
-    // A word that begins with a dot and has a letter or the like is a domain; names are looked up, and dropped.
+    // A word that begins with a dot and has a letter or the like is a domain; names are looked up, and
+    // dropped.
     let mut last = b'.';
     for &byte in &word[..brace.unwrap_or(word.len())] {
         match byte {
@@ -130,16 +132,7 @@ mod tests {
         ] {
             assert!(listed(fine.as_bytes()), "{fine}");
         }
-        for bad in [
-            "1.2.3.4,5.6.7.8",
-            "1..2",
-            ".5",
-            "10.{}",
-            "10.{1,}",
-            "10.{1",
-            "10.{1}2",
-            "10.{a}",
-        ] {
+        for bad in ["1.2.3.4,5.6.7.8", "1..2", ".5", "10.{}", "10.{1,}", "10.{1", "10.{1}2", "10.{a}"] {
             assert!(!listed(bad.as_bytes()), "{bad}");
         }
     }

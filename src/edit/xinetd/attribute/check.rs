@@ -78,45 +78,36 @@ pub(in super::super) fn verdict(
         ValueCheck::Count => number::count(first).is_some().into(),
         ValueCheck::Rate => number::rate(values).is_some().into(),
         ValueCheck::YesOrNo => (is(first, "yes") || is(first, "no")).into(),
-        ValueCheck::Port => number::signed(first, 10)
-            .is_some_and(|n| (0..65536).contains(&n))
-            .into(),
+        ValueCheck::Port => number::signed(first, 10).is_some_and(|n| (0..65536).contains(&n)).into(),
         ValueCheck::Integer => number::signed(first, 10).is_some().into(),
         ValueCheck::DenyTime => {
-            (is(first, "FOREVER") || is(first, "NEVER") || number::signed(first, 10).is_some())
-                .into()
+            (is(first, "FOREVER") || is(first, "NEVER") || number::signed(first, 10).is_some()).into()
         }
-        ValueCheck::Umask => number::signed(first, 8)
-            .is_some_and(|n| (0..=0o777).contains(&n))
-            .into(),
+        ValueCheck::Umask => number::signed(first, 8).is_some_and(|n| (0..=0o777).contains(&n)).into(),
         ValueCheck::OneOf(words) => words.iter().any(|word| is(first, word)).into(),
         ValueCheck::Words(known, number) => words(known, number, values, host),
         ValueCheck::AtLeastOne => (!values.is_empty()).into(),
         ValueCheck::LogType => log_type(values).into(),
-        ValueCheck::Environment => (operator != AssignOperator::Remove
-            && values.iter().all(|value| value.contains(&b'=')))
-        .into(),
+        ValueCheck::Environment => {
+            (operator != AssignOperator::Remove && values.iter().all(|value| value.contains(&b'='))).into()
+        }
         ValueCheck::Addresses => values.iter().all(|value| address::listed(value)).into(),
         ValueCheck::Size => size(first).into(),
         ValueCheck::Cpu => (is(first, "UNLIMITED") || number::wide(first).is_some()).into(),
-        ValueCheck::FileLimit => match (
-            size(first),
-            XinetdVersion::has(host.version, VersionChange::FileLimit),
-        ) {
-            (true, _) | (false, HasChange::No) => ValueVerdict::Fine,
-            (false, HasChange::Yes) => ValueVerdict::Bad,
-            (false, HasChange::Unclear) => {
-                ValueVerdict::Unclear(XinetdDoubt::Version(VersionChange::FileLimit))
+        ValueCheck::FileLimit => {
+            match (size(first), XinetdVersion::has(host.version, VersionChange::FileLimit)) {
+                (true, _) | (false, HasChange::No) => ValueVerdict::Fine,
+                (false, HasChange::Yes) => ValueVerdict::Bad,
+                (false, HasChange::Unclear) => {
+                    ValueVerdict::Unclear(XinetdDoubt::Version(VersionChange::FileLimit))
+                }
             }
-        },
-        ValueCheck::Times => {
-            (!values.is_empty() && values.iter().all(|value| time::interval(value))).into()
         }
+        ValueCheck::Times => (!values.is_empty() && values.iter().all(|value| time::interval(value))).into(),
         ValueCheck::Versions => versions(first).into(),
-        ValueCheck::Load => number::load(first).map_or(
-            ValueVerdict::Unclear(XinetdDoubt::Number),
-            ValueVerdict::from,
-        ),
+        ValueCheck::Load => {
+            number::load(first).map_or(ValueVerdict::Unclear(XinetdDoubt::Number), ValueVerdict::from)
+        }
         ValueCheck::Protocol => known(host.protocol(first)),
         ValueCheck::User => named(first, host.user(first)),
         ValueCheck::Group => named(first, host.group(first)),
@@ -131,19 +122,14 @@ fn words(known: &[&str], number: EmptyWords, values: &[&[u8]], host: &XinetdHost
     if number == EmptyWords::OneOrMore && values.is_empty() {
         return ValueVerdict::Bad;
     }
-    if !values
-        .iter()
-        .all(|value| known.iter().any(|word| is(value, word)))
-    {
+    if !values.iter().all(|value| known.iter().any(|word| is(value, word))) {
         return ValueVerdict::Bad;
     }
     if values.iter().any(|value| is(value, "LABELED")) {
         return match XinetdVersion::has(host.version, VersionChange::Labeled) {
             HasChange::Yes => ValueVerdict::Fine,
             HasChange::No => ValueVerdict::Bad,
-            HasChange::Unclear => {
-                ValueVerdict::Unclear(XinetdDoubt::Version(VersionChange::Labeled))
-            }
+            HasChange::Unclear => ValueVerdict::Unclear(XinetdDoubt::Version(VersionChange::Labeled)),
         };
     }
     ValueVerdict::Fine
@@ -166,9 +152,7 @@ fn log_type(values: &[&[u8]]) -> bool {
         [kind, facility, level @ ..] if is(kind, "SYSLOG") => {
             super::FACILITIES.iter().any(|word| is(facility, word))
                 && level.len() <= 1
-                && level
-                    .iter()
-                    .all(|text| super::LEVELS.iter().any(|word| is(text, word)))
+                && level.iter().all(|text| super::LEVELS.iter().any(|word| is(text, word)))
         }
         _ => false,
     }
@@ -223,11 +207,8 @@ fn redirect(values: &[&[u8]], host: &XinetdHost) -> ValueVerdict {
         None => known(host.port(port, b"tcp")),
     };
     let text = std::str::from_utf8(target).unwrap_or_default();
-    let numeric = if text.contains(':') {
-        text.parse::<Ipv6Addr>().is_ok()
-    } else {
-        text.parse::<Ipv4Addr>().is_ok()
-    };
+    let numeric =
+        if text.contains(':') { text.parse::<Ipv6Addr>().is_ok() } else { text.parse::<Ipv4Addr>().is_ok() };
     match port {
         ValueVerdict::Fine if !numeric => ValueVerdict::Unclear(XinetdDoubt::Address),
         other @ (ValueVerdict::Fine | ValueVerdict::Bad | ValueVerdict::Unclear(_)) => other,

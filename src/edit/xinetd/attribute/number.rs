@@ -12,18 +12,13 @@ pub(in super::super) fn count(text: &[u8]) -> Option<ConnectionLimit> {
     if is(text, "UNLIMITED") {
         return Some(ConnectionLimit::Unlimited);
     }
-    u32::try_from(signed(text, 10)?)
-        .ok()
-        .map(ConnectionLimit::Number)
+    u32::try_from(signed(text, 10)?).ok().map(ConnectionLimit::Number)
 }
 
 /// A rate as xinetd has it: unsigned numbers, of which it keeps the low 32 bits.
 pub(in super::super) fn rate(values: &[&[u8]]) -> Option<ConnectionRate> {
     let [rate, pause] = values else { return None };
-    Some(ConnectionRate {
-        rate: unsigned(rate)?,
-        pause: unsigned(pause)?,
-    })
+    Some(ConnectionRate { rate: unsigned(rate)?, pause: unsigned(pause)? })
 }
 
 /// A port as xinetd has it: `010` is 10.
@@ -39,16 +34,9 @@ pub(in super::super) fn wraps(text: &[u8]) -> bool {
 /// `strtol` cut to 32 bits; none where it fails or leaves text over.
 pub(super) fn signed(text: &[u8], base: u32) -> Option<i32> {
     let (negative, magnitude) = number(text, base)?;
-    let value = if negative {
-        0i128 - i128::from(magnitude)
-    } else {
-        i128::from(magnitude)
-    };
+    let value = if negative { 0i128 - i128::from(magnitude) } else { i128::from(magnitude) };
     let value = i64::try_from(value).ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "xinetd stores a long in an int"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "xinetd stores a long in an int")]
     let kept = value as i32;
     Some(kept)
 }
@@ -56,15 +44,8 @@ pub(super) fn signed(text: &[u8], base: u32) -> Option<i32> {
 /// `strtoull` cut to 32 bits; it takes a minus sign and wraps.
 pub(super) fn unsigned(text: &[u8]) -> Option<u32> {
     let (negative, magnitude) = number(text, 10)?;
-    let value = if negative {
-        magnitude.wrapping_neg()
-    } else {
-        magnitude
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "xinetd stores a long long in an int"
-    )]
+    let value = if negative { magnitude.wrapping_neg() } else { magnitude };
+    #[expect(clippy::cast_possible_truncation, reason = "xinetd stores a long long in an int")]
     let kept = value as u32;
     Some(kept)
 }
@@ -82,10 +63,7 @@ fn number(text: &[u8], base: u32) -> Option<(bool, u64)> {
         Some(b'+') => (false, &text[1..]),
         _ => (false, text),
     };
-    let length = digits
-        .iter()
-        .take_while(|b| char::from(**b).is_digit(base))
-        .count();
+    let length = digits.iter().take_while(|b| char::from(**b).is_digit(base)).count();
     if length == 0 {
         return text.is_empty().then_some((false, 0));
     }
@@ -94,9 +72,7 @@ fn number(text: &[u8], base: u32) -> Option<(bool, u64)> {
     }
     let mut magnitude = 0u64;
     for digit in &digits[..length] {
-        magnitude = magnitude
-            .checked_mul(u64::from(base))?
-            .checked_add(u64::from(digit - b'0'))?;
+        magnitude = magnitude.checked_mul(u64::from(base))?.checked_add(u64::from(digit - b'0'))?;
     }
     Some((negative, magnitude))
 }
@@ -108,20 +84,14 @@ trait TrimC {
 
 impl TrimC for [u8] {
     fn trim_ascii_start_c(&self) -> &[u8] {
-        let start = self
-            .iter()
-            .position(|&b| !is_space(b))
-            .unwrap_or(self.len());
+        let start = self.iter().position(|&b| !is_space(b)).unwrap_or(self.len());
         &self[start..]
     }
 }
 
 /// A `<number>[kKmM]` in bytes; none where xinetd does not take it.
 pub(super) fn size(text: &[u8]) -> Option<u64> {
-    let end = text
-        .iter()
-        .rposition(|&b| !is_space(b))
-        .map_or(0, |at| at + 1);
+    let end = text.iter().rposition(|&b| !is_space(b)).map_or(0, |at| at + 1);
     let (digits, unit) = match text[..end].last() {
         Some(b'k' | b'K') => (&text[..end - 1], 1024),
         Some(b'm' | b'M') => (&text[..end - 1], 1024 * 1024),
@@ -133,21 +103,15 @@ pub(super) fn size(text: &[u8]) -> Option<u64> {
 /// `strtoull`; it takes a minus sign and wraps.
 pub(super) fn wide(text: &[u8]) -> Option<u64> {
     let (negative, magnitude) = number(text, 10)?;
-    Some(if negative {
-        magnitude.wrapping_neg()
-    } else {
-        magnitude
-    })
+    Some(if negative { magnitude.wrapping_neg() } else { magnitude })
 }
 
-/// Whether `max_load` takes the text, as far as C's `sscanf("%lf")` is plain: it reads what it can of the beginning.
+/// Whether `max_load` takes the text, as far as C's `sscanf("%lf")` is plain: it reads what it can of the
+/// beginning.
 ///
 /// None where that is not plain: exponents, hexadecimal numbers, infinities.
 pub(super) fn load(text: &[u8]) -> Option<bool> {
-    let start = text
-        .iter()
-        .position(|&b| !is_space(b))
-        .unwrap_or(text.len());
+    let start = text.iter().position(|&b| !is_space(b)).unwrap_or(text.len());
     let text = &text[start..];
     let text = match text.first() {
         Some(b'+' | b'-') => &text[1..],

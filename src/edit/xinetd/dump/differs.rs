@@ -67,9 +67,10 @@ impl DaemonSeen {
 impl XinetdDump {
     /// What a SIGHUP would do: services that vanish or restart first, then new ones, then limits.
     ///
-    /// A running service and a configured one are the same to xinetd when the id is equal and neither type, wait,
-    /// protocol, socket type nor port differ; a new address or address family restarts it. The dump shows an address by
-    /// the name that the resolver gives it, so that what it is comes from the daemon's sockets.
+    /// A running service and a configured one are the same to xinetd when the id is equal and neither type,
+    /// wait, protocol, socket type nor port differ; a new address or address family restarts it. The dump
+    /// shows an address by the name that the resolver gives it, so that what it is comes from the daemon's
+    /// sockets.
     #[must_use]
     pub fn differs(&self, config: &XinetdConfig, seen: &DaemonSeen) -> Vec<DumpDifference> {
         if config.daemon_exits() {
@@ -86,19 +87,14 @@ impl XinetdDump {
         let mut limits = Vec::new();
         for running in &self.services {
             let candidates = offered.entry(running.id.to_ascii_lowercase()).or_default();
-            let same = candidates
-                .iter()
-                .position(|service| running.replaced_by(service).is_none());
+            let same = candidates.iter().position(|service| running.replaced_by(service).is_none());
             let Some(index) = same.or(if candidates.is_empty() { None } else { Some(0) }) else {
-                lost.push(DumpDifference::Vanishes {
-                    id: running.id.clone(),
-                });
+                lost.push(DumpDifference::Vanishes { id: running.id.clone() });
                 continue;
             };
             let service = candidates.remove(index);
-            if let Some((attribute, was, will)) = running
-                .replaced_by(service)
-                .or_else(|| running.moved_by(service, seen))
+            if let Some((attribute, was, will)) =
+                running.replaced_by(service).or_else(|| running.moved_by(service, seen))
             {
                 lost.push(DumpDifference::Restarts {
                     id: running.id.clone(),
@@ -116,12 +112,7 @@ impl XinetdDump {
         lost.into_iter().chain(new).chain(limits).collect()
     }
 
-    fn limits(
-        &self,
-        running: &DumpedService,
-        service: &ServiceEntry,
-        limits: &mut Vec<DumpDifference>,
-    ) {
+    fn limits(&self, running: &DumpedService, service: &ServiceEntry, limits: &mut Vec<DumpDifference>) {
         let mut compare = |attribute, running_value: String, configured: String| {
             if running_value != configured {
                 limits.push(DumpDifference::Limit {
@@ -132,21 +123,9 @@ impl XinetdDump {
                 });
             }
         };
-        compare(
-            "per_source",
-            self.per_source(running).to_string(),
-            service.per_source.value.to_string(),
-        );
-        compare(
-            "instances",
-            self.instances(running).to_string(),
-            service.instances.value.to_string(),
-        );
-        compare(
-            "cps",
-            self.cps(running).to_string(),
-            service.cps.value.to_string(),
-        );
+        compare("per_source", self.per_source(running).to_string(), service.per_source.value.to_string());
+        compare("instances", self.instances(running).to_string(), service.instances.value.to_string());
+        compare("cps", self.cps(running).to_string(), service.cps.value.to_string());
     }
 }
 
@@ -177,25 +156,13 @@ impl DumpedService {
         let pairs = [
             ("wait", Some(self.wait.clone()), word("wait")),
             ("protocol", Some(self.protocol.clone()), word("protocol")),
-            (
-                "socket_type",
-                Some(self.socket_type.clone()).filter(|_| !rpc),
-                word("socket_type"),
-            ),
+            ("socket_type", Some(self.socket_type.clone()).filter(|_| !rpc), word("socket_type")),
             (
                 "port",
                 self.port.map(|port| port.to_string()).filter(|_| !rpc),
-                service
-                    .socket
-                    .as_ref()
-                    .and_then(ServiceSocket::port)
-                    .map(|port| port.to_string()),
+                service.socket.as_ref().and_then(ServiceSocket::port).map(|port| port.to_string()),
             ),
-            (
-                "rpc_number",
-                self.program.clone().filter(|_| rpc),
-                word("rpc_number"),
-            ),
+            ("rpc_number", self.program.clone().filter(|_| rpc), word("rpc_number")),
         ];
         pairs.into_iter().find_map(|(name, running, configured)| {
             let (running, configured) = (running?, configured?);
@@ -204,16 +171,9 @@ impl DumpedService {
     }
 
     /// The first difference that makes the daemon open the service's socket anew.
-    fn moved_by(
-        &self,
-        service: &ServiceEntry,
-        seen: &DaemonSeen,
-    ) -> Option<(&'static str, String, String)> {
+    fn moved_by(&self, service: &ServiceEntry, seen: &DaemonSeen) -> Option<(&'static str, String, String)> {
         let socket = service.socket.as_ref()?;
-        let configured = service
-            .identity
-            .get("bind")
-            .and_then(|values| values.first());
+        let configured = service.identity.get("bind").and_then(|values| values.first());
         if let Some(will) = configured
             && !seen.has(service)
             && !self.is_bound_to(will, seen)
@@ -222,11 +182,7 @@ impl DumpedService {
             return Some(("bind", was, crate::report::printable::text(will)));
         }
         // The daemon notes the family in the flags, also one that the file does not name.
-        let has = |word: &str| {
-            self.flags
-                .iter()
-                .any(|flag| flag.eq_ignore_ascii_case(word))
-        };
+        let has = |word: &str| self.flags.iter().any(|flag| flag.eq_ignore_ascii_case(word));
         let six = match (has("IPv4"), has("IPv6")) {
             (_, true) => Ipv6Family::Yes,
             (true, false) => Ipv6Family::No,
@@ -255,9 +211,7 @@ impl DumpedService {
                 (Err(_), Some(port)) => seen.listens.contains(&SocketAddr::new(address, port)),
                 (Err(_), None) => false,
             },
-            BindAddress::Name | BindAddress::None => {
-                configured.eq_ignore_ascii_case(shown.as_bytes())
-            }
+            BindAddress::Name | BindAddress::None => configured.eq_ignore_ascii_case(shown.as_bytes()),
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{BlockRef, XinetdRefusal, outline, spot_of_heading};
 
 /// Adds a `defaults` block with one attribute at the top of a file that has none.
 ///
-/// It goes before everything that xinetd reads, so that it comes first of all, and behind the comments that head the
-/// file.
+/// It goes before everything that xinetd reads, so that it comes first of all, and behind the comments that
+/// head the file.
 ///
 /// # Errors
 /// A [`XinetdRefusal`] where the file has a `defaults` block, or the result would not read as intended.
@@ -81,18 +81,13 @@ pub fn ensure_defaults_block(
     let rest: Vec<_> = outline(&file).collect();
     let same = outline(&after).skip(1).eq(rest);
     if !same {
-        return Err(XinetdRefusal::Unproved {
-            spot: spot_of_heading(BlockRef::Defaults),
-        });
+        return Err(XinetdRefusal::Unproved { spot: spot_of_heading(BlockRef::Defaults) });
     }
-    Ok(EditedBytes {
-        bytes: next,
-        lines: change.lines,
-    })
+    Ok(EditedBytes { bytes: next, lines: change.lines })
 }
 
-/// The offset and line before the first thing that xinetd reads, and before the comments right above it when other
-/// comments or blank lines come before those.
+/// The offset and line before the first thing that xinetd reads, and before the comments right above it when
+/// other comments or blank lines come before those.
 fn top(file: &XinetdFile) -> (usize, u32) {
     let bytes = file.bytes();
     let first = file.items.first().map_or(bytes.len(), |item| match item {
@@ -112,10 +107,7 @@ fn top(file: &XinetdFile) -> (usize, u32) {
     }
     let newlines = bytes[..offset].iter().filter(|&&b| b == b'\n').count();
     let open = usize::from(offset > 0 && bytes[offset - 1] != b'\n');
-    (
-        offset,
-        u32::try_from(newlines + open + 1).unwrap_or(u32::MAX),
-    )
+    (offset, u32::try_from(newlines + open + 1).unwrap_or(u32::MAX))
 }
 
 /// Lines from the last to the first, each with its line feed.

@@ -135,11 +135,7 @@ pub(super) fn repair(
         before: Some(before.to_vec()),
         after,
     });
-    Ok(ByteChange {
-        at: line.start..end,
-        text,
-        lines,
-    })
+    Ok(ByteChange { at: line.start..end, text, lines })
 }
 
 /// A broken line in the parts that a person meant.
@@ -154,10 +150,7 @@ struct BrokenLine<'a> {
 impl<'a> BrokenLine<'a> {
     fn new(line: &'a [u8]) -> Self {
         let carriage_return = line.ends_with(b"\r");
-        let start = line
-            .iter()
-            .position(|&b| !is_space(b))
-            .unwrap_or(line.len());
+        let start = line.iter().position(|&b| !is_space(b)).unwrap_or(line.len());
         let (indent, text) = line.split_at(start);
         let end = text
             .iter()
@@ -169,16 +162,8 @@ impl<'a> BrokenLine<'a> {
             .position(|&b| !(is_space(b) || matches!(b, b'=' | b'+' | b'-' | b':')))
             .unwrap_or(rest.len());
         let rest = &rest[operator..];
-        let last = rest
-            .iter()
-            .rposition(|&b| !is_space(b))
-            .map_or(0, |at| at + 1);
-        Self {
-            indent,
-            name,
-            rest: &rest[..last],
-            carriage_return,
-        }
+        let last = rest.iter().rposition(|&b| !is_space(b)).map_or(0, |at| at + 1);
+        Self { indent, name, rest: &rest[..last], carriage_return }
     }
 
     /// What a person wrote behind the value, as a comment; none where there are only values.
@@ -186,15 +171,9 @@ impl<'a> BrokenLine<'a> {
         if let Some(at) = self.rest.iter().position(|&b| b == b'#') {
             return Some(self.rest[at..].to_vec());
         }
-        let words: Vec<&[u8]> = self
-            .rest
-            .split(|&b| is_space(b))
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&[u8]> = self.rest.split(|&b| is_space(b)).filter(|word| !word.is_empty()).collect();
         let said = words.get(attribute.value_count()..).unwrap_or_default();
-        let is_text = said
-            .iter()
-            .any(|word| word.iter().any(u8::is_ascii_alphabetic));
+        let is_text = said.iter().any(|word| word.iter().any(u8::is_ascii_alphabetic));
         is_text.then(|| [b"# ".as_slice(), &said.join(&b' ')].concat())
     }
 }
@@ -209,9 +188,7 @@ pub(super) fn insert(
     // Behind `disable = yes` Debian's xinetd does not read on.
     let stop = block.settings.iter().position(|setting| {
         attribute::is(file.text(&setting.parts.name), "disable")
-            && values(file, setting)
-                .first()
-                .is_none_or(|value| !attribute::is(value, "no"))
+            && values(file, setting).first().is_none_or(|value| !attribute::is(value, "no"))
     });
     let settings = &block.settings[..stop.unwrap_or(block.settings.len())];
     let neighbour = settings.last().map_or(block.brace, |setting| setting.line);
@@ -220,9 +197,7 @@ pub(super) fn insert(
     // A scan that ran on can leave a line's end inside of what xinetd read as one.
     let at = neighbour.end;
     if bytes.get(at) != Some(&b'\n') {
-        return Err(XinetdRefusal::Unproved {
-            spot: file.spot_of_line(neighbour),
-        });
+        return Err(XinetdRefusal::Unproved { spot: file.spot_of_line(neighbour) });
     }
     let at = at + 1;
     let mut line = style.indent.clone();
@@ -251,11 +226,6 @@ pub(super) fn insert(
 
 /// The number of the line behind this one.
 fn number_behind(bytes: &[u8], line: LineRange) -> u32 {
-    let inside = bytes[line.start..line.end]
-        .iter()
-        .filter(|&&b| b == b'\n')
-        .count();
-    line.number
-        .saturating_add(u32::try_from(inside).unwrap_or(u32::MAX))
-        .saturating_add(1)
+    let inside = bytes[line.start..line.end].iter().filter(|&&b| b == b'\n').count();
+    line.number.saturating_add(u32::try_from(inside).unwrap_or(u32::MAX)).saturating_add(1)
 }

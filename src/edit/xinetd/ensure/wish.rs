@@ -30,10 +30,7 @@ impl<'a> AttributeWish<'a> {
         if known && !wraps && words.iter().all(plain) {
             Ok(Self { attribute, words })
         } else {
-            Err(XinetdRefusal::Value {
-                attribute: attribute.name(),
-                value: value.to_owned(),
-            })
+            Err(XinetdRefusal::Value { attribute: attribute.name(), value: value.to_owned() })
         }
     }
 
@@ -65,21 +62,12 @@ impl<'a> AttributeWish<'a> {
             .flat_map(|block| &block.settings)
             .find(|setting| matches!(setting.fate, AttributeFate::Set(known) if known.name == self.attribute.name()));
         let holds = set.is_some_and(|setting| self.is(&values(file, setting)));
-        if holds {
-            Ok(())
-        } else {
-            Err(XinetdRefusal::Unproved {
-                spot: change.spot(),
-            })
-        }
+        if holds { Ok(()) } else { Err(XinetdRefusal::Unproved { spot: change.spot() }) }
     }
 
     /// Whether a line looks like a try at the attribute, in the daemon's eyes or a person's.
     pub(super) fn is_meant_by(&self, text: &[u8]) -> bool {
-        let start = text
-            .iter()
-            .position(|&b| !is_space(b))
-            .unwrap_or(text.len());
+        let start = text.iter().position(|&b| !is_space(b)).unwrap_or(text.len());
         let text = &text[start..];
         let end = text
             .iter()

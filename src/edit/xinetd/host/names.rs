@@ -49,10 +49,7 @@ struct NameDatabase<T> {
 
 impl<T> Default for NameDatabase<T> {
     fn default() -> Self {
-        Self {
-            known: BTreeMap::new(),
-            elsewhere: NamesElsewhere::Perhaps,
-        }
+        Self { known: BTreeMap::new(), elsewhere: NamesElsewhere::Perhaps }
     }
 }
 
@@ -93,9 +90,7 @@ impl NameDatabases {
                 continue;
             };
             for name in aliases(&words) {
-                ports
-                    .entry((name.to_vec(), protocol.to_vec()))
-                    .or_insert(port);
+                ports.entry((name.to_vec(), protocol.to_vec())).or_insert(port);
             }
         }
         Self {
@@ -135,10 +130,7 @@ impl NameDatabases {
     }
 
     pub(super) fn port(&self, service: &[u8], protocol: &[u8]) -> HostAnswer<u16> {
-        match (
-            self.ports.get(&(service.to_vec(), protocol.to_vec())),
-            self.ports_elsewhere,
-        ) {
+        match (self.ports.get(&(service.to_vec(), protocol.to_vec())), self.ports_elsewhere) {
             (Some(port), _) => HostAnswer::Yes(*port),
             (None, NamesElsewhere::No) => HostAnswer::No,
             (None, NamesElsewhere::Perhaps) => HostAnswer::Unknown,
@@ -150,9 +142,11 @@ impl NameDatabases {
     }
 }
 
-/// Whether the host asks more than its files for a database (nsswitch.conf(5)). Without a line for it, it asks its files.
+/// Whether the host asks more than its files for a database (nsswitch.conf(5)). Without a line for it, it
+/// asks its files.
 fn elsewhere(switch: Option<&[u8]>, database: &str) -> NamesElsewhere {
-    // What systemd adds are users of its own making, none that a mail service runs as; `db` is made from the files.
+    // What systemd adds are users of its own making, none that a mail service runs as; `db` is made from the
+    // files.
     let files: BTreeSet<&[u8]> = [&b"files"[..], b"compat", b"systemd", b"db"].into();
     let Some(switch) = switch else {
         return NamesElsewhere::Perhaps;
@@ -162,14 +156,8 @@ fn elsewhere(switch: Option<&[u8]>, database: &str) -> NamesElsewhere {
             let colon = line.iter().position(|&b| b == b':')?;
             (line[..colon].trim_ascii() == database.as_bytes()).then(|| line[colon + 1..].to_vec())
         })
-        .any(|sources| {
-            words(&sources).any(|word| !word.starts_with(b"[") && !files.contains(word))
-        });
-    if asks {
-        NamesElsewhere::Perhaps
-    } else {
-        NamesElsewhere::No
-    }
+        .any(|sources| words(&sources).any(|word| !word.starts_with(b"[") && !files.contains(word)));
+    if asks { NamesElsewhere::Perhaps } else { NamesElsewhere::No }
 }
 
 /// The lines that are not comments.
@@ -180,8 +168,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 fn table(text: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
@@ -197,15 +184,9 @@ fn aliases<'a>(row: &[&'a [u8]]) -> Vec<&'a [u8]> {
 fn numbers(text: Option<&[u8]>) -> impl Iterator<Item = (Vec<u8>, i64)> + use<> {
     let mut all = Vec::new();
     for row in table(text.unwrap_or_default()) {
-        let number = row
-            .get(1)
-            .and_then(|word| std::str::from_utf8(word).ok()?.parse::<i64>().ok());
+        let number = row.get(1).and_then(|word| std::str::from_utf8(word).ok()?.parse::<i64>().ok());
         if let Some(number) = number {
-            all.extend(
-                aliases(&row)
-                    .into_iter()
-                    .map(|name| (name.to_vec(), number)),
-            );
+            all.extend(aliases(&row).into_iter().map(|name| (name.to_vec(), number)));
         }
     }
     // The first line to have a name wins.

@@ -10,9 +10,9 @@
 //! | a second `log_type` in `defaults` | 2.3.15.1: the later one wins | 2.3.15.2: the daemon ends | `parsers.c:939` |
 //! | `socket_type = dgram` with `wait = no` | 2.3.15.3: is offered | 2.3.15.4, and Debian's 2.3.15.3 | `confparse.c:849` |
 //!
-//! All else that decides whether a service is offered is the same from 2.3.14 to 2.3.15.4. `mdns` is an attribute of
-//! builds of 2.3.14 and 2.3.15 with a library that no distribution links; `max_load` and `libwrap` are attributes where
-//! the build has them, as all distributions' builds do.
+//! All else that decides whether a service is offered is the same from 2.3.14 to 2.3.15.4. `mdns` is an
+//! attribute of builds of 2.3.14 and 2.3.15 with a library that no distribution links; `max_load` and
+//! `libwrap` are attributes where the build has them, as all distributions' builds do.
 
 use std::fmt;
 
@@ -83,20 +83,16 @@ impl XinetdVersion {
             VersionChange::Labeled => Self::V2_3_15,
             // Distributions had this in their builds before.
             VersionChange::PrefersIpv6 if version < Self::V2_3_15_1 => return HasChange::Unclear,
-            VersionChange::FileLimit
-            | VersionChange::StopsAtDisable
-            | VersionChange::PrefersIpv6 => Self::V2_3_15_1,
+            VersionChange::FileLimit | VersionChange::StopsAtDisable | VersionChange::PrefersIpv6 => {
+                Self::V2_3_15_1
+            }
             VersionChange::OneLogType => Self::V2_3_15_2,
             VersionChange::DatagramsWait if version == Self::V2_3_15_3 => {
                 return HasChange::Unclear;
             }
             VersionChange::DatagramsWait => Self::V2_3_15_4,
         };
-        if version >= first {
-            HasChange::Yes
-        } else {
-            HasChange::No
-        }
+        if version >= first { HasChange::Yes } else { HasChange::No }
     }
 }
 

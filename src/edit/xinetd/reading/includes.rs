@@ -49,11 +49,7 @@ impl ConfigReading<'_> {
         }
     }
 
-    fn include_file(
-        &mut self,
-        target: &HostPath,
-        including: IncludeOrigin,
-    ) -> Option<XinetdProblemKind> {
+    fn include_file(&mut self, target: &HostPath, including: IncludeOrigin) -> Option<XinetdProblemKind> {
         let tree = self.tree;
         match tree.files.get(target) {
             Some(TreeEntry::File(bytes)) => {
@@ -113,9 +109,7 @@ impl ConfigReading<'_> {
             if matches!(name, b"" | b"." | b"..") {
                 continue;
             }
-            let inside = std::str::from_utf8(name)
-                .ok()
-                .and_then(|name| target.join(name).ok());
+            let inside = std::str::from_utf8(name).ok().and_then(|name| target.join(name).ok());
             let skipped = name.contains(&b'.') || name.ends_with(b"~");
             let Some(inside) = inside else {
                 if !skipped {

@@ -29,15 +29,12 @@ impl ConfigReading<'_> {
             }
             AttributeFate::Unknown => match heading {
                 BlockHeading::Defaults => (parts.name.clone(), XinetdProblemKind::NotInDefaults),
-                BlockHeading::Service { .. } => {
-                    (parts.name.clone(), XinetdProblemKind::UnknownAttribute)
-                }
+                BlockHeading::Service { .. } => (parts.name.clone(), XinetdProblemKind::UnknownAttribute),
             },
             AttributeFate::AlreadySet(_) => (parts.name.clone(), XinetdProblemKind::AlreadySet),
-            AttributeFate::OperatorNotAllowed(_) => (
-                parts.operator_at.clone(),
-                XinetdProblemKind::OperatorNotAllowed,
-            ),
+            AttributeFate::OperatorNotAllowed(_) => {
+                (parts.operator_at.clone(), XinetdProblemKind::OperatorNotAllowed)
+            }
             AttributeFate::WrongValueCount(_, expected) => (
                 values,
                 XinetdProblemKind::WrongValueCount {
@@ -81,13 +78,7 @@ impl ConfigReading<'_> {
             _ => return,
         };
         if let Some(at) = values.iter().find(|at| attribute::wraps(file.text(at))) {
-            self.problem(
-                path,
-                file,
-                setting.line,
-                at,
-                XinetdProblemKind::Wraps { kept },
-            );
+            self.problem(path, file, setting.line, at, XinetdProblemKind::Wraps { kept });
         }
     }
 }

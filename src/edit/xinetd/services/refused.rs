@@ -1,4 +1,5 @@
-//! What keeps a complete, enabled block from being a service: `service_fill` and `check_entry` of `confparse.c`.
+//! What keeps a complete, enabled block from being a service: `service_fill` and `check_entry` of
+//! `confparse.c`.
 
 use super::super::attribute;
 use super::super::config::ServiceEntry;
@@ -8,9 +9,7 @@ use super::super::host::{
 use super::super::problem::{XinetdDoubt, XinetdProblemKind};
 
 /// The servers that xinetd has built in (`builtins.c`), by socket type.
-const STREAM_BUILT_IN: &[&str] = &[
-    "echo", "discard", "time", "daytime", "chargen", "sensor", "tcpmux",
-];
+const STREAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen", "sensor", "tcpmux"];
 const DATAGRAM_BUILT_IN: &[&str] = &["echo", "discard", "time", "daytime", "chargen", "sensor"];
 
 /// The servers that xinetd has built in for a socket type.
@@ -59,10 +58,7 @@ enum RefusedService {
 }
 
 /// Judges a block, in the order of xinetd's own checks.
-pub(super) fn judge(
-    service: &ServiceEntry,
-    circumstances: &ServiceCircumstances<'_>,
-) -> JudgedBlock {
+pub(super) fn judge(service: &ServiceEntry, circumstances: &ServiceCircumstances<'_>) -> JudgedBlock {
     let mut judged = JudgedBlock::default();
     let host = circumstances.host;
     if let Some(kind) = incomplete(service, circumstances.traffic) {
@@ -182,9 +178,7 @@ fn datagrams(service: &ServiceEntry, version: Option<XinetdVersion>, judged: &mu
         HasChange::No => {}
         HasChange::Unclear => {
             judged.note(RefusedService::Yes(XinetdProblemKind::DatagramWithoutWait));
-            judged.note(RefusedService::Perhaps(XinetdDoubt::Version(
-                VersionChange::DatagramsWait,
-            )));
+            judged.note(RefusedService::Perhaps(XinetdDoubt::Version(VersionChange::DatagramsWait)));
         }
     }
 }
@@ -238,8 +232,7 @@ fn socket(service: &ServiceEntry, host: &XinetdHost) -> RefusedService {
     if is_tcpmux(service) {
         return RefusedService::No;
     }
-    let (Some(protocol), Some(socket_type)) =
-        (word(service, "protocol"), word(service, "socket_type"))
+    let (Some(protocol), Some(socket_type)) = (word(service, "protocol"), word(service, "socket_type"))
     else {
         return RefusedService::No;
     };
@@ -274,7 +267,8 @@ fn labels(service: &ServiceEntry, judged: &mut JudgedBlock) {
     }
 }
 
-/// Whether xinetd can open the log file, which it does when it begins to offer the service, and at every SIGHUP.
+/// Whether xinetd can open the log file, which it does when it begins to offer the service, and at every
+/// SIGHUP.
 fn log(log_type: Option<&[Vec<u8>]>, host: &XinetdHost) -> RefusedService {
     let Some([kind, path, ..]) = log_type else {
         return RefusedService::No;
@@ -285,17 +279,15 @@ fn log(log_type: Option<&[Vec<u8>]>, host: &XinetdHost) -> RefusedService {
     let Some(path) = host_path(path) else {
         return RefusedService::Perhaps(XinetdDoubt::Path);
     };
-    let folder = path
-        .parent()
-        .map_or(PathStanding::Folder, |folder| host.standing(&folder));
+    let folder = path.parent().map_or(PathStanding::Folder, |folder| host.standing(&folder));
     match (host.standing(&path), folder) {
-        (PathStanding::File | PathStanding::Program, _)
-        | (PathStanding::Missing, PathStanding::Folder) => RefusedService::No,
+        (PathStanding::File | PathStanding::Program, _) | (PathStanding::Missing, PathStanding::Folder) => {
+            RefusedService::No
+        }
         (PathStanding::Folder, _)
-        | (
-            PathStanding::Missing,
-            PathStanding::Missing | PathStanding::File | PathStanding::Program,
-        ) => RefusedService::Yes(XinetdProblemKind::LogFile),
+        | (PathStanding::Missing, PathStanding::Missing | PathStanding::File | PathStanding::Program) => {
+            RefusedService::Yes(XinetdProblemKind::LogFile)
+        }
         (PathStanding::Other | PathStanding::Unknown, _)
         | (PathStanding::Missing, PathStanding::Other | PathStanding::Unknown) => {
             RefusedService::Perhaps(XinetdDoubt::Program)

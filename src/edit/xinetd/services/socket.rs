@@ -4,9 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::super::attribute::{self, BindAddress};
 use super::super::config::ServiceEntry;
-use super::super::host::{
-    HasChange, HostAnswer, PathStanding, VersionChange, XinetdHost, XinetdVersion,
-};
+use super::super::host::{HasChange, HostAnswer, PathStanding, VersionChange, XinetdHost, XinetdVersion};
 use super::super::problem::XinetdDoubt;
 use crate::model::{ConnectionLimit, HostPath, known};
 
@@ -116,9 +114,7 @@ impl ServiceSocket {
             Some(BindAddress::Name | BindAddress::None) => SocketFit::Perhaps,
             Some(BindAddress::Address(address)) if address == socket.ip() => SocketFit::Yes,
             // With flags of another family the daemon takes what it finds in the address's place.
-            Some(BindAddress::Address(address))
-                if address.is_ipv4() != (self.family == SocketFamily::V4) =>
-            {
+            Some(BindAddress::Address(address)) if address.is_ipv4() != (self.family == SocketFamily::V4) => {
                 SocketFit::Perhaps
             }
             Some(BindAddress::Address(_)) => SocketFit::No,
@@ -133,26 +129,14 @@ impl ServiceSocket {
     }
 
     /// The socket of a service whose identity is complete; and what is not certain about it.
-    pub(in super::super) fn of(
-        service: &ServiceEntry,
-        host: &XinetdHost,
-    ) -> (Self, Option<XinetdDoubt>) {
-        let first = |name: &str| {
-            service
-                .identity
-                .get(name)
-                .and_then(|values| values.first())
-                .map(Vec::as_slice)
-        };
+    pub(in super::super) fn of(service: &ServiceEntry, host: &XinetdHost) -> (Self, Option<XinetdDoubt>) {
+        let first =
+            |name: &str| service.identity.get(name).and_then(|values| values.first()).map(Vec::as_slice);
         let protocol = first("protocol").unwrap_or_default();
-        let no_port = ["RPC", "TCPMUX", "TCPMUXPLUS"]
-            .iter()
-            .any(|word| service.has_word("type", word));
+        let no_port = ["RPC", "TCPMUX", "TCPMUXPLUS"].iter().any(|word| service.has_word("type", word));
         let port = match first("port").and_then(attribute::count) {
             _ if no_port => None,
-            Some(ConnectionLimit::Number(port)) => {
-                u16::try_from(port).ok().map(ServicePort::Number)
-            }
+            Some(ConnectionLimit::Number(port)) => u16::try_from(port).ok().map(ServicePort::Number),
             Some(ConnectionLimit::Unlimited) | None => {
                 Some(match host.port(service.name.as_bytes(), protocol) {
                     HostAnswer::Yes(port) => ServicePort::Number(port),
@@ -164,9 +148,7 @@ impl ServiceSocket {
         let (family, chosen, doubt) = family(service, bind, host);
         let everywhere = |address: &IpAddr| address.is_loopback() || address.is_unspecified();
         let doubt = doubt.or(match bind {
-            Some(BindAddress::Address(address)) if !everywhere(&address) => {
-                Some(XinetdDoubt::Local)
-            }
+            Some(BindAddress::Address(address)) if !everywhere(&address) => Some(XinetdDoubt::Local),
             Some(BindAddress::Address(_) | BindAddress::None) | None => None,
             Some(BindAddress::Name) => Some(XinetdDoubt::Address),
         });
@@ -188,9 +170,11 @@ impl ServiceSocket {
         (socket, doubt)
     }
 
-    /// Whether xinetd takes this one for a duplicate of an earlier one, by its own comparison (`check_entry`).
+    /// Whether xinetd takes this one for a duplicate of an earlier one, by its own comparison
+    /// (`check_entry`).
     pub(super) fn duplicates(&self, earlier: &Self) -> SocketClash {
-        // An earlier service for all addresses is not compared: the kernel refuses the second socket, or does not.
+        // An earlier service for all addresses is not compared: the kernel refuses the second socket, or does
+        // not.
         let Some(theirs) = earlier.bind else {
             return SocketClash::No;
         };
@@ -221,9 +205,7 @@ impl ServiceSocket {
         let Some(ours) = self.places() else {
             return SocketClash::Perhaps;
         };
-        let mut meetings = ours
-            .iter()
-            .flat_map(|ours| theirs.iter().map(|theirs| ours.meets(theirs)));
+        let mut meetings = ours.iter().flat_map(|ours| theirs.iter().map(|theirs| ours.meets(theirs)));
         let first = meetings.next().unwrap_or_default();
         match (first, meetings.all(|other| other == first)) {
             (true, true) => SocketClash::Yes,
@@ -248,10 +230,7 @@ impl ServiceSocket {
             FamilyChoice::ByBuild => vec![self.family, SocketFamily::V4],
             FamilyChoice::Surely | FamilyChoice::ByName => vec![self.family],
         };
-        let place = |family| SocketAddresses {
-            family,
-            address: mapped,
-        };
+        let place = |family| SocketAddresses { family, address: mapped };
         Some(families.into_iter().map(place).collect())
     }
 }
@@ -273,8 +252,7 @@ impl SocketAddresses {
         match (self.address, other.address, self.family, other.family) {
             (Some(ours), Some(theirs), _, _) => ours == theirs,
             // All addresses of IPv6 are those of IPv4 too, unless it is said otherwise.
-            (None, None, SocketFamily::V6, _)
-            | (None, None, SocketFamily::V4, SocketFamily::V4) => true,
+            (None, None, SocketFamily::V6, _) | (None, None, SocketFamily::V4, SocketFamily::V4) => true,
             (None, None, SocketFamily::OnlyV6, theirs) => theirs != SocketFamily::V4,
             (None, None, SocketFamily::V4, theirs) => theirs == SocketFamily::V6,
             (None, Some(_), SocketFamily::V6, _) => true,
@@ -294,11 +272,7 @@ fn family(
     let v4 = service.has_word("flags", "IPv4");
     let v6 = service.has_word("flags", "IPv6");
     // Any line will do, also `v6only = no`: xinetd looks whether the attribute is there.
-    let six = if service.attribute("v6only").is_some() {
-        SocketFamily::OnlyV6
-    } else {
-        SocketFamily::V6
-    };
+    let six = if service.attribute("v6only").is_some() { SocketFamily::OnlyV6 } else { SocketFamily::V6 };
     let by_address = match bind {
         Some(BindAddress::Address(IpAddr::V4(_))) => Some(SocketFamily::V4),
         Some(BindAddress::Address(IpAddr::V6(_))) => Some(six),
@@ -306,10 +280,7 @@ fn family(
     };
     if !v4 && !v6 {
         let has_ipv6 = host.standing(&ipv6_table()) == PathStanding::File;
-        let chosen = match (
-            bind,
-            XinetdVersion::has(host.version, VersionChange::PrefersIpv6),
-        ) {
+        let chosen = match (bind, XinetdVersion::has(host.version, VersionChange::PrefersIpv6)) {
             (Some(BindAddress::Name), _) => FamilyChoice::ByName,
             (None, HasChange::No | HasChange::Unclear) if has_ipv6 => FamilyChoice::ByBuild,
             (Some(BindAddress::Address(_) | BindAddress::None) | None, _) => FamilyChoice::Surely,
@@ -317,9 +288,7 @@ fn family(
         return (by_address.unwrap_or(six), chosen, None);
     }
     let named = if v6 { six } else { SocketFamily::V4 };
-    let doubt = by_address
-        .filter(|by_address| *by_address != named)
-        .map(|_| XinetdDoubt::Family);
+    let doubt = by_address.filter(|by_address| *by_address != named).map(|_| XinetdDoubt::Family);
     (named, FamilyChoice::Surely, doubt)
 }
 

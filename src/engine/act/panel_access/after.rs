@@ -1,4 +1,5 @@
-//! The look at all accounts when everything is done: what this run did not do, somebody else has done meanwhile.
+//! The look at all accounts when everything is done: what this run did not do, somebody else has done
+//! meanwhile.
 
 use super::super::super::{ApplyFailure, ApplyRun};
 use super::{AccountSkip, first};
@@ -132,12 +133,10 @@ impl ApplyRun<'_> {
         if differences.is_empty() {
             return differences;
         }
-        let planned: std::collections::BTreeSet<u32> = (self.access_steps())
-            .flat_map(|step| step.accounts.iter().map(|change| change.id))
-            .collect();
-        let users: std::collections::BTreeSet<u32> = (planned.iter())
-            .flat_map(|id| [before.details(*id).user(), now.details(*id).user()])
-            .collect();
+        let planned: std::collections::BTreeSet<u32> =
+            (self.access_steps()).flat_map(|step| step.accounts.iter().map(|change| change.id)).collect();
+        let users: std::collections::BTreeSet<u32> =
+            (planned.iter()).flat_map(|id| [before.details(*id).user(), now.details(*id).user()]).collect();
         differences.retain(|difference| match difference {
             AccountDifference::Account { id, .. } | AccountDifference::Gone { id, .. } => {
                 !planned.contains(id)

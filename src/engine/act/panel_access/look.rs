@@ -114,11 +114,7 @@ impl ApplyRun<'_> {
     }
 
     /// The question; a few accounts are read in no time, and may take no longer than the change itself.
-    fn question(
-        &self,
-        look: &AccountLook,
-        deadline: Option<Duration>,
-    ) -> Result<HostCommand, ApplyFailure> {
+    fn question(&self, look: &AccountLook, deadline: Option<Duration>) -> Result<HostCommand, ApplyFailure> {
         let panel = self.observed.accounts.as_ref();
         let mut question = panel
             .and_then(|panel| match look {

@@ -12,8 +12,8 @@ use crate::panel_access::probe::{self, AccountDetails, CommandEffect, FormerUser
 use crate::plan::{AccountAct, AccountChange, PanelAccessStep};
 
 impl ApplyRun<'_> {
-    /// Gives back what accounts had before this run, and tells of each step, and of all else, whether that was seen to be
-    /// so.
+    /// Gives back what accounts had before this run, and tells of each step, and of all else, whether that
+    /// was seen to be so.
     pub(in crate::engine) fn undo_accounts(
         &mut self,
         host: &mut dyn WriteHost,
@@ -64,9 +64,7 @@ impl ApplyRun<'_> {
         }
         if !left.is_empty() {
             let what = format!("accounts that are not as they were: {}", left.len());
-            self.outcome
-                .messages
-                .push(Diagnostic::new(what).because(first(&left)));
+            self.outcome.messages.push(Diagnostic::new(what).because(first(&left)));
         }
         let others: Vec<String> = (self.beside_the_plan(&now).iter())
             .filter(|difference| difference.is_of_old())
@@ -79,9 +77,7 @@ impl ApplyRun<'_> {
             "accounts and panel users that this run was not to change, and that are not as they were: {}",
             others.len()
         );
-        self.outcome
-            .messages
-            .push(Diagnostic::new(what).because(first(&others)));
+        self.outcome.messages.push(Diagnostic::new(what).because(first(&others)));
         (undone, BroughtBack::No)
     }
 
@@ -100,14 +96,11 @@ impl ApplyRun<'_> {
             .because(first(&names))
             .hint("apply again when the panel's database answers");
         self.outcome.messages.push(told);
-        tried
-            .iter()
-            .map(|(index, _)| (*index, BroughtBack::No))
-            .collect()
+        tried.iter().map(|(index, _)| (*index, BroughtBack::No)).collect()
     }
 
-    /// Runs the opposite command for each account that has what this run gave it, in reverse. What somebody else made of
-    /// one is not taken back.
+    /// Runs the opposite command for each account that has what this run gave it, in reverse. What somebody
+    /// else made of one is not taken back.
     fn give_back(
         &mut self,
         host: &mut dyn WriteHost,
@@ -140,9 +133,7 @@ impl ApplyRun<'_> {
                     CommandEffect::Otherwise { surprise, seen } => {
                         self.remember(host, opposite(step.act), surprise);
                         let what = format!("{} is not as it was", change.account);
-                        self.outcome
-                            .messages
-                            .push(Diagnostic::new(what).because(seen));
+                        self.outcome.messages.push(Diagnostic::new(what).because(seen));
                         return given;
                     }
                 }
@@ -152,12 +143,7 @@ impl ApplyRun<'_> {
     }
 
     /// Whether an account has what this run gave it.
-    fn is_ours(
-        &self,
-        change: &AccountChange,
-        step: &PanelAccessStep,
-        has: &AccountDetails,
-    ) -> bool {
+    fn is_ours(&self, change: &AccountChange, step: &PanelAccessStep, has: &AccountDetails) -> bool {
         let Some(called) = self.access.called.get(&change.id) else {
             return false;
         };
@@ -182,20 +168,10 @@ const fn opposite(act: AccountAct) -> AccountAct {
 }
 
 /// How an account is another one than before.
-fn differs(
-    change: &AccountChange,
-    now: &AccountList,
-    was: &AccountDetails,
-    is: &AccountDetails,
-) -> String {
+fn differs(change: &AccountChange, now: &AccountList, was: &AccountDetails, is: &AccountDetails) -> String {
     let state = now.get(change.id).map(|account| account.state);
     if state == Some(change.from) {
-        format!(
-            "{}: before: {}; now: {}",
-            change.account,
-            was.words(),
-            is.words()
-        )
+        format!("{}: before: {}; now: {}", change.account, was.words(), is.words())
     } else {
         told(change, state)
     }

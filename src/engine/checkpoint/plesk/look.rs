@@ -53,10 +53,7 @@ impl PleskSeen {
 }
 
 /// Looks.
-pub(super) fn look(
-    host: &dyn ReadHost,
-    checkpoint: &Checkpoint,
-) -> Result<PleskSeen, ApplyFailure> {
+pub(super) fn look(host: &dyn ReadHost, checkpoint: &Checkpoint) -> Result<PleskSeen, ApplyFailure> {
     look_with(host, checkpoint, Facts::read(host)?)
 }
 
@@ -69,17 +66,10 @@ pub(super) fn look_again(
     look_with(host, checkpoint, last.facts.read_again(host)?)
 }
 
-fn look_with(
-    host: &dyn ReadHost,
-    checkpoint: &Checkpoint,
-    facts: Facts,
-) -> Result<PleskSeen, ApplyFailure> {
+fn look_with(host: &dyn ReadHost, checkpoint: &Checkpoint, facts: Facts) -> Result<PleskSeen, ApplyFailure> {
     let observed = Observed::read(host, &facts, ObserveScope::Of(&checkpoint.desired))?;
-    let missing = || {
-        ApplyFailure::from(Diagnostic::new(
-            "the command of Plesk's firewall is not there any more",
-        ))
-    };
+    let missing =
+        || ApplyFailure::from(Diagnostic::new("the command of Plesk's firewall is not there any more"));
     let access = observed.firewall.ok_or_else(missing)?;
     let firewall = access.plesk.ok_or_else(missing)?;
     let layers = access.layers?;
@@ -97,17 +87,10 @@ fn look_with(
 
 /// Whether what was waited for came.
 pub(super) fn came(written: &OperationResults) -> bool {
-    matches!(
-        written.done.first(),
-        Some(OperationResult::Awaited(WaitResult::InTime))
-    )
+    matches!(written.done.first(), Some(OperationResult::Awaited(WaitResult::InTime)))
 }
 
 /// What is wrong in the kernel.
 pub(super) fn told(what: &str, wrong: &PortDifference) -> Diagnostic {
-    Diagnostic::new(what).because(format!(
-        "port {} differs for {}",
-        wrong.port,
-        few(&wrong.sources)
-    ))
+    Diagnostic::new(what).because(format!("port {} differs for {}", wrong.port, few(&wrong.sources)))
 }

@@ -37,13 +37,11 @@ impl StandInFolder {
         Ok(Self { fd, path })
     }
 
-    /// Resolves a path as if this folder were the root: each component is opened without following, links are followed
-    /// here, absolute ones from this folder again, and `..` stops at it.
+    /// Resolves a path as if this folder were the root: each component is opened without following, links are
+    /// followed here, absolute ones from this folder again, and `..` stops at it.
     pub(super) fn walk(&self, path: &[u8], last: LastLink) -> Result<WalkEnd> {
-        const STEP: OFlags = OFlags::PATH
-            .union(OFlags::DIRECTORY)
-            .union(OFlags::NOFOLLOW)
-            .union(OFlags::CLOEXEC);
+        const STEP: OFlags =
+            OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
         let mut inside: Vec<(OwnedFd, Vec<u8>)> = Vec::with_capacity(8);
         let mut rest = path.to_vec();
         let mut at = 0;
@@ -52,23 +50,14 @@ impl StandInFolder {
         loop {
             let here = inside.last().map_or(self.fd.as_fd(), |(fd, _)| fd.as_fd());
             let start = at + rest[at..].iter().take_while(|&&byte| byte == b'/').count();
-            let end = start
-                + rest[start..]
-                    .iter()
-                    .take_while(|&&byte| byte != b'/')
-                    .count();
+            let end = start + rest[start..].iter().take_while(|&&byte| byte != b'/').count();
             let name = &rest[start..end];
             let is_last = rest[end..].iter().all(|&byte| byte == b'/');
             match name {
                 b"" => {
                     let stat = statat(here, ".", AtFlags::empty())?;
                     let name = b".".to_vec();
-                    return Ok(WalkEnd {
-                        inside,
-                        name,
-                        stat,
-                        link,
-                    });
+                    return Ok(WalkEnd { inside, name, stat, link });
                 }
                 b"." => at = end,
                 b".." => {
@@ -81,12 +70,7 @@ impl StandInFolder {
                         let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
                         if !is_link || last == LastLink::Stay {
                             let name = name.to_vec();
-                            return Ok(WalkEnd {
-                                inside,
-                                name,
-                                stat,
-                                link,
-                            });
+                            return Ok(WalkEnd { inside, name, stat, link });
                         }
                         link = LinkState::Symbolic;
                     } else {

@@ -19,9 +19,7 @@ impl OperationAnswer {
 
 impl ReplyReader<'_> {
     /// Whether something came in time.
-    pub(in crate::host::ssh) fn awaited(
-        &mut self,
-    ) -> std::result::Result<WaitResult, OperationAnswer> {
+    pub(in crate::host::ssh) fn awaited(&mut self) -> std::result::Result<WaitResult, OperationAnswer> {
         match self.record().map_err(OperationAnswer::of)? {
             (b'w', b"y") => Ok(WaitResult::InTime),
             (b'w', _) => Ok(WaitResult::TooLate),

@@ -8,7 +8,8 @@ use crate::host::proc::{ProcessStat, split_environment};
 use crate::host::{ClientSide, RunConnection, SshClient};
 
 impl ReplyReader<'_> {
-    /// The connection: the variables of each process that has them, the clock, the host's own addresses, and the ancestors.
+    /// The connection: the variables of each process that has them, the clock, the host's own addresses, and
+    /// the ancestors.
     pub(super) fn connection(&mut self) -> ReplyResult<RunConnection> {
         self.up_to("variables")?;
         let mut clients = clients(self.up_to("clock")?);
@@ -33,22 +34,14 @@ impl ReplyReader<'_> {
             let named = clients.remove(format!("/proc/{name}/environ").as_bytes());
             ancestors.push(Ancestor {
                 name: stat.name.to_vec(),
-                title: (argv.split(|&byte| byte == 0).next())
-                    .unwrap_or_default()
-                    .to_vec(),
+                title: (argv.split(|&byte| byte == 0).next()).unwrap_or_default().to_vec(),
                 parent: stat.parent,
                 start: stat.start,
                 terminal: stat.terminal,
                 client: own.take().or(named),
             });
         }
-        let Ancestry {
-            above,
-            accepted,
-            client,
-            terminal,
-            login,
-        } = Ancestry::of(ancestors);
+        let Ancestry { above, accepted, client, terminal, login } = Ancestry::of(ancestors);
         // How long ago it was counts from a process that has just begun: the two clocks need not be compared.
         let since = accepted.zip(ticks).and_then(|(start, ticks)| {
             let age = i64::try_from(ticks.saturating_sub(start)).ok()?;
@@ -79,22 +72,18 @@ fn clients(text: &[u8]) -> BTreeMap<&[u8], SshClient> {
     }
     let clients = files.into_iter();
     clients
-        .filter_map(|(file, variables)| {
-            Some((file, SshClient::of(&split_environment(&variables))?))
-        })
+        .filter_map(|(file, variables)| Some((file, SshClient::of(&split_environment(&variables))?)))
         .collect()
 }
 
-/// The time in milliseconds since 1970, and in ticks since boot: `stat` of a process that has just begun, then its clock as
-/// seconds and as a date. A host whose date has no fraction tells whole seconds.
+/// The time in milliseconds since 1970, and in ticks since boot: `stat` of a process that has just begun,
+/// then its clock as seconds and as a date. A host whose date has no fraction tells whole seconds.
 fn clock_of(text: &[u8]) -> Option<(i64, Option<u64>)> {
     let mut lines = text.split(|&byte| byte == b'\n').rev();
     let clock = lines.find(|line| !line.is_empty())?;
     let clock = std::str::from_utf8(clock).ok()?;
     let seconds: i64 = clock.split(' ').next()?.parse().ok()?;
-    let fraction = clock
-        .split_once('.')
-        .and_then(|(_, rest)| rest.get(..3)?.parse().ok());
+    let fraction = clock.split_once('.').and_then(|(_, rest)| rest.get(..3)?.parse().ok());
     let stat = lines.find(|line| !line.is_empty());
     let ticks = stat.and_then(ProcessStat::parse).map(|stat| stat.start);
     Some((seconds * 1000 + fraction.unwrap_or(0), ticks))

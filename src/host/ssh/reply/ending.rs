@@ -1,4 +1,5 @@
-//! Cuts apart the sections that follow the records: metadata, contents and sockets. What they mean is not decided here.
+//! Cuts apart the sections that follow the records: metadata, contents and sockets. What they mean is not
+//! decided here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -38,32 +39,21 @@ impl<'r> ReplyEnding<'r> {
             rest = &body[length..];
             let body = &body[..length];
             match section {
-                b"stat" => end.metadata.extend(
-                    metadata(tag.as_bytes(), body)
-                        .ok_or_else(|| misfit("half a file's metadata"))?,
-                ),
+                b"stat" => end
+                    .metadata
+                    .extend(metadata(tag.as_bytes(), body).ok_or_else(|| misfit("half a file's metadata"))?),
                 b"cat" => contents(key, body, &mut end.contents)?,
                 b"sockets" => end.sockets = sockets(body),
                 b"tables" => end.listening = listening_of(body),
                 _ => return Err(misfit("a section is of no known kind")),
             }
         }
-        if rest.is_empty() {
-            Ok(end)
-        } else {
-            Err(misfit("something follows the last section"))
-        }
+        if rest.is_empty() { Ok(end) } else { Err(misfit("something follows the last section")) }
     }
 
     /// The next content, and the metadata if there is a file.
-    pub(super) fn take(
-        &mut self,
-        path: &[u8],
-    ) -> ReplyResult<(Option<FileMetadata<'r>>, &'r [u8])> {
-        let bytes = self
-            .contents
-            .pop_front()
-            .ok_or_else(|| misfit("a file's content is missing"))?;
+    pub(super) fn take(&mut self, path: &[u8]) -> ReplyResult<(Option<FileMetadata<'r>>, &'r [u8])> {
+        let bytes = self.contents.pop_front().ok_or_else(|| misfit("a file's content is missing"))?;
         let metadata = self.metadata.pop_front_if(|metadata| metadata.path == path);
         Ok((metadata, bytes))
     }
@@ -71,9 +61,8 @@ impl<'r> ReplyEnding<'r> {
 
 /// The lines of a `stat`, if they are whole. A name may hold line ends; each line begins with the tag.
 fn metadata<'r>(tag: &[u8], body: &'r [u8]) -> Option<Vec<FileMetadata<'r>>> {
-    let starts: Vec<usize> = memmem::find_iter(body, tag)
-        .filter(|&place| place == 0 || body[place - 1] == b'\n')
-        .collect();
+    let starts: Vec<usize> =
+        memmem::find_iter(body, tag).filter(|&place| place == 0 || body[place - 1] == b'\n').collect();
     let ends = starts.iter().skip(1).copied().chain([body.len()]);
     starts
         .iter()
@@ -120,15 +109,9 @@ fn sockets(body: &[u8]) -> Option<BTreeMap<u32, Vec<u64>>> {
         let mode = std::str::from_utf8(fields.next()?).ok()?;
         let mode = u32::from_str_radix(mode, 16).ok()?;
         let inode = number::<u64>(fields.next()?)?;
-        let mut path = fields
-            .next()?
-            .strip_prefix(b"/proc/")?
-            .split(|&byte| byte == b'/');
-        let (pid, b"fd", _) = (
-            number::<u32>(path.next()?)?,
-            path.next()?,
-            number::<u32>(path.next()?)?,
-        ) else {
+        let mut path = fields.next()?.strip_prefix(b"/proc/")?.split(|&byte| byte == b'/');
+        let (pid, b"fd", _) = (number::<u32>(path.next()?)?, path.next()?, number::<u32>(path.next()?)?)
+        else {
             return None;
         };
         // S_IFSOCK, inode(7).

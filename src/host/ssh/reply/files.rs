@@ -1,13 +1,12 @@
-//! Reads what files, folders and paths are. What a file holds comes from the sections; nothing here cuts those apart.
+//! Reads what files, folders and paths are. What a file holds comes from the sections; nothing here cuts
+//! those apart.
 
 use memchr::memmem;
 
 use super::ending::FileMetadata;
 use super::{ReplyReader, ReplyResult, misfit};
 use crate::host::rules::{FILE_CAP, TOO_LARGE};
-use crate::host::{
-    ExecutePermission, FileFound, FileState, FolderListing, LinkState, PathExistence,
-};
+use crate::host::{ExecutePermission, FileFound, FileState, FolderListing, LinkState, PathExistence};
 
 impl ReplyReader<'_> {
     pub(super) fn file(&mut self, path: &[u8]) -> ReplyResult<FileFound> {
@@ -37,12 +36,9 @@ impl ReplyReader<'_> {
                     {
                         FileFound::Unreadable("it grew while it was read".to_owned())
                     }
-                    Some(FileMetadata { links, changed, .. }) => FileFound::File(FileState {
-                        bytes: bytes.to_vec(),
-                        link,
-                        links,
-                        changed,
-                    }),
+                    Some(FileMetadata { links, changed, .. }) => {
+                        FileFound::File(FileState { bytes: bytes.to_vec(), link, links, changed })
+                    }
                 }
             }
             b'm' => FileFound::Missing,

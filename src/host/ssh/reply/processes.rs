@@ -1,15 +1,12 @@
-//! Reads which processes run, from their files in `/proc`. One that changed while it was looked at is no process.
+//! Reads which processes run, from their files in `/proc`. One that changed while it was looked at is no
+//! process.
 
 use std::net::SocketAddr;
 
 use super::ending::ReplyEnding;
 use super::{ReplyReader, ReplyResult, TICKS, misfit, number};
-use crate::host::proc::{
-    ProcessStat, control_group, owner_of, ports, split_environment, split_words,
-};
-use crate::host::{
-    ControllingTerminal, HostError, Process, ProcessId, ProcessOwner, ProgramFile, ROOT,
-};
+use crate::host::proc::{ProcessStat, control_group, owner_of, ports, split_environment, split_words};
+use crate::host::{ControllingTerminal, HostError, Process, ProcessId, ProcessOwner, ProgramFile, ROOT};
 
 impl ReplyReader<'_> {
     pub(super) fn processes(&mut self, programs: &[&'static str]) -> ReplyResult<Vec<Process>> {
@@ -31,12 +28,9 @@ impl ReplyReader<'_> {
             return Ok(Vec::new());
         }
         let (_, kernel) = self.end.take(b"/proc/stat")?;
-        let boot = kernel
-            .split(|&byte| byte == b'\n')
-            .find_map(|line| number::<i64>(line.strip_prefix(b"btime ")?));
-        let processes = seen
-            .iter()
-            .filter_map(|seen| seen.process(programs, boot, &self.end).transpose());
+        let boot =
+            kernel.split(|&byte| byte == b'\n').find_map(|line| number::<i64>(line.strip_prefix(b"btime ")?));
+        let processes = seen.iter().filter_map(|seen| seen.process(programs, boot, &self.end).transpose());
         let mut processes = processes.collect::<ReplyResult<Vec<Process>>>()?;
         processes.sort_by_key(|process| process.id);
         Ok(processes)
@@ -59,8 +53,7 @@ impl<'r> ProcessRecords<'r> {
     fn read(text: &'r [u8], end: &mut ReplyEnding<'r>) -> ReplyResult<Self> {
         let mut fields = text.splitn(8, |&byte| byte == b' ');
         let pid = fields.next().and_then(number::<u32>);
-        let (Some(pid), Some(&[environment]), Some(&[ports])) = (pid, fields.next(), fields.next())
-        else {
+        let (Some(pid), Some(&[environment]), Some(&[ports])) = (pid, fields.next(), fields.next()) else {
             return Err(misfit("half a process"));
         };
         let ids: Vec<&[u8]> = fields.by_ref().take(4).collect();
@@ -72,14 +65,7 @@ impl<'r> ProcessRecords<'r> {
         for (file, name) in files.iter_mut().zip(names) {
             *file = end.take(format!("/proc/{pid}/{name}").as_bytes())?.1;
         }
-        Ok(Self {
-            pid,
-            environment,
-            ports,
-            owner: owner_of(ids.into_iter()),
-            program,
-            files,
-        })
+        Ok(Self { pid, environment, ports, owner: owner_of(ids.into_iter()), program, files })
     }
 
     /// The process; none where it is gone, has become another program, or was never one of these.
@@ -124,19 +110,14 @@ impl<'r> ProcessRecords<'r> {
             _ => None,
         };
         Ok(Some(Process {
-            id: ProcessId {
-                pid: self.pid,
-                start: stat.start,
-            },
+            id: ProcessId { pid: self.pid, start: stat.start },
             parent: stat.parent,
             started,
             name: (*name).to_owned(),
             owner: self.owner,
             file: match (self.owner, self.program) {
                 // readlink tells no reason; there always is a file, so it is one.
-                (ProcessOwner::User(ROOT), []) => {
-                    ProgramFile::Unknown("permission denied".to_owned())
-                }
+                (ProcessOwner::User(ROOT), []) => ProgramFile::Unknown("permission denied".to_owned()),
                 (ProcessOwner::User(ROOT), program) => ProgramFile::of_link(program),
                 (ProcessOwner::User(_) | ProcessOwner::Several | ProcessOwner::Unknown, _) => {
                     ProgramFile::NotAsked

@@ -20,27 +20,15 @@ impl ListenerGroup<'_> {
                 continue;
             };
             for setting in SETTINGS {
-                let to = after
-                    .values
-                    .get(&(*listener, setting))
-                    .copied()
-                    .unwrap_or(LimitValue::Nothing);
+                let to = after.values.get(&(*listener, setting)).copied().unwrap_or(LimitValue::Nothing);
                 let from = common(&running, setting);
                 if !self.wants.contains_key(&(*listener, setting)) && from != to {
-                    also.insert(AlsoLiveSessions::Setting {
-                        service: service.clone(),
-                        setting,
-                        from,
-                        to,
-                    });
+                    also.insert(AlsoLiveSessions::Setting { service: service.clone(), setting, from, to });
                 }
             }
             match &first.process.environment {
                 Err(reason) => {
-                    also.insert(AlsoLiveSessions::Unknown {
-                        service,
-                        reason: reason.clone(),
-                    });
+                    also.insert(AlsoLiveSessions::Unknown { service, reason: reason.clone() });
                 }
                 Ok(environment) => {
                     let environment: BTreeMap<_, _> = environment.iter().cloned().collect();
@@ -49,10 +37,7 @@ impl ListenerGroup<'_> {
                         let fixed = set_by_script(*listener, &name);
                         if !limit && !fixed && environment.get(&name) != Some(&value) {
                             let name = crate::report::printable::text(&name);
-                            also.insert(AlsoLiveSessions::Variable {
-                                service: service.clone(),
-                                name,
-                            });
+                            also.insert(AlsoLiveSessions::Variable { service: service.clone(), name });
                         }
                     }
                 }

@@ -1,4 +1,5 @@
-//! The listeners that one service runs: why it is restarted or started, and how. What that makes live is found elsewhere.
+//! The listeners that one service runs: why it is restarted or started, and how. What that makes live is
+//! found elsewhere.
 
 use std::time::Duration;
 
@@ -34,29 +35,17 @@ impl<'a> ListenerGroup<'a> {
         facts: &'a Facts,
         after: &ListenersAfter,
     ) -> Self {
-        let owed = facts
-            .journal
-            .owed
-            .iter()
-            .find(|owed| owed.daemon == Daemon::Courier && owed.unit == unit);
-        let runs = |listener: &CourierListener| {
-            !CourierProcess::of(*listener, &facts.processes).is_empty()
-        };
+        let owed = facts.journal.owed.iter().find(|owed| owed.daemon == Daemon::Courier && owed.unit == unit);
+        let runs = |listener: &CourierListener| !CourierProcess::of(*listener, &facts.processes).is_empty();
         // What was only put off and does not run any more was stopped by somebody else, and stays so.
         let owes = |listener: &CourierListener| {
             owed.is_some_and(|owed| {
-                let named = owed
-                    .services
-                    .iter()
-                    .any(|name| name == listener.service().name());
+                let named = owed.services.iter().any(|name| name == listener.service().name());
                 named && (owed.begun == OwedActionBegun::Perhaps || runs(listener))
             })
         };
-        let serving: Vec<CourierListener> = listeners
-            .iter()
-            .copied()
-            .filter(|l| runs(l) || owes(l))
-            .collect();
+        let serving: Vec<CourierListener> =
+            listeners.iter().copied().filter(|l| runs(l) || owes(l)).collect();
         let mut causes = Vec::new();
         for listener in serving.iter().filter(|listener| runs(listener)) {
             let running = CourierProcess::of(*listener, &facts.processes);
@@ -79,35 +68,20 @@ impl<'a> ListenerGroup<'a> {
         }) {
             let running = CourierProcess::of(*listener, &facts.processes);
             if running.iter().any(|one| one.process.is_replaced()) {
-                causes.push(StepCause::ProgramReplaced {
-                    service: listener.service().name().to_owned(),
-                });
+                causes.push(StepCause::ProgramReplaced { service: listener.service().name().to_owned() });
             }
         }
         // An owed action is done when all that it must bring back runs, with the values that the files have.
-        let unmet = serving
-            .iter()
-            .filter(|listener| owes(listener))
-            .any(|listener| {
-                let running = CourierProcess::of(*listener, &facts.processes);
-                let value =
-                    |setting: &LimitSetting| after.values.get(&(*listener, *setting)).copied();
-                running.is_empty()
-                    || SETTINGS
-                        .iter()
-                        .any(|s| value(s).is_some_and(|value| common(&running, *s) != value))
-            });
+        let unmet = serving.iter().filter(|listener| owes(listener)).any(|listener| {
+            let running = CourierProcess::of(*listener, &facts.processes);
+            let value = |setting: &LimitSetting| after.values.get(&(*listener, *setting)).copied();
+            running.is_empty()
+                || SETTINGS.iter().any(|s| value(s).is_some_and(|value| common(&running, *s) != value))
+        });
         if unmet {
             causes.push(StepCause::Owed);
         }
-        Self {
-            unit,
-            listeners,
-            wants,
-            owed,
-            causes,
-            serving,
-        }
+        Self { unit, listeners, wants, owed, causes, serving }
     }
 
     pub(super) fn action(
@@ -124,15 +98,10 @@ impl<'a> ListenerGroup<'a> {
             let name = listener.service().name();
             let running = CourierProcess::of(*listener, &facts.processes);
             let mut options = Vec::new();
-            for (setting, option) in [
-                (LimitSetting::Total, "-maxprocs="),
-                (LimitSetting::PerIp, "-maxperip="),
-            ] {
-                let value = after
-                    .values
-                    .get(&(*listener, setting))
-                    .copied()
-                    .unwrap_or(LimitValue::Nothing);
+            for (setting, option) in
+                [(LimitSetting::Total, "-maxprocs="), (LimitSetting::PerIp, "-maxperip=")]
+            {
+                let value = after.values.get(&(*listener, setting)).copied().unwrap_or(LimitValue::Nothing);
                 if value == LimitValue::Nothing {
                     let reading = after.parsed.reading(*listener, setting);
                     part.block(
@@ -149,22 +118,14 @@ impl<'a> ListenerGroup<'a> {
                 if let LimitValue::Count(count) = value {
                     options.push(format!("{option}{count}"));
                 }
-                expects.push(RunningExpectation {
-                    service: name.to_owned(),
-                    setting,
-                    value,
-                });
+                expects.push(RunningExpectation { service: name.to_owned(), setting, value });
             }
             for one in &running {
                 processes.push(one.process.id);
             }
             // The login program tells one listener from the other when several have the same limits.
             let login = running.first().and_then(|one| {
-                one.process
-                    .argv
-                    .iter()
-                    .skip(1)
-                    .find(|a| !a.starts_with(b"-") && a.ends_with(b"login"))
+                one.process.argv.iter().skip(1).find(|a| !a.starts_with(b"-") && a.ends_with(b"login"))
             });
             options.extend(login.and_then(|path| String::from_utf8(path.clone()).ok()));
             arguments.push(options);
@@ -175,31 +136,14 @@ impl<'a> ListenerGroup<'a> {
         if let Some(owed) = self.owed
             && causes.contains(&StepCause::Owed)
         {
-            causes.extend(
-                owed.causes
-                    .iter()
-                    .filter(|cause| !self.causes.contains(cause))
-                    .cloned(),
-            );
+            causes.extend(owed.causes.iter().filter(|cause| !self.causes.contains(cause)).cloned());
         }
         Some(ServiceAction {
-            verb: if runs {
-                ActionVerb::Restart
-            } else {
-                ActionVerb::Start
-            },
+            verb: if runs { ActionVerb::Restart } else { ActionVerb::Start },
             daemon: Daemon::Courier,
             unit: self.unit.to_owned(),
-            services: self
-                .serving
-                .iter()
-                .map(|listener| listener.service().name().to_owned())
-                .collect(),
-            cost: if runs {
-                ActionCost::SessionsDropped
-            } else {
-                ActionCost::Nothing
-            },
+            services: self.serving.iter().map(|listener| listener.service().name().to_owned()).collect(),
+            cost: if runs { ActionCost::SessionsDropped } else { ActionCost::Nothing },
             causes,
             also_live: self.also_live(facts, after),
             expects,

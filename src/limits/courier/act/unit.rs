@@ -13,12 +13,10 @@ const fn own_units(listener: CourierListener) -> &'static [&'static str] {
     }
 }
 
-/// The service that runs a listener on this host. `courier-imap` is IMAP's alone where others of its kind exist
-/// (Debian), else the one script for all four.
+/// The service that runs a listener on this host. `courier-imap` is IMAP's alone where others of its kind
+/// exist (Debian), else the one script for all four.
 pub(super) fn unit(listener: CourierListener, facts: &Facts) -> Option<&'static str> {
-    let own = own_units(listener)
-        .iter()
-        .find(|name| facts.services.contains(**name));
+    let own = own_units(listener).iter().find(|name| facts.services.contains(**name));
     let shared = facts.services.get("courier-imap");
     let split = ["courier-imap-ssl", "courier-pop", "courier-pop-ssl"]
         .iter()

@@ -15,9 +15,7 @@ pub(super) fn effects(
 ) -> Vec<(HostPath, LimitEffect)> {
     let mut effects = Vec::new();
     let wanted = |target: &str, attribute: Attribute| {
-        wants
-            .iter()
-            .any(|want| want.target.name() == target && want.attribute == attribute)
+        wants.iter().any(|want| want.target.name() == target && want.attribute == attribute)
     };
     for attribute in Attribute::ALL {
         let (from, to) = (default_of(before, attribute), default_of(after, attribute));
@@ -25,18 +23,10 @@ pub(super) fn effects(
         if from != to
             && let Some(assigned) = assigned
         {
-            let named = if wanted("defaults", attribute) {
-                SettingNamed::ByManifest
-            } else {
-                SettingNamed::Inherits
-            };
-            let effect = LimitEffect {
-                service: "defaults".to_owned(),
-                setting: setting(attribute),
-                from,
-                to,
-                named,
-            };
+            let named =
+                if wanted("defaults", attribute) { SettingNamed::ByManifest } else { SettingNamed::Inherits };
+            let effect =
+                LimitEffect { service: "defaults".to_owned(), setting: setting(attribute), from, to, named };
             effects.push((assigned.at.path.clone(), effect));
         }
     }
@@ -44,14 +34,11 @@ pub(super) fn effects(
     for (old, new) in before.services.iter().zip(&after.services) {
         for attribute in Attribute::ALL {
             let dropped = matches!(old.state, ServiceState::Dropped(_));
-            let from = if dropped {
-                LimitValue::Nothing
-            } else {
-                in_force(old, attribute)
-            };
+            let from = if dropped { LimitValue::Nothing } else { in_force(old, attribute) };
             let to = in_force(new, attribute);
             let gone = matches!(new.state, ServiceState::Dropped(_));
-            // A service that is switched off has no value in force; it is listed only where the manifest names it.
+            // A service that is switched off has no value in force; it is listed only where the manifest
+            // names it.
             let silent = new.state == ServiceState::Disabled && !wanted(&new.name, attribute);
             if from == to || gone || silent {
                 continue;
@@ -66,20 +53,11 @@ pub(super) fn effects(
                 ValueSource::BuiltIn => new.path.clone(),
             };
             let path = if dropped { new.path.clone() } else { path };
-            let named = if wanted(&new.name, attribute) {
-                SettingNamed::ByManifest
-            } else {
-                SettingNamed::Inherits
-            };
+            let named =
+                if wanted(&new.name, attribute) { SettingNamed::ByManifest } else { SettingNamed::Inherits };
             effects.push((
                 path,
-                LimitEffect {
-                    service: new.name.clone(),
-                    setting: setting(attribute),
-                    from,
-                    to,
-                    named,
-                },
+                LimitEffect { service: new.name.clone(), setting: setting(attribute), from, to, named },
             ));
         }
     }
@@ -99,15 +77,9 @@ pub(super) fn causes(
             BlockTarget::Defaults => {
                 let blocks = before.defaults.blocks.iter().filter(|at| at.path == *path);
                 let blocks: Vec<u32> = blocks.map(|at| at.line).collect();
-                let decides = after
-                    .defaults
-                    .attribute(want.attribute.name())
-                    .is_some_and(|a| a.at.path == *path);
-                if blocks.is_empty() && decides {
-                    vec![0]
-                } else {
-                    blocks
-                }
+                let decides =
+                    after.defaults.attribute(want.attribute.name()).is_some_and(|a| a.at.path == *path);
+                if blocks.is_empty() && decides { vec![0] } else { blocks }
             }
             BlockTarget::Service(_) => entries(want, before)
                 .iter()
@@ -120,16 +92,15 @@ pub(super) fn causes(
         }
         let differs = match &want.target {
             BlockTarget::Defaults => default_of(before, want.attribute) != want.value,
-            BlockTarget::Service(_) => entries(want, before)
-                .iter()
-                .any(|entry| in_force(entry, want.attribute) != want.value),
+            BlockTarget::Service(_) => {
+                entries(want, before).iter().any(|entry| in_force(entry, want.attribute) != want.value)
+            }
         };
         if differs {
             causes.push(declared(want));
         }
         for heading in here {
-            let problem =
-                problems_of(before, path, heading, want.attribute).find(|problem| counts(problem));
+            let problem = problems_of(before, path, heading, want.attribute).find(|problem| counts(problem));
             causes.extend(problem.map(|problem| StepCause::NotInForce {
                 service: want.target.name().to_owned(),
                 key: want.attribute.name().to_owned(),

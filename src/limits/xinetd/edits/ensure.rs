@@ -45,8 +45,8 @@ struct NeededEnsure<'w> {
     want: &'w XinetdWanted,
 }
 
-/// Ensures each wanted value once; says whether anything was edited. Blocks further down a file come first, so that the
-/// lines of those above stay where they are.
+/// Ensures each wanted value once; says whether anything was edited. Blocks further down a file come first,
+/// so that the lines of those above stay where they are.
 pub(super) fn ensure_all(
     wants: &[XinetdWanted],
     config: &XinetdConfig,
@@ -58,10 +58,8 @@ pub(super) fn ensure_all(
     for want in wants {
         match &want.target {
             BlockTarget::Defaults => {
-                let at = config
-                    .defaults
-                    .attribute(want.attribute.name())
-                    .map(|assignment| &assignment.at.path);
+                let at =
+                    config.defaults.attribute(want.attribute.name()).map(|assignment| &assignment.at.path);
                 let first = config.defaults.blocks.first();
                 let block = config
                     .defaults
@@ -73,23 +71,14 @@ pub(super) fn ensure_all(
                 let (path, line, reference) = match block {
                     Some((path, line)) => (path, line, BlockRef::Defaults),
                     None => (
-                        config
-                            .files
-                            .first()
-                            .cloned()
-                            .unwrap_or_else(|| known_main(config)),
+                        config.files.first().cloned().unwrap_or_else(|| known_main(config)),
                         0,
                         BlockRef::Defaults,
                     ),
                 };
                 let broken = broken(config, &path, line, want.attribute);
                 if default_of(config, want.attribute) != want.value || broken {
-                    needs.push(NeededEnsure {
-                        path,
-                        block: reference,
-                        line,
-                        want,
-                    });
+                    needs.push(NeededEnsure { path, block: reference, line, want });
                 }
             }
             BlockTarget::Service(_) => {
@@ -147,13 +136,9 @@ pub(super) fn ensure_all(
                 part.block(
                     PlanBlocked::Refused,
                     match spot(&refusal) {
-                        Some(spot) => diagnostic.at(place(
-                            &need.path,
-                            bytes,
-                            spot.line,
-                            spot.column,
-                            spot.width,
-                        )),
+                        Some(spot) => {
+                            diagnostic.at(place(&need.path, bytes, spot.line, spot.column, spot.width))
+                        }
                         None => diagnostic.at(declared_at(&need.want.origin)),
                     },
                 );
@@ -164,11 +149,7 @@ pub(super) fn ensure_all(
 }
 
 fn known_main(config: &XinetdConfig) -> HostPath {
-    config
-        .files
-        .first()
-        .cloned()
-        .unwrap_or_else(|| crate::model::known("/etc/xinetd.conf"))
+    config.files.first().cloned().unwrap_or_else(|| crate::model::known("/etc/xinetd.conf"))
 }
 
 /// The place that a refusal is about.

@@ -4,12 +4,7 @@ use crate::edit::xinetd::{self as editor, Attribute, ProblemEffect, XinetdConfig
 use crate::model::HostPath;
 
 /// Whether a block has a line of the attribute that xinetd ignores or chokes on.
-pub(super) fn broken(
-    config: &XinetdConfig,
-    path: &HostPath,
-    heading: u32,
-    attribute: Attribute,
-) -> bool {
+pub(super) fn broken(config: &XinetdConfig, path: &HostPath, heading: u32, attribute: Attribute) -> bool {
     problems_of(config, path, heading, attribute).any(counts)
 }
 
@@ -20,25 +15,11 @@ pub fn problems_of<'c>(
     heading: u32,
     attribute: Attribute,
 ) -> impl Iterator<Item = &'c editor::XinetdProblem> {
-    let services = config
-        .services
-        .iter()
-        .filter(|entry| entry.path == *path)
-        .map(|entry| entry.line);
-    let defaults = config
-        .defaults
-        .blocks
-        .iter()
-        .filter(|at| at.path == *path)
-        .map(|at| at.line);
-    let next = services
-        .chain(defaults)
-        .filter(|line| *line > heading)
-        .min()
-        .unwrap_or(u32::MAX);
+    let services = config.services.iter().filter(|entry| entry.path == *path).map(|entry| entry.line);
+    let defaults = config.defaults.blocks.iter().filter(|at| at.path == *path).map(|at| at.line);
+    let next = services.chain(defaults).filter(|line| *line > heading).min().unwrap_or(u32::MAX);
     config.problems.iter().filter(move |problem| {
-        let inside =
-            problem.path == *path && problem.spot.line > heading && problem.spot.line < next;
+        let inside = problem.path == *path && problem.spot.line > heading && problem.spot.line < next;
         inside && names(&problem.text, attribute)
     })
 }
@@ -64,15 +45,10 @@ pub(super) fn counts(problem: &editor::XinetdProblem) -> bool {
 }
 
 fn names(line: &[u8], attribute: Attribute) -> bool {
-    let start = line
-        .iter()
-        .position(|byte| !byte.is_ascii_whitespace())
-        .unwrap_or(line.len());
+    let start = line.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(line.len());
     let line = &line[start..];
     let name = attribute.name().as_bytes();
     line.len() >= name.len()
         && line[..name.len()].eq_ignore_ascii_case(name)
-        && !line
-            .get(name.len())
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && !line.get(name.len()).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }

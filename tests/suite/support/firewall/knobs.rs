@@ -34,7 +34,8 @@ pub enum Knob {
     OtherFamilyPolicy,
     /// It leaves the other open.
     OtherFamilyOpen,
-    /// An apply or a confirmation outside of ssh can be confirmed and confirms. Published cron jobs rely on it.
+    /// An apply or a confirmation outside of ssh can be confirmed and confirms. Published cron jobs rely on
+    /// it.
     WithoutSshAccepted,
     /// It cannot and does not.
     WithoutSshRefused,
@@ -199,13 +200,15 @@ impl Firewall {
         self.meddle(host, &["class", old, new]);
     }
 
-    /// Sets the policy for what no rule matches in both sets, without loading it: `allow` or `deny`, which it is at first.
+    /// Sets the policy for what no rule matches in both sets, without loading it: `allow` or `deny`, which it
+    /// is at first.
     pub fn set_policy(self, host: &Host, action: &str) {
         self.meddle(host, &["policy", action]);
     }
 
-    /// Loads rules of other makers: Docker's in `nat` and `FORWARD`, which an apply flushes, with its link `docker0`, a ban of Fail2ban's on
-    /// `192.0.2.66`, which it spares, and a jump into a chain `imunify` in `INPUT`, which it removes.
+    /// Loads rules of other makers: Docker's in `nat` and `FORWARD`, which an apply flushes, with its link
+    /// `docker0`, a ban of Fail2ban's on `192.0.2.66`, which it spares, and a jump into a chain `imunify` in
+    /// `INPUT`, which it removes.
     pub fn neighbours(self, host: &Host) {
         let script = "set -e
             ip link add docker0 type bridge

@@ -1,7 +1,7 @@
 //! Files of a host, read and written from the machine's side, also while the host is off.
 //!
-//! Every path is resolved in the host's root, links included: `/var/run` of the host never leads to that of the
-//! machine.
+//! Every path is resolved in the host's root, links included: `/var/run` of the host never leads to that of
+//! the machine.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -26,8 +26,7 @@ impl Host {
 
     /// Returns the content of a file of the host.
     pub fn read(&self, path: &str) -> Vec<u8> {
-        self.try_read(path)
-            .unwrap_or_else(|error| panic!("{path} in the host: {error}"))
+        self.try_read(path).unwrap_or_else(|error| panic!("{path} in the host: {error}"))
     }
 
     /// Returns the content of a file of the host, or why it cannot be read.
@@ -39,8 +38,7 @@ impl Host {
 
     /// Returns the content of a text file of the host.
     pub fn read_text(&self, path: &str) -> String {
-        String::from_utf8(self.read(path))
-            .unwrap_or_else(|error| panic!("{path} in the host: {error}"))
+        String::from_utf8(self.read(path)).unwrap_or_else(|error| panic!("{path} in the host: {error}"))
     }
 
     /// Rewrites a text file of the host, replacing each `from` with `to`; fails if there is none.
@@ -52,9 +50,7 @@ impl Host {
 
     /// Removes a file of the host.
     pub fn remove(&self, path: &str) {
-        let folder = self
-            .folder(parent(path))
-            .expect("the folder exists in the host");
+        let folder = self.folder(parent(path)).expect("the folder exists in the host");
         rustix::fs::unlinkat(&folder, name(path), AtFlags::empty())
             .unwrap_or_else(|error| panic!("{path} in the host: {error}"));
     }
@@ -69,9 +65,7 @@ impl Host {
     /// Links on the way are resolved, the last component is not. Valid until the host is halted.
     pub fn path_on_machine(&self, path: &str) -> PathBuf {
         use std::os::fd::AsRawFd;
-        let folder = self
-            .folder(parent(path))
-            .expect("the folder exists in the host");
+        let folder = self.folder(parent(path)).expect("the folder exists in the host");
         let seen = std::fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))
             .expect("an open folder has a path");
         let root = self.root();
@@ -114,11 +108,7 @@ impl Host {
 
 fn parent(path: &str) -> &Path {
     let path = Path::new(path);
-    assert!(
-        path.is_absolute(),
-        "paths in a host are absolute: {}",
-        path.display()
-    );
+    assert!(path.is_absolute(), "paths in a host are absolute: {}", path.display());
     path.parent().expect("a file is below the root")
 }
 

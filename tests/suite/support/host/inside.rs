@@ -11,8 +11,7 @@ use crate::support::run::Run;
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Out of the test's cgroup into the host's; and to die when the time is up, with nsenter.
-const ENTER: &str =
-    r#"echo $$ >/sys/fs/cgroup/tests/cgroup.procs; exec setpriv --pdeathsig KILL -- "$@""#;
+const ENTER: &str = r#"echo $$ >/sys/fs/cgroup/tests/cgroup.procs; exec setpriv --pdeathsig KILL -- "$@""#;
 
 /// The same where `setpriv` is BusyBox's: what is not done when the time is up ends with the host.
 const ENTER_BUSYBOX: &str = r#"echo $$ >/sys/fs/cgroup/tests/cgroup.procs; exec "$@""#;
@@ -26,9 +25,7 @@ pub(super) fn command(kind: Kind, init: u32, argv: &[&str]) -> Run {
     let mut command = Command::new("nsenter");
     command
         .arg(format!("--target={init}"))
-        .args([
-            "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--",
-        ])
+        .args(["--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--"])
         .args(["/bin/sh", "-c", enter, "sh"])
         .args(argv)
         .env_clear()
@@ -58,9 +55,7 @@ pub(super) fn processes(init: u32) -> Vec<Process> {
             let pid = name.to_str()?.parse().ok()?;
             // It may have ended since the listing.
             let line = std::fs::read(proc.join(name).join("cmdline")).ok()?;
-            let argv = line
-                .split(|&byte| byte == 0)
-                .map(|word| String::from_utf8_lossy(word).into_owned());
+            let argv = line.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
             let mut argv: Vec<_> = argv.collect();
             argv.pop();
             Some(Process { pid, argv })

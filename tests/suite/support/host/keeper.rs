@@ -1,5 +1,5 @@
-//! The process that keeps a host: a shell that runs `keep.sh` in a mount and a network namespace of its own, and
-//! does one command after the other. The host ends with it, and it ends with its standard input.
+//! The process that keeps a host: a shell that runs `keep.sh` in a mount and a network namespace of its own,
+//! and does one command after the other. The host ends with it, and it ends with its standard input.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -12,20 +12,16 @@ use crate::support::own;
 
 const SUPPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/host");
 
-/// The folder that the tmpfs of a keeper covers, in the keeper's own mount namespace: nothing that it needs lies below.
+/// The folder that the tmpfs of a keeper covers, in the keeper's own mount namespace: nothing that it needs
+/// lies below.
 pub(super) fn place() -> &'static str {
     let suite = own::suite();
     let layers = std::env::var("MAILWARD_TEST_LOWER").unwrap_or_default();
     let mut needed = vec![Path::new(SUPPORT), Path::new(own::MAILWARD), &suite];
     needed.extend(layers.split(':').map(Path::new));
     let places = ["/media", "/mnt", "/srv", "/opt"];
-    let free = |place: &&str| {
-        Path::new(place).is_dir() && !needed.iter().any(|path| path.starts_with(place))
-    };
-    places
-        .into_iter()
-        .find(free)
-        .expect("a folder that nobody needs")
+    let free = |place: &&str| Path::new(place).is_dir() && !needed.iter().any(|path| path.starts_with(place));
+    places.into_iter().find(free).expect("a folder that nobody needs")
 }
 
 pub(super) struct Keeper {
@@ -57,11 +53,7 @@ impl Keeper {
             .expect("unshare runs");
         let commands = child.stdin.take();
         let answers = BufReader::new(InTime::new(child.stdout.take().expect("piped"), PATIENCE));
-        let mut keeper = Self {
-            child,
-            commands,
-            answers,
-        };
+        let mut keeper = Self { child, commands, answers };
         assert_eq!(keeper.answer(), "ready");
         keeper
     }
@@ -80,9 +72,7 @@ impl Keeper {
 
     fn answer(&mut self) -> String {
         let mut line = String::new();
-        self.answers
-            .read_line(&mut line)
-            .expect("the host's keeper answers, and in text");
+        self.answers.read_line(&mut line).expect("the host's keeper answers, and in text");
         line.trim_end().to_owned()
     }
 }
@@ -91,7 +81,8 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         // The end of its input tells the keeper to end the host and leave.
         drop(self.commands.take());
-        // Where it is killed, its death takes init along, and with init the host; only an empty cgroup may stay.
+        // Where it is killed, its death takes init along, and with init the host; only an empty cgroup may
+        // stay.
         self.child.end_within(LIMIT);
     }
 }

@@ -7,7 +7,8 @@ pub enum Kind {
     Systemd,
     /// A plain init and the scripts in `/etc/init.d`; no trace of systemd.
     SysV,
-    /// BusyBox's init, with BusyBox as the only userland beside iptables, without the program; Courier as Plesk lays it out.
+    /// BusyBox's init, with BusyBox as the only userland beside iptables, without the program; Courier as
+    /// Plesk lays it out.
     BusyBox,
 }
 
@@ -29,7 +30,8 @@ impl Kind {
 pub enum Layout {
     /// `/etc/courier`; `courier-imap`, `courier-imap-ssl`, `courier-pop`, `courier-pop-ssl`.
     Debian,
-    /// `/etc/courier-imap`; `courier-imapd`, `courier-imaps`, `courier-pop3d`, `courier-pop3s`, as since Plesk 11.
+    /// `/etc/courier-imap`; `courier-imapd`, `courier-imaps`, `courier-pop3d`, `courier-pop3s`, as since
+    /// Plesk 11.
     PleskSplit,
     /// `/etc/courier-imap`; one `courier-imap` for all four daemons, as before Plesk 11.
     PleskSingle,

@@ -42,22 +42,12 @@ pub fn met() -> bool {
         return false;
     }
     if effective_powers() & POWERS != POWERS {
-        crate::support::not_run(
-            &test,
-            "root with CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_MKNOD",
-        );
+        crate::support::not_run(&test, "root with CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_MKNOD");
         return false;
     }
-    let missing: Vec<_> = PROGRAMS
-        .iter()
-        .filter(|(path, _)| !Path::new(path).exists())
-        .map(|(_, package)| *package)
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "missing Debian packages: {}; run tests/install.sh",
-        missing.join(" ")
-    );
+    let missing: Vec<_> =
+        PROGRAMS.iter().filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
+    assert!(missing.is_empty(), "missing Debian packages: {}; run tests/install.sh", missing.join(" "));
     true
 }
 

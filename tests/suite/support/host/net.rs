@@ -1,5 +1,5 @@
-//! A network worth keeping out: clients of a host, each in a network namespace of its own with addresses of its own,
-//! and what becomes of their attempts to connect. Must load no rules.
+//! A network worth keeping out: clients of a host, each in a network namespace of its own with addresses of
+//! its own, and what becomes of their attempts to connect. Must load no rules.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,8 @@ use super::{Host, Kind, keeper};
 /// The panel's ports, which answer HTTP on a host with a network.
 pub(super) const PANEL_PORTS: [u16; 2] = [8443, 8880];
 
-/// Time after which a client that got no answer takes it that none comes; on this network an answer takes microseconds.
+/// Time after which a client that got no answer takes it that none comes; on this network an answer takes
+/// microseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Time in which a connection that must come about does, however busy the machine is.
@@ -78,8 +79,8 @@ pub enum Reach {
     Refused,
     /// No answer within 300 ms: a rule drops.
     ///
-    /// Or one rejects by ICMP: on a link without delay that comes back while the client's kernel is still sending, which
-    /// then forgets it.
+    /// Or one rejects by ICMP: on a link without delay that comes back while the client's kernel is still
+    /// sending, which then forgets it.
     Silent,
 }
 
@@ -108,18 +109,10 @@ impl Net {
             .unwrap_or_else(|| panic!("no client {name:?} in {CLIENTS:?}"));
         let first = |network: &str| {
             let (base, _) = network.split_once('/').expect("a network");
-            let base = base
-                .strip_suffix(".0")
-                .map_or(base.to_owned(), |base| format!("{base}."));
+            let base = base.strip_suffix(".0").map_or(base.to_owned(), |base| format!("{base}."));
             format!("{base}1").parse().expect("an address")
         };
-        Client {
-            keeper: self.keeper,
-            name,
-            networks: (four, six),
-            four: four.map(first),
-            six: first(six),
-        }
+        Client { keeper: self.keeper, name, networks: (four, six), four: four.map(first), six: first(six) }
     }
 
     /// Returns all clients, in the order of their names above.
@@ -155,9 +148,7 @@ impl Client {
     /// The address that it connects from; fails where it has none.
     pub fn address(&self, family: Family) -> IpAddr {
         match family {
-            Family::V4 => self
-                .four
-                .unwrap_or_else(|| panic!("{} has no IPv4", self.name)),
+            Family::V4 => self.four.unwrap_or_else(|| panic!("{} has no IPv4", self.name)),
             Family::V6 => self.six,
         }
     }
@@ -195,7 +186,8 @@ impl Client {
         reach(attempt.map(Session::over))
     }
 
-    /// Opens a connection to a port of the host, which stays open with the value; fails where it does not come about.
+    /// Opens a connection to a port of the host, which stays open with the value; fails where it does not
+    /// come about.
     pub fn open(&self, port: u16, family: Family) -> Session {
         let name = self.name;
         self.dial(port, family, HANDSHAKE)
@@ -204,12 +196,7 @@ impl Client {
 
     /// Its network namespace, as a path on the machine.
     pub fn namespace(&self) -> PathBuf {
-        PathBuf::from(format!(
-            "/proc/{}/root{}/clients/{}",
-            self.keeper,
-            keeper::place(),
-            self.name
-        ))
+        PathBuf::from(format!("/proc/{}/root{}/clients/{}", self.keeper, keeper::place(), self.name))
     }
 
     fn dial(&self, port: u16, family: Family, limit: Duration) -> io::Result<Session> {
@@ -224,15 +211,16 @@ fn reach(attempt: io::Result<Session>) -> Reach {
         Err(error) => match error.kind() {
             ErrorKind::TimedOut => Reach::Silent,
             // The last two are what ICMP's "administratively prohibited" comes to, in IPv4 and in IPv6.
-            ErrorKind::ConnectionRefused
-            | ErrorKind::HostUnreachable
-            | ErrorKind::PermissionDenied => Reach::Refused,
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::PermissionDenied => {
+                Reach::Refused
+            }
             _ => panic!("neither connected, refused nor silent: {error}"),
         },
     }
 }
 
-/// Which half of the kernel the plain names `iptables`, `ip6tables` and theirs for saving and restoring lead to.
+/// Which half of the kernel the plain names `iptables`, `ip6tables` and theirs for saving and restoring lead
+/// to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PacketFilter {
     /// nftables, as since CentOS 8 and Debian 10.
@@ -247,11 +235,10 @@ impl PacketFilter {
 }
 
 impl Host {
-    /// Gives the host clients, the panel's ports 8443 and 8880, and an sshd if it has none; all of it survives reboots.
+    /// Gives the host clients, the panel's ports 8443 and 8880, and an sshd if it has none; all of it
+    /// survives reboots.
     pub fn network(&mut self) -> Net {
-        let net = Net {
-            keeper: self.keeper_pid(),
-        };
+        let net = Net { keeper: self.keeper_pid() };
         if self.network {
             return net;
         }
@@ -275,7 +262,8 @@ impl Host {
         self.reaches_inside(port, family.loopback())
     }
 
-    /// Tries to connect inside the host to the address of its network card, as a webmail does that knows it by name.
+    /// Tries to connect inside the host to the address of its network card, as a webmail does that knows it
+    /// by name.
     pub fn reaches_its_card(&self, port: u16, family: Family) -> Reach {
         self.reaches_inside(port, family.host())
     }

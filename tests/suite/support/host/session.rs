@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
-use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket, socket_with,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect as connect_socket, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Time in which a daemon greets or closes a connection.
@@ -43,7 +41,8 @@ pub fn dial(inside: u32, port: u16, source: &str) -> io::Result<TcpStream> {
     dial_in(&namespace, source, SocketAddr::new(host, port), HANDSHAKE)
 }
 
-/// Opens a connection from `source` in a network namespace; a time limit that ends is an error of kind `TimedOut`.
+/// Opens a connection from `source` in a network namespace; a time limit that ends is an error of kind
+/// `TimedOut`.
 pub(super) fn dial_in(
     namespace: &Path,
     source: IpAddr,
@@ -99,11 +98,7 @@ pub struct Session {
 
 impl Session {
     pub(super) fn over(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            unread: Vec::new(),
-            closed: false,
-        }
+        Self { stream, unread: Vec::new(), closed: false }
     }
 
     /// Returns the first line that the service says, or `None` where it closes without text.
@@ -121,15 +116,15 @@ impl Session {
         self.stream.write_all(text.as_bytes())
     }
 
-    /// Returns the next line without its end, or `None` where the service has closed; fails after half a minute.
+    /// Returns the next line without its end, or `None` where the service has closed; fails after half a
+    /// minute.
     pub fn receive(&mut self) -> Option<String> {
         self.greeting()
     }
 
     /// Sends one line and returns the answer; fails where the service has closed.
     pub fn exchange(&mut self, line: &str) -> String {
-        self.send(&format!("{line}\r\n"))
-            .expect("the service takes a line");
+        self.send(&format!("{line}\r\n")).expect("the service takes a line");
         self.receive().expect("the service answers")
     }
 

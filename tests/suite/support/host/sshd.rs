@@ -39,8 +39,8 @@ impl Host {
         self.sshd_with(&[]);
     }
 
-    /// Gives the host an sshd like [`Host::sshd`], with lines of its configuration that come before the usual ones;
-    /// an sshd that runs is started anew with them, and its open sessions stay.
+    /// Gives the host an sshd like [`Host::sshd`], with lines of its configuration that come before the usual
+    /// ones; an sshd that runs is started anew with them, and its open sessions stay.
     pub fn sshd_with(&mut self, settings: &[&str]) {
         let mut lines = settings.join("\n");
         lines.push('\n');
@@ -123,8 +123,7 @@ impl Host {
             ! cat /dev/zero >"$1/.full" 2>/dev/null
             rm -f "$1/.free"
             "#;
-        self.run(&["sh", "-c", script, "sh", folder, &free.to_string()])
-            .success();
+        self.run(&["sh", "-c", script, "sh", folder, &free.to_string()]).success();
     }
 
     /// Makes everything that lies on the root's own mount unwritable until the host is halted; it must run.
@@ -139,10 +138,9 @@ impl Host {
                 &format!("/lib/systemd/system/{service}.service"),
                 &format!("/etc/systemd/system/multi-user.target.wants/{service}.service"),
             ),
-            Kind::SysV | Kind::BusyBox => self.link(
-                &format!("../init.d/{service}"),
-                &format!("/etc/rc2.d/S09{service}"),
-            ),
+            Kind::SysV | Kind::BusyBox => {
+                self.link(&format!("../init.d/{service}"), &format!("/etc/rc2.d/S09{service}"))
+            }
         }
     }
 
@@ -163,9 +161,7 @@ impl Host {
             .collect();
         shadow.push_str("root:*:19000:0:99999:7:::\n");
         for (name, number) in USERS {
-            passwd.push_str(&format!(
-                "{name}:x:{number}:{number}::/home/{name}:/bin/sh\n"
-            ));
+            passwd.push_str(&format!("{name}:x:{number}:{number}::/home/{name}:/bin/sh\n"));
             group.push_str(&format!("{name}-users:x:{number}:\n"));
             shadow.push_str(&format!("{name}:*:19000:0:99999:7:::\n"));
             self.write(&format!("/home/{name}/.profile"), "");

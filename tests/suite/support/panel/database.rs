@@ -1,5 +1,5 @@
-//! The server: Debian's MariaDB, without network, on a data folder that is copied from a template. Must not know what the
-//! stand-ins do.
+//! The server: Debian's MariaDB, without network, on a data folder that is copied from a template. Must not
+//! know what the stand-ins do.
 
 mod template;
 
@@ -53,18 +53,11 @@ impl Database {
     /// Puts a data folder into the place and starts a server on it.
     pub(super) fn start(place: &Place) -> Self {
         let data = place.on_machine(DATA);
-        copy(
-            template().to_str().expect("paths of tests are text"),
-            &data,
-            "-a",
-        );
+        copy(template().to_str().expect("paths of tests are text"), &data, "-a");
         if let Place::Host(host) = place {
             host.run(&["chown", "-R", "mysql:mysql", DATA]).success();
         }
-        let mut database = Self {
-            socket: PathBuf::new(),
-            child: None,
-        };
+        let mut database = Self { socket: PathBuf::new(), child: None };
         database.restart(place);
         database
     }
@@ -83,7 +76,8 @@ impl Database {
                 );
                 let log = fs::File::create(place.on_machine("/var/lib/mysql/server.log"))
                     .expect("a file of the tree");
-                // Only its parent's death would otherwise go unseen: the end of the test's thread is the end of the server.
+                // Only its parent's death would otherwise go unseen: the end of the test's thread is the end
+                // of the server.
                 let child = Command::new("setpriv")
                     .args(["--pdeathsig", "KILL", "--", MARIADBD, "--no-defaults"])
                     .args(MAKING)
@@ -98,8 +92,7 @@ impl Database {
                 self.child = Some(child);
             }
             Place::Host(host) => {
-                host.run(&["install", "-d", "-o", "mysql", "-g", "mysql", "/run/mysqld"])
-                    .success();
+                host.run(&["install", "-d", "-o", "mysql", "-g", "mysql", "/run/mysqld"]).success();
                 // The folder exists now; that is where its socket will be seen.
                 self.socket = place.on_machine(place.socket());
                 let mut argv = vec!["mariadbd".to_owned(), "--no-defaults".to_owned()];
@@ -150,12 +143,10 @@ impl Database {
                     self.signal(place, "KILL");
                 }
                 host.wait_until("the database server is gone", || {
-                    !host.processes().iter().any(|process| {
-                        process
-                            .argv
-                            .first()
-                            .is_some_and(|name| name.ends_with("mariadbd"))
-                    })
+                    !host
+                        .processes()
+                        .iter()
+                        .any(|process| process.argv.first().is_some_and(|name| name.ends_with("mariadbd")))
                 });
             }
         }
@@ -242,11 +233,7 @@ impl Database {
             .spawn()
             .and_then(|child| child.output_within(PATIENCE))
             .expect("mysql can be run");
-        assert!(
-            output.status.success(),
-            "{statements}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("the client speaks UTF-8")
     }
 

@@ -1,4 +1,5 @@
-//! What the vendor's command may do besides, to accounts that it was not run for: in SQL that acts during an update.
+//! What the vendor's command may do besides, to accounts that it was not run for: in SQL that acts during an
+//! update.
 
 use super::{Generation, Knob};
 
@@ -42,8 +43,7 @@ impl Effect {
     /// The statements for the account with a number.
     pub fn sql(self, generation: Generation, account: &str) -> String {
         let user = format!("(SELECT userId FROM mail WHERE id = {account})");
-        let permissions =
-            format!("(SELECT perm_id FROM mail WHERE id = {account} AND perm_id <> 0)");
+        let permissions = format!("(SELECT perm_id FROM mail WHERE id = {account} AND perm_id <> 0)");
         match (self, generation) {
             (Self::Deny, Generation::Ten) => {
                 format!("UPDATE smb_users SET isLocked = 1 WHERE id = {user};")
@@ -74,9 +74,7 @@ impl Effect {
                 format!("UPDATE mail SET perm_id = 0 WHERE id = {account};")
             }
             (Self::Delete, Generation::Nine) => {
-                format!(
-                    "DELETE FROM Permissions WHERE permission = 'cp_access' AND id = {permissions};"
-                )
+                format!("DELETE FROM Permissions WHERE permission = 'cp_access' AND id = {permissions};")
             }
             (Self::Role, Generation::Nine) => format!(
                 "REPLACE INTO Permissions (id, permission, value) \

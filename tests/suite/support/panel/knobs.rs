@@ -1,10 +1,12 @@
-//! What can be asked of the panel's stand-ins, each with what it rests on, and the log of what was asked of them.
+//! What can be asked of the panel's stand-ins, each with what it rests on, and the log of what was asked of
+//! them.
 
 use super::{PanelWorld, STATE};
 
 /// A way in which an update of an account goes wrong.
 ///
-/// None of them is documented. Each is what a program of another maker, run as root over hours on a live host, may do.
+/// None of them is documented. Each is what a program of another maker, run as root over hours on a live
+/// host, may do.
 #[derive(Clone, Debug)]
 pub enum Knob {
     /// Takes this many seconds longer: every call of the vendor's programs starts the panel's PHP.
@@ -25,12 +27,14 @@ pub enum Knob {
     KillServerBefore,
     /// The server is killed after the update was done, which says that it succeeded.
     KillServerAfter,
-    /// Another administrator does this in SQL after the update; `@mail` is the account's id, `@user` that of its user.
+    /// Another administrator does this in SQL after the update; `@mail` is the account's id, `@user` that of
+    /// its user.
     Meddle(String),
 }
 
 impl Knob {
-    /// What may go wrong with one update, and the exit code of the run: 8 where it is undone, 9 where that is not known.
+    /// What may go wrong with one update, and the exit code of the run: 8 where it is undone, 9 where that is
+    /// not known.
     pub const ACCIDENTS: [(Self, i32); 7] = [
         (Self::Fail, 8),
         (Self::DoAndFail, 8),
@@ -67,7 +71,8 @@ impl Knob {
     }
 }
 
-/// At which updates a [`Knob`] acts, counted from 1 since the world was made or [`PanelWorld::behave`] was called.
+/// At which updates a [`Knob`] acts, counted from 1 since the world was made or [`PanelWorld::behave`] was
+/// called.
 ///
 /// An undo is updates too: [`When::At`] lets it succeed, [`When::From`] does not.
 #[derive(Clone, Copy, Debug)]
@@ -195,8 +200,8 @@ impl PanelWorld {
         calls
     }
 
-    /// Returns the calls of the database's client by its path in a tree. In a host the client is the real one, see
-    /// [`PanelWorld::connections`].
+    /// Returns the calls of the database's client by its path in a tree. In a host the client is the real
+    /// one, see [`PanelWorld::connections`].
     pub fn client_calls(&self) -> Vec<String> {
         self.recorded(|program| program == "mysql")
     }

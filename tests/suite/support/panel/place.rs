@@ -39,8 +39,9 @@ impl Place {
 
     pub(super) fn read(&self, path: &str) -> Vec<u8> {
         match self {
-            Self::Tree(_) => fs::read(self.on_machine(path))
-                .unwrap_or_else(|error| panic!("{path} in the tree: {error}")),
+            Self::Tree(_) => {
+                fs::read(self.on_machine(path)).unwrap_or_else(|error| panic!("{path} in the tree: {error}"))
+            }
             Self::Host(host) => host.read(path),
         }
     }
@@ -114,9 +115,7 @@ impl Place {
             }
             Self::Host(host) => {
                 let command = host.command(argv).env("LC_ALL", "C");
-                more.iter()
-                    .fold(command, |command, (name, value)| command.env(name, value))
-                    .run()
+                more.iter().fold(command, |command, (name, value)| command.env(name, value)).run()
             }
         }
     }
@@ -178,8 +177,8 @@ impl Place {
 /// The folder of this fixture's files.
 pub(super) const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/panel");
 
-/// What is in `.psa.shadow`. Every vendor script uses the content as it is, as `$(cat …)` gives it: without the line's end,
-/// with all that a careless caller would take for something else.
+/// What is in `.psa.shadow`. Every vendor script uses the content as it is, as `$(cat …)` gives it: without
+/// the line's end, with all that a careless caller would take for something else.
 const NINE_PASSWORD: &str = "canary-shadow 'x\" $HOME %s\\n;\n";
 
 /// On newer releases it looks encrypted, and has no line's end; it is used as it is all the same.
@@ -202,11 +201,6 @@ MYSQL_SOCKET /var/run/mysqld/mysqld.sock
 
 /// Copies what is below one folder into another.
 pub(super) fn copy(from: &str, to: &Path, how: &str) {
-    let status = Command::new("cp")
-        .arg(how)
-        .arg(from)
-        .arg(to)
-        .status()
-        .expect("cp can be run");
+    let status = Command::new("cp").arg(how).arg(from).arg(to).status().expect("cp can be run");
     assert!(status.success(), "cp {how} {from}: {status}");
 }

@@ -1,4 +1,5 @@
-//! One pair of keys for all clients and one for all hosts of a test program; kept in memory, for no file to stay.
+//! One pair of keys for all clients and one for all hosts of a test program; kept in memory, for no file to
+//! stay.
 
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -21,12 +22,7 @@ pub fn keys() -> &'static Keys {
     KEYS.get_or_init(|| {
         let (client, public) = pair();
         let (host, host_public) = pair();
-        Keys {
-            client,
-            public,
-            host,
-            host_public,
-        }
+        Keys { client, public, host, host_public }
     })
 }
 

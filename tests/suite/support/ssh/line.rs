@@ -31,13 +31,8 @@ pub enum Moment {
 
 impl Moment {
     /// All moments, in the order of time.
-    pub const ALL: [Self; 5] = [
-        Self::Before,
-        Self::HalfMessage,
-        Self::Sent,
-        Self::AnswerLost,
-        Self::HalfAnswer,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Before, Self::HalfMessage, Self::Sent, Self::AnswerLost, Self::HalfAnswer];
 
     fn name(self) -> &'static str {
         match self {
@@ -70,7 +65,8 @@ impl Line {
         Self::new("never", "before", 0)
     }
 
-    /// Makes a line that fails once, at one moment of one message (the first is 1); later connections are sound.
+    /// Makes a line that fails once, at one moment of one message (the first is 1); later connections are
+    /// sound.
     pub fn failing(fate: Fate, moment: Moment, message: usize) -> Self {
         assert!(message > 0, "messages are counted from 1");
         let fate = match fate {
@@ -110,10 +106,7 @@ impl Line {
         let mut trips: Vec<Trip> = Vec::new();
         for line in self.log().lines() {
             match line.split_once(' ') {
-                Some(("message", bytes)) => trips.push(Trip {
-                    message: number(bytes),
-                    answer: 0,
-                }),
+                Some(("message", bytes)) => trips.push(Trip { message: number(bytes), answer: 0 }),
                 Some(("answer", bytes)) => {
                     let last = trips.last_mut().expect("an answer follows a message");
                     last.answer = number(bytes);

@@ -39,11 +39,7 @@ impl Slow {
                 }
             }
         });
-        Self {
-            address,
-            ended,
-            doorman: Some(doorman),
-        }
+        Self { address, ended, doorman: Some(doorman) }
     }
 
     pub(super) fn port(&self) -> u16 {

@@ -22,11 +22,7 @@ impl Terminal {
         let program = run.into_command();
         let shown = tempfile::tempfile().expect("a temporary file");
         let mut command = Command::new("python3");
-        command
-            .args(["-c", KEEPER])
-            .arg(program.get_program())
-            .args(program.get_args())
-            .env_clear();
+        command.args(["-c", KEEPER]).arg(program.get_program()).args(program.get_args()).env_clear();
         for (name, value) in program.get_envs() {
             command.env(name, value.expect("a variable has a value"));
         }
@@ -49,16 +45,13 @@ impl Terminal {
     pub fn wait_for(&mut self, text: &str) {
         let end = Instant::now() + Duration::from_secs(60);
         while !self.shown().contains(text) {
-            assert!(
-                Instant::now() < end,
-                "{text:?} does not come: {}",
-                self.shown()
-            );
+            assert!(Instant::now() < end, "{text:?} does not come: {}", self.shown());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// The exit code (none after a signal), and all that it showed; fails unless the terminal echoes as before.
+    /// The exit code (none after a signal), and all that it showed; fails unless the terminal echoes as
+    /// before.
     pub fn end(mut self) -> (Option<i32>, String) {
         let end = Instant::now() + Duration::from_secs(60);
         while self.child.try_wait().expect("the child is ours").is_none() {
@@ -67,9 +60,7 @@ impl Terminal {
         }
         let shown = self.shown();
         let last = shown.trim_end().rsplit('\n').next().unwrap_or_default();
-        let (code, echo) = last
-            .split_once(' ')
-            .expect("the last line tells how it ended");
+        let (code, echo) = last.split_once(' ').expect("the last line tells how it ended");
         assert_eq!(echo, "echo", "the terminal is left as it was: {shown}");
         let code: i32 = code.parse().expect("a number");
         ((code >= 0).then_some(code), shown.clone())
@@ -78,11 +69,8 @@ impl Terminal {
     fn shown(&mut self) -> String {
         // The keeper writes where this file stands: it is read without moving that place.
         let mut bytes = Vec::new();
-        let mut copy = File::open(format!(
-            "/proc/self/fd/{}",
-            std::os::fd::AsRawFd::as_raw_fd(&self.shown)
-        ))
-        .expect("a file of our own");
+        let mut copy = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.shown)))
+            .expect("a file of our own");
         copy.rewind().expect("a file");
         copy.read_to_end(&mut bytes).expect("a file");
         String::from_utf8_lossy(&bytes).into_owned()

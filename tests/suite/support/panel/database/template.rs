@@ -29,30 +29,21 @@ pub(super) const MAKING: [&str; 9] = [
 
 /// Returns the data folder that all are copied from; makes it the first time, which takes less than a second.
 ///
-/// It stays in the build's folder for temporary files, by a name that changes with the server and with what it is made of.
+/// It stays in the build's folder for temporary files, by a name that changes with the server and with what
+/// it is made of.
 pub(super) fn template() -> PathBuf {
-    for (path, package) in [
-        (MARIADBD, "mariadb-server"),
-        (INSTALL, "mariadb-server"),
-        (CLIENT, "mariadb-client"),
-    ] {
-        assert!(
-            Path::new(path).exists(),
-            "missing Debian package: {package}; run tests/install.sh"
-        );
+    for (path, package) in
+        [(MARIADBD, "mariadb-server"), (INSTALL, "mariadb-server"), (CLIENT, "mariadb-client")]
+    {
+        assert!(Path::new(path).exists(), "missing Debian package: {package}; run tests/install.sh");
     }
-    let version = Command::new(MARIADBD)
-        .args(["--no-defaults", "--version"])
-        .output()
-        .expect("mariadbd can be run");
+    let version =
+        Command::new(MARIADBD).args(["--no-defaults", "--version"]).output().expect("mariadbd can be run");
     let mut made_of = version.stdout;
     made_of.extend(MAKING.concat().as_bytes());
     made_of.extend(file("users").as_bytes());
     let digest = Sha256::digest(&made_of);
-    let name: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let template = temporary.join(format!("mariadb-{name}"));
     if template.exists() {
@@ -87,7 +78,5 @@ pub(super) fn template() -> PathBuf {
 
 /// The server runs as root only where it is told to.
 pub(super) fn as_root() -> Option<&'static str> {
-    rustix::process::geteuid()
-        .is_root()
-        .then_some("--user=root")
+    rustix::process::geteuid().is_root().then_some("--user=root")
 }
