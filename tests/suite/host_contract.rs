@@ -8,7 +8,7 @@ macro_rules! contract {
             $(
                 #[test]
                 fn $bench() {
-                    super::$case(&crate::host_contract::bench::$bench());
+                    super::$case(&crate::host_contract::test_hosts::$bench());
                 }
             )+
         }
@@ -16,18 +16,17 @@ macro_rules! contract {
 }
 
 mod alike;
-mod apart;
-mod bench;
 mod commands;
 pub mod connection;
-mod cut;
 mod decide;
 mod errors;
 mod files;
 mod full;
 mod imitation;
+mod leaves_alone;
 mod locks;
-mod many;
+mod lost_connection;
+mod many_files;
 mod metadata;
 mod nobody;
 mod processes;
@@ -36,6 +35,7 @@ mod remote;
 mod replace;
 mod signals;
 mod state;
+mod test_hosts;
 mod unseen;
 mod untouched;
 

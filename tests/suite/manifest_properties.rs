@@ -6,7 +6,7 @@ use mailward::report::Colour;
 use mailward::report::diagnostic::{WorstSeverity, render};
 use proptest::prelude::*;
 
-use crate::shown::judge;
+use crate::printed_text::judge;
 
 fn layer(bytes: impl Into<Vec<u8>>) -> ManifestLayer {
     ManifestLayer { name: "m.toml".into(), bytes: bytes.into() }

@@ -1,7 +1,7 @@
 //! Applies over ssh that something comes between: what they say is so, what they leave is what the next run
 //! completes.
 
-mod cut;
+mod broken_line;
 mod damaged;
 mod messages;
 mod signals;

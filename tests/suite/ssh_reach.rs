@@ -1,7 +1,7 @@
 //! The program over ssh to hosts of every kind and at ends of every temper: what it says, what it leaves, and
 //! that the host itself and this side see and write the same.
 
-mod odd;
+mod odd_surroundings;
 mod prompts;
 mod seen;
 

@@ -10,8 +10,8 @@ use mailward::host::{
     WaitCondition, WaitResult, WriteHost,
 };
 
-use super::bench::{Bench, Local, bash, busybox, machine, ssh};
 use super::processes::{Running, WAIT, in_another_network, is_root, processes, said, start, waits};
+use super::test_hosts::{Bench, Local, bash, busybox, machine, ssh};
 
 fn others() -> [Local; 3] {
     [ssh(), bash(), busybox()]

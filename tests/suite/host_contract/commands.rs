@@ -7,7 +7,7 @@ use mailward::host::{
     ReadRequest, SecretVariable, WriteHost,
 };
 
-use super::bench::{Bench, Does, Local, bash, busybox, machine, ssh, tree};
+use super::test_hosts::{Bench, Does, Local, bash, busybox, machine, ssh, tree};
 use super::{ask, command};
 
 fn output(host: &dyn WriteHost, command: HostCommand) -> CommandOutput {

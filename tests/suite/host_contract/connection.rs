@@ -11,8 +11,8 @@ use mailward::host::{
     SshClient, WriteHost,
 };
 
-use super::bench::{Bench, Local, bash, busybox, changed, ssh, tree};
 use super::remote::Shell;
+use super::test_hosts::{Bench, Local, bash, busybox, changed, ssh, tree};
 use super::{ask, command, path};
 use crate::support::own;
 
@@ -45,7 +45,7 @@ fn without_a_connection_of_sshd_there_is_no_client(bench: &dyn Bench) {
 
 #[test]
 fn the_clock_is_told_in_milliseconds() {
-    for bench in [tree(), super::bench::machine(), ssh(), bash(), busybox()] {
+    for bench in [tree(), super::test_hosts::machine(), ssh(), bash(), busybox()] {
         let host = bench.host();
         let before = now();
         let told = connection(&*host).now;

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use mailward::host::local::LocalHost;
 use mailward::host::{HostOperation, OperationError, WriteHost};
 
-use super::bench::{Bench, bash, busybox, ssh};
+use super::test_hosts::{Bench, bash, busybox, ssh};
 use super::{act, path};
 
 const WINDOW: &str = "/var/lib/mailward/access/window.json";

@@ -10,8 +10,8 @@ use mailward::host::{
     FileFound, HostError, HostOperation, PathExistence, ReadHost as _, ReadReply, ReadRequest,
 };
 
-use super::apart::{TREE, traced};
-use super::bench::{Bench, Local, machine, tree};
+use super::leaves_alone::{TREE, traced};
+use super::test_hosts::{Bench, Local, machine, tree};
 use super::{act, ask, found, path, replacing};
 use crate::support::in_time::{ChildInTime as _, CommandInTime as _, PATIENCE};
 use crate::support::own;

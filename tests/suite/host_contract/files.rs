@@ -2,7 +2,7 @@
 
 use mailward::host::{ExecutePermission, FileFound, LinkState, PathExistence, ReadReply, ReadRequest};
 
-use super::bench::Bench;
+use super::test_hosts::Bench;
 use super::{ask, file, found};
 
 contract!(all_bytes_come_back_as_they_are: memory, tree, machine, ssh, bash, busybox);
@@ -75,7 +75,7 @@ contract!(existence_tells_what_is_there: memory, tree, machine, ssh, bash, busyb
 fn existence_tells_what_is_there(bench: &dyn Bench) {
     bench.put(b"/etc/file", b"");
     bench.pipe("/etc/pipe");
-    bench.program("/usr/bin/program", super::bench::Does::Exit(0));
+    bench.program("/usr/bin/program", super::test_hosts::Does::Exit(0));
     bench.link("/etc/to-folder", "/usr/bin");
     let host = bench.host();
     for (name, expected) in [

@@ -5,9 +5,9 @@ use std::fs;
 use mailward::host::ssh::MetadataPolicy;
 use mailward::host::{CommandEnding, HostOperation, ReadReply, ReadRequest};
 
-use super::bench::{Bench, Local, changed};
 use super::processes::is_root;
 use super::remote::Shell;
+use super::test_hosts::{Bench, Local, changed};
 use super::{act, ask, path, replacing};
 
 /// A host with little room for its configuration and for mailward's own files.

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use mailward::host::{FileFound, FolderListing, ReadReply, ReadRequest};
 
-use super::bench::{Bench, Local, bash, busybox, machine, ssh};
 use super::processes::{Running, processes};
+use super::test_hosts::{Bench, Local, bash, busybox, machine, ssh};
 use super::{ask, file};
 
 /// Texts as the conversation has them, with a key and a tag that somebody may guess.
@@ -113,7 +113,7 @@ contract!(a_command_may_print_anything: tree, machine, ssh, bash, busybox);
 fn a_command_may_print_anything(bench: &dyn Bench) {
     let marks = marks().concat();
     bench.put(b"/etc/marks", &marks);
-    bench.program("/bin/program", super::bench::Does::ShowInput);
+    bench.program("/bin/program", super::test_hosts::Does::ShowInput);
     let command = mailward::host::HostCommand {
         input: marks.clone(),
         ..super::command(bench.path("/bin/program"), &[])
@@ -160,7 +160,7 @@ fn a_process_may_be_called_and_say_anything() {
 /// A host on which somebody watches what runs, and makes use of what is seen there.
 fn watched(setup: &str) -> Local {
     let metadata = mailward::host::ssh::MetadataPolicy::Shown;
-    super::bench::changed(super::remote::Shell::Bash, metadata, setup)
+    super::test_hosts::changed(super::remote::Shell::Bash, metadata, setup)
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command as Starter, Stdio};
 use mailward::host::local::LocalHost;
 use mailward::host::{HostError, HostOperation, WriteHost};
 
-use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::processes::is_root;
+use super::test_hosts::{Bench, Local, bash, busybox, ssh};
 use super::{act, path};
 use crate::support::in_time::{InTime, PATIENCE};
 use crate::support::own;

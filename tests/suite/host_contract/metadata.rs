@@ -7,7 +7,7 @@ use std::path::Path;
 use mailward::host::WriteHost;
 use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
 
-use super::bench::{Bench, Local, bash, machine, ssh, tree};
+use super::test_hosts::{Bench, Local, bash, machine, ssh, tree};
 use super::{act, replacing};
 
 fn is_root(what: &str) -> bool {

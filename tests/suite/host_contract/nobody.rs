@@ -8,9 +8,9 @@ use mailward::host::{
     SecretVariable,
 };
 
-use super::bench::{Bench, Local, as_nobody, machine};
 use super::processes::{WAIT, is_root, processes, start};
 use super::remote::Shell;
+use super::test_hosts::{Bench, Local, as_nobody, machine};
 use super::{act, ask, command, found, replacing};
 
 fn benches(what: &str) -> Vec<Local> {

@@ -11,7 +11,7 @@ use mailward::host::{
 };
 
 use super::ask;
-use super::bench::{Bench, Standing, machine, tree};
+use super::test_hosts::{Bench, Standing, machine, tree};
 use crate::support::in_time::{InTime, PATIENCE};
 
 pub fn processes(host: &dyn WriteHost, names: &[&'static str]) -> Vec<Process> {
@@ -201,7 +201,7 @@ impl Drop for Running {
 }
 
 /// Starts a shell under a name of its own, and waits until it prints.
-pub fn start(bench: &super::bench::Local, name: &str, script: &str, wrapper: &[&str]) -> Running {
+pub fn start(bench: &super::test_hosts::Local, name: &str, script: &str, wrapper: &[&str]) -> Running {
     let program = bench.real(format!("/{name}"));
     std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
     let mut words: Vec<&str> = wrapper.to_vec();
@@ -324,7 +324,7 @@ fn processes_of_other_containers_do_not_count() {
 
 /// Starts a process in a network of its own, and gives the socket that is its standard input, so that there
 /// is something to look up.
-pub fn in_another_network(bench: &super::bench::Local, name: &str) -> (Running, UnixStream) {
+pub fn in_another_network(bench: &super::test_hosts::Local, name: &str) -> (Running, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let program = bench.real(format!("/{name}"));
     std::os::unix::fs::symlink("/bin/sh", &program).unwrap();

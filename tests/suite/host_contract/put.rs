@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use mailward::host::{FileMode, HostOperation, INIT_SCRIPT, SERVICE_UNIT};
 
-use super::bench::{Bench, put_bash, put_busybox, put_ssh, tree};
+use super::test_hosts::{Bench, put_bash, put_busybox, put_ssh, tree};
 use super::{act, path};
 
 fn putting(to: &str, bytes: &[u8], mode: FileMode) -> HostOperation {

@@ -2,7 +2,7 @@
 
 use mailward::host::{Digest, FileFound, FileReplacement, HostOperation, LinkState, ReadReply, ReadRequest};
 
-use super::bench::Bench;
+use super::test_hosts::Bench;
 use super::{act, file, replacing};
 
 contract!(any_bytes_take_a_files_place: memory, tree, machine, ssh, bash, busybox);

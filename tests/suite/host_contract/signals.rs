@@ -6,8 +6,8 @@ use mailward::host::memory::MemoryHost;
 use mailward::host::{HostOperation, ProcessId, ProcessSignal, ReadReply, ReadRequest};
 
 use super::act;
-use super::bench::{Bench, Local, Standing, bash, busybox, machine, ssh, tree};
 use super::processes::start;
+use super::test_hosts::{Bench, Local, Standing, bash, busybox, machine, ssh, tree};
 
 contract!(nobody_gets_a_signal_meant_for_another: memory, tree, machine, ssh, bash, busybox);
 fn nobody_gets_a_signal_meant_for_another(bench: &dyn Bench) {

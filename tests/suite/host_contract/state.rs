@@ -3,7 +3,7 @@
 use mailward::host::memory::MemoryHost;
 use mailward::host::{HostError, HostOperation, OperationError, ReadRequest, WriteHost};
 
-use super::bench::{Bench, Local, tree};
+use super::test_hosts::{Bench, Local, tree};
 use super::{act, path};
 use crate::support::in_time::CommandInTime as _;
 use crate::support::own;
@@ -173,7 +173,7 @@ fn a_lock_whose_file_was_removed_is_taken_again_by_others_only_on_a_new_file() {
 #[test]
 fn a_command_does_not_inherit_the_lock() {
     let bench = tree();
-    bench.program("/bin/daemon", super::bench::Does::LeaveChild);
+    bench.program("/bin/daemon", super::test_hosts::Does::LeaveChild);
     let mut host = bench.host();
     host.lock().unwrap();
     let run = HostOperation::Run(super::command(path("/bin/daemon"), &[]));
@@ -244,7 +244,7 @@ fn on_this_machine_state_is_where_it_belongs() {
 #[ignore = "run by another case, over an empty /var/lib"]
 fn hidden_machine_state() {
     std::env::var_os("MAILWARD_TEST_TREE").expect("another case runs this one");
-    let bench = super::bench::machine();
+    let bench = super::test_hosts::machine();
     let mut host = bench.host();
     host.lock().unwrap();
     assert!(matches!(bench.host().lock(), Err(HostError::Locked { .. })));
@@ -261,7 +261,7 @@ fn a_lock_whose_file_is_removed_while_it_is_taken_is_taken_on_the_new_one() {
     let case = "host_contract::state::hidden_lock";
     let arguments = ["-e", "trace=flock", "-e", slow];
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| super::apart::traced(case, bench.dir.path(), &arguments));
+        let run = scope.spawn(|| super::leaves_alone::traced(case, bench.dir.path(), &arguments));
         while bench.bytes(LOCK).is_none() {
             assert!(!run.is_finished(), "it ended too early");
             std::thread::sleep(std::time::Duration::from_millis(2));
@@ -277,7 +277,7 @@ fn a_lock_whose_file_is_removed_while_it_is_taken_is_taken_on_the_new_one() {
 #[test]
 #[ignore = "run by another case, under strace"]
 fn hidden_lock() {
-    let root = std::env::var_os(super::apart::TREE).expect("another case runs this one");
+    let root = std::env::var_os(super::leaves_alone::TREE).expect("another case runs this one");
     let mut host = mailward::host::local::LocalHost::tree(root.into()).unwrap();
     host.lock().unwrap();
 }

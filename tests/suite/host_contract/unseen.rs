@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use mailward::host::ssh::MetadataPolicy;
 use rustix::fs::{XattrFlags, setxattr};
 
-use super::bench::{Bench, Local, changed};
 use super::metadata::{acl, change, metadata};
 use super::remote::Shell;
+use super::test_hosts::{Bench, Local, changed};
 
 /// Nothing shows attributes.
 const BLIND: &str = "mount --bind /dev/null /usr/bin/getfattr";

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use mailward::host::{ReadReply, ReadRequest};
 
-use super::bench::{Bench, Local, changed};
 use super::remote::Shell;
+use super::test_hosts::{Bench, Local, changed};
 use super::{command, path};
 
 /// What a watched folder has: kind, size, and times of change of each thing in it.

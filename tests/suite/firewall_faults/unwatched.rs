@@ -3,7 +3,7 @@
 
 use super::full::FULL_RUN;
 use super::{From, Site, Way, case, side_by_side};
-use crate::access_apply::over;
+use crate::firewall_apply::over;
 use crate::support::host::Kind::{self, SysV, Systemd};
 
 impl Site {

@@ -1,7 +1,7 @@
 //! Docker itself, with a container behind a port that is restricted.
 
 use super::{Beside, UNPACKED};
-use crate::access_nat::ALL;
+use crate::firewall_nat::ALL;
 use crate::support::host::{Kind, Reach};
 
 /// Debian's Docker and its units; the storage is what works on any file system. Nothing else serves the port

@@ -1,7 +1,7 @@
 //! Plesk's firewall, whose script flushes `mangle` whenever its service starts, at boot behind the hook.
 
 use super::Beside;
-use crate::access_nat::By;
+use crate::firewall_nat::By;
 use crate::support::firewall::{Era, Firewall};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access_apply::{MANIFEST, over};
+use crate::firewall_apply::{MANIFEST, over};
 use crate::real_apply::liar;
 use crate::support::host::{Family, Host, Kind, Layout, Net, Output, Reach};
 use crate::support::panel::{Generation, Knob, PanelWorld, When};

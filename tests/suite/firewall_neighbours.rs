@@ -7,8 +7,8 @@ mod flushing;
 mod plesk;
 mod ufw;
 
-use crate::access_apply::{MANIFEST, Scene};
-use crate::access_nat::By;
+use crate::firewall_apply::{MANIFEST, Scene};
+use crate::firewall_nat::By;
 use crate::support::host::{Family, Kind, Reach};
 
 /// Debian packages as they unpack, which tests/install.sh leaves there.

@@ -7,7 +7,7 @@ mod older;
 
 use std::net::IpAddr;
 
-use crate::access_apply::{MANIFEST, Scene};
+use crate::firewall_apply::{MANIFEST, Scene};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
 
 /// What enforces access, and what translates.
@@ -174,7 +174,7 @@ fn another_port_that_is_redirected_to_a_restricted_one_is_restricted_as_that() {
     }
 }
 
-/// The chains of iptables of such a kernel: `office_access`.
+/// The chains of iptables of such a kernel: `example_firewall`.
 #[test]
 fn where_a_kernel_cannot_tell_its_own_addresses_a_translated_port_is_refused_and_the_rule_named() {
     let by = By::Nftables;

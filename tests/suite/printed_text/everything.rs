@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::{HOSTILE, judge};
-use crate::notes;
+use crate::plan_notes;
 use crate::saved_plan::{Desk, MANIFEST};
 
 const DETAILS: [text::AccountDetail; 3] =
@@ -74,7 +74,7 @@ fn every_text_of_a_plan_and_its_outcome() {
     let desk = Desk::new(MANIFEST);
     let mut document = desk.saved();
     document.as_object_mut().unwrap().remove("digest");
-    let all: Vec<Note> = notes::each().into_iter().map(|(note, _)| note).collect();
+    let all: Vec<Note> = plan_notes::each().into_iter().map(|(note, _)| note).collect();
     document["notes"]
         .as_array_mut()
         .unwrap()
@@ -162,7 +162,7 @@ fn every_text_of_a_host_that_is_shown() {
         json_is_clean_and_whole(at, accounts);
     });
     assert!(looked > 40, "{looked}");
-    for (note, _) in notes::each() {
+    for (note, _) in plan_notes::each() {
         let note = serde_json::to_value(note).unwrap();
         each::<Note>(&note, |at, note| {
             assert_eq!(judge(at, text::waiting(note, Colour::On).as_bytes()).lines().count(), 1);

@@ -1,7 +1,7 @@
 //! ufw and Fail2ban, which change rules of their own alone.
 
 use super::{Beside, UNPACKED};
-use crate::access_nat::{ALL, By};
+use crate::firewall_nat::{ALL, By};
 use crate::support::host::{Family, Kind, PacketFilter, Reach};
 
 /// What the package's setup does, and rules that let in whatever the host serves.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::access_apply::{MANIFEST, Scene};
+use crate::firewall_apply::{MANIFEST, Scene};
 use crate::support::host::{Kind, Output, PacketFilter, Run, needs};
 use crate::support::ssh::Ssh;
 

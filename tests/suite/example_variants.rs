@@ -207,7 +207,7 @@ fn a_daemon_that_does_not_run_is_not_started_and_a_note_says_so() {
 fn panel(root: &Path, mode: &str) {
     let folder = root.join("usr/local/psa/bin");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("mailserver"), include_str!("hosts/mailserver")).unwrap();
+    fs::write(folder.join("mailserver"), include_str!("example_variants/mailserver")).unwrap();
     fs::set_permissions(folder.join("mailserver"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(root.join("var/lib/stand-in/panel"), mode).unwrap();
 }

@@ -2,7 +2,7 @@
 //! always.
 
 use super::By;
-use crate::access_apply::MANIFEST;
+use crate::firewall_apply::MANIFEST;
 use crate::support::host::{Family, PacketFilter, Reach};
 
 #[test]

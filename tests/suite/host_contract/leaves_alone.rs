@@ -12,7 +12,7 @@ use mailward::host::{
     WriteHost,
 };
 
-use super::bench::{Bench, Does, Standing, tree};
+use super::test_hosts::{Bench, Does, Standing, tree};
 use super::{act, ask, command, found, path, replacing};
 use crate::support::in_time::CommandInTime as _;
 use crate::support::own;
@@ -80,7 +80,7 @@ fn reading_changes_locks_and_signals_nothing() {
         mknodat,link,linkat,symlink,symlinkat,fsync,fdatasync,sync,syncfs,chmod,fchmod,fchmodat,chown,lchown,fchown,\
         fchownat,truncate,ftruncate,fallocate,setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,fremovexattr,utime,\
         utimes,utimensat,flock,kill,tkill,tgkill,pidfd_open,pidfd_send_signal,write,pwrite64,writev";
-    let case = "host_contract::apart::hidden_reads";
+    let case = "host_contract::leaves_alone::hidden_reads";
     let (output, log) = traced(case, bench.dir.path(), &["-e", calls, "-e", "signal=none"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -96,7 +96,7 @@ fn reading_changes_locks_and_signals_nothing() {
 }
 
 /// A tree that tries to lead out of itself in every way, and the place that it leads to.
-fn luring() -> (super::bench::Local, tempfile::TempDir) {
+fn luring() -> (super::test_hosts::Local, tempfile::TempDir) {
     let outside = tempfile::Builder::new().prefix("mw-outside-").tempdir().unwrap();
     let out = outside.path().to_str().unwrap();
     std::fs::create_dir_all(outside.path().join("proc/9")).unwrap();
@@ -164,7 +164,7 @@ fn hidden_lure() {
 #[test]
 fn nothing_outside_of_a_root_is_opened_or_changed() {
     let (bench, outside) = luring();
-    let case = "host_contract::apart::hidden_lure";
+    let case = "host_contract::leaves_alone::hidden_lure";
     let (output, log) =
         traced(case, bench.dir.path(), &["-e", "trace=%file,%desc,kill,tkill,pidfd_send_signal"]);
     let said = String::from_utf8_lossy(&output.stdout);

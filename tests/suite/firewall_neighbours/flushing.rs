@@ -1,7 +1,7 @@
 //! Debian's nftables.service and netfilter-persistent, which flush what is not theirs, too.
 
 use super::Beside;
-use crate::access_nat::{ALL, By};
+use crate::firewall_nat::{ALL, By};
 use crate::support::host::{Kind, PacketFilter};
 
 #[test]

@@ -82,7 +82,8 @@ fn no_host_of_such_a_run_has_the_clone() {
     }
     let mut command = Command::new(FRESH);
     command.arg(own::suite());
-    let output = command.args(own::hidden("fresh::hidden_host")).output_in_time().expect("tests/fresh runs");
+    let output =
+        command.args(own::hidden("fresh_machine::hidden_host")).output_in_time().expect("tests/fresh runs");
     assert!(said(output).contains("1 passed"));
 }
 
@@ -94,7 +95,7 @@ fn hidden_host() {
     for place in [TESTS.into(), own::suite()] {
         assert!(!host.exists(place.to_str().unwrap()), "{}", place.display());
     }
-    let words = [own::IN_HOST, "--list", "--exact", "fresh::hidden_host"];
+    let words = [own::IN_HOST, "--list", "--exact", "fresh_machine::hidden_host"];
     assert!(host.run(&words).success().contains("1 test"));
 }
 

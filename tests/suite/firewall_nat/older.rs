@@ -1,7 +1,7 @@
 //! Hosts that have the rules of a version before, which stood at one end of the translation alone.
 
 use super::{ALL, By, To, checked};
-use crate::access_apply::{MANIFEST, Scene};
+use crate::firewall_apply::{MANIFEST, Scene};
 use crate::support::host::{Family, Kind, Reach};
 
 /// The table that a version before made of the scene's manifest.

@@ -7,9 +7,9 @@ use mailward::host::ssh::MetadataPolicy;
 use mailward::host::{FileFound, ReadReply, ReadRequest};
 
 use super::ask;
-use super::bench::{Bench, Local, changed};
 use super::processes::{WAIT, processes, start};
 use super::remote::Shell;
+use super::test_hosts::{Bench, Local, changed};
 
 /// With so small a stack the kernel takes no more arguments than that of CentOS 5 does: 128 kB.
 const OLD: &str = "ulimit -s 512";
@@ -70,7 +70,7 @@ fn three_thousand_files_with_long_names_come_through_an_old_kernel() {
 
 #[test]
 fn more_processes_than_one_call_takes_are_looked_through() {
-    let here = super::bench::machine();
+    let here = super::test_hosts::machine();
     let _child = start(&here, "mw-one-of-many", WAIT, &[]);
     let expected = processes(&*here.host(), &["mw-one-of-many"]);
     assert_eq!(expected.len(), 1);
@@ -95,7 +95,7 @@ fn more_processes_than_one_call_takes_are_looked_through() {
 
 #[test]
 fn of_others_than_the_wanted_processes_nothing_but_the_name_is_read() {
-    let here = super::bench::machine();
+    let here = super::test_hosts::machine();
     let _child = start(&here, "mw-by-its-name", WAIT, &[]);
     let expected = processes(&*here.host(), &["mw-by-its-name"]);
     assert_eq!(expected.len(), 1);
@@ -139,7 +139,7 @@ fn busy(files: usize) -> super::processes::Running {
 #[test]
 fn a_process_with_more_open_files_than_an_old_kernel_lists_has_unknown_ports() {
     let _busy = busy(8000);
-    let here = super::bench::machine();
+    let here = super::test_hosts::machine();
     let expected = processes(&*here.host(), &["mw-many-open"]);
     assert_eq!(expected[0].ports.as_ref().unwrap().len(), 1);
     for bench in benches("") {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use mailward::host::{CommandEnding, HostCommand, HostOperation, WriteHost as _};
 
-use super::bench::{Bench, Local, bash, busybox, ssh};
 use super::locks::{HOLDERS, is_held};
 use super::path;
 use super::processes::is_root;
+use super::test_hosts::{Bench, Local, bash, busybox, ssh};
 use crate::support::own;
 
 /// Waits until somebody else gets the lock; how long that took.
@@ -37,7 +37,7 @@ fn cut(child_of: u32) {
 /// A run of its own process, so that its connection can be cut: it takes the lock, and then runs a program.
 fn run_apart(bench: &Local, program: &str) -> super::processes::Running {
     let child = Starter::new(own::suite())
-        .args(own::hidden("host_contract::cut::hidden_run"))
+        .args(own::hidden("host_contract::lost_connection::hidden_run"))
         .env("MAILWARD_TEST_TREE", bench.dir.path())
         .env("MAILWARD_TEST_PROGRAM", bench.real(program))
         .stdout(Stdio::null())
@@ -80,7 +80,7 @@ fn a_cut_connection_keeps_the_lock_until_its_action_ends_and_not_longer() {
     // A real sshd, with the kernel's lock and without.
     for (without, mut bench) in [(false, ssh()), (true, ssh())] {
         if without {
-            bench = super::bench::changed(
+            bench = super::test_hosts::changed(
                 super::remote::Shell::Ssh,
                 mailward::host::ssh::MetadataPolicy::Shown,
                 "mount --bind /dev/null /usr/bin/flock",
