@@ -1,7 +1,7 @@
 //! Source networks at size: a plan that changes nothing and an apply of all of them, beside the bare tools on
 //! the same rules in the same run, and beside one command for each network.
 //!
-//! `cargo bench --bench access [-- RUNS LARGEST]`, as root on Debian with the packages of
+//! `cargo bench --bench firewall [-- RUNS LARGEST]`, as root on Debian with the packages of
 //! `tests/packages.txt`. The host is a private one of this machine, with a network and a packet filter of its
 //! own. Prints medians, the median of the ratios pair by pair, and what ten times as many networks take, the
 //! fixed cost taken off.
