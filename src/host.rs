@@ -125,13 +125,13 @@ pub enum ReadReply {
     FirstOf(Option<(usize, Box<ReadReply>)>),
     /// To [`ReadRequest::Processes`], by pid.
     Processes(Vec<Process>),
-    /// To [`ReadRequest::CommandOutput`].
+    /// To [`ReadRequest::Output`].
     Output(CommandOutput),
     /// To [`ReadRequest::Now`]: seconds since 1970.
     Now(i64),
     /// To [`ReadRequest::Pause`].
     Paused,
-    /// To [`ReadRequest::RunConnection`].
+    /// To [`ReadRequest::Connection`].
     Connection(RunConnection),
 }
 

@@ -31,7 +31,7 @@ use crate::model::HostPath;
 
 /// This machine, or a stand-in's folder.
 ///
-/// [`Condition::Serving`](super::Condition::Serving) is looked at twice, a fifth of a second apart; that
+/// [`Condition::Serving`](super::WaitCondition::Serving) is looked at twice, a fifth of a second apart; that
 /// comes on top of the time to wait.
 #[derive(Debug)]
 pub struct LocalHost {

@@ -174,7 +174,7 @@ pub struct XinetdConfig {
     pub doubts: Vec<XinetdProblem>,
     /// What the tree lacks. Until this is empty, everything else is provisional.
     pub wanted: Vec<WantedPath>,
-    /// The paths of which it matters what stands there, and the tree's [`Host`](super::Host) does not say.
+    /// The paths of which it matters what stands there, and the tree's [`Host`](super::XinetdHost) does not say.
     pub paths: Vec<HostPath>,
 }
 

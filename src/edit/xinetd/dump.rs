@@ -1,6 +1,6 @@
 //! What a running xinetd says of itself: the state that it appends to `/var/run/xinetd.dump` at SIGUSR1.
 //!
-//! Also what reading a [`Config`](super::Config) at SIGHUP would do to that daemon. Nothing here sends a
+//! Also what reading a [`XinetdConfig`](super::XinetdConfig) at SIGHUP would do to that daemon. Nothing here sends a
 //! signal or reads the file.
 
 use crate::model::{ConnectionLimit, ConnectionRate};

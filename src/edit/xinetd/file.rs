@@ -1,7 +1,7 @@
 //! One file as xinetd takes it apart: blocks, includes, and what it skips.
 //!
 //! Nothing here knows of other files: what `defaults` in another file set, and which service is a duplicate,
-//! is the business of [`super::Config`].
+//! is the business of [`super::XinetdConfig`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -20,7 +20,7 @@ pub enum TreeEntry {
 }
 
 /// What is known of the host's files. Observation fills it, and asks
-/// [`Config::wanted`](super::Config::wanted) for what is missing.
+/// [`XinetdConfig::wanted`](super::XinetdConfig::wanted) for what is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileTree {
     /// Single paths.
