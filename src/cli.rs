@@ -31,10 +31,10 @@ use crate::failure::{Diagnostic, Exit, PlanBlocker};
 use crate::host::WriteHost;
 use crate::manifest::{self, CheckedManifest};
 use crate::model::Desired;
+use crate::model::printable;
 use crate::observe::{ObserveScope, Observed};
 use crate::plan::{Plan, SafetyOverrides};
 use crate::report::diagnostic::WorstSeverity;
-use crate::report::printable;
 use crate::report::redact::NameVisibility;
 
 /// Keep a Plesk mail server in the state that a TOML manifest declares.

@@ -10,9 +10,9 @@ pub mod xinetd;
 use crate::edit::{EditKind, LineEdit};
 use crate::facts::{DaemonNamesakes, Facts};
 use crate::failure::{Diagnostic, FilePlace, PlanBlocked, PlanBlocker};
+use crate::model::printable;
 use crate::model::{HostPath, ManifestOrigin};
 use crate::plan::{EditedLine, FileEdit, Note, PanelLimitStep, ServiceAction};
-use crate::report::printable;
 
 /// What one daemon adds to a plan.
 #[derive(Debug, Default)]

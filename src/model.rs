@@ -4,6 +4,7 @@
 
 mod access;
 mod networks;
+pub mod printable;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -2,7 +2,6 @@
 
 pub mod diagnostic;
 pub mod json;
-pub mod printable;
 pub mod redact;
 pub mod safe;
 pub mod text;

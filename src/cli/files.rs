@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use super::CommandEnd;
 use crate::failure::{Diagnostic, Exit};
 use crate::manifest::ManifestLayer;
-use crate::report::printable;
+use crate::model::printable;
 
 /// The most that is read of a manifest or a plan, in bytes.
 const LARGEST: u64 = 32 << 20;

@@ -20,9 +20,9 @@ use crate::host::{
 };
 use crate::limits;
 use crate::model::HostPath;
+use crate::model::printable;
 use crate::observe::Observed;
 use crate::plan::{ActionMethod, Daemon, Plan, RunningExpectation, ServiceAction, ServiceControl, StepCause};
-use crate::report::printable;
 
 /// What the daemons had before the run, to come back to.
 #[derive(Debug, Default)]

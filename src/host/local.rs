@@ -68,7 +68,7 @@ impl LocalHost {
         match StandInFolder::open(&root) {
             Ok(below) => Ok(Self { tree: PathRoot::Below(below), lock: None }),
             Err(source) => Err(HostError::Unreachable {
-                what: crate::report::printable::text(root.as_os_str().as_encoded_bytes()),
+                what: crate::model::printable::text(root.as_os_str().as_encoded_bytes()),
                 source,
             }),
         }

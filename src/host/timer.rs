@@ -338,7 +338,7 @@ pub fn armed(done: &[OperationResult]) -> Result<(), String> {
     }
     let said: Vec<_> = (output.stderr.split(|&byte| byte == b'\n'))
         .filter(|line| !line.trim_ascii().is_empty())
-        .map(|line| crate::report::printable::text(line.trim_ascii()))
+        .map(|line| crate::model::printable::text(line.trim_ascii()))
         .collect();
     Err(said.join(" / "))
 }

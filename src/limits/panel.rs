@@ -11,9 +11,9 @@ use super::{LimitsPart, declared_at};
 use crate::facts::Plesk;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::host::{CommandEnding, CommandOutput, HostCommand};
+use crate::model::printable;
 use crate::model::{HostPath, known};
 use crate::plan::{LimitEffect, LimitSetting, LimitValue, PanelLimitStep, SettingNamed, StepCause};
-use crate::report::printable;
 
 /// The panel's `mailserver` command.
 #[derive(Debug, Clone, PartialEq, Eq)]

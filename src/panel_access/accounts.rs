@@ -140,7 +140,7 @@ impl MailAccount<'_> {
     /// The address as the panel has it.
     #[must_use]
     pub fn address(&self) -> String {
-        let name = crate::report::printable::text(self.name);
+        let name = crate::model::printable::text(self.name);
         format!("{name}@{}", self.domain.name)
     }
 }

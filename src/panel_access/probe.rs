@@ -9,8 +9,8 @@ use super::sql::{self, MARK};
 use super::{address, observed::ObservedPanelAccess};
 use crate::host::{CommandOutput, HostCommand};
 use crate::model::PanelLogin;
+use crate::model::printable;
 use crate::plan::CommandSurprise;
-use crate::report::printable;
 use crate::report::redact::LOGIN;
 
 /// One account in detail.

@@ -6,9 +6,9 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Message, Origin, Renderer, Snippet};
 
 use super::Colour;
-use super::printable::{is_unsafe, printable};
 use super::safe::SafeText;
 use crate::failure::{Diagnostic, FilePlace};
+use crate::model::printable::{is_unsafe, printable};
 
 /// How bad the shown diagnostics are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::Colour;
-use super::printable::{EscapingWriter, is_unsafe};
+use crate::model::printable::{EscapingWriter, is_unsafe};
 
 /// Columns between two tab stops.
 const TAB: usize = 8;

@@ -88,7 +88,7 @@ impl XinetdDump {
         let mut dump = Self::default();
         for line in bytes.split(|&b| b == b'\n') {
             let depth = line.iter().take_while(|&&b| b == b'\t').count();
-            let text = crate::report::printable::text(&line[depth..]);
+            let text = crate::model::printable::text(&line[depth..]);
             match (depth, dump.services.last_mut()) {
                 (0, _) => {
                     if let Some(version) = text.strip_prefix("INTERNAL STATE DUMP: ") {

@@ -265,7 +265,7 @@ fn label(file: &XinetdFile, block: &XinetdBlock) -> String {
     match &block.heading {
         BlockHeading::Defaults => "defaults".to_owned(),
         BlockHeading::Service { name } => {
-            format!("service {}", crate::report::printable::text(file.text(name)))
+            format!("service {}", crate::model::printable::text(file.text(name)))
         }
     }
 }

@@ -215,7 +215,7 @@ impl ConfigReading<'_> {
         pending: PendingService,
     ) {
         let BlockRead { assignments, doubts } = read;
-        let text = crate::report::printable::text;
+        let text = crate::model::printable::text;
         let name = text(file.text(name));
         let id = assignments
             .iter()

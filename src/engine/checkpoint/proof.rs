@@ -5,7 +5,7 @@
 
 use crate::failure::Diagnostic;
 use crate::host::{ClientSide, ControllingTerminal, ProcessesAbove, RunConnection, SshClient};
-use crate::report::printable;
+use crate::model::printable;
 
 /// Where the program runs that confirms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::firewall::rules::RuleSet;
 use crate::firewall::tools::{FilterTools, IptablesVariant};
 use crate::host::{CommandEnding, CommandOutput, FileFound, HostCommand};
 use crate::model::AddressFamily;
-use crate::report::printable;
+use crate::model::printable;
 
 /// The answers about a host's packet filters. What was not asked since it is not there is none.
 #[derive(Debug, Default)]

@@ -174,6 +174,6 @@ fn system(text: &str) -> std::io::Error {
     ];
     match known.iter().find(|(known, _)| *known == text) {
         Some((_, errno)) => (*errno).into(),
-        None => std::io::Error::other(crate::report::printable::text(text.as_bytes())),
+        None => std::io::Error::other(crate::model::printable::text(text.as_bytes())),
     }
 }

@@ -472,7 +472,7 @@ fn last_lines(text: &[u8]) -> String {
         .split(|&byte| byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
-        .map(crate::report::printable::text)
+        .map(crate::model::printable::text)
         .collect();
     let from = lines.len().saturating_sub(3);
     lines[from..].join(" / ")

@@ -126,7 +126,7 @@ impl AccountsReading {
             b"u" | b"p" => self.row(first, line, at),
             b"d" => {
                 let id = number(fields.next()?)?;
-                let name = crate::report::printable::text(fields.next()?);
+                let name = crate::model::printable::text(fields.next()?);
                 let canonical = address::domain(&name).unwrap_or_else(|_| name.to_ascii_lowercase());
                 self.domains.push((id, PanelDomain { name, canonical }));
                 Some(())

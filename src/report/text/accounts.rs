@@ -2,9 +2,9 @@
 
 use super::{HEADING, WARNING};
 use crate::model::PanelLogin;
+use crate::model::printable::printable;
 use crate::panel_access::show::ShownAccounts;
 use crate::report::Colour;
-use crate::report::printable::printable;
 use crate::report::safe::SafeText;
 
 /// One line a domain; with accounts that are listed, one a account.

@@ -6,12 +6,12 @@ use super::{DIM, HEADING, WARNING, count, effect, value};
 use super::{firewall, notes};
 use crate::firewall::observed::PacketEntrance;
 use crate::host::ForeignProcess;
+use crate::model::printable;
 use crate::plan::{
     ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note, PanelLimitStep, Plan,
     ServiceAction, SettingNamed, SkipReason, Step, StepCause,
 };
 use crate::report::Colour;
-use crate::report::printable;
 use crate::report::safe::SafeText;
 
 /// The whole plan.

@@ -3,9 +3,9 @@
 use super::{HEADING, WARNING};
 use crate::firewall::rules::few;
 use crate::firewall::show::{OwnerEntry, PortEntry, ReachedBy, ShownFirewall};
+use crate::model::printable::printable;
 use crate::model::{AddressFamily, Network, Networks};
 use crate::report::Colour;
-use crate::report::printable::printable;
 use crate::report::safe::SafeText;
 
 /// The most rules that one line names.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::{HEADING, WARNING, value};
 use crate::limits::show::LimitEntry;
+use crate::model::printable::printable;
 use crate::plan::LimitValue;
 use crate::report::Colour;
-use crate::report::printable::printable;
 use crate::report::safe::SafeText;
 
 /// A table of one line a setting, with the problems below their line.

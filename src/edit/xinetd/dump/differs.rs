@@ -137,7 +137,7 @@ impl DumpedService {
                 .identity
                 .get(name)
                 .and_then(|values| values.first())
-                .map(|value| crate::report::printable::text(value).to_ascii_lowercase())
+                .map(|value| crate::model::printable::text(value).to_ascii_lowercase())
         };
         let has = |words: &[String], word: &str| words.iter().any(|w| w.eq_ignore_ascii_case(word));
         let configured_types: Vec<String> = service
@@ -145,7 +145,7 @@ impl DumpedService {
             .get("type")
             .into_iter()
             .flatten()
-            .map(|value| crate::report::printable::text(value))
+            .map(|value| crate::model::printable::text(value))
             .collect();
         for kind in ["UNLISTED", "INTERNAL", "RPC"] {
             if has(&self.types, kind) != has(&configured_types, kind) {
@@ -179,7 +179,7 @@ impl DumpedService {
             && !self.is_bound_to(will, seen)
         {
             let was = self.bind.as_deref().unwrap_or("all addresses").to_owned();
-            return Some(("bind", was, crate::report::printable::text(will)));
+            return Some(("bind", was, crate::model::printable::text(will)));
         }
         // The daemon notes the family in the flags, also one that the file does not name.
         let has = |word: &str| self.flags.iter().any(|flag| flag.eq_ignore_ascii_case(word));

@@ -113,7 +113,7 @@ impl ConfigReading<'_> {
             let skipped = name.contains(&b'.') || name.ends_with(b"~");
             let Some(inside) = inside else {
                 if !skipped {
-                    let name = crate::report::printable::text(name);
+                    let name = crate::model::printable::text(name);
                     let kind = XinetdProblemKind::NameNotText { name };
                     self.problem(path, file, line, at, kind);
                 }

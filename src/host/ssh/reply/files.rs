@@ -97,7 +97,7 @@ fn is_of_the_kernel(path: &[u8]) -> bool {
 
 /// A tool's reason as the rest of mailward words it.
 fn reason(text: &[u8]) -> String {
-    let mut text = crate::report::printable::text(text);
+    let mut text = crate::model::printable::text(text);
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_lowercase();
     }

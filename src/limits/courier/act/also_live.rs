@@ -36,7 +36,7 @@ impl ListenerGroup<'_> {
                         let limit = name == b"MAXDAEMONS" || name == b"MAXPERIP";
                         let fixed = set_by_script(*listener, &name);
                         if !limit && !fixed && environment.get(&name) != Some(&value) {
-                            let name = crate::report::printable::text(&name);
+                            let name = crate::model::printable::text(&name);
                             also.insert(AlsoLiveSessions::Variable { service: service.clone(), name });
                         }
                     }

@@ -110,7 +110,7 @@ pub fn command<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 }
 
 /// Writes what it is given into a string as [`printable`] shows it.
-pub(super) struct EscapingWriter<'s>(pub(super) &'s mut String);
+pub(crate) struct EscapingWriter<'s>(pub(crate) &'s mut String);
 
 impl fmt::Write for EscapingWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
