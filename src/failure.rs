@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::{HostPath, ManifestOrigin, printable};
+
 /// A place in a file, with the line as it stands there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FilePlace {
@@ -18,6 +20,33 @@ pub struct FilePlace {
     pub width: u32,
     /// The whole line without its line end; bytes that are not UTF-8 are replaced.
     pub text: String,
+}
+
+/// A place in a file of the host; `column` and `width` count bytes.
+#[must_use]
+pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> FilePlace {
+    let text = bytes.split(|byte| *byte == b'\n').nth(line.saturating_sub(1) as usize).unwrap_or_default();
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let ahead = text.get(..(column.saturating_sub(1) as usize).min(text.len())).unwrap_or_default();
+    FilePlace {
+        file: path.to_string(),
+        line,
+        column: u32::try_from(printable::text(ahead).chars().count()).unwrap_or(u32::MAX).saturating_add(1),
+        width: width.max(1),
+        text: printable::text(text),
+    }
+}
+
+/// A place in the manifest.
+#[must_use]
+pub fn declared_at(origin: &ManifestOrigin) -> FilePlace {
+    FilePlace {
+        file: origin.layer.clone(),
+        line: origin.line,
+        column: origin.column,
+        width: 1,
+        text: origin.text.clone(),
+    }
 }
 
 /// One error or note for a person.

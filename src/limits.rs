@@ -9,9 +9,8 @@ pub mod xinetd;
 
 use crate::edit::{EditKind, LineEdit};
 use crate::facts::{DaemonNamesakes, Facts};
-use crate::failure::{Diagnostic, FilePlace, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::model::printable;
-use crate::model::{HostPath, ManifestOrigin};
 use crate::plan::{EditedLine, FileEdit, Note, PanelLimitStep, ServiceAction};
 
 /// What one daemon adds to a plan.
@@ -59,33 +58,6 @@ fn others(programs: &[&str], facts: &Facts, part: &mut LimitsPart) {
     part.notes.extend(
         notes.map(|(name, foreign)| Note::Stranger { program: name.clone(), foreign: foreign.clone() }),
     );
-}
-
-/// A place in a file of the host; `column` and `width` count bytes.
-#[must_use]
-pub fn place(path: &HostPath, bytes: &[u8], line: u32, column: u32, width: u32) -> FilePlace {
-    let text = bytes.split(|byte| *byte == b'\n').nth(line.saturating_sub(1) as usize).unwrap_or_default();
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let ahead = text.get(..(column.saturating_sub(1) as usize).min(text.len())).unwrap_or_default();
-    FilePlace {
-        file: path.to_string(),
-        line,
-        column: u32::try_from(printable::text(ahead).chars().count()).unwrap_or(u32::MAX).saturating_add(1),
-        width: width.max(1),
-        text: printable::text(text),
-    }
-}
-
-/// A place in the manifest.
-#[must_use]
-pub fn declared_at(origin: &ManifestOrigin) -> FilePlace {
-    FilePlace {
-        file: origin.layer.clone(),
-        line: origin.line,
-        column: origin.column,
-        width: 1,
-        text: origin.text.clone(),
-    }
 }
 
 /// The lines of a plan from those of an editor.

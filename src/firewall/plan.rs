@@ -21,9 +21,8 @@ use super::observed::{ObservedFirewall, PacketEntrance};
 use super::{PortAllowlist, allowlists};
 use crate::engine::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint, is_unwatched};
 use crate::facts::Facts;
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::host::{ProcessesAbove, RunConnection};
-use crate::limits::declared_at;
 use crate::model::{AllowedSources as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{

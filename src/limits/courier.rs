@@ -182,7 +182,7 @@ pub fn plan(
                     "{service} serves {} here, and mailward cannot set its limits yet",
                     want.by
                 ))
-                .at(super::declared_at(&origin))
+                .at(crate::failure::declared_at(&origin))
                 .hint(format!("take [limits.{}] out of this host's manifest", want.by)),
             );
         }

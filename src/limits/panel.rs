@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::LimitsPart;
 use super::courier::{self, ContentAbsent, CourierFiles, CourierListener, CourierWants};
-use super::{LimitsPart, declared_at};
 use crate::facts::Plesk;
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::host::{CommandEnding, CommandOutput, HostCommand};
 use crate::model::printable;
 use crate::model::{HostPath, known};

@@ -336,7 +336,7 @@ fn in_charge(wants: &[XinetdWanted], facts: &Facts, part: &mut LimitsPart) {
                     "Postfix serves {} here, and mailward cannot set its limits yet",
                     want.target.name()
                 ))
-                .at(super::declared_at(&want.origin))
+                .at(crate::failure::declared_at(&want.origin))
                 .hint(format!("take [{}] out of this host's manifest", want.by)),
             );
         }

@@ -8,9 +8,9 @@ use super::{FORMAT, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides, S
 use crate::edit::shellvars;
 use crate::edit::xinetd::{ProblemEffect, XinetdProblemKind};
 use crate::facts::Facts;
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall;
-use crate::limits::{self, LimitsPart, courier, declared_at, xinetd};
+use crate::limits::{self, LimitsPart, courier, xinetd};
 use crate::model::Desired;
 use crate::observe::Observed;
 use crate::panel_access;

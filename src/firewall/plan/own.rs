@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::kept::{KeptAllowlists, kept_anywhere};
 use super::{BackendNeeds, FirewallScene, allowlist_changes, blocked};
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::confirmed::{self, ConfirmedRules};
 use crate::firewall::effect::FilterStack;
 use crate::firewall::iptables::{self, NatEnd, PresentChains};
@@ -14,7 +14,6 @@ use crate::firewall::nft::{self, TableOwnership};
 use crate::firewall::observed::{OwnChains, RulesUnread};
 use crate::firewall::tools::IptablesVariant;
 use crate::firewall::{NatEnds, PortAllowlist};
-use crate::limits::declared_at;
 use crate::model::AddressFamily;
 use crate::plan::{AllowlistChange, FilterBackend, FirewallCause};
 

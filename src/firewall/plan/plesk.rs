@@ -3,7 +3,7 @@
 use super::own::{change, declared, others};
 use super::{BackendNeeds, FirewallScene, allowlist_changes, blocked};
 use crate::engine::checkpoint::{TimeLeft, WaitingCheckpoint};
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::allowlists::kept;
 use crate::firewall::effect::FilterStack;
 use crate::firewall::methods::LoadMethod;
@@ -13,7 +13,6 @@ use crate::firewall::plesk::{self, PleskListRefusal, PleskRule, PleskRuleChange}
 use crate::firewall::rules::few;
 use crate::firewall::{NatEnds, PortAllowlist, nft};
 use crate::host::HostCommand;
-use crate::limits::declared_at;
 use crate::model::{Declared, MailService};
 use crate::plan::{AllowlistChange, FilterBackend, FirewallCause, OverridePermission};
 

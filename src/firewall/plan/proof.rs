@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{FirewallPart, FirewallScene};
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::effect::{FilterStack, PANEL, ProtectedClient, ShutOut, probes, shut_out};
 use crate::firewall::rules::ChainPolicy;
 use crate::firewall::sshd;
 use crate::host::ClientSide;
-use crate::limits::declared_at;
 use crate::model::{AllowedSources, MailService};
 use crate::plan::{AllowlistChange, Note};
 

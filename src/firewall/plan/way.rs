@@ -1,10 +1,9 @@
 //! Chooses what enforces source networks on a host.
 
 use super::{FirewallScene, blocked};
-use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::observed::{NeighbourProgram, PleskFirewallState};
 use crate::firewall::tools::NftablesSupport;
-use crate::limits::declared_at;
 use crate::model::{AddressFamily, Declared, EnforcedBy};
 use crate::plan::FilterBackend;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::files::{ContentAbsent, CourierFiles, ParsedCourierFiles, SourcedSetting};
 use super::{CourierListener, CourierWanted, CourierWants, SETTINGS, key};
 use crate::edit::{LineEdit, shellvars};
-use crate::failure::{Diagnostic, PlanBlocked};
+use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
 use crate::host::Digest;
-use crate::limits::{LimitsPart, declared_at, join, lines, place};
+use crate::limits::{LimitsPart, join, lines};
 use crate::plan::{FileEdit, LimitEffect, LimitSetting, LimitValue, SettingNamed, StepCause};
 
 /// What every listener gets from the files as they will be.

@@ -14,9 +14,9 @@ use crate::edit::LineEdit;
 use crate::edit::xinetd::{
     self as editor, FileTree, ProblemEffect, ServiceEntry, ServiceState, TreeEntry, XinetdConfig,
 };
-use crate::failure::{Diagnostic, PlanBlocked};
+use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
 use crate::host::Digest;
-use crate::limits::{LimitsPart, declared_at, lines, place};
+use crate::limits::{LimitsPart, lines};
 use crate::model::HostPath;
 use crate::plan::{FileEdit, Note};
 

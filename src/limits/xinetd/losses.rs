@@ -10,9 +10,9 @@ use crate::edit::xinetd::{
     ProblemEffect, ServiceEntry, ServiceSocket, ServiceState, SocketFit, TreeEntry, XinetdConfig,
     XinetdProblem, XinetdProblemKind,
 };
-use crate::failure::{Diagnostic, PlanBlocked};
+use crate::failure::{Diagnostic, PlanBlocked, place};
 use crate::host::Process;
-use crate::limits::{LimitsPart, place};
+use crate::limits::LimitsPart;
 use crate::model::HostPath;
 
 /// What is known of a running xinetd and of its files as they will be.

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{MOST, PanelAccessPart};
-use crate::failure::{Diagnostic, PlanBlocked};
-use crate::limits::declared_at;
+use crate::failure::{Diagnostic, PlanBlocked, declared_at};
 use crate::model::printable;
 use crate::model::{AccountCap, Declared, Desired, HostPath, PanelLogin};
 use crate::panel_access::accounts::MailAccount;

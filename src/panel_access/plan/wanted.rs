@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use super::{AccessDecidedBy, MOST, PanelAccessPart};
-use crate::failure::Diagnostic;
-use crate::limits::declared_at;
+use crate::failure::{Diagnostic, declared_at};
 use crate::model::{Declared, PanelAccess, PanelLogin};
 use crate::panel_access::accounts::{AccountList, MailAccount};
 use crate::panel_access::nearest;

@@ -9,8 +9,8 @@ use crate::edit::xinetd::{
     self as editor, BlockRef, FileTree, ServiceState, TreeEntry, XinetdConfig, XinetdRefusal,
 };
 use crate::edit::{FileLine, LineEdit};
-use crate::failure::{Diagnostic, PlanBlocked};
-use crate::limits::{LimitsPart, declared_at, join, place};
+use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
+use crate::limits::{LimitsPart, join};
 use crate::model::{ConnectionLimit, HostPath};
 use crate::plan::LimitValue;
 
