@@ -8,6 +8,7 @@ mod daemons;
 mod filters;
 mod names;
 mod plesk;
+pub mod tools;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::engine::checkpoint::{RecordTickets, WaitingCheckpoint, WatchedFolder};
 use crate::engine::journal::{self, Journal};
+use crate::facts::tools::FilterTools;
 use crate::failure::Diagnostic;
-use crate::firewall::tools::FilterTools;
 use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
 use crate::host::timer::TimerStarter;
 use crate::host::{FileFound, ForeignProcess, HostError, PathExistence, Process, ReadHost, STATE};

@@ -20,7 +20,6 @@ pub mod plesk;
 pub mod rules;
 pub mod show;
 pub mod sshd;
-pub mod tools;
 
 pub use self::ends::NatEnds;
 use crate::model::{AccessTable, AddressFamily, AllowedSources, MailService, Networks};

@@ -3,6 +3,7 @@
 //! Nothing here reads or writes anything.
 
 mod access;
+pub mod address;
 mod networks;
 pub mod printable;
 

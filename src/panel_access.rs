@@ -6,7 +6,6 @@
 //! host itself.
 
 pub mod accounts;
-pub mod address;
 pub mod client;
 pub mod command;
 pub mod memory;

@@ -1,7 +1,7 @@
 //! Asks which packet filter commands exist and what the kernel shows of packet filters; runs none of them.
 
 use super::text;
-use crate::firewall::tools::{FilterTools, IptablesTools, KernelEvidence, KernelFilters};
+use crate::facts::tools::{FilterTools, IptablesTools, KernelEvidence, KernelFilters};
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{FileFound, HostError, PathExistence};
 use crate::model::{HostPath, known};

@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 
 pub use self::steps::BootSite;
 use super::confirmed::Written;
-use super::tools::FilterTools;
 use crate::facts::ServiceManager;
+use crate::facts::tools::FilterTools;
 use crate::host::{FileFound, PathExistence, STATE};
 use crate::model::{AddressFamily, HostPath, known};
 use crate::plan::FilterBackend;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::observed::NetfilterHook;
-use super::tools::{KernelFilters, ModuleLoading};
+use crate::facts::tools::{KernelFilters, ModuleLoading};
 use crate::model::AddressFamily;
 
 /// The ends of address translation at which own rules are gone through.

@@ -17,8 +17,8 @@ pub(crate) use self::plesk::PleskAnswers;
 pub use self::plesk::{PleskFirewall, PleskFirewallState};
 pub use self::read::{LegacyTableNames, RawFilters};
 use super::ends::{LocalAddressEvidence, NatEnds};
-use super::tools::{FilterTools, IptablesVariant};
 use super::{iptables, nft};
+use crate::facts::tools::{FilterTools, IptablesVariant};
 use crate::model::AddressFamily;
 
 /// The packet filters of a host.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use crate::model::PanelLogin;
-use crate::panel_access::address::{self, NotAName};
+use crate::model::address::{self, NotAName};
 
 use super::keys::{ManifestTable, short};
 use super::problem::ManifestProblem;

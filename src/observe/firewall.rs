@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::sshd::{self, KnownListeners};
 use crate::edit::xinetd::XinetdConfig;
+use crate::facts::tools::{FilterTools, IptablesVariant, NetfilterSupport, NftablesSupport};
 use crate::facts::{Facts, Plesk};
 use crate::firewall::ends::{LocalAddressEvidence, LocalAddressModule};
 use crate::firewall::observed::{
     LegacyTableNames, NeighbourProgram, ObservedFirewall, PacketEntrance, PleskAnswers, RawFilters, ipvs,
 };
-use crate::firewall::tools::{FilterTools, IptablesVariant, NetfilterSupport, NftablesSupport};
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::{
     CommandOutput, ControllingTerminal, FileFound, HostCommand, HostError, PathExistence, Process, ProcessId,

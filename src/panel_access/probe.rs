@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::PanelSchema;
 use super::client::{self, AccountsUnread};
+use super::observed::ObservedPanelAccess;
 use super::sql::{self, MARK};
-use super::{address, observed::ObservedPanelAccess};
 use crate::host::{CommandOutput, HostCommand};
 use crate::model::PanelLogin;
+use crate::model::address;
 use crate::model::printable;
 use crate::plan::CommandSurprise;
 use crate::report::redact::LOGIN;

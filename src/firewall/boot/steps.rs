@@ -8,9 +8,9 @@ use super::{
     WANTED, loader, state,
 };
 use crate::facts::ServiceManager;
+use crate::facts::tools::FilterTools;
 use crate::firewall::methods::BootMethod;
 use crate::firewall::observed::ObservedFirewall;
-use crate::firewall::tools::FilterTools;
 use crate::firewall::{PortAllowlist, iptables, nft};
 use crate::host::{ExecutePermission, HostCommand};
 use crate::model::{AddressFamily, HostPath, known};

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::facts::tools::IptablesVariant;
 use crate::firewall::effect::FilterStack;
 use crate::firewall::iptables::{self, SavedTables};
 use crate::firewall::nft::{NftTable, TableOwnership};
@@ -10,7 +11,6 @@ use crate::firewall::rules::{
     ChainPolicy, ConnectionStage, IncomingInterface, MatchSense, PacketDecidedBy, RuleNumbers, RuleSet,
     RuleTarget, TcpPacket,
 };
-use crate::firewall::tools::IptablesVariant;
 use crate::model::AddressFamily;
 
 /// The filters of a host, in the kernel's order.

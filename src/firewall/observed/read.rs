@@ -7,11 +7,11 @@ use super::plesk::{PleskAnswers, PleskFirewall};
 use super::{
     FilterLayer, FilterLayers, NeighbourProgram, ObservedFirewall, OwnChains, PacketEntrance, RulesUnread,
 };
+use crate::facts::tools::{FilterTools, IptablesVariant};
 use crate::firewall::ends::LocalAddressEvidence;
 use crate::firewall::iptables::{self, ChainOwnership, SavedTables};
 use crate::firewall::nft::{self, NftTable};
 use crate::firewall::rules::RuleSet;
-use crate::firewall::tools::{FilterTools, IptablesVariant};
 use crate::host::{CommandEnding, CommandOutput, FileFound, HostCommand};
 use crate::model::AddressFamily;
 use crate::model::printable;

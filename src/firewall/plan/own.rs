@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::kept::{KeptAllowlists, kept_anywhere};
 use super::{BackendNeeds, FirewallScene, allowlist_changes, blocked};
+use crate::facts::tools::IptablesVariant;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::confirmed::{self, ConfirmedRules};
 use crate::firewall::effect::FilterStack;
@@ -12,7 +13,6 @@ use crate::firewall::iptables::{self, NatEnd, PresentChains};
 use crate::firewall::methods::{FamilyLoadMethod, LoadMethod, RetireMethod};
 use crate::firewall::nft::{self, TableOwnership};
 use crate::firewall::observed::{OwnChains, RulesUnread};
-use crate::firewall::tools::IptablesVariant;
 use crate::firewall::{NatEnds, PortAllowlist};
 use crate::model::AddressFamily;
 use crate::plan::{AllowlistChange, FilterBackend, FirewallCause};

@@ -1,9 +1,9 @@
 //! Chooses what enforces source networks on a host.
 
 use super::{FirewallScene, blocked};
+use crate::facts::tools::NftablesSupport;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::observed::{NeighbourProgram, PleskFirewallState};
-use crate::firewall::tools::NftablesSupport;
 use crate::model::{AddressFamily, Declared, EnforcedBy};
 use crate::plan::FilterBackend;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountList, AccountRow, MailAccount, OtherLogin};
-use crate::panel_access::address;
+use crate::model::address;
 use crate::panel_access::probe::AccountDetails;
 
 /// Something that is another one than before.

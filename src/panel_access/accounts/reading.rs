@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{AccountList, AccountRow, AccountsMisread, OtherLogin, PanelDomain, PanelSchema};
-use crate::panel_access::address;
+use crate::model::address;
 use crate::panel_access::sql::{MARK, ReadDepth};
 use crate::plan::{AccountProblem, AccountState};
 
