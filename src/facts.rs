@@ -4,6 +4,7 @@
 //! exist, which mail daemons run. What the manifest manages is read afterwards, by `observe`.
 
 mod boot;
+pub mod control;
 mod daemons;
 mod filters;
 mod names;
@@ -23,15 +24,16 @@ use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
 use crate::engine::checkpoint::{RecordTickets, WaitingCheckpoint, WatchedFolder};
 use crate::engine::journal::{self, Journal};
+use crate::facts::control::ServiceControl;
 use crate::facts::tools::FilterTools;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
 use crate::host::timer::TimerStarter;
 use crate::host::{FileFound, ForeignProcess, HostError, PathExistence, Process, ReadHost, STATE};
 use crate::limits::xinetd::LoadedXinetdFiles;
+use crate::model::HostId;
 use crate::model::{HostPath, known};
 use crate::panel_access::client::SECRET;
-use crate::plan::{HostId, ServiceControl};
 
 /// The services whose existence matters here, as systemd or SysV init know them.
 ///

@@ -20,6 +20,7 @@ pub mod plesk;
 pub mod rules;
 pub mod show;
 pub mod sshd;
+pub mod step;
 
 pub use self::ends::NatEnds;
 use crate::model::{AccessTable, AddressFamily, AllowedSources, MailService, Networks};

@@ -1,5 +1,6 @@
 //! Keeps a Plesk mail server in the state that a TOML manifest declares.
 
+pub mod capability;
 pub mod cli;
 pub mod edit;
 pub mod engine;

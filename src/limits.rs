@@ -2,16 +2,20 @@
 //!
 //! One module a daemon. Each is pure: it works on what was observed and returns the parts of a plan.
 
+pub mod action;
 pub mod courier;
 pub mod panel;
 pub mod show;
+pub mod step;
 pub mod xinetd;
 
 use crate::edit::{EditKind, LineEdit};
 use crate::facts::{DaemonNamesakes, Facts};
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::limits::action::ServiceAction;
+use crate::limits::step::{EditedLine, FileEdit, PanelLimitStep};
 use crate::model::printable;
-use crate::plan::{EditedLine, FileEdit, Note, PanelLimitStep, ServiceAction};
+use crate::plan::Note;
 
 /// What one daemon adds to a plan.
 #[derive(Debug, Default)]

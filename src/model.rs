@@ -461,3 +461,13 @@ pub(crate) fn known(text: &str) -> HostPath {
     debug_assert!(HostPath::new(text).is_ok(), "{text}");
     HostPath(text.to_owned())
 }
+
+/// The host that a plan is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostId {
+    /// The node name.
+    pub name: Option<String>,
+    /// The machine's id.
+    pub machine_id: Option<String>,
+}

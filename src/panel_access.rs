@@ -14,6 +14,7 @@ pub mod plan;
 pub mod probe;
 pub mod show;
 pub mod sql;
+pub mod step;
 
 use crate::model::PanelAccess;
 

@@ -14,9 +14,9 @@ pub use self::steps::BootSite;
 use super::confirmed::Written;
 use crate::facts::ServiceManager;
 use crate::facts::tools::FilterTools;
+use crate::firewall::step::FilterBackend;
 use crate::host::{FileFound, PathExistence, STATE};
 use crate::model::{AddressFamily, HostPath, known};
-use crate::plan::FilterBackend;
 
 /// The script that establishes the rules, behind the lines that say which programs this host has.
 const LOADER: &str = include_str!("boot/load.sh");

@@ -13,9 +13,9 @@ use super::nft::TableOwnership;
 use super::observed::ObservedFirewall;
 use super::rules::RuleSet;
 use super::{PortAllowlist, iptables, nft};
+use crate::firewall::step::FilterBackend;
 use crate::host::{FileFound, PathExistence};
 use crate::model::{AddressFamily, known};
-use crate::plan::FilterBackend;
 
 /// The allowlists that were confirmed last, where the own rules of a way are in force and have other ones: no
 /// allowlist at all where nothing was confirmed. None where what is in force was confirmed, where nothing is,

@@ -19,16 +19,17 @@ use super::effect::{FilterStack, changes};
 use super::methods::{BootMethod, LoadMethod};
 use super::observed::{ObservedFirewall, PacketEntrance};
 use super::{PortAllowlist, allowlists};
+use crate::capability::{OverridePermission, SafetyOverrides};
 use crate::engine::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint, is_unwatched};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
+use crate::firewall::step::{
+    AddressExtent, AllowlistChange, FilterBackend, FirewallCause, FirewallStep, ReachChange, RetireStep,
+};
 use crate::host::{ProcessesAbove, RunConnection};
 use crate::model::{AllowedSources as Who, Desired, MailService};
 use crate::observe::Observed;
-use crate::plan::{
-    AddressExtent, AllowlistChange, DisplacingRules, FilterBackend, FirewallCause, FirewallStep, Note,
-    OverridePermission, ReachChange, RetireStep, SafetyOverrides, Step,
-};
+use crate::plan::{DisplacingRules, Note, Step};
 use crate::report::text::allowed_sources;
 
 /// How long a change stays without a confirmation where the manifest does not say, in seconds.

@@ -20,8 +20,9 @@ use super::LimitsPart;
 use super::panel::{self, PanelCommand, PanelOwnership};
 use crate::facts::{COURIERTCPD, DOVECOT, Facts};
 use crate::failure::{Diagnostic, PlanBlocked};
+use crate::limits::action::Daemon;
+use crate::limits::step::{LimitSetting, LimitValue, StepCause};
 use crate::model::{ConnectionLimit, Declared, Desired, Service};
-use crate::plan::{Daemon, LimitSetting, LimitValue, StepCause};
 
 /// One of Courier's four listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,9 +11,9 @@ use super::courier::{self, ContentAbsent, CourierFiles, CourierListener, Courier
 use crate::facts::Plesk;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::host::{CommandEnding, CommandOutput, HostCommand};
+use crate::limits::step::{LimitEffect, LimitSetting, LimitValue, PanelLimitStep, SettingNamed, StepCause};
 use crate::model::printable;
 use crate::model::{HostPath, known};
-use crate::plan::{LimitEffect, LimitSetting, LimitValue, PanelLimitStep, SettingNamed, StepCause};
 
 /// The panel's `mailserver` command.
 #[derive(Debug, Clone, PartialEq, Eq)]

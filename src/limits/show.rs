@@ -11,9 +11,10 @@ use crate::edit::xinetd::{
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::Process;
+use crate::limits::action::Daemon;
+use crate::limits::step::{LimitSetting, LimitValue};
 use crate::model::{Desired, HostPath};
 use crate::observe::Observed;
-use crate::plan::{Daemon, LimitSetting, LimitValue};
 use crate::report::text;
 
 /// One setting of one service.

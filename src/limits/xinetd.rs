@@ -20,11 +20,13 @@ use crate::edit::xinetd::{Attribute, FileTree, ServiceEntry, TreeEntry, XinetdCo
 use crate::facts::{Facts, POSTFIX, XINETD};
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::host::{Digest, Process};
+use crate::limits::action::Daemon;
+use crate::limits::step::{FileEdit, LimitSetting, LimitValue, StepCause};
 use crate::model::{
     ConnectionLimit, ConnectionRate, Desired, HostPath, ManifestOrigin, Service, ServiceLimits, XinetdLimits,
     known,
 };
-use crate::plan::{Daemon, FileEdit, LimitSetting, LimitValue, PlanInput, StepCause};
+use crate::plan::PlanInput;
 
 /// Where xinetd's state goes at SIGUSR1; the path is built in.
 pub const DUMP: &str = "/var/run/xinetd.dump";

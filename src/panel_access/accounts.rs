@@ -13,7 +13,7 @@ pub use self::differences::AccountDifference;
 use self::reading::AccountsReading;
 use super::probe::{AccountDetails, PanelUser};
 use super::sql::ReadDepth;
-use crate::plan::{AccountProblem, AccountState};
+use crate::panel_access::step::{AccountProblem, AccountState};
 
 /// Which schema the panel's database has, by the columns of its table `mail`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

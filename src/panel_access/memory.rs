@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{FileFound, HostOperation, STATE};
 use crate::model::{HostPath, known};
-use crate::plan::{AccountAct, CommandSurprise};
+use crate::panel_access::step::{AccountAct, CommandSurprise};
 
 /// The number of the file's format; any other is not read.
 const FORMAT: u32 = 1;

@@ -9,11 +9,13 @@ use self::refusals::{RefusedAccounts, remembered, vendor, within};
 use self::wanted::WantedAccess;
 use super::concerns;
 use super::observed::ObservedPanelAccess;
+use crate::capability::SafetyOverrides;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::model::{Declared, Desired, MissingAccounts, PanelLogin};
-use crate::plan::{
-    AccountAct, AccountChange, AccountProblem, Note, PanelAccessCause, PanelAccessStep, SafetyOverrides,
+use crate::panel_access::step::{
+    AccountAct, AccountChange, AccountProblem, PanelAccessCause, PanelAccessStep,
 };
+use crate::plan::Note;
 
 /// Most messages of one kind; beyond these only their number.
 const MOST: usize = 200;

@@ -11,7 +11,7 @@ use crate::host::{CommandOutput, HostCommand};
 use crate::model::PanelLogin;
 use crate::model::address;
 use crate::model::printable;
-use crate::plan::CommandSurprise;
+use crate::panel_access::step::CommandSurprise;
 use crate::report::redact::LOGIN;
 
 /// One account in detail.

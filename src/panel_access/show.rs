@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::{AccountList, MailAccount};
 use crate::model::PanelLogin;
-use crate::plan::AccountProblem;
+use crate::panel_access::step::AccountProblem;
 
 /// All accounts, and how many each domain has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -1,64 +1,12 @@
-//! Why a step is taken, and why something else is not.
+//! What is not done and why, or is worth a look.
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountProblem, Daemon, FilterBackend, LimitSetting, LimitValue};
+use super::{AccountProblem, Daemon, FilterBackend, LimitSetting, LimitValue, SkipReason};
 use crate::failure::Diagnostic;
 use crate::firewall::observed::PacketEntrance;
 use crate::host::ForeignProcess;
-use crate::model::{HostPath, ManifestOrigin};
-
-/// Why a step is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(tag = "cause", rename_all = "kebab-case")]
-pub enum StepCause {
-    /// The manifest declares another value than the files have.
-    Declared {
-        /// The service.
-        service: String,
-        /// The setting.
-        setting: LimitSetting,
-        /// The declared value.
-        value: LimitValue,
-        /// The place in the manifest.
-        #[schemars(with = "serde_json::Value")]
-        origin: ManifestOrigin,
-    },
-    /// A line was broken for the daemon, so that its value was not in force.
-    NotInForce {
-        /// The service.
-        service: String,
-        /// The native key.
-        key: String,
-        /// What the daemon made of the line.
-        effect: String,
-    },
-    /// The running daemon has another value than its files.
-    RunningDiffers {
-        /// The service.
-        service: String,
-        /// The setting.
-        setting: LimitSetting,
-        /// What it runs with.
-        running: LimitValue,
-        /// What its files say.
-        value: LimitValue,
-    },
-    /// Files have changed since the daemon read them, and what it runs with cannot be read.
-    RunningUnknown {
-        /// The files.
-        #[schemars(with = "Vec<String>")]
-        paths: Vec<HostPath>,
-    },
-    /// The daemon still executes a file that was replaced or removed since it started, as by the upgrade of a
-    /// package.
-    ProgramReplaced {
-        /// The service.
-        service: String,
-    },
-    /// An earlier run wrote the action down and did not complete it.
-    Owed,
-}
+use crate::model::HostPath;
 
 /// Something that is not done, or worth a look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -167,14 +115,4 @@ pub enum DisplacingRules {
     Before,
     /// Others.
     Others,
-}
-
-/// Why a daemon is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SkipReason {
-    /// None of its running values changes.
-    NothingChanges,
-    /// The manifest does not name it.
-    NotNamed,
 }

@@ -11,10 +11,10 @@ use crate::facts::ServiceManager;
 use crate::facts::tools::FilterTools;
 use crate::firewall::methods::BootMethod;
 use crate::firewall::observed::ObservedFirewall;
+use crate::firewall::step::{BootHook, BootStep, FilterBackend};
 use crate::firewall::{PortAllowlist, iptables, nft};
 use crate::host::{ExecutePermission, HostCommand};
 use crate::model::{AddressFamily, HostPath, known};
-use crate::plan::{BootHook, BootStep, FilterBackend};
 
 /// A host, as far as its boot is concerned.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,9 @@ use super::{BackendNeeds, FirewallScene};
 use crate::firewall::observed::{NeighbourProgram, PleskFirewallState};
 use crate::firewall::plesk::{self, PleskRuleAction, PleskRuleSource};
 use crate::firewall::rules::few;
+use crate::firewall::step::FilterBackend;
 use crate::model::Networks;
-use crate::plan::{FilterBackend, Note};
+use crate::plan::Note;
 
 /// Where an own way enforces the networks, Plesk's firewall may restrict the same services too: a connection
 /// must pass both.

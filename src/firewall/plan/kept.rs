@@ -3,6 +3,7 @@
 
 use super::own::both;
 use super::{FirewallScene, UnnamedServices, blocked};
+use crate::capability::OverridePermission;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::firewall::PortAllowlist;
 use crate::firewall::allowlists::kept;
@@ -10,8 +11,8 @@ use crate::firewall::boot::FOLDER;
 use crate::firewall::confirmed::{self, ConfirmedRules};
 use crate::firewall::effect::FilterStack;
 use crate::firewall::nft::TableOwnership;
+use crate::firewall::step::FilterBackend;
 use crate::model::{AddressFamily, AllowedSources as Who, Networks};
-use crate::plan::{FilterBackend, OverridePermission};
 use crate::report::text::allowed_sources;
 
 /// What stays of allowlists that nobody names any more.

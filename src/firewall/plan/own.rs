@@ -13,9 +13,9 @@ use crate::firewall::iptables::{self, NatEnd, PresentChains};
 use crate::firewall::methods::{FamilyLoadMethod, LoadMethod, RetireMethod};
 use crate::firewall::nft::{self, TableOwnership};
 use crate::firewall::observed::{OwnChains, RulesUnread};
+use crate::firewall::step::{AllowlistChange, FilterBackend, FirewallCause};
 use crate::firewall::{NatEnds, PortAllowlist};
 use crate::model::AddressFamily;
-use crate::plan::{AllowlistChange, FilterBackend, FirewallCause};
 
 fn unread(what: &str, unread: &RulesUnread) -> Vec<PlanBlocker> {
     let diagnostic = Diagnostic::new(what)

@@ -2,6 +2,7 @@
 
 use super::own::{change, declared, others};
 use super::{BackendNeeds, FirewallScene, allowlist_changes, blocked};
+use crate::capability::OverridePermission;
 use crate::engine::checkpoint::{TimeLeft, WaitingCheckpoint};
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::allowlists::kept;
@@ -11,10 +12,10 @@ use crate::firewall::observed::{NeighbourProgram, PleskFirewall, PleskFirewallSt
 use crate::firewall::plesk::kernel::{self, PortDifference};
 use crate::firewall::plesk::{self, PleskListRefusal, PleskRule, PleskRuleChange};
 use crate::firewall::rules::few;
+use crate::firewall::step::{AllowlistChange, FilterBackend, FirewallCause};
 use crate::firewall::{NatEnds, PortAllowlist, nft};
 use crate::host::HostCommand;
 use crate::model::{Declared, MailService};
-use crate::plan::{AllowlistChange, FilterBackend, FirewallCause, OverridePermission};
 
 /// The longest list that one argument of a command can hold, in bytes: Linux has 131,072 for each
 /// (execve(2)).

@@ -7,9 +7,10 @@ use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::effect::{FilterStack, PANEL, ProtectedClient, ShutOut, probes, shut_out};
 use crate::firewall::rules::ChainPolicy;
 use crate::firewall::sshd;
+use crate::firewall::step::AllowlistChange;
 use crate::host::ClientSide;
 use crate::model::{AllowedSources, MailService};
-use crate::plan::{AllowlistChange, Note};
+use crate::plan::Note;
 
 /// Refuses a change that shuts out the operator, an address of `must_reach`, or the host itself.
 pub(super) fn nobody_is_shut_out(

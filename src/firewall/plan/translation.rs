@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FirewallScene, blocked};
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::firewall::step::FilterBackend;
 use crate::firewall::{NatEnds, PortAllowlist, iptables, nft};
 use crate::model::{AddressFamily, AllowedSources, MailService};
-use crate::plan::{FilterBackend, Note};
+use crate::plan::Note;
 
 /// That the rules stand behind address translation alone, where that is so.
 pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<Note> {

@@ -4,8 +4,8 @@ use super::{FirewallScene, blocked};
 use crate::facts::tools::NftablesSupport;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::observed::{NeighbourProgram, PleskFirewallState};
+use crate::firewall::step::FilterBackend;
 use crate::model::{AddressFamily, Declared, EnforcedBy};
-use crate::plan::FilterBackend;
 
 /// The first kernel of which it is certain that it has all of nftables that is used; older ones may (4.18 is
 /// that of Red Hat Enterprise Linux 8, whose own tools are built on it).

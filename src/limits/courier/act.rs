@@ -15,7 +15,9 @@ use super::{CourierListener, CourierProcess, CourierWants, SETTINGS};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
-use crate::plan::{AlsoLiveSessions, Daemon, LimitSetting, Note, SkipReason};
+use crate::limits::action::{AlsoLiveSessions, Daemon};
+use crate::limits::step::{LimitSetting, SkipReason};
+use crate::plan::Note;
 
 /// Plans the actions.
 pub(super) fn plan(

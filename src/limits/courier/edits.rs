@@ -7,8 +7,8 @@ use super::{CourierListener, CourierWanted, CourierWants, SETTINGS, key};
 use crate::edit::{LineEdit, shellvars};
 use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
 use crate::host::Digest;
+use crate::limits::step::{FileEdit, LimitEffect, LimitSetting, LimitValue, SettingNamed, StepCause};
 use crate::limits::{LimitsPart, join, lines};
-use crate::plan::{FileEdit, LimitEffect, LimitSetting, LimitValue, SettingNamed, StepCause};
 
 /// What every listener gets from the files as they will be.
 pub(super) struct ListenersAfter {

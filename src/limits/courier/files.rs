@@ -6,9 +6,9 @@ use super::{CourierListener, key};
 use crate::edit::FileLine;
 use crate::edit::shellvars::{self, ProblemConsequence, ShellFile, Sourcing};
 use crate::host::Digest;
+use crate::limits::step::{LimitSetting, LimitValue};
 use crate::model::printable;
 use crate::model::{ConnectionLimit, HostPath};
-use crate::plan::{LimitSetting, LimitValue};
 
 /// One of Courier's files.
 #[derive(Debug, Clone)]

@@ -4,8 +4,9 @@ use super::CourierListener;
 use crate::edit::shellvars;
 use crate::facts::COURIERTCPD;
 use crate::host::Process;
+use crate::limits::action::RunningExpectation;
+use crate::limits::step::{LimitSetting, LimitValue};
 use crate::model::ConnectionLimit;
-use crate::plan::{LimitSetting, LimitValue, RunningExpectation};
 
 /// A running listener.
 #[derive(Debug, Clone)]

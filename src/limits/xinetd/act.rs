@@ -13,11 +13,12 @@ use crate::engine::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
-use crate::model::{ConnectionLimit, HostPath};
-use crate::plan::{
-    ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, LimitSetting, LimitValue, Note,
-    RunningExpectation, ServiceAction, SkipReason, StepCause,
+use crate::limits::action::{
+    ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation, ServiceAction,
 };
+use crate::limits::step::{LimitSetting, LimitValue, SkipReason, StepCause};
+use crate::model::{ConnectionLimit, HostPath};
+use crate::plan::Note;
 
 /// Plans the reload.
 pub(super) fn plan(

@@ -16,9 +16,10 @@ use crate::edit::xinetd::{
 };
 use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
 use crate::host::Digest;
+use crate::limits::step::FileEdit;
 use crate::limits::{LimitsPart, lines};
 use crate::model::HostPath;
-use crate::plan::{FileEdit, Note};
+use crate::plan::Note;
 
 /// Plans the edits; gives the configuration as it will be, or `None` where something blocks them.
 pub(super) fn plan(

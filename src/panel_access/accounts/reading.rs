@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::{AccountList, AccountRow, AccountsMisread, OtherLogin, PanelDomain, PanelSchema};
 use crate::model::address;
 use crate::panel_access::sql::{MARK, ReadDepth};
-use crate::plan::{AccountProblem, AccountState};
+use crate::panel_access::step::{AccountProblem, AccountState};
 
 /// The line before which a client may print what it likes.
 pub(super) const BEGUN: &[u8] = b"mailward\tbegin";

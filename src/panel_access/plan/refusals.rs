@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::{MOST, PanelAccessPart};
+use crate::capability::{OverridePermission, SafetyOverrides};
 use crate::failure::{Diagnostic, PlanBlocked, declared_at};
 use crate::model::printable;
 use crate::model::{AccountCap, Declared, Desired, HostPath, PanelLogin};
 use crate::panel_access::accounts::MailAccount;
 use crate::panel_access::command::{MailCommand, VendorCommand};
 use crate::panel_access::memory::{self, CommandMemory, MemoryUnreadable};
-use crate::plan::{AccountAct, AccountProblem, OverridePermission, SafetyOverrides};
+use crate::panel_access::step::{AccountAct, AccountProblem};
 
 /// The share of all accounts that one run may change where the manifest does not say, in percent.
 const USUAL_SHARE: u8 = 30;

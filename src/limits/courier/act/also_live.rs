@@ -7,7 +7,8 @@ use super::super::running::common;
 use super::super::{CourierListener, CourierProcess, SETTINGS};
 use super::group::ListenerGroup;
 use crate::facts::Facts;
-use crate::plan::{AlsoLiveSessions, LimitValue};
+use crate::limits::action::AlsoLiveSessions;
+use crate::limits::step::LimitValue;
 
 impl ListenerGroup<'_> {
     /// What a restart would make live besides what the manifest names.

@@ -11,10 +11,10 @@ use crate::engine::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
-use crate::plan::{
-    ActionCost, ActionMethod, ActionVerb, Daemon, LimitSetting, LimitValue, RunningExpectation,
-    ServiceAction, StepCause,
+use crate::limits::action::{
+    ActionCost, ActionMethod, ActionVerb, Daemon, RunningExpectation, ServiceAction,
 };
+use crate::limits::step::{LimitSetting, LimitValue, StepCause};
 
 /// The listeners that one service runs.
 pub(super) struct ListenerGroup<'a> {

@@ -4,8 +4,8 @@ use super::super::{BlockTarget, XinetdWanted, declared, default_of, in_force, se
 use super::entries;
 use super::problems::{counts, problems_of};
 use crate::edit::xinetd::{Attribute, ServiceState, ValueSource, XinetdConfig};
+use crate::limits::step::{LimitEffect, LimitValue, SettingNamed, StepCause};
 use crate::model::HostPath;
-use crate::plan::{LimitEffect, LimitValue, SettingNamed, StepCause};
 
 /// Every effective value that changes, with the file whose edit changes it.
 pub(super) fn effects(

@@ -10,9 +10,9 @@ use crate::edit::xinetd::{
 };
 use crate::edit::{FileLine, LineEdit};
 use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
+use crate::limits::step::LimitValue;
 use crate::limits::{LimitsPart, join};
 use crate::model::{ConnectionLimit, HostPath};
-use crate::plan::LimitValue;
 
 const fn text(value: LimitValue) -> Option<EditedText> {
     match value {

@@ -1,11 +1,10 @@
 //! Service actions: what is done to which daemon, what it costs, and what it must lead to.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use super::{LimitSetting, LimitValue, StepCause};
-use crate::host::{HostCommand, ProcessId, restart};
+use super::step::{LimitSetting, LimitValue, StepCause};
+use crate::facts::control::ServiceControl;
+use crate::host::ProcessId;
 use crate::model::HostPath;
 
 /// A service action.
@@ -171,37 +170,4 @@ pub enum ActionMethod {
         /// The service's commands.
         control: ServiceControl,
     },
-}
-
-/// How one service is stopped and started, as one act that goes on when whoever asked for it is killed:
-/// between the two nothing is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServiceControl {
-    /// By one job of systemd, which starts it also where it does not run.
-    Job {
-        /// systemd's control program.
-        systemctl: HostPath,
-        /// The unit, with the end of its name.
-        unit: String,
-        /// How long a start may take.
-        patience: Duration,
-    },
-    /// By two commands that one process of a session of its own runs.
-    Pair {
-        /// Its init script.
-        script: HostPath,
-        /// How long either may take.
-        patience: Duration,
-    },
-}
-
-impl ServiceControl {
-    /// The command that stops the service, and starts it when these processes are gone.
-    #[must_use]
-    pub fn restart(&self, gone: &[ProcessId]) -> HostCommand {
-        match self {
-            Self::Job { systemctl, unit, patience } => restart::job(systemctl, unit, *patience),
-            Self::Pair { script, patience } => restart::commands(script, *patience, gone),
-        }
-    }
 }
