@@ -9,7 +9,6 @@ pub mod checkpoint;
 mod failure;
 pub mod journal;
 mod lost;
-pub mod outcome;
 mod settle;
 mod undo;
 mod verify;
@@ -19,15 +18,16 @@ use std::time::Duration;
 use self::checkpoint::context::WindowContext;
 use self::checkpoint::open::FirewallPhase;
 use self::failure::{ApplyFailure, FailureContext};
-use self::journal::{Journal, JournalRun, OwedAction, OwedActionBegun, ReplacedFile};
-use self::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
+use self::journal::{Journal, JournalRun, ReplacedFile};
 use crate::facts::{self, DaemonJudge, Facts};
 use crate::failure::Diagnostic;
 use crate::host::timer::{CheckpointFolder, TimerStarter};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
+use crate::limits::owed::{OwedAction, OwedActionBegun};
 use crate::model::{Desired, HostPath, known};
 use crate::observe::{ObserveScope, Observed};
+use crate::plan::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::stale;
 use crate::plan::{
     self, FileEdit, Fingerprint, OwedActionSettled, Plan, SafetyOverrides, ServiceAction, Step,

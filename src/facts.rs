@@ -33,7 +33,6 @@ use crate::host::{FileFound, ForeignProcess, HostError, PathExistence, Process, 
 use crate::limits::xinetd::LoadedXinetdFiles;
 use crate::model::HostId;
 use crate::model::{HostPath, known};
-use crate::panel_access::client::SECRET;
 
 /// The services whose existence matters here, as systemd or SysV init know them.
 ///
@@ -62,6 +61,9 @@ const COURIER_FILES: [&str; 4] =
 const NODE: &str = "/proc/sys/kernel/hostname";
 const HOSTS: &str = "/etc/hosts";
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/// Holds the database's password; every release of Plesk has it.
+pub const SECRET: &str = "/etc/psa/.psa.shadow";
 
 /// What kind of host it is.
 #[derive(Debug, Clone)]

@@ -21,6 +21,7 @@ pub mod rules;
 pub mod show;
 pub mod sshd;
 pub mod step;
+pub mod text;
 
 pub use self::ends::NatEnds;
 use crate::model::{AccessTable, AddressFamily, AllowedSources, MailService, Networks};

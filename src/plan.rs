@@ -5,6 +5,7 @@
 
 pub mod fingerprint;
 mod make;
+pub mod outcome;
 mod reason;
 pub mod saved;
 pub mod stale;

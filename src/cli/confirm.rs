@@ -7,11 +7,11 @@ use super::terminal::{EndSignals, OperatorTerminal};
 use super::{ApplyArgs, CommandEnd, ConfirmArgs, DecideArgs, OutputFormat};
 use crate::engine::checkpoint::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
 use crate::engine::checkpoint::{self, revert};
-use crate::engine::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::WriteHost;
 use crate::host::deadline::Deadline;
 use crate::host::ssh::{MetadataPolicy, SignalReceiver as SshSignals};
+use crate::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::report::safe::SafeText;
 use crate::report::{Colour, text};
 

@@ -51,7 +51,7 @@ fn document(document: SchemaDocument) -> Json {
     match document {
         SchemaDocument::Manifest => crate::manifest::schema(),
         SchemaDocument::Plan => schemars::schema_for!(crate::plan::saved::PlanDocument<'_>).to_value(),
-        SchemaDocument::Outcome => schemars::schema_for!(crate::engine::outcome::Outcome).to_value(),
+        SchemaDocument::Outcome => schemars::schema_for!(crate::plan::outcome::Outcome).to_value(),
         SchemaDocument::Show => schemars::schema_for!(json::ShowDocument).to_value(),
         SchemaDocument::Check => schemars::schema_for!(json::CheckDocument<'_>).to_value(),
     }

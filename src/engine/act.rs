@@ -8,7 +8,6 @@ pub(super) mod xinetd;
 use std::time::Duration;
 
 use self::courier::CourierRestart;
-use super::outcome::OutcomeVerdict;
 use super::{ApplyFailure, ApplyRun, FailureContext, actions, edits};
 use crate::edit::xinetd::dump::XinetdDump;
 use crate::facts::{COURIERTCPD, Facts};
@@ -22,6 +21,7 @@ use crate::limits;
 use crate::model::HostPath;
 use crate::model::printable;
 use crate::observe::Observed;
+use crate::plan::outcome::OutcomeVerdict;
 use crate::plan::{ActionMethod, Daemon, Plan, RunningExpectation, ServiceAction, ServiceControl, StepCause};
 
 /// What the daemons had before the run, to come back to.

@@ -1,13 +1,13 @@
 //! Makes the changes that come before service actions: replaces files, runs the panel's commands, and looks
 //! at both.
 
-use super::outcome::StepState;
 use super::{ApplyFailure, ApplyRun, RunWatcher, edits, interrupted, journal, lost};
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{FileFound, FileReplacement, HostOperation, OperationError, ReadHost, WriteHost};
 use crate::limits::courier::{CourierFiles, CourierListener};
 use crate::observe;
+use crate::plan::outcome::StepState;
 use crate::plan::{LimitEffect, LimitValue, PanelLimitStep, Step};
 use crate::report::text;
 

@@ -31,8 +31,8 @@ pub use self::settle::is_unwatched;
 use self::remembered::RememberedChange;
 use self::settle::CheckpointStanding;
 use super::ApplyFailure;
-use super::outcome::{Outcome, OutcomeVerdict};
 use crate::host::WriteHost;
+use crate::plan::outcome::{Outcome, OutcomeVerdict};
 
 /// What became of a run whose change waited; none as long as it waits, or somebody is at work there.
 ///

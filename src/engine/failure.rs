@@ -1,7 +1,6 @@
 //! Why something did not succeed here, and how a run ends that it keeps from beginning: the one carrier of
 //! failure in this folder. What the host says becomes one by `?`.
 
-use super::outcome::{Outcome, OutcomeVerdict};
 use crate::facts::FactsError;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::firewall::nft::NftError;
@@ -10,6 +9,7 @@ use crate::host::{HostError, OperationFailed};
 use crate::model::NotAHostPath;
 use crate::panel_access::client;
 use crate::plan::Fingerprint;
+use crate::plan::outcome::{Outcome, OutcomeVerdict};
 use crate::plan::stale::StaleReason;
 use crate::report::text;
 

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Diagnostic;
 use crate::host::{Digest, FileFound, STATE};
+use crate::limits::owed::OwedAction;
 use crate::model::{HostPath, known};
-use crate::plan::{Daemon, Fingerprint, ServiceAction, Step, StepCause};
+use crate::plan::{Fingerprint, Step};
 
 const FORMAT: u32 = 1;
 
@@ -23,32 +24,6 @@ pub struct Journal {
     /// The run that is under way, or was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<JournalRun>,
-}
-
-/// A service action that is owed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OwedAction {
-    /// The daemon.
-    pub daemon: Daemon,
-    /// The service as the service manager knows it.
-    pub unit: String,
-    /// The services that ran when the action was planned, and must run again.
-    pub services: Vec<String>,
-    /// Whether a run may have stopped the daemon; only then does a later one start what does not run.
-    pub begun: OwedActionBegun,
-    /// Why.
-    pub causes: Vec<StepCause>,
-}
-
-/// Whether an owed action may have begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OwedActionBegun {
-    /// The run that wrote it down went on to it, or was about to.
-    Perhaps,
-    /// It was put off: a daemon that does not run has been stopped by somebody else.
-    No,
 }
 
 /// A run that is under way, or was killed.
@@ -172,19 +147,5 @@ impl Journal {
     /// Only where a value cannot be written as JSON, which none of ours can fail.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec_pretty(self)
-    }
-}
-
-impl OwedAction {
-    /// What an action becomes when it is written down before it is done.
-    #[must_use]
-    pub fn of(action: &ServiceAction, begun: OwedActionBegun) -> Self {
-        Self {
-            daemon: action.daemon,
-            unit: action.unit.clone(),
-            services: action.services.clone(),
-            begun,
-            causes: action.causes.iter().filter(|cause| **cause != StepCause::Owed).cloned().collect(),
-        }
     }
 }

@@ -2,9 +2,9 @@
 //! is claimed.
 
 use super::ApplyRun;
-use super::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::failure::Diagnostic;
 use crate::host::{OperationError, OperationFailed};
+use crate::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 
 impl ApplyRun<'_> {
     /// Concludes a run that lost its host. Nothing can be undone from here; the next run brings the host to

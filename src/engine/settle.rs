@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::ApplyFailure;
 use super::act::panel_access::first;
 use super::journal::{self, Journal, JournalRun};
-use super::outcome::{FORMAT, Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -15,6 +14,7 @@ use crate::host::{
 use crate::model::known;
 use crate::observe;
 use crate::panel_access::accounts::AccountList;
+use crate::plan::outcome::{FORMAT, Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::{AccountChange, AccountState, OwedActionSettled, PanelAccessStep, Plan, Step};
 
 /// Writes the outcome of a run that was killed, from the journal, and removes what it left lying about. What

@@ -2,7 +2,6 @@
 
 use super::act::courier::CourierRestart;
 use super::journal::{self};
-use super::outcome::{OutcomeVerdict, StepState};
 use super::{ApplyRun, act, edits, settle};
 use crate::facts::{COURIERTCPD, XINETD};
 use crate::failure::Diagnostic;
@@ -12,7 +11,9 @@ use crate::host::{
 };
 use crate::limits;
 use crate::limits::courier::{self, CourierListener};
+use crate::limits::owed::{OwedAction, OwedActionBegun};
 use crate::model::HostPath;
+use crate::plan::outcome::{OutcomeVerdict, StepState};
 use crate::plan::{ActionMethod, Daemon, FileEdit, PanelLimitStep, RunningExpectation, ServiceAction, Step};
 
 /// Whether something was brought back.
@@ -82,7 +83,7 @@ impl ApplyRun<'_> {
                 // It stands, and rightly so; but the host is not as it was.
                 UndoneAction::Stands => back = BroughtBack::No,
                 UndoneAction::Owed => {
-                    self.owed_before.push(journal::OwedAction::of(action, journal::OwedActionBegun::Perhaps));
+                    self.owed_before.push(OwedAction::of(action, OwedActionBegun::Perhaps));
                     self.note_undone(index, BroughtBack::No, &mut back);
                 }
             }
@@ -97,10 +98,10 @@ impl ApplyRun<'_> {
 
     /// Keeps an action owed that was not begun, where what it was to make live could not be taken back.
     fn still_owed(&mut self, action: &ServiceAction, files: BroughtBack) {
-        let same = |owed: &journal::OwedAction| owed.unit == action.unit && owed.daemon == action.daemon;
+        let same = |owed: &OwedAction| owed.unit == action.unit && owed.daemon == action.daemon;
         match files {
             BroughtBack::No if !self.owed_before.iter().any(same) => {
-                self.owed_before.push(journal::OwedAction::of(action, journal::OwedActionBegun::No));
+                self.owed_before.push(OwedAction::of(action, OwedActionBegun::No));
             }
             BroughtBack::No | BroughtBack::Yes => {}
         }

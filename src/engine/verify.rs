@@ -1,12 +1,12 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
-use super::outcome::OutcomeVerdict;
 use super::{ApplyFailure, ApplyRun, RestartPolicy, edits};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Digest, HostOperation, WriteHost};
 use crate::limits::xinetd::LoadedXinetdFiles;
 use crate::observe::{ObserveScope, Observed};
+use crate::plan::outcome::OutcomeVerdict;
 use crate::plan::{self, PlanInput, Step};
 use crate::report::text;
 

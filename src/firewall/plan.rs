@@ -26,11 +26,11 @@ use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::step::{
     AddressExtent, AllowlistChange, FilterBackend, FirewallCause, FirewallStep, ReachChange, RetireStep,
 };
+use crate::firewall::text::allowed_sources;
 use crate::host::{ProcessesAbove, RunConnection};
 use crate::model::{AllowedSources as Who, Desired, MailService};
 use crate::observe::Observed;
 use crate::plan::{DisplacingRules, Note, Step};
-use crate::report::text::allowed_sources;
 
 /// How long a change stays without a confirmation where the manifest does not say, in seconds.
 const CONFIRM_WITHIN: u32 = 60;

@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use super::accounts::{self, AccountList, AccountsMisread};
 use super::sql::{self, ReadDepth};
-use crate::facts::Plesk;
+use crate::facts::{Plesk, SECRET};
 use crate::host::{CommandEnding, CommandOutput, HostCommand, PathExistence, SecretVariable};
 use crate::model::{HostPath, known};
-
-/// Holds the database's password; every release of Plesk has it.
-pub const SECRET: &str = "/etc/psa/.psa.shadow";
 
 /// A million accounts take some seconds.
 const DEADLINE: Duration = Duration::from_secs(300);

@@ -12,7 +12,9 @@ use crate::model::PanelLogin;
 use crate::model::address;
 use crate::model::printable;
 use crate::panel_access::step::CommandSurprise;
-use crate::report::redact::LOGIN;
+
+/// What comes before the login of a panel's user in a message, which follows as quoted text.
+pub const LOGIN: &str = "with the login ";
 
 /// One account in detail.
 #[derive(Debug, Clone, PartialEq, Eq)]

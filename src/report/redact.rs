@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::engine::outcome::Outcome;
 use crate::failure::{Diagnostic, FilePlace};
 use crate::model::{Desired, ManifestOrigin, PanelAccess};
+use crate::panel_access::probe::LOGIN;
+use crate::plan::outcome::Outcome;
 use crate::plan::{Note, PanelAccessCause, PanelAccessStep, Plan, Step};
 
 /// Whether accounts are named in what is shown.
@@ -105,9 +106,6 @@ fn origin(origin: &mut ManifestOrigin) {
 
 /// A line of so many characters or fewer is whole.
 const LONG: usize = 200;
-
-/// What comes before the login of a panel's user in a message, which follows as quoted text.
-pub const LOGIN: &str = "with the login ";
 
 /// What comes before the name of an account where a message names its key in a manifest.
 const KEY: &str = "panel_access.accounts.";

@@ -13,7 +13,6 @@ mod reach;
 mod show;
 
 pub use self::accounts::accounts;
-pub use self::firewall::allowed_sources;
 pub use self::outcome::{outcome, summary as outcome_summary};
 pub use self::panel_access::AccountDetail;
 pub use self::plan::{check, drift, left_alone, plan, step_name, steps_in_brief, summary, waiting};

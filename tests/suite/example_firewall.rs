@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use mailward::engine::checkpoint::confirm::{self, ConfirmProof, ConfirmRequest, ConfirmSite};
-use mailward::engine::outcome::OutcomeVerdict;
 use mailward::host::local::LocalHost;
+use mailward::plan::outcome::OutcomeVerdict;
 
 use crate::support::in_time::CommandInTime as _;
 use crate::support::office_copy;

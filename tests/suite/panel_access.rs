@@ -8,7 +8,6 @@ mod size;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mailward::engine::outcome::Outcome;
 use mailward::engine::{self, ApplyRequest, RestartPolicy, RunWatcher};
 use mailward::facts::Facts;
 use mailward::failure::{PlanBlocked, PlanBlocker};
@@ -16,6 +15,7 @@ use mailward::host::ReadHost;
 use mailward::manifest::{ManifestLayer, check};
 use mailward::model::Desired;
 use mailward::observe::{ObserveScope, Observed};
+use mailward::plan::outcome::Outcome;
 use mailward::plan::{ACTION_DEADLINE, Plan, SafetyOverrides, Step, make};
 
 use self::panel::Host;

@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mailward::engine::outcome::{Outcome, OutcomeVerdict};
 use mailward::failure::{Diagnostic, FilePlace};
 use mailward::firewall::observed::PacketEntrance;
 use mailward::host::ForeignProcess;
 use mailward::model::{ConnectionLimit, HostPath};
+use mailward::plan::outcome::{Outcome, OutcomeVerdict};
 use mailward::plan::{
     AccountProblem, Daemon, DisplacingRules, FilterBackend, LimitSetting, LimitValue, Note, Plan, SkipReason,
     saved,

@@ -11,7 +11,6 @@ mod undo;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::look::AccountLook;
-use super::super::outcome::StepState;
 use super::super::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::failure::Diagnostic;
 use crate::host::{CommandEnding, CommandOutput, HostCommand, OperationResult, ReadHost, WriteHost};
@@ -19,6 +18,7 @@ use crate::model::PanelLogin;
 use crate::panel_access::accounts::{AccountDifference, AccountList};
 use crate::panel_access::memory::SeenEffect;
 use crate::panel_access::probe::{self, AccountDetails, CommandEffect};
+use crate::plan::outcome::StepState;
 use crate::plan::{AccountAct, AccountChange, AccountState, CommandSurprise, PanelAccessStep};
 
 /// How far accounts have been changed.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::engine::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::engine::{ApplyFailure, FailureContext};
 use crate::failure::Diagnostic;
 use crate::firewall::boot;
@@ -13,6 +12,7 @@ use crate::host::{
     WaitResult, WriteHost, timer,
 };
 use crate::model::{HostPath, known};
+use crate::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 
 use super::record::{Checkpoint, files};
 

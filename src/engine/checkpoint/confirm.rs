@@ -14,12 +14,12 @@ pub use super::proof::ConfirmSite;
 use super::record::{Checkpoint, WaitingCheckpoint};
 use super::settle::{self, CheckpointDecider, CheckpointDecision, CheckpointStanding, decide};
 use super::unconfirmed;
-use crate::engine::outcome::{Outcome, OutcomeVerdict};
 use crate::engine::{ApplyFailure, FailureContext, settle as runs};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{ReadHost, WriteHost, timer};
 use crate::observe::{ObserveScope, Observed};
+use crate::plan::outcome::{Outcome, OutcomeVerdict};
 use crate::plan::{self, FilterBackend, SafetyOverrides};
 
 /// How a change is confirmed.

@@ -8,7 +8,6 @@ use super::proof::LiveSince;
 use super::record::{Checkpoint, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
 use super::{back, finish, load};
-use crate::engine::outcome::StepState;
 use crate::engine::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
@@ -23,6 +22,7 @@ use crate::host::{
 };
 use crate::model::{AddressFamily, Desired, HostPath, known};
 use crate::observe::{ObserveScope, Observed};
+use crate::plan::outcome::StepState;
 use crate::plan::{self, FirewallStep, SafetyOverrides, Step};
 use crate::report::text;
 

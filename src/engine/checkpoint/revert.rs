@@ -11,12 +11,12 @@ use super::settle::{
     CheckpointDecider, CheckpointDecision, CheckpointStanding, complete, decide, wait_for_timer,
 };
 use super::unconfirmed;
-use crate::engine::outcome::{Outcome, OutcomeVerdict, StepState};
 use crate::engine::undo::BroughtBack;
 use crate::engine::{ApplyFailure, ApplyRun, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{WriteHost, timer};
+use crate::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 
 /// Takes back what waits for a confirmation, now.
 pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {

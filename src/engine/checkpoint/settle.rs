@@ -9,7 +9,6 @@ use super::confirm::{Finished, finished, may_go_back};
 use super::context::WindowContext;
 use super::record::{Checkpoint, TimeLeft, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
-use crate::engine::outcome::OutcomeVerdict;
 use crate::engine::{ApplyFailure, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
@@ -20,6 +19,7 @@ use crate::host::{
     FileFound, HostOperation, OperationError, OperationResult, ReadHost, WaitCondition, WaitResult, WriteHost,
 };
 use crate::model::known;
+use crate::plan::outcome::OutcomeVerdict;
 
 /// How long a timer may take once its time is up.
 const TIMER_GRACE: Duration = Duration::from_secs(30);

@@ -12,8 +12,8 @@ use crate::firewall::confirmed::{self, ConfirmedRules};
 use crate::firewall::effect::FilterStack;
 use crate::firewall::nft::TableOwnership;
 use crate::firewall::step::FilterBackend;
+use crate::firewall::text::allowed_sources;
 use crate::model::{AddressFamily, AllowedSources as Who, Networks};
-use crate::report::text::allowed_sources;
 
 /// What stays of allowlists that nobody names any more.
 pub(super) struct KeptAllowlists {

@@ -9,13 +9,13 @@ use super::{
 };
 use crate::edit::xinetd::dump::XinetdDump;
 use crate::edit::xinetd::{Attribute, ServiceState, XinetdConfig};
-use crate::engine::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
 use crate::limits::action::{
     ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation, ServiceAction,
 };
+use crate::limits::owed::{OwedAction, OwedActionBegun};
 use crate::limits::step::{LimitSetting, LimitValue, SkipReason, StepCause};
 use crate::model::{ConnectionLimit, HostPath};
 use crate::plan::Note;

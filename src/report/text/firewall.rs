@@ -4,7 +4,7 @@
 use super::{DIM, HEADING, WARNING, count};
 use crate::firewall::boot::way_of;
 use crate::firewall::effect::{AddressCount, PortsChange};
-use crate::firewall::rules::few;
+use crate::firewall::text::allowed_sources;
 use crate::model::{AddressFamily, AllowedSources, Networks};
 use crate::plan::{
     AddressExtent, AllowlistChange, BootHook, BootStep, FirewallCause, FirewallStep, RetireStep,
@@ -112,16 +112,6 @@ fn allowlist_text(allowlist: &AllowlistChange) -> String {
         format!("{from} → {}", allowed_sources(&allowlist.to))
     };
     format!("{} ({}): {change}", allowlist.service, ports.join(", "))
-}
-
-/// Who may, in a few words.
-#[must_use]
-pub fn allowed_sources(allowed: &AllowedSources) -> String {
-    match allowed {
-        AllowedSources::Anyone => "anyone".to_owned(),
-        AllowedSources::Nobody => "nobody".to_owned(),
-        AllowedSources::Only(networks) => few(networks),
-    }
 }
 
 /// The family of which no network is allowed, where one of the other is.

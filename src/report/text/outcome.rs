@@ -3,8 +3,8 @@
 use super::notes;
 use super::panel_access::AccountDetail;
 use super::plan::{step_name, steps_in_brief, waiting};
-use crate::engine::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::Step;
+use crate::plan::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::report::Colour;
 use crate::report::diagnostic::{WorstSeverity, render};
 use crate::report::safe::SafeText;

@@ -1,7 +1,7 @@
 //! What an apply does to accounts, and what it leaves behind when something goes wrong.
 
-use mailward::engine::outcome::{Outcome, OutcomeVerdict, StepState};
 use mailward::host::memory::MemoryEntry;
+use mailward::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 use mailward::report::Colour;
 use mailward::report::text;
 

@@ -1,12 +1,12 @@
 //! Every value of a plan, an outcome and a view of a host that can hold text holds a stranger's: each text
 //! made of it is clean.
 
-use mailward::engine::outcome::Outcome;
 use mailward::failure::{Diagnostic, FilePlace};
 use mailward::firewall::show::ShownFirewall as Access;
 use mailward::limits::show::{DeclaredAs, LimitEntry, RunningValue};
 use mailward::model::{ConnectionLimit, HostPath};
 use mailward::panel_access::show::ShownAccounts as Accounts;
+use mailward::plan::outcome::Outcome;
 use mailward::plan::{Daemon, LimitSetting, LimitValue, Note, Plan, saved};
 use mailward::report::diagnostic::{WorstSeverity, render};
 use mailward::report::safe::SafeText;

@@ -7,13 +7,13 @@ use super::super::edits::ListenersAfter;
 use super::super::running::common;
 use super::super::{CourierListener, CourierProcess, CourierWants, SETTINGS};
 use super::differs;
-use crate::engine::journal::{OwedAction, OwedActionBegun};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
 use crate::limits::action::{
     ActionCost, ActionMethod, ActionVerb, Daemon, RunningExpectation, ServiceAction,
 };
+use crate::limits::owed::{OwedAction, OwedActionBegun};
 use crate::limits::step::{LimitSetting, LimitValue, StepCause};
 
 /// The listeners that one service runs.

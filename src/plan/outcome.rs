@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::OwedAction;
 use crate::failure::{Diagnostic, Exit};
+use crate::limits::owed::OwedAction;
 use crate::plan::{Fingerprint, HostId, Note, Step};
 
 /// The number of the outcomes' format.
@@ -85,7 +85,7 @@ pub enum OutcomeVerdict {
 impl OutcomeVerdict {
     /// What a run has come to that ends with a change of access that waits.
     #[must_use]
-    pub(super) const fn and_waits(self) -> Self {
+    pub(crate) const fn and_waits(self) -> Self {
         match self {
             Self::AsDesired | Self::Applied | Self::ChangedSince => Self::Waiting,
             other => other,
