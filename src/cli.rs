@@ -26,13 +26,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use self::allow::allowed;
 use self::args::{ApplyArgs, CheckArgs, ConfirmArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::OperatorTerminal;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::facts::{self, Facts, FactsError};
 use crate::failure::{Diagnostic, Exit, PlanBlocker};
 use crate::host::WriteHost;
 use crate::manifest::{self, CheckedManifest};
 use crate::model::Desired;
 use crate::model::printable;
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::{Plan, SafetyOverrides};
 use crate::report::diagnostic::WorstSeverity;
 use crate::report::redact::NameVisibility;
@@ -278,7 +278,7 @@ fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, CommandEn
         // What cannot be read of a wrong host does not matter.
         Err(FactsError::Unreadable { .. }) => facts::names_of(host)?,
     };
-    crate::plan::guard(desired, &names).map_err(CommandEnd::from)?;
+    crate::engine::make::guard(desired, &names).map_err(CommandEnd::from)?;
     Ok(read?)
 }
 
@@ -292,7 +292,7 @@ fn planned(
 ) -> Result<Plan, CommandEnd> {
     let facts = facts_for(host, desired)?;
     let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
-    Ok(crate::plan::make(desired, advice, &facts, &observed, deadline, allowed)?)
+    Ok(crate::engine::make::make(desired, advice, &facts, &observed, deadline, allowed)?)
 }
 
 /// The exit code of a plan that is not applied.

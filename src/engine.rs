@@ -9,6 +9,8 @@ pub mod checkpoint;
 mod failure;
 pub mod journal;
 mod lost;
+pub mod make;
+pub mod observe;
 mod settle;
 mod undo;
 mod verify;
@@ -19,6 +21,7 @@ use self::checkpoint::context::WindowContext;
 use self::checkpoint::open::FirewallPhase;
 use self::failure::{ApplyFailure, FailureContext};
 use self::journal::{Journal, JournalRun, ReplacedFile};
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::facts::{self, DaemonJudge, Facts};
 use crate::failure::Diagnostic;
 use crate::host::timer::{CheckpointFolder, TimerStarter};
@@ -26,12 +29,9 @@ use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
 use crate::limits::courier;
 use crate::limits::owed::{OwedAction, OwedActionBegun};
 use crate::model::{Desired, HostPath, known};
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::outcome::{Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::stale;
-use crate::plan::{
-    self, FileEdit, Fingerprint, OwedActionSettled, Plan, SafetyOverrides, ServiceAction, Step,
-};
+use crate::plan::{FileEdit, Fingerprint, OwedActionSettled, Plan, SafetyOverrides, ServiceAction, Step};
 
 /// What to apply, and how.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ fn try_apply(
         // Before anything else, the lock included: on a wrong host nothing is touched, and nothing is
         // settled.
         let names = facts::names_of(host)?;
-        plan::guard(request.desired, &names)?;
+        make::guard(request.desired, &names)?;
     }
     host.lock()?;
     let mut facts = Facts::read(host)?;
@@ -128,7 +128,7 @@ fn try_apply(
     }
     let observed = Observed::read(host, &facts, ObserveScope::ToApply(request.desired))?;
     let plan =
-        plan::make(request.desired, request.advice, &facts, &observed, request.deadline, request.allowed)?;
+        make::make(request.desired, request.advice, &facts, &observed, request.deadline, request.allowed)?;
     accept(request, &plan)?;
     if plan.is_empty() {
         settle::nothing_to_do(host, &facts, &plan)?;

@@ -11,7 +11,6 @@ pub mod host;
 pub mod limits;
 pub mod manifest;
 pub mod model;
-pub mod observe;
 pub mod panel_access;
 pub mod plan;
 pub mod report;

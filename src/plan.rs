@@ -4,7 +4,6 @@
 //! builds one and is pure, `fingerprint` names what a plan does, `stale` compares two.
 
 pub mod fingerprint;
-mod make;
 pub mod outcome;
 mod reason;
 pub mod saved;
@@ -13,7 +12,6 @@ pub mod stale;
 use serde::{Deserialize, Serialize};
 
 pub use self::fingerprint::Fingerprint;
-pub use self::make::{ACTION_DEADLINE, guard, inputs, make};
 pub use self::reason::{DisplacingRules, Note};
 pub use crate::capability::{OverridePermission, SafetyOverrides};
 pub use crate::facts::control::ServiceControl;

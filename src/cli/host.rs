@@ -7,12 +7,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::CommandEnd;
+use crate::engine::make::ACTION_DEADLINE;
 use crate::failure::Exit;
 use crate::host::WriteHost;
 use crate::host::deadline::{Deadline, LimitedHost};
 use crate::host::local::LocalHost;
 use crate::host::ssh::{MetadataPolicy, SignalReceiver, SshDestination, SshHost, SshLogin};
-use crate::plan::ACTION_DEADLINE;
 
 /// Where the host is.
 #[derive(Debug, Args)]

@@ -2,13 +2,13 @@
 
 use super::terminal::OperatorTerminal;
 use super::{CommandEnd, OutputFormat, ShowArgs, checked, facts_for};
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, Exit};
 use crate::firewall;
 use crate::firewall::plan::UnconfirmedRules;
 use crate::host::ssh::{MetadataPolicy, SignalReceiver};
 use crate::limits::show::{entries, unreadable};
-use crate::observe::{ObserveScope, Observed};
 use crate::panel_access::show;
 use crate::report::diagnostic::WorstSeverity;
 use crate::report::redact::NameVisibility;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use self::courier::CourierRestart;
 use super::{ApplyFailure, ApplyRun, FailureContext, actions, edits};
 use crate::edit::xinetd::dump::XinetdDump;
+use crate::engine::observe::Observed;
 use crate::facts::{COURIERTCPD, Facts};
 use crate::failure::Diagnostic;
 use crate::host::batch;
@@ -20,7 +21,6 @@ use crate::host::{
 use crate::limits;
 use crate::model::HostPath;
 use crate::model::printable;
-use crate::observe::Observed;
 use crate::plan::outcome::OutcomeVerdict;
 use crate::plan::{ActionMethod, Daemon, Plan, RunningExpectation, ServiceAction, ServiceControl, StepCause};
 

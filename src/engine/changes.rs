@@ -2,11 +2,11 @@
 //! at both.
 
 use super::{ApplyFailure, ApplyRun, RunWatcher, edits, interrupted, journal, lost};
+use crate::engine::observe;
 use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{FileFound, FileReplacement, HostOperation, OperationError, ReadHost, WriteHost};
 use crate::limits::courier::{CourierFiles, CourierListener};
-use crate::observe;
 use crate::plan::outcome::StepState;
 use crate::plan::{LimitEffect, LimitValue, PanelLimitStep, Step};
 use crate::report::text;

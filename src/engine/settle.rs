@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ApplyFailure;
 use super::act::panel_access::first;
 use super::journal::{self, Journal, JournalRun};
+use crate::engine::observe;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
@@ -12,7 +13,6 @@ use crate::host::{
     Digest, FileFound, FileReplacement, HostOperation, STATE, WaitCondition, WriteHost, restart,
 };
 use crate::model::known;
-use crate::observe;
 use crate::panel_access::accounts::AccountList;
 use crate::plan::outcome::{FORMAT, Outcome, OutcomeVerdict, StepOutcome, StepState};
 use crate::plan::{AccountChange, AccountState, OwedActionSettled, PanelAccessStep, Plan, Step};

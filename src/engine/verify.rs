@@ -1,13 +1,14 @@
 //! Verify: observe and plan again. What this run managed must need nothing more.
 
 use super::{ApplyFailure, ApplyRun, RestartPolicy, edits};
+use crate::engine::make;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{Digest, HostOperation, WriteHost};
 use crate::limits::xinetd::LoadedXinetdFiles;
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::outcome::OutcomeVerdict;
-use crate::plan::{self, PlanInput, Step};
+use crate::plan::{PlanInput, Step};
 use crate::report::text;
 
 impl ApplyRun<'_> {
@@ -21,7 +22,7 @@ impl ApplyRun<'_> {
             facts.loaded = Some(loaded.clone());
         }
         facts.journal.owed.clear();
-        let planned = plan::make(
+        let planned = make::make(
             self.request.desired,
             &[],
             &facts,
@@ -84,7 +85,7 @@ impl ApplyRun<'_> {
 
     /// Whether a file or an account is something else now than this run read or wrote.
     fn changed_by_others(&self, observed: &Observed) -> bool {
-        self.differ(&plan::inputs(observed), &plan::inputs(&self.observed)) || self.accounts_differ(observed)
+        self.differ(&make::inputs(observed), &make::inputs(&self.observed)) || self.accounts_differ(observed)
     }
 
     /// The same for some of the files.

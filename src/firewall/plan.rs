@@ -21,6 +21,7 @@ use super::observed::{ObservedFirewall, PacketEntrance};
 use super::{PortAllowlist, allowlists};
 use crate::capability::{OverridePermission, SafetyOverrides};
 use crate::engine::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint, is_unwatched};
+use crate::engine::observe::Observed;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::step::{
@@ -29,7 +30,6 @@ use crate::firewall::step::{
 use crate::firewall::text::allowed_sources;
 use crate::host::{ProcessesAbove, RunConnection};
 use crate::model::{AllowedSources as Who, Desired, MailService};
-use crate::observe::Observed;
 use crate::plan::{DisplacingRules, Note, Step};
 
 /// How long a change stays without a confirmation where the manifest does not say, in seconds.

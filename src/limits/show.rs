@@ -8,13 +8,13 @@ use crate::edit::xinetd::{
     Attribute, ProblemEffect, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
     XinetdProblemKind,
 };
+use crate::engine::observe::Observed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::Process;
 use crate::limits::action::Daemon;
 use crate::limits::step::{LimitSetting, LimitValue};
 use crate::model::{Desired, HostPath};
-use crate::observe::Observed;
 use crate::report::text;
 
 /// One setting of one service.

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 
+use mailward::engine::make::{ACTION_DEADLINE, make};
+use mailward::engine::observe::{ObserveScope, Observed};
 use mailward::facts::Facts;
 use mailward::host::local::LocalHost;
 use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
 use mailward::manifest::{ManifestLayer, check};
-use mailward::observe::{ObserveScope, Observed};
-use mailward::plan::{ACTION_DEADLINE, SafetyOverrides, Step, make};
+use mailward::plan::{SafetyOverrides, Step};
 
 use crate::support::office_copy;
 

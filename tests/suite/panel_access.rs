@@ -8,15 +8,16 @@ mod size;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mailward::engine::make::{ACTION_DEADLINE, make};
+use mailward::engine::observe::{ObserveScope, Observed};
 use mailward::engine::{self, ApplyRequest, RestartPolicy, RunWatcher};
 use mailward::facts::Facts;
 use mailward::failure::{PlanBlocked, PlanBlocker};
 use mailward::host::ReadHost;
 use mailward::manifest::{ManifestLayer, check};
 use mailward::model::Desired;
-use mailward::observe::{ObserveScope, Observed};
 use mailward::plan::outcome::Outcome;
-use mailward::plan::{ACTION_DEADLINE, Plan, SafetyOverrides, Step, make};
+use mailward::plan::{Plan, SafetyOverrides, Step};
 
 use self::panel::Host;
 

@@ -7,13 +7,13 @@ use super::load::{self, LoadContext};
 use super::open::{SavedTables, lister, printed};
 use super::record::Checkpoint;
 use crate::engine::ApplyFailure;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::failure::Diagnostic;
 use crate::firewall::{NatEnds, PortAllowlist, boot, iptables, nft};
 use crate::host::batch::Batch;
 use crate::host::timer::TimerLoad;
 use crate::host::{CommandEnding, FileFound, HostCommand, ReadHost, WriteHost};
 use crate::model::{AddressFamily, HostPath, known};
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::FilterBackend;
 
 /// Whether the host has booted since a change went live.

@@ -14,13 +14,14 @@ pub use super::proof::ConfirmSite;
 use super::record::{Checkpoint, WaitingCheckpoint};
 use super::settle::{self, CheckpointDecider, CheckpointDecision, CheckpointStanding, decide};
 use super::unconfirmed;
+use crate::engine::make;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::engine::{ApplyFailure, FailureContext, settle as runs};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::{ReadHost, WriteHost, timer};
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::outcome::{Outcome, OutcomeVerdict};
-use crate::plan::{self, FilterBackend, SafetyOverrides};
+use crate::plan::{FilterBackend, SafetyOverrides};
 
 /// How a change is confirmed.
 #[derive(Debug, Clone)]
@@ -258,7 +259,7 @@ fn went_back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<Outc
 /// The kernel must still have what was applied.
 fn still_there(cx: &WindowContext<'_>, checkpoint: &Checkpoint) -> Result<(), ApplyFailure> {
     let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&checkpoint.desired))?;
-    let planned = plan::make(
+    let planned = make::make(
         &checkpoint.desired,
         &[],
         cx.facts,
@@ -303,7 +304,7 @@ pub(super) fn finished(
 ) -> Result<Finished, ApplyFailure> {
     let allowed = SafetyOverrides::everything();
     let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&checkpoint.desired))?;
-    let plan = plan::make(&checkpoint.desired, &[], cx.facts, &observed, cx.deadline, &allowed)?;
+    let plan = make::make(&checkpoint.desired, &[], cx.facts, &observed, cx.deadline, &allowed)?;
     let made = made(cx.host, &observed, &plan)?;
     if made == Made::Otherwise {
         // What was to take over is not in force: what did it before must stay.

@@ -3,9 +3,9 @@
 
 use super::back::texts;
 use crate::engine::ApplyFailure;
+use crate::engine::observe::Observed;
 use crate::firewall::former;
 use crate::host::ReadHost;
-use crate::observe::Observed;
 use crate::plan::Plan;
 
 /// How the rules in force are made.

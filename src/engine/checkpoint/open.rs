@@ -8,6 +8,8 @@ use super::proof::LiveSince;
 use super::record::{Checkpoint, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
 use super::{back, finish, load};
+use crate::engine::make;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::engine::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
@@ -21,9 +23,8 @@ use crate::host::{
     ReadHost, RunConnection, WINDOWS, WaitCondition, WaitResult, WriteHost,
 };
 use crate::model::{AddressFamily, Desired, HostPath, known};
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::outcome::StepState;
-use crate::plan::{self, FirewallStep, SafetyOverrides, Step};
+use crate::plan::{FirewallStep, SafetyOverrides, Step};
 use crate::report::text;
 
 /// How long a watcher of an earlier window may take to notice that it is over.
@@ -361,7 +362,7 @@ pub(super) fn nothing_left(
 ) -> Result<Facts, ApplyFailure> {
     let facts = Facts::read(host)?;
     let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
-    let planned = plan::make(desired, &[], &facts, &observed, deadline, allowed);
+    let planned = make::make(desired, &[], &facts, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
             let waits = matches!(facts.waiting, WaitingCheckpoint::Open(_));

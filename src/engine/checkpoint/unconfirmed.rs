@@ -4,13 +4,13 @@
 use super::context::WindowContext;
 use super::load::{self, LoadContext};
 use crate::engine::ApplyFailure;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::firewall::PortAllowlist;
 use crate::firewall::plan::{back_to_confirmed, unconfirmed};
 use crate::host::ReadHost;
 use crate::model::Desired;
-use crate::observe::{ObserveScope, Observed};
 use crate::plan::FilterBackend;
 
 /// Each way whose own rules were never confirmed, with the allowlists that were confirmed last.

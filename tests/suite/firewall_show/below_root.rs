@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use mailward::engine::observe::{ObserveScope, Observed};
 use mailward::facts::Facts;
 use mailward::host::local::LocalHost;
 use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
 use mailward::manifest::{ManifestLayer, check};
-use mailward::observe::{ObserveScope, Observed};
 use serde_json::Value;
 
 use super::{assert_decided, deciders, entries};

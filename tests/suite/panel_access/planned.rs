@@ -244,12 +244,12 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
     assert!(told.contains("one run may change 5"), "{told}");
     let wanted = desired(all);
     let facts = mailward::facts::Facts::read(&host.host).unwrap();
-    let scope = mailward::observe::ObserveScope::Of(&wanted);
-    let observed = mailward::observe::Observed::read(&host.host, &facts, scope).unwrap();
+    let scope = mailward::engine::observe::ObserveScope::Of(&wanted);
+    let observed = mailward::engine::observe::Observed::read(&host.host, &facts, scope).unwrap();
     let make = |number| {
         let allowed = SafetyOverrides { account_changes: Some(number), ..SafetyOverrides::default() };
-        let deadline = mailward::plan::ACTION_DEADLINE;
-        mailward::plan::make(&wanted, &[], &facts, &observed, deadline, &allowed)
+        let deadline = mailward::engine::make::ACTION_DEADLINE;
+        mailward::engine::make::make(&wanted, &[], &facts, &observed, deadline, &allowed)
     };
     assert!(make(6).is_err());
     assert!(make(7).is_ok());

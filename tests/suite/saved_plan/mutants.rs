@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use mailward::engine::make::{ACTION_DEADLINE, make};
+use mailward::engine::observe::{ObserveScope, Observed};
 use mailward::facts::Facts;
 use mailward::failure::Exit;
 use mailward::host::local::LocalHost;
-use mailward::observe::{ObserveScope, Observed};
-use mailward::plan::{ACTION_DEADLINE, Fingerprint, Plan, SafetyOverrides, Step, make, saved, stale};
+use mailward::plan::{Fingerprint, Plan, SafetyOverrides, Step, saved, stale};
 use serde_json::{Value as Json, json};
 
 use super::{Desk, MANIFEST};

@@ -3,8 +3,8 @@
 
 use super::super::super::{ApplyFailure, ApplyRun};
 use super::{AccountSkip, first};
+use crate::engine::observe::Observed;
 use crate::failure::Diagnostic;
-use crate::observe::Observed;
 use crate::panel_access::accounts::{AccountDifference, AccountList, MailAccount};
 use crate::panel_access::client::AccountsUnread;
 use crate::panel_access::probe::AccountDetails;

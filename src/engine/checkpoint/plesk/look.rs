@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::record::Checkpoint;
 use crate::engine::ApplyFailure;
+use crate::engine::observe::{ObserveScope, Observed};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::firewall::effect::FilterStack;
@@ -14,7 +15,6 @@ use crate::firewall::rules::few;
 use crate::firewall::{PortAllowlist, allowlists};
 use crate::host::{OperationResult, OperationResults, ProcessId, ReadHost, WaitResult};
 use crate::model::{HostPath, Networks};
-use crate::observe::{ObserveScope, Observed};
 
 /// What was seen.
 pub(super) struct PleskSeen {

@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::fingerprint::Fingerprint;
-use super::{FORMAT, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides, Step};
 use crate::edit::shellvars;
 use crate::edit::xinetd::{ProblemEffect, XinetdProblemKind};
+use crate::engine::observe::Observed;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall;
 use crate::limits::{self, LimitsPart, courier, xinetd};
 use crate::model::Desired;
-use crate::observe::Observed;
 use crate::panel_access;
+use crate::plan::{FORMAT, Fingerprint, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides, Step};
 
 /// How long a service action may take where the command line does not say.
 pub const ACTION_DEADLINE: Duration = Duration::from_secs(60);
