@@ -254,7 +254,7 @@ impl<'a> ApplyRun<'a> {
             .collect();
         let noted = owed.clone();
         let journal = Journal { format: facts.journal.format, owed, run: Some(run) };
-        let courier_before = observed.courier.clone().unwrap_or_default();
+        let courier_before = observed.limits.courier.clone().unwrap_or_default();
         Self {
             request,
             courier_before,

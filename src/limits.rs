@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod courier;
+pub mod observed;
 pub mod owed;
 pub mod panel;
 pub mod show;

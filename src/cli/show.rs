@@ -28,7 +28,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
         (Some(access), Some(boot)) => firewall::plan::provisional(&facts, access, boot),
         (Some(_) | None, _) => Vec::new(),
     };
-    let entries = entries(checked.as_ref().map(|checked| &checked.desired), &facts, &observed);
+    let entries = entries(checked.as_ref().map(|checked| &checked.desired), &facts, &observed.limits);
     let names = match (args.format, args.accounts, terminal.names) {
         (_, true, _) | (OutputFormat::Json, _, NameVisibility::Shown) => show::AccountNaming::Named,
         (OutputFormat::Text, false, _) | (OutputFormat::Json, _, NameVisibility::Withheld) => {
@@ -65,7 +65,7 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
             panel_access: accounts,
         })?),
     }
-    let mut unreadable = unreadable(&observed);
+    let mut unreadable = unreadable(&observed.limits);
     if let Some(Err(unread)) = panel.map(|panel| &panel.accounts) {
         let what = "the accounts' panel access cannot be read";
         let diagnostic = Diagnostic::new(what).because(unread.to_string());

@@ -44,7 +44,7 @@ pub(super) fn baseline(
     let mut baseline = DaemonBaseline { courier: courier::values(facts), dump: None };
     let reload = actions(plan).find(|action| action.daemon == Daemon::Xinetd);
     let (Some(ServiceAction { how: ActionMethod::Signal { process, .. }, .. }), Some(state)) =
-        (reload, &observed.xinetd)
+        (reload, &observed.limits.xinetd)
     else {
         return Ok(baseline);
     };

@@ -105,7 +105,7 @@ impl ApplyRun<'_> {
             watch.begins(&self.plan.steps[index]);
             self.outcome.steps[index].state = StepState::Failed;
             self.panel(host, &panel.argv)?;
-            self.observed.courier = self.panel_took(host, &panel, |effect| effect.to)?;
+            self.observed.limits.courier = self.panel_took(host, &panel, |effect| effect.to)?;
             self.outcome.steps[index].state = StepState::Done;
         }
         Ok(())
@@ -118,7 +118,7 @@ impl ApplyRun<'_> {
         panel: &PanelLimitStep,
         wanted: impl Fn(&LimitEffect) -> LimitValue,
     ) -> Result<Option<CourierFiles>, ApplyFailure> {
-        let courier = match &self.observed.courier {
+        let courier = match &self.observed.limits.courier {
             Some(files) => Some(observe::courier_again(host, files)?),
             None => None,
         };

@@ -8,7 +8,8 @@ use crate::edit::xinetd::{ProblemEffect, XinetdProblemKind};
 use crate::engine::observe::Observed;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
-use crate::firewall;
+use crate::firewall::{self, plan::FirewallPart};
+use crate::limits::observed::ObservedLimits;
 use crate::limits::{self, LimitsPart, courier, xinetd};
 use crate::model::Desired;
 use crate::panel_access;
@@ -40,10 +41,10 @@ pub fn make(
     let mut parts = Vec::new();
     if courier::concerns(desired, facts) {
         let none = courier::CourierFiles::default();
-        let files = observed.courier.as_ref().unwrap_or(&none);
-        parts.push(courier::plan(desired, facts, files, observed.panel.as_ref(), deadline));
+        let files = observed.limits.courier.as_ref().unwrap_or(&none);
+        parts.push(courier::plan(desired, facts, files, observed.limits.panel.as_ref(), deadline));
     }
-    if let Some(xinetd) = &observed.xinetd
+    if let Some(xinetd) = &observed.limits.xinetd
         && xinetd::concerns(desired, facts)
     {
         parts.push(limits::xinetd::plan(desired, facts, xinetd, deadline));
@@ -61,7 +62,10 @@ pub fn make(
         panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
     notes.extend(left);
     blockers.extend(refused);
-    let firewall = firewall::plan::plan(desired, facts, observed, allowed, deadline);
+    let firewall = observed.firewall.as_ref().map_or_else(FirewallPart::default, |filters| {
+        let (boot, connection) = (observed.boot.as_ref(), observed.connection.as_ref());
+        firewall::plan::plan(desired, facts, filters, boot, connection, allowed, deadline)
+    });
     notes.extend(firewall.notes);
     blockers.extend(firewall.blockers);
     if !blockers.is_empty() {
@@ -129,7 +133,8 @@ pub fn guard(desired: &Desired, names: &BTreeSet<String>) -> Result<(), Vec<Plan
 /// The files that a plan is made from, with their digests, by path.
 #[must_use]
 pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
-    let Observed { courier, panel: _, xinetd, accounts: _, firewall: _, boot: _, connection: _ } = observed;
+    let Observed { limits, accounts: _, firewall: _, boot: _, connection: _ } = observed;
+    let ObservedLimits { courier, panel: _, xinetd } = limits;
     let courier = courier.iter().flat_map(courier::CourierFiles::inputs);
     let courier = courier.map(|(path, digest)| PlanInput { path, digest });
     let xinetd = xinetd.iter().flat_map(xinetd::XinetdFiles::inputs);
@@ -142,7 +147,7 @@ pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
 fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step]) -> Vec<Note> {
     let edits = || steps.iter().filter_map(Step::as_edit);
     let mut notes = Vec::new();
-    let files = observed.courier.as_ref().filter(|_| courier::concerns(desired, facts));
+    let files = observed.limits.courier.as_ref().filter(|_| courier::concerns(desired, facts));
     for file in files.iter().flat_map(|files| files.0.values()) {
         let edited = edits().find(|edit| edit.path == file.path).map(|edit| &edit.bytes);
         let Some(bytes) = edited.or(file.bytes.as_ref().ok()) else {
@@ -153,7 +158,7 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
             notes.push(Note::Problem { path: file.path.clone(), line: problem.spot.line, effect });
         }
     }
-    if let Some(state) = observed.xinetd.as_ref().filter(|_| xinetd::concerns(desired, facts)) {
+    if let Some(state) = observed.limits.xinetd.as_ref().filter(|_| xinetd::concerns(desired, facts)) {
         let after = edits().next().map(|_| state.after(edits()));
         for problem in &after.as_ref().unwrap_or(&state.config).problems {
             // Package managers' and editors' left-overs in the folder are skipped by design.

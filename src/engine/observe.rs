@@ -23,6 +23,7 @@ use crate::host::{
     RunConnection,
 };
 use crate::limits::courier::{self, ContentAbsent, CourierFile, CourierFiles};
+use crate::limits::observed::ObservedLimits;
 use crate::limits::panel::{self, PanelCommand};
 use crate::limits::xinetd::{self, FileDetails, InetdServices, XinetdFiles};
 use crate::model::{Desired, HostPath, known};
@@ -38,12 +39,8 @@ const MOST_LEVELS: usize = 16;
 /// The state of what is managed.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// Courier's files.
-    pub courier: Option<CourierFiles>,
-    /// The panel's command.
-    pub panel: Option<PanelCommand>,
-    /// xinetd's files.
-    pub xinetd: Option<XinetdFiles>,
+    /// What the limits are about.
+    pub limits: ObservedLimits,
     /// The panel's mail accounts.
     pub accounts: Option<ObservedPanelAccess>,
     /// The packet filters.
@@ -151,10 +148,10 @@ impl Observed {
             for (name, path, ticket) in files {
                 read.insert(name, courier_file(path, answers.take(ticket)?));
             }
-            observed.courier = Some(CourierFiles(read));
+            observed.limits.courier = Some(CourierFiles(read));
         }
         if let (Some(command), Some(ticket)) = (probe, output) {
-            observed.panel = Some(PanelCommand::read(&command, &answers.take(ticket)?));
+            observed.limits.panel = Some(PanelCommand::read(&command, &answers.take(ticket)?));
         }
         observed.accounts = asked.map(|asked| asked.accounts(&mut answers)).transpose()?;
         let mut starts = None;
@@ -176,7 +173,7 @@ impl Observed {
             observed.boot = Some(boot.observed(&mut answers)?);
             observed.connection = Some(answers.take(connection)?);
         }
-        observed.xinetd = starts.filter(|_| scope.xinetd(facts));
+        observed.limits.xinetd = starts.filter(|_| scope.xinetd(facts));
         Ok(observed)
     }
 }

@@ -102,7 +102,7 @@ impl ApplyRun<'_> {
     /// What xinetd has loaded, where this run saw it read its files and nobody has touched them since.
     fn loaded(&self, observed: &Observed) -> Option<LoadedXinetdFiles> {
         let process = self.xinetd?;
-        let (now, before) = (observed.xinetd.as_ref()?, self.observed.xinetd.as_ref()?);
+        let (now, before) = (observed.limits.xinetd.as_ref()?, self.observed.limits.xinetd.as_ref()?);
         if self.differ(&now.inputs(), &before.inputs()) {
             return None;
         }

@@ -21,7 +21,6 @@ use super::observed::{ObservedFirewall, PacketEntrance};
 use super::{PortAllowlist, allowlists};
 use crate::capability::{OverridePermission, SafetyOverrides};
 use crate::engine::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint, is_unwatched};
-use crate::engine::observe::Observed;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::step::{
@@ -87,13 +86,12 @@ struct BackendNeeds {
 pub fn plan(
     desired: &Desired,
     facts: &Facts,
-    observed: &Observed,
+    observed: &ObservedFirewall,
+    boot: Option<&BootObserved>,
+    connection: Option<&RunConnection>,
     allowed: &SafetyOverrides,
     deadline: Duration,
 ) -> FirewallPart {
-    let Some(access) = &observed.firewall else {
-        return FirewallPart::default();
-    };
     let mut part = FirewallPart::default();
     if let Some(unread) = &facts.waiting_unread {
         part.blockers.push(PlanBlocker { kind: PlanBlocked::Unknown, diagnostic: unread.clone() });
@@ -103,9 +101,9 @@ pub fn plan(
     let scene = FirewallScene {
         desired,
         facts,
-        observed: access,
-        boot: observed.boot.as_ref().unwrap_or(&none),
-        connection: observed.connection.as_ref(),
+        observed,
+        boot: boot.unwrap_or(&none),
+        connection,
         allowed,
         unnamed: UnnamedServices::Stays,
         deadline,

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::courier::{self, CourierListener, CourierProcess, SETTINGS, common};
+use super::observed::ObservedLimits;
 use super::xinetd::{self, BlockTarget, InetdServices, default_of, setting};
 use crate::edit::xinetd::{
     Attribute, ProblemEffect, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
     XinetdProblemKind,
 };
-use crate::engine::observe::Observed;
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::host::Process;
@@ -88,7 +88,7 @@ pub struct DeclaredAs {
 
 /// Lists every limit of the host.
 #[must_use]
-pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<LimitEntry> {
+pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &ObservedLimits) -> Vec<LimitEntry> {
     let mut entries = courier_entries(desired, facts, observed);
     entries.extend(xinetd_entries(desired, facts, observed));
     entries
@@ -100,7 +100,7 @@ fn unclear(facts: &Facts) -> Vec<Process> {
     unclear.cloned().collect()
 }
 
-fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<LimitEntry> {
+fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &ObservedLimits) -> Vec<LimitEntry> {
     let Some(files) = &observed.courier else {
         return Vec::new();
     };
@@ -152,7 +152,7 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
     entries
 }
 
-fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed) -> Vec<LimitEntry> {
+fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &ObservedLimits) -> Vec<LimitEntry> {
     let Some(state) = &observed.xinetd else {
         return Vec::new();
     };
@@ -253,7 +253,7 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed)
 
 /// What of a host's files could not be read.
 #[must_use]
-pub fn unreadable(observed: &Observed) -> Vec<Diagnostic> {
+pub fn unreadable(observed: &ObservedLimits) -> Vec<Diagnostic> {
     let courier =
         observed.courier.iter().flat_map(|files| files.0.values()).filter_map(|file| match &file.bytes {
             Err(courier::ContentAbsent::Unreadable(reason)) => Some((&file.path, reason)),
