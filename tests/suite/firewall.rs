@@ -28,7 +28,7 @@ fn a_host_that_nothing_can_enforce_access_on_is_told_and_left_as_it_is() {
     }
     let manifest = copy.path().join("access.toml");
     for (enforce, told) in [
-        ("auto", "nothing on this host can enforce `firewall`"),
+        ("auto", "nothing on this host can enforce `access`"),
         ("nftables", "nft is not installed"),
         ("iptables", "iptables-save and iptables-restore is not installed"),
         ("plesk-firewall", "there is no Plesk firewall with a command"),

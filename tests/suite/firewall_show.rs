@@ -65,7 +65,7 @@ fn restore(host: &Host, kind: &str, rules: impl Fn(&str) -> String) {
     }
 }
 
-/// Runs `show` on the host, and gives its `firewall`.
+/// Runs `show` on the host, and gives its `access`.
 fn shown(host: &Host) -> Value {
     let text = host.run(&SHOW).success();
     let shown: Value = serde_json::from_str(&text).unwrap();

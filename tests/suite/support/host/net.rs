@@ -84,7 +84,7 @@ pub enum Reach {
     Silent,
 }
 
-/// The clients of one host: `example_host`, `vpn`, `stranger` and, without IPv4, `six`.
+/// The clients of one host: `office`, `vpn`, `stranger` and, without IPv4, `six`.
 ///
 /// They outlive the host's boots, not the [`Host`].
 #[derive(Clone, Debug)]
