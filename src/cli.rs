@@ -27,7 +27,8 @@ use self::allow::allowed;
 use self::args::{ApplyArgs, CheckArgs, ConfirmArgs, DecideArgs, PlanArgs, ShowArgs, ValidateArgs};
 use self::terminal::OperatorTerminal;
 use crate::engine::observe::{ObserveScope, Observed};
-use crate::facts::{self, Facts, FactsError};
+use crate::engine::recall::HostSurvey;
+use crate::facts::{self, FactsError};
 use crate::failure::{Diagnostic, Exit, PlanBlocker};
 use crate::host::WriteHost;
 use crate::manifest::{self, CheckedManifest};
@@ -270,10 +271,10 @@ fn checked(paths: &[PathBuf]) -> Result<CheckedManifest, CommandEnd> {
 }
 
 /// What kind of host it is, where the manifest is for it: on another one nothing else is looked at.
-fn facts_for(host: &dyn WriteHost, desired: &Desired) -> Result<Facts, CommandEnd> {
-    let read = Facts::read(host);
+fn survey_for(host: &dyn WriteHost, desired: &Desired) -> Result<HostSurvey, CommandEnd> {
+    let read = HostSurvey::read(host);
     let names = match &read {
-        Ok(facts) => facts.names.clone(),
+        Ok(survey) => survey.facts.names.clone(),
         Err(FactsError::Host(_)) => return Ok(read?),
         // What cannot be read of a wrong host does not matter.
         Err(FactsError::Unreadable { .. }) => facts::names_of(host)?,
@@ -290,9 +291,9 @@ fn planned(
     deadline: Duration,
     allowed: &SafetyOverrides,
 ) -> Result<Plan, CommandEnd> {
-    let facts = facts_for(host, desired)?;
-    let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
-    Ok(crate::engine::make::make(desired, advice, &facts, &observed, deadline, allowed)?)
+    let survey = survey_for(host, desired)?;
+    let observed = Observed::read(host, &survey, ObserveScope::Of(desired))?;
+    Ok(crate::engine::make::make(desired, advice, &survey, &observed, deadline, allowed)?)
 }
 
 /// The exit code of a plan that is not applied.

@@ -11,6 +11,7 @@ pub mod journal;
 mod lost;
 pub mod make;
 pub mod observe;
+pub mod recall;
 mod settle;
 mod undo;
 mod verify;
@@ -22,7 +23,8 @@ use self::checkpoint::open::FirewallPhase;
 use self::failure::{ApplyFailure, FailureContext};
 use self::journal::{Journal, JournalRun, ReplacedFile};
 use crate::engine::observe::{ObserveScope, Observed};
-use crate::facts::{self, DaemonJudge, Facts};
+use crate::engine::recall::HostSurvey;
+use crate::facts::{self, DaemonJudge};
 use crate::failure::Diagnostic;
 use crate::host::timer::{CheckpointFolder, TimerStarter};
 use crate::host::{Digest, HostError, ProcessId, STATE, WriteHost};
@@ -113,32 +115,32 @@ fn try_apply(
         make::guard(request.desired, &names)?;
     }
     host.lock()?;
-    let mut facts = Facts::read(host)?;
+    let mut survey = HostSurvey::read(host)?;
     if let Some(agreed) = request.agreed {
-        stale::same_host(agreed, &facts.id())?;
+        stale::same_host(agreed, &survey.facts.id())?;
     }
-    settle::killed_run(host, &mut facts, request.deadline)?;
+    settle::killed_run(host, &mut survey, request.deadline)?;
     let settled = checkpoint::settle::before_a_run(&mut WindowContext {
         host,
-        facts: &facts,
+        survey: &survey,
         deadline: request.deadline,
     })?;
     if settled == checkpoint::settle::EarlierReading::Anew {
-        facts = Facts::read(host)?;
+        survey = HostSurvey::read(host)?;
     }
-    let observed = Observed::read(host, &facts, ObserveScope::ToApply(request.desired))?;
+    let observed = Observed::read(host, &survey, ObserveScope::ToApply(request.desired))?;
     let plan =
-        make::make(request.desired, request.advice, &facts, &observed, request.deadline, request.allowed)?;
+        make::make(request.desired, request.advice, &survey, &observed, request.deadline, request.allowed)?;
     accept(request, &plan)?;
     if plan.is_empty() {
-        settle::nothing_to_do(host, &facts, &plan)?;
+        settle::nothing_to_do(host, &survey, &plan)?;
         let mut outcome = Outcome::without_run(OutcomeVerdict::AsDesired, Vec::new());
         outcome.fingerprint = Some(plan.fingerprint);
         outcome.host = Some(plan.host);
         outcome.notes = plan.notes;
         return Ok(outcome);
     }
-    let baseline = act::baseline(host, &facts, &observed, &plan, request.deadline).map_err(|failure| {
+    let baseline = act::baseline(host, &survey, &observed, &plan, request.deadline).map_err(|failure| {
         match watch.late() {
             // What did not come in the time that was left says nothing of xinetd.
             Some(seconds) if failure.is_unknown() => HostError::Late { seconds }.into(),
@@ -153,7 +155,7 @@ fn try_apply(
         return Err(HostError::Late { seconds }.into());
     }
     watch.planned(&plan);
-    let mut run = ApplyRun::new(request, &facts, observed, plan, baseline);
+    let mut run = ApplyRun::new(request, &survey, observed, plan, baseline);
     Ok(run.carry_out(host, watch))
 }
 
@@ -204,17 +206,17 @@ struct ApplyRun<'a> {
 impl<'a> ApplyRun<'a> {
     fn new(
         request: &'a ApplyRequest<'a>,
-        facts: &Facts,
+        HostSurvey { facts, recalled }: &HostSurvey,
         observed: Observed,
         plan: Plan,
         baseline: act::DaemonBaseline,
     ) -> Self {
         let id = format!("{}-{}", time_id(facts.now), request.run);
         let owed_before = match plan.settled {
-            OwedActionSettled::Nothing => facts.journal.owed.clone(),
+            OwedActionSettled::Nothing => recalled.limits.owed.clone(),
             OwedActionSettled::Some => {
                 let still = |owed: &&OwedAction| actions(&plan).any(|action| action.unit == owed.unit);
-                facts.journal.owed.iter().filter(still).cloned().collect()
+                recalled.limits.owed.iter().filter(still).cloned().collect()
             }
         };
         let begun = match request.restarts {
@@ -253,7 +255,7 @@ impl<'a> ApplyRun<'a> {
             .map(|step| StepOutcome { step: step.clone(), state: StepState::NotTried })
             .collect();
         let noted = owed.clone();
-        let journal = Journal { format: facts.journal.format, owed, run: Some(run) };
+        let journal = Journal { run: Some(run), ..Journal::owing(owed) };
         let courier_before = observed.limits.courier.clone().unwrap_or_default();
         Self {
             request,

@@ -22,15 +22,11 @@ use self::boot::ClockTickets;
 use self::daemons::PROGRAMS;
 use self::names::names;
 use self::plesk::{PRODUCT_ROOTS, plesk};
-use crate::engine::checkpoint::{RecordTickets, WaitingCheckpoint, WatchedFolder};
-use crate::engine::journal::{self, Journal};
 use crate::facts::control::ServiceControl;
 use crate::facts::tools::FilterTools;
-use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch, FirstAnswer, Ticket};
 use crate::host::timer::TimerStarter;
-use crate::host::{FileFound, ForeignProcess, HostError, PathExistence, Process, ReadHost, STATE};
-use crate::limits::xinetd::LoadedXinetdFiles;
+use crate::host::{FileFound, ForeignProcess, HostError, PathExistence, Process, ReadHost};
 use crate::model::HostId;
 use crate::model::{HostPath, known};
 
@@ -92,18 +88,6 @@ pub struct Facts {
     pub judge: DaemonJudge,
     /// The packet filter commands that exist, and what the kernel shows of packet filters.
     pub tools: FilterTools,
-    /// What earlier runs wrote down.
-    pub journal: Journal,
-    /// Why the journal could not be read, if so: then it is not known what is owed, and no plan is made.
-    pub journal_unread: Option<Diagnostic>,
-    /// The change of access that waits for its confirmation, or what became of it.
-    pub waiting: WaitingCheckpoint,
-    /// What the window's own folder shows of it; none where nothing waits, or no timer of this version.
-    pub watched: Option<WatchedFolder>,
-    /// Why that could not be read, if so: then it is not known what waits, and no plan is made.
-    pub waiting_unread: Option<Diagnostic>,
-    /// Whether there is anything of access in mailward's state.
-    pub has_access: bool,
     /// Tells one boot from another; none where the host does not tell.
     ///
     /// `/proc/sys/kernel/random/boot_id`, and when the first process began: a container boots on a kernel
@@ -111,8 +95,6 @@ pub struct Facts {
     pub boot: Option<String>,
     /// Milliseconds since the boot (`/proc/uptime`), or since 1970 where the host does not tell.
     pub uptime: u64,
-    /// What xinetd was last seen to have loaded.
-    pub loaded: Option<LoadedXinetdFiles>,
     /// The host's clock, in seconds since 1970.
     pub now: i64,
 }
@@ -178,7 +160,8 @@ impl Facts {
     }
 }
 
-struct FactsTickets {
+/// Requests for the facts under way.
+pub struct FactsTickets {
     node: Ticket<FileFound>,
     hosts: Ticket<FileFound>,
     machine_id: Ticket<FirstAnswer<FileFound>>,
@@ -193,31 +176,18 @@ struct FactsTickets {
     processes: Ticket<Vec<Process>>,
     passwd: Ticket<FileFound>,
     tools: filters::FilterToolTickets,
-    journal: Ticket<FileFound>,
-    waiting: RecordTickets,
-    access: Ticket<PathExistence>,
     clock: ClockTickets,
-    loaded: Ticket<FileFound>,
 }
 
 impl Facts {
-    /// Reads the facts in one trip, in a second one where a change of access waits, and again for a moment
-    /// where a daemon is being started.
+    /// Reads the facts in one trip, and again for a moment where a daemon is being started.
     ///
     /// # Errors
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
     pub fn read(host: &dyn ReadHost) -> Result<Self, FactsError> {
         let mut batch = Batch::default();
-        let tickets = ask(&mut batch);
-        let mut answers = batch.read(host)?;
-        let mut facts = tickets.facts(&mut answers)?;
-        let named = std::mem::take(&mut facts.processes);
-        facts.settle_daemons(host, named)?;
-        match std::mem::take(&mut facts.waiting).look(host)? {
-            Ok((waiting, watched)) => (facts.waiting, facts.watched) = (waiting, watched),
-            Err(unread) => facts.waiting_unread = Some(*unread),
-        }
-        Ok(facts)
+        let tickets = FactsTickets::ask(&mut batch);
+        tickets.facts(host, &mut batch.read(host)?)
     }
 }
 
@@ -269,41 +239,42 @@ fn node_name(found: FileFound) -> Result<Option<String>, FactsError> {
     Ok(text(found, NODE)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-fn ask(batch: &mut Batch) -> FactsTickets {
-    FactsTickets {
-        node: batch.file(known(NODE)),
-        hosts: batch.file(known(HOSTS)),
-        machine_id: batch.first_file(MACHINE_IDS.map(known)),
-        booted: batch.exists(known("/run/systemd/system")),
-        systemctl: SYSTEMCTL.iter().map(|path| batch.exists(known(path))).collect(),
-        units: SERVICES
-            .iter()
-            .map(|name| {
-                let paths = UNIT_FOLDERS.iter().map(|folder| known(&format!("{folder}/{name}.service")));
-                (*name, paths.map(|path| batch.exists(path)).collect())
-            })
-            .collect(),
-        scripts: SERVICES
-            .iter()
-            .map(|name| (*name, batch.exists(known(&format!("/etc/init.d/{name}")))))
-            .collect(),
-        psa: batch.file(known("/etc/psa/psa.conf")),
-        version: batch.first_file(PRODUCT_ROOTS.map(|root| known(&format!("{root}/version")))),
-        secret: batch.exists(known(SECRET)),
-        courier: batch.first_file(COURIER_FILES.map(known)),
-        processes: batch.processes(PROGRAMS.to_vec()),
-        passwd: batch.file(known("/etc/passwd")),
-        tools: filters::ask(batch),
-        journal: batch.file(journal::path()),
-        waiting: RecordTickets::ask(batch),
-        access: batch.exists(known(&format!("{STATE}/access"))),
-        clock: BootClock::ask(batch),
-        loaded: batch.file(LoadedXinetdFiles::path()),
-    }
-}
-
 impl FactsTickets {
-    fn facts(self, answers: &mut Answers) -> Result<Facts, FactsError> {
+    /// Asks for the facts.
+    pub fn ask(batch: &mut Batch) -> Self {
+        Self {
+            node: batch.file(known(NODE)),
+            hosts: batch.file(known(HOSTS)),
+            machine_id: batch.first_file(MACHINE_IDS.map(known)),
+            booted: batch.exists(known("/run/systemd/system")),
+            systemctl: SYSTEMCTL.iter().map(|path| batch.exists(known(path))).collect(),
+            units: SERVICES
+                .iter()
+                .map(|name| {
+                    let paths = UNIT_FOLDERS.iter().map(|folder| known(&format!("{folder}/{name}.service")));
+                    (*name, paths.map(|path| batch.exists(path)).collect())
+                })
+                .collect(),
+            scripts: SERVICES
+                .iter()
+                .map(|name| (*name, batch.exists(known(&format!("/etc/init.d/{name}")))))
+                .collect(),
+            psa: batch.file(known("/etc/psa/psa.conf")),
+            version: batch.first_file(PRODUCT_ROOTS.map(|root| known(&format!("{root}/version")))),
+            secret: batch.exists(known(SECRET)),
+            courier: batch.first_file(COURIER_FILES.map(known)),
+            processes: batch.processes(PROGRAMS.to_vec()),
+            passwd: batch.file(known("/etc/passwd")),
+            tools: filters::ask(batch),
+            clock: BootClock::ask(batch),
+        }
+    }
+
+    /// The facts, after a look again where a daemon is being started.
+    ///
+    /// # Errors
+    /// [`FactsError`].
+    pub fn facts(self, host: &dyn ReadHost, answers: &mut Answers) -> Result<Facts, FactsError> {
         let node = node_name(answers.take(self.node)?)?;
         let hosts = text(answers.take(self.hosts)?, HOSTS)?.unwrap_or_default();
         let machine_id = match answers.take(self.machine_id)? {
@@ -347,21 +318,13 @@ impl FactsTickets {
             Some((index, _)) => known(COURIER_FILES[index]).parent(),
             None => None,
         };
-        let (journal, journal_unread) = match Journal::read(answers.take(self.journal)?) {
-            Ok(journal) => (journal, None),
-            Err(error) => (Journal::default(), Some(error.diagnostic())),
-        };
-        let (waiting, waiting_unread) = match self.waiting.waiting(answers)? {
-            Ok(waiting) => (waiting, None),
-            Err(unread) => (WaitingCheckpoint::default(), Some(*unread)),
-        };
         let BootClock { boot, uptime, now } = self.clock.clock(answers)?;
         // Without it a daemon that runs as a user of its own is not known, which says nothing of the others.
         let passwd = match answers.take(self.passwd)? {
             FileFound::File(state) => String::from_utf8_lossy(&state.bytes).into_owned(),
             FileFound::Missing | FileFound::NotRegular | FileFound::Unreadable(_) => String::new(),
         };
-        Ok(Facts {
+        let mut facts = Facts {
             judge: DaemonJudge::new(&manager, &services, &passwd),
             others: DaemonNamesakes::default(),
             names: names(node.as_deref(), &hosts),
@@ -374,17 +337,13 @@ impl FactsTickets {
             courier,
             processes: answers.take(self.processes)?,
             tools: self.tools.tools(answers)?,
-            journal,
-            journal_unread,
-            waiting,
-            watched: None,
-            waiting_unread,
-            has_access: answers.take(self.access)? == PathExistence::Folder,
             boot,
             uptime,
-            loaded: LoadedXinetdFiles::read(answers.take(self.loaded)?),
             now,
-        })
+        };
+        let named = std::mem::take(&mut facts.processes);
+        facts.settle_daemons(host, named)?;
+        Ok(facts)
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod allowlists;
 pub mod boot;
+pub mod checkpoint;
 pub mod confirmed;
 pub mod effect;
 pub mod ends;
@@ -17,6 +18,7 @@ pub mod nft;
 pub mod observed;
 pub mod plan;
 pub mod plesk;
+pub mod recall;
 pub mod rules;
 pub mod show;
 pub mod sshd;

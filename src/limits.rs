@@ -7,6 +7,7 @@ pub mod courier;
 pub mod observed;
 pub mod owed;
 pub mod panel;
+pub mod recall;
 pub mod show;
 pub mod step;
 pub mod xinetd;

@@ -1,9 +1,9 @@
 //! `mailward show`.
 
 use super::terminal::OperatorTerminal;
-use super::{CommandEnd, OutputFormat, ShowArgs, checked, facts_for};
+use super::{CommandEnd, OutputFormat, ShowArgs, checked, survey_for};
 use crate::engine::observe::{ObserveScope, Observed};
-use crate::facts::Facts;
+use crate::engine::recall::HostSurvey;
 use crate::failure::{Diagnostic, Exit};
 use crate::firewall;
 use crate::firewall::plan::UnconfirmedRules;
@@ -18,17 +18,19 @@ use crate::report::{json, text};
 pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Exit, CommandEnd> {
     let checked = if args.manifest.is_empty() { None } else { Some(checked(&args.manifest)?) };
     let host = args.host.open(MetadataPolicy::Shown, SignalReceiver::All, &args.host.limit())?;
-    let facts = match &checked {
-        Some(checked) => facts_for(&*host, &checked.desired)?,
-        None => Facts::read(&*host)?,
+    let survey = match &checked {
+        Some(checked) => survey_for(&*host, &checked.desired)?,
+        None => HostSurvey::read(&*host)?,
     };
-    let observed = Observed::read(&*host, &facts, ObserveScope::All)?;
-    let waiting = firewall::plan::waiting(&facts, UnconfirmedRules::Yes);
+    let HostSurvey { facts, recalled } = &survey;
+    let observed = Observed::read(&*host, &survey, ObserveScope::All)?;
+    let waiting = firewall::plan::waiting(facts, &recalled.firewall, UnconfirmedRules::Yes);
     let notes = match (&observed.firewall, &observed.boot) {
-        (Some(access), Some(boot)) => firewall::plan::provisional(&facts, access, boot),
+        (Some(access), Some(boot)) => firewall::plan::provisional(facts, &recalled.firewall, access, boot),
         (Some(_) | None, _) => Vec::new(),
     };
-    let entries = entries(checked.as_ref().map(|checked| &checked.desired), &facts, &observed.limits);
+    let entries =
+        entries(checked.as_ref().map(|checked| &checked.desired), facts, &recalled.limits, &observed.limits);
     let names = match (args.format, args.accounts, terminal.names) {
         (_, true, _) | (OutputFormat::Json, _, NameVisibility::Shown) => show::AccountNaming::Named,
         (OutputFormat::Text, false, _) | (OutputFormat::Json, _, NameVisibility::Withheld) => {

@@ -11,7 +11,8 @@ use self::courier::CourierRestart;
 use super::{ApplyFailure, ApplyRun, FailureContext, actions, edits};
 use crate::edit::xinetd::dump::XinetdDump;
 use crate::engine::observe::Observed;
-use crate::facts::{COURIERTCPD, Facts};
+use crate::engine::recall::HostSurvey;
+use crate::facts::COURIERTCPD;
 use crate::failure::Diagnostic;
 use crate::host::batch;
 use crate::host::{
@@ -36,7 +37,7 @@ pub(super) struct DaemonBaseline {
 /// Looks at the running daemons before anything is changed, and refuses where xinetd would lose a service.
 pub(super) fn baseline(
     host: &mut dyn WriteHost,
-    facts: &Facts,
+    HostSurvey { facts, recalled }: &HostSurvey,
     observed: &Observed,
     plan: &Plan,
     deadline: Duration,
@@ -56,7 +57,7 @@ pub(super) fn baseline(
             xinetd: state,
             after: &state.after_on(edits(plan), dump.version),
             process: running,
-            changed: &limits::xinetd::changed(running, facts.loaded.as_ref(), state),
+            changed: &limits::xinetd::changed(running, recalled.limits.loaded.as_ref(), state),
         };
         let losses = reload.by_dump(&dump);
         if !losses.is_empty() {

@@ -15,18 +15,12 @@ mod load;
 pub(super) mod open;
 mod plesk;
 mod proof;
-mod record;
 mod remembered;
 pub mod revert;
 pub(super) mod settle;
 mod unconfirmed;
 
 use std::time::Duration;
-
-pub use self::record::{
-    Checkpoint, CheckpointDecidable, RecordTickets, TimeLeft, WaitingCheckpoint, WatchedFolder, files,
-};
-pub use self::settle::is_unwatched;
 
 use self::remembered::RememberedChange;
 use self::settle::CheckpointStanding;

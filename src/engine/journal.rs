@@ -107,6 +107,12 @@ impl Default for Journal {
 }
 
 impl Journal {
+    /// A journal of nothing but what is owed.
+    #[must_use]
+    pub fn owing(owed: Vec<OwedAction>) -> Self {
+        Self { owed, ..Self::default() }
+    }
+
     /// Reads the journal; none there is an empty one.
     ///
     /// # Errors

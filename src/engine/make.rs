@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::observe::Observed;
+use super::recall::{HostSurvey, Recalled};
 use crate::edit::shellvars;
 use crate::edit::xinetd::{ProblemEffect, XinetdProblemKind};
-use crate::engine::observe::Observed;
-use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
-use crate::firewall::{self, plan::FirewallPart};
+use crate::firewall::{
+    self,
+    plan::{FirewallPart, KnownFirewall},
+};
 use crate::limits::observed::ObservedLimits;
 use crate::limits::{self, LimitsPart, courier, xinetd};
 use crate::model::Desired;
@@ -25,29 +28,37 @@ pub const ACTION_DEADLINE: Duration = Duration::from_secs(60);
 pub fn make(
     desired: &Desired,
     advice: &[Diagnostic],
-    facts: &Facts,
+    survey: &HostSurvey,
     observed: &Observed,
     deadline: Duration,
     allowed: &SafetyOverrides,
 ) -> Result<Plan, Vec<PlanBlocker>> {
+    let HostSurvey { facts, recalled } = survey;
     guard(desired, &facts.names)?;
     let mut blockers = Vec::new();
     blockers.extend(
-        facts
-            .journal_unread
+        recalled
+            .unread
             .iter()
             .map(|unread| PlanBlocker { kind: PlanBlocked::Unknown, diagnostic: unread.clone() }),
     );
     let mut parts = Vec::new();
-    if courier::concerns(desired, facts) {
+    if courier::concerns(desired, &recalled.limits) {
         let none = courier::CourierFiles::default();
         let files = observed.limits.courier.as_ref().unwrap_or(&none);
-        parts.push(courier::plan(desired, facts, files, observed.limits.panel.as_ref(), deadline));
+        parts.push(courier::plan(
+            desired,
+            facts,
+            &recalled.limits,
+            files,
+            observed.limits.panel.as_ref(),
+            deadline,
+        ));
     }
     if let Some(xinetd) = &observed.limits.xinetd
-        && xinetd::concerns(desired, facts)
+        && xinetd::concerns(desired, &recalled.limits)
     {
-        parts.push(limits::xinetd::plan(desired, facts, xinetd, deadline));
+        parts.push(limits::xinetd::plan(desired, facts, &recalled.limits, xinetd, deadline));
     }
     let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
     let mut notes: Vec<Note> = advice.iter().map(|advice| Note::Advice(Box::new(advice.clone()))).collect();
@@ -63,8 +74,13 @@ pub fn make(
     notes.extend(left);
     blockers.extend(refused);
     let firewall = observed.firewall.as_ref().map_or_else(FirewallPart::default, |filters| {
-        let (boot, connection) = (observed.boot.as_ref(), observed.connection.as_ref());
-        firewall::plan::plan(desired, facts, filters, boot, connection, allowed, deadline)
+        let known = KnownFirewall {
+            filters,
+            boot: observed.boot.as_ref(),
+            connection: observed.connection.as_ref(),
+            recalled: &recalled.firewall,
+        };
+        firewall::plan::plan(desired, facts, &known, allowed, deadline)
     });
     notes.extend(firewall.notes);
     blockers.extend(firewall.blockers);
@@ -75,8 +91,8 @@ pub fn make(
     }
     edits.sort_by(|a, b| a.path.cmp(&b.path));
     actions.sort_by(|a, b| (a.verb, &a.unit).cmp(&(b.verb, &b.unit)));
-    let settled = if facts
-        .journal
+    let settled = if recalled
+        .limits
         .owed
         .iter()
         .all(|owed| actions.iter().any(|action| action.daemon == owed.daemon && action.unit == owed.unit))
@@ -95,7 +111,7 @@ pub fn make(
         // With nothing to restart there is nothing to explain about what is not restarted.
         notes.retain(|note| !matches!(note, Note::NotRestarted { .. }));
     }
-    notes.extend(problems(desired, facts, observed, &steps));
+    notes.extend(problems(desired, recalled, observed, &steps));
     Ok(Plan {
         format: FORMAT,
         fingerprint: Fingerprint::of(&steps),
@@ -144,10 +160,10 @@ pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
 }
 
 /// Lines that are not what their author may think, in the files that the manifest concerns, as they will be.
-fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step]) -> Vec<Note> {
+fn problems(desired: &Desired, recalled: &Recalled, observed: &Observed, steps: &[Step]) -> Vec<Note> {
     let edits = || steps.iter().filter_map(Step::as_edit);
     let mut notes = Vec::new();
-    let files = observed.limits.courier.as_ref().filter(|_| courier::concerns(desired, facts));
+    let files = observed.limits.courier.as_ref().filter(|_| courier::concerns(desired, &recalled.limits));
     for file in files.iter().flat_map(|files| files.0.values()) {
         let edited = edits().find(|edit| edit.path == file.path).map(|edit| &edit.bytes);
         let Some(bytes) = edited.or(file.bytes.as_ref().ok()) else {
@@ -158,7 +174,9 @@ fn problems(desired: &Desired, facts: &Facts, observed: &Observed, steps: &[Step
             notes.push(Note::Problem { path: file.path.clone(), line: problem.spot.line, effect });
         }
     }
-    if let Some(state) = observed.limits.xinetd.as_ref().filter(|_| xinetd::concerns(desired, facts)) {
+    if let Some(state) =
+        observed.limits.xinetd.as_ref().filter(|_| xinetd::concerns(desired, &recalled.limits))
+    {
         let after = edits().next().map(|_| state.after(edits()));
         for problem in &after.as_ref().unwrap_or(&state.config).problems {
             // Package managers' and editors' left-overs in the folder are skipped by design.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use self::accounts::CommandOptions;
 pub use self::accounts::accounts;
 
+use super::recall::{HostSurvey, Recalled};
 use crate::edit::xinetd::{
     FileTree, NameDatabases, NameFiles, PathStanding, TreeEntry, WantedPath, XinetdConfig,
 };
@@ -63,9 +64,9 @@ pub enum ObserveScope<'a> {
 }
 
 impl ObserveScope<'_> {
-    fn courier(self, facts: &Facts) -> bool {
+    fn courier(self, recalled: &Recalled) -> bool {
         match self {
-            Self::Of(desired) | Self::ToApply(desired) => courier::concerns(desired, facts),
+            Self::Of(desired) | Self::ToApply(desired) => courier::concerns(desired, &recalled.limits),
             Self::All => true,
         }
     }
@@ -91,19 +92,19 @@ impl ObserveScope<'_> {
     }
 
     /// Whether the packet filters are read.
-    fn asks_firewall(self, facts: &Facts) -> bool {
+    fn asks_firewall(self, recalled: &Recalled) -> bool {
         match self {
             // What earlier manifests have set may have to be told of.
             Self::Of(desired) | Self::ToApply(desired) => {
-                !desired.access.allow.is_empty() || facts.has_access
+                !desired.access.allow.is_empty() || recalled.firewall.has_state
             }
             Self::All => true,
         }
     }
 
-    fn xinetd(self, facts: &Facts) -> bool {
+    fn xinetd(self, recalled: &Recalled) -> bool {
         match self {
-            Self::Of(desired) | Self::ToApply(desired) => xinetd::concerns(desired, facts),
+            Self::Of(desired) | Self::ToApply(desired) => xinetd::concerns(desired, &recalled.limits),
             Self::All => true,
         }
     }
@@ -114,9 +115,14 @@ impl Observed {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot be asked; what is missing or unreadable is part of the state.
-    pub fn read(host: &dyn ReadHost, facts: &Facts, scope: ObserveScope<'_>) -> Result<Self, HostError> {
+    pub fn read(
+        host: &dyn ReadHost,
+        survey: &HostSurvey,
+        scope: ObserveScope<'_>,
+    ) -> Result<Self, HostError> {
+        let HostSurvey { facts, recalled } = survey;
         let mut batch = Batch::default();
-        let folder = facts.courier.as_ref().filter(|_| scope.courier(facts));
+        let folder = facts.courier.as_ref().filter(|_| scope.courier(recalled));
         let names = courier::CourierListener::ALL.map(courier::CourierListener::file);
         let files: Vec<_> = folder
             .into_iter()
@@ -127,8 +133,8 @@ impl Observed {
         let output = probe.as_ref().map(|command| batch.output(command.clone()));
         let main = xinetd::main_file(facts);
         // Where it runs it may start sshd.
-        let may_start = scope.asks_firewall(facts) && !xinetd::running(&facts.processes).is_empty();
-        let xinetd = (scope.xinetd(facts) || may_start).then(|| {
+        let may_start = scope.asks_firewall(recalled) && !xinetd::running(&facts.processes).is_empty();
+        let xinetd = (scope.xinetd(recalled) || may_start).then(|| {
             let start = batch.file(main.clone());
             let folder = batch.folder(known(USUAL_FOLDER));
             let names = NAMES.map(|path| batch.file(known(path)));
@@ -136,7 +142,7 @@ impl Observed {
         });
         let asked =
             (scope.accounts(facts)).map(|options| accounts::ask(&mut batch, facts, options, scope.depth()));
-        let filters = scope.asks_firewall(facts).then(|| {
+        let filters = scope.asks_firewall(recalled).then(|| {
             let connection = batch.connection();
             (firewall::ask(&mut batch, facts), boot::ask(&mut batch), connection)
         });
@@ -173,7 +179,7 @@ impl Observed {
             observed.boot = Some(boot.observed(&mut answers)?);
             observed.connection = Some(answers.take(connection)?);
         }
-        observed.limits.xinetd = starts.filter(|_| scope.xinetd(facts));
+        observed.limits.xinetd = starts.filter(|_| scope.xinetd(recalled));
         Ok(observed)
     }
 }

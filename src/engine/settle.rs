@@ -6,7 +6,7 @@ use super::ApplyFailure;
 use super::act::panel_access::first;
 use super::journal::{self, Journal, JournalRun};
 use crate::engine::observe;
-use crate::facts::Facts;
+use crate::engine::recall::HostSurvey;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::{
@@ -24,10 +24,10 @@ use crate::plan::{AccountChange, AccountState, OwedActionSettled, PanelAccessSte
 /// one beside it would stop what the first has started.
 pub(super) fn killed_run(
     host: &mut dyn WriteHost,
-    facts: &mut Facts,
+    survey: &mut HostSurvey,
     patience: Duration,
 ) -> Result<(), ApplyFailure> {
-    let Some(run) = facts.journal.run.take() else {
+    let Some(run) = survey.recalled.run.take() else {
         return Ok(());
     };
     let mut batch = Batch::default();
@@ -39,15 +39,15 @@ pub(super) fn killed_run(
         found.push(answers.take(ticket)?);
     }
     let processes = answers.take(processes)?;
-    let units: Vec<&str> = (facts.journal.owed.iter()).map(|owed| owed.unit.as_str()).collect();
+    let units: Vec<&str> = (survey.recalled.limits.owed.iter()).map(|owed| owed.unit.as_str()).collect();
     let unfinished = restart::under_way(&processes, &units);
     let panel = if run.steps.iter().any(|step| matches!(step, Step::PanelAccess(_))) {
-        Some(observe::accounts(host, facts)?)
+        Some(observe::accounts(host, &survey.facts)?)
     } else {
         None
     };
     let accounts = panel.as_ref().and_then(|panel| panel.accounts.as_ref().ok());
-    let outcome = outcome(&run, &found, accounts, facts);
+    let outcome = outcome(&run, &found, accounts, survey);
     let bytes = serde_json::to_vec_pretty(&outcome)?;
     let backups = run
         .written
@@ -63,20 +63,25 @@ pub(super) fn killed_run(
         .map(HostOperation::Remove)
         .collect();
     acts.push(HostOperation::Save { path: known(&format!("{STATE}/history/{}.json", run.id)), bytes });
-    acts.push(keep(&facts.journal)?);
+    acts.push(keep(&Journal::owing(survey.recalled.limits.owed.clone()))?);
     let waits = !unfinished.is_empty();
     if waits {
         acts.push(HostOperation::Await(WaitCondition::Gone(unfinished), restart::longest(patience)));
     }
     let _written = host.write(&acts, &[])?;
     if waits {
-        *facts = Facts::read(host)?;
+        *survey = HostSurvey::read(host)?;
     }
     Ok(())
 }
 
 /// What became of a killed run, as far as the files and the journal tell.
-fn outcome(run: &JournalRun, found: &[FileFound], accounts: Option<&AccountList>, facts: &Facts) -> Outcome {
+fn outcome(
+    run: &JournalRun,
+    found: &[FileFound],
+    accounts: Option<&AccountList>,
+    survey: &HostSurvey,
+) -> Outcome {
     let state = |step: &Step| match step {
         Step::Edit(edit) => {
             let place = run.written.iter().position(|written| written.path == edit.path);
@@ -106,7 +111,7 @@ fn outcome(run: &JournalRun, found: &[FileFound], accounts: Option<&AccountList>
         fingerprint: Some(run.fingerprint.clone()),
         steps: run.steps.iter().map(|step| StepOutcome { step: step.clone(), state: state(step) }).collect(),
         notes: Vec::new(),
-        owed: facts.journal.owed.clone(),
+        owed: survey.recalled.limits.owed.clone(),
         messages: std::iter::once(
             Diagnostic::new("the run was killed, or could not write down how it ended")
                 .because("this was written by the next run, from the journal"),
@@ -169,13 +174,13 @@ fn not_known(steps: &[Step]) -> Option<Diagnostic> {
 /// With nothing to do, the journal forgets what is done already.
 pub(super) fn nothing_to_do(
     host: &mut dyn WriteHost,
-    facts: &Facts,
+    survey: &HostSurvey,
     plan: &Plan,
 ) -> Result<(), ApplyFailure> {
     match plan.settled {
         OwedActionSettled::Nothing => Ok(()),
         OwedActionSettled::Some => {
-            let journal = Journal { owed: Vec::new(), ..facts.journal.clone() };
+            let journal = Journal { run: survey.recalled.run.clone(), ..Journal::default() };
             let _written = host.write(&[keep(&journal)?], &[])?;
             Ok(())
         }

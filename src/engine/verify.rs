@@ -3,7 +3,7 @@
 use super::{ApplyFailure, ApplyRun, RestartPolicy, edits};
 use crate::engine::make;
 use crate::engine::observe::{ObserveScope, Observed};
-use crate::facts::Facts;
+use crate::engine::recall::HostSurvey;
 use crate::failure::Diagnostic;
 use crate::host::{Digest, HostOperation, WriteHost};
 use crate::limits::xinetd::LoadedXinetdFiles;
@@ -14,18 +14,18 @@ use crate::report::text;
 impl ApplyRun<'_> {
     /// Looks at the whole again, and concludes the run as far as it has come.
     pub(super) fn verify(&mut self, host: &mut dyn WriteHost) -> Result<(), ApplyFailure> {
-        let mut facts = Facts::read(host)?;
-        let observed = Observed::read(host, &facts, ObserveScope::ToApply(self.request.desired))?;
+        let mut survey = HostSurvey::read(host)?;
+        let observed = Observed::read(host, &survey, ObserveScope::ToApply(self.request.desired))?;
         let meanwhile = self.accounts_meanwhile(&observed)?;
         let loaded = self.loaded(&observed);
         if let Some(loaded) = &loaded {
-            facts.loaded = Some(loaded.clone());
+            survey.recalled.limits.loaded = Some(loaded.clone());
         }
-        facts.journal.owed.clear();
+        survey.recalled.limits.owed.clear();
         let planned = make::make(
             self.request.desired,
             &[],
-            &facts,
+            &survey,
             &observed,
             self.request.deadline,
             self.request.allowed,

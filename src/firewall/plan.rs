@@ -14,13 +14,14 @@ mod way;
 use std::time::Duration;
 
 use super::boot::{BootObserved, BootSite};
+use super::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint};
 use super::confirmed::{self, ConfirmedRules};
 use super::effect::{FilterStack, changes};
 use super::methods::{BootMethod, LoadMethod};
 use super::observed::{ObservedFirewall, PacketEntrance};
+use super::recall::RecalledFirewall;
 use super::{PortAllowlist, allowlists};
 use crate::capability::{OverridePermission, SafetyOverrides};
-use crate::engine::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint, is_unwatched};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::step::{
@@ -49,6 +50,7 @@ pub struct FirewallPart {
 struct FirewallScene<'a> {
     desired: &'a Desired,
     facts: &'a Facts,
+    recalled: &'a RecalledFirewall,
     observed: &'a ObservedFirewall,
     boot: &'a BootObserved,
     connection: Option<&'a RunConnection>,
@@ -82,18 +84,29 @@ struct BackendNeeds {
     after: FilterStack,
 }
 
+/// What is known of who may reach a host's services.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownFirewall<'a> {
+    /// The packet filters.
+    pub filters: &'a ObservedFirewall,
+    /// What a boot does about mailward's own rules.
+    pub boot: Option<&'a BootObserved>,
+    /// The ssh connection by which this run stands on the host.
+    pub connection: Option<&'a RunConnection>,
+    /// What the host remembers.
+    pub recalled: &'a RecalledFirewall,
+}
+
 /// Plans.
 pub fn plan(
     desired: &Desired,
     facts: &Facts,
-    observed: &ObservedFirewall,
-    boot: Option<&BootObserved>,
-    connection: Option<&RunConnection>,
+    known: &KnownFirewall<'_>,
     allowed: &SafetyOverrides,
     deadline: Duration,
 ) -> FirewallPart {
     let mut part = FirewallPart::default();
-    if let Some(unread) = &facts.waiting_unread {
+    if let Some(unread) = &known.recalled.unread {
         part.blockers.push(PlanBlocker { kind: PlanBlocked::Unknown, diagnostic: unread.clone() });
         return part;
     }
@@ -101,9 +114,10 @@ pub fn plan(
     let scene = FirewallScene {
         desired,
         facts,
-        observed,
-        boot: boot.unwrap_or(&none),
-        connection,
+        recalled: known.recalled,
+        observed: known.filters,
+        boot: known.boot.unwrap_or(&none),
+        connection: known.connection,
         allowed,
         unnamed: UnnamedServices::Stays,
         deadline,
@@ -209,7 +223,7 @@ impl FirewallScene<'_> {
 
     /// Whether a change waits, or is not settled yet.
     fn covered(&self) -> bool {
-        match &self.facts.waiting {
+        match &self.recalled.waiting {
             WaitingCheckpoint::Nothing | WaitingCheckpoint::Reverted(_) => false,
             WaitingCheckpoint::Open(_)
             | WaitingCheckpoint::Reverting(_)
@@ -224,7 +238,9 @@ impl FirewallScene<'_> {
             // They are taken over as confirmed.
             (OverridePermission::Given, ConfirmedRules::Nothing | ConfirmedRules::Lost) => None,
             (OverridePermission::Given, ConfirmedRules::Of(_) | ConfirmedRules::Unread)
-            | (OverridePermission::Withheld, _) => unconfirmed(self.facts, self.observed, self.boot, way),
+            | (OverridePermission::Withheld, _) => {
+                unconfirmed(self.facts, self.recalled, self.observed, self.boot, way)
+            }
         }
     }
 
@@ -314,8 +330,8 @@ impl FirewallScene<'_> {
             true => UnconfirmedRules::No,
             false => UnconfirmedRules::Yes,
         };
-        part.notes.extend(waiting(self.facts, in_force));
-        (part.notes).extend(provisional(self.facts, self.observed, self.boot));
+        part.notes.extend(waiting(self.facts, self.recalled, in_force));
+        (part.notes).extend(provisional(self.facts, self.recalled, self.observed, self.boot));
     }
 
     /// What stands among own rules that mailward does not make.
@@ -362,13 +378,14 @@ impl FirewallScene<'_> {
 #[must_use]
 pub fn unconfirmed(
     facts: &Facts,
+    recalled: &RecalledFirewall,
     observed: &ObservedFirewall,
     boot: &BootObserved,
     way: FilterBackend,
 ) -> Option<Vec<PortAllowlist>> {
     let booted =
         |checkpoint: &Checkpoint| checkpoint.left(facts.boot.as_deref(), facts.uptime) == TimeLeft::Booted;
-    let covered = match &facts.waiting {
+    let covered = match &recalled.waiting {
         WaitingCheckpoint::Nothing | WaitingCheckpoint::Reverted(_) => false,
         // Its timer did not live over the boot.
         WaitingCheckpoint::Open(checkpoint) | WaitingCheckpoint::Reverting(checkpoint) => !booted(checkpoint),
@@ -383,13 +400,18 @@ pub fn unconfirmed(
 /// What there is to say of own rules that nobody has confirmed, and of a change that waits and is not in
 /// force.
 #[must_use]
-pub fn provisional(facts: &Facts, observed: &ObservedFirewall, boot: &BootObserved) -> Vec<Note> {
+pub fn provisional(
+    facts: &Facts,
+    recalled: &RecalledFirewall,
+    observed: &ObservedFirewall,
+    boot: &BootObserved,
+) -> Vec<Note> {
     let mut notes: Vec<Note> = [FilterBackend::Nftables, FilterBackend::Iptables]
         .into_iter()
-        .filter(|way| unconfirmed(facts, observed, boot, *way).is_some())
+        .filter(|way| unconfirmed(facts, recalled, observed, boot, *way).is_some())
         .map(|way| Note::NeverConfirmed { way })
         .collect();
-    if let WaitingCheckpoint::Open(checkpoint) = &facts.waiting
+    if let WaitingCheckpoint::Open(checkpoint) = &recalled.waiting
         && matches!(checkpoint.left(facts.boot.as_deref(), facts.uptime), TimeLeft::Seconds(_))
         && checkpoint.way != FilterBackend::PleskFirewall
     {
@@ -411,6 +433,7 @@ pub fn provisional(facts: &Facts, observed: &ObservedFirewall, boot: &BootObserv
 /// What keeps it from being done.
 pub fn back_to_confirmed(
     facts: &Facts,
+    recalled: &RecalledFirewall,
     observed: &ObservedFirewall,
     boot: &BootObserved,
     (way, confirmed): (FilterBackend, &[PortAllowlist]),
@@ -419,6 +442,7 @@ pub fn back_to_confirmed(
     let scene = FirewallScene {
         desired: &Desired::default(),
         facts,
+        recalled,
         observed,
         boot,
         connection: None,
@@ -445,15 +469,15 @@ pub enum UnconfirmedRules {
 
 /// What there is to say of a change that waits, or that was taken back and is not settled yet.
 #[must_use]
-pub fn waiting(facts: &Facts, in_force: UnconfirmedRules) -> Option<Note> {
+pub fn waiting(facts: &Facts, recalled: &RecalledFirewall, in_force: UnconfirmedRules) -> Option<Note> {
     let back = |why: &str| match in_force {
         UnconfirmedRules::No => Note::Remark { text: why.to_owned() },
         // It is still in force, and that is not yet decided.
         UnconfirmedRules::Yes => Note::Waits { seconds: 0 },
     };
-    Some(match &facts.waiting {
+    Some(match &recalled.waiting {
         WaitingCheckpoint::Open(checkpoint) => match checkpoint.left(facts.boot.as_deref(), facts.uptime) {
-            TimeLeft::Seconds(seconds) if is_unwatched(facts) => Note::Unwatched { seconds },
+            TimeLeft::Seconds(seconds) if recalled.is_unwatched(facts) => Note::Unwatched { seconds },
             TimeLeft::Seconds(seconds) => Note::Waits { seconds },
             TimeLeft::Nothing => back("a change of access that nobody confirmed is taken back"),
             // What is in force is what the boot brought back.

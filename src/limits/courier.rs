@@ -18,6 +18,7 @@ pub use self::files::{ContentAbsent, CourierFile, CourierFiles, ListenerReading,
 pub use self::running::{CourierProcess, common, unmet};
 use super::LimitsPart;
 use super::panel::{self, PanelCommand, PanelOwnership};
+use super::recall::RecalledLimits;
 use crate::facts::{COURIERTCPD, DOVECOT, Facts};
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::action::Daemon;
@@ -155,8 +156,8 @@ pub fn wants(desired: &Desired) -> CourierWants {
 
 /// Whether the manifest or an owed action concerns Courier.
 #[must_use]
-pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
-    !wants(desired).is_empty() || facts.journal.owed.iter().any(|owed| owed.daemon == Daemon::Courier)
+pub fn concerns(desired: &Desired, recalled: &RecalledLimits) -> bool {
+    !wants(desired).is_empty() || recalled.owed.iter().any(|owed| owed.daemon == Daemon::Courier)
 }
 
 /// Plans Courier's limits.
@@ -164,6 +165,7 @@ pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
 pub fn plan(
     desired: &Desired,
     facts: &Facts,
+    recalled: &RecalledLimits,
     files: &CourierFiles,
     panel: Option<&PanelCommand>,
     deadline: Duration,
@@ -203,7 +205,7 @@ pub fn plan(
         Some(_) | None => edits::plan(&wants, files, &mut part),
     };
     let Some(after) = after else { return part };
-    act::plan(&wants, facts, &after, deadline, &mut part);
+    act::plan(&wants, facts, recalled, &after, deadline, &mut part);
     part
 }
 

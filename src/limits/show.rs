@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::courier::{self, CourierListener, CourierProcess, SETTINGS, common};
 use super::observed::ObservedLimits;
+use super::recall::RecalledLimits;
 use super::xinetd::{self, BlockTarget, InetdServices, default_of, setting};
 use crate::edit::xinetd::{
     Attribute, ProblemEffect, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
@@ -88,9 +89,14 @@ pub struct DeclaredAs {
 
 /// Lists every limit of the host.
 #[must_use]
-pub fn entries(desired: Option<&Desired>, facts: &Facts, observed: &ObservedLimits) -> Vec<LimitEntry> {
+pub fn entries(
+    desired: Option<&Desired>,
+    facts: &Facts,
+    recalled: &RecalledLimits,
+    observed: &ObservedLimits,
+) -> Vec<LimitEntry> {
     let mut entries = courier_entries(desired, facts, observed);
-    entries.extend(xinetd_entries(desired, facts, observed));
+    entries.extend(xinetd_entries(desired, facts, recalled, observed));
     entries
 }
 
@@ -152,7 +158,12 @@ fn courier_entries(desired: Option<&Desired>, facts: &Facts, observed: &Observed
     entries
 }
 
-fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &ObservedLimits) -> Vec<LimitEntry> {
+fn xinetd_entries(
+    desired: Option<&Desired>,
+    facts: &Facts,
+    recalled: &RecalledLimits,
+    observed: &ObservedLimits,
+) -> Vec<LimitEntry> {
     let Some(state) = &observed.xinetd else {
         return Vec::new();
     };
@@ -168,7 +179,7 @@ fn xinetd_entries(desired: Option<&Desired>, facts: &Facts, observed: &ObservedL
     // What xinetd runs with is known where it has loaded the files as they are.
     let process = xinetd::running(&facts.processes).first().copied();
     let unclear = unclear(facts);
-    let stale = process.map(|process| xinetd::changed(process, facts.loaded.as_ref(), state));
+    let stale = process.map(|process| xinetd::changed(process, recalled.loaded.as_ref(), state));
     let runs = |value: LimitValue, offered: bool| match &stale {
         Some(stale) if stale.is_empty() && offered => RunningValue::With(value),
         Some(stale) if stale.is_empty() => RunningValue::Not,

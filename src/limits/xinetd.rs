@@ -16,6 +16,7 @@ pub use self::edits::problems_of;
 pub use self::loaded::{LoadedXinetdFiles, changed};
 pub use self::losses::XinetdReload;
 use super::LimitsPart;
+use super::recall::RecalledLimits;
 use crate::edit::xinetd::{Attribute, FileTree, ServiceEntry, TreeEntry, XinetdConfig, XinetdVersion};
 use crate::facts::{Facts, POSTFIX, XINETD};
 use crate::failure::{Diagnostic, PlanBlocked};
@@ -291,13 +292,19 @@ pub fn wants(desired: &Desired) -> Vec<XinetdWanted> {
 
 /// Whether the manifest or an owed action concerns xinetd.
 #[must_use]
-pub fn concerns(desired: &Desired, facts: &Facts) -> bool {
-    !wants(desired).is_empty() || facts.journal.owed.iter().any(|owed| owed.daemon == Daemon::Xinetd)
+pub fn concerns(desired: &Desired, recalled: &RecalledLimits) -> bool {
+    !wants(desired).is_empty() || recalled.owed.iter().any(|owed| owed.daemon == Daemon::Xinetd)
 }
 
 /// Plans xinetd's limits.
 #[must_use]
-pub fn plan(desired: &Desired, facts: &Facts, xinetd: &XinetdFiles, deadline: Duration) -> LimitsPart {
+pub fn plan(
+    desired: &Desired,
+    facts: &Facts,
+    recalled: &RecalledLimits,
+    xinetd: &XinetdFiles,
+    deadline: Duration,
+) -> LimitsPart {
     let mut part = LimitsPart::default();
     let wants = wants(desired);
     super::others(&[XINETD, POSTFIX], facts, &mut part);
@@ -311,7 +318,7 @@ pub fn plan(desired: &Desired, facts: &Facts, xinetd: &XinetdFiles, deadline: Du
     let Some(after) = edits::plan(&wants, xinetd, &mut part) else {
         return part;
     };
-    act::plan(&wants, facts, xinetd, &after, deadline, &mut part);
+    act::plan(&wants, facts, recalled, xinetd, &after, deadline, &mut part);
     part
 }
 

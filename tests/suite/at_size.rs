@@ -6,7 +6,7 @@ use std::fs;
 
 use mailward::engine::make::{ACTION_DEADLINE, make};
 use mailward::engine::observe::{ObserveScope, Observed};
-use mailward::facts::Facts;
+use mailward::engine::recall::HostSurvey;
 use mailward::host::local::LocalHost;
 use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
 use mailward::manifest::{ManifestLayer, check};
@@ -28,9 +28,9 @@ fn plan(host: &LocalHost, manifest: &str) -> (mailward::plan::Plan, usize) {
     let layer = ManifestLayer { name: "manifest.toml".to_owned(), bytes: manifest.as_bytes().to_vec() };
     let desired = check(&[layer]).unwrap().desired;
     let counting = Counting(host, Cell::new(0));
-    let facts = Facts::read(&counting).unwrap();
-    let observed = Observed::read(&counting, &facts, ObserveScope::Of(&desired)).unwrap();
-    let plan = make(&desired, &[], &facts, &observed, ACTION_DEADLINE, &SafetyOverrides::default()).unwrap();
+    let survey = HostSurvey::read(&counting).unwrap();
+    let observed = Observed::read(&counting, &survey, ObserveScope::Of(&desired)).unwrap();
+    let plan = make(&desired, &[], &survey, &observed, ACTION_DEADLINE, &SafetyOverrides::default()).unwrap();
     (plan, counting.1.get())
 }
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mailward::engine::make::{ACTION_DEADLINE, make};
 use mailward::engine::observe::{ObserveScope, Observed};
+use mailward::engine::recall::HostSurvey;
 use mailward::engine::{self, ApplyRequest, RestartPolicy, RunWatcher};
-use mailward::facts::Facts;
 use mailward::failure::{PlanBlocked, PlanBlocker};
 use mailward::host::ReadHost;
 use mailward::manifest::{ManifestLayer, check};
@@ -28,9 +28,9 @@ fn desired(manifest: &str) -> Desired {
 }
 
 fn try_plan(host: &dyn ReadHost, desired: &Desired) -> Result<Plan, Vec<PlanBlocker>> {
-    let facts = Facts::read(host).unwrap();
-    let observed = Observed::read(host, &facts, ObserveScope::Of(desired)).unwrap();
-    make(desired, &[], &facts, &observed, ACTION_DEADLINE, &SafetyOverrides::default())
+    let survey = HostSurvey::read(host).unwrap();
+    let observed = Observed::read(host, &survey, ObserveScope::Of(desired)).unwrap();
+    make(desired, &[], &survey, &observed, ACTION_DEADLINE, &SafetyOverrides::default())
 }
 
 fn plan(host: &Host, manifest: &str) -> Plan {

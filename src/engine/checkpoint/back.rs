@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::context::WindowContext;
 use super::load::{self, LoadContext};
 use super::open::{SavedTables, lister, printed};
-use super::record::Checkpoint;
 use crate::engine::ApplyFailure;
 use crate::engine::observe::{ObserveScope, Observed};
 use crate::failure::Diagnostic;
+use crate::firewall::checkpoint::Checkpoint;
 use crate::firewall::{NatEnds, PortAllowlist, boot, iptables, nft};
 use crate::host::batch::Batch;
 use crate::host::timer::TimerLoad;
@@ -98,7 +98,7 @@ pub(super) fn tidy(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Resul
     if checkpoint.way != FilterBackend::Iptables {
         return Ok(());
     }
-    let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&checkpoint.desired))?;
+    let observed = Observed::read(cx.host, cx.survey, ObserveScope::Of(&checkpoint.desired))?;
     let Some(access) = &observed.firewall else {
         return Ok(());
     };

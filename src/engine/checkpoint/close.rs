@@ -14,7 +14,7 @@ use crate::host::{
 use crate::model::{HostPath, known};
 use crate::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 
-use super::record::{Checkpoint, files};
+use crate::firewall::checkpoint::{Checkpoint, files};
 
 /// The files that a window leaves in mailward's state; the record last, so that a removal that fails is tried
 /// again.

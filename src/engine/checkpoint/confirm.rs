@@ -11,14 +11,14 @@ use super::open::{nothing_left, since_and_connection};
 use super::plesk::PleskConfirmation;
 use super::proof;
 pub use super::proof::ConfirmSite;
-use super::record::{Checkpoint, WaitingCheckpoint};
 use super::settle::{self, CheckpointDecider, CheckpointDecision, CheckpointStanding, decide};
 use super::unconfirmed;
 use crate::engine::make;
 use crate::engine::observe::{ObserveScope, Observed};
+use crate::engine::recall::HostSurvey;
 use crate::engine::{ApplyFailure, FailureContext, settle as runs};
-use crate::facts::Facts;
 use crate::failure::Diagnostic;
+use crate::firewall::checkpoint::{Checkpoint, WaitingCheckpoint};
 use crate::host::{ReadHost, WriteHost, timer};
 use crate::plan::outcome::{Outcome, OutcomeVerdict};
 use crate::plan::{FilterBackend, SafetyOverrides};
@@ -68,22 +68,22 @@ fn being_taken_back() -> Outcome {
 pub(super) fn begin(
     host: &mut dyn WriteHost,
     deadline: Duration,
-) -> Result<(Facts, CheckpointStanding), ApplyFailure> {
+) -> Result<(HostSurvey, CheckpointStanding), ApplyFailure> {
     host.lock()?;
-    let mut facts = Facts::read(host)?;
-    if let Some(unread) = facts.waiting_unread.take() {
+    let mut survey = HostSurvey::read(host)?;
+    if let Some(unread) = survey.recalled.firewall.unread.take() {
         return Err(unread.into());
     }
-    runs::killed_run(host, &mut facts, deadline)?;
-    let now = settle::now(&mut WindowContext { host, facts: &facts, deadline })?;
-    Ok((facts, now))
+    runs::killed_run(host, &mut survey, deadline)?;
+    let now = settle::now(&mut WindowContext { host, survey: &survey, deadline })?;
+    Ok((survey, now))
 }
 
 fn try_confirm(host: &mut dyn WriteHost, request: &ConfirmRequest) -> Result<Outcome, ApplyFailure> {
-    let (facts, now) = begin(host, request.deadline)?;
-    let cx = &mut WindowContext { host, facts: &facts, deadline: request.deadline };
+    let (survey, now) = begin(host, request.deadline)?;
+    let cx = &mut WindowContext { host, survey: &survey, deadline: request.deadline };
     match now {
-        CheckpointStanding::Nothing => nothing_waits(cx.host, cx.facts),
+        CheckpointStanding::Nothing => nothing_waits(cx.host, cx.survey),
         CheckpointStanding::TakenBack => {
             let message = Diagnostic::new("too late: the change of access was taken back")
                 .because("nobody confirmed it in time, its timer could not be kept running, or the host has booted since")
@@ -110,8 +110,8 @@ fn try_confirm(host: &mut dyn WriteHost, request: &ConfirmRequest) -> Result<Out
 }
 
 /// Nothing waits, and yet something may be in force that nobody has confirmed.
-fn nothing_waits(host: &dyn ReadHost, facts: &Facts) -> Result<Outcome, ApplyFailure> {
-    let found = unconfirmed::look(host, facts)?;
+fn nothing_waits(host: &dyn ReadHost, survey: &HostSurvey) -> Result<Outcome, ApplyFailure> {
+    let found = unconfirmed::look(host, survey)?;
     let message = Diagnostic::new("no change of access waits for a confirmation");
     if found.is_empty() {
         return Ok(said(OutcomeVerdict::AsDesired, message));
@@ -189,7 +189,7 @@ fn keep(
     };
     if checkpoint.folder.is_none() {
         // It finds its file gone in any case.
-        let _ = cx.host.write(&timer::former::disarm(&cx.facts.starter), &[]);
+        let _ = cx.host.write(&timer::former::disarm(&cx.survey.facts.starter), &[]);
     }
     let Some(why) = unsaved else {
         return Ok(Kept::Stays);
@@ -258,11 +258,11 @@ fn went_back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<Outc
 
 /// The kernel must still have what was applied.
 fn still_there(cx: &WindowContext<'_>, checkpoint: &Checkpoint) -> Result<(), ApplyFailure> {
-    let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&checkpoint.desired))?;
+    let observed = Observed::read(cx.host, cx.survey, ObserveScope::Of(&checkpoint.desired))?;
     let planned = make::make(
         &checkpoint.desired,
         &[],
-        cx.facts,
+        cx.survey,
         &observed,
         cx.deadline,
         &SafetyOverrides::everything(),
@@ -303,8 +303,8 @@ pub(super) fn finished(
     checkpoint: &Checkpoint,
 ) -> Result<Finished, ApplyFailure> {
     let allowed = SafetyOverrides::everything();
-    let observed = Observed::read(cx.host, cx.facts, ObserveScope::Of(&checkpoint.desired))?;
-    let plan = make::make(&checkpoint.desired, &[], cx.facts, &observed, cx.deadline, &allowed)?;
+    let observed = Observed::read(cx.host, cx.survey, ObserveScope::Of(&checkpoint.desired))?;
+    let plan = make::make(&checkpoint.desired, &[], cx.survey, &observed, cx.deadline, &allowed)?;
     let made = made(cx.host, &observed, &plan)?;
     if made == Made::Otherwise {
         // What was to take over is not in force: what did it before must stay.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::facts::Facts;
+use crate::engine::recall::HostSurvey;
 use crate::host::WriteHost;
 
 /// A host under the lock, as it was read then, and how long one command on it may take.
 pub(in crate::engine) struct WindowContext<'a> {
     pub(in crate::engine) host: &'a mut dyn WriteHost,
-    pub(in crate::engine) facts: &'a Facts,
+    pub(in crate::engine) survey: &'a HostSurvey,
     pub(in crate::engine) deadline: Duration,
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::record::Checkpoint;
 use crate::engine::ApplyFailure;
 use crate::engine::act::failed_command;
 use crate::failure::Diagnostic;
 use crate::firewall::boot;
+use crate::firewall::checkpoint::Checkpoint;
 use crate::firewall::methods::{FamilyLoadMethod, LoadMethod};
 use crate::firewall::plesk::{PleskRuleAction, PleskRuleChange};
 use crate::host::timer::CheckpointFolder;

@@ -5,15 +5,16 @@ use std::time::Duration;
 use super::close::LEFT;
 use super::former::Made;
 use super::proof::LiveSince;
-use super::record::{Checkpoint, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
 use super::{back, finish, load};
 use crate::engine::make;
 use crate::engine::observe::{ObserveScope, Observed};
+use crate::engine::recall::HostSurvey;
 use crate::engine::{ApplyFailure, ApplyRun, RunWatcher, interrupted};
 use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
 use crate::firewall::boot;
+use crate::firewall::checkpoint::{Checkpoint, WaitingCheckpoint, files};
 use crate::firewall::methods::LoadMethod;
 use crate::firewall::{iptables, nft};
 use crate::host::batch::{self, Answers, Batch, Ticket};
@@ -360,19 +361,19 @@ pub(super) fn nothing_left(
     allowed: &SafetyOverrides,
     made: Made,
 ) -> Result<Facts, ApplyFailure> {
-    let facts = Facts::read(host)?;
-    let observed = Observed::read(host, &facts, ObserveScope::Of(desired))?;
-    let planned = make::make(desired, &[], &facts, &observed, deadline, allowed);
+    let survey = HostSurvey::read(host)?;
+    let observed = Observed::read(host, &survey, ObserveScope::Of(desired))?;
+    let planned = make::make(desired, &[], &survey, &observed, deadline, allowed);
     match planned {
         Ok(plan) => {
-            let waits = matches!(facts.waiting, WaitingCheckpoint::Open(_));
+            let waits = matches!(survey.recalled.firewall.waiting, WaitingCheckpoint::Open(_));
             let left: Vec<Step> = (plan.steps.into_iter())
                 // A service action that is owed is a matter of its own.
                 .filter(|step| step.is_of_firewall() && !(waits && step.is_after_confirmation()))
                 .filter(|step| made != Made::Before || step.as_firewall().is_none())
                 .collect();
             if left.is_empty() {
-                return Ok(facts);
+                return Ok(survey.facts);
             }
             Err(Diagnostic::new("the kernel's rules are not what they should be")
                 .because(text::steps_in_brief(&left))

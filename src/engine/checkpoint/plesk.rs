@@ -12,10 +12,10 @@ use std::time::Duration;
 use self::look::{PleskSeen, look, look_again};
 use super::back::{BootSince, TakenBack};
 use super::load::{pause, run, set_rule, with};
-use super::record::Checkpoint;
 use crate::engine::ApplyFailure;
 use crate::facts::{BootClock, Facts};
 use crate::failure::Diagnostic;
+use crate::firewall::checkpoint::Checkpoint;
 use crate::firewall::methods::LoadMethod;
 use crate::firewall::observed::PleskFirewallState;
 use crate::firewall::plesk::kernel;
@@ -67,7 +67,7 @@ pub(super) fn apply(
         let wrong = seen.unmet(allowlists).or_else(|| seen.unexplained(list));
         let Some(wrong) = wrong else {
             // Who comes in now has passed the new rules.
-            checkpoint.opened = seen.facts.uptime;
+            checkpoint.opened = seen.survey.facts.uptime;
             checkpoint.until = began.saturating_add(length);
             return Ok(());
         };
@@ -107,7 +107,7 @@ pub(super) fn confirm(
     }
     let command = HostCommand::new(before.command.clone(), Vec::new(), deadline);
     let ran = run(host, with(&command, &["--confirm"], &client));
-    let left = Duration::from_millis(checkpoint.until.saturating_sub(before.facts.uptime)) + GRACE;
+    let left = Duration::from_millis(checkpoint.until.saturating_sub(before.survey.facts.uptime)) + GRACE;
     let patience = match &ran {
         Ok(()) => left,
         // It may have done it all the same.
@@ -150,9 +150,9 @@ pub(super) fn reset(
     }
     reset?;
     if booted == BootSince::No && !before.applies.is_empty() {
-        if checkpoint.until.saturating_sub(before.facts.uptime) > WORTH_IT {
+        if checkpoint.until.saturating_sub(before.survey.facts.uptime) > WORTH_IT {
             // What it says is seen in the end.
-            let _ = load_active(host, &before.facts, deadline);
+            let _ = load_active(host, &before.survey.facts, deadline);
         }
         let whole = Duration::from_millis(checkpoint.until.saturating_sub(checkpoint.opened));
         if !await_gone(host, &before, whole + GRACE)? {
@@ -166,7 +166,7 @@ pub(super) fn reset(
     let mut list = seen.list()?;
     if seen.unexplained(&list).is_some() {
         // An apply that was cut off in the middle.
-        load_active(host, &seen.facts, deadline)?;
+        load_active(host, &seen.survey.facts, deadline)?;
         seen = quiet(host, checkpoint, &before)?;
         list = seen.list()?;
     }

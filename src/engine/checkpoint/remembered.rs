@@ -1,9 +1,9 @@
 //! What a host remembers of a change of access that waits, asked alone: to look at one record costs no whole
 //! set of facts.
 
-use super::record::{Checkpoint, FolderTickets, RecordTickets, TimeLeft, WaitingCheckpoint};
 use crate::facts::BootClock;
 use crate::failure::Diagnostic;
+use crate::firewall::checkpoint::{Checkpoint, FolderTickets, RecordTickets, TimeLeft, WaitingCheckpoint};
 use crate::host::batch::Batch;
 use crate::host::timer::CheckpointFolder;
 use crate::host::{HostError, ReadHost};

@@ -6,15 +6,15 @@ use super::back::{BootSince, TakenBack, take_back};
 use super::close::{CheckpointFate, close};
 use super::confirm::begin;
 use super::context::WindowContext;
-use super::record::{Checkpoint, WaitingCheckpoint};
 use super::settle::{
     CheckpointDecider, CheckpointDecision, CheckpointStanding, complete, decide, wait_for_timer,
 };
 use super::unconfirmed;
+use crate::engine::recall::HostSurvey;
 use crate::engine::undo::BroughtBack;
 use crate::engine::{ApplyFailure, ApplyRun, FailureContext};
-use crate::facts::Facts;
 use crate::failure::Diagnostic;
+use crate::firewall::checkpoint::{Checkpoint, WaitingCheckpoint};
 use crate::host::{WriteHost, timer};
 use crate::plan::outcome::{Outcome, OutcomeVerdict, StepState};
 
@@ -27,9 +27,9 @@ pub fn revert(host: &mut dyn WriteHost, deadline: Duration) -> Outcome {
 }
 
 fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, ApplyFailure> {
-    let (facts, now) = begin(host, deadline)?;
+    let (survey, now) = begin(host, deadline)?;
     let said = |verdict, text: &str| Outcome::without_run(verdict, vec![Diagnostic::new(text)]);
-    let mut cx = WindowContext { host, facts: &facts, deadline };
+    let mut cx = WindowContext { host, survey: &survey, deadline };
     let checkpoint = match now {
         CheckpointStanding::Nothing => {
             let nothing = "no change of access waits for a confirmation";
@@ -38,8 +38,8 @@ fn try_revert(host: &mut dyn WriteHost, deadline: Duration) -> Result<Outcome, A
         CheckpointStanding::TakenBack => {
             let nothing = "the change of access was taken back already";
             // Taking it back may have changed what the kernel shows.
-            let facts = Facts::read(cx.host)?;
-            cx.facts = &facts;
+            let survey = HostSurvey::read(cx.host)?;
+            cx.survey = &survey;
             return never_confirmed(&mut cx, nothing);
         }
         CheckpointStanding::Confirmed(checkpoint) => {
@@ -95,7 +95,7 @@ fn back(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> Result<TakenBack
         (CheckpointDecider::ByUs(_) | CheckpointDecider::ByOthers, Some(_)) => {}
         (CheckpointDecider::ByUs(_), None) => {
             // It finds its file gone in any case.
-            let _ = cx.host.write(&timer::former::disarm(&cx.facts.starter), &[]);
+            let _ = cx.host.write(&timer::former::disarm(&cx.survey.facts.starter), &[]);
         }
         // It loads the same.
         (CheckpointDecider::ByOthers, None) => wait_for_timer(cx.host, checkpoint)?,
@@ -134,11 +134,12 @@ impl ApplyRun<'_> {
 
     /// Returns what to tell beside that it is back.
     fn take_firewall_back(&self, host: &mut dyn WriteHost) -> Result<Vec<Diagnostic>, ApplyFailure> {
-        let facts = Facts::read(host)?;
-        if let Some(unread) = facts.waiting_unread {
+        let survey = HostSurvey::read(host)?;
+        let recalled = &survey.recalled.firewall;
+        if let Some(unread) = recalled.unread.clone() {
             return Err(unread.into());
         }
-        let checkpoint = match &facts.waiting {
+        let checkpoint = match &recalled.waiting {
             WaitingCheckpoint::Open(checkpoint)
             | WaitingCheckpoint::Reverting(checkpoint)
             | WaitingCheckpoint::Reverted(checkpoint)
@@ -146,8 +147,8 @@ impl ApplyRun<'_> {
             // It failed before anything was written down, and so before anything was changed.
             WaitingCheckpoint::Nothing => return Ok(Vec::new()),
         };
-        let mut cx = WindowContext { host, facts: &facts, deadline: self.request.deadline };
-        if matches!(facts.waiting, WaitingCheckpoint::Reverting(_)) {
+        let mut cx = WindowContext { host, survey: &survey, deadline: self.request.deadline };
+        if matches!(recalled.waiting, WaitingCheckpoint::Reverting(_)) {
             wait_for_timer(cx.host, checkpoint)?;
         }
         match back(&mut cx, checkpoint)? {

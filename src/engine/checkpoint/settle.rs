@@ -7,12 +7,13 @@ use super::back::{BootSince, TakenBack, is_back, take_back, texts, tidy};
 use super::close::{CheckpointFate, WatchEnd, close};
 use super::confirm::{Finished, finished, may_go_back};
 use super::context::WindowContext;
-use super::record::{Checkpoint, TimeLeft, WaitingCheckpoint, files};
 use super::remembered::RememberedChange;
+use crate::engine::recall::HostSurvey;
 use crate::engine::{ApplyFailure, FailureContext};
 use crate::facts::Facts;
 use crate::failure::Diagnostic;
 use crate::firewall::boot;
+use crate::firewall::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint, files};
 use crate::host::batch::Batch;
 use crate::host::timer::{self, CheckpointFolder};
 use crate::host::{
@@ -39,17 +40,19 @@ pub(in crate::engine) enum CheckpointStanding {
 
 /// Looks where a change stands, and ends one whose time is up.
 pub(in crate::engine) fn now(cx: &mut WindowContext<'_>) -> Result<CheckpointStanding, ApplyFailure> {
-    let facts = cx.facts;
+    let HostSurvey { facts, recalled } = cx.survey;
     let left = |checkpoint: &Checkpoint| checkpoint.left(facts.boot.as_deref(), facts.uptime);
     let booted = |checkpoint: &Checkpoint| match left(checkpoint) {
         TimeLeft::Booted => BootSince::Since,
         TimeLeft::Seconds(_) | TimeLeft::Nothing => BootSince::No,
     };
-    match &facts.waiting {
+    match &recalled.firewall.waiting {
         WaitingCheckpoint::Nothing => Ok(CheckpointStanding::Nothing),
         WaitingCheckpoint::Confirmed(checkpoint) => Ok(CheckpointStanding::Confirmed(checkpoint.clone())),
         WaitingCheckpoint::Open(checkpoint) => match left(checkpoint) {
-            TimeLeft::Seconds(seconds) if is_unwatched(facts) => watched_again(cx, checkpoint, seconds),
+            TimeLeft::Seconds(seconds) if recalled.firewall.is_unwatched(facts) => {
+                watched_again(cx, checkpoint, seconds)
+            }
             TimeLeft::Seconds(seconds) => Ok(CheckpointStanding::Open(checkpoint.clone(), seconds, None)),
             TimeLeft::Nothing => {
                 wait_for_timer(cx.host, checkpoint)?;
@@ -96,7 +99,7 @@ pub(in crate::engine) enum EarlierReading {
 
 /// Lets a run begin only where no change waits, and ends one whose time is up.
 pub(in crate::engine) fn before_a_run(cx: &mut WindowContext<'_>) -> Result<EarlierReading, ApplyFailure> {
-    if let Some(unread) = &cx.facts.waiting_unread {
+    if let Some(unread) = &cx.survey.recalled.firewall.unread {
         return Err(unread.clone().into());
     }
     let now = now(cx)?;
@@ -143,14 +146,6 @@ pub(super) fn complete(cx: &mut WindowContext<'_>, checkpoint: &Checkpoint) -> R
     }
 }
 
-/// Whether a change waits whose timer of this version runs no more.
-#[must_use]
-pub fn is_unwatched(facts: &Facts) -> bool {
-    matches!(&facts.waiting, WaitingCheckpoint::Open(checkpoint)
-        if matches!(checkpoint.left(facts.boot.as_deref(), facts.uptime), TimeLeft::Seconds(_)))
-        && (facts.watched.as_ref()).is_some_and(|watched| watched.watchers.is_empty())
-}
-
 /// Has a change watched again whose timer has ended; where that cannot be it goes back at once, since nothing
 /// else would take it back.
 fn watched_again(
@@ -159,7 +154,7 @@ fn watched_again(
     seconds: u64,
 ) -> Result<CheckpointStanding, ApplyFailure> {
     let checkpoint = Box::new(checkpoint.clone());
-    match watch_again(cx.host, cx.facts, &checkpoint, seconds) {
+    match watch_again(cx.host, &cx.survey.facts, &checkpoint, seconds) {
         Ok(()) => {
             let told = Diagnostic::new("the timer that takes the change back had ended: it is started again");
             Ok(CheckpointStanding::Open(checkpoint, seconds, Some(told)))
@@ -293,7 +288,7 @@ fn timer_was_right(
     cx: &mut WindowContext<'_>,
     checkpoint: Box<Checkpoint>,
 ) -> Result<CheckpointStanding, ApplyFailure> {
-    let booted = match checkpoint.left(cx.facts.boot.as_deref(), cx.facts.uptime) {
+    let booted = match checkpoint.left(cx.survey.facts.boot.as_deref(), cx.survey.facts.uptime) {
         TimeLeft::Booted => BootSince::Since,
         TimeLeft::Seconds(_) | TimeLeft::Nothing => BootSince::No,
     };

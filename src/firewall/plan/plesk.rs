@@ -3,9 +3,9 @@
 use super::own::{change, declared, others};
 use super::{BackendNeeds, FirewallScene, allowlist_changes, blocked};
 use crate::capability::OverridePermission;
-use crate::engine::checkpoint::{TimeLeft, WaitingCheckpoint};
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::allowlists::kept;
+use crate::firewall::checkpoint::{TimeLeft, WaitingCheckpoint};
 use crate::firewall::effect::FilterStack;
 use crate::firewall::methods::LoadMethod;
 use crate::firewall::observed::{NeighbourProgram, PleskFirewall, PleskFirewallState};
@@ -104,7 +104,7 @@ pub(super) fn needs(
 }
 
 fn stands(scene: &FirewallScene<'_>) -> ListStanding {
-    let waiting = &scene.facts.waiting;
+    let waiting = &scene.recalled.waiting;
     if (waiting.checkpoint()).is_none_or(|checkpoint| checkpoint.way != FilterBackend::PleskFirewall) {
         return ListStanding::Settled;
     }

@@ -16,6 +16,7 @@ use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
 use crate::limits::action::{AlsoLiveSessions, Daemon};
+use crate::limits::recall::RecalledLimits;
 use crate::limits::step::{LimitSetting, SkipReason};
 use crate::plan::Note;
 
@@ -23,6 +24,7 @@ use crate::plan::Note;
 pub(super) fn plan(
     wants: &CourierWants,
     facts: &Facts,
+    recalled: &RecalledLimits,
     after: &ListenersAfter,
     deadline: Duration,
     part: &mut LimitsPart,
@@ -39,7 +41,7 @@ pub(super) fn plan(
     let mut unnamed = BTreeSet::new();
     let mut unchanged = BTreeSet::new();
     for (unit, listeners) in groups {
-        let group = ListenerGroup::new(unit, listeners, wants, facts, after);
+        let group = ListenerGroup::new(unit, listeners, wants, facts, recalled, after);
         if group.causes.is_empty() {
             for listener in &group.listeners {
                 let named = SETTINGS.iter().any(|setting| wants.contains_key(&(*listener, *setting)));

@@ -16,6 +16,7 @@ use crate::limits::action::{
     ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation, ServiceAction,
 };
 use crate::limits::owed::{OwedAction, OwedActionBegun};
+use crate::limits::recall::RecalledLimits;
 use crate::limits::step::{LimitSetting, LimitValue, SkipReason, StepCause};
 use crate::model::{ConnectionLimit, HostPath};
 use crate::plan::Note;
@@ -24,13 +25,14 @@ use crate::plan::Note;
 pub(super) fn plan(
     wants: &[XinetdWanted],
     facts: &Facts,
+    recalled: &RecalledLimits,
     xinetd: &XinetdFiles,
     after: &XinetdConfig,
     deadline: Duration,
     part: &mut LimitsPart,
 ) {
     let names: BTreeSet<String> = wants.iter().map(|want| want.target.name().to_owned()).collect();
-    let owed = facts.journal.owed.iter().find(|owed| owed.daemon == Daemon::Xinetd);
+    let owed = recalled.owed.iter().find(|owed| owed.daemon == Daemon::Xinetd);
     let processes = running(&facts.processes);
     let process = match processes.as_slice() {
         [] => {
@@ -52,7 +54,7 @@ pub(super) fn plan(
             text: "xinetd runs a program file that was replaced or removed since, as by an upgrade: a reload does not change that, restarting it does".to_owned(),
         });
     }
-    let changed = loaded::changed(process, facts.loaded.as_ref(), xinetd);
+    let changed = loaded::changed(process, recalled.loaded.as_ref(), xinetd);
     let concerned = concerned(wants, xinetd, &changed);
     let mut causes: Vec<StepCause> = part.edits.iter().flat_map(|edit| edit.causes.clone()).collect();
     if causes.is_empty() && !concerned.is_empty() {

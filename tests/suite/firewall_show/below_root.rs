@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mailward::engine::observe::{ObserveScope, Observed};
-use mailward::facts::Facts;
+use mailward::engine::recall::HostSurvey;
 use mailward::host::local::LocalHost;
 use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
 use mailward::manifest::{ManifestLayer, check};
@@ -98,9 +98,9 @@ fn packet_filters_are_read_with_the_rest_and_only_for_a_manifest_that_restricts_
         let layer = ManifestLayer { name: "manifest.toml".to_owned(), bytes: manifest.as_bytes().to_vec() };
         let desired = check(&[layer]).unwrap().desired;
         let counting = Counting(&host, Cell::default());
-        let facts = Facts::read(&counting).unwrap();
+        let survey = HostSurvey::read(&counting).unwrap();
         assert_eq!(counting.1.get(), (1, 0), "facts run nothing");
-        let observed = Observed::read(&counting, &facts, ObserveScope::Of(&desired)).unwrap();
+        let observed = Observed::read(&counting, &survey, ObserveScope::Of(&desired)).unwrap();
         let (trips, commands) = counting.1.get();
         // Facts and state; and where xinetd may start sshd, what stands at the paths that its files name.
         let more = usize::from(observed.firewall.is_some());

@@ -243,13 +243,13 @@ fn more_changes_than_the_safety_rule_allows_are_refused_unless_the_command_line_
     let (_, told) = blocked(&host, &format!("{all}[safety]\nmax_account_changes = \"1%\"\n"));
     assert!(told.contains("one run may change 5"), "{told}");
     let wanted = desired(all);
-    let facts = mailward::facts::Facts::read(&host.host).unwrap();
+    let survey = mailward::engine::recall::HostSurvey::read(&host.host).unwrap();
     let scope = mailward::engine::observe::ObserveScope::Of(&wanted);
-    let observed = mailward::engine::observe::Observed::read(&host.host, &facts, scope).unwrap();
+    let observed = mailward::engine::observe::Observed::read(&host.host, &survey, scope).unwrap();
     let make = |number| {
         let allowed = SafetyOverrides { account_changes: Some(number), ..SafetyOverrides::default() };
         let deadline = mailward::engine::make::ACTION_DEADLINE;
-        mailward::engine::make::make(&wanted, &[], &facts, &observed, deadline, &allowed)
+        mailward::engine::make::make(&wanted, &[], &survey, &observed, deadline, &allowed)
     };
     assert!(make(6).is_err());
     assert!(make(7).is_ok());

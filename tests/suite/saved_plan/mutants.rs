@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 
 use mailward::engine::make::{ACTION_DEADLINE, make};
 use mailward::engine::observe::{ObserveScope, Observed};
-use mailward::facts::Facts;
+use mailward::engine::recall::HostSurvey;
 use mailward::failure::Exit;
 use mailward::host::local::LocalHost;
 use mailward::plan::{Fingerprint, Plan, SafetyOverrides, Step, saved, stale};
@@ -222,11 +222,11 @@ fn a_forged_plan_is_refused_or_does_no_more_than_it_shows() {
     let plan = desk.saved();
     let original = saved::read(&bytes(&plan)).unwrap();
     let host = LocalHost::tree(desk.copy.path().to_owned()).unwrap();
-    let facts = Facts::read(&host).unwrap();
-    let observed = Observed::read(&host, &facts, ObserveScope::Of(&original.desired)).unwrap();
+    let survey = HostSurvey::read(&host).unwrap();
+    let observed = Observed::read(&host, &survey, ObserveScope::Of(&original.desired)).unwrap();
     let now = |plan: &Plan| {
         let (deadline, allowed) = (ACTION_DEADLINE, SafetyOverrides::default());
-        make(&plan.desired, &[], &facts, &observed, deadline, &allowed)
+        make(&plan.desired, &[], &survey, &observed, deadline, &allowed)
     };
     let deeds: Vec<Step> = now(&original).unwrap().steps.iter().map(deed).collect();
     let (mut tried, mut refused, mut equal, mut less) = (0, 0, 0, BTreeMap::new());

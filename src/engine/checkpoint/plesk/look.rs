@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::super::record::Checkpoint;
 use crate::engine::ApplyFailure;
 use crate::engine::observe::{ObserveScope, Observed};
-use crate::facts::Facts;
+use crate::engine::recall::HostSurvey;
 use crate::failure::Diagnostic;
+use crate::firewall::checkpoint::Checkpoint;
 use crate::firewall::effect::FilterStack;
 use crate::firewall::observed::{PleskFirewallState, RulesUnread};
 use crate::firewall::plesk::PleskRule;
@@ -18,7 +18,7 @@ use crate::model::{HostPath, Networks};
 
 /// What was seen.
 pub(super) struct PleskSeen {
-    pub(super) facts: Facts,
+    pub(super) survey: HostSurvey,
     /// The vendor's command.
     pub(super) command: HostPath,
     /// What the vendor's script has loaded.
@@ -54,7 +54,7 @@ impl PleskSeen {
 
 /// Looks.
 pub(super) fn look(host: &dyn ReadHost, checkpoint: &Checkpoint) -> Result<PleskSeen, ApplyFailure> {
-    look_with(host, checkpoint, Facts::read(host)?)
+    look_with(host, checkpoint, HostSurvey::read(host)?)
 }
 
 /// Looks again, a moment after another look.
@@ -63,18 +63,22 @@ pub(super) fn look_again(
     checkpoint: &Checkpoint,
     last: &PleskSeen,
 ) -> Result<PleskSeen, ApplyFailure> {
-    look_with(host, checkpoint, last.facts.read_again(host)?)
+    look_with(host, checkpoint, last.survey.read_again(host)?)
 }
 
-fn look_with(host: &dyn ReadHost, checkpoint: &Checkpoint, facts: Facts) -> Result<PleskSeen, ApplyFailure> {
-    let observed = Observed::read(host, &facts, ObserveScope::Of(&checkpoint.desired))?;
+fn look_with(
+    host: &dyn ReadHost,
+    checkpoint: &Checkpoint,
+    survey: HostSurvey,
+) -> Result<PleskSeen, ApplyFailure> {
+    let observed = Observed::read(host, &survey, ObserveScope::Of(&checkpoint.desired))?;
     let missing =
         || ApplyFailure::from(Diagnostic::new("the command of Plesk's firewall is not there any more"));
     let access = observed.firewall.ok_or_else(missing)?;
     let firewall = access.plesk.ok_or_else(missing)?;
     let layers = access.layers?;
     Ok(PleskSeen {
-        facts,
+        survey,
         command: firewall.command,
         enabled: firewall.enabled,
         kernel: kernel::loaded(&layers),

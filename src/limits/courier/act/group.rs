@@ -14,6 +14,7 @@ use crate::limits::action::{
     ActionCost, ActionMethod, ActionVerb, Daemon, RunningExpectation, ServiceAction,
 };
 use crate::limits::owed::{OwedAction, OwedActionBegun};
+use crate::limits::recall::RecalledLimits;
 use crate::limits::step::{LimitSetting, LimitValue, StepCause};
 
 /// The listeners that one service runs.
@@ -33,9 +34,10 @@ impl<'a> ListenerGroup<'a> {
         listeners: Vec<CourierListener>,
         wants: &'a CourierWants,
         facts: &'a Facts,
+        recalled: &'a RecalledLimits,
         after: &ListenersAfter,
     ) -> Self {
-        let owed = facts.journal.owed.iter().find(|owed| owed.daemon == Daemon::Courier && owed.unit == unit);
+        let owed = recalled.owed.iter().find(|owed| owed.daemon == Daemon::Courier && owed.unit == unit);
         let runs = |listener: &CourierListener| !CourierProcess::of(*listener, &facts.processes).is_empty();
         // What was only put off and does not run any more was stopped by somebody else, and stays so.
         let owes = |listener: &CourierListener| {

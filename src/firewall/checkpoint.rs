@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::boot;
+use super::step::FilterBackend;
 use crate::failure::Diagnostic;
-use crate::firewall::boot;
 use crate::host::batch::{Answers, Batch, Ticket};
 use crate::host::timer::{self, CheckpointFolder, TimerLoad};
 use crate::host::{FileFound, HostError, Process, ProcessId, ReadHost, SshClient};
 use crate::model::{Desired, HostPath};
-use crate::plan::FilterBackend;
 
 /// The number of the record's format.
 const FORMAT: u32 = 2;
@@ -108,7 +108,7 @@ pub mod files {
 
 impl Checkpoint {
     /// A record of this version.
-    pub(super) const FORMAT: u32 = FORMAT;
+    pub(crate) const FORMAT: u32 = FORMAT;
 
     /// How long it is still open, by the host's own boot and the milliseconds since it.
     #[must_use]
@@ -124,7 +124,7 @@ impl Checkpoint {
     }
 
     /// Where it says since when the change is live.
-    pub(super) fn live(&self) -> HostPath {
+    pub(crate) fn live(&self) -> HostPath {
         (self.folder.as_ref()).map_or_else(files::live, CheckpointFolder::live)
     }
 }
@@ -185,7 +185,7 @@ impl RecordTickets {
 }
 
 /// The requests for what the folder of a window shows.
-pub(super) struct FolderTickets {
+pub(crate) struct FolderTickets {
     open: Ticket<FileFound>,
     reverting: Ticket<FileFound>,
     reverted: Ticket<FileFound>,
@@ -196,7 +196,7 @@ pub(super) struct FolderTickets {
 
 impl FolderTickets {
     /// Asks what a folder shows.
-    pub(super) fn ask(batch: &mut Batch, folder: &CheckpointFolder) -> Self {
+    pub(crate) fn ask(batch: &mut Batch, folder: &CheckpointFolder) -> Self {
         Self {
             open: batch.file(folder.open()),
             reverting: batch.file(folder.reverting()),
@@ -208,7 +208,7 @@ impl FolderTickets {
     }
 
     /// What was decided there of a change whose record is open, and who watches over it.
-    pub(super) fn decided(
+    pub(crate) fn decided(
         self,
         answers: &mut Answers,
         checkpoint: Box<Checkpoint>,
@@ -258,7 +258,7 @@ impl FolderTickets {
 }
 
 /// A change that waits as its window's folder has it, and who watches over it where there is such a folder.
-pub(super) type LookedCheckpoint = (WaitingCheckpoint, Option<WatchedFolder>);
+pub(crate) type LookedCheckpoint = (WaitingCheckpoint, Option<WatchedFolder>);
 
 impl WaitingCheckpoint {
     /// Reads what lies at [`files::open`], [`files::reverting`], [`files::reverted`] and
