@@ -10,6 +10,7 @@ pub mod panel;
 pub mod recall;
 pub mod show;
 pub mod step;
+pub mod text;
 pub mod xinetd;
 
 use crate::edit::{EditKind, LineEdit};

@@ -23,7 +23,6 @@ mod written;
 
 use crate::failure::Diagnostic;
 use crate::model::{Desired, XinetdLimits};
-use crate::panel_access;
 
 pub use schema::schema;
 
@@ -136,7 +135,7 @@ fn manages_nothing(desired: &Desired) -> bool {
         && *xinetd_defaults == XinetdLimits::default()
         && xinetd_services.is_empty()
         && access.allow.is_empty()
-        && !panel_access::concerns(panel_access)
+        && panel_access.decides_nothing()
 }
 
 /// Problems in the order of their places, as a person is told them.

@@ -364,6 +364,15 @@ pub struct PanelAccess {
 }
 
 impl PanelAccess {
+    /// Whether it decides about no account.
+    #[must_use]
+    pub fn decides_nothing(&self) -> bool {
+        let Self { default, missing: _, domains, accounts } = self;
+        default.is_none() && domains.is_empty() && accounts.is_empty()
+    }
+}
+
+impl PanelAccess {
     /// Whether there is nothing in it at all.
     #[must_use]
     pub fn says_nothing(&self) -> bool {

@@ -16,15 +16,6 @@ pub mod show;
 pub mod sql;
 pub mod step;
 
-use crate::model::PanelAccess;
-
-/// Whether a manifest says anything about accounts.
-#[must_use]
-pub fn concerns(desired: &PanelAccess) -> bool {
-    let PanelAccess { default, missing: _, domains, accounts } = desired;
-    default.is_some() || !domains.is_empty() || !accounts.is_empty()
-}
-
 /// The name that was probably meant, if one is near enough.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let far = (word.chars().count() / 3).clamp(1, 4);

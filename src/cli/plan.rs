@@ -15,7 +15,7 @@ pub(super) fn run(args: &PlanArgs, terminal: &mut OperatorTerminal) -> Result<Ex
     let plan =
         planned(&*host, &checked.desired, &checked.notes, args.host.deadline(), &allowed(&args.allow.allow))?;
     if let Some(path) = &args.output {
-        files::write_private(path, &saved::write(&plan)?)?;
+        files::write_private(path, SafeText::json(&saved::document(&plan)?)?.as_bytes())?;
     }
     let exit = pending(&plan);
     let plan = match terminal.names {

@@ -7,9 +7,9 @@ use crate::failure::Diagnostic;
 use crate::host::batch::{Answers, Batch};
 use crate::host::{FileFound, FileReplacement, HostOperation, OperationError, ReadHost, WriteHost};
 use crate::limits::courier::{CourierFiles, CourierListener};
+use crate::limits::text;
 use crate::plan::outcome::StepState;
 use crate::plan::{LimitEffect, LimitValue, PanelLimitStep, Step};
-use crate::report::text;
 
 impl ApplyRun<'_> {
     /// The journal, backups, then all edits, in one batch; then each file is read back.

@@ -28,8 +28,8 @@ use crate::limits::observed::ObservedLimits;
 use crate::limits::panel::{self, PanelCommand};
 use crate::limits::xinetd::{self, FileDetails, InetdServices, XinetdFiles};
 use crate::model::{Desired, HostPath, known};
+use crate::panel_access::observed::ObservedPanelAccess;
 use crate::panel_access::sql::ReadDepth;
-use crate::panel_access::{self, observed::ObservedPanelAccess};
 
 /// The folder that every distribution's and Plesk's xinetd.conf includes; asked for ahead, to save a trip.
 const USUAL_FOLDER: &str = "/etc/xinetd.d";
@@ -75,7 +75,7 @@ impl ObserveScope<'_> {
     fn accounts(self, facts: &Facts) -> Option<CommandOptions> {
         match self {
             Self::Of(desired) | Self::ToApply(desired) => {
-                panel_access::concerns(&desired.panel_access).then_some(CommandOptions::Asked)
+                (!desired.panel_access.decides_nothing()).then_some(CommandOptions::Asked)
             }
             Self::All => (facts.plesk.as_ref())
                 .filter(|plesk| plesk.secret != PathExistence::Missing)

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::courier::{self, CourierListener, CourierProcess, SETTINGS, common};
 use super::observed::ObservedLimits;
 use super::recall::RecalledLimits;
+use super::text;
 use super::xinetd::{self, BlockTarget, InetdServices, default_of, setting};
 use crate::edit::xinetd::{
     Attribute, ProblemEffect, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
@@ -16,7 +17,6 @@ use crate::host::Process;
 use crate::limits::action::Daemon;
 use crate::limits::step::{LimitSetting, LimitValue};
 use crate::model::{Desired, HostPath};
-use crate::report::text;
 
 /// One setting of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use self::refusals::{RefusedAccounts, remembered, vendor, within};
 use self::wanted::WantedAccess;
-use super::concerns;
 use super::observed::ObservedPanelAccess;
 use crate::capability::SafetyOverrides;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
@@ -67,7 +66,7 @@ pub fn plan(
 ) -> PanelAccessPart {
     let mut part = PanelAccessPart::default();
     let wants = &desired.panel_access;
-    let Some(observed) = observed.filter(|_| concerns(wants)) else {
+    let Some(observed) = observed.filter(|_| !wants.decides_nothing()) else {
         return part;
     };
     let accounts = match &observed.accounts {

@@ -11,7 +11,6 @@ use serde_json::Value as Json;
 use super::{FORMAT, Fingerprint, Note, Plan};
 use crate::failure::{Diagnostic, Exit};
 use crate::host::Digest;
-use crate::report::safe::SafeText;
 
 /// The most values in a plan; that of a hundred thousand accounts, all of which change, has fewer.
 const MOST_VALUES: usize = 1_500_000;
@@ -205,13 +204,4 @@ pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
             | Note::Remark { .. } => None,
         })
         .collect()
-}
-
-/// The bytes of a saved plan.
-///
-/// # Errors
-/// Only where a value cannot be written as JSON, which none of ours can fail.
-pub fn write(plan: &Plan) -> Result<Vec<u8>, serde_json::Error> {
-    let text = SafeText::json(&document(plan)?)?;
-    Ok(text.as_bytes().to_vec())
 }

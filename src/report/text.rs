@@ -21,23 +21,14 @@ pub use self::show::show;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::plan::{LimitEffect, LimitValue, SettingNamed};
+use crate::limits::text::value;
+use crate::plan::{LimitEffect, SettingNamed};
 
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 const HEADING: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const WARNING: Style = AnsiColor::Yellow.on_default();
-
-/// A value in one word.
-#[must_use]
-pub fn value(value: LimitValue) -> String {
-    match value {
-        LimitValue::Count(count) => count.to_string(),
-        LimitValue::Rate(rate) => format!("{}/s, pause {} s", rate.rate, rate.pause),
-        LimitValue::Nothing => "nothing in force".to_owned(),
-    }
-}
 
 /// `pop3 per_ip: 4 → 20`.
 fn effect(effect: &LimitEffect) -> String {

@@ -12,8 +12,8 @@ use crate::host::{
     ProcessId, ReadReply, ReadRequest, WaitCondition, WaitResult, WriteHost,
 };
 use crate::limits::courier::{self, CourierListener, SETTINGS, common};
+use crate::limits::text;
 use crate::plan::{RunningExpectation, ServiceControl};
-use crate::report::text;
 
 /// The values that Courier's running listeners have.
 pub(in crate::engine) fn values(facts: &Facts) -> Vec<RunningExpectation> {

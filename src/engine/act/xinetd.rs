@@ -10,10 +10,10 @@ use crate::host::batch::{self, Answers, Batch};
 use crate::host::{
     FileFound, HostOperation, OperationResult, ProcessId, ProcessSignal, WaitCondition, WaitResult, WriteHost,
 };
+use crate::limits::text;
 use crate::limits::xinetd::{self, DUMP};
 use crate::model::known;
 use crate::plan::{RunningExpectation, ServiceControl};
-use crate::report::text;
 
 /// How long xinetd may take to write its dump: it asks the resolver for the name of each address that a
 /// service binds, and a resolver with three silent servers takes half a minute for one (`resolv.conf(5)`: 5

@@ -2,10 +2,11 @@
 
 use super::change::change;
 use super::panel_access::{self, AccountDetail};
-use super::{DIM, HEADING, WARNING, count, effect, value};
+use super::{DIM, HEADING, WARNING, count, effect};
 use super::{firewall, notes};
 use crate::firewall::observed::PacketEntrance;
 use crate::host::ForeignProcess;
+use crate::limits::text::value;
 use crate::model::printable;
 use crate::plan::{
     ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note, PanelLimitStep, Plan,

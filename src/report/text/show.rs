@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{HEADING, WARNING, value};
+use super::{HEADING, WARNING};
 use crate::limits::show::LimitEntry;
+use crate::limits::text::value;
 use crate::model::printable::printable;
 use crate::plan::LimitValue;
 use crate::report::Colour;
