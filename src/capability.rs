@@ -1,4 +1,8 @@
-//! What every capability is given beside what it knows itself.
+//! What all capabilities have in common: what each is given beside what it knows itself, and what any may say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Diagnostic;
 
 /// What the command line allows a plan beyond the safety rules, for once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,4 +42,33 @@ pub enum OverridePermission {
     /// It is not.
     #[default]
     Withheld,
+}
+
+/// Something worth a look that is of no one capability.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "note", rename_all = "kebab-case")]
+pub enum CommonNote {
+    /// Advice on the manifest itself.
+    Advice(#[schemars(with = "serde_json::Value")] Box<Diagnostic>),
+    /// Anything else worth a word, in one sentence.
+    Remark {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// A note of one capability, or one that any may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartNote<N> {
+    /// Its own.
+    Own(N),
+    /// Any other.
+    Common(CommonNote),
+}
+
+impl<N> PartNote<N> {
+    /// Anything else worth a word, in one sentence.
+    pub fn remark(text: impl Into<String>) -> Self {
+        Self::Common(CommonNote::Remark { text: text.into() })
+    }
 }

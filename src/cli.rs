@@ -34,7 +34,7 @@ use crate::host::WriteHost;
 use crate::manifest::{self, CheckedManifest};
 use crate::model::Desired;
 use crate::model::printable;
-use crate::plan::{Plan, SafetyOverrides};
+use crate::plan::{FirewallNote, Plan, SafetyOverrides};
 use crate::report::diagnostic::WorstSeverity;
 use crate::report::redact::NameVisibility;
 
@@ -303,7 +303,10 @@ fn pending(plan: &Plan) -> Exit {
         .any(|action| action.causes.contains(&crate::plan::StepCause::Owed));
     let waits = |note: &crate::plan::Note| {
         use crate::plan::Note;
-        matches!(note, Note::Waits { .. } | Note::Unwatched { .. })
+        matches!(
+            note,
+            Note::Firewall(FirewallNote::Waits { .. }) | Note::Firewall(FirewallNote::Unwatched { .. })
+        )
     };
     if plan.notes.iter().any(waits) {
         return Exit::Owed;

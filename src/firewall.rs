@@ -15,6 +15,7 @@ pub mod former;
 pub mod iptables;
 pub mod methods;
 pub mod nft;
+pub mod note;
 pub mod observed;
 pub mod plan;
 pub mod plesk;

@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod courier;
+pub mod note;
 pub mod observed;
 pub mod owed;
 pub mod panel;
@@ -13,13 +14,14 @@ pub mod step;
 pub mod text;
 pub mod xinetd;
 
+use crate::capability::PartNote;
 use crate::edit::{EditKind, LineEdit};
 use crate::facts::{DaemonNamesakes, Facts};
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::limits::action::ServiceAction;
+use crate::limits::note::LimitsNote;
 use crate::limits::step::{EditedLine, FileEdit, PanelLimitStep};
 use crate::model::printable;
-use crate::plan::Note;
 
 /// What one daemon adds to a plan.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ pub struct LimitsPart {
     /// Service actions, by unit.
     pub actions: Vec<ServiceAction>,
     /// What is not done, or worth a look.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PartNote<LimitsNote>>,
     /// What keeps the plan from being made.
     pub blockers: Vec<PlanBlocker>,
 }
@@ -63,9 +65,9 @@ fn others(programs: &[&str], facts: &Facts, part: &mut LimitsPart) {
         );
     }
     let notes = strangers.iter().filter(|(name, _)| is_one(name));
-    part.notes.extend(
-        notes.map(|(name, foreign)| Note::Stranger { program: name.clone(), foreign: foreign.clone() }),
-    );
+    part.notes.extend(notes.map(|(name, foreign)| {
+        PartNote::Own(LimitsNote::Stranger { program: name.clone(), foreign: foreign.clone() })
+    }));
 }
 
 /// The lines of a plan from those of an editor.

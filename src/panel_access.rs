@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod client;
 pub mod command;
 pub mod memory;
+pub mod note;
 pub mod observed;
 pub mod plan;
 pub mod probe;

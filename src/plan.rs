@@ -4,17 +4,19 @@
 //! builds one and is pure, `fingerprint` names what a plan does, `stale` compares two.
 
 pub mod fingerprint;
+mod note;
 pub mod outcome;
-mod reason;
 pub mod saved;
 pub mod stale;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::fingerprint::Fingerprint;
-pub use self::reason::{DisplacingRules, Note};
+pub use self::note::Note;
+pub use crate::capability::CommonNote;
 pub use crate::capability::{OverridePermission, SafetyOverrides};
 pub use crate::facts::control::ServiceControl;
+pub use crate::firewall::note::{DisplacingRules, FirewallNote};
 pub use crate::firewall::step::{
     AddressExtent, AllowlistChange, BootHook, BootStep, FilterBackend, FirewallCause, FirewallStep,
     ReachChange, RetireStep,
@@ -23,12 +25,14 @@ use crate::host::Digest;
 pub use crate::limits::action::{
     ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation, ServiceAction,
 };
+pub use crate::limits::note::LimitsNote;
 pub use crate::limits::step::{
     EditedLine, FileEdit, LimitEffect, LimitSetting, LimitValue, PanelLimitStep, SettingNamed, SkipReason,
     StepCause,
 };
 pub use crate::model::HostId;
 use crate::model::{Desired, HostPath};
+pub use crate::panel_access::note::PanelAccessNote;
 pub use crate::panel_access::step::{
     AccountAct, AccountChange, AccountProblem, AccountState, CommandSurprise, PanelAccessCause,
     PanelAccessStep,

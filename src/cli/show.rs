@@ -10,6 +10,7 @@ use crate::firewall::plan::UnconfirmedRules;
 use crate::host::ssh::{MetadataPolicy, SignalReceiver};
 use crate::limits::show::{entries, unreadable};
 use crate::panel_access::show;
+use crate::plan::Note;
 use crate::report::diagnostic::WorstSeverity;
 use crate::report::redact::NameVisibility;
 use crate::report::safe::SafeText;
@@ -24,9 +25,12 @@ pub(super) fn run(args: &ShowArgs, terminal: &mut OperatorTerminal) -> Result<Ex
     };
     let HostSurvey { facts, recalled } = &survey;
     let observed = Observed::read(&*host, &survey, ObserveScope::All)?;
-    let waiting = firewall::plan::waiting(facts, &recalled.firewall, UnconfirmedRules::Yes);
+    let waiting = firewall::plan::waiting(facts, &recalled.firewall, UnconfirmedRules::Yes).map(Note::from);
     let notes = match (&observed.firewall, &observed.boot) {
-        (Some(access), Some(boot)) => firewall::plan::provisional(facts, &recalled.firewall, access, boot),
+        (Some(access), Some(boot)) => firewall::plan::provisional(facts, &recalled.firewall, access, boot)
+            .into_iter()
+            .map(Note::from)
+            .collect(),
         (Some(_) | None, _) => Vec::new(),
     };
     let entries =

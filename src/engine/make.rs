@@ -16,7 +16,10 @@ use crate::limits::observed::ObservedLimits;
 use crate::limits::{self, LimitsPart, courier, xinetd};
 use crate::model::Desired;
 use crate::panel_access;
-use crate::plan::{FORMAT, Fingerprint, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides, Step};
+use crate::plan::{
+    CommonNote, FORMAT, Fingerprint, LimitsNote, Note, OwedActionSettled, Plan, PlanInput, SafetyOverrides,
+    Step,
+};
 
 /// How long a service action may take where the command line does not say.
 pub const ACTION_DEADLINE: Duration = Duration::from_secs(60);
@@ -61,17 +64,18 @@ pub fn make(
         parts.push(limits::xinetd::plan(desired, facts, &recalled.limits, xinetd, deadline));
     }
     let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut notes: Vec<Note> = advice.iter().map(|advice| Note::Advice(Box::new(advice.clone()))).collect();
+    let mut notes: Vec<Note> =
+        advice.iter().map(|advice| Note::Common(CommonNote::Advice(Box::new(advice.clone())))).collect();
     for LimitsPart { edits: e, panel, actions: a, notes: n, blockers: b } in parts {
         edits.extend(e);
         panels.extend(panel);
         actions.extend(a);
-        notes.extend(n);
+        notes.extend(n.into_iter().map(Note::from));
         blockers.extend(b);
     }
     let panel_access::plan::PanelAccessPart { steps: accounts, notes: left, blockers: refused } =
         panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
-    notes.extend(left);
+    notes.extend(left.into_iter().map(Note::from));
     blockers.extend(refused);
     let firewall = observed.firewall.as_ref().map_or_else(FirewallPart::default, |filters| {
         let known = KnownFirewall {
@@ -82,7 +86,7 @@ pub fn make(
         };
         firewall::plan::plan(desired, facts, &known, allowed, deadline)
     });
-    notes.extend(firewall.notes);
+    notes.extend(firewall.notes.into_iter().map(Note::from));
     blockers.extend(firewall.blockers);
     if !blockers.is_empty() {
         blockers.sort();
@@ -109,7 +113,7 @@ pub fn make(
         .collect();
     if steps.is_empty() {
         // With nothing to restart there is nothing to explain about what is not restarted.
-        notes.retain(|note| !matches!(note, Note::NotRestarted { .. }));
+        notes.retain(|note| !matches!(note, Note::Limits(LimitsNote::NotRestarted { .. })));
     }
     notes.extend(problems(desired, recalled, observed, &steps));
     Ok(Plan {
@@ -171,7 +175,11 @@ fn problems(desired: &Desired, recalled: &Recalled, observed: &Observed, steps: 
         };
         for problem in shellvars::ShellFile::parse(bytes).problems() {
             let effect = problem.kind.to_string();
-            notes.push(Note::Problem { path: file.path.clone(), line: problem.spot.line, effect });
+            notes.push(Note::Limits(LimitsNote::Problem {
+                path: file.path.clone(),
+                line: problem.spot.line,
+                effect,
+            }));
         }
     }
     if let Some(state) =
@@ -184,7 +192,11 @@ fn problems(desired: &Desired, recalled: &Recalled, observed: &Observed, steps: 
                 || problem.kind.effect() == ProblemEffect::Warning;
             if !usual {
                 let effect = problem.kind.to_string();
-                notes.push(Note::Problem { path: problem.path.clone(), line: problem.spot.line, effect });
+                notes.push(Note::Limits(LimitsNote::Problem {
+                    path: problem.path.clone(),
+                    line: problem.spot.line,
+                    effect,
+                }));
             }
         }
     }

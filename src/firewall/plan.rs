@@ -21,16 +21,18 @@ use super::methods::{BootMethod, LoadMethod};
 use super::observed::{ObservedFirewall, PacketEntrance};
 use super::recall::RecalledFirewall;
 use super::{PortAllowlist, allowlists};
+use crate::capability::PartNote;
 use crate::capability::{OverridePermission, SafetyOverrides};
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
+use crate::firewall::note::FirewallNote;
 use crate::firewall::step::{
     AddressExtent, AllowlistChange, FilterBackend, FirewallCause, FirewallStep, ReachChange, RetireStep,
 };
 use crate::firewall::text::allowed_sources;
 use crate::host::{ProcessesAbove, RunConnection};
 use crate::model::{AllowedSources as Who, Desired, MailService};
-use crate::plan::{DisplacingRules, Note, Step};
+use crate::plan::{DisplacingRules, Step};
 
 /// How long a change stays without a confirmation where the manifest does not say, in seconds.
 const CONFIRM_WITHIN: u32 = 60;
@@ -41,7 +43,7 @@ pub struct FirewallPart {
     /// The steps.
     pub steps: Vec<Step>,
     /// What is not done, or worth a look.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PartNote<FirewallNote>>,
     /// What keeps a plan from being made.
     pub blockers: Vec<PlanBlocker>,
 }
@@ -282,7 +284,7 @@ impl FirewallScene<'_> {
     }
 
     fn notes(&self, part: &mut FirewallPart, way: FilterBackend, needs: &BackendNeeds) {
-        let remark = |text: String| Note::Remark { text };
+        let remark = |text: String| PartNote::remark(text);
         for allowlist in &needs.kept {
             part.notes.push(remark(format!(
                 "{} is not named any more and stays restricted to {} by {}; \"anyone\" opens it",
@@ -317,7 +319,7 @@ impl FirewallScene<'_> {
         }
         match way {
             FilterBackend::Nftables | FilterBackend::Iptables => {
-                part.notes.push(Note::ToConfirm { at: at.into_iter().collect() })
+                part.notes.push(PartNote::Own(FirewallNote::ToConfirm { at: at.into_iter().collect() }))
             }
             FilterBackend::PleskFirewall => {}
         }
@@ -335,14 +337,14 @@ impl FirewallScene<'_> {
     }
 
     /// What stands among own rules that mailward does not make.
-    fn foreign(&self, then: &str) -> Vec<Note> {
+    fn foreign(&self, then: &str) -> Vec<PartNote<FirewallNote>> {
         (kept::foreign(self).into_iter())
-            .map(|(way, found)| Note::Remark {
-                text: format!(
+            .map(|(way, found)| {
+                PartNote::remark(format!(
                     "{} holds what mailward does not make: {}; {then}",
                     way.words(),
                     found.join(", ")
-                ),
+                ))
             })
             .collect()
     }
@@ -359,14 +361,12 @@ impl FirewallScene<'_> {
         part.notes.extend(self.foreign("a manifest with `access` takes it away"));
         for (way, allowlists) in own.chain([(FilterBackend::PleskFirewall, plesk::restricted(self))]) {
             for allowlist in allowlists {
-                part.notes.push(Note::Remark {
-                    text: format!(
-                        "{} is not named any more and stays restricted to {} by {}; \"anyone\" opens it",
-                        allowlist.service,
-                        allowed_sources(&allowlist.allowed),
-                        way.words()
-                    ),
-                });
+                part.notes.push(PartNote::remark(format!(
+                    "{} is not named any more and stays restricted to {} by {}; \"anyone\" opens it",
+                    allowlist.service,
+                    allowed_sources(&allowlist.allowed),
+                    way.words()
+                )));
             }
         }
         self.waits(part);
@@ -405,11 +405,11 @@ pub fn provisional(
     recalled: &RecalledFirewall,
     observed: &ObservedFirewall,
     boot: &BootObserved,
-) -> Vec<Note> {
-    let mut notes: Vec<Note> = [FilterBackend::Nftables, FilterBackend::Iptables]
+) -> Vec<PartNote<FirewallNote>> {
+    let mut notes: Vec<PartNote<FirewallNote>> = [FilterBackend::Nftables, FilterBackend::Iptables]
         .into_iter()
         .filter(|way| unconfirmed(facts, recalled, observed, boot, *way).is_some())
-        .map(|way| Note::NeverConfirmed { way })
+        .map(|way| PartNote::Own(FirewallNote::NeverConfirmed { way }))
         .collect();
     if let WaitingCheckpoint::Open(checkpoint) = &recalled.waiting
         && matches!(checkpoint.left(facts.boot.as_deref(), facts.uptime), TimeLeft::Seconds(_))
@@ -421,7 +421,7 @@ pub fn provisional(
                 None => DisplacingRules::Before,
                 Some(_) => DisplacingRules::Others,
             };
-            notes.push(Note::Displaced { by });
+            notes.push(PartNote::Own(FirewallNote::Displaced { by }));
         }
     }
     notes
@@ -469,31 +469,36 @@ pub enum UnconfirmedRules {
 
 /// What there is to say of a change that waits, or that was taken back and is not settled yet.
 #[must_use]
-pub fn waiting(facts: &Facts, recalled: &RecalledFirewall, in_force: UnconfirmedRules) -> Option<Note> {
+pub fn waiting(
+    facts: &Facts,
+    recalled: &RecalledFirewall,
+    in_force: UnconfirmedRules,
+) -> Option<PartNote<FirewallNote>> {
     let back = |why: &str| match in_force {
-        UnconfirmedRules::No => Note::Remark { text: why.to_owned() },
+        UnconfirmedRules::No => PartNote::remark(why.to_owned()),
         // It is still in force, and that is not yet decided.
-        UnconfirmedRules::Yes => Note::Waits { seconds: 0 },
+        UnconfirmedRules::Yes => PartNote::Own(FirewallNote::Waits { seconds: 0 }),
     };
     Some(match &recalled.waiting {
         WaitingCheckpoint::Open(checkpoint) => match checkpoint.left(facts.boot.as_deref(), facts.uptime) {
-            TimeLeft::Seconds(seconds) if recalled.is_unwatched(facts) => Note::Unwatched { seconds },
-            TimeLeft::Seconds(seconds) => Note::Waits { seconds },
+            TimeLeft::Seconds(seconds) if recalled.is_unwatched(facts) => {
+                PartNote::Own(FirewallNote::Unwatched { seconds })
+            }
+            TimeLeft::Seconds(seconds) => PartNote::Own(FirewallNote::Waits { seconds }),
             TimeLeft::Nothing => back("a change of access that nobody confirmed is taken back"),
             // What is in force is what the boot brought back.
-            TimeLeft::Booted => Note::Remark {
-                text: "the host has booted since the last change of access, which nobody had confirmed: it is gone"
+            TimeLeft::Booted => PartNote::remark(
+                "the host has booted since the last change of access, which nobody had confirmed: it is gone"
                     .to_owned(),
-            },
+            ),
         },
         WaitingCheckpoint::Reverting(_) => back("a change of access that nobody confirmed is taken back"),
-        WaitingCheckpoint::Reverted(_) => Note::Remark {
-            text: "the last change of access was taken back: nobody confirmed it".to_owned(),
-        },
-        WaitingCheckpoint::Confirmed(_) => Note::Remark {
-            text: "the last change of access is confirmed, and what follows is still to be done"
-                .to_owned(),
-        },
+        WaitingCheckpoint::Reverted(_) => {
+            PartNote::remark("the last change of access was taken back: nobody confirmed it".to_owned())
+        }
+        WaitingCheckpoint::Confirmed(_) => PartNote::remark(
+            "the last change of access is confirmed, and what follows is still to be done".to_owned(),
+        ),
         WaitingCheckpoint::Nothing => return None,
     })
 }

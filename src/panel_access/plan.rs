@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use self::refusals::{RefusedAccounts, remembered, vendor, within};
 use self::wanted::WantedAccess;
 use super::observed::ObservedPanelAccess;
+use crate::capability::PartNote;
 use crate::capability::SafetyOverrides;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::model::{Declared, Desired, MissingAccounts, PanelLogin};
+use crate::panel_access::note::PanelAccessNote;
 use crate::panel_access::step::{
     AccountAct, AccountChange, AccountProblem, PanelAccessCause, PanelAccessStep,
 };
-use crate::plan::Note;
 
 /// Most messages of one kind; beyond these only their number.
 const MOST: usize = 200;
@@ -25,7 +26,7 @@ pub struct PanelAccessPart {
     /// Steps, by domain and direction.
     pub steps: Vec<PanelAccessStep>,
     /// What is left alone, or worth a look.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PartNote<PanelAccessNote>>,
     /// What keeps the plan from being made.
     pub blockers: Vec<PlanBlocker>,
 }
@@ -125,13 +126,13 @@ pub fn plan(
     wanted.missing(accounts, &mut part);
     for (reason, mut left) in left {
         left.accounts.sort();
-        part.notes.push(Note::AccountsLeftAlone {
+        part.notes.push(PartNote::Own(PanelAccessNote::AccountsLeftAlone {
             reason,
             count: left.accounts.len(),
             keep: left.keep,
             lack: left.lack,
             accounts: left.accounts,
-        });
+        }));
     }
     if changes > 0 {
         let acts = steps.keys().map(|(_, act)| *act).collect();
@@ -188,7 +189,9 @@ impl PanelAccessPart {
                 };
                 self.block(PlanBlocked::Manifest, lack);
             }
-            Some(MissingAccounts::Note) => self.notes.push(Note::Missing(Box::new(lack))),
+            Some(MissingAccounts::Note) => {
+                self.notes.push(PartNote::Own(PanelAccessNote::Missing(Box::new(lack))))
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the manifest's checks, that it is planned anew, and that nothing is done but the steps that stand in the
 //! file.
 
+use crate::plan::{CommonNote, FirewallNote, LimitsNote, PanelAccessNote};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -188,20 +189,20 @@ pub fn of_json(mut json: Json) -> Result<Plan, SavedPlanError> {
 pub fn advice(plan: &Plan) -> Vec<Diagnostic> {
     (plan.notes.iter())
         .filter_map(|note| match note {
-            Note::Advice(advice) => Some((**advice).clone()),
-            Note::NotRunning { .. }
-            | Note::NotRestarted { .. }
-            | Note::Problem { .. }
-            | Note::Unmanaged { .. }
-            | Note::AccountsLeftAlone { .. }
-            | Note::Missing(_)
-            | Note::Waits { .. }
-            | Note::Unwatched { .. }
-            | Note::ToConfirm { .. }
-            | Note::NeverConfirmed { .. }
-            | Note::Displaced { .. }
-            | Note::Stranger { .. }
-            | Note::Remark { .. } => None,
+            Note::Common(CommonNote::Advice(advice)) => Some((**advice).clone()),
+            Note::Limits(LimitsNote::NotRunning { .. })
+            | Note::Limits(LimitsNote::NotRestarted { .. })
+            | Note::Limits(LimitsNote::Problem { .. })
+            | Note::Limits(LimitsNote::Unmanaged { .. })
+            | Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { .. })
+            | Note::PanelAccess(PanelAccessNote::Missing(_))
+            | Note::Firewall(FirewallNote::Waits { .. })
+            | Note::Firewall(FirewallNote::Unwatched { .. })
+            | Note::Firewall(FirewallNote::ToConfirm { .. })
+            | Note::Firewall(FirewallNote::NeverConfirmed { .. })
+            | Note::Firewall(FirewallNote::Displaced { .. })
+            | Note::Limits(LimitsNote::Stranger { .. })
+            | Note::Common(CommonNote::Remark { .. }) => None,
         })
         .collect()
 }

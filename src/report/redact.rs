@@ -9,7 +9,10 @@ use crate::failure::{Diagnostic, FilePlace};
 use crate::model::{Desired, ManifestOrigin, PanelAccess};
 use crate::panel_access::probe::LOGIN;
 use crate::plan::outcome::Outcome;
-use crate::plan::{Note, PanelAccessCause, PanelAccessStep, Plan, Step};
+use crate::plan::{
+    CommonNote, FirewallNote, LimitsNote, Note, PanelAccessCause, PanelAccessNote, PanelAccessStep, Plan,
+    Step,
+};
 
 /// Whether accounts are named in what is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +47,21 @@ pub fn outcome(outcome: &Outcome) -> Outcome {
 
 fn note(note: &mut Note) {
     match note {
-        Note::AccountsLeftAlone { accounts, .. } => accounts.clear(),
-        Note::Missing(advice) | Note::Advice(advice) => **advice = diagnostic(advice),
-        Note::Remark { text: remark } => *remark = message(remark),
-        Note::NotRunning { .. }
-        | Note::NotRestarted { .. }
-        | Note::Problem { .. }
-        | Note::Unmanaged { .. }
-        | Note::Waits { .. }
-        | Note::Unwatched { .. }
-        | Note::ToConfirm { .. }
-        | Note::NeverConfirmed { .. }
-        | Note::Stranger { .. }
-        | Note::Displaced { .. } => {}
+        Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { accounts, .. }) => accounts.clear(),
+        Note::PanelAccess(PanelAccessNote::Missing(advice)) | Note::Common(CommonNote::Advice(advice)) => {
+            **advice = diagnostic(advice)
+        }
+        Note::Common(CommonNote::Remark { text: remark }) => *remark = message(remark),
+        Note::Limits(LimitsNote::NotRunning { .. })
+        | Note::Limits(LimitsNote::NotRestarted { .. })
+        | Note::Limits(LimitsNote::Problem { .. })
+        | Note::Limits(LimitsNote::Unmanaged { .. })
+        | Note::Firewall(FirewallNote::Waits { .. })
+        | Note::Firewall(FirewallNote::Unwatched { .. })
+        | Note::Firewall(FirewallNote::ToConfirm { .. })
+        | Note::Firewall(FirewallNote::NeverConfirmed { .. })
+        | Note::Limits(LimitsNote::Stranger { .. })
+        | Note::Firewall(FirewallNote::Displaced { .. }) => {}
     }
 }
 

@@ -10,8 +10,8 @@ use mailward::host::ForeignProcess;
 use mailward::model::{ConnectionLimit, HostPath};
 use mailward::plan::outcome::{Outcome, OutcomeVerdict};
 use mailward::plan::{
-    AccountProblem, Daemon, DisplacingRules, FilterBackend, LimitSetting, LimitValue, Note, Plan, SkipReason,
-    saved,
+    AccountProblem, CommonNote, Daemon, DisplacingRules, FilterBackend, FirewallNote, LimitSetting,
+    LimitValue, LimitsNote, Note, PanelAccessNote, Plan, SkipReason, saved,
 };
 use mailward::report::text::{self, AccountDetail};
 use mailward::report::{Colour, json, redact};
@@ -30,80 +30,101 @@ pub fn each() -> Vec<(Note, &'static str)> {
     };
     let notes = vec![
         (
-            Note::NotRunning { daemon: Daemon::Courier, services: vec!["pop3".to_owned()] },
+            Note::Limits(LimitsNote::NotRunning {
+                daemon: Daemon::Courier,
+                services: vec!["pop3".to_owned()],
+            }),
             "courier does not run for pop3",
         ),
         (
-            Note::NotRestarted {
+            Note::Limits(LimitsNote::NotRestarted {
                 daemon: Daemon::Courier,
                 services: vec!["imap".to_owned()],
                 reason: SkipReason::NotNamed,
-            },
+            }),
             "courier is left alone for imap",
         ),
         (
-            Note::Problem {
+            Note::Limits(LimitsNote::Problem {
                 path: HostPath::new("/etc/xinetd.conf").unwrap(),
                 line: 7,
                 effect: "it is ignored".to_owned(),
-            },
+            }),
             "/etc/xinetd.conf:7: it is ignored",
         ),
         (
-            Note::Unmanaged {
+            Note::Limits(LimitsNote::Unmanaged {
                 service: "imap".to_owned(),
                 setting: LimitSetting::Total,
                 running: count(40),
                 value: count(41),
-            },
+            }),
             "imap runs with total = 40",
         ),
         (
-            Note::AccountsLeftAlone {
+            Note::PanelAccess(PanelAccessNote::AccountsLeftAlone {
                 reason: AccountProblem::Owner,
                 count: 1,
                 keep: 1,
                 lack: 0,
                 accounts: vec!["info@example.jp".to_owned()],
-            },
+            }),
             "info@example.jp is left alone",
         ),
         (
-            Note::Missing(advice("this host has no domain gone.example")),
+            Note::PanelAccess(PanelAccessNote::Missing(advice("this host has no domain gone.example"))),
             "m.toml:3: this host has no domain gone.example",
         ),
-        (Note::Advice(advice("the manifest manages nothing")), "m.toml:3: the manifest manages nothing"),
-        (Note::Waits { seconds: 40 }, "goes back by itself in 40 s"),
-        (Note::Unwatched { seconds: 40 }, "the timer that would take it back in 40 s has ended"),
         (
-            Note::ToConfirm { at: vec![PacketEntrance::Ssh] },
+            Note::Common(CommonNote::Advice(advice("the manifest manages nothing"))),
+            "m.toml:3: the manifest manages nothing",
+        ),
+        (Note::Firewall(FirewallNote::Waits { seconds: 40 }), "goes back by itself in 40 s"),
+        (
+            Note::Firewall(FirewallNote::Unwatched { seconds: 40 }),
+            "the timer that would take it back in 40 s has ended",
+        ),
+        (
+            Note::Firewall(FirewallNote::ToConfirm { at: vec![PacketEntrance::Ssh] }),
             "confirmed over a new ssh connection from outside",
         ),
-        (Note::NeverConfirmed { way: FilterBackend::Nftables }, "was never confirmed as it is"),
-        (Note::Displaced { by: DisplacingRules::Before }, "the rules of before are there already"),
         (
-            Note::Stranger { program: "xinetd".to_owned(), foreign: ForeignProcess::User { uid: 1000 } },
+            Note::Firewall(FirewallNote::NeverConfirmed { way: FilterBackend::Nftables }),
+            "was never confirmed as it is",
+        ),
+        (
+            Note::Firewall(FirewallNote::Displaced { by: DisplacingRules::Before }),
+            "the rules of before are there already",
+        ),
+        (
+            Note::Limits(LimitsNote::Stranger {
+                program: "xinetd".to_owned(),
+                foreign: ForeignProcess::User { uid: 1000 },
+            }),
             "a process called `xinetd` is not the daemon",
         ),
-        (Note::Remark { text: "pop3 stays restricted".to_owned() }, "pop3 stays restricted"),
+        (
+            Note::Common(CommonNote::Remark { text: "pop3 stays restricted".to_owned() }),
+            "pop3 stays restricted",
+        ),
     ];
     for (note, _) in &notes {
         // A new kind belongs into the list.
         match note {
-            Note::NotRunning { .. }
-            | Note::NotRestarted { .. }
-            | Note::Problem { .. }
-            | Note::Unmanaged { .. }
-            | Note::AccountsLeftAlone { .. }
-            | Note::Missing(_)
-            | Note::Advice(_)
-            | Note::Waits { .. }
-            | Note::Unwatched { .. }
-            | Note::ToConfirm { .. }
-            | Note::NeverConfirmed { .. }
-            | Note::Displaced { .. }
-            | Note::Stranger { .. }
-            | Note::Remark { .. } => {}
+            Note::Limits(LimitsNote::NotRunning { .. })
+            | Note::Limits(LimitsNote::NotRestarted { .. })
+            | Note::Limits(LimitsNote::Problem { .. })
+            | Note::Limits(LimitsNote::Unmanaged { .. })
+            | Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { .. })
+            | Note::PanelAccess(PanelAccessNote::Missing(_))
+            | Note::Common(CommonNote::Advice(_))
+            | Note::Firewall(FirewallNote::Waits { .. })
+            | Note::Firewall(FirewallNote::Unwatched { .. })
+            | Note::Firewall(FirewallNote::ToConfirm { .. })
+            | Note::Firewall(FirewallNote::NeverConfirmed { .. })
+            | Note::Firewall(FirewallNote::Displaced { .. })
+            | Note::Limits(LimitsNote::Stranger { .. })
+            | Note::Common(CommonNote::Remark { .. }) => {}
         }
     }
     notes

@@ -1,16 +1,21 @@
 //! What others decide about the same services: notes, since mailward leaves it alone.
 
 use super::{BackendNeeds, FirewallScene};
+use crate::capability::PartNote;
+use crate::firewall::note::FirewallNote;
 use crate::firewall::observed::{NeighbourProgram, PleskFirewallState};
 use crate::firewall::plesk::{self, PleskRuleAction, PleskRuleSource};
 use crate::firewall::rules::few;
 use crate::firewall::step::FilterBackend;
 use crate::model::Networks;
-use crate::plan::Note;
 
 /// Where an own way enforces the networks, Plesk's firewall may restrict the same services too: a connection
 /// must pass both.
-pub(super) fn plesk(scene: &FirewallScene<'_>, way: FilterBackend, needs: &BackendNeeds) -> Vec<Note> {
+pub(super) fn plesk(
+    scene: &FirewallScene<'_>,
+    way: FilterBackend,
+    needs: &BackendNeeds,
+) -> Vec<PartNote<FirewallNote>> {
     let firewall = match (&scene.observed.plesk, way) {
         (Some(firewall), FilterBackend::Nftables | FilterBackend::Iptables)
             if firewall.enabled == PleskFirewallState::Yes =>
@@ -38,20 +43,18 @@ pub(super) fn plesk(scene: &FirewallScene<'_>, way: FilterBackend, needs: &Backe
             }
             PleskRuleAction::Allow => few(&sources),
         };
-        notes.push(Note::Remark {
-            text: format!(
+        notes.push(PartNote::remark(format!(
                 "Plesk's firewall itself lets only {who} reach {}, and a connection must pass both; to give that up, \
                  open its rule in Plesk, Tools & Settings > Firewall",
                 allowlist.service,
-            ),
-        });
+            )));
     }
     notes
 }
 
 /// Own chains that others flush are gone then; firewalld does so at each boot, and they are not made beside
 /// it.
-pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<Note> {
+pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<PartNote<FirewallNote>> {
     match way {
         FilterBackend::Iptables => {}
         FilterBackend::Nftables | FilterBackend::PleskFirewall => return Vec::new(),
@@ -76,5 +79,5 @@ pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<Note
          and a port that others redirect to a restricted one is open then until the next apply; the own table of nftables stays"
             .to_owned()
     });
-    (all.chain(plesk)).map(|text| Note::Remark { text }).collect()
+    (all.chain(plesk)).map(|text| PartNote::remark(text)).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FirewallPart, FirewallScene};
+use crate::capability::PartNote;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::effect::{FilterStack, PANEL, ProtectedClient, ShutOut, probes, shut_out};
 use crate::firewall::rules::ChainPolicy;
@@ -10,7 +11,6 @@ use crate::firewall::sshd;
 use crate::firewall::step::AllowlistChange;
 use crate::host::ClientSide;
 use crate::model::{AllowedSources, MailService};
-use crate::plan::Note;
 
 /// Refuses a change that shuts out the operator, an address of `must_reach`, or the host itself.
 pub(super) fn nobody_is_shut_out(
@@ -20,7 +20,7 @@ pub(super) fn nobody_is_shut_out(
     after: &FilterStack,
     part: &mut FirewallPart,
 ) -> Result<(), Vec<PlanBlocker>> {
-    let remark = |text: &str| Note::Remark { text: text.to_owned() };
+    let remark = |text: &str| PartNote::remark(text.to_owned());
     // Who comes from the host itself shows no address that could be shut out.
     let outside = (scene.connection).filter(|connection| connection.side != ClientSide::Inside);
     let operator = outside.and_then(|connection| connection.client.as_ref()).map(|client| client.address);
@@ -66,11 +66,9 @@ pub(super) fn nobody_is_shut_out(
             1 => String::new(),
             several => format!(" (and {} more)", several - 1),
         };
-        part.notes.push(Note::Remark {
-            text: format!(
+        part.notes.push(PartNote::remark(format!(
                 "whether {first} is let in{more} is decided by rules that are not understood, before and afterwards"
-            ),
-        });
+            )));
     }
     if blockers.is_empty() { Ok(()) } else { Err(blockers) }
 }

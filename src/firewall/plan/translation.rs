@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FirewallScene, blocked};
+use crate::capability::PartNote;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
+use crate::firewall::note::FirewallNote;
 use crate::firewall::step::FilterBackend;
 use crate::firewall::{NatEnds, PortAllowlist, iptables, nft};
 use crate::model::{AddressFamily, AllowedSources, MailService};
-use crate::plan::Note;
 
 /// That the rules stand behind address translation alone, where that is so.
-pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<Note> {
+pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<PartNote<FirewallNote>> {
     let behind = |family: &AddressFamily| match way {
         FilterBackend::PleskFirewall => false,
         FilterBackend::Nftables => scene.observed.ends_of_nftables() == NatEnds::InputAlone,
@@ -23,13 +24,11 @@ pub(super) fn form(scene: &FirewallScene<'_>, way: FilterBackend) -> Option<Note
         FilterBackend::PleskFirewall | FilterBackend::Nftables => "`fib` of nftables",
         FilterBackend::Iptables => "the match `addrtype` of iptables",
     };
-    (!families.is_empty()).then(|| Note::Remark {
-        text: format!(
+    (!families.is_empty()).then(|| PartNote::remark(format!(
             "for {} the rules stand behind address translation alone, since this kernel lacks {what}; a plan is refused where \
              others translate a port that is restricted",
             families.join(" and ")
-        ),
-    })
+        )))
 }
 
 /// What others' rules do to packets before own ones see them: where that is in front of address translation
@@ -38,7 +37,7 @@ pub(super) fn changed_before(
     scene: &FirewallScene<'_>,
     way: FilterBackend,
     allowlists: &[PortAllowlist],
-) -> Result<Vec<Note>, Vec<PlanBlocker>> {
+) -> Result<Vec<PartNote<FirewallNote>>, Vec<PlanBlocker>> {
     let Ok(layers) = &scene.observed.layers else {
         return Ok(Vec::new());
     };
@@ -72,12 +71,10 @@ pub(super) fn changed_before(
             (ports.iter()).map(|(service, port)| format!("{port} ({service})")).collect();
         let ports = ports.join(", ");
         match ends {
-            NatEnds::Both => notes.push(Note::Remark {
-                text: format!(
+            NatEnds::Both => notes.push(PartNote::remark(format!(
                     "{rule}, may give packets to {ports} another port, address or way before mailward's rules see them: who \
                      gets in by it is unclear"
-                ),
-            }),
+                ))),
             NatEnds::InputAlone => {
                 let diagnostic = Diagnostic::new(format!(
                     "{rule}, may take packets to {ports} past mailward's rules"

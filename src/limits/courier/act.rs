@@ -12,13 +12,14 @@ use self::unit::unit;
 use super::edits::ListenersAfter;
 use super::running::common;
 use super::{CourierListener, CourierProcess, CourierWants, SETTINGS};
+use crate::capability::PartNote;
 use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked};
 use crate::limits::LimitsPart;
 use crate::limits::action::{AlsoLiveSessions, Daemon};
+use crate::limits::note::LimitsNote;
 use crate::limits::recall::RecalledLimits;
 use crate::limits::step::{LimitSetting, SkipReason};
-use crate::plan::Note;
 
 /// Plans the actions.
 pub(super) fn plan(
@@ -79,23 +80,24 @@ pub(super) fn plan(
         services.into_iter().map(|s| s.name().to_owned()).collect()
     };
     if !idle.is_empty() {
-        part.notes.push(Note::NotRunning { daemon: Daemon::Courier, services: names(idle) });
+        part.notes
+            .push(PartNote::Own(LimitsNote::NotRunning { daemon: Daemon::Courier, services: names(idle) }));
     }
     for (services, reason) in [(unchanged, SkipReason::NothingChanges), (unnamed, SkipReason::NotNamed)] {
         if !services.is_empty() {
-            part.notes.push(Note::NotRestarted {
+            part.notes.push(PartNote::Own(LimitsNote::NotRestarted {
                 daemon: Daemon::Courier,
                 services: names(services),
                 reason,
-            });
+            }));
         }
     }
 }
 
-fn unmanaged(also: AlsoLiveSessions) -> Option<Note> {
+fn unmanaged(also: AlsoLiveSessions) -> Option<PartNote<LimitsNote>> {
     match also {
         AlsoLiveSessions::Setting { service, setting, from, to } => {
-            Some(Note::Unmanaged { service, setting, running: from, value: to })
+            Some(PartNote::Own(LimitsNote::Unmanaged { service, setting, running: from, value: to }))
         }
         AlsoLiveSessions::Variable { .. }
         | AlsoLiveSessions::Unknown { .. }

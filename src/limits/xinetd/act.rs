@@ -7,6 +7,7 @@ use super::{
     BUILT_IN_RATE, BlockTarget, XinetdFiles, XinetdReload, XinetdWanted, default_of, in_force, loaded,
     running, setting,
 };
+use crate::capability::PartNote;
 use crate::edit::xinetd::dump::XinetdDump;
 use crate::edit::xinetd::{Attribute, ServiceState, XinetdConfig};
 use crate::facts::Facts;
@@ -15,11 +16,11 @@ use crate::limits::LimitsPart;
 use crate::limits::action::{
     ActionCost, ActionMethod, ActionVerb, AlsoLiveSessions, Daemon, RunningExpectation, ServiceAction,
 };
+use crate::limits::note::LimitsNote;
 use crate::limits::owed::{OwedAction, OwedActionBegun};
 use crate::limits::recall::RecalledLimits;
 use crate::limits::step::{LimitSetting, LimitValue, SkipReason, StepCause};
 use crate::model::{ConnectionLimit, HostPath};
-use crate::plan::Note;
 
 /// Plans the reload.
 pub(super) fn plan(
@@ -50,9 +51,7 @@ pub(super) fn plan(
         }
     };
     if process.is_replaced() && !wants.is_empty() {
-        part.notes.push(Note::Remark {
-            text: "xinetd runs a program file that was replaced or removed since, as by an upgrade: a reload does not change that, restarting it does".to_owned(),
-        });
+        part.notes.push(PartNote::remark("xinetd runs a program file that was replaced or removed since, as by an upgrade: a reload does not change that, restarting it does".to_owned()));
     }
     let changed = loaded::changed(process, recalled.loaded.as_ref(), xinetd);
     let concerned = concerned(wants, xinetd, &changed);
@@ -73,7 +72,11 @@ pub(super) fn plan(
         if !wants.is_empty() {
             let services = names.into_iter().collect();
             let reason = SkipReason::NothingChanges;
-            part.notes.push(Note::NotRestarted { daemon: Daemon::Xinetd, services, reason });
+            part.notes.push(PartNote::Own(LimitsNote::NotRestarted {
+                daemon: Daemon::Xinetd,
+                services,
+                reason,
+            }));
         }
         return;
     }
@@ -113,8 +116,10 @@ fn not_running(
     let ended = owed.filter(|owed| owed.begun == OwedActionBegun::Perhaps);
     let (Some(owed), Some(control)) = (ended, facts.control("xinetd", deadline)) else {
         if !names.is_empty() {
-            part.notes
-                .push(Note::NotRunning { daemon: Daemon::Xinetd, services: names.into_iter().collect() });
+            part.notes.push(PartNote::Own(LimitsNote::NotRunning {
+                daemon: Daemon::Xinetd,
+                services: names.into_iter().collect(),
+            }));
         }
         return;
     };

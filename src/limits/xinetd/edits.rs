@@ -10,16 +10,17 @@ use self::effects::{causes, effects};
 use self::ensure::ensure_all;
 pub use self::problems::problems_of;
 use super::{BlockTarget, ServiceNeed, XinetdFiles, XinetdWanted, default_of};
+use crate::capability::PartNote;
 use crate::edit::LineEdit;
 use crate::edit::xinetd::{
     self as editor, FileTree, ProblemEffect, ServiceEntry, ServiceState, TreeEntry, XinetdConfig,
 };
 use crate::failure::{Diagnostic, PlanBlocked, declared_at, place};
 use crate::host::Digest;
+use crate::limits::note::LimitsNote;
 use crate::limits::step::FileEdit;
 use crate::limits::{LimitsPart, lines};
 use crate::model::HostPath;
-use crate::plan::Note;
 
 /// Plans the edits; gives the configuration as it will be, or `None` where something blocks them.
 pub(super) fn plan(
@@ -227,14 +228,17 @@ fn unreached(wants: &[XinetdWanted], config: &XinetdConfig, tree: &FileTree, par
 }
 
 /// Notes for services that are switched off.
-fn disabled(wants: &[XinetdWanted], config: &XinetdConfig) -> Vec<Note> {
+fn disabled(wants: &[XinetdWanted], config: &XinetdConfig) -> Vec<PartNote<LimitsNote>> {
     let off = wants
         .iter()
         .flat_map(|want| entries(want, config))
         .filter(|entry| entry.state == ServiceState::Disabled);
-    let mut notes: Vec<Note> = off
-        .map(|entry| Note::Remark {
-            text: format!("xinetd's service {} is disabled ({}:{})", entry.name, entry.path, entry.line),
+    let mut notes: Vec<PartNote<LimitsNote>> = off
+        .map(|entry| {
+            PartNote::remark(format!(
+                "xinetd's service {} is disabled ({}:{})",
+                entry.name, entry.path, entry.line
+            ))
         })
         .collect();
     notes.dedup();

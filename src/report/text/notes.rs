@@ -6,23 +6,23 @@
 use super::WARNING;
 use super::panel_access::AccountDetail;
 use super::plan::note;
-use crate::plan::Note;
+use crate::plan::{FirewallNote, Note};
 use crate::report::Colour;
 use crate::report::safe::SafeText;
 
 /// The note that must be seen first of all: nothing takes a change of access back any more.
 pub(super) fn unwatched(notes: &[Note]) -> Option<&Note> {
-    (notes.iter()).find(|note| matches!(note, Note::Unwatched { .. }))
+    (notes.iter()).find(|note| matches!(note, Note::Firewall(FirewallNote::Unwatched { .. })))
 }
 
 /// A change of access that waits.
 pub(super) fn waits(notes: &[Note]) -> Option<&Note> {
-    (notes.iter()).find(|note| matches!(note, Note::Waits { .. }))
+    (notes.iter()).find(|note| matches!(note, Note::Firewall(FirewallNote::Waits { .. })))
 }
 
 /// Own rules that nobody has confirmed, and no change that waits.
 pub(super) fn never_confirmed(notes: &[Note]) -> Option<&Note> {
-    (notes.iter()).find(|note| matches!(note, Note::NeverConfirmed { .. }))
+    (notes.iter()).find(|note| matches!(note, Note::Firewall(FirewallNote::NeverConfirmed { .. })))
 }
 
 /// All notes but the one that heads the text, a line each.

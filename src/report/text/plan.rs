@@ -9,8 +9,9 @@ use crate::host::ForeignProcess;
 use crate::limits::text::value;
 use crate::model::printable;
 use crate::plan::{
-    ActionCost, ActionVerb, AlsoLiveSessions, Daemon, DisplacingRules, FileEdit, Note, PanelLimitStep, Plan,
-    ServiceAction, SettingNamed, SkipReason, Step, StepCause,
+    ActionCost, ActionVerb, AlsoLiveSessions, CommonNote, Daemon, DisplacingRules, FileEdit, FirewallNote,
+    LimitsNote, Note, PanelAccessNote, PanelLimitStep, Plan, ServiceAction, SettingNamed, SkipReason, Step,
+    StepCause,
 };
 use crate::report::Colour;
 use crate::report::safe::SafeText;
@@ -60,20 +61,24 @@ pub fn waiting(waiting: &Note, colour: Colour) -> SafeText {
     let mut text = SafeText::new(colour);
     let said = note(waiting, AccountDetail::Brief);
     match waiting {
-        Note::Unwatched { .. } => text.paint(WARNING, format_args!("UNWATCHED: {said}")),
-        Note::Waits { .. } => text.paint(WARNING, format_args!("WAITS: {said}")),
-        Note::NeverConfirmed { .. } => text.paint(WARNING, format_args!("UNCONFIRMED: {said}")),
-        Note::NotRunning { .. }
-        | Note::Stranger { .. }
-        | Note::NotRestarted { .. }
-        | Note::Problem { .. }
-        | Note::Unmanaged { .. }
-        | Note::AccountsLeftAlone { .. }
-        | Note::Missing(_)
-        | Note::Advice(_)
-        | Note::ToConfirm { .. }
-        | Note::Displaced { .. }
-        | Note::Remark { .. } => text.say(said),
+        Note::Firewall(FirewallNote::Unwatched { .. }) => {
+            text.paint(WARNING, format_args!("UNWATCHED: {said}"))
+        }
+        Note::Firewall(FirewallNote::Waits { .. }) => text.paint(WARNING, format_args!("WAITS: {said}")),
+        Note::Firewall(FirewallNote::NeverConfirmed { .. }) => {
+            text.paint(WARNING, format_args!("UNCONFIRMED: {said}"))
+        }
+        Note::Limits(LimitsNote::NotRunning { .. })
+        | Note::Limits(LimitsNote::Stranger { .. })
+        | Note::Limits(LimitsNote::NotRestarted { .. })
+        | Note::Limits(LimitsNote::Problem { .. })
+        | Note::Limits(LimitsNote::Unmanaged { .. })
+        | Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { .. })
+        | Note::PanelAccess(PanelAccessNote::Missing(_))
+        | Note::Common(CommonNote::Advice(_))
+        | Note::Firewall(FirewallNote::ToConfirm { .. })
+        | Note::Firewall(FirewallNote::Displaced { .. })
+        | Note::Common(CommonNote::Remark { .. }) => text.say(said),
     };
     text
 }
@@ -143,20 +148,20 @@ fn head_of_check(plan: &Plan) -> Option<&Note> {
 pub fn drift(plan: &Plan) -> String {
     if let Some(waits) = head_of_check(plan) {
         let word = match waits {
-            Note::Unwatched { .. } => "UNWATCHED",
-            Note::NeverConfirmed { .. } => "UNCONFIRMED",
-            Note::Waits { .. }
-            | Note::Displaced { .. }
-            | Note::NotRunning { .. }
-            | Note::Stranger { .. }
-            | Note::NotRestarted { .. }
-            | Note::Problem { .. }
-            | Note::Unmanaged { .. }
-            | Note::AccountsLeftAlone { .. }
-            | Note::Missing(_)
-            | Note::Advice(_)
-            | Note::ToConfirm { .. }
-            | Note::Remark { .. } => "WAITS",
+            Note::Firewall(FirewallNote::Unwatched { .. }) => "UNWATCHED",
+            Note::Firewall(FirewallNote::NeverConfirmed { .. }) => "UNCONFIRMED",
+            Note::Firewall(FirewallNote::Waits { .. })
+            | Note::Firewall(FirewallNote::Displaced { .. })
+            | Note::Limits(LimitsNote::NotRunning { .. })
+            | Note::Limits(LimitsNote::Stranger { .. })
+            | Note::Limits(LimitsNote::NotRestarted { .. })
+            | Note::Limits(LimitsNote::Problem { .. })
+            | Note::Limits(LimitsNote::Unmanaged { .. })
+            | Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { .. })
+            | Note::PanelAccess(PanelAccessNote::Missing(_))
+            | Note::Common(CommonNote::Advice(_))
+            | Note::Firewall(FirewallNote::ToConfirm { .. })
+            | Note::Common(CommonNote::Remark { .. }) => "WAITS",
         };
         let more = [Some(steps_in_brief(&plan.steps)), panel_access::left_alone(plan)];
         let more: String = (more.into_iter().flatten())
@@ -186,20 +191,20 @@ pub fn drift(plan: &Plan) -> String {
 #[must_use]
 pub fn left_alone(plan: &Plan) -> (usize, usize) {
     plan.notes.iter().fold((0, 0), |(all, none), note| match note {
-        Note::AccountsLeftAlone { keep, lack, .. } => (all + keep, none + lack),
-        Note::NotRunning { .. }
-        | Note::Stranger { .. }
-        | Note::NotRestarted { .. }
-        | Note::Problem { .. }
-        | Note::Unmanaged { .. }
-        | Note::Missing(_)
-        | Note::Advice(_)
-        | Note::Waits { .. }
-        | Note::Unwatched { .. }
-        | Note::ToConfirm { .. }
-        | Note::NeverConfirmed { .. }
-        | Note::Displaced { .. }
-        | Note::Remark { .. } => (all, none),
+        Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { keep, lack, .. }) => (all + keep, none + lack),
+        Note::Limits(LimitsNote::NotRunning { .. })
+        | Note::Limits(LimitsNote::Stranger { .. })
+        | Note::Limits(LimitsNote::NotRestarted { .. })
+        | Note::Limits(LimitsNote::Problem { .. })
+        | Note::Limits(LimitsNote::Unmanaged { .. })
+        | Note::PanelAccess(PanelAccessNote::Missing(_))
+        | Note::Common(CommonNote::Advice(_))
+        | Note::Firewall(FirewallNote::Waits { .. })
+        | Note::Firewall(FirewallNote::Unwatched { .. })
+        | Note::Firewall(FirewallNote::ToConfirm { .. })
+        | Note::Firewall(FirewallNote::NeverConfirmed { .. })
+        | Note::Firewall(FirewallNote::Displaced { .. })
+        | Note::Common(CommonNote::Remark { .. }) => (all, none),
     })
 }
 
@@ -382,16 +387,16 @@ fn action_text(text: &mut SafeText, action: &ServiceAction) {
 /// A note in one sentence.
 pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
     match note {
-        Note::NotRunning { daemon, services } => format!(
+        Note::Limits(LimitsNote::NotRunning { daemon, services }) => format!(
             "{} does not run for {}: it is not started, and has the values when it starts",
             daemon.name(),
             services.join(", ")
         ),
-        Note::NotRestarted {
+        Note::Limits(LimitsNote::NotRestarted {
             daemon,
             services,
             reason,
-        } => {
+        }) => {
             let reason = match reason {
                 SkipReason::NothingChanges => "none of their running values changes",
                 SkipReason::NotNamed => "the manifest does not name them",
@@ -402,7 +407,7 @@ pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
                 services.join(", ")
             )
         }
-        Note::Stranger { program, foreign } => format!(
+        Note::Limits(LimitsNote::Stranger { program, foreign }) => format!(
             "a process called `{program}` is not the daemon and counts for nothing: {}",
             match foreign {
                 ForeignProcess::User { uid } => format!("the user with the id {uid} runs it"),
@@ -414,25 +419,25 @@ pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
                 ),
             }
         ),
-        Note::Problem { path, line, effect } => format!("{path}:{line}: {effect}"),
-        Note::Unmanaged {
+        Note::Limits(LimitsNote::Problem { path, line, effect }) => format!("{path}:{line}: {effect}"),
+        Note::Limits(LimitsNote::Unmanaged {
             service,
             setting,
             running,
             value: has,
-        } => format!(
+        }) => format!(
             "{service} runs with {} = {}, its file says {}; the manifest does not name it",
             setting.name(),
             value(*running),
             value(*has)
         ),
-        Note::AccountsLeftAlone {
+        Note::PanelAccess(PanelAccessNote::AccountsLeftAlone {
             reason,
             count: number,
             keep,
             lack,
             accounts,
-        } => {
+        }) => {
             let shown = match detail {
                 AccountDetail::Brief => 3,
                 AccountDetail::Full => accounts.len(),
@@ -458,38 +463,38 @@ pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
             let named = named.join(", ");
             format!("{named} {verb} left alone: {}{differs}", reason.words())
         }
-        Note::Missing(advice) | Note::Advice(advice) => {
+        Note::PanelAccess(PanelAccessNote::Missing(advice)) | Note::Common(CommonNote::Advice(advice)) => {
             let place = advice
                 .place
                 .as_ref()
                 .map(|place| format!("{}:{}: ", place.file, place.line));
             format!("{}{}", place.unwrap_or_default(), advice.what)
         }
-        Note::Waits { seconds: 0 } => {
+        Note::Firewall(FirewallNote::Waits { seconds: 0 }) => {
             "a change of access that nobody confirmed is being taken back".to_owned()
         }
-        Note::Waits { seconds } => format!(
+        Note::Firewall(FirewallNote::Waits { seconds }) => format!(
             "a change of access waits for its confirmation, and goes back by itself in {seconds} s"
         ),
-        Note::Unwatched { seconds } => format!(
+        Note::Firewall(FirewallNote::Unwatched { seconds }) => format!(
             "a change of access is live, and the timer that would take it back in {seconds} s has ended: \
              run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
         ),
-        Note::ToConfirm { at } => to_confirm(at).to_owned(),
-        Note::NeverConfirmed { way } => format!(
+        Note::Firewall(FirewallNote::ToConfirm { at }) => to_confirm(at).to_owned(),
+        Note::Firewall(FirewallNote::NeverConfirmed { way }) => format!(
             "{} was never confirmed as it is: something has changed it, or brought back what was taken back; \
              `mailward revert` takes it back to what was confirmed last, and an apply has it confirmed",
             way.words()
         ),
-        Note::Displaced {
+        Note::Firewall(FirewallNote::Displaced {
             by: DisplacingRules::Before,
-        } => "the change that waits is not in force: the rules of before are there already, since something has loaded \
+        }) => "the change that waits is not in force: the rules of before are there already, since something has loaded \
               them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it"
             .to_owned(),
-        Note::Displaced {
+        Note::Firewall(FirewallNote::Displaced {
             by: DisplacingRules::Others,
-        } => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
-        Note::Remark { text } => text.clone(),
+        }) => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
+        Note::Common(CommonNote::Remark { text }) => text.clone(),
     }
 }
 

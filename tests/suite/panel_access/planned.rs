@@ -5,7 +5,7 @@ use std::cell::Cell;
 use mailward::failure::PlanBlocked;
 use mailward::host::{HostError, ReadHost, ReadReply, ReadRequest};
 use mailward::plan::stale::{self, StaleReason};
-use mailward::plan::{AccountProblem, Fingerprint, Note, SafetyOverrides};
+use mailward::plan::{AccountProblem, Fingerprint, Note, PanelAccessNote, SafetyOverrides};
 
 use super::panel::{Generation, Host, Panel, User};
 use super::{blocked, changes, desired, plan, try_plan};
@@ -116,7 +116,10 @@ fn an_international_domain_is_found_in_both_forms_whichever_the_panel_has() {
                 assert!(plan.is_empty());
                 assert!(matches!(
                     plan.notes.as_slice(),
-                    [Note::AccountsLeftAlone { reason: AccountProblem::OddName, .. }]
+                    [Note::PanelAccess(PanelAccessNote::AccountsLeftAlone {
+                        reason: AccountProblem::OddName,
+                        ..
+                    })]
                 ));
             }
         }
@@ -187,7 +190,7 @@ fn what_is_not_simply_a_mail_user_is_left_alone_by_a_default_with_a_note() {
     assert!(plan.is_empty(), "{:?}", changes(&plan));
     let mut noted = Vec::new();
     for note in &plan.notes {
-        if let Note::AccountsLeftAlone { reason, accounts, .. } = note {
+        if let Note::PanelAccess(PanelAccessNote::AccountsLeftAlone { reason, accounts, .. }) = note {
             noted.extend(accounts.iter().map(|account| (account.clone(), *reason)));
         }
     }
