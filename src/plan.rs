@@ -89,6 +89,12 @@ pub struct PlanInput {
     pub digest: Digest,
 }
 
+impl From<(HostPath, Digest)> for PlanInput {
+    fn from((path, digest): (HostPath, Digest)) -> Self {
+        Self { path, digest }
+    }
+}
+
 /// One change or one service action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "step", rename_all = "kebab-case")]

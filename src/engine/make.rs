@@ -109,7 +109,9 @@ pub fn make(
         .chain(panels.into_iter().map(Step::Panel))
         .chain(actions.into_iter().map(Step::Action))
         .chain(accounts.into_iter().map(Step::PanelAccess))
-        .chain(firewall.steps)
+        .chain(firewall.change.into_iter().map(Step::Firewall))
+        .chain(firewall.boot.into_iter().map(Step::Boot))
+        .chain(firewall.retired.into_iter().map(Step::Retire))
         .collect();
     if steps.is_empty() {
         // With nothing to restart there is nothing to explain about what is not restarted.
@@ -156,9 +158,8 @@ pub fn inputs(observed: &Observed) -> Vec<PlanInput> {
     let Observed { limits, accounts: _, firewall: _, boot: _, connection: _ } = observed;
     let ObservedLimits { courier, panel: _, xinetd } = limits;
     let courier = courier.iter().flat_map(courier::CourierFiles::inputs);
-    let courier = courier.map(|(path, digest)| PlanInput { path, digest });
     let xinetd = xinetd.iter().flat_map(xinetd::XinetdFiles::inputs);
-    let mut inputs: Vec<PlanInput> = courier.chain(xinetd).collect();
+    let mut inputs: Vec<PlanInput> = courier.chain(xinetd).map(PlanInput::from).collect();
     inputs.sort_by(|a, b| a.path.cmp(&b.path));
     inputs
 }

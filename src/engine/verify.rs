@@ -6,7 +6,7 @@ use crate::engine::observe::{ObserveScope, Observed};
 use crate::engine::recall::HostSurvey;
 use crate::failure::Diagnostic;
 use crate::host::{Digest, HostOperation, WriteHost};
-use crate::limits::xinetd::LoadedXinetdFiles;
+use crate::limits::xinetd::{LoadedXinetdFiles, XinetdFiles};
 use crate::plan::outcome::OutcomeVerdict;
 use crate::plan::{PlanInput, Step};
 use crate::report::text;
@@ -103,7 +103,8 @@ impl ApplyRun<'_> {
     fn loaded(&self, observed: &Observed) -> Option<LoadedXinetdFiles> {
         let process = self.xinetd?;
         let (now, before) = (observed.limits.xinetd.as_ref()?, self.observed.limits.xinetd.as_ref()?);
-        if self.differ(&now.inputs(), &before.inputs()) {
+        let inputs = |files: &XinetdFiles| files.inputs().map(PlanInput::from).collect::<Vec<_>>();
+        if self.differ(&inputs(now), &inputs(before)) {
             return None;
         }
         Some(LoadedXinetdFiles::of(process, now))

@@ -18,6 +18,7 @@ use super::checkpoint::{Checkpoint, TimeLeft, WaitingCheckpoint};
 use super::confirmed::{self, ConfirmedRules};
 use super::effect::{FilterStack, changes};
 use super::methods::{BootMethod, LoadMethod};
+use super::note::DisplacingRules;
 use super::observed::{ObservedFirewall, PacketEntrance};
 use super::recall::RecalledFirewall;
 use super::{PortAllowlist, allowlists};
@@ -27,12 +28,12 @@ use crate::facts::Facts;
 use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker, declared_at};
 use crate::firewall::note::FirewallNote;
 use crate::firewall::step::{
-    AddressExtent, AllowlistChange, FilterBackend, FirewallCause, FirewallStep, ReachChange, RetireStep,
+    AddressExtent, AllowlistChange, BootStep, FilterBackend, FirewallCause, FirewallStep, ReachChange,
+    RetireStep,
 };
 use crate::firewall::text::allowed_sources;
 use crate::host::{ProcessesAbove, RunConnection};
 use crate::model::{AllowedSources as Who, Desired, MailService};
-use crate::plan::{DisplacingRules, Step};
 
 /// How long a change stays without a confirmation where the manifest does not say, in seconds.
 const CONFIRM_WITHIN: u32 = 60;
@@ -40,8 +41,12 @@ const CONFIRM_WITHIN: u32 = 60;
 /// What the source networks contribute to a plan.
 #[derive(Debug, Default)]
 pub struct FirewallPart {
-    /// The steps.
-    pub steps: Vec<Step>,
+    /// Who may reach services changes.
+    pub change: Option<FirewallStep>,
+    /// What a boot does about it, then.
+    pub boot: Option<BootStep>,
+    /// Own rules that go, then.
+    pub retired: Vec<RetireStep>,
     /// What is not done, or worth a look.
     pub notes: Vec<PartNote<FirewallNote>>,
     /// What keeps a plan from being made.
@@ -168,7 +173,7 @@ impl FirewallScene<'_> {
                 .map(|allowlist| (allowlist.service, allowlist.ports))
                 .collect();
             let effects = changes(&needs.before, &needs.after, &services);
-            part.steps.push(Step::Firewall(FirewallStep {
+            part.change = Some(FirewallStep {
                 way,
                 allowlists: change,
                 effects: effects
@@ -188,19 +193,14 @@ impl FirewallScene<'_> {
                     FilterBackend::Nftables | FilterBackend::Iptables => self.guard(&adopted),
                     FilterBackend::PleskFirewall => None,
                 },
-            }));
+            });
         }
-        let boot = self.site().step(way, &needs.allowlists);
-        part.steps.extend(boot.map(Step::Boot));
+        part.boot = self.site().step(way, &needs.allowlists);
         for other in [FilterBackend::Nftables, FilterBackend::Iptables] {
             if other != way
                 && let Some(how) = own::retire(self, other)?
             {
-                part.steps.push(Step::Retire(RetireStep {
-                    way: other,
-                    instead: way,
-                    how: Some(Box::new(how)),
-                }));
+                part.retired.push(RetireStep { way: other, instead: way, how: Some(Box::new(how)) });
             }
         }
         Ok(())
@@ -327,7 +327,7 @@ impl FirewallScene<'_> {
 
     /// A change that waits, or one that was taken back and not yet settled.
     fn waits(&self, part: &mut FirewallPart) {
-        let changes = part.steps.iter().any(|step| step.as_firewall().is_some());
+        let changes = part.change.is_some();
         let in_force = match changes {
             true => UnconfirmedRules::No,
             false => UnconfirmedRules::Yes,

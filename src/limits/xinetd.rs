@@ -27,7 +27,6 @@ use crate::model::{
     ConnectionLimit, ConnectionRate, Desired, HostPath, ManifestOrigin, Service, ServiceLimits, XinetdLimits,
     known,
 };
-use crate::plan::PlanInput;
 
 /// Where xinetd's state goes at SIGUSR1; the path is built in.
 pub const DUMP: &str = "/var/run/xinetd.dump";
@@ -72,14 +71,8 @@ pub struct FileDetails {
 
 impl XinetdFiles {
     /// The files that were read, with their digests, by path.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<PlanInput> {
-        let about = self.about.iter();
-        let input = |(path, about): (&HostPath, &FileDetails)| PlanInput {
-            path: path.clone(),
-            digest: about.digest.clone(),
-        };
-        about.map(input).collect()
+    pub fn inputs(&self) -> impl Iterator<Item = (HostPath, Digest)> {
+        self.about.iter().map(|(path, about)| (path.clone(), about.digest.clone()))
     }
 
     /// What xinetd would make of its files after some edits.
