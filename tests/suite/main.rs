@@ -5,6 +5,7 @@ mod at_size;
 mod bad_surroundings;
 mod bounded_streams;
 mod deadline;
+mod direction;
 mod every_capability;
 mod example_apply;
 mod example_firewall;

@@ -79,5 +79,5 @@ pub(super) fn flushed(scene: &FirewallScene<'_>, way: FilterBackend) -> Vec<Part
          and a port that others redirect to a restricted one is open then until the next apply; the own table of nftables stays"
             .to_owned()
     });
-    (all.chain(plesk)).map(|text| PartNote::remark(text)).collect()
+    (all.chain(plesk)).map(PartNote::remark).collect()
 }
