@@ -21,6 +21,7 @@ pub use self::show::show;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::failure::Diagnostic;
 use crate::limits::text::value;
 use crate::plan::{LimitEffect, SettingNamed};
 
@@ -46,4 +47,10 @@ fn count(number: usize, one: &str) -> String {
         1 => format!("1 {one}"),
         _ => format!("{number} {one}s"),
     }
+}
+
+/// Where advice is about, and what it says.
+fn advice(advice: &Diagnostic) -> String {
+    let place = advice.place.as_ref().map(|place| format!("{}:{}: ", place.file, place.line));
+    format!("{}{}", place.unwrap_or_default(), advice.what)
 }

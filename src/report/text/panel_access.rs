@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DIM, HEADING, count};
-use crate::plan::{AccountAct, PanelAccessCause, PanelAccessStep, Plan, Step};
+use crate::plan::{AccountAct, PanelAccessCause, PanelAccessNote, PanelAccessStep, Plan, Step};
 use crate::report::safe::SafeText;
 
 /// How much of what concerns accounts is shown.
@@ -183,4 +183,35 @@ fn causes(steps: &[&PanelAccessStep], detail: AccountDetail) -> Vec<String> {
         said.push(cause);
     }
     said
+}
+
+/// What a note says.
+pub(super) fn note(note: &PanelAccessNote, detail: AccountDetail) -> String {
+    match note {
+        PanelAccessNote::AccountsLeftAlone { reason, count: number, keep, lack, accounts } => {
+            let shown = match detail {
+                AccountDetail::Brief => 3,
+                AccountDetail::Full => accounts.len(),
+                AccountDetail::Counts => 0,
+            };
+            let mut named: Vec<String> = (accounts.iter().take(shown)).cloned().collect();
+            if named.is_empty() {
+                named.push(count(*number, "account"));
+            } else if *number > named.len() {
+                named.push(format!("and {} more", number - named.len()));
+            }
+            let verb = if *number == 1 { "is" } else { "are" };
+            let differs = match (keep, lack) {
+                (0, 0) => String::new(),
+                (keep, 0) => format!(" ({keep} with panel access that the manifest denies)"),
+                (0, lack) => format!(" ({lack} without panel access that the manifest grants)"),
+                (keep, lack) => format!(
+                    " ({keep} with panel access that the manifest denies, {lack} without access that it grants)"
+                ),
+            };
+            let named = named.join(", ");
+            format!("{named} {verb} left alone: {}{differs}", reason.words())
+        }
+        PanelAccessNote::Missing(advice) => super::advice(advice),
+    }
 }

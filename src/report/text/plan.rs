@@ -4,14 +4,11 @@ use super::change::change;
 use super::panel_access::{self, AccountDetail};
 use super::{DIM, HEADING, WARNING, count, effect};
 use super::{firewall, notes};
-use crate::firewall::observed::PacketEntrance;
-use crate::host::ForeignProcess;
-use crate::limits::text::value;
+use crate::limits::{self, text::value};
 use crate::model::printable;
 use crate::plan::{
-    ActionCost, ActionVerb, AlsoLiveSessions, CommonNote, Daemon, DisplacingRules, FileEdit, FirewallNote,
-    LimitsNote, Note, PanelAccessNote, PanelLimitStep, Plan, ServiceAction, SettingNamed, SkipReason, Step,
-    StepCause,
+    ActionCost, ActionVerb, AlsoLiveSessions, CommonNote, Daemon, FileEdit, FirewallNote, LimitsNote, Note,
+    PanelAccessNote, PanelLimitStep, Plan, ServiceAction, SettingNamed, Step, StepCause,
 };
 use crate::report::Colour;
 use crate::report::safe::SafeText;
@@ -387,129 +384,10 @@ fn action_text(text: &mut SafeText, action: &ServiceAction) {
 /// A note in one sentence.
 pub(super) fn note(note: &Note, detail: AccountDetail) -> String {
     match note {
-        Note::Limits(LimitsNote::NotRunning { daemon, services }) => format!(
-            "{} does not run for {}: it is not started, and has the values when it starts",
-            daemon.name(),
-            services.join(", ")
-        ),
-        Note::Limits(LimitsNote::NotRestarted {
-            daemon,
-            services,
-            reason,
-        }) => {
-            let reason = match reason {
-                SkipReason::NothingChanges => "none of their running values changes",
-                SkipReason::NotNamed => "the manifest does not name them",
-            };
-            format!(
-                "{} is left alone for {}: {reason}",
-                daemon.name(),
-                services.join(", ")
-            )
-        }
-        Note::Limits(LimitsNote::Stranger { program, foreign }) => format!(
-            "a process called `{program}` is not the daemon and counts for nothing: {}",
-            match foreign {
-                ForeignProcess::User { uid } => format!("the user with the id {uid} runs it"),
-                ForeignProcess::SetUser => "a user may have started it, by a set-user-ID program".to_owned(),
-                ForeignProcess::File { path } => format!("it executes {}", path),
-                ForeignProcess::Unit { group } => format!(
-                    "it does not belong to the service's unit but to {}",
-                    group
-                ),
-            }
-        ),
-        Note::Limits(LimitsNote::Problem { path, line, effect }) => format!("{path}:{line}: {effect}"),
-        Note::Limits(LimitsNote::Unmanaged {
-            service,
-            setting,
-            running,
-            value: has,
-        }) => format!(
-            "{service} runs with {} = {}, its file says {}; the manifest does not name it",
-            setting.name(),
-            value(*running),
-            value(*has)
-        ),
-        Note::PanelAccess(PanelAccessNote::AccountsLeftAlone {
-            reason,
-            count: number,
-            keep,
-            lack,
-            accounts,
-        }) => {
-            let shown = match detail {
-                AccountDetail::Brief => 3,
-                AccountDetail::Full => accounts.len(),
-                AccountDetail::Counts => 0,
-            };
-            let mut named: Vec<String> = (accounts.iter().take(shown))
-                .cloned()
-                .collect();
-            if named.is_empty() {
-                named.push(count(*number, "account"));
-            } else if *number > named.len() {
-                named.push(format!("and {} more", number - named.len()));
-            }
-            let verb = if *number == 1 { "is" } else { "are" };
-            let differs = match (keep, lack) {
-                (0, 0) => String::new(),
-                (keep, 0) => format!(" ({keep} with panel access that the manifest denies)"),
-                (0, lack) => format!(" ({lack} without panel access that the manifest grants)"),
-                (keep, lack) => format!(
-                    " ({keep} with panel access that the manifest denies, {lack} without access that it grants)"
-                ),
-            };
-            let named = named.join(", ");
-            format!("{named} {verb} left alone: {}{differs}", reason.words())
-        }
-        Note::PanelAccess(PanelAccessNote::Missing(advice)) | Note::Common(CommonNote::Advice(advice)) => {
-            let place = advice
-                .place
-                .as_ref()
-                .map(|place| format!("{}:{}: ", place.file, place.line));
-            format!("{}{}", place.unwrap_or_default(), advice.what)
-        }
-        Note::Firewall(FirewallNote::Waits { seconds: 0 }) => {
-            "a change of access that nobody confirmed is being taken back".to_owned()
-        }
-        Note::Firewall(FirewallNote::Waits { seconds }) => format!(
-            "a change of access waits for its confirmation, and goes back by itself in {seconds} s"
-        ),
-        Note::Firewall(FirewallNote::Unwatched { seconds }) => format!(
-            "a change of access is live, and the timer that would take it back in {seconds} s has ended: \
-             run `mailward revert` to take it back now, or `mailward confirm` over a new connection to keep it"
-        ),
-        Note::Firewall(FirewallNote::ToConfirm { at }) => to_confirm(at).to_owned(),
-        Note::Firewall(FirewallNote::NeverConfirmed { way }) => format!(
-            "{} was never confirmed as it is: something has changed it, or brought back what was taken back; \
-             `mailward revert` takes it back to what was confirmed last, and an apply has it confirmed",
-            way.words()
-        ),
-        Note::Firewall(FirewallNote::Displaced {
-            by: DisplacingRules::Before,
-        }) => "the change that waits is not in force: the rules of before are there already, since something has loaded \
-              them, e.g. `mailward-access` when it was restarted; `mailward revert` ends it"
-            .to_owned(),
-        Note::Firewall(FirewallNote::Displaced {
-            by: DisplacingRules::Others,
-        }) => "the change that waits is not in force: something has loaded other rules; `mailward revert` ends it".to_owned(),
+        Note::Limits(note) => limits::text::note(note),
+        Note::PanelAccess(note) => panel_access::note(note, detail),
+        Note::Firewall(note) => crate::firewall::text::note(note),
+        Note::Common(CommonNote::Advice(advice)) => super::advice(advice),
         Note::Common(CommonNote::Remark { text }) => text.clone(),
-    }
-}
-
-/// Who will be able to confirm a change.
-fn to_confirm(at: &[PacketEntrance]) -> &'static str {
-    match (at.contains(&PacketEntrance::Ssh), at.contains(&PacketEntrance::Console)) {
-        (true, true) => {
-            "the change of access is to be confirmed over a new ssh connection from outside, or at the console"
-        }
-        (true, false) => "the change of access is to be confirmed over a new ssh connection from outside",
-        (false, true) => {
-            "the change of access is to be confirmed at the console: sshd is not seen to listen here"
-        }
-        (false, false) => {
-            "nobody will be able to confirm the change of access, and it will go back: sshd is not seen to listen here, and no login waits at a console"
-        }
     }
 }
