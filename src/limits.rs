@@ -14,6 +14,10 @@ pub mod step;
 pub mod text;
 pub mod xinetd;
 
+use std::time::Duration;
+
+use self::observed::ObservedLimits;
+use self::recall::RecalledLimits;
 use crate::capability::PartNote;
 use crate::edit::{EditKind, LineEdit};
 use crate::facts::{DaemonNamesakes, Facts};
@@ -21,6 +25,7 @@ use crate::failure::{Diagnostic, PlanBlocked, PlanBlocker};
 use crate::limits::action::ServiceAction;
 use crate::limits::note::LimitsNote;
 use crate::limits::step::{EditedLine, FileEdit, PanelLimitStep};
+use crate::model::Desired;
 use crate::model::printable;
 
 /// What one daemon adds to a plan.
@@ -50,6 +55,38 @@ impl LimitsPart {
             self.blockers.push(PlanBlocker { kind, diagnostic });
         }
     }
+}
+
+/// Plans: edits by path, service actions by what they do and their unit.
+#[must_use]
+pub fn plan(
+    desired: &Desired,
+    facts: &Facts,
+    recalled: &RecalledLimits,
+    observed: &ObservedLimits,
+    deadline: Duration,
+) -> LimitsPart {
+    let mut all = LimitsPart::default();
+    let mut add = |LimitsPart { edits, panel, actions, notes, blockers }| {
+        all.edits.extend(edits);
+        all.panel.extend(panel);
+        all.actions.extend(actions);
+        all.notes.extend(notes);
+        all.blockers.extend(blockers);
+    };
+    if courier::concerns(desired, recalled) {
+        let none = courier::CourierFiles::default();
+        let files = observed.courier.as_ref().unwrap_or(&none);
+        add(courier::plan(desired, facts, recalled, files, observed.panel.as_ref(), deadline));
+    }
+    if let Some(xinetd) = &observed.xinetd
+        && xinetd::concerns(desired, recalled)
+    {
+        add(xinetd::plan(desired, facts, recalled, xinetd, deadline));
+    }
+    all.edits.sort_by(|a, b| a.path.cmp(&b.path));
+    all.actions.sort_by(|a, b| (a.verb, &a.unit).cmp(&(b.verb, &b.unit)));
+    all
 }
 
 /// Names the processes that are called like these daemons and are none, and blocks where that cannot be told.

@@ -45,34 +45,12 @@ pub fn make(
             .iter()
             .map(|unread| PlanBlocker { kind: PlanBlocked::Unknown, diagnostic: unread.clone() }),
     );
-    let mut parts = Vec::new();
-    if courier::concerns(desired, &recalled.limits) {
-        let none = courier::CourierFiles::default();
-        let files = observed.limits.courier.as_ref().unwrap_or(&none);
-        parts.push(courier::plan(
-            desired,
-            facts,
-            &recalled.limits,
-            files,
-            observed.limits.panel.as_ref(),
-            deadline,
-        ));
-    }
-    if let Some(xinetd) = &observed.limits.xinetd
-        && xinetd::concerns(desired, &recalled.limits)
-    {
-        parts.push(limits::xinetd::plan(desired, facts, &recalled.limits, xinetd, deadline));
-    }
-    let (mut edits, mut panels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+    let LimitsPart { edits, panel: panels, actions, notes: of_limits, blockers: refused } =
+        limits::plan(desired, facts, &recalled.limits, &observed.limits, deadline);
+    blockers.extend(refused);
     let mut notes: Vec<Note> =
         advice.iter().map(|advice| Note::Common(CommonNote::Advice(Box::new(advice.clone())))).collect();
-    for LimitsPart { edits: e, panel, actions: a, notes: n, blockers: b } in parts {
-        edits.extend(e);
-        panels.extend(panel);
-        actions.extend(a);
-        notes.extend(n.into_iter().map(Note::from));
-        blockers.extend(b);
-    }
+    notes.extend(of_limits.into_iter().map(Note::from));
     let panel_access::plan::PanelAccessPart { steps: accounts, notes: left, blockers: refused } =
         panel_access::plan::plan(desired, observed.accounts.as_ref(), allowed, deadline);
     notes.extend(left.into_iter().map(Note::from));
@@ -93,8 +71,6 @@ pub fn make(
         blockers.dedup();
         return Err(blockers);
     }
-    edits.sort_by(|a, b| a.path.cmp(&b.path));
-    actions.sort_by(|a, b| (a.verb, &a.unit).cmp(&(b.verb, &b.unit)));
     let settled = if recalled
         .limits
         .owed

@@ -8,7 +8,7 @@ use super::recall::RecalledLimits;
 use super::text;
 use super::xinetd::{self, BlockTarget, InetdServices, default_of, setting};
 use crate::edit::xinetd::{
-    Attribute, ProblemEffect, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
+    Attribute, ProblemEffect, ServiceEntry, ServiceState, TreeEntry as FileEntry, ValueSource, XinetdProblem,
     XinetdProblemKind,
 };
 use crate::facts::Facts;
@@ -231,20 +231,7 @@ fn xinetd_entries(
             let value = in_force(xinetd::in_force(service, attribute));
             problems.splice(0..0, reload.fatal.iter().cloned());
             problems.extend(service.doubts.iter().map(said));
-            let value = match &service.state {
-                ServiceState::Offered => value,
-                ServiceState::Disabled => {
-                    problems.push(format!("{}:{}: the service is disabled", service.path, service.line));
-                    value
-                }
-                ServiceState::Dropped(kind) => {
-                    problems.insert(
-                        0,
-                        format!("{}:{}: xinetd drops the service: {kind}", service.path, service.line),
-                    );
-                    LimitValue::Nothing
-                }
-            };
+            let value = by_state(service, value, &mut problems);
             entries.push(LimitEntry {
                 service: service.name.clone(),
                 setting: setting(attribute),
@@ -260,6 +247,22 @@ fn xinetd_entries(
         }
     }
     entries
+}
+
+/// What is in force of a service that is offered, disabled or dropped; says why where that is not offered.
+fn by_state(service: &ServiceEntry, value: LimitValue, problems: &mut Vec<String>) -> LimitValue {
+    let at = format!("{}:{}", service.path, service.line);
+    match &service.state {
+        ServiceState::Offered => value,
+        ServiceState::Disabled => {
+            problems.push(format!("{at}: the service is disabled"));
+            value
+        }
+        ServiceState::Dropped(kind) => {
+            problems.insert(0, format!("{at}: xinetd drops the service: {kind}"));
+            LimitValue::Nothing
+        }
+    }
 }
 
 /// What of a host's files could not be read.

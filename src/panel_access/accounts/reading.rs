@@ -210,82 +210,17 @@ impl AccountsReading {
         let id = number(fields.next()?)?;
         let domain = number(fields.next()?)?;
         let name = fields.next()?;
-        let (rows, state, problem) = match kind {
-            b"p" => {
-                let state = match fields.next()? {
-                    b"1" => AccountState::Permitted,
-                    b"0" => AccountState::Forbidden,
-                    _ => return None,
-                };
-                if self.depth == ReadDepth::Whole {
-                    let _link = number(fields.next()?)?;
-                    let _value = fields.next()?;
-                }
-                (&mut self.permissions, state, None)
-            }
-            _ => {
-                let user = fields.next()?;
-                let login = fields.next()?;
-                if self.depth == ReadDepth::Whole {
-                    let _link = number(fields.next()?)?;
-                    let (_role, _email) = (fields.next()?, fields.next()?);
-                }
-                let login = match login {
-                    b"=" => UserLogin::Own,
-                    other => UserLogin::Other(other.strip_prefix(b"+").unwrap_or(other)),
-                };
-                let place = self.places.get(&domain);
-                let domain = place.and_then(|place| self.domains.get(*place as usize));
-                let address = match (login, domain) {
-                    (UserLogin::Own, _) => OwnAddress::Yes,
-                    (UserLogin::Other(said), Some((_, domain))) => same(said, name, domain),
-                    (UserLogin::Other(_), None) => OwnAddress::No,
-                };
-                let (state, problem) = match user {
-                    b"-" => (AccountState::NoUser, None),
-                    b"?" => (AccountState::Dangling, Some(AccountProblem::Dangling)),
-                    b"0" => (AccountState::Active, None),
-                    b"1" => (AccountState::Locked, None),
-                    _ => (AccountState::Unclear, Some(AccountProblem::Unclear)),
-                };
-                let linked =
-                    matches!(state, AccountState::Active | AccountState::Locked | AccountState::Unclear);
-                let customers = || match place.zip(domain) {
-                    // Most accounts: no login of their domain is a customer's.
-                    Some((place, (_, domain))) if self.owners.contains(place) => {
-                        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-                        let address = format!("{name}@{}", domain.canonical);
-                        self.logins.contains(&address)
-                    }
-                    // An address without a domain is nobody's login.
-                    Some(_) | None => false,
-                };
-                let owner = || match login {
-                    UserLogin::Own => customers(),
-                    UserLogin::Other(login) => {
-                        let login = one_form(&String::from_utf8_lossy(login));
-                        // The administrator's login is fixed.
-                        login == "admin" || self.logins.contains(&login)
-                    }
-                };
-                let problem = if state == AccountState::NoUser {
-                    customers().then_some(AccountProblem::TakenLogin)
-                } else if !linked {
-                    problem
-                } else if owner() {
-                    Some(AccountProblem::Owner)
-                } else if let (OwnAddress::No, UserLogin::Other(login)) = (address, login) {
-                    self.others.insert(one_form(&String::from_utf8_lossy(login)));
-                    Some(AccountProblem::OtherLogin)
-                } else {
-                    problem
-                };
-                (&mut self.users, state, problem)
-            }
+        let (state, problem) = match kind {
+            b"p" => (self.permission(&mut fields)?, None),
+            _ => self.user(&mut fields, name, domain)?,
         };
         if fields.next().is_some() {
             return None;
         }
+        let rows = match kind {
+            b"p" => &mut self.permissions,
+            _ => &mut self.users,
+        };
         rows.seen += 1;
         // A name without a domain is nobody's account: no address leads to it.
         if let Some(domain) = self.places.get(&domain) {
@@ -307,6 +242,85 @@ impl AccountsReading {
             rows.without.push(id);
         }
         Some(())
+    }
+
+    /// What the rest of an account's row says until Plesk 9.
+    fn permission<'l>(&self, fields: &mut impl Iterator<Item = &'l [u8]>) -> Option<AccountState> {
+        let state = match fields.next()? {
+            b"1" => AccountState::Permitted,
+            b"0" => AccountState::Forbidden,
+            _ => return None,
+        };
+        if self.depth == ReadDepth::Whole {
+            let _link = number(fields.next()?)?;
+            let _value = fields.next()?;
+        }
+        Some(state)
+    }
+
+    /// What the rest of an account's row says since Plesk 10.
+    fn user<'l>(
+        &mut self,
+        fields: &mut impl Iterator<Item = &'l [u8]>,
+        name: &[u8],
+        domain: u32,
+    ) -> Option<(AccountState, Option<AccountProblem>)> {
+        let user = fields.next()?;
+        let login = fields.next()?;
+        if self.depth == ReadDepth::Whole {
+            let _link = number(fields.next()?)?;
+            let (_role, _email) = (fields.next()?, fields.next()?);
+        }
+        let login = match login {
+            b"=" => UserLogin::Own,
+            other => UserLogin::Other(other.strip_prefix(b"+").unwrap_or(other)),
+        };
+        let place = self.places.get(&domain);
+        let domain = place.and_then(|place| self.domains.get(*place as usize));
+        let address = match (login, domain) {
+            (UserLogin::Own, _) => OwnAddress::Yes,
+            (UserLogin::Other(said), Some((_, domain))) => same(said, name, domain),
+            (UserLogin::Other(_), None) => OwnAddress::No,
+        };
+        let (state, problem) = match user {
+            b"-" => (AccountState::NoUser, None),
+            b"?" => (AccountState::Dangling, Some(AccountProblem::Dangling)),
+            b"0" => (AccountState::Active, None),
+            b"1" => (AccountState::Locked, None),
+            _ => (AccountState::Unclear, Some(AccountProblem::Unclear)),
+        };
+        let linked = matches!(state, AccountState::Active | AccountState::Locked | AccountState::Unclear);
+        let customers = || match place.zip(domain) {
+            // Most accounts: no login of their domain is a customer's.
+            Some((place, (_, domain))) if self.owners.contains(place) => {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                let address = format!("{name}@{}", domain.canonical);
+                self.logins.contains(&address)
+            }
+            // An address without a domain is nobody's login.
+            Some(_) | None => false,
+        };
+        let owner = || match login {
+            UserLogin::Own => customers(),
+            UserLogin::Other(login) => {
+                let login = one_form(&String::from_utf8_lossy(login));
+                // The administrator's login is fixed.
+                login == "admin" || self.logins.contains(&login)
+            }
+        };
+        let problem = if state == AccountState::NoUser {
+            customers().then_some(AccountProblem::TakenLogin)
+        } else if !linked {
+            problem
+        } else if owner() {
+            Some(AccountProblem::Owner)
+        } else if let (OwnAddress::No, UserLogin::Other(login)) = (address, login) {
+            self.others.insert(one_form(&String::from_utf8_lossy(login)));
+            Some(AccountProblem::OtherLogin)
+        } else {
+            problem
+        };
+        Some((state, problem))
     }
 
     /// Judges whether everything has come.
