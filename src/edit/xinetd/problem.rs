@@ -45,17 +45,26 @@ pub enum ProblemEffect {
 }
 
 /// What is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum XinetdProblemKind {
     /// An attribute that xinetd does not know in a service.
+    #[error("xinetd does not know this attribute and ignores the line")]
     UnknownAttribute,
     /// An attribute that xinetd does not take in `defaults`.
+    #[error("xinetd does not take this attribute in defaults and ignores the line")]
     NotInDefaults,
     /// An earlier line set the attribute, and the first wins.
+    #[error("xinetd ignores this line: an earlier one sets the attribute, and the first wins")]
     AlreadySet,
     /// `+=` or `-=` where only `=` is allowed.
+    #[error("xinetd ignores this line: this attribute takes only `=`")]
     OperatorNotAllowed,
     /// More or fewer values than the attribute takes.
+    #[error(
+        "xinetd ignores this line: it takes {expected} value{plural}, not {found}{tail}",
+        plural = if *expected == 1 { "" } else { "s" },
+        tail = if *comment { "; it has no comments behind values" } else { "" },
+    )]
     WrongValueCount {
         /// How many it takes.
         expected: usize,
@@ -65,43 +74,69 @@ pub enum XinetdProblemKind {
         comment: bool,
     },
     /// A value that xinetd rejects, in a service.
+    #[error("xinetd rejects this value and does not offer the service")]
     BadValue,
     /// A value that xinetd rejects, in `defaults`.
+    #[error("xinetd rejects this value in defaults and exits")]
     BadDefault,
     /// A number above 2^31-1, of which xinetd keeps the low 32 bits.
+    #[error("xinetd keeps only the low 32 bits of this number: {kept}")]
     Wraps {
         /// What xinetd has instead.
         kept: String,
     },
     /// A limit of 0.
+    #[error("with 0 xinetd refuses every connection")]
     RefusesEverybody,
     /// `name=value` without white space before the operator.
+    #[error("xinetd needs white space before the operator and drops the whole block")]
     NoSpaceBeforeOperator,
     /// A name with neither operator nor value; xinetd reads on into the next line.
+    #[error("xinetd finds nothing behind this name and drops the whole block")]
     NothingAfterName,
     /// Something other than `=`, `+=` or `-=` behind the first word.
+    #[error(
+        "xinetd finds no operator behind the first word and drops the block up to the next line with only `}}`"
+    )]
     BadOperator,
     /// A scan that runs beyond xinetd's buffer: what it finds there is chance.
+    #[error(
+        "xinetd reads on behind the end of the file into memory that holds anything, and overwrites some of it"
+    )]
     Unpredictable,
     /// A block whose `}` is missing.
+    #[error("xinetd finds no line with only `}}` and drops the block")]
     NotClosed,
     /// A heading that no line with a lone `{` follows.
+    #[error("xinetd wants a line with only `{{` after this one and skips to the next line with only `}}`")]
     MissingBrace,
     /// A line outside of a block that begins with no keyword.
+    #[error("xinetd knows no such keyword and skips to the next line with only `}}`")]
     UnknownKeyword,
     /// The same, where the file begins with a byte order mark.
+    #[error(
+        "xinetd takes the byte order mark as part of the first word and skips to the next line with only `}}`"
+    )]
     ByteOrderMark,
     /// `service`, `include` or `includedir` without a name.
+    #[error("xinetd wants a name behind this keyword and skips to the next line with only `}}`")]
     NameMissing,
     /// A second `defaults` in the same file.
+    #[error("xinetd takes one defaults block a file and skips this one")]
     SecondDefaults,
     /// A service's heading inside of what xinetd skips.
+    #[error(
+        "xinetd skips this service: something before it is broken, and only a line with a lone `}}` ends the skipping"
+    )]
     Swallowed,
     /// A line longer than xinetd's buffer.
+    #[error("xinetd cuts this line: it is longer than its buffer")]
     LineCut,
     /// A file or folder to include that is not there.
+    #[error("xinetd cannot open what this line includes, and goes on")]
     IncludeMissing,
     /// A file or folder to include that cannot be read.
+    #[error("{path}, which this line includes, cannot be read: {why}")]
     IncludeUnreadable {
         /// What cannot be read.
         path: HostPath,
@@ -109,58 +144,85 @@ pub enum XinetdProblemKind {
         why: String,
     },
     /// Something in an included folder that is no regular file, or an included path that is none.
+    #[error("xinetd skips this: it is no regular file")]
     NotRegular,
     /// A name with a dot in it, or with `~` at its end, in an included folder.
+    #[error("xinetd skips names with a dot, or with `~` at the end, in an included folder")]
     NameSkipped,
     /// A file that includes itself, or files nested or repeated beyond all use.
+    #[error("this includes itself, or too many files; xinetd follows it until it crashes")]
     IncludeLoop,
     /// A path that is relative, has `..` in it, or is not UTF-8.
+    #[error(
+        "xinetd reads this file and mailward does not: only an absolute path without `..`, in UTF-8, means the same at every start"
+    )]
     IncludePath,
     /// An included folder holds a file whose name is not UTF-8.
+    #[error("xinetd reads the file {name} in this folder and mailward does not: its name is not UTF-8")]
     NameNotText {
         /// The name, as text.
         name: String,
     },
     /// A service with the port and protocol of an earlier one.
+    #[error("xinetd does not offer this service: an earlier one has the same port, protocol and address")]
     Duplicate,
     /// A service without an attribute that it needs.
+    #[error("xinetd does not offer this service: it needs `{name}`")]
     MissingAttribute {
         /// The attribute.
         name: &'static str,
     },
     /// A `dgram` service with `wait = no`.
+    #[error("xinetd does not offer this service: with socket_type dgram it needs `wait = yes`")]
     DatagramWithoutWait,
     /// An INTERNAL service that xinetd has not built in.
+    #[error("xinetd does not offer this service: it has no built-in server of that name")]
     NotBuiltIn,
     /// A service of type TCPMUX that is listed, or not for tcp.
+    #[error("xinetd does not offer this service: type TCPMUX needs UNLISTED and protocol tcp")]
     NotForTcpmux,
     /// A `redirect` of something other than a `stream` service without `wait`.
+    #[error("xinetd does not offer this service: it redirects only stream services without wait")]
     CannotRedirect,
     /// `log_on_success` with TRAFFIC, its own or from `defaults`, on a service without `redirect`.
+    #[error("xinetd does not offer this service: log_on_success = TRAFFIC is for redirects only")]
     TrafficWithoutRedirect,
     /// `enabled` names a service with `disable = yes`.
+    #[error("builds of xinetd differ here: `enabled` names this service, and `disable = yes` disables it")]
     BuildsDiffer,
     /// A service whose name and protocol `/etc/services` does not have.
+    #[error("xinetd does not offer this service: /etc/services does not have its name for {protocol}")]
     UnknownPort {
         /// The protocol.
         protocol: String,
     },
     /// A port other than the one that `/etc/services` has for the name.
+    #[error(
+        "xinetd does not offer this service: /etc/services has port {expected} for its name, and it is not UNLISTED"
+    )]
     OtherPort {
         /// The port there.
         expected: u16,
     },
     /// An RPC service that `/etc/rpc` does not have.
+    #[error("xinetd does not offer this service: /etc/rpc does not have its name")]
     UnknownProgram,
     /// A socket type that the protocol does not have.
+    #[error("xinetd does not offer this service: its protocol has no sockets of this socket_type")]
     NoSuchSocket,
     /// A log file whose folder is missing, or that is a folder.
+    #[error("xinetd does not offer this service: it cannot open the log file of log_type")]
     LogFile,
     /// LABELED on a service that xinetd does not label.
+    #[error(
+        "xinetd does not offer this service: LABELED is for stream services with a server and `wait = no`"
+    )]
     CannotLabel,
     /// INTERCEPT on a socket that xinetd cannot intercept.
+    #[error("xinetd does not offer this service: INTERCEPT is for stream and dgram services")]
     CannotIntercept,
     /// Whether xinetd takes it cannot be told.
+    #[error("whether xinetd takes this cannot be told: {0}")]
     Unclear(XinetdDoubt),
 }
 
@@ -264,140 +326,5 @@ impl XinetdProblemKind {
             Self::Unclear(_) => ProblemEffect::Unclear,
             Self::Unpredictable | Self::IncludeLoop => ProblemEffect::Unforeseeable,
         }
-    }
-}
-
-impl fmt::Display for XinetdProblemKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownAttribute => "xinetd does not know this attribute and ignores the line",
-            Self::NotInDefaults => "xinetd does not take this attribute in defaults and ignores the line",
-            Self::AlreadySet => "xinetd ignores this line: an earlier one sets the attribute, and the first wins",
-            Self::OperatorNotAllowed => "xinetd ignores this line: this attribute takes only `=`",
-            Self::WrongValueCount {
-                expected,
-                found,
-                comment,
-            } => {
-                let tail = if *comment {
-                    "; it has no comments behind values"
-                } else {
-                    ""
-                };
-                return write!(
-                    f,
-                    "xinetd ignores this line: it takes {expected} value{}, not {found}{tail}",
-                    if *expected == 1 { "" } else { "s" }
-                );
-            }
-            Self::BadValue => "xinetd rejects this value and does not offer the service",
-            Self::BadDefault => "xinetd rejects this value in defaults and exits",
-            Self::Wraps { kept } => {
-                return write!(f, "xinetd keeps only the low 32 bits of this number: {kept}");
-            }
-            Self::RefusesEverybody => "with 0 xinetd refuses every connection",
-            Self::NoSpaceBeforeOperator => {
-                "xinetd needs white space before the operator and drops the whole block"
-            }
-            Self::NothingAfterName => "xinetd finds nothing behind this name and drops the whole block",
-            Self::BadOperator => {
-                "xinetd finds no operator behind the first word and drops the block up to the next line with only `}`"
-            }
-            Self::Unpredictable => {
-                "xinetd reads on behind the end of the file into memory that holds anything, and overwrites some of it"
-            }
-            Self::NotClosed => "xinetd finds no line with only `}` and drops the block",
-            Self::MissingBrace => {
-                "xinetd wants a line with only `{` after this one and skips to the next line with only `}`"
-            }
-            Self::UnknownKeyword => {
-                "xinetd knows no such keyword and skips to the next line with only `}`"
-            }
-            Self::ByteOrderMark => {
-                "xinetd takes the byte order mark as part of the first word and skips to the next line with only `}`"
-            }
-            Self::NameMissing => {
-                "xinetd wants a name behind this keyword and skips to the next line with only `}`"
-            }
-            Self::SecondDefaults => "xinetd takes one defaults block a file and skips this one",
-            Self::Swallowed => {
-                "xinetd skips this service: something before it is broken, and only a line with a lone `}` ends the skipping"
-            }
-            Self::LineCut => "xinetd cuts this line: it is longer than its buffer",
-            Self::IncludeMissing => "xinetd cannot open what this line includes, and goes on",
-            Self::IncludeUnreadable { path, why } => {
-                return write!(f, "{path}, which this line includes, cannot be read: {why}");
-            }
-            Self::NotRegular => "xinetd skips this: it is no regular file",
-            Self::NameSkipped => {
-                "xinetd skips names with a dot, or with `~` at the end, in an included folder"
-            }
-            Self::IncludeLoop => {
-                "this includes itself, or too many files; xinetd follows it until it crashes"
-            }
-            Self::IncludePath => {
-                "xinetd reads this file and mailward does not: only an absolute path without `..`, in UTF-8, means the same at every start"
-            }
-            Self::NameNotText { name } => {
-                return write!(
-                    f,
-                    "xinetd reads the file {name} in this folder and mailward does not: its name is not UTF-8"
-                );
-            }
-            Self::Duplicate => {
-                "xinetd does not offer this service: an earlier one has the same port, protocol and address"
-            }
-            Self::MissingAttribute { name } => {
-                return write!(f, "xinetd does not offer this service: it needs `{name}`");
-            }
-            Self::DatagramWithoutWait => {
-                "xinetd does not offer this service: with socket_type dgram it needs `wait = yes`"
-            }
-            Self::NotBuiltIn => {
-                "xinetd does not offer this service: it has no built-in server of that name"
-            }
-            Self::NotForTcpmux => {
-                "xinetd does not offer this service: type TCPMUX needs UNLISTED and protocol tcp"
-            }
-            Self::CannotRedirect => {
-                "xinetd does not offer this service: it redirects only stream services without wait"
-            }
-            Self::TrafficWithoutRedirect => {
-                "xinetd does not offer this service: log_on_success = TRAFFIC is for redirects only"
-            }
-            Self::UnknownPort { protocol } => {
-                return write!(
-                    f,
-                    "xinetd does not offer this service: /etc/services does not have its name for {protocol}"
-                );
-            }
-            Self::OtherPort { expected } => {
-                return write!(
-                    f,
-                    "xinetd does not offer this service: /etc/services has port {expected} for its name, and it is not UNLISTED"
-                );
-            }
-            Self::UnknownProgram => {
-                "xinetd does not offer this service: /etc/rpc does not have its name"
-            }
-            Self::NoSuchSocket => {
-                "xinetd does not offer this service: its protocol has no sockets of this socket_type"
-            }
-            Self::LogFile => {
-                "xinetd does not offer this service: it cannot open the log file of log_type"
-            }
-            Self::CannotLabel => {
-                "xinetd does not offer this service: LABELED is for stream services with a server and `wait = no`"
-            }
-            Self::CannotIntercept => {
-                "xinetd does not offer this service: INTERCEPT is for stream and dgram services"
-            }
-            Self::Unclear(doubt) => {
-                return write!(f, "whether xinetd takes this cannot be told: {doubt}");
-            }
-            Self::BuildsDiffer => {
-                "builds of xinetd differ here: `enabled` names this service, and `disable = yes` disables it"
-            }
-        })
     }
 }
