@@ -2,7 +2,9 @@
 //! rules that go.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
+use super::boot::way_of;
 use crate::firewall::methods::{BootMethod, LoadMethod, RetireMethod};
 use crate::model::{AllowedSources, HostPath, MailService, ManifestOrigin, Networks};
 
@@ -199,4 +201,54 @@ pub struct RetireStep {
     #[serde(skip)]
     #[schemars(skip)]
     pub how: Option<Box<RetireMethod>>,
+}
+
+impl FirewallStep {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { way, allowlists, effects: _, confirm_within, causes: _, how: _, guard: _ } = self;
+        // How long rules stay without a confirmation, as far as the manifest decides it.
+        let within = match way {
+            FilterBackend::Nftables | FilterBackend::Iptables => Some(confirm_within),
+            // Each panel has a window of its own.
+            FilterBackend::PleskFirewall => None,
+        };
+        json!({ "sources": allowlists, "way": way, "within": within })
+    }
+
+    /// What of it must have been agreed.
+    pub(crate) fn agreed(&self) -> Json {
+        // Who else is banned or let in may change at any time.
+        let Self { way, allowlists, effects: _, confirm_within, causes: _, how: _, guard: _ } = self;
+        json!({ "way": way, "gates": allowlists, "confirm_within": confirm_within })
+    }
+}
+
+impl BootStep {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { boot, way, paths: _, how: _ } = self;
+        json!({ "boot": boot, "way": way })
+    }
+
+    /// What of it must have been agreed.
+    pub(crate) fn agreed(&self) -> Json {
+        let Self { boot, way, paths, how: _ } = self;
+        // The hook itself may be there already, from a change that was taken back.
+        let rules: Vec<_> = paths.iter().filter(|path| way_of(path).is_some()).collect();
+        json!({ "boot": boot, "way": way, "rules": rules })
+    }
+}
+
+impl RetireStep {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { way, instead, how: _ } = self;
+        json!({ "retire": way, "instead": instead })
+    }
+
+    /// What of it must have been agreed.
+    pub(crate) fn agreed(&self) -> Json {
+        self.fingerprinted()
+    }
 }

@@ -1,6 +1,7 @@
 //! Service actions: what is done to which daemon, what it costs, and what it must lead to.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use super::step::{LimitSetting, LimitValue, StepCause};
 use crate::facts::control::ServiceControl;
@@ -170,4 +171,22 @@ pub enum ActionMethod {
         /// The service's commands.
         control: ServiceControl,
     },
+}
+
+impl ServiceAction {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { verb, daemon, unit: _, services, cost, causes: _, also_live: _, expects: _, how: _ } =
+            self;
+        json!({ "action": verb, "daemon": daemon, "services": services, "cost": cost })
+    }
+
+    /// What of it must have been agreed.
+    pub(crate) fn agreed(&self) -> Json {
+        let Self { verb, daemon, unit, services, cost, causes: _, also_live, expects, how: _ } = self;
+        json!({
+            "verb": verb, "daemon": daemon, "unit": unit, "services": services, "cost": cost,
+            "also_live": also_live, "expects": expects,
+        })
+    }
 }

@@ -1,6 +1,7 @@
 //! Changes of connection limits: edits of files, the panel's own command, and why.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use crate::edit::EditKind;
 use crate::host::Digest;
@@ -192,4 +193,43 @@ pub enum SkipReason {
     NothingChanges,
     /// The manifest does not name it.
     NotNamed,
+}
+
+impl FileEdit {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { path: _, before: _, lines, effects, causes: _, bytes: _, old: _ } = self;
+        json!({
+            "edit": lines.iter().map(|line| json!(line.kind)).collect::<Vec<_>>(),
+            "effects": effects.iter().map(LimitEffect::fingerprinted).collect::<Vec<_>>(),
+        })
+    }
+
+    /// What of it must have been agreed.
+    pub(crate) fn agreed(&self) -> Json {
+        let Self { path, before: _, lines, effects, causes: _, bytes: _, old: _ } = self;
+        let line = |line: &EditedLine| json!({ "kind": line.kind, "before": line.before, "after": line.after, "block": line.block });
+        json!({ "path": path, "lines": lines.iter().map(line).collect::<Vec<_>>(), "effects": effects })
+    }
+}
+
+impl PanelLimitStep {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { argv: _, undo: _, effects, causes: _ } = self;
+        json!({ "panel": effects.iter().map(LimitEffect::fingerprinted).collect::<Vec<_>>() })
+    }
+
+    /// What of it must have been agreed.
+    pub(crate) fn agreed(&self) -> Json {
+        let Self { argv, undo, effects, causes: _ } = self;
+        json!({ "argv": argv, "undo": undo, "effects": effects })
+    }
+}
+
+impl LimitEffect {
+    fn fingerprinted(&self) -> Json {
+        let Self { service, setting, from, to, named: _ } = self;
+        json!({ "service": service, "setting": setting, "from": from, "to": to })
+    }
 }

@@ -1,6 +1,7 @@
 //! Changes of panel access: which mail accounts of a domain may log in to the panel, or may no longer.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use crate::model::{ManifestOrigin, PanelLogin};
 use crate::panel_access::command::VendorCommand;
@@ -248,5 +249,20 @@ impl AccountProblem {
             Self::Unclear => "whether its panel user is locked is not clear",
             Self::OddName => "its name cannot be given to the panel's command",
         }
+    }
+}
+
+impl PanelAccessStep {
+    /// What it does, as the fingerprint has it.
+    pub(crate) fn fingerprinted(&self) -> Json {
+        let Self { domain, access, act, count: _, accounts, causes: _, how: _ } = self;
+        let accounts: Vec<_> = accounts.iter().map(|change| json!(change.account)).collect();
+        let mut change = json!({ "panel_access": domain, "access": access, "accounts": accounts });
+        match act {
+            // What a user that is there may do is what a permission was before Plesk 10.
+            AccountAct::Forbid | AccountAct::Lock | AccountAct::Permit | AccountAct::Unlock => {}
+            AccountAct::CreateUser => change["act"] = json!(act),
+        }
+        change
     }
 }

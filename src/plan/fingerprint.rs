@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use super::{
-    AccountAct, AccountChange, BootStep, FileEdit, FilterBackend, FirewallStep, LimitEffect, PanelAccessStep,
-    PanelLimitStep, RetireStep, ServiceAction, Step,
-};
+use super::Step;
 use crate::host::Digest;
 
 /// `mw1-` and twelve hex digits; the number is that of the scheme.
@@ -50,69 +47,12 @@ impl fmt::Display for Fingerprint {
 /// What a step does; `serde_json`'s maps are sorted, so the text is canonical.
 fn what(step: &Step) -> Json {
     match step {
-        Step::Edit(FileEdit { path: _, before: _, lines, effects, causes: _, bytes: _, old: _ }) => json!({
-            "edit": lines.iter().map(|line| json!(line.kind)).collect::<Vec<_>>(),
-            "effects": effects.iter().map(effect).collect::<Vec<_>>(),
-        }),
-        Step::Panel(PanelLimitStep { argv: _, undo: _, effects, causes: _ }) => json!({
-            "panel": effects.iter().map(effect).collect::<Vec<_>>(),
-        }),
-        Step::PanelAccess(step) => change(step),
-        Step::Firewall(FirewallStep {
-            way,
-            allowlists,
-            effects: _,
-            confirm_within,
-            causes: _,
-            how: _,
-            guard: _,
-        }) => json!({ "sources": allowlists, "way": way, "within": within(*way, *confirm_within) }),
-        Step::Boot(BootStep { boot, way, paths: _, how: _ }) => json!({ "boot": boot, "way": way }),
-        Step::Retire(RetireStep { way, instead, how: _ }) => json!({ "retire": way, "instead": instead }),
-        Step::Action(ServiceAction {
-            verb,
-            daemon,
-            unit: _,
-            services,
-            cost,
-            causes: _,
-            also_live: _,
-            expects: _,
-            how: _,
-        }) => {
-            json!({
-                "action": verb,
-                "daemon": daemon,
-                "services": services,
-                "cost": cost,
-            })
-        }
+        Step::Edit(step) => step.fingerprinted(),
+        Step::Panel(step) => step.fingerprinted(),
+        Step::Action(step) => step.fingerprinted(),
+        Step::PanelAccess(step) => step.fingerprinted(),
+        Step::Firewall(step) => step.fingerprinted(),
+        Step::Boot(step) => step.fingerprinted(),
+        Step::Retire(step) => step.fingerprinted(),
     }
-}
-
-/// How long rules stay without a confirmation, as far as the manifest decides it.
-const fn within(way: FilterBackend, seconds: u32) -> Option<u32> {
-    match way {
-        FilterBackend::Nftables | FilterBackend::Iptables => Some(seconds),
-        // Each panel has a window of its own.
-        FilterBackend::PleskFirewall => None,
-    }
-}
-
-fn change(step: &PanelAccessStep) -> Json {
-    let PanelAccessStep { domain, access, act, count: _, accounts, causes: _, how: _ } = step;
-    let names = |change: &AccountChange| json!(change.account);
-    let accounts = accounts.iter().map(names).collect::<Vec<_>>();
-    let mut change = json!({ "panel_access": domain, "access": access, "accounts": accounts });
-    match act {
-        // What a user that is there may do is what a permission was before Plesk 10.
-        AccountAct::Forbid | AccountAct::Lock | AccountAct::Permit | AccountAct::Unlock => {}
-        AccountAct::CreateUser => change["act"] = json!(act),
-    }
-    change
-}
-
-fn effect(effect: &LimitEffect) -> Json {
-    let LimitEffect { service, setting, from, to, named: _ } = effect;
-    json!({ "service": service, "setting": setting, "from": from, "to": to })
 }

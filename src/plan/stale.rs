@@ -6,13 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use super::{
-    AccountAct, BootStep, FileEdit, FirewallStep, HostId, PanelAccessStep, PanelLimitStep, Plan, RetireStep,
-    ServiceAction, Step,
-};
-use crate::firewall::boot::way_of;
+use super::{AccountAct, HostId, PanelAccessStep, Plan, Step};
 use crate::model::PanelLogin;
 
 /// Why a plan of today is not the one that was agreed.
@@ -92,48 +88,13 @@ fn not_agreed(
 
 fn essence(step: &Step) -> Json {
     match step {
-        Step::Edit(FileEdit { path, before: _, lines, effects, causes: _, bytes: _, old: _ }) => json!({
-            "path": path,
-            "lines": lines
-                .iter()
-                .map(|line| json!({ "kind": line.kind, "before": line.before, "after": line.after, "block": line.block }))
-                .collect::<Vec<_>>(),
-            "effects": effects,
-        }),
-        Step::Panel(PanelLimitStep { argv, undo, effects, causes: _ }) => {
-            json!({ "argv": argv, "undo": undo, "effects": effects })
-        }
-        Step::Firewall(FirewallStep {
-            way,
-            allowlists,
-            // Who else is banned or let in may change at any time.
-            effects: _,
-            confirm_within,
-            causes: _,
-            how: _,
-            guard: _,
-        }) => json!({ "way": way, "gates": allowlists, "confirm_within": confirm_within }),
-        Step::Boot(BootStep { boot, way, paths, how: _ }) => {
-            // The hook itself may be there already, from a change that was taken back.
-            let rules: Vec<_> = paths.iter().filter(|path| way_of(path).is_some()).collect();
-            json!({ "boot": boot, "way": way, "rules": rules })
-        }
-        Step::Retire(RetireStep { way, instead, how: _ }) => json!({ "retire": way, "instead": instead }),
+        Step::Edit(step) => step.agreed(),
+        Step::Panel(step) => step.agreed(),
+        Step::Action(step) => step.agreed(),
         // Compared account by account.
         Step::PanelAccess(_) => Json::Null,
-        Step::Action(ServiceAction {
-            verb,
-            daemon,
-            unit,
-            services,
-            cost,
-            causes: _,
-            also_live,
-            expects,
-            how: _,
-        }) => json!({
-            "verb": verb, "daemon": daemon, "unit": unit, "services": services, "cost": cost,
-            "also_live": also_live, "expects": expects,
-        }),
+        Step::Firewall(step) => step.agreed(),
+        Step::Boot(step) => step.agreed(),
+        Step::Retire(step) => step.agreed(),
     }
 }
