@@ -6,6 +6,7 @@
 //! runs a command.
 
 pub mod allowlists;
+pub mod backend;
 pub mod boot;
 pub mod checkpoint;
 pub mod confirmed;

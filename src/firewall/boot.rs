@@ -9,12 +9,14 @@ mod steps;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 pub use self::steps::BootSite;
-use super::confirmed::Written;
+use super::PortAllowlist;
+use super::backend::FilterBackend;
+use super::rules::RuleSet;
 use crate::facts::ServiceManager;
 use crate::facts::tools::FilterTools;
-use crate::firewall::step::FilterBackend;
 use crate::host::{FileFound, PathExistence, STATE};
 use crate::model::{AddressFamily, HostPath, known};
 
@@ -123,7 +125,7 @@ pub struct BootObserved {
     /// What stands at [`places`].
     pub places: BTreeMap<HostPath, PathExistence>,
     /// What the files say, read when it is first asked for: a plan asks several times.
-    pub(super) written: Written,
+    pub(super) written: WrittenRules,
 }
 
 impl BootObserved {
@@ -178,4 +180,11 @@ impl BootObserved {
             ServiceManager::SysV => !self.links().is_empty(),
         }
     }
+}
+
+/// What the files of rules say; none where they cannot be read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WrittenRules {
+    pub(super) allowlists: OnceLock<Option<Vec<PortAllowlist>>>,
+    pub(super) chains: OnceLock<Option<Vec<RuleSet>>>,
 }

@@ -4,8 +4,6 @@
 //! back: what was never confirmed is provisional, whatever brought it. Rules are compared by what they let
 //! in, never by their texts.
 
-use std::sync::OnceLock;
-
 use super::allowlists::kept;
 use super::boot::{BootObserved, FOLDER, state};
 use super::effect::FilterStack;
@@ -96,13 +94,6 @@ pub fn record(access: &ObservedFirewall, boot: &BootObserved, way: FilterBackend
             ConfirmedRules::Nothing
         }
     }
-}
-
-/// What the files of rules say; none where they cannot be read.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Written {
-    allowlists: OnceLock<Option<Vec<PortAllowlist>>>,
-    chains: OnceLock<Option<Vec<RuleSet>>>,
 }
 
 impl BootObserved {

@@ -12,7 +12,6 @@ use std::ops::Range;
 
 use super::ValueDoubt;
 use super::acts::{CommandCertainty, ShellAct};
-use super::redirections::HereDocument;
 
 pub(super) use between::RESERVED;
 
@@ -28,6 +27,28 @@ pub(super) struct ReadingStop {
 
 /// What a part of the reading gives.
 pub(super) type GrammarResult<T> = Result<T, ReadingStop>;
+
+/// A here-document whose body begins at the next line end.
+pub(super) struct HereDocument {
+    pub(super) start: usize,
+    pub(super) delimiter: Vec<u8>,
+    pub(super) body: HereBody,
+    pub(super) tabs: LeadingTabs,
+}
+
+/// Whether a here-document is expanded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HereBody {
+    Literal,
+    Expanded,
+}
+
+/// Whether tabs ahead of its lines count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeadingTabs {
+    Kept,
+    Stripped,
+}
 
 /// Reads a script from front to back, once.
 pub(super) struct ShellParser<'a> {

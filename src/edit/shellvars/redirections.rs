@@ -1,28 +1,8 @@
 //! Redirections and here-documents, as far as dash and bash read them alike.
 
 use super::ValueDoubt;
-use super::grammar::{GrammarResult, ShellParser};
+use super::grammar::{GrammarResult, HereBody, HereDocument, LeadingTabs, ShellParser};
 use super::words::{JoinedLines, unquote};
-
-/// A here-document whose body begins at the next line end.
-pub(super) struct HereDocument {
-    pub(super) start: usize,
-    delimiter: Vec<u8>,
-    body: HereBody,
-    tabs: LeadingTabs,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum HereBody {
-    Literal,
-    Expanded,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum LeadingTabs {
-    Kept,
-    Stripped,
-}
 
 impl ShellParser<'_> {
     /// `<`, `>` and what follows them; a number before them has been read.

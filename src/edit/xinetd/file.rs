@@ -10,14 +10,13 @@ use crate::edit::FileLine;
 
 use super::attribute::{self, AttributeArity, KnownAttribute, ValueVerdict};
 use super::host::{HasChange, VersionChange, XinetdHost, XinetdVersion};
-use super::parser;
 use super::problem::XinetdProblemKind;
 use super::reader::{AssignOperator, AttributeParts, NotAnAttribute, RawLine};
 
 /// A file in its parts. Holds its bytes unchanged, whatever they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct XinetdFile {
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     pub(super) items: Vec<FileItem>,
 }
 
@@ -180,29 +179,10 @@ impl AttributeParts {
 }
 
 impl XinetdFile {
-    /// Takes a file apart; any bytes will do. What only the host can tell counts as fine.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        Self::parse_as(bytes, DisabledBlocks::Stops)
-    }
-
     /// The bytes that were parsed.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.bytes.clone()
-    }
-
-    pub(super) fn parse_as(bytes: &[u8], disabled: DisabledBlocks) -> Self {
-        Self { bytes: bytes.to_vec(), items: parser::items(bytes, disabled, &XinetdHost::default()) }
-    }
-
-    /// Takes a file apart as the xinetd of a host does.
-    pub(super) fn parse_on(bytes: &[u8], host: &XinetdHost) -> Self {
-        let disabled = match XinetdVersion::has(host.version, VersionChange::StopsAtDisable) {
-            HasChange::Yes | HasChange::Unclear => DisabledBlocks::Stops,
-            HasChange::No => DisabledBlocks::ReadsOn,
-        };
-        Self { bytes: bytes.to_vec(), items: parser::items(bytes, disabled, host) }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -5,14 +5,35 @@ use std::ops::Range;
 use super::attribute;
 use super::file::{
     AttributeFate, AttributeLine, BlockEnd, BlockHeading, DisabledBlocks, FileItem, IncludedFolder,
-    LineRange, SpecifiedAttributes, XinetdBlock,
+    LineRange, SpecifiedAttributes, XinetdBlock, XinetdFile,
 };
-use super::host::XinetdHost;
+use super::host::{HasChange, VersionChange, XinetdHost, XinetdVersion};
 use super::problem::XinetdProblemKind;
 use super::reader::InputReader;
 
+impl XinetdFile {
+    /// Takes a file apart; any bytes will do. What only the host can tell counts as fine.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self::parse_as(bytes, DisabledBlocks::Stops)
+    }
+
+    pub(super) fn parse_as(bytes: &[u8], disabled: DisabledBlocks) -> Self {
+        Self { bytes: bytes.to_vec(), items: items(bytes, disabled, &XinetdHost::default()) }
+    }
+
+    /// Takes a file apart as the xinetd of a host does.
+    pub(super) fn parse_on(bytes: &[u8], host: &XinetdHost) -> Self {
+        let disabled = match XinetdVersion::has(host.version, VersionChange::StopsAtDisable) {
+            HasChange::Yes | HasChange::Unclear => DisabledBlocks::Stops,
+            HasChange::No => DisabledBlocks::ReadsOn,
+        };
+        Self { bytes: bytes.to_vec(), items: items(bytes, disabled, host) }
+    }
+}
+
 /// What stands at the top level of a file, in order.
-pub(super) fn items(bytes: &[u8], disabled: DisabledBlocks, host: &XinetdHost) -> Vec<FileItem> {
+fn items(bytes: &[u8], disabled: DisabledBlocks, host: &XinetdHost) -> Vec<FileItem> {
     let mut parser = XinetdParser {
         bytes,
         reader: InputReader::new(bytes),
