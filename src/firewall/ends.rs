@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observed::NetfilterHook;
+use super::observed::layers::NetfilterHook;
 use crate::facts::tools::{KernelFilters, ModuleLoading};
 use crate::model::AddressFamily;
 

@@ -4,9 +4,10 @@
 //! What cannot be read is told as such and never taken for nothing.
 
 pub mod ipvs;
-mod layers;
+pub(super) mod layers;
 mod plesk;
 mod read;
+mod reply;
 
 use std::collections::{BTreeMap, BTreeSet};
 

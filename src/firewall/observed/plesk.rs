@@ -54,10 +54,10 @@ impl PleskFirewall {
         if asked.exists == PathExistence::Missing {
             return None;
         }
-        let list = super::read::printed(&asked.list.0, &asked.list.1).and_then(|stdout| {
+        let list = super::reply::printed(&asked.list.0, &asked.list.1).and_then(|stdout| {
             parse(stdout).map_err(|error| RulesUnread::Command {
-                command: super::read::line(&asked.list.0),
-                reason: super::read::chain(&error),
+                command: super::reply::line(&asked.list.0),
+                reason: super::reply::chain(&error),
             })
         });
         let enabled = match (asked.enabled.1.end, &list) {
@@ -66,7 +66,7 @@ impl PleskFirewall {
             // A command that cannot do its work fails with a code too.
             (CommandEnding::Code(_), Err(unread)) => PleskFirewallState::Unknown(unread.clone()),
             (CommandEnding::NotStarted | CommandEnding::Signal(_) | CommandEnding::TimedOut, _) => {
-                PleskFirewallState::Unknown(super::read::failure(&asked.enabled.0, &asked.enabled.1))
+                PleskFirewallState::Unknown(super::reply::failure(&asked.enabled.0, &asked.enabled.1))
             }
         };
         Some(Self {
