@@ -39,9 +39,10 @@ impl HostSurvey {
     /// [`FactsError`]; a missing thing is a fact, an unreadable one an error.
     pub fn read(host: &dyn ReadHost) -> Result<Self, FactsError> {
         let mut batch = Batch::default();
+        // The record before the clocks: a change that begins in between would seem to be of another boot.
+        let firewall = RecallTickets::ask(&mut batch);
         let facts = FactsTickets::ask(&mut batch);
         let journal = batch.file(journal::path());
-        let firewall = RecallTickets::ask(&mut batch);
         let loaded = batch.file(LoadedXinetdFiles::path());
         let mut answers = batch.read(host)?;
         let facts = facts.facts(host, &mut answers)?;

@@ -10,7 +10,8 @@ use crate::engine::recall::HostSurvey;
 use crate::failure::Diagnostic;
 use crate::host::batch::Batch;
 use crate::host::{
-    Digest, FileFound, FileReplacement, HostOperation, STATE, WaitCondition, WriteHost, restart,
+    Digest, FileFound, FileReplacement, HostOperation, OperationResult, ProcessId, STATE, WaitCondition,
+    WaitResult, WriteHost, restart,
 };
 use crate::model::known;
 use crate::panel_access::accounts::AccountList;
@@ -66,13 +67,39 @@ pub(super) fn killed_run(
     acts.push(keep(&Journal::owing(survey.recalled.limits.owed.clone()))?);
     let waits = !unfinished.is_empty();
     if waits {
-        acts.push(HostOperation::Await(WaitCondition::Gone(unfinished), restart::longest(patience)));
+        // Before the journal forgets the run, by which whoever comes next would know of it.
+        wait_for(host, unfinished, patience)?;
     }
     let _written = host.write(&acts, &[])?;
     if waits {
         *survey = HostSurvey::read(host)?;
     }
     Ok(())
+}
+
+/// Waits until a stop and start that a killed run has begun is over.
+fn wait_for(
+    host: &mut dyn WriteHost,
+    unfinished: Vec<ProcessId>,
+    patience: Duration,
+) -> Result<(), ApplyFailure> {
+    let longest = restart::longest_job(patience);
+    let wait = HostOperation::Await(WaitCondition::Gone(unfinished), longest);
+    let waited = host.write(&[wait], &[])?;
+    match waited.done.last() {
+        Some(OperationResult::Awaited(WaitResult::InTime)) => Ok(()),
+        Some(
+            OperationResult::Awaited(WaitResult::TooLate)
+            | OperationResult::Ran(_)
+            | OperationResult::Quietly,
+        )
+        | None => {
+            let message = Diagnostic::new("a restart of Courier that a killed run began is still under way")
+                .because(format!("it was waited for {} s", longest.as_secs()))
+                .hint("see what holds it up, e.g. with `ps ax`; run this again when it has ended");
+            Err(ApplyFailure::new(OutcomeVerdict::Locked, vec![message]))
+        }
+    }
 }
 
 /// What became of a killed run, as far as the files and the journal tell.

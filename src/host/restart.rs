@@ -44,7 +44,14 @@ pub fn commands(script: &HostPath, patience: Duration, gone: &[ProcessId]) -> Ho
 #[must_use]
 pub fn job(systemctl: &HostPath, unit: &str, patience: Duration) -> HostCommand {
     let words = ["job", systemctl.as_str(), unit].map(str::to_owned);
-    session(words.to_vec(), patience * 2, longest(patience * 2))
+    session(words.to_vec(), patience * 2, longest_job(patience))
+}
+
+/// How long a job may take in all, where a start may take `patience`: a restart that fails is followed by a
+/// start.
+#[must_use]
+pub fn longest_job(patience: Duration) -> Duration {
+    longest(patience * 2)
 }
 
 fn session(what: Vec<String>, patience: Duration, longest: Duration) -> HostCommand {
@@ -72,7 +79,7 @@ pub fn under_way(processes: &[Process], units: &[&str]) -> Vec<ProcessId> {
         let word = |index: usize| process.argv.get(index).map(Vec::as_slice);
         let session = word(1) == Some(b"-c") && word(3) == Some(MARK.as_bytes());
         let job = process.name == SYSTEMCTL
-            && word(1) == Some(b"restart")
+            && matches!(word(1), Some(b"restart" | b"start"))
             && (services.iter()).any(|service| word(2) == Some(service.as_bytes()));
         process.is_roots() && (session || job)
     };

@@ -40,11 +40,7 @@ pub(super) fn nftables(
         .map_err(|why| unread("mailward's own table of nftables cannot be read", why))?
         .as_ref();
     if table.is_some_and(|table| !is_ours(scene, table)) {
-        let diagnostic =
-            Diagnostic::new("the table `inet mailward` of nftables is not one that mailward made")
-                .because("the comment by which mailward knows its own is missing")
-                .hint("see `nft list table inet mailward`; delete it if nobody needs it");
-        return Err(blocked(PlanBlocked::Refused, diagnostic));
+        return Err(not_ours());
     }
     let now = FilterStack(table.map(nft::NftTable::own_rules).unwrap_or_default());
     let ends = scene.observed.ends_of_nftables();
@@ -53,7 +49,10 @@ pub(super) fn nftables(
     let wanted = nft::rules(&allowlists, ends);
     let as_made = match table {
         None => wanted.is_empty(),
-        Some(table) => !wanted.is_empty() && table.is_made_of(&allowlists, ends),
+        Some(table) => {
+            let is_whole = table.mark == TableOwnership::Own;
+            is_whole && !wanted.is_empty() && table.is_made_of(&allowlists, ends)
+        }
     };
     let Some(nft) = &scene.observed.tools.nft else {
         let diagnostic = Diagnostic::new("nft is not installed");
@@ -80,6 +79,14 @@ pub(super) fn nftables(
         (changes, how, causes)
     });
     Ok(BackendNeeds { change, allowlists, kept, adopted, before, after })
+}
+
+/// A table of mailward's name that it may not touch.
+fn not_ours() -> Vec<PlanBlocker> {
+    let diagnostic = Diagnostic::new("the table `inet mailward` of nftables is not one that mailward made")
+        .because("the comment by which mailward knows its own is missing")
+        .hint("see `nft list table inet mailward`; delete it if nobody needs it");
+    blocked(PlanBlocked::Refused, diagnostic)
 }
 
 /// Whether a table of mailward's name is mailward's: it bears the mark, or is what others have left of what
@@ -325,6 +332,8 @@ pub(super) fn retire(
             (Ok(Some(table)), Some(nft)) if is_ours(scene, table) => {
                 Ok(Some(RetireMethod::Nftables { nft: nft.clone() }))
             }
+            // What may be a rest of mailward's own counts for nothing in what will be in force, so it may not stay.
+            (Ok(Some(table)), _) if table.mark == TableOwnership::Rest => Err(not_ours()),
             // Others' are not touched, and what cannot be read is told by `show`.
             (Ok(_) | Err(_), _) => Ok(None),
         },
