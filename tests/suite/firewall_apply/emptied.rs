@@ -43,6 +43,12 @@ fn an_own_table_that_others_have_emptied_is_drift_and_an_apply_brings_it_back() 
              sed -n 's/.*comment \"mailward\" # handle //p')",
             Reach::Silent,
         ),
+        // Nothing but the mark is gone.
+        (
+            "nft replace rule inet mailward input handle $(nft -a list chain inet mailward input | \
+             sed -n 's/.*comment \"mailward\" # handle //p') iifname lo accept",
+            Reach::Silent,
+        ),
     ] {
         sh(&scene, emptied);
         assert_eq!(stranger(), left, "{emptied}");
