@@ -95,7 +95,7 @@ fn wait_for(
         )
         | None => {
             let message = Diagnostic::new("a restart of Courier that a killed run began is still under way")
-                .because(format!("it was waited for {} s", longest.as_secs()))
+                .because("it did not end in the time that there is to wait for it")
                 .hint("see what holds it up, e.g. with `ps ax`; run this again when it has ended");
             Err(ApplyFailure::new(OutcomeVerdict::Locked, vec![message]))
         }

@@ -174,6 +174,14 @@ fn a_users_process_with_the_wanted_numbers_does_not_settle_a_killed_run() {
         host.run(&undo).success();
         assert!(!host.listening().contains(&143));
         imap(&host, &copy(&host, "couriertcpd"), "-maxprocs=80 -maxperip=20", 2143);
+        // One of root's that goes on is known of for as long as it does, also by a run that has no time to wait for it.
+        host.write("/run/restarting", "");
+        let restart = "while [ -e /run/restarting ]; do sleep 1; done";
+        host.exec_detached(&["sh", "-c", restart, "mailward-restart"]);
+        let hurried = mailward(&host, &["apply", "--yes", "--deadline", "3"], IMAP);
+        assert_eq!(hurried.code(), 5, "{hurried:#?}");
+        assert!(host.read_text("/var/lib/mailward/journal.json").contains("\"run\""));
+        host.remove("/run/restarting");
         // What looks like a stop and start that goes on is not waited for either.
         let restart = "sh -c 'while :; do sleep 1; done' mailward-restart";
         start(&host, restart, "mailward-restart");
