@@ -37,6 +37,9 @@ pub(super) const LEFT: [&str; 12] = [
 /// shell that knows whole seconds once.
 const NOTICE: Duration = Duration::from_secs(5);
 
+/// The same where none is seen: a watcher looks every quarter of a second.
+const UNSEEN: Duration = Duration::from_millis(700);
+
 /// What to do about what could not be removed.
 const UNTIDY: &str = "what the change left is removed by the next run that may write";
 
@@ -147,19 +150,27 @@ fn at_once(
     }
     acts.push(closing_mark(folder));
     acts.extend(folder.starters());
-    let waits =
-        (!watchers.is_empty()).then(|| HostOperation::Await(WaitCondition::Gone(watchers.to_vec()), NOTICE));
-    acts.extend(waits.clone());
+    // Where nobody is seen to watch, as below a root, whoever does has time to notice before the mark goes.
+    acts.push(match watchers {
+        [] => HostOperation::Await(never(folder), UNSEEN),
+        seen => HostOperation::Await(WaitCondition::Gone(seen.to_vec()), NOTICE),
+    });
     let mut batch = Batch::default();
     let processes = batch.processes(vec![timer::PROGRAM]);
     let written = host.write(&acts, batch.requests()).ok()?;
-    if waits.is_some() && written.done.last() != Some(&OperationResult::Awaited(WaitResult::InTime)) {
+    let in_time = written.done.last() == Some(&OperationResult::Awaited(WaitResult::InTime));
+    if !watchers.is_empty() && !in_time {
         return Some(WatchEnd::MayLoad);
     }
     let processes = Answers::new(written.replies).take(processes).ok()?;
     // Nobody can begin to watch any more; who began before that is waited for.
     let late = folder.watchers(&processes);
     late.is_empty().then_some(WatchEnd::Ended)
+}
+
+/// What nobody brings about, to wait for no longer than is allowed.
+fn never(folder: &CheckpointFolder) -> WaitCondition {
+    WaitCondition::Grown { path: folder.closed(), beyond: u64::MAX, end: "" }
 }
 
 /// Tells whoever watches that the window is over.
